@@ -1,0 +1,101 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Kind is the closed list of faults that cross package borders. What a kind
+// becomes in HTTP is decided in one file of proxy.
+type Kind uint8
+
+// The kinds. Other is the zero value, so that a forgotten kind is an internal
+// error and never, by accident, something milder.
+const (
+	Other       Kind = iota // a fault nobody foresaw
+	NotFound                // it is certainly not there; never a guess
+	Denied                  // the principal may not have it, and asking again will not help
+	Unavailable             // cannot be reached or is overloaded; asking again later may help
+	Quota                   // a quota is used up; asking again before RetryAfter only hurts
+	Timeout                 // no answer, or no byte, within the deadline
+	Changed                 // the object is no longer the version that was asked for
+	Corrupt                 // the answer is not what was asked for: wrong range, length, type or checksum
+	Invalid                 // the request itself is wrong
+	Canceled                // the one who asked went away
+)
+
+var kindNames = [...]string{"other", "not_found", "denied", "unavailable", "quota", "timeout", "changed", "corrupt", "invalid", "canceled"}
+
+// String is the kind's name as metrics and logs write it.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "other"
+}
+
+// Passing reports whether trying the same thing again may succeed soon.
+func (k Kind) Passing() bool { return k == Unavailable || k == Timeout || k == Corrupt }
+
+// Error is a fault with its kind. Its text never holds a token or a secret.
+type Error struct {
+	Kind Kind
+	// Op names what was tried, as "drive: open".
+	Op string
+	// Reason is the origin's own word for it (Drive's error reason), or "".
+	Reason string
+	// RetryAfter is how long the other side asked to be left alone; 0 = it did not say.
+	RetryAfter time.Duration
+	// Err is the cause, or nil.
+	Err error
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	s := e.Op + ": " + e.Kind.String()
+	if e.Reason != "" {
+		s += " (" + e.Reason + ")"
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap gives the cause to errors.Is and errors.As.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Fault makes an Error of a kind around a cause, which may be nil.
+func Fault(kind Kind, op string, err error) error { return &Error{Kind: kind, Op: op, Err: err} }
+
+// Faultf makes an Error of a kind from a text.
+func Faultf(kind Kind, op, format string, args ...any) error {
+	return &Error{Kind: kind, Op: op, Err: fmt.Errorf(format, args...)}
+}
+
+// KindOf finds the kind of an error: that of the outermost Error in its chain,
+// else Canceled or Timeout for a context's end, else Other. KindOf(nil) is Other.
+func KindOf(err error) Kind {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e.Kind
+	case errors.Is(err, context.Canceled):
+		return Canceled
+	case errors.Is(err, context.DeadlineExceeded):
+		return Timeout
+	default:
+		return Other
+	}
+}
+
+// RetryAfterOf is how long the other side asked to be left alone, 0 when it did not say.
+func RetryAfterOf(err error) time.Duration {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.RetryAfter
+	}
+	return 0
+}

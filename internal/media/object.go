@@ -1,0 +1,65 @@
+package media
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"strconv"
+	"time"
+)
+
+// Provider names as the catalog stores them in storage_provider.
+const (
+	ProviderLocal = "local"
+	ProviderDrive = "gdrive"
+	ProviderS3    = "s3"
+	ProviderAzure = "azure"
+	ProviderZoom  = "zoom"
+)
+
+// Location says where the catalog believes bytes lie: a provider and the key
+// that provider knows them by (a path, a Drive file id, an object key). It says
+// nothing about which version lies there now; an origin turns it into an Object.
+type Location struct {
+	Provider string
+	Key      string
+}
+
+// Object is the immutable identity of bytes. Two Objects that are equal name
+// the same bytes for ever; a changed file is another Object. Every exchange
+// works on exactly one, and nobody derives its size again.
+type Object struct {
+	Provider string
+	ID       string
+	// Version is the origin's own name of this content, never empty: Drive's
+	// headRevisionId or md5, an S3 ETag or VersionId, size and mtime of a file.
+	Version string
+	// Size in bytes, exact, never negative.
+	Size int64
+	// ContentType as the origin tells it, possibly empty or generic.
+	ContentType string
+	// ModTime may be zero when the origin does not tell.
+	ModTime time.Time
+	// Pinned is true when a read by Version can return nothing but Version.
+	// Where it is false the origin has to check around each read (see drive).
+	Pinned bool
+}
+
+// Location gives back where the object was found.
+func (o Object) Location() Location { return Location{Provider: o.Provider, Key: o.ID} }
+
+// Span covers the whole object.
+func (o Object) Span() Span { return Span{Off: 0, Len: o.Size} }
+
+// ETag is a strong entity tag (RFC 9110 section 8.8.3) with its quotes. It is a
+// digest, so that provider ids, which can be capabilities, do not leave the
+// house. VLC sends what it was given in If-Match, which compares strongly.
+func (o Object) ETag() string {
+	h := sha256.New()
+	for _, part := range []string{o.Provider, o.ID, o.Version, strconv.FormatInt(o.Size, 10)} {
+		h.Write([]byte(strconv.Itoa(len(part))))
+		h.Write([]byte{':'})
+		h.Write([]byte(part))
+	}
+	sum := h.Sum(nil)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:15]) + `"`
+}

@@ -1,0 +1,76 @@
+package media
+
+import (
+	"context"
+	"os"
+)
+
+// Source says where served bytes came from just now.
+type Source uint8
+
+// The sources, as the label of lectern_stream_bytes_total.
+const (
+	SourceCache  Source = iota // already on our disk
+	SourceOrigin               // fetched, for this reader or one it follows
+)
+
+// String is the metric label.
+func (s Source) String() string {
+	if s == SourceCache {
+		return "cache"
+	}
+	return "origin"
+}
+
+// CacheStatus is how a span was found when its reader was opened (RFC 9211).
+type CacheStatus uint8
+
+// The statuses: everything on disk, nothing, some, or a store that has no cache.
+const (
+	CacheNone CacheStatus = iota // no reader was opened
+	CacheHit
+	CacheMiss
+	CachePartial
+	CacheBypass
+)
+
+var cacheNames = [...]string{"none", "hit", "miss", "partial", "bypass"}
+
+// String is the metric label.
+func (s CacheStatus) String() string {
+	if int(s) < len(cacheNames) {
+		return cacheNames[s]
+	}
+	return "none"
+}
+
+// Piece is a run of bytes that can be written without waiting. Exactly one of
+// File and Data is set. It belongs to the Reader that gave it and is valid until
+// that Reader's next Next or Close.
+type Piece struct {
+	// File is positioned at the first byte and is used by nobody else meanwhile,
+	// so that sendfile(2), which moves the file position, may be used on it.
+	File *os.File
+	// Data are the bytes themselves.
+	Data []byte
+	// Len is the number of bytes, always > 0.
+	Len int64
+	// From is where they came from.
+	From Source
+}
+
+// Reader gives the bytes of one span of one Object in order.
+//
+// It is used by one goroutine at a time. Close may be called once, by the same
+// goroutine, after which nothing may be called; it never blocks on an origin.
+type Reader interface {
+	// Next waits until at least one byte is at hand or ctx ends, and returns a
+	// piece of at most max bytes. io.EOF comes exactly after the span's last byte.
+	// Any other error is final, has a Kind, and means that no byte beyond those
+	// already given can be vouched for.
+	Next(ctx context.Context, max int64) (Piece, error)
+	// Status is fixed when the reader is opened.
+	Status() CacheStatus
+	// Close gives back what the reader holds.
+	Close() error
+}

@@ -1,0 +1,67 @@
+package proxy
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// LimitConfig bounds what one user, and all together, may take.
+type LimitConfig struct {
+	// StreamsPerUser is how many streams one user may have open on this gateway; 0 = no limit.
+	StreamsPerUser int `name:"streams-per-user" default:"8" help:"Concurrent streams of one user on this gateway; 0 = no limit."`
+	// StreamRate in bytes per second and stream, burst one second; 0 = no limit.
+	StreamRate media.Size `name:"stream-rate" default:"0" help:"Bytes per second of one stream, burst one second (size); 0 = no limit."`
+	// Streams is how many streams all users together may have open; beyond it
+	// 503 overloaded keeps those that play from being slowed by those that come.
+	Streams int `name:"streams" default:"10000" help:"Concurrent streams on this gateway; over it 503 overloaded."`
+}
+
+// CORSConfig lists the web origins that may read answers.
+type CORSConfig struct {
+	Origins []string `name:"origins" placeholder:"ORIGIN" help:"Exact web origins allowed to read answers, comma separated."`
+}
+
+// Config of the public listener.
+type Config struct {
+	Limit LimitConfig
+	CORS  CORSConfig
+	// PublicURL is the base of absolute links; "" = taken from the request.
+	PublicURL string
+	// TrustedProxies are the peers whose X-Forwarded-* headers are believed.
+	TrustedProxies []netip.Prefix
+	// WriteIdle is how long one write may make no progress before the stream is
+	// cut. It is renewed with every piece, never a limit on the whole body.
+	WriteIdle time.Duration
+	// HeaderTimeout bounds the reading of a request.
+	HeaderTimeout time.Duration
+	// KeepAlive is how long an idle connection is kept.
+	KeepAlive time.Duration
+	// OriginTimeout bounds the wait for the first byte of an answer.
+	OriginTimeout time.Duration
+	// Recheck is how often a running stream's access is looked at again.
+	Recheck time.Duration
+}
+
+// DefaultConfig is what the commands start from.
+func DefaultConfig() Config {
+	return Config{
+		Limit:          LimitConfig{StreamsPerUser: 8, Streams: 10000},
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+		WriteIdle:      60 * time.Second,
+		HeaderTimeout:  10 * time.Second,
+		KeepAlive:      75 * time.Second,
+		OriginTimeout:  30 * time.Second,
+		Recheck:        500 * time.Millisecond,
+	}
+}
+
+// Validate names the setting that is wrong.
+func (c Config) Validate() error {
+	if c.Limit.StreamsPerUser < 0 || c.Limit.Streams < 1 || c.Limit.StreamRate < 0 {
+		return fmt.Errorf("limit-streams must be at least 1; limit-streams-per-user and limit-stream-rate cannot be negative")
+	}
+	return nil
+}

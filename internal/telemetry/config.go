@@ -1,0 +1,8 @@
+package telemetry
+
+// LogConfig says how logs are written.
+type LogConfig struct {
+	// Format "auto" means text on a terminal and json elsewhere.
+	Format string `name:"format" default:"auto" enum:"auto,json,text" help:"Log format on stderr: json, text, or auto: text on a terminal (auto|json|text)."`
+	Level  string `name:"level" default:"info" enum:"debug,info,warn,error" help:"Least level logged (debug|info|warn|error)."`
+}
