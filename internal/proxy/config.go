@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
@@ -39,7 +40,8 @@ type Config struct {
 	HeaderTimeout time.Duration
 	// KeepAlive is how long an idle connection is kept.
 	KeepAlive time.Duration
-	// OriginTimeout bounds the wait for the first byte of an answer.
+	// OriginTimeout bounds the wait for the first byte of an answer, and later
+	// the wait for each further piece of it.
 	OriginTimeout time.Duration
 	// Recheck is how often a running stream's access is looked at again.
 	Recheck time.Duration
@@ -62,6 +64,36 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	if c.Limit.StreamsPerUser < 0 || c.Limit.Streams < 1 || c.Limit.StreamRate < 0 {
 		return fmt.Errorf("limit-streams must be at least 1; limit-streams-per-user and limit-stream-rate cannot be negative")
+	}
+	for _, o := range c.CORS.Origins {
+		if err := validOrigin(o); err != nil {
+			return fmt.Errorf("cors-origins: %q %w", o, err)
+		}
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"write idle time", c.WriteIdle},
+		{"header timeout", c.HeaderTimeout},
+		{"keep-alive time", c.KeepAlive},
+		{"origin timeout", c.OriginTimeout},
+		{"recheck interval", c.Recheck},
+	} {
+		if d.value <= 0 {
+			return fmt.Errorf("the %s must be longer than 0, not %s", d.name, d.value)
+		}
+	}
+	return nil
+}
+
+// validOrigin accepts what a browser puts in Origin and nothing else, so that a
+// setting with a path or a star, which could never match, is noticed at start.
+func validOrigin(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" ||
+		u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return fmt.Errorf("is not a web origin: write scheme and host as the browser does, https://lms.example.org")
 	}
 	return nil
 }

@@ -1,0 +1,408 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// exchange is one request for a recording's bytes, from its headers to the last
+// byte of its body. All methods but cut belong to the connection's goroutine.
+type exchange struct {
+	s    *Server
+	conn net.Conn
+	ask  ask
+	note note
+
+	// ctx ends with a cause: the client hung up, the origin is slow, the server
+	// stops, access was lost. timer, where it is set, gives the cause errSlow.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
+	// waiting is true while nothing is written, so that a hang-up has to be looked for.
+	waiting atomic.Bool
+	// streaming is true while the body is written, so that access is looked at again.
+	streaming atomic.Bool
+
+	step      step
+	viewer    media.Viewer
+	recording media.Recording
+	object    media.Object
+	valid     validators
+	admitted  bool
+	slotted   bool
+	reader    media.Reader // open, or nil
+	primed    media.Piece  // the reader's first piece, not yet written
+
+	mu       sync.Mutex // orders cut and finish, see there
+	finished bool       // guarded by mu
+}
+
+// ask is what an exchange needs of its request. RequestCtx is pooled and dies
+// when the handler returns, so everything here is a copy.
+type ask struct {
+	id          int64
+	head        bool
+	token       media.Token
+	badToken    *media.Refusal
+	rangeHeader string
+	conditions  conditions
+	download    bool
+}
+
+func readAsk(c *fasthttp.RequestCtx, id int64) ask {
+	get := func(name string) string { return string(c.Request.Header.Peek(name)) }
+	list := func(name string) string {
+		var lines []string
+		for _, line := range c.Request.Header.PeekAll(name) {
+			lines = append(lines, string(line))
+		}
+		return strings.Join(lines, ", ")
+	}
+	a := ask{
+		id: id, head: c.IsHead(), rangeHeader: get("Range"),
+		download: string(c.QueryArgs().Peek("download")) == "1",
+		conditions: conditions{
+			ifMatch: list("If-Match"), ifNoneMatch: list("If-None-Match"),
+			ifModifiedSince: get("If-Modified-Since"), ifUnmodifiedSince: get("If-Unmodified-Since"),
+			ifRange: get("If-Range"),
+		},
+	}
+	a.token, a.badToken = credentials(&c.Request)
+	return a
+}
+
+// serveStream answers GET and HEAD of {base}/recordings/{id}/stream/.
+func (s *Server) serveStream(c *fasthttp.RequestCtx, n note, id int64) {
+	x := &exchange{s: s, conn: c.Conn(), ask: readAsk(c, id), note: n}
+	x.note.recording = id
+	x.note.asked = harmless(x.ask.rangeHeader, 64)
+	x.ctx, x.cancel = context.WithCancelCause(s.base)
+	x.timer = time.AfterFunc(s.cfg.OriginTimeout, func() { x.cancel(errSlow) })
+	x.timer.Stop()
+	s.running.add(x)
+	defer func() {
+		if p := recover(); p != nil {
+			s.logPanic(x.note.id, p)
+			c.Response.Reset()
+			s.cors(c)
+			x.refuse(&c.Response, errPanic)
+		}
+	}()
+
+	verdict, err := x.decide()
+	switch {
+	case err != nil:
+		x.refuse(&c.Response, err)
+	default:
+		x.answer(&c.Response, verdict)
+	}
+}
+
+// decide goes the way from admission to the first bytes. What it returns as an
+// error is what the client is told first.
+func (x *exchange) decide() (judgement, error) {
+	x.timer.Reset(x.s.cfg.OriginTimeout)
+	defer x.timer.Stop()
+	for _, next := range []func() error{x.admit, x.authenticate, x.authorize, x.takeSlot} {
+		if err := next(); err != nil {
+			return judgement{}, err
+		}
+	}
+	x.step = stepOrigin
+	x.timer.Reset(x.s.cfg.OriginTimeout)
+	began := x.s.now()
+	defer func() { x.note.origin = x.s.now().Sub(began) }()
+	verdict, err := x.find()
+	if media.KindOf(err) == media.Changed {
+		// The version we were told of is gone. What takes its place may have another
+		// size and other validators, so the whole decision is made again, once.
+		verdict, err = x.find()
+		if media.KindOf(err) == media.Changed {
+			err = media.Fault(media.Unavailable, "proxy: the object keeps changing", err)
+		}
+	}
+	return verdict, err
+}
+
+// admit takes one of everybody's slots. HEAD needs none: it has no body.
+func (x *exchange) admit() error {
+	if x.ask.head {
+		return nil
+	}
+	if x.admitted = x.s.streams.enter(); !x.admitted {
+		x.s.metrics.limited.WithLabelValues(limitStreams).Inc()
+		return media.Refuse(media.CodeOverloaded, "Too many streams are running, please try again.")
+	}
+	return nil
+}
+
+func (x *exchange) authenticate() error {
+	if x.ask.badToken != nil {
+		return x.ask.badToken
+	}
+	began := x.s.now()
+	defer func() { x.note.auth = x.s.now().Sub(began) }()
+	err := x.wait(func(ctx context.Context) (err error) {
+		x.viewer, err = x.s.gate.Authenticate(ctx, x.ask.token)
+		return err
+	})
+	x.ask.token = media.Token{} // no longer needed, and a secret
+	x.note.user = x.viewer.User.ID
+	return err
+}
+
+func (x *exchange) authorize() error {
+	began := x.s.now()
+	defer func() { x.note.catalog = x.s.now().Sub(began) }()
+	err := x.wait(func(ctx context.Context) (err error) {
+		x.recording, err = x.s.gate.Authorize(ctx, x.viewer, x.ask.id)
+		return err
+	})
+	if err == nil && x.recording.Location.Key == "" {
+		return media.Refuse(media.CodeNoMedia, "The recording has no file.")
+	}
+	return err
+}
+
+// takeSlot takes one of the user's slots, which is held to the end of the body.
+func (x *exchange) takeSlot() error {
+	if x.ask.head {
+		return nil
+	}
+	if x.slotted = x.s.users.enter(x.viewer.User.ID); !x.slotted {
+		x.s.metrics.limited.WithLabelValues(limitStreamsPerUser).Inc()
+		return media.Refuse(media.CodeTooManyStreams, "You are watching too many recordings at once.")
+	}
+	return nil
+}
+
+// find learns which object lies at the recording's place, decides the status,
+// and opens the first span where there is one to send.
+func (x *exchange) find() (judgement, error) {
+	loc := x.recording.Location
+	err := x.wait(func(ctx context.Context) (err error) {
+		x.object, err = x.s.origins.Stat(ctx, loc)
+		return err
+	})
+	if err != nil {
+		return judgement{}, err
+	}
+	if x.object.Size < 0 {
+		return judgement{}, media.Faultf(media.Corrupt, "proxy: stat", "a size of %d", x.object.Size)
+	}
+	x.valid = validatorsOf(x.object, x.s.now())
+	verdict := judge(x.ask.head, x.ask.rangeHeader, x.ask.conditions, x.valid, x.object.Size)
+	if x.ask.head || len(verdict.spans) == 0 {
+		return verdict, nil
+	}
+	err = x.open(verdict.spans[0])
+	if kind := media.KindOf(err); err != nil && (kind == media.Changed || kind == media.NotFound) {
+		if f, ok := x.s.origins.(forgetter); ok {
+			f.Forget(loc)
+		}
+	}
+	return verdict, err
+}
+
+// open opens a span and waits for its first piece, so that an origin's refusal
+// can still become a status.
+func (x *exchange) open(span media.Span) error {
+	err := x.wait(func(ctx context.Context) (err error) {
+		x.reader, err = x.s.store.Open(ctx, x.object, span)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if x.primed, err = x.next(span.Len, maxPiece); err != nil {
+		x.closeReader()
+		return err
+	}
+	return nil
+}
+
+// next waits for the reader's next piece, of at most most bytes, when left are
+// still missing. A reader that ends early or gives too much is not believed.
+func (x *exchange) next(left, most int64) (media.Piece, error) {
+	var p media.Piece
+	err := x.wait(func(ctx context.Context) (err error) {
+		p, err = x.reader.Next(ctx, min(left, most))
+		return err
+	})
+	switch {
+	case errors.Is(err, io.EOF):
+		return p, media.Faultf(media.Corrupt, "proxy: read", "the bytes end %d early", left)
+	case err != nil:
+		return p, err
+	case p.Len <= 0 || p.Len > left || p.File == nil && int64(len(p.Data)) < p.Len:
+		return p, media.Faultf(media.Corrupt, "proxy: read", "a piece of %d bytes where %d are missing", p.Len, left)
+	}
+	return p, nil
+}
+
+// wait runs something that may block on somebody else. While it does, hang-ups
+// are looked for. When ctx has ended, its cause is the reason, whatever the one
+// who was waited for made of it.
+func (x *exchange) wait(blocking func(context.Context) error) error {
+	x.waiting.Store(true)
+	err := blocking(x.ctx)
+	x.waiting.Store(false)
+	if err == nil || media.RefusalOf(err) != nil {
+		return err
+	}
+	if cause := context.Cause(x.ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// answer writes status and headers and, where there is one, hands the body over.
+func (x *exchange) answer(resp *fasthttp.Response, verdict judgement) {
+	h := &resp.Header
+	x.note.status = verdict.status
+	switch verdict.status {
+	case statusPrecondition:
+		x.validatorHeaders(h)
+		x.refuseWith(resp, problem{status: statusPrecondition, Detail: "A precondition failed.", Code: codePrecondition}, nil)
+		return
+	case statusUnsatisfiable:
+		x.validatorHeaders(h)
+		h.Set("Accept-Ranges", "bytes")
+		h.Set("Content-Range", "bytes */"+strconv.FormatInt(x.object.Size, 10))
+		x.refuseWith(resp, problem{status: statusUnsatisfiable, Detail: "The range lies beyond the end.", Code: codeUnsatisfiable}, nil)
+		return
+	}
+	resp.SetStatusCode(verdict.status)
+	x.validatorHeaders(h)
+	h.Set("Accept-Ranges", "bytes")
+	h.Set("Cache-Control", "private")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Server-Timing", serverTiming(x.note.auth, x.note.catalog, x.note.origin))
+	if verdict.status == statusNotModified {
+		x.finish(nil)
+		return
+	}
+	contentType := contentTypeOf(x.object)
+	plan := layoutOf(verdict, x.object.Size, contentType)
+	h.SetContentType(plan.contentType)
+	h.Set("Content-Disposition", disposition(x.recording, contentType, x.ask.download))
+	if plan.contentRange != "" {
+		h.Set("Content-Range", plan.contentRange)
+	}
+	if x.ask.head || plan.length == 0 {
+		resp.SkipBody = x.ask.head
+		h.SetContentLength(int(plan.length))
+		x.finish(nil)
+		return
+	}
+	x.note.cache = x.reader.Status()
+	if v := cacheStatus(x.note.cache); v != "" {
+		h.Set("Cache-Status", v)
+	}
+	// The body writes to the socket itself, so the headers have to be out before.
+	resp.ImmediateHeaderFlush = true
+	resp.SetBodyStream(&body{x: x, plan: plan, pace: newPace(int64(x.s.cfg.Limit.StreamRate))}, int(plan.length))
+}
+
+func (x *exchange) validatorHeaders(h *fasthttp.ResponseHeader) {
+	h.SetCanonical([]byte("ETag"), []byte(x.valid.etag))
+	if !x.valid.modified.IsZero() {
+		h.Set("Last-Modified", formatDate(x.valid.modified))
+	}
+}
+
+// refuse answers with what went wrong.
+func (x *exchange) refuse(resp *fasthttp.Response, err error) {
+	if media.RefusalOf(err) != nil {
+		x.refuseWith(resp, problemFor(err, x.step), nil)
+		return
+	}
+	x.refuseWith(resp, problemFor(err, x.step), err)
+}
+
+func (x *exchange) refuseWith(resp *fasthttp.Response, p problem, fault error) {
+	writeProblem(resp, p)
+	x.note.status, x.note.code = p.status, p.Code
+	if !x.ask.head {
+		x.note.bytes = int64(len(resp.Body()))
+	}
+	x.note.outcome = "refused"
+	x.finish(fault)
+}
+
+// cut ends an exchange from the outside, in the middle of a write if need be:
+// the cause first, so that whoever wakes up finds it.
+func (x *exchange) cut(cause error) {
+	x.cancel(cause)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.finished { // else the connection may serve its next request already
+		x.conn.SetWriteDeadline(time.Unix(1, 0))
+	}
+}
+
+// finish gives back all that the exchange holds, and accounts for it. It is
+// called once by whoever ends the exchange, the handler or the body, and does
+// nothing when called again.
+func (x *exchange) finish(fault error) {
+	x.mu.Lock()
+	if x.finished {
+		x.mu.Unlock()
+		return
+	}
+	x.finished = true
+	x.conn.SetWriteDeadline(time.Time{})
+	x.mu.Unlock()
+
+	x.closeReader()
+	x.timer.Stop()
+	x.cancel(nil)
+	if x.slotted {
+		x.s.users.leave(x.viewer.User.ID)
+	}
+	if x.admitted {
+		x.s.streams.leave()
+	}
+	x.s.running.remove(x)
+	x.s.metrics.request(x.note.status, x.note.cache)
+	if x.note.outcome == "" || fault != nil {
+		x.note.outcome = outcomeOf(fault)
+	}
+	switch {
+	case fault == nil, media.RefusalOf(fault) != nil:
+	case errors.Is(fault, errHangup), errors.Is(fault, errStalled), errors.Is(fault, errDrained): // everyday
+	default:
+		x.note.fault = fault
+	}
+	x.s.record(&x.note)
+}
+
+// closeReader closes the open reader. It is somebody else's code, run on the way
+// out, and must not keep the rest from being given back.
+func (x *exchange) closeReader() {
+	if x.reader == nil {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			x.s.logPanic(x.note.id, p)
+		}
+	}()
+	r := x.reader
+	x.reader, x.primed = nil, media.Piece{}
+	if err := r.Close(); err != nil {
+		x.s.log.Debug("closing a reader", "request_id", x.note.id, "error", err.Error())
+	}
+}

@@ -1,0 +1,33 @@
+package proxy
+
+import (
+	"context"
+	"time"
+)
+
+// hangupPoll is how often the sockets of waiting exchanges are looked at.
+const hangupPoll = 250 * time.Millisecond
+
+// watchHangups ends exchanges whose client went away while they wait for the
+// origin, or for their pace. While bytes are written a hang-up shows by itself,
+// as a failing write; while waiting nothing would show it, and an origin would
+// be read for nobody. One goroutine looks for all, until ctx ends.
+func (s *Server) watchHangups(ctx context.Context) {
+	tick := time.NewTicker(hangupPoll)
+	defer tick.Stop()
+	var waiting []*exchange
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		clear(waiting)
+		waiting = s.running.appendTo(waiting[:0], func(x *exchange) bool { return x.waiting.Load() })
+		for _, x := range waiting {
+			if hungUp(x.conn) {
+				x.cancel(errHangup)
+			}
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package proxy
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// admission counts the streams of everybody. Safe for concurrent use.
+type admission struct {
+	limit  int64
+	active atomic.Int64
+}
+
+func (a *admission) enter() bool {
+	if a.active.Add(1) > a.limit {
+		a.active.Add(-1)
+		return false
+	}
+	return true
+}
+
+func (a *admission) leave() { a.active.Add(-1) }
+
+// userSlots counts the streams of each user. Safe for concurrent use.
+type userSlots struct {
+	limit int // 0 = none
+	mu    sync.Mutex
+	taken map[int64]int // guarded by mu; a user without streams has no entry
+}
+
+func newUserSlots(limit int) *userSlots { return &userSlots{limit: limit, taken: map[int64]int{}} }
+
+func (u *userSlots) enter(user int64) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.limit > 0 && u.taken[user] >= u.limit {
+		return false
+	}
+	u.taken[user]++
+	return true
+}
+
+func (u *userSlots) leave(user int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch n := u.taken[user]; {
+	case n > 1:
+		u.taken[user] = n - 1
+	case n == 1:
+		delete(u.taken, user)
+	default:
+		panic("BUG: a stream slot given back twice")
+	}
+}
+
+// maxPiece bounds one write. The write deadline is renewed with every piece, so
+// with the default 60 s a client that takes about 70 kbit/s is never cut.
+const maxPiece = 512 << 10
+
+// pace is a stream's token bucket: full at first, one second deep. The zero
+// pace does not limit.
+type pace struct {
+	limiter *rate.Limiter
+	piece   int64
+}
+
+func newPace(bytesPerSecond int64) pace {
+	if bytesPerSecond <= 0 {
+		return pace{piece: maxPiece}
+	}
+	return pace{
+		limiter: rate.NewLimiter(rate.Limit(bytesPerSecond), int(bytesPerSecond)),
+		// A quarter of a second at a time keeps the flow even.
+		piece: max(1, min(maxPiece, bytesPerSecond/4)),
+	}
+}
+
+// take waits until n bytes, at most p.piece, may be sent, or ctx ends.
+func (p pace) take(ctx context.Context, n int64) error {
+	if p.limiter == nil {
+		return nil
+	}
+	delay := p.limiter.ReserveN(time.Now(), int(n)).Delay()
+	if delay <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

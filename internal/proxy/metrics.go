@@ -1,0 +1,72 @@
+package proxy
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// The values of lectern_limited_total{limit}.
+const (
+	limitStreams        = "streams"
+	limitStreamsPerUser = "streams_per_user"
+)
+
+type metrics struct {
+	requests  *prometheus.CounterVec
+	firstByte *prometheus.HistogramVec
+	limited   *prometheus.CounterVec
+	bytes     [2]prometheus.Counter // by media.Source
+}
+
+func newMetrics(reg prometheus.Registerer, active func() int) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lectern_stream_requests_total",
+			Help: "Stream requests by status code and by how the cache stood; none when no bytes were opened.",
+		}, []string{"code", "cache"}),
+		firstByte: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "lectern_stream_first_byte_seconds",
+			Help:    "Time from a stream request to the first byte of its body.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"cache"}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lectern_limited_total",
+			Help: "Requests refused because a limit was reached.",
+		}, []string{"limit"}),
+	}
+	bytes := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "lectern_stream_bytes_total",
+		Help: "Bytes of recordings sent, by where they came from.",
+	}, []string{"source"})
+	running := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "lectern_streams_active",
+		Help: "Streams running now.",
+	}, func() float64 { return float64(active()) })
+	for _, c := range []prometheus.Collector{m.requests, m.firstByte, m.limited, bytes, running} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("proxy metrics: %w", err)
+		}
+	}
+	for _, limit := range []string{limitStreams, limitStreamsPerUser} {
+		m.limited.WithLabelValues(limit)
+	}
+	for _, src := range []media.Source{media.SourceCache, media.SourceOrigin} {
+		m.bytes[src] = bytes.WithLabelValues(src.String())
+	}
+	return m, nil
+}
+
+func (m *metrics) request(status int, cache media.CacheStatus) {
+	m.requests.WithLabelValues(strconv.Itoa(status), cache.String()).Inc()
+}
+
+func (m *metrics) sent(src media.Source, n int64) { m.bytes[src].Add(float64(n)) }
+
+func (m *metrics) first(cache media.CacheStatus, took time.Duration) {
+	m.firstByte.WithLabelValues(cache.String()).Observe(took.Seconds())
+}

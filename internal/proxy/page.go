@@ -1,0 +1,59 @@
+package proxy
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Page is a document for people, or a script or style of one, handed in whole
+// at start.
+type Page struct {
+	// Path is exact, as "/app.js", or ends in "/{id}", which stands for any
+	// recording id, as "/watch/{id}".
+	Path        string
+	ContentType string
+	// Header is added to, or replaces, the headers every page has.
+	Header map[string]string
+	Body   []byte
+}
+
+// pagePolicy lets a page use its own house and nothing else. A page that needs
+// more says so in its Header.
+const pagePolicy = "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; object-src 'none'; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+
+// pageRoute makes the route that serves a page. The tag is a digest of the
+// content, so that a browser asks again and nearly always gets 304.
+func (s *Server) pageRoute(p Page) (route, error) {
+	if !strings.HasPrefix(p.Path, "/") || p.ContentType == "" {
+		return route{}, fmt.Errorf("page %q: a path from the root and a content type are needed", p.Path)
+	}
+	sum := sha256.Sum256(p.Body)
+	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:15]) + `"`
+	return route{
+		pattern: p.Path,
+		allow:   "GET, HEAD, OPTIONS",
+		serve: func(c *fasthttp.RequestCtx, n note, _ int64) {
+			h := &c.Response.Header
+			h.Set("Content-Security-Policy", pagePolicy)
+			h.Set("X-Content-Type-Options", "nosniff")
+			h.Set("Referrer-Policy", "no-referrer")
+			h.Set("Cache-Control", "no-cache")
+			h.SetCanonical([]byte("ETag"), []byte(etag))
+			for k, v := range p.Header {
+				h.Set(k, v)
+			}
+			if anyTagMatches(string(c.Request.Header.Peek("If-None-Match")), etag, false) {
+				c.SetStatusCode(statusNotModified)
+			} else {
+				h.SetContentType(p.ContentType)
+				c.Response.SetBodyRaw(p.Body)
+			}
+			s.recordAnswered(c, n)
+		},
+	}, nil
+}

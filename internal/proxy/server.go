@@ -1,0 +1,319 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// Gate decides who may watch. Its methods are called from many goroutines; they
+// return a *media.Refusal for a no, and a fault when they cannot tell.
+type Gate interface {
+	Authenticate(ctx context.Context, tok media.Token) (media.Viewer, error)
+	Authorize(ctx context.Context, v media.Viewer, recordingID int64) (media.Recording, error)
+	// Recheck is asked about every running stream at every Config.Recheck; any
+	// error ends the stream.
+	Recheck(ctx context.Context, v media.Viewer, recordingID int64) error
+}
+
+// Origins turns a place into the immutable identity of what lies there. One that
+// also has Forget(media.Location) is told when an answer turned out to be old.
+type Origins interface {
+	Stat(ctx context.Context, loc media.Location) (media.Object, error)
+}
+
+// Store gives bytes. ctx rules the reader for as long as it lives.
+type Store interface {
+	Open(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error)
+}
+
+// forgetter is the optional power of Origins to drop what it remembers.
+type forgetter interface{ Forget(loc media.Location) }
+
+// Deps is what the server needs of the house. Log, Metrics and Now may be nil.
+type Deps struct {
+	Gate    Gate
+	Origins Origins
+	Store   Store
+	Pages   []Page
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
+	Now     func() time.Time
+	Version string
+}
+
+// Server is the public listener. Its methods may be called from any goroutine.
+type Server struct {
+	cfg     Config
+	gate    Gate
+	origins Origins
+	store   Store
+	log     *slog.Logger
+	now     func() time.Time
+	routes  []route
+	metrics *metrics
+	streams admission
+	users   *userSlots
+	running running
+	conns   *connTable
+	fast    *fasthttp.Server
+
+	// base ends, with its cause, when exchanges have to end.
+	base    context.Context
+	endBase context.CancelCauseFunc
+
+	mu        sync.Mutex     // guards listeners and the order of Serve and Shutdown
+	listeners []net.Listener // closed by Shutdown
+	draining  atomic.Bool
+	stopped   chan struct{} // closed when Shutdown is through
+
+	watchers     sync.WaitGroup
+	stopWatchers context.CancelFunc
+}
+
+const (
+	// headerRoom is for the header fields, requestLineRoom for what stands before
+	// them. fasthttp reads both into one buffer and answers 431 beyond it.
+	headerRoom      = 16 << 10
+	requestLineRoom = 1 << 10
+	// bodyRoom is more than any request to us carries.
+	bodyRoom = 64 << 10
+	// connRoom is how many connections beyond the streams are taken: idle ones,
+	// pages, probes.
+	connRoom = 4096
+	// borderGrace is how long streams have to reach a piece's border when a drain
+	// is over, and as much again to end after their connection was closed.
+	borderGrace = time.Second
+)
+
+// New builds a server and starts its two watchers; Shutdown ends them.
+func New(cfg Config, deps Deps) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if deps.Gate == nil || deps.Origins == nil || deps.Store == nil {
+		return nil, fmt.Errorf("proxy: a gate, origins and a store are needed")
+	}
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	if deps.Metrics == nil {
+		deps.Metrics = prometheus.NewRegistry()
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	s := &Server{
+		cfg: cfg, gate: deps.Gate, origins: deps.Origins, store: deps.Store, log: deps.Log, now: deps.Now,
+		streams: admission{limit: int64(cfg.Limit.Streams)},
+		users:   newUserSlots(cfg.Limit.StreamsPerUser),
+		running: running{set: map[*exchange]struct{}{}},
+		conns:   newConnTable(),
+		stopped: make(chan struct{}),
+	}
+	var err error
+	if s.metrics, err = newMetrics(deps.Metrics, s.Active); err != nil {
+		return nil, err
+	}
+	if err := s.buildRoutes(deps.Pages); err != nil {
+		return nil, err
+	}
+	s.fast = s.newFastServer()
+	s.base, s.endBase = context.WithCancelCause(context.Background())
+	watch, stop := context.WithCancel(context.Background())
+	s.stopWatchers = stop
+	s.watchers.Go(func() { s.watchHangups(watch) })
+	s.watchers.Go(func() { s.recheckAccess(watch) })
+	return s, nil
+}
+
+func (s *Server) newFastServer() *fasthttp.Server {
+	return &fasthttp.Server{
+		Handler:      s.handle,
+		ErrorHandler: s.handleBadRequest,
+		ConnState: func(c net.Conn, state fasthttp.ConnState) {
+			switch state {
+			case fasthttp.StateNew:
+				s.conns.add(c)
+			case fasthttp.StateClosed, fasthttp.StateHijacked:
+				s.conns.remove(c)
+			}
+		},
+		Logger:         fastLog{s.log},
+		ReadBufferSize: headerRoom + requestLineRoom,
+		// The time to read one request, from its first byte on a kept connection
+		// and from the start of a new one.
+		ReadTimeout: s.cfg.HeaderTimeout,
+		IdleTimeout: s.cfg.KeepAlive,
+		// Set once when the handler returns: enough for headers and small answers.
+		// A stream renews it with every piece.
+		WriteTimeout:       s.cfg.WriteIdle,
+		MaxRequestBodySize: bodyRoom,
+		Concurrency:        s.cfg.Limit.Streams + connRoom,
+		// MaxConnsPerIP stays 0: it would wrap the connection, and sendfile with it.
+		TCPKeepalive:                 true,
+		CloseOnShutdown:              true,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		DisablePreParseMultipartForm: true,
+		SecureErrorLogMessage:        true,
+	}
+}
+
+// Serve answers on ln until Shutdown, which makes it return nil. It may be
+// called for several listeners at once; after Shutdown it closes ln and returns.
+func (s *Server) Serve(ln net.Listener) error {
+	s.mu.Lock()
+	if s.Draining() {
+		s.mu.Unlock()
+		return ln.Close()
+	}
+	s.listeners = append(s.listeners, ln)
+	s.mu.Unlock()
+	err := s.fast.Serve(ln)
+	if s.Draining() {
+		return nil
+	}
+	return err
+}
+
+// Draining tells whether Shutdown has begun.
+func (s *Server) Draining() bool { return s.draining.Load() }
+
+// Active is how many streams hold a slot.
+func (s *Server) Active() int { return int(s.streams.active.Load()) }
+
+// Shutdown stops accepting, lets running streams go on until ctx ends, then cuts
+// them at the border of a piece, and returns when all have ended. It is nil when
+// nothing had to be cut, else ctx's error. A second call waits for the first and
+// returns nil.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	if s.draining.Swap(true) {
+		s.mu.Unlock()
+		<-s.stopped
+		return nil
+	}
+	for _, ln := range s.listeners {
+		ln.Close() // a second close by fasthttp is harmless
+	}
+	s.mu.Unlock()
+	defer close(s.stopped)
+
+	err := s.fast.ShutdownWithContext(ctx)
+	if ctx.Err() == nil {
+		err = nil // what is left is that the listeners were closed above
+	}
+	if err != nil {
+		s.cutAll()
+	}
+	s.endBase(errDrained)
+	s.stopWatchers()
+	s.watchers.Wait()
+	return err
+}
+
+// cutAll ends what a drain has left: first at the border of a piece, then, for
+// those whose client takes no bytes, in the middle of a write.
+func (s *Server) cutAll() {
+	s.endBase(errDrained)
+	if s.emptied(borderGrace) {
+		return
+	}
+	for _, x := range s.running.appendTo(nil, func(*exchange) bool { return true }) {
+		x.cut(errDrained)
+	}
+	for _, c := range s.conns.list() {
+		c.Close()
+	}
+	if !s.emptied(borderGrace) {
+		s.log.Error("connections outlive the shutdown", slog.Int("connections", len(s.conns.list())))
+	}
+}
+
+// emptied waits until no exchange runs; connections without one are closed.
+func (s *Server) emptied(patience time.Duration) bool {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	look := time.NewTicker(20 * time.Millisecond) // an exchange may end and its connection stay
+	defer look.Stop()
+	for {
+		busy := map[net.Conn]bool{}
+		for _, x := range s.running.appendTo(nil, func(*exchange) bool { return true }) {
+			busy[x.conn] = true
+		}
+		conns := s.conns.list()
+		if len(conns) == 0 {
+			return true
+		}
+		for _, c := range conns {
+			if !busy[c] {
+				c.Close()
+			}
+		}
+		select {
+		case <-s.conns.left:
+		case <-look.C:
+		case <-timer.C:
+			return false
+		}
+	}
+}
+
+// handleBadRequest answers what could not be read as a request. The texts say
+// nothing of what was sent.
+func (s *Server) handleBadRequest(c *fasthttp.RequestCtx, err error) {
+	n := s.newNote(c)
+	n.route, n.method = "", ""
+	var netErr net.Error
+	var small *fasthttp.ErrSmallBuffer
+	p := problem{status: statusBadRequest, Detail: "The request cannot be understood.", Code: codeBadRequest}
+	switch {
+	case errors.As(err, &small):
+		p = problem{status: statusHeadersTooLarge, Detail: "The request's headers are too large.", Code: codeHeadersTooLarge}
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		p = problem{status: statusTooLarge, Detail: "The request's body is too large.", Code: codeTooLarge}
+	case errors.As(err, &netErr) && netErr.Timeout():
+		p = problem{status: statusTimeout, Detail: "The request did not arrive in time.", Code: codeRequestTimeout}
+	}
+	if p.status != statusTimeout {
+		discardPending(c.Conn())
+	}
+	c.Conn().SetWriteDeadline(time.Now().Add(s.cfg.HeaderTimeout))
+	writeProblem(&c.Response, p)
+	n.code = p.Code
+	s.recordAnswered(c, n)
+}
+
+// discardPending takes what the client has already sent off the socket. Closing
+// a connection with unread bytes sends a reset, which would overtake the answer.
+func discardPending(conn net.Conn) {
+	if conn.SetReadDeadline(time.Now().Add(20*time.Millisecond)) != nil {
+		return
+	}
+	buf := make([]byte, 16<<10)
+	for taken := 0; taken < 1<<20; {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		taken += n
+	}
+}
+
+// fastLog takes what fasthttp has to say. It speaks of clients' mistakes mostly.
+type fastLog struct{ log *slog.Logger }
+
+func (l fastLog) Printf(format string, args ...any) {
+	l.log.Debug("fasthttp", slog.String("message", fmt.Sprintf(format, args...)))
+}
