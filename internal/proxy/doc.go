@@ -18,7 +18,8 @@
 //     calls it malformed
 //   - the range unit is compared without regard to case (section 14.1)
 //   - a sign is no digit: "bytes=+1-2" is malformed
-//   - an empty object answers 416 to a range; ServeContent answers 200
+//   - an empty object answers 416 to a range; ServeContent answers 200, or 206
+//     with the range 0--1 to a suffix
 //   - the suffix "-0" is not satisfiable; ServeContent sends an empty part
 //   - more than 16 ranges are answered with the whole
 //   - HEAD ignores Range (section 14.2); ServeContent answers 206

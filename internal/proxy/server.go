@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -311,9 +312,15 @@ func discardPending(conn net.Conn) {
 	}
 }
 
-// fastLog takes what fasthttp has to say. It speaks of clients' mistakes mostly.
+// fastLog takes what fasthttp has to say.
 type fastLog struct{ log *slog.Logger }
 
+// Printf implements fasthttp.Logger. What went wrong on one connection is left
+// out: it stands in the access log, and fasthttp's text quotes the request, with
+// a token in it perhaps. What is left concerns the listener.
 func (l fastLog) Printf(format string, args ...any) {
-	l.log.Debug("fasthttp", slog.String("message", fmt.Sprintf(format, args...)))
+	if strings.HasPrefix(format, "error when serving connection") {
+		return
+	}
+	l.log.Warn("fasthttp", slog.String("message", fmt.Sprintf(format, args...)))
 }
