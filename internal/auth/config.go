@@ -25,8 +25,8 @@ type Config struct {
 	MaxStaleness time.Duration `name:"max-staleness" default:"30s" help:"How old a cached user, recording or access decision may be (duration)."`
 }
 
-// Validate names the setting that is wrong.
-func (c Config) Validate() error {
+// Check names the setting that is wrong.
+func (c Config) Check() error {
 	switch {
 	case c.JWTSecret == "" && c.JWKSURL == "":
 		return fmt.Errorf("auth-jwt-secret: required unless auth-jwks-url is set")

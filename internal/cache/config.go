@@ -20,8 +20,8 @@ type Config struct {
 	ChunkSize media.Size `name:"chunk-size" default:"1MiB" help:"Size of one chunk file (size, 64KiB to 64MiB)."`
 }
 
-// Validate names the setting that is wrong.
-func (c Config) Validate() error {
+// Check names the setting that is wrong.
+func (c Config) Check() error {
 	if c.ChunkSize < 64<<10 || c.ChunkSize > 64<<20 {
 		return fmt.Errorf("cache-chunk-size: %v is outside 64KiB to 64MiB", c.ChunkSize)
 	}

@@ -1,0 +1,81 @@
+package config
+
+import "strings"
+
+// elsewhere lists the settings of the other program: one file and one
+// environment serve both, so each knows the names of all. "!" marks secrets,
+// which may also be given as …_FILE.
+var elsewhere = strings.Fields(`
+	limit-playbacks-per-hour
+	origin-s3-url origin-azure-url
+	zoom-webhook-secret! zoom-webhook-tolerance zoom-api-url zoom-oauth-url zoom-download-hosts zoom-redirect-hosts
+	secrets-key!
+	sync-reconcile-every sync-lookback sync-usage-every sync-cleanup-at sync-trash-grace sync-settle
+	sync-delete-from-zoom sync-zoom-trash-after sync-provider sync-drive-folder sync-drive-shared-drive
+	sync-workers sync-reencode alert-urls!`)
+
+// sections are the mappings a configuration file may hold, as paths.
+var sections = map[string]bool{
+	"auth": true, "limit": true, "cache": true, "zoom": true, "sync": true, "log": true, "alert": true, "cors": true,
+	"origin": true, "origin-local": true, "origin-drive": true, "origin-s3": true, "origin-azure": true,
+}
+
+// known tells of a setting's name whether it exists and whether it is a secret.
+type known map[string]bool
+
+// names is every setting in a form that can be suggested.
+func (k known) nearest(name string) string {
+	best, distance := "", 4
+	for candidate := range k {
+		if d := editDistance(name, candidate); d < distance || d == distance && candidate < best {
+			best, distance = candidate, d
+		}
+	}
+	return best
+}
+
+// editDistance counts the letters to add, drop or change (Levenshtein).
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// flagToEnv and flagToKey are the other two spellings of a flag's name.
+func flagToEnv(name string) string {
+	return "LECTERN_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+func envToFlag(env string) string {
+	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(env, "LECTERN_"), "_", "-"))
+}
+
+// flagToPath is where a setting stands in a file: its sections, then its key.
+func flagToPath(name string) []string {
+	var path []string
+	prefix := ""
+	rest := name
+	for {
+		head, tail, ok := strings.Cut(rest, "-")
+		if !ok || !sections[prefix+head] {
+			return append(path, strings.ReplaceAll(rest, "-", "_"))
+		}
+		path = append(path, head)
+		prefix += head + "-"
+		rest = tail
+	}
+}

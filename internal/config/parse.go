@@ -1,0 +1,259 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// Error is wrong usage or configuration: the program ends with exit code 2.
+type Error struct {
+	Setting string // flag form of the name, as "cache-size", or ""
+	Source  string // where its value came from
+	Problem string // what is wrong and what would be right; never a secret's value
+}
+
+// Error is one line.
+func (e *Error) Error() string {
+	s := e.Problem
+	if e.Setting != "" {
+		s = e.Setting + ": " + s
+	}
+	if e.Source != "" {
+		s += " (" + e.Source + ")"
+	}
+	return strings.ReplaceAll(s, "\n", " ")
+}
+
+// ErrDone says that --help or --version has been answered.
+var ErrDone = errors.New("done")
+
+// Parsed is a command line that was understood.
+type Parsed struct {
+	kong *kong.Context
+	// Warnings are for the operator's eyes.
+	Warnings []string
+}
+
+// Run runs the chosen command with args as kong binds them: by their types.
+func (p *Parsed) Run(bind ...any) error { return p.kong.Run(bind...) }
+
+// exited unwinds the stack when kong wants to end the process.
+type exited struct{}
+
+// Parse reads args, environ and the configuration file into cli, which embeds
+// Settings and holds the commands. Errors are *Error; ErrDone after --help.
+func Parse(program, description string, cli interface{ settled() *Settings }, args, environ []string, stdout, stderr io.Writer) (_ *Parsed, err error) {
+	version, commit := Version()
+	parser, err := kong.New(cli,
+		kong.Name(program), kong.Description(description), kong.Writers(stdout, stderr),
+		kong.Vars{"version": fmt.Sprintf("%s %s (%s)", program, version, commit)},
+		kong.Exit(func(int) { panic(exited{}) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: false}),
+		kong.Help(helpWithEnvironment),
+	)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case exited:
+			err = ErrDone
+		default:
+			panic(r)
+		}
+	}()
+	all := knownOf(parser.Model)
+	values := &resolver{environment: map[string]given{}}
+	warnings, err := values.readEnvironment(environ, all)
+	if err != nil {
+		return nil, err
+	}
+	if path, source := configPath(args, environ); path != "" {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, &Error{Setting: "config", Source: source, Problem: err.Error()}
+		}
+		if values.file, err = readFile(path, data, all); err != nil {
+			return nil, err
+		}
+	}
+	if err := values.readSecrets(all); err != nil {
+		return nil, err
+	}
+	if err := kong.Resolvers(values).Apply(parser); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	ctx, err := parser.Parse(args)
+	if values.err != nil {
+		return nil, values.err
+	}
+	if err != nil {
+		return nil, &Error{Source: "command line", Problem: err.Error()}
+	}
+	s := cli.settled()
+	if name, problem := s.check(); name != "" {
+		return nil, &Error{Setting: name, Source: values.sourceOf(name, args), Problem: problem}
+	}
+	return &Parsed{kong: ctx, Warnings: warnings}, nil
+}
+
+// knownOf lists this program's settings from its flags, and the other's.
+func knownOf(model *kong.Application) known {
+	all := known{}
+	for _, flag := range model.Flags {
+		if flag.Name != "help" && flag.Name != "version" && flag.Name != "config" && flag.Name != "print-config" {
+			all[flag.Name] = flag.Tag.Has("secret")
+		}
+	}
+	for _, name := range elsewhere {
+		base, secret := strings.CutSuffix(name, "!")
+		if _, ours := all[base]; !ours {
+			all[base] = secret
+		}
+	}
+	return all
+}
+
+// configPath finds --config before the other flags can be read.
+func configPath(args, environ []string) (path, source string) {
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		if value, ok := strings.CutPrefix(arg, "--config="); ok {
+			return value, "flag --config"
+		}
+		if arg == "--config" && i+1 < len(args) {
+			return args[i+1], "flag --config"
+		}
+	}
+	for _, e := range environ {
+		if value, ok := strings.CutPrefix(e, "LECTERN_CONFIG="); ok {
+			return value, "environment LECTERN_CONFIG"
+		}
+	}
+	return "", ""
+}
+
+// resolver gives kong what the command line does not say.
+type resolver struct {
+	environment, file map[string]given
+	err               *Error // the first bad value
+}
+
+// readEnvironment takes the LECTERN_ variables; those nobody knows are warnings,
+// because an environment is shared with programs that are not ours.
+func (r *resolver) readEnvironment(environ []string, all known) (warnings []string, err error) {
+	for _, e := range environ {
+		key, value, _ := strings.Cut(e, "=")
+		source := "environment " + key
+		if key == "ZOOM_WEBHOOK_SECRET_TOKEN" {
+			key = "LECTERN_ZOOM_WEBHOOK_SECRET"
+			if _, set := r.environment["zoom-webhook-secret"]; set {
+				continue
+			}
+		}
+		if !strings.HasPrefix(key, "LECTERN_") || key == "LECTERN_CONFIG" {
+			continue
+		}
+		name := envToFlag(key)
+		_, ok := all[name]
+		base, isFile := strings.CutSuffix(name, "-file")
+		if !ok && !(isFile && all[base]) {
+			warning := key + " is not a setting"
+			if near := all.nearest(name); near != "" {
+				warning += "; did you mean " + flagToEnv(near) + "?"
+			}
+			warnings = append(warnings, warning)
+			continue
+		}
+		r.environment[name] = given{value, source}
+	}
+	sort.Strings(warnings)
+	return warnings, nil
+}
+
+// readSecrets replaces each …-file by what the file holds.
+func (r *resolver) readSecrets(all known) error {
+	for _, layer := range []map[string]given{r.environment, r.file} {
+		for name, g := range layer {
+			base, isFile := strings.CutSuffix(name, "-file")
+			if _, plain := all[name]; plain || !isFile {
+				continue
+			}
+			if _, both := layer[base]; both {
+				return &Error{Setting: base, Source: g.source, Problem: "is given both by itself and as a file; give one"}
+			}
+			data, err := os.ReadFile(g.value)
+			if err != nil {
+				return &Error{Setting: name, Source: g.source, Problem: err.Error()}
+			}
+			layer[base] = given{strings.TrimRight(string(data), "\r\n"), g.source}
+		}
+	}
+	return nil
+}
+
+// Validate implements kong.Resolver.
+func (r *resolver) Validate(*kong.Application) error { return nil }
+
+// Resolve implements kong.Resolver. It tries the value first, so that an error
+// can name where the value came from.
+func (r *resolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	g, ok := r.environment[flag.Name]
+	if !ok {
+		if g, ok = r.file[flag.Name]; !ok {
+			return nil, nil
+		}
+	}
+	target := reflect.New(flag.Target.Type()).Elem()
+	err := flag.Value.Parse(kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: g.value}), target)
+	if err == nil && flag.Enum != "" && !slices.Contains(flag.EnumSlice(), g.value) {
+		err = fmt.Errorf("%q is not one of %s", g.value, strings.Join(flag.EnumSlice(), ", "))
+	}
+	if err != nil {
+		if r.err == nil {
+			problem := err.Error()
+			if flag.Tag.Has("secret") {
+				problem = "cannot be read"
+			}
+			r.err = &Error{Setting: flag.Name, Source: g.source, Problem: problem}
+		}
+		return nil, r.err
+	}
+	return g.value, nil
+}
+
+// sourceOf says where a value came from, for errors found later.
+func (r *resolver) sourceOf(name string, args []string) string {
+	for _, arg := range args {
+		if arg == "--"+name || strings.HasPrefix(arg, "--"+name+"=") {
+			return "flag --" + name
+		}
+	}
+	if g, ok := r.environment[name]; ok {
+		return g.source
+	}
+	if g, ok := r.file[name]; ok {
+		return g.source
+	}
+	return "default"
+}
+
+// helpWithEnvironment adds the environment's spelling to kong's own help.
+func helpWithEnvironment(options kong.HelpOptions, ctx *kong.Context) error {
+	if err := kong.DefaultHelpPrinter(options, ctx); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(ctx.Stdout, "\nEvery setting has three spellings: --cache-size, LECTERN_CACHE_SIZE, and cache: {size: …} in the file that --config names. Secrets also come from files: LECTERN_AUTH_JWT_SECRET_FILE.")
+	return err
+}

@@ -1,0 +1,111 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"io"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"gopkg.in/yaml.v3"
+)
+
+// redacted stands where a secret is.
+const redacted = "[redacted]"
+
+// Print writes the effective settings in the layout of a configuration file,
+// without their secrets.
+func Print(w io.Writer, s *Settings) error {
+	var cli struct {
+		*Settings `embed:""`
+	}
+	cli.Settings = s
+	model, err := kong.New(&cli, kong.Exit(func(int) {}))
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	root := &yaml.Node{Kind: yaml.MappingNode}
+	for _, flag := range model.Model.Flags {
+		switch flag.Name {
+		case "help", "version", "config", "print-config":
+			continue
+		}
+		path := flagToPath(flag.Name)
+		place(root, path, printed(flag))
+	}
+	enc := yaml.NewEncoder(w)
+	enc.SetIndent(2)
+	if err := enc.Encode(root); err != nil {
+		return err
+	}
+	return enc.Close()
+}
+
+// place puts a value below its sections, making those that are not there yet.
+func place(n *yaml.Node, path []string, value any) {
+	for _, section := range path[:len(path)-1] {
+		n = child(n, section)
+	}
+	v := &yaml.Node{}
+	if err := v.Encode(value); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: path[len(path)-1]}, v)
+}
+
+func child(n *yaml.Node, name string) *yaml.Node {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == name {
+			return n.Content[i+1]
+		}
+	}
+	c := &yaml.Node{Kind: yaml.MappingNode}
+	n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: name}, c)
+	return c
+}
+
+// printed is a flag's value as a file would hold it.
+func printed(flag *kong.Flag) any {
+	v := flag.Target.Interface()
+	if flag.Tag.Has("secret") {
+		text := fmt.Sprint(v)
+		if flag.Name == "database-url" {
+			return withoutPassword(text)
+		}
+		if text == "" || text == "none" {
+			return text
+		}
+		return redacted
+	}
+	switch t := v.(type) {
+	case time.Duration:
+		return t.String()
+	case encoding.TextMarshaler:
+		text, _ := t.MarshalText()
+		return string(text)
+	}
+	if rv := reflect.ValueOf(v); rv.Kind() == reflect.Slice && rv.IsNil() {
+		return []string{}
+	}
+	return v
+}
+
+// withoutPassword redacts the password of a database URL, in the URL's user
+// part or in its query.
+func withoutPassword(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return redacted
+	}
+	if _, has := u.User.Password(); has {
+		u.User = url.UserPassword(u.User.Username(), "redacted")
+	}
+	if q := u.Query(); q.Has("password") {
+		q.Set("password", "redacted")
+		u.RawQuery = q.Encode()
+	}
+	return strings.Replace(u.String(), ":redacted@", ":"+redacted+"@", 1)
+}

@@ -1,0 +1,147 @@
+// Package config gathers every package's own Config into one set of settings,
+// each with three spellings: a flag, an environment variable and a key of a YAML
+// file. A flag beats the environment, the environment beats the file, the file
+// beats the default.
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/lectiospace/lectern/internal/auth"
+	"github.com/lectiospace/lectern/internal/cache"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
+	"github.com/lectiospace/lectern/internal/origin/drive"
+	"github.com/lectiospace/lectern/internal/origin/local"
+	"github.com/lectiospace/lectern/internal/proxy"
+	"github.com/lectiospace/lectern/internal/telemetry"
+)
+
+// Settings are all settings of the gateway. Embed it in a kong command line.
+type Settings struct {
+	Version     kong.VersionFlag `name:"version" help:"Print version and commit, and exit."`
+	Config      string           `name:"config" placeholder:"FILE" help:"YAML file with settings."`
+	PrintConfig bool             `name:"print-config" help:"Print the effective configuration, secrets redacted, and exit."`
+
+	DataDir     string `name:"data-dir" default:"./lectern-data" placeholder:"DIR" help:"SQLite file, cache and local recordings live below it unless said otherwise."`
+	DatabaseURL string `name:"database-url" secret:"" placeholder:"URL" help:"sqlite://PATH or postgres://… (default: sqlite://<data-dir>/lectern.db)."`
+	Listen      string `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Public listener; systemd socket activation is honoured."`
+	AdminListen string `name:"admin-listen" default:"127.0.0.1:9090" placeholder:"ADDR" help:"Listener of /metrics, /healthz, /readyz and /debug/pprof/."`
+	PublicURL   string `name:"public-url" placeholder:"URL" help:"Base of absolute links (default: from the request)."`
+
+	TrustedProxies        []string      `name:"trusted-proxies" default:"127.0.0.0/8,::1" placeholder:"CIDR" help:"Peers whose X-Forwarded-For and X-Forwarded-Proto are believed, comma separated."`
+	ShutdownGrace         time.Duration `name:"shutdown-grace" default:"20s" help:"How long running streams may go on after SIGTERM (duration)."`
+	DirectStreamThreshold media.Size    `name:"direct-stream-threshold" default:"100MiB" help:"Recordings above it are announced as direct streams (size); 0 = always."`
+
+	Auth   auth.Config         `embed:"" prefix:"auth-"`
+	Limit  proxy.LimitConfig   `embed:"" prefix:"limit-"`
+	Cache  cache.Config        `embed:"" prefix:"cache-"`
+	Origin Origins             `embed:"" prefix:"origin-"`
+	CORS   proxy.CORSConfig    `embed:"" prefix:"cors-"`
+	Log    telemetry.LogConfig `embed:"" prefix:"log-"`
+}
+
+// Origins are the settings of the places bytes come from.
+type Origins struct {
+	origin.Config
+	Local local.Config `embed:"" prefix:"local-"`
+	Drive drive.Config `embed:"" prefix:"drive-"`
+}
+
+// settle fills in what follows from other settings.
+func (s *Settings) settle() {
+	if s.DatabaseURL == "" {
+		s.DatabaseURL = "sqlite://" + filepath.Join(s.DataDir, "lectern.db")
+	}
+	if s.Cache.Dir == "" {
+		s.Cache.Dir = filepath.Join(s.DataDir, "cache")
+	}
+	if s.Origin.Local.Root == "" {
+		s.Origin.Local.Root = filepath.Join(s.DataDir, "recordings")
+	}
+}
+
+// settled lets Parse reach the Settings embedded in a command line.
+func (s *Settings) settled() *Settings { s.settle(); return s }
+
+// check refuses what is wrong for every command: shapes, not completeness.
+func (s *Settings) check() (setting, problem string) {
+	for _, l := range []struct{ name, value string }{{"listen", s.Listen}, {"admin-listen", s.AdminListen}} {
+		if _, port, err := net.SplitHostPort(l.value); err != nil || port == "" {
+			return l.name, fmt.Sprintf("%q is not an address: give HOST:PORT, as 127.0.0.1:8080", l.value)
+		}
+	}
+	if s.PublicURL != "" && !isHTTP(s.PublicURL) {
+		return "public-url", fmt.Sprintf("%q is not an absolute http or https URL", s.PublicURL)
+	}
+	if !strings.HasPrefix(s.DatabaseURL, "sqlite://") && !strings.HasPrefix(s.DatabaseURL, "postgres://") && !strings.HasPrefix(s.DatabaseURL, "postgresql://") {
+		return "database-url", "must begin with sqlite:// or postgres://"
+	}
+	if s.Auth.JWKSURL != "" && !isHTTP(s.Auth.JWKSURL) {
+		return "auth-jwks-url", fmt.Sprintf("%q is not an absolute http or https URL", s.Auth.JWKSURL)
+	}
+	if s.Origin.Drive.Endpoint != "" && !isHTTP(s.Origin.Drive.Endpoint) {
+		return "origin-drive-endpoint", fmt.Sprintf("%q is not an absolute http or https URL", s.Origin.Drive.Endpoint)
+	}
+	for _, o := range s.CORS.Origins {
+		u, err := url.Parse(o)
+		if err != nil || !isHTTP(o) || u.Path != "" || u.RawQuery != "" {
+			return "cors-origins", fmt.Sprintf("%q is not an exact web origin: give SCHEME://HOST[:PORT] without a path", o)
+		}
+	}
+	if _, err := s.TrustedPrefixes(); err != nil {
+		return "trusted-proxies", err.Error()
+	}
+	if s.ShutdownGrace < 0 {
+		return "shutdown-grace", "cannot be negative"
+	}
+	return "", ""
+}
+
+func isHTTP(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+// TrustedPrefixes reads TrustedProxies: networks, or single addresses.
+func (s *Settings) TrustedPrefixes() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, text := range s.TrustedProxies {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		if p, err := netip.ParsePrefix(text); err == nil {
+			out = append(out, p.Masked())
+			continue
+		}
+		a, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, fmt.Errorf("%q is neither an address nor a network, as 10.0.0.0/8", text)
+		}
+		out = append(out, netip.PrefixFrom(a, a.BitLen()))
+	}
+	return out, nil
+}
+
+// ValidateServe says what a serving gateway still misses, as an *Error.
+func (s *Settings) ValidateServe() error {
+	for _, part := range []func() error{s.Auth.Check, s.Cache.Check, proxy.Config{Limit: s.Limit}.Validate} {
+		if err := part(); err != nil {
+			name, problem, ok := strings.Cut(err.Error(), ": ")
+			if !ok {
+				name, problem = "", err.Error()
+			}
+			return &Error{Setting: name, Source: "effective configuration", Problem: problem}
+		}
+	}
+	return nil
+}

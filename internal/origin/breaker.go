@@ -1,0 +1,74 @@
+package origin
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// quotaRest is how long an object whose quota is used up is left alone when the
+// origin does not say: asking again does not help for hours, but an operator who
+// has mended it should not wait for long either.
+const quotaRest = 5 * time.Minute
+
+// breakerRoom bounds the memory: beyond it the table is forgotten, which costs
+// one more request for each object.
+const breakerRoom = 10_000
+
+// Breaker fails reads of an object fast while its quota is known to be used up.
+func Breaker(next Origin) Origin {
+	return wrapped{next, &breaker{next: next, open: map[media.Location]tripped{}}}
+}
+
+type tripped struct {
+	until time.Time
+	err   error
+}
+
+type breaker struct {
+	next Opener
+	mu   sync.Mutex
+	open map[media.Location]tripped // guarded by mu
+}
+
+func (b *breaker) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
+	if err := b.refusal(obj.Location()); err != nil {
+		return nil, err
+	}
+	body, err := b.next.Open(ctx, obj, span)
+	if media.KindOf(err) == media.Quota {
+		b.trip(obj.Location(), err)
+	}
+	return body, err
+}
+
+func (b *breaker) refusal(loc media.Location) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t, ok := b.open[loc]
+	if !ok {
+		return nil
+	}
+	left := time.Until(t.until)
+	if left <= 0 {
+		delete(b.open, loc)
+		return nil
+	}
+	return &media.Error{Kind: media.Quota, Op: "origin: breaker", RetryAfter: left, Err: t.err}
+}
+
+func (b *breaker) trip(loc media.Location, err error) {
+	rest := media.RetryAfterOf(err)
+	if rest <= 0 {
+		rest = quotaRest
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.open) >= breakerRoom {
+		clear(b.open)
+	}
+	b.open[loc] = tripped{time.Now().Add(rest), err}
+}

@@ -1,0 +1,45 @@
+package origin
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// Limit lets at most n reads run at a time; the others wait for their turn or
+// for their context's end. A read's place is free again when its body is closed.
+func Limit(next Origin, n int) Origin {
+	return wrapped{next, limiter{next, make(chan struct{}, n)}}
+}
+
+type limiter struct {
+	next   Opener
+	places chan struct{}
+}
+
+func (l limiter) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
+	select {
+	case l.places <- struct{}{}:
+	case <-ctx.Done():
+		return nil, media.Fault(media.KindOf(ctx.Err()), "origin: wait for a place", ctx.Err())
+	}
+	body, err := l.next.Open(ctx, obj, span)
+	if err != nil {
+		<-l.places
+		return nil, err
+	}
+	return &limitedBody{ReadCloser: body, places: l.places}, nil
+}
+
+type limitedBody struct {
+	io.ReadCloser
+	places chan struct{}
+	once   sync.Once
+}
+
+func (b *limitedBody) Close() error {
+	defer b.once.Do(func() { <-b.places })
+	return b.ReadCloser.Close()
+}

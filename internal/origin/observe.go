@@ -1,0 +1,108 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// Observer counts what is asked of origins and what comes back.
+type Observer struct {
+	requests  *prometheus.CounterVec
+	bytes     *prometheus.CounterVec
+	firstByte *prometheus.HistogramVec
+}
+
+// NewObserver registers the metrics; it panics when they are registered already.
+func NewObserver(reg prometheus.Registerer) *Observer {
+	o := &Observer{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lectern_origin_requests_total", Help: "Requests to origins by outcome: ok, or the kind of fault.",
+		}, []string{"provider", "outcome"}),
+		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lectern_origin_bytes_total", Help: "Bytes received from origins.",
+		}, []string{"provider"}),
+		firstByte: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "lectern_origin_first_byte_seconds", Help: "Time from asking an origin to its first byte.",
+			Buckets: []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30},
+		}, []string{"provider"}),
+	}
+	reg.MustRegister(o.requests, o.bytes, o.firstByte)
+	return o
+}
+
+// Observe counts everything asked of next under the provider's name.
+func (o *Observer) Observe(provider string, next Origin) Origin {
+	for _, kind := range []media.Kind{media.NotFound, media.Denied, media.Unavailable, media.Quota, media.Timeout, media.Changed, media.Corrupt} {
+		o.requests.WithLabelValues(provider, kind.String())
+	}
+	o.requests.WithLabelValues(provider, "ok")
+	o.bytes.WithLabelValues(provider)
+	o.firstByte.WithLabelValues(provider)
+	return &observed{o, provider, next}
+}
+
+type observed struct {
+	o        *Observer
+	provider string
+	next     Origin
+}
+
+func (d *observed) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
+	obj, err := d.next.Stat(ctx, loc)
+	d.count(err)
+	return obj, err
+}
+
+func (d *observed) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
+	began := time.Now()
+	body, err := d.next.Open(ctx, obj, span)
+	if err != nil {
+		d.count(err)
+		return nil, err
+	}
+	return &observedBody{ReadCloser: body, d: d, began: began}, nil
+}
+
+func (d *observed) count(err error) {
+	outcome := "ok"
+	if err != nil {
+		outcome = media.KindOf(err).String()
+	}
+	d.o.requests.WithLabelValues(d.provider, outcome).Inc()
+}
+
+// observedBody counts its request once, at its end, by how it ended.
+type observedBody struct {
+	io.ReadCloser
+	d     *observed
+	began time.Time
+	seen  bool
+	once  sync.Once
+}
+
+func (b *observedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 && !b.seen {
+		b.seen = true
+		b.d.o.firstByte.WithLabelValues(b.d.provider).Observe(time.Since(b.began).Seconds())
+	}
+	b.d.o.bytes.WithLabelValues(b.d.provider).Add(float64(n))
+	if errors.Is(err, io.EOF) {
+		b.once.Do(func() { b.d.count(nil) })
+	} else if err != nil {
+		b.once.Do(func() { b.d.count(err) })
+	}
+	return n, err
+}
+
+func (b *observedBody) Close() error {
+	b.once.Do(func() { b.d.count(nil) }) // left early, which is no fault of the origin
+	return b.ReadCloser.Close()
+}

@@ -1,0 +1,74 @@
+package origin
+
+import (
+	"fmt"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// CheckRangeResponse refuses, as Corrupt, an HTTP answer that is not exactly the
+// span of an object of size bytes: another status, another range, another total,
+// a coded body, a page for people. Before a byte is kept, all four are checked
+// (RFC 9110 section 14.4); sizes alone prove nothing.
+func CheckRangeResponse(resp *http.Response, span media.Span, size int64) error {
+	wrong := func(format string, args ...any) error {
+		return media.Faultf(media.Corrupt, "origin: answer", format, args...)
+	}
+	if coding := resp.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
+		return wrong("a body with content coding %.20q", coding)
+	}
+	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && (kind == "text/html" || strings.HasPrefix(kind, "multipart/")) {
+		return wrong("a body of type %.40q", kind)
+	}
+	switch resp.StatusCode {
+	case http.StatusOK:
+		if span.Off != 0 || span.Len != size || resp.ContentLength != size {
+			return wrong("the whole of %d bytes for %v of %d", resp.ContentLength, span, size)
+		}
+	case http.StatusPartialContent:
+		got, total, err := parseContentRange(resp.Header.Get("Content-Range"))
+		if err != nil {
+			return wrong("%w", err)
+		}
+		if got != span || total != size {
+			return wrong("%v of %d for %v of %d", got, total, span, size)
+		}
+		if resp.ContentLength >= 0 && resp.ContentLength != span.Len {
+			return wrong("Content-Length %d for %d bytes", resp.ContentLength, span.Len)
+		}
+	default:
+		return wrong("status %d", resp.StatusCode)
+	}
+	return nil
+}
+
+// parseContentRange reads "bytes a-b/size"; an unknown size ("*") is an error
+// here, because it cannot be held against the object's.
+func parseContentRange(field string) (media.Span, int64, error) {
+	bad := fmt.Errorf("Content-Range %.60q", field)
+	rest, ok := strings.CutPrefix(field, "bytes ")
+	if !ok {
+		return media.Span{}, 0, bad
+	}
+	limits, total, ok := strings.Cut(rest, "/")
+	first, last, ok2 := strings.Cut(limits, "-")
+	if !ok || !ok2 {
+		return media.Span{}, 0, bad
+	}
+	var n [3]int64
+	for i, text := range []string{first, last, total} {
+		v, err := strconv.ParseUint(text, 10, 62) // 62 bits: no sum below can wrap
+		if err != nil {
+			return media.Span{}, 0, bad
+		}
+		n[i] = int64(v)
+	}
+	if n[0] > n[1] || n[1] >= n[2] {
+		return media.Span{}, 0, bad
+	}
+	return media.Span{Off: n[0], Len: n[1] - n[0] + 1}, n[2], nil
+}

@@ -1,0 +1,71 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// Verify makes sure that a body has exactly the bytes that were asked for: one
+// that ends early or goes on too long is Corrupt.
+func Verify(next Origin) Origin { return wrapped{next, verifier{next}} }
+
+type verifier struct{ next Opener }
+
+func (v verifier) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
+	if span.Len <= 0 || span.Off < 0 || span.Len > obj.Size-span.Off {
+		return nil, media.Faultf(media.Invalid, "origin: open", "span %d+%d of %d bytes", span.Off, span.Len, obj.Size)
+	}
+	body, err := v.next.Open(ctx, obj, span)
+	if err != nil {
+		return nil, err
+	}
+	return &verifiedBody{body, span.Len}, nil
+}
+
+type verifiedBody struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *verifiedBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	if int64(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	switch {
+	case b.left == 0:
+		// The last byte is here; what the origin would say next does not matter,
+		// except that nothing may hide a fault it reports with it.
+		if err != nil && !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		return n, b.end()
+	case errors.Is(err, io.EOF):
+		return n, media.Fault(media.Corrupt, "origin: body", io.ErrUnexpectedEOF)
+	}
+	return n, err
+}
+
+// end asks for the end of the body: an origin may check its own work there.
+func (b *verifiedBody) end() error {
+	var one [1]byte
+	for range 100 {
+		n, err := b.ReadCloser.Read(one[:])
+		switch {
+		case n > 0:
+			return media.Faultf(media.Corrupt, "origin: body", "more bytes than were asked for")
+		case errors.Is(err, io.EOF):
+			return io.EOF
+		case err != nil:
+			return err
+		}
+	}
+	return media.Fault(media.Corrupt, "origin: body", io.ErrNoProgress)
+}

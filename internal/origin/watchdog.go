@@ -1,0 +1,85 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// errStalled is the cause a watched read ends with.
+var errStalled = errors.New("nothing came within the deadline")
+
+// Watchdog ends a read, as Timeout, when nothing has come for stall: the answer
+// itself, or the next bytes of its body. It bounds each wait, never the whole.
+// Reads get a context of their own, whose end stops even one that blocks.
+func Watchdog(next Origin, stall time.Duration) Origin {
+	return wrapped{next, watchdog{next, stall}}
+}
+
+type watchdog struct {
+	next  Opener
+	stall time.Duration
+}
+
+func (w watchdog) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	body := &watchedBody{ctx: ctx, cancel: cancel, stall: w.stall}
+	body.timer = time.AfterFunc(w.stall, body.expire)
+	inner, err := w.next.Open(ctx, obj, span)
+	body.timer.Stop()
+	if err != nil {
+		err = body.explain(err)
+		cancel(nil)
+		return nil, err
+	}
+	body.inner = inner
+	return body, nil
+}
+
+type watchedBody struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	stall  time.Duration
+	timer  *time.Timer
+	inner  io.ReadCloser
+	fired  atomic.Bool
+	close  sync.Once
+	err    error
+}
+
+func (b *watchedBody) expire() {
+	b.fired.Store(true)
+	b.cancel(errStalled)
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	b.timer.Reset(b.stall)
+	n, err := b.inner.Read(p)
+	b.timer.Stop()
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = b.explain(err)
+	}
+	return n, err
+}
+
+// explain turns the end that the watchdog caused into what it is.
+func (b *watchedBody) explain(err error) error {
+	if b.fired.Load() {
+		return media.Fault(media.Timeout, "origin: wait", errStalled)
+	}
+	return err
+}
+
+func (b *watchedBody) Close() error {
+	b.close.Do(func() {
+		b.timer.Stop()
+		b.cancel(nil)
+		b.err = b.inner.Close()
+	})
+	return b.err
+}

@@ -1,0 +1,104 @@
+package telemetry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Check says whether one thing that serving needs is there. It is called by the
+// readiness probe, from several goroutines, with a deadline.
+type Check func(ctx context.Context) error
+
+// checkTimeout bounds one readiness check; a probe gives up soon after.
+const checkTimeout = 2 * time.Second
+
+// Admin is the listener for operators: metrics, probes, profiles. It is not for
+// the public: profiles show what a process holds.
+type Admin struct {
+	log    *slog.Logger
+	server *http.Server
+	ended  chan struct{}
+	stop   sync.Once
+}
+
+// NewAdmin makes the admin server; readiness holds when all checks do.
+func NewAdmin(metrics prometheus.Gatherer, log *slog.Logger, checks map[string]Check) *Admin {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	mux.HandleFunc("GET /readyz", ready(checks))
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return &Admin{log: log, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}}
+}
+
+// Start serves on ln until Stop.
+func (a *Admin) Start(ln net.Listener) {
+	a.ended = make(chan struct{})
+	go func() {
+		defer close(a.ended)
+		if err := a.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("the admin listener ended", slog.Any("error", err))
+		}
+	}()
+}
+
+// Stop ends it and waits; it may be called twice.
+func (a *Admin) Stop() {
+	a.stop.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if a.server.Shutdown(ctx) != nil {
+			a.server.Close()
+		}
+	})
+	if a.ended != nil {
+		<-a.ended
+	}
+}
+
+// ready runs the checks side by side.
+func ready(checks map[string]Check) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
+		defer cancel()
+		var mu sync.Mutex
+		var group sync.WaitGroup
+		results, status := map[string]string{}, http.StatusOK
+		for name, check := range checks {
+			group.Go(func() {
+				err := check(ctx)
+				mu.Lock()
+				defer mu.Unlock()
+				results[name] = "ok"
+				if err != nil {
+					results[name], status = err.Error(), http.StatusServiceUnavailable
+				}
+			})
+		}
+		group.Wait()
+		answer(w, status, map[string]any{"ready": status == http.StatusOK, "checks": results})
+	}
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // the prober may be gone
+}
