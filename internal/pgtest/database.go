@@ -1,0 +1,136 @@
+package pgtest
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Start gives the URL of a fresh, empty database in the process's shared
+// cluster. The database is dropped when the test ends.
+func Start(t testing.TB) (url string) {
+	t.Helper()
+	return sharedServer(t).Database(t)
+}
+
+// Database makes a fresh, empty database and gives its URL. It is dropped when
+// the test ends, if the server runs then.
+func (s *Server) Database(t testing.TB) (url string) {
+	t.Helper()
+	name := fmt.Sprintf("test_%d", time.Now().UnixNano())
+	Exec(t, s.URL("postgres"), "CREATE DATABASE "+name)
+	t.Cleanup(func() {
+		if s.guard != nil {
+			Exec(t, s.URL("postgres"), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+		}
+	})
+	return s.URL(name)
+}
+
+// As is the same database's URL for another role.
+func As(t testing.TB, databaseURL, role string) string {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	u.User = url.User(role)
+	return u.String()
+}
+
+// Exec runs statements, several when separated by semicolons.
+func Exec(t testing.TB, databaseURL, statements string) {
+	t.Helper()
+	if err := TryExec(databaseURL, statements); err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+}
+
+// TryExec is Exec for statements that may be refused.
+func TryExec(databaseURL, statements string) error {
+	return connected(databaseURL, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.PgConn().Exec(ctx, statements).ReadAll()
+		return err
+	})
+}
+
+// Load runs a script as pg_dump writes it: statements, and COPY … FROM stdin
+// with its rows in between, ended by a line of \.
+func Load(t testing.TB, databaseURL, script string) {
+	t.Helper()
+	err := connected(databaseURL, func(ctx context.Context, conn *pgx.Conn) error {
+		return load(ctx, conn, bufio.NewReader(strings.NewReader(script)))
+	})
+	if err != nil {
+		t.Fatalf("pgtest: load: %v", err)
+	}
+}
+
+func load(ctx context.Context, conn *pgx.Conn, script *bufio.Reader) error {
+	var pending strings.Builder
+	flush := func() error {
+		_, err := conn.PgConn().Exec(ctx, pending.String()).ReadAll()
+		pending.Reset()
+		return err
+	}
+	for {
+		line, err := script.ReadString('\n')
+		if strings.HasPrefix(line, "COPY ") && strings.HasSuffix(line, " FROM stdin;\n") {
+			if err := flush(); err != nil {
+				return err
+			}
+			if _, err := conn.PgConn().CopyFrom(ctx, &rows{script: script}, strings.TrimSpace(line)); err != nil {
+				return err
+			}
+			continue
+		}
+		pending.WriteString(line)
+		if err == io.EOF {
+			return flush()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// rows reads COPY's lines up to the one that ends them.
+type rows struct {
+	script *bufio.Reader
+	rest   string
+	done   bool
+}
+
+func (r *rows) Read(p []byte) (int, error) {
+	if r.rest == "" && !r.done {
+		line, err := r.script.ReadString('\n')
+		if err != nil {
+			return 0, fmt.Errorf("COPY without its end: %w", err)
+		}
+		r.rest, r.done = line, line == "\\.\n"
+	}
+	if r.done {
+		return 0, io.EOF
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+func connected(databaseURL string, do func(context.Context, *pgx.Conn) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	return do(ctx, conn)
+}
