@@ -1,0 +1,58 @@
+package catalog
+
+import (
+	"regexp"
+	"strings"
+	"time"
+)
+
+// dialect is the database a Store speaks to.
+type dialect uint8
+
+const (
+	sqlite dialect = iota
+	postgres
+)
+
+// sqliteWords turns PostgreSQL's spelling into SQLite's: there are no schemas
+// (Lectern's own tables carry the prefix lectern_ anyway), and a numbered
+// parameter is ?1.
+var sqliteWords = regexp.MustCompile(`\bpublic\.|\blectern\.|\$([0-9]+)`)
+
+// spell gives the query as this database wants it. Queries hold no quoted text
+// in which a schema or a parameter could be mistaken.
+func (d dialect) spell(query string) string {
+	if d == postgres {
+		return query
+	}
+	return sqliteWords.ReplaceAllStringFunc(query, func(word string) string {
+		if number, ok := strings.CutPrefix(word, "$"); ok {
+			return "?" + number
+		}
+		return ""
+	})
+}
+
+// bind gives the arguments as this database's driver wants them. PostgreSQL is
+// told a parameter's type by the Go type (no statement is described first, for
+// the pooler's sake), so that a moment has to be a time.Time there.
+func (d dialect) bind(args []any) []any {
+	if d == sqlite {
+		return args
+	}
+	out := make([]any, len(args))
+	for i, arg := range args {
+		if s, ok := arg.(stamp); ok {
+			arg = nullableTime(s)
+		}
+		out[i] = arg
+	}
+	return out
+}
+
+func nullableTime(s stamp) *time.Time {
+	if s.IsZero() {
+		return nil
+	}
+	return &s.Time
+}

@@ -1,0 +1,137 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	sqlitedriver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// errOwnDeadline is the cause of a context that this package, not the caller, limited.
+var errOwnDeadline = errors.New("the database did not answer in time")
+
+const (
+	hintMigrate = "run `gateway migrate up`"
+	hintGrants  = "the database role lacks a right: apply configs/platform/grants.sql"
+)
+
+// fault gives an error of the drivers its Kind. caller is the context as the
+// caller gave it, without this package's own deadline: who gave up decides
+// between Canceled, Timeout and Unavailable.
+//
+// Only sql.ErrNoRows is NotFound. Everything that may be trouble on the way to
+// the database is Unavailable, a missing table too: it is there after a migration.
+func fault(caller context.Context, op string, err error) error {
+	var known *media.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return err
+	case errors.Is(err, sql.ErrNoRows):
+		return media.Fault(media.NotFound, op, nil)
+	case errors.Is(caller.Err(), context.Canceled):
+		return media.Fault(media.Canceled, op, context.Canceled)
+	case caller.Err() != nil:
+		return media.Fault(media.Timeout, op, caller.Err())
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return media.Fault(media.Unavailable, op, errOwnDeadline)
+	}
+	kind, hint := diagnose(err)
+	if hint != "" {
+		return media.Faultf(kind, op, "%w (%s)", err, hint)
+	}
+	return media.Fault(kind, op, err)
+}
+
+// diagnose finds the kind of an error that is neither "no row" nor a context's
+// end, and what to do about it where that is known.
+func diagnose(err error) (kind media.Kind, hint string) {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return diagnosePostgres(pg.Code)
+	}
+	var lite *sqlitedriver.Error
+	if errors.As(err, &lite) {
+		return diagnoseSQLite(lite)
+	}
+	if connectionTrouble(err) {
+		return media.Unavailable, ""
+	}
+	return media.Other, ""
+}
+
+// diagnosePostgres goes by SQLSTATE (PostgreSQL's manual, appendix A).
+func diagnosePostgres(code string) (media.Kind, string) {
+	switch code {
+	case "42P01", "42703", "3F000": // undefined table, column, schema
+		return media.Unavailable, hintMigrate
+	case "42501": // insufficient privilege
+		return media.Unavailable, hintGrants
+	case "57014", "55P03", "40001", "40P01": // statement timeout, lock timeout, serialization, deadlock
+		return media.Unavailable, ""
+	}
+	switch code[:min(2, len(code))] {
+	case "08", // connection exception
+		"28", "3D", // not let in, no such database: the way there is barred
+		"53", // insufficient resources: too many connections, disk full, out of memory
+		"57", // operator intervention: shutdown, crash, starting up
+		"58": // system error outside PostgreSQL, I/O among them
+		return media.Unavailable, ""
+	}
+	return media.Other, ""
+}
+
+// diagnoseSQLite goes by the primary result code (sqlite.org/rescode.html).
+func diagnoseSQLite(err *sqlitedriver.Error) (media.Kind, string) {
+	switch err.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR,
+		sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL:
+		return media.Unavailable, ""
+	case sqlite3.SQLITE_ERROR:
+		if strings.Contains(err.Error(), "no such table") || strings.Contains(err.Error(), "no such column") {
+			return media.Unavailable, hintMigrate
+		}
+	}
+	return media.Other, ""
+}
+
+// connectionTrouble reports whether an error came from the way to the database
+// and not from the database.
+func connectionTrouble(err error) bool {
+	var (
+		network net.Error
+		connect *pgconn.ConnectError
+		errno   syscall.Errno
+	)
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.As(err, &errno) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || pgconn.SafeToRetry(err) ||
+		strings.Contains(err.Error(), "conn closed")
+}
+
+// worthAnotherTry reports whether a read that failed may well succeed on another
+// connection at once: the pooled one was cut, by a restart for example. A
+// connection that could not be made at all is not tried again.
+func worthAnotherTry(err error) bool {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return false
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "57P01" || pg.Code == "08006" || pg.Code == "08P01"
+	}
+	var lite *sqlitedriver.Error
+	return !errors.As(err, &lite) && connectionTrouble(err)
+}

@@ -1,0 +1,88 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+const selectUser = `SELECT id, role, is_active FROM public.accounts_customuser WHERE id = $1`
+
+// User finds a person. Kind NotFound: there is no such person.
+func (s *Store) User(ctx context.Context, id int64) (media.User, error) {
+	var u media.User
+	err := s.lookup(ctx, "catalog: user", selectUser, []any{id}, &u.ID, &u.Role, &u.Active)
+	if err != nil {
+		return media.User{}, err
+	}
+	return u, nil
+}
+
+// selectRecording: the recording's own teacher counts only where there is no lesson.
+const selectRecording = `
+SELECT r.id, r.lesson_id,
+       CASE WHEN r.lesson_id IS NULL THEN r.teacher_id ELSE l.teacher_id END,
+       COALESCE(NULLIF(r.title, ''), NULLIF(l.title, ''), g.name, ''),
+       r.status, r.visibility, r.is_deleted, r.available_until,
+       r.storage_provider, r.gdrive_file_id, r.archive_key, r.file_size, r.duration
+FROM public.schedule_lessonrecording r
+LEFT JOIN public.schedule_lesson l ON l.id = r.lesson_id
+LEFT JOIN public.schedule_group g ON g.id = l.group_id
+WHERE r.id = $1`
+
+// Recording finds a recording. Kind NotFound: there is no row; a soft-deleted
+// one comes with Deleted.
+func (s *Store) Recording(ctx context.Context, id int64) (media.Recording, error) {
+	var (
+		r                              media.Recording
+		lesson, owner, size, seconds   sql.NullInt64
+		provider, driveFile, archiveID string
+		until                          stamp
+	)
+	err := s.lookup(ctx, "catalog: recording", selectRecording, []any{id},
+		&r.ID, &lesson, &owner, &r.Title, &r.Status, &r.Visibility, &r.Deleted, &until,
+		&provider, &driveFile, &archiveID, &size, &seconds)
+	if err != nil {
+		return media.Recording{}, err
+	}
+	r.LessonID, r.OwnerID = lesson.Int64, owner.Int64
+	r.AvailableUntil = until.Time
+	r.Location = location(provider, driveFile, archiveID)
+	r.Size = max(size.Int64, 0)
+	r.Duration = time.Duration(max(seconds.Int64, 0)) * time.Second
+	return r, nil
+}
+
+// location is where the bytes lie: on Drive the file id, which the platform's own
+// player goes by, and the archive's key everywhere else.
+func location(provider, driveFile, archiveKey string) media.Location {
+	if provider == media.ProviderDrive && driveFile != "" {
+		return media.Location{Provider: provider, Key: driveFile}
+	}
+	return media.Location{Provider: provider, Key: archiveKey}
+}
+
+const selectMembership = `
+SELECT EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_students s
+               WHERE s.lessonrecording_id = $1 AND s.customuser_id = $2),
+       EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_groups a
+               JOIN public.schedule_group_students m ON m.group_id = a.group_id
+               WHERE a.lessonrecording_id = $1 AND m.customuser_id = $2),
+       EXISTS (SELECT 1 FROM public.schedule_group g
+               JOIN public.schedule_group_students m ON m.group_id = g.id
+               WHERE g.teacher_id = $3 AND m.customuser_id = $2)`
+
+// Membership says how a user stands to a recording. It looks at the recording's
+// ID and OwnerID only; without an owner nobody is in the owner's groups.
+func (s *Store) Membership(ctx context.Context, userID int64, rec media.Recording) (media.Membership, error) {
+	var m media.Membership
+	err := s.lookup(ctx, "catalog: membership", selectMembership, []any{rec.ID, userID, rec.OwnerID},
+		&m.ListedStudent, &m.InAllowedGroup, &m.InTeachersGroup)
+	if err != nil {
+		return media.Membership{}, err
+	}
+	m.InTeachersGroup = m.InTeachersGroup && rec.OwnerID != 0
+	return m, nil
+}

@@ -1,0 +1,251 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	sqlitedriver "modernc.org/sqlite"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+const (
+	// connectTimeout and lookupTimeout together keep an unreachable database's
+	// answer under three seconds: the second holds for the whole look-up, waiting
+	// for a connection included.
+	connectTimeout = 2 * time.Second
+	lookupTimeout  = 2500 * time.Millisecond
+
+	// A gateway asks little (the cache of facts stands before it), and a
+	// PostgreSQL server's connections are few.
+	maxConns     = 16
+	maxIdleConns = 4
+	idleTime     = 5 * time.Minute
+	lifeTime     = 30 * time.Minute
+
+	// lookupTries bounds how many cut connections of the pool one read meets.
+	lookupTries = maxIdleConns + 1
+)
+
+// Store is the catalog in its database. It is safe for concurrent use.
+type Store struct {
+	db      *sql.DB
+	dialect dialect
+	log     *slog.Logger
+	// listener is how Listen connects; nil on SQLite.
+	listener *pgx.ConnConfig
+	// writing serialises writers within this process on SQLite, which has room
+	// for one at a time; waiting here is fair, waiting in the file's lock is not.
+	writing sync.Mutex
+}
+
+// Open makes a Store for sqlite://PATH (relative paths too; the file and its
+// folder are created) or postgres://…. It does not connect to PostgreSQL: a
+// database that is away now may be back when it is asked. Errors are of Kind
+// Invalid for a URL that cannot be right, and never hold its password.
+func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
+	const op = "catalog: open"
+	scheme, rest, ok := strings.Cut(url, "://")
+	if !ok {
+		return nil, media.Faultf(media.Invalid, op, "the database URL has no scheme: write sqlite://PATH or postgres://…")
+	}
+	switch strings.ToLower(scheme) {
+	case "sqlite":
+		return openSQLite(ctx, rest, log)
+	case "postgres", "postgresql":
+		return openPostgres(url, log)
+	default:
+		return nil, media.Faultf(media.Invalid, op, "the database URL's scheme is neither sqlite nor postgres")
+	}
+}
+
+func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
+	const op = "catalog: open sqlite"
+	if path == "" {
+		return nil, media.Faultf(media.Invalid, op, "the URL names no file: write sqlite://PATH")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, media.Fault(media.Invalid, op, err)
+	}
+	if err := createPrivately(path); err != nil {
+		return nil, media.Fault(media.Unavailable, op, err)
+	}
+	// FULL: what was answered as stored is on the disk. busy_timeout comes first,
+	// since switching to WAL may itself have to wait for another process.
+	name := (&url.URL{Scheme: "file", Path: path, RawQuery: url.Values{
+		"_txlock": {"immediate"},
+		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"},
+	}.Encode()}).String()
+	connector, err := sqlitedriver.NewConnector(name)
+	if err != nil {
+		return nil, media.Fault(media.Invalid, op, err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(maxConns)
+	db.SetMaxIdleConns(maxIdleConns)
+	s := &Store{db: db, dialect: sqlite, log: log}
+	if err := s.Ping(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// createPrivately makes an empty file where there is none. The catalog holds
+// Zoom's secrets, so that nobody else may read it; SQLite gives its journal the
+// same mode.
+func createPrivately(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func openPostgres(dsn string, log *slog.Logger) (*Store, error) {
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, media.Faultf(media.Invalid, "catalog: open postgres", "the database URL cannot be used: %s", whyUnusable(dsn, err))
+	}
+	if cfg.ConnectTimeout == 0 || cfg.ConnectTimeout > connectTimeout {
+		cfg.ConnectTimeout = connectTimeout
+	}
+	// Exec mode sends parse, bind and execute of an unnamed statement in one
+	// round trip: nothing stays behind in a session that a pooler hands on.
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
+	cfg.StatementCacheCapacity = 0
+	cfg.DescriptionCacheCapacity = 0
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "lectern"
+	}
+	db := stdlib.OpenDB(*cfg)
+	db.SetMaxOpenConns(maxConns)
+	db.SetMaxIdleConns(maxIdleConns)
+	db.SetConnMaxIdleTime(idleTime)
+	db.SetConnMaxLifetime(lifeTime)
+	return &Store{db: db, dialect: postgres, log: log, listener: cfg}, nil
+}
+
+// whyUnusable is a parse error without the URL in it, which holds the password.
+func whyUnusable(dsn string, err error) string {
+	var (
+		parse *pgconn.ParseConfigError
+		bad   *url.Error
+	)
+	switch {
+	case errors.As(err, &bad):
+		// url.Error and what it wraps may repeat parts of the URL; its kind is enough.
+		return "it is not a URL (a special character in the password must be written as %XX)"
+	case errors.As(err, &parse) && errors.Unwrap(parse) != nil:
+		err = errors.Unwrap(parse)
+	}
+	text := err.Error()
+	if u, parseErr := url.Parse(dsn); parseErr == nil && u.User != nil {
+		if password, ok := u.User.Password(); ok && password != "" {
+			text = strings.ReplaceAll(text, password, "…")
+		}
+	}
+	return text
+}
+
+// Close gives back every connection. Look-ups under way fail.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Ping asks the database for a sign of life, within three seconds.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	return s.lookup(ctx, "catalog: ping", "SELECT 1", nil, &one)
+}
+
+// lookup runs a query of one row within lookupTimeout and scans it. A row that
+// is not there is Kind NotFound.
+func (s *Store) lookup(ctx context.Context, op, query string, args []any, dest ...any) error {
+	limited, cancel := context.WithTimeoutCause(ctx, lookupTimeout, errOwnDeadline)
+	defer cancel()
+	var err error
+	for range lookupTries {
+		err = s.one(limited, s.db, query, args, dest...)
+		if err == nil || limited.Err() != nil || !worthAnotherTry(err) {
+			break
+		}
+	}
+	return fault(ctx, op, err)
+}
+
+// session is what a query runs on: the pool, or a transaction.
+type session interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// one runs a query and scans the first row of its answer, or gives sql.ErrNoRows.
+func (s *Store) one(ctx context.Context, on session, query string, args []any, dest ...any) error {
+	return on.QueryRowContext(ctx, s.dialect.spell(query), s.dialect.bind(args)...).Scan(dest...)
+}
+
+// each runs a query and calls row for every row of its answer, in order.
+func (s *Store) each(ctx context.Context, on session, query string, args []any, row func(scan func(...any) error) error) error {
+	rows, err := on.QueryContext(ctx, s.dialect.spell(query), s.dialect.bind(args)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// exec runs a statement.
+func (s *Store) exec(ctx context.Context, on session, query string, args ...any) error {
+	_, err := on.ExecContext(ctx, s.dialect.spell(query), s.dialect.bind(args)...)
+	return err
+}
+
+// errRollback ends a transaction that was only a rehearsal.
+var errRollback = errors.New("rolled back on purpose")
+
+// write runs f in one transaction: all of it is kept, or nothing when f or the
+// commit fails. With errRollback nothing is kept and nil returned.
+func (s *Store) write(ctx context.Context, op string, f func(tx *sql.Tx) error) error {
+	if s.dialect == sqlite {
+		s.writing.Lock()
+		defer s.writing.Unlock()
+	}
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fault(ctx, op, err)
+	}
+	if err := f(tx); err != nil {
+		if rollbackErr := tx.Rollback(); rollbackErr != nil && !errors.Is(rollbackErr, sql.ErrTxDone) {
+			s.log.Warn("catalog: rolling back", slog.Any("error", rollbackErr))
+		}
+		if errors.Is(err, errRollback) {
+			return nil
+		}
+		return fault(ctx, op, err)
+	}
+	if err := tx.Commit(); err != nil {
+		// The platform's foreign keys are deferred, so that a bad reference shows here.
+		return fault(ctx, op, fmt.Errorf("commit: %w", err))
+	}
+	return nil
+}
