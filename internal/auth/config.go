@@ -1,7 +1,11 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -25,17 +29,61 @@ type Config struct {
 	MaxStaleness time.Duration `name:"max-staleness" default:"30s" help:"How old a cached user, recording or access decision may be (duration)."`
 }
 
-// Check names the setting that is wrong.
+// minSecretBytes is what RFC 7518 section 3.2 asks of an HS256 key.
+const minSecretBytes = 32
+
+// Check names the setting that is wrong, as "name: what is wrong with it". An
+// empty QueryTokens or AccessRule means its default.
 func (c Config) Check() error {
 	switch {
 	case c.JWTSecret == "" && c.JWKSURL == "":
-		return fmt.Errorf("auth-jwt-secret: required unless auth-jwks-url is set")
-	case c.JWTSecret != "" && len(c.JWTSecret) < 32:
-		return fmt.Errorf("auth-jwt-secret: has %d bytes, at least 32 are needed", len(c.JWTSecret))
-	case c.JWTSecret == "" && c.PlaybackSecret == "":
-		return fmt.Errorf("auth-playback-secret: required when only auth-jwks-url is set")
-	case c.Leeway < 0, c.OutageGrace < 0, c.MaxStaleness < 0:
-		return fmt.Errorf("auth-leeway, auth-outage-grace and auth-max-staleness cannot be negative")
+		return errors.New("auth-jwt-secret: required unless auth-jwks-url is set")
+	case c.JWTSecret != "" && len(c.JWTSecret) < minSecretBytes:
+		return fmt.Errorf("auth-jwt-secret: has %d bytes, at least %d are needed", len(c.JWTSecret), minSecretBytes)
+	case c.JWKSURL != "" && !absoluteHTTP(c.JWKSURL):
+		return errors.New("auth-jwks-url: must be an absolute http or https URL")
+	case c.Audience == playbackAudience:
+		return fmt.Errorf("auth-audience: %q marks playback tokens; choose another", playbackAudience)
+	case c.Leeway < 0:
+		return errors.New("auth-leeway: cannot be negative")
+	case c.OutageGrace < 0:
+		return errors.New("auth-outage-grace: cannot be negative")
+	case c.MaxStaleness < 0:
+		return errors.New("auth-max-staleness: cannot be negative")
+	case !slices.Contains([]string{"", "any", "playback"}, c.QueryTokens):
+		return errors.New("auth-query-tokens: must be any or playback")
+	case !slices.Contains([]Rule{"", RuleStrict, RulePlatform}, Rule(c.AccessRule)):
+		return errors.New("auth-access-rule: must be strict or platform")
 	}
-	return nil
+	_, err := c.playbackSecrets()
+	return err
+}
+
+// playbackSecrets takes the setting apart; none means that the key is derived
+// from the JWT secret. A secret shared with the platform is refused: what signs
+// playback tokens must never be able to sign an access token.
+func (c Config) playbackSecrets() ([]string, error) {
+	if c.PlaybackSecret == "" {
+		if c.JWTSecret == "" {
+			return nil, errors.New("auth-playback-secret: required when only auth-jwks-url is set")
+		}
+		return nil, nil
+	}
+	var secrets []string
+	for i, part := range strings.Split(c.PlaybackSecret, ",") {
+		part = strings.TrimSpace(part)
+		switch {
+		case len(part) < minSecretBytes:
+			return nil, fmt.Errorf("auth-playback-secret: key %d has %d bytes, at least %d are needed", i+1, len(part), minSecretBytes)
+		case part == c.JWTSecret:
+			return nil, fmt.Errorf("auth-playback-secret: key %d is the JWT secret; it must be another", i+1)
+		}
+		secrets = append(secrets, part)
+	}
+	return secrets, nil
+}
+
+func absoluteHTTP(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }

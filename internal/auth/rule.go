@@ -6,7 +6,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Rule is which of the two access rules holds.
+// Rule is which of the two access rules holds. Any other word is strict.
 type Rule string
 
 // The rules. Strict closes the platform's leak: a recording for chosen students
@@ -25,7 +25,7 @@ const retryProcessing = 30 * time.Second
 // then what is theirs but not now.
 func Decide(rule Rule, u media.User, rec media.Recording, m media.Membership, now time.Time) *media.Refusal {
 	if !u.Active {
-		return media.Refuse(media.CodeUserInactive, "User is inactive")
+		return inactive()
 	}
 	if r := exists(rec); r != nil {
 		return r
@@ -36,20 +36,33 @@ func Decide(rule Rule, u media.User, rec media.Recording, m media.Membership, no
 	return available(u, rec, now)
 }
 
-// exists refuses with 404s: what is deleted, and what has no bytes.
+// exists refuses what is deleted and what has no bytes. What is still being
+// processed exists: who may watch it is told to wait.
 func exists(rec media.Recording) *media.Refusal {
-	switch {
-	case rec.Deleted || rec.Status == media.StatusDeleted:
-		return media.Refuse(media.CodeNotFound, "There is no such recording.")
-	case rec.Status == media.StatusProcessing:
-		return nil
-	case rec.Status != media.StatusReady && rec.Status != media.StatusArchived, rec.Location.Key == "":
-		return media.Refuse(media.CodeNoMedia, "This recording has no video.")
+	if rec.Deleted || rec.Status == media.StatusDeleted {
+		return notFound()
 	}
-	return nil
+	switch rec.Status {
+	case media.StatusProcessing:
+		return nil
+	case media.StatusReady, media.StatusArchived:
+		if rec.Location.Key != "" {
+			return nil
+		}
+	}
+	return media.Refuse(media.CodeNoMedia, "This recording has no video.")
+}
+
+func inactive() *media.Refusal {
+	return media.Refuse(media.CodeUserInactive, "User is inactive")
+}
+
+func notFound() *media.Refusal {
+	return media.Refuse(media.CodeNotFound, "There is no such recording.")
 }
 
 // available refuses what the user may watch in principle: too late, or too early.
+// The end of retention counts for students; owner and admin may still look.
 func available(u media.User, rec media.Recording, now time.Time) *media.Refusal {
 	if u.Role == media.RoleStudent && !rec.AvailableUntil.IsZero() && !rec.AvailableUntil.After(now) {
 		return media.Refuse(media.CodeExpired, "This recording is no longer available.")
@@ -75,18 +88,24 @@ func mayWatch(rule Rule, u media.User, rec media.Recording, m media.Membership) 
 	}
 }
 
+// studentMayWatch reads the lists. The platform looks at both whatever the
+// visibility says, except for all_teacher_groups, which looks at neither.
 func studentMayWatch(rule Rule, rec media.Recording, m media.Membership) bool {
-	listed := m.ListedStudent || m.InAllowedGroup
-	switch rec.Visibility {
-	case media.VisibleAllGroups:
+	if rec.Visibility == media.VisibleAllGroups {
 		return rec.OwnerID != 0 && m.InTeachersGroup
+	}
+	listed := m.ListedStudent || m.InAllowedGroup
+	if rule == RulePlatform {
+		return listed
+	}
+	switch rec.Visibility {
 	case media.VisibleLessonGroup:
 		return listed
 	case media.VisibleCustomGroups:
-		return m.InAllowedGroup || rule == RulePlatform && listed
+		return m.InAllowedGroup
 	case media.VisibleCustomStudents:
-		return m.ListedStudent || rule == RulePlatform && listed
+		return m.ListedStudent
 	default:
-		return rule == RulePlatform && listed
+		return false
 	}
 }

@@ -1,0 +1,198 @@
+package auth
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// Claims are what a verified token says. Roles in tokens are not read: the
+// database knows better.
+type Claims struct {
+	User     int64
+	Playback int64 // the recording a playback token opens, else 0
+	Expires  time.Time
+	// keys is the generation of the JWKS that verified the token, 0 for a secret.
+	keys uint64
+}
+
+// claimChecks are the rules that claims are held against.
+type claimChecks struct {
+	issuer, audience string // "" = not checked
+	leeway           time.Duration
+}
+
+// access reads the claims of an access token in the order PyJWT and simplejwt
+// look at them, so that the reason told is theirs: times, issuer and audience,
+// jti, token_type, user_id.
+func (c claimChecks) access(payload []byte, now time.Time) (Claims, *media.Refusal) {
+	fields, ok := members(payload)
+	if !ok {
+		return Claims{}, invalid()
+	}
+	expires, refusal := c.times(fields, now)
+	if refusal != nil {
+		return Claims{}, refusal
+	}
+	if issuer, _ := text(fields["iss"]); c.issuer != "" && issuer != c.issuer {
+		return Claims{}, invalid()
+	}
+	audience, ok := audiences(fields["aud"])
+	switch {
+	case c.audience != "" && (!ok || !slices.Contains(audience, c.audience)):
+		return Claims{}, invalid()
+	case slices.Contains(audience, playbackAudience):
+		return Claims{}, invalid()
+	}
+	if jti, ok := text(fields["jti"]); !ok || jti == "" {
+		return Claims{}, invalid()
+	}
+	if kind, ok := text(fields["token_type"]); !ok || kind != "access" {
+		return Claims{}, wrongType()
+	}
+	user, ok := userID(fields["user_id"])
+	if !ok {
+		return Claims{}, invalid()
+	}
+	return Claims{User: user, Expires: expires}, nil
+}
+
+// playback reads the claims of a playback token (contract section 4.2).
+func (c claimChecks) playback(payload []byte, now time.Time) (Claims, *media.Refusal) {
+	fields, ok := members(payload)
+	if !ok {
+		return Claims{}, invalid()
+	}
+	expires, refusal := c.times(fields, now)
+	if refusal != nil {
+		return Claims{}, refusal
+	}
+	if audience, ok := audiences(fields["aud"]); !ok || !slices.Contains(audience, playbackAudience) {
+		return Claims{}, invalid()
+	}
+	if jti, ok := text(fields["jti"]); !ok || jti == "" {
+		return Claims{}, invalid()
+	}
+	if _, found := fields["token_type"]; found {
+		return Claims{}, invalid()
+	}
+	subject, ok := text(fields["sub"])
+	if !ok {
+		return Claims{}, invalid()
+	}
+	user, ok := positive(subject)
+	if !ok {
+		return Claims{}, invalid()
+	}
+	recording, ok := positive(string(fields["rid"]))
+	if !ok {
+		return Claims{}, invalid()
+	}
+	return Claims{User: user, Playback: recording, Expires: expires}, nil
+}
+
+// times checks iat and nbf where they stand, and exp, which must.
+func (c claimChecks) times(fields map[string]json.RawMessage, now time.Time) (time.Time, *media.Refusal) {
+	for _, name := range []string{"iat", "nbf"} {
+		raw, found := fields[name]
+		if !found {
+			continue
+		}
+		if at, ok := numericDate(raw); !ok || at.After(now.Add(c.leeway)) {
+			return time.Time{}, invalid()
+		}
+	}
+	expires, ok := numericDate(fields["exp"])
+	switch {
+	case !ok:
+		return time.Time{}, invalid()
+	case c.over(expires, now):
+		return time.Time{}, expired()
+	}
+	return expires, nil
+}
+
+// over reports whether a token's time is over: exp <= now - leeway, as simplejwt has it.
+func (c claimChecks) over(expires, now time.Time) bool {
+	return !now.Before(expires.Add(c.leeway))
+}
+
+// lastDate is the end of the year 9999, after which the platform's language has no dates.
+const lastDate = 253402300799
+
+// numericDate reads a NumericDate (RFC 7519 section 2). Fractions of a second
+// are cut off, as PyJWT does.
+func numericDate(raw json.RawMessage) (time.Time, bool) {
+	seconds, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil {
+		// JSON's grammar has been checked: what is a number begins with one of these.
+		if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+			return time.Time{}, false
+		}
+		f, err := strconv.ParseFloat(string(raw), 64)
+		if err != nil || math.Abs(f) > lastDate {
+			return time.Time{}, false
+		}
+		seconds = int64(f)
+	}
+	if seconds > lastDate || seconds < -lastDate {
+		return time.Time{}, false
+	}
+	return time.Unix(seconds, 0), true
+}
+
+// audiences reads aud: one string or a list of strings (RFC 7519 section 4.1.3).
+func audiences(raw json.RawMessage) ([]string, bool) {
+	if one, ok := text(raw); ok {
+		return []string{one}, true
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return nil, false
+	}
+	names := make([]string, 0, len(list))
+	for _, item := range list {
+		name, ok := text(item)
+		if !ok {
+			return nil, false
+		}
+		names = append(names, name)
+	}
+	return names, true
+}
+
+// userID reads the user's id, which simplejwt wrote as a number up to 5.5.0 and
+// as a string since.
+func userID(raw json.RawMessage) (int64, bool) {
+	if s, ok := text(raw); ok {
+		return positive(s)
+	}
+	return positive(string(raw))
+}
+
+// positive reads an id in its one canonical spelling: "07", "+7", "7.0" and
+// "1e3" are not ids, so that no two spellings name one user.
+func positive(s string) (int64, bool) {
+	id, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || id <= 0 || s[0] == '0' || s[0] == '+' {
+		return 0, false
+	}
+	return id, true
+}
+
+// The refusals of tokens, in simplejwt's words.
+
+func invalid() *media.Refusal   { return tokenRefusal("Token is invalid") }
+func expired() *media.Refusal   { return tokenRefusal("Token is expired") }
+func wrongType() *media.Refusal { return tokenRefusal("Token has wrong type") }
+
+func tokenRefusal(message string) *media.Refusal {
+	return &media.Refusal{
+		Code: media.CodeTokenNotValid, Detail: "Given token not valid for any token type",
+		Messages: []media.TokenMessage{{Class: "AccessToken", Type: "access", Message: message}},
+	}
+}

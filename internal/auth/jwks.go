@@ -1,0 +1,248 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+const (
+	jwksEvery      = 10 * time.Minute // between refreshes while all is well
+	jwksRetryFirst = time.Second      // after a failure, doubling
+	jwksRetryMost  = time.Minute
+	jwksPause      = 15 * time.Second // between refreshes that unknown kids ask for
+	jwksTimeout    = 5 * time.Second  // of one fetch
+	jwksMaxBytes   = 1 << 20
+)
+
+// jwks keeps the public keys of one URL fresh. One goroutine fetches; look-ups
+// wait for it only when they need a key that is not there.
+type jwks struct {
+	url    string
+	host   string // what may be logged of the URL: its path or query may be a capability
+	client *http.Client
+	log    *slog.Logger
+	now    func() time.Time
+	every  time.Duration
+	retry  time.Duration
+	pause  time.Duration
+
+	set  atomic.Pointer[keySet] // nil until the first success
+	wake chan struct{}          // holds one wish for a fetch
+
+	// mu guards what follows. No I/O happens under it.
+	mu      sync.Mutex
+	asked   chan struct{} // closed when the fetch that was asked for is over; nil = none asked for
+	last    time.Time     // when one was last asked for
+	running bool
+	cancel  context.CancelFunc // nil before start
+	done    chan struct{}      // closed when the goroutine has ended
+}
+
+func newJWKS(address string, log *slog.Logger, now func() time.Time) *jwks {
+	j := &jwks{
+		url: address, log: log, now: now,
+		client: &http.Client{Timeout: jwksTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: time.Minute}},
+		every:  jwksEvery, retry: jwksRetryFirst, pause: jwksPause,
+		wake: make(chan struct{}, 1),
+	}
+	if u, err := url.Parse(address); err == nil {
+		j.host = u.Host
+	}
+	return j
+}
+
+// start begins the refresh. Only the first call does anything.
+func (j *jwks) start(ctx context.Context) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.cancel != nil {
+		return
+	}
+	ctx, j.cancel = context.WithCancel(ctx)
+	j.done, j.running = make(chan struct{}), true
+	// Requests that arrive before the first answer wait for it.
+	j.asked, j.last = make(chan struct{}), j.now()
+	go j.run(ctx)
+}
+
+// stop ends the refresh and waits for its goroutine.
+func (j *jwks) stop() {
+	j.mu.Lock()
+	cancel, done := j.cancel, j.done
+	j.mu.Unlock()
+	if cancel == nil {
+		return
+	}
+	cancel()
+	<-done
+}
+
+// run fetches at once, then every so often and whenever it is woken.
+func (j *jwks) run(ctx context.Context) {
+	defer close(j.done)
+	defer j.client.CloseIdleConnections()
+	defer j.end()
+	wait := j.retry
+	for {
+		asked := j.begin()
+		err := j.fetch(ctx)
+		j.land(asked)
+		next := j.every
+		switch {
+		case err == nil:
+			wait = j.retry
+		case ctx.Err() == nil:
+			next, wait = min(wait, j.every), min(2*wait, jwksRetryMost)
+			j.log.Warn("the keys of tokens could not be fetched",
+				slog.String("setting", "auth-jwks-url"), slog.String("host", j.host),
+				slog.String("error", err.Error()), slog.Duration("again_in", next))
+		}
+		timer := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		case <-j.wake:
+			timer.Stop()
+		}
+	}
+}
+
+// begin gives the wish that the coming fetch fulfils. It stays open for others
+// to join; one that is made while no wish was open is for the next fetch.
+func (j *jwks) begin() chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.asked
+}
+
+// land tells those who wished for the fetch that it is over.
+func (j *jwks) land(asked chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if asked != nil {
+		close(asked)
+		j.asked = nil
+	}
+}
+
+// end lets go of everybody who still waits.
+func (j *jwks) end() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.running = false
+	if j.asked != nil {
+		close(j.asked)
+		j.asked = nil
+	}
+}
+
+// fetch replaces the set by what the URL answers now. On an error the old set stays.
+func (j *jwks) fetch(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, j.url, nil)
+	if err != nil {
+		return errors.New("the URL cannot be used")
+	}
+	request.Header.Set("Accept", "application/jwk-set+json, application/json")
+	response, err := j.client.Do(request)
+	if err != nil {
+		return withoutURL(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", response.StatusCode)
+	}
+	document, err := io.ReadAll(io.LimitReader(response.Body, jwksMaxBytes+1))
+	if err != nil {
+		return withoutURL(err)
+	}
+	if len(document) > jwksMaxBytes {
+		return fmt.Errorf("the answer is larger than %d bytes", jwksMaxBytes)
+	}
+	set, err := parseKeySet(document)
+	if err != nil {
+		return err
+	}
+	// The same document is the same generation: tokens verified with it stay known.
+	old := j.set.Load()
+	if old != nil && old.digest == set.digest {
+		return nil
+	}
+	set.generation = 1
+	if old != nil {
+		set.generation = old.generation + 1
+	}
+	j.set.Store(set)
+	j.log.Info("the keys of tokens were fetched", slog.String("host", j.host),
+		slog.Int("kids", len(set.kids)), slog.Int("skipped", set.skipped))
+	return nil
+}
+
+// withoutURL drops the URL that net/http puts before its errors.
+func withoutURL(err error) error {
+	var with *url.Error
+	if errors.As(err, &with) {
+		return with.Err
+	}
+	return err
+}
+
+// generation names the present set, 0 when there is none yet.
+func (j *jwks) generation() uint64 {
+	if set := j.set.Load(); set != nil {
+		return set.generation
+	}
+	return 0
+}
+
+// find gives the set that knows a kid. An unknown one is worth a fresh fetch,
+// which the request waits for, but not more often than every pause: made-up
+// kids must not turn into a flood against the key server. The error is a
+// refusal for a kid nobody knows, and a fault while no keys were ever had.
+func (j *jwks) find(ctx context.Context, kid string) (*keySet, error) {
+	set := j.set.Load()
+	if set == nil || !set.knows(kid) {
+		if asked := j.ask(); asked != nil {
+			select {
+			case <-asked:
+			case <-ctx.Done():
+				return nil, media.Fault(media.KindOf(ctx.Err()), "auth: wait for keys", ctx.Err())
+			}
+		}
+		set = j.set.Load()
+	}
+	switch {
+	case set == nil:
+		return nil, &media.Error{Kind: media.Unavailable, Op: "auth: keys of tokens", RetryAfter: jwksTimeout}
+	case !set.knows(kid):
+		return nil, invalid()
+	}
+	return set, nil
+}
+
+// ask wishes for a fetch, or joins a wish that is open, and returns what is closed
+// when it is over; nil when it is too soon for another or nobody fetches.
+func (j *jwks) ask() <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.asked != nil || !j.running || j.now().Sub(j.last) < j.pause {
+		return j.asked
+	}
+	j.asked, j.last = make(chan struct{}), j.now()
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+	return j.asked
+}
