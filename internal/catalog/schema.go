@@ -43,7 +43,10 @@ func (s *Store) EnsureFresh(ctx context.Context) error {
 		return nil
 	}
 	var tables int
-	err := s.lookup(ctx, "catalog: look for tables", `SELECT count(*) FROM sqlite_master`, nil, &tables)
+	// Tables of Lectern's own alone are another process that is creating the schema
+	// right now: MigrateUp waits for it.
+	err := s.lookup(ctx, "catalog: look for tables", `SELECT count(*) FROM sqlite_master
+		WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' AND substr(name, 1, 8) <> 'lectern_'`, nil, &tables)
 	if err != nil || tables > 0 {
 		return err
 	}
