@@ -315,7 +315,7 @@ func TestJWKSDownAtStart(t *testing.T) {
 	if _, err := v.Verify(t.Context(), by("one", k.ec)); err != nil {
 		t.Fatalf("with keys: %v", err)
 	}
-	for _, broken := range []string{"out of order", `{}`, `{"keys":[]}`, `{"keys":[{"kty":"oct","k":"AAAA"}]}`, `[]`, strings.Repeat(" ", jwksMaxBytes+1)} {
+	for _, broken := range []string{"out of order", `{}`, `{"keys":[]}`, `{"keys":[{"kty":"oct","k":"AAAA"}]}`, `[]`, jwksOf(jwk("other", k.ec, "")) + strings.Repeat(" ", jwksMaxBytes)} {
 		server.set(http.StatusOK, broken)
 		if _, err := v.Verify(t.Context(), by("other", k.ec)); verdict(err) != isInvalid {
 			t.Errorf("unknown kid: %v", err)
@@ -356,6 +356,10 @@ func TestJWKSWaitEnds(t *testing.T) {
 		t.Errorf("stopped: %v", err)
 	}
 	v.Stop()
+	v.jwks.pause = 0
+	if _, err := v.Verify(t.Context(), by("one", k.ec)); media.KindOf(err) != media.Unavailable {
+		t.Errorf("nobody fetches any more: %v", err)
+	}
 }
 
 // TestJWKSNotStarted: nothing waits for a refresh that nobody makes.
@@ -422,5 +426,33 @@ func TestJWKSRetries(t *testing.T) {
 	}
 	if err != nil {
 		t.Fatalf("never tried again: %v", err)
+	}
+}
+
+// TestParseKeySet: documents without a usable key are refused as a whole.
+func TestParseKeySet(t *testing.T) {
+	k := testKeys()
+	cases := []struct {
+		name, document string
+		ok             bool
+	}{
+		{"RSA", jwksOf(jwk("a", k.rsa, "")), true},
+		{"Ed25519 without kid", jwksOf(jwk("", k.ed, "")), true},
+		{"members nobody knows", `{"note":1,"keys":[` + jwk("a", k.ec, `,"note":{}`) + `]}`, true},
+		{"P-384", jwksOf(jwk("a", k.ec384, "")), false},
+		{"RSA of 1024 bits", jwksOf(jwk("a", k.rsaWeak, "")), false},
+		{"for encryption", jwksOf(jwk("a", k.rsa, `,"use":"enc"`)), false},
+		{"for another algorithm", jwksOf(jwk("a", k.ec, `,"alg":"ES512"`)), false},
+		{"no keys", `{"keys":[]}`, false},
+		{"keys an object", `{"keys":{}}`, false},
+		{"null", `null`, false},
+		{"a page", `<html>`, false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := parseKeySet([]byte(c.document)); (err == nil) != c.ok {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

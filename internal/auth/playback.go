@@ -49,10 +49,10 @@ func newPlaybackKey(secret []byte) playbackKey {
 	return playbackKey{id: base64.RawURLEncoding.EncodeToString(sum[:9]), secret: secret}
 }
 
-// named finds the key of a kid; "" is nobody's.
+// named finds the key of a kid; no key has the kid "".
 func (k playbackKeys) named(kid string) (playbackKey, bool) {
 	for _, key := range k {
-		if kid != "" && key.id == kid {
+		if key.id == kid {
 			return key, true
 		}
 	}

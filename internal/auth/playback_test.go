@@ -18,6 +18,7 @@ func TestVerifyPlayback(t *testing.T) {
 	unnamed := signed(jwt.SigningMethodHS256, []byte(playOne), headerHS256, playback(nil))
 	misnamed := signed(jwt.SigningMethodHS256, []byte(testSecret), map[string]any{"alg": "HS256", "kid": newPlaybackKey([]byte(playOne)).id}, access(nil))
 	otherAlg := signed(jwt.SigningMethodHS512, []byte(playOne), map[string]any{"alg": "HS512", "kid": newPlaybackKey([]byte(playOne)).id}, playback(nil))
+	liar := signed(jwt.SigningMethodHS256, []byte(playOne), map[string]any{"alg": "none", "kid": newPlaybackKey([]byte(playOne)).id}, playback(nil))
 	cases := []struct {
 		name, token, want string
 		recording         int64
@@ -28,6 +29,7 @@ func TestVerifyPlayback(t *testing.T) {
 		{"without its kid", unnamed, isInvalid, 0},
 		{"kid of ours, signed by the platform", misnamed, isInvalid, 0},
 		{"another algorithm", otherAlg, isInvalid, 0},
+		{"another algorithm's name", liar, isInvalid, 0},
 		{"aud in a list", withKey(playOne, playback(map[string]any{"aud": []string{"lectern:playback"}})), "ok", 3},
 		{"aud missing", withKey(playOne, playback(map[string]any{"aud": nil})), isInvalid, 0},
 		{"aud of others", withKey(playOne, playback(map[string]any{"aud": "playback"})), isInvalid, 0},
