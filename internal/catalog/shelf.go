@@ -124,7 +124,11 @@ func (s *shelf[K, V]) getSlowly(ctx context.Context, key K) (value V, err error)
 	case err == nil || media.KindOf(err) == media.NotFound:
 		s.c.miss.Inc()
 	case media.KindOf(err) == media.Unavailable:
-		if f := s.known(key); f != nil && s.c.good(f.at, f.absent != nil, s.c.clock(), s.c.awaySince.Load()) {
+		now, away := s.c.clock(), s.c.awaySince.Load()
+		if away == 0 {
+			away = now // the pinger has found it back meanwhile; this question has not
+		}
+		if f := s.known(key); f != nil && s.c.good(f.at, f.absent != nil, now, away) {
 			s.c.stale.Inc()
 			return f.value, f.absent
 		}

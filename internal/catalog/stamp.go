@@ -91,7 +91,7 @@ func parseStamp(text string) (stamp, error) {
 		return checkedStamp(t, text)
 	}
 	if len(in) > 10 && in[10] == ' ' {
-		in = in[:10] + "T" + strings.TrimSpace(in[11:])
+		in = in[:10] + "T" + strings.ReplaceAll(in[11:], " ", "")
 	}
 	for _, clock := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04"} {
 		for _, offset := range offsetLayouts {

@@ -1,0 +1,145 @@
+package catalog
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/pgtest"
+)
+
+func wantText(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%q is not in: %v", part, err)
+		}
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for _, url := range []string{
+		"", "lectern.db", "mysql://x/y", "sqlite://",
+		"postgres://u:se%cret@h/db", "postgres://u:secret@h:99999/db", "postgres://u:secret@h:port/db",
+		"postgres://u:secret@h/db?sslmode=nonsense", "postgres://u:secret@[::1/db",
+	} {
+		s, err := Open(t.Context(), url, slog.New(slog.DiscardHandler))
+		if media.KindOf(err) != media.Invalid || s != nil {
+			t.Errorf("Open(%q) = %v, %v", url, s, err)
+		}
+		if err != nil && (strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "se%cret")) {
+			t.Errorf("the password is in %v", err)
+		}
+	}
+}
+
+func TestOpenSQLiteMakesThePathPrivately(t *testing.T) {
+	t.Chdir(t.TempDir())
+	openStore(t, "sqlite://./new folder/50%? #ü/lectern.db")
+	info, err := os.Stat(filepath.Join("new folder", "50%? #ü", "lectern.db"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+func TestSQLiteSettings(t *testing.T) {
+	s := openSQLiteStore(t)
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000"} {
+		var got string
+		if err := s.one(t.Context(), s.db, "PRAGMA "+pragma, nil, &got); err != nil || got != want {
+			t.Errorf("%s = %q, %v; want %q", pragma, got, err, want)
+		}
+	}
+}
+
+// TestUnreachable: nobody at the port, and somebody who never answers.
+func TestUnreachable(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for name, address := range map[string]string{"refused": "127.0.0.1:1", "silent": l.Addr().String()} {
+		t.Run(name, func(t *testing.T) {
+			s := openStore(t, "postgres://u:secret@"+address+"/db?sslmode=disable")
+			began := time.Now()
+			for what, ask := range map[string]func(context.Context) error{
+				"ping":   s.Ping,
+				"schema": s.SchemaReady,
+				"user":   func(ctx context.Context) error { _, err := s.User(ctx, 1); return err },
+			} {
+				err := ask(t.Context())
+				if media.KindOf(err) != media.Unavailable || strings.Contains(err.Error(), "secret") {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			// Three questions of at most three seconds: a bound of the contract, not a speed.
+			if took := time.Since(began); took > 9*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+func TestNoSuchDatabaseOrRole(t *testing.T) {
+	url := pgtest.Start(t)
+	for _, bad := range []string{pgtest.As(t, url, "nobody_here"), strings.Replace(url, "/test_", "/absent_", 1)} {
+		if err := openStore(t, bad).Ping(t.Context()); media.KindOf(err) != media.Unavailable {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestNoSessionState: nothing a transaction-mode pooler would lose or hand on.
+func TestNoSessionState(t *testing.T) {
+	s := platform(t, platformSQL)
+	s.db.SetMaxOpenConns(1)
+	for range 3 {
+		if _, err := s.Recording(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := count(t, s, `SELECT count(*) FROM pg_prepared_statements WHERE name <> ''`); n != 0 {
+		t.Errorf("%d named prepared statements", n)
+	}
+	if n := count(t, s, `SELECT count(*) FROM pg_settings WHERE source = 'session'`); n != 0 {
+		t.Errorf("%d settings of the session", n)
+	}
+}
+
+// TestOutage stops a real server, and starts it again.
+func TestOutage(t *testing.T) {
+	server := pgtest.StartServer(t)
+	url := server.Database(t)
+	pgtest.Load(t, url, platformSQL)
+	s := migrated(t, openStore(t, url))
+	// Warm several connections, all of which the restart will cut.
+	for range 3 {
+		if _, err := s.User(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Stop(t)
+	for range 3 {
+		if _, err := s.User(t.Context(), 1); media.KindOf(err) != media.Unavailable {
+			t.Errorf("while away: %v", err)
+		}
+	}
+	server.Restart(t)
+	if _, err := s.User(t.Context(), 1); err != nil {
+		t.Errorf("back again: %v", err)
+	}
+	if _, err := s.User(t.Context(), 99); media.KindOf(err) != media.NotFound {
+		t.Errorf("nobody: %v", err)
+	}
+	pgtest.Exec(t, url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lectern'`)
+	if _, err := s.User(t.Context(), 1); err != nil {
+		t.Errorf("after the pool's connections were cut: %v", err)
+	}
+}
