@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +33,7 @@ func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
 func run(args, environ []string, stdout, stderr io.Writer) int {
 	parsed, err := config.Parse("syncer", description, &CLI{}, args, environ, stdout, stderr)
 	if err == nil {
-		err = parsed.Run()
+		err = parsed.Run(context.Background())
 	}
 	var usage *config.Error
 	switch {

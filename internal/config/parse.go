@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -42,8 +43,12 @@ type Parsed struct {
 	Warnings []string
 }
 
-// Run runs the chosen command with args as kong binds them: by their types.
-func (p *Parsed) Run(bind ...any) error { return p.kong.Run(bind...) }
+// Run runs the chosen command; its Run method gets ctx and, by their types, what
+// is bound.
+func (p *Parsed) Run(ctx context.Context, bind ...any) error {
+	p.kong.BindTo(ctx, (*context.Context)(nil))
+	return p.kong.Run(bind...)
+}
 
 // exited unwinds the stack when kong wants to end the process.
 type exited struct{}

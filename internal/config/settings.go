@@ -134,7 +134,9 @@ func (s *Settings) TrustedPrefixes() ([]netip.Prefix, error) {
 
 // ValidateServe says what a serving gateway still misses, as an *Error.
 func (s *Settings) ValidateServe() error {
-	for _, part := range []func() error{s.Auth.Check, s.Cache.Check, proxy.Config{Limit: s.Limit}.Validate} {
+	public := proxy.DefaultConfig()
+	public.Limit, public.CORS = s.Limit, s.CORS
+	for _, part := range []func() error{s.Auth.Check, s.Cache.Check, public.Validate} {
 		if err := part(); err != nil {
 			name, problem, ok := strings.Cut(err.Error(), ": ")
 			if !ok {

@@ -51,7 +51,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Origin, error) {
 	}
 	options := []option.ClientOption{option.WithHTTPClient(client)}
 	if cfg.Endpoint != "" {
-		options = append(options, option.WithEndpoint(endpoint(cfg.Endpoint)))
+		options = append(options, option.WithEndpoint(strings.TrimSuffix(cfg.Endpoint, "/")+"/"))
 	}
 	service, err := drivev3.NewService(context.WithoutCancel(ctx), options...)
 	if err != nil {
@@ -60,15 +60,6 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Origin, error) {
 	}
 	o.service = service
 	return o, nil
-}
-
-// endpoint takes the address of a host, or the API's whole base path.
-func endpoint(raw string) string {
-	raw = strings.TrimSuffix(raw, "/")
-	if !strings.HasSuffix(raw, "/drive/v3") {
-		raw += "/drive/v3"
-	}
-	return raw + "/"
 }
 
 // Close ends the token's renewal and drops idle connections; twice is harmless.

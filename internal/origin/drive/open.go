@@ -102,7 +102,6 @@ func (o *Origin) ask(h http.Header, obj media.Object, id string, span media.Span
 	if !span.Empty() {
 		h.Set("Range", "bytes="+span.String())
 	}
-	h.Set("Accept-Encoding", "identity")
 	_, resourceKey, _ := strings.Cut(obj.ID, "?resourcekey=")
 	setResourceKey(h, id, resourceKey)
 }

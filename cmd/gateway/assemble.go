@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lectiospace/lectern/internal/auth"
+	"github.com/lectiospace/lectern/internal/cache"
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
+	"github.com/lectiospace/lectern/internal/origin/drive"
+	"github.com/lectiospace/lectern/internal/origin/local"
+	"github.com/lectiospace/lectern/internal/proxy"
+	"github.com/lectiospace/lectern/internal/telemetry"
+	"github.com/lectiospace/lectern/internal/web"
+)
+
+// service is the gateway put together: the one place where concrete things meet.
+type service struct {
+	settings *config.Settings
+	log      *slog.Logger
+	proxy    *proxy.Server
+	admin    *telemetry.Admin
+	systemd  *telemetry.Systemd
+	draining atomic.Bool
+	// closers undo what was opened, last first.
+	closers []func() error
+}
+
+// assemble wires the gateway from the bottom up. On an error everything opened
+// so far is closed again.
+func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) (_ *service, err error) {
+	s := &service{settings: settings, log: log}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	version, commit := config.Version()
+	metrics := telemetry.NewRegistry(version, commit)
+
+	store, directory, err := s.openCatalog(ctx, metrics)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := auth.NewVerifier(settings.Auth, log, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	verifier.Start(context.WithoutCancel(ctx)) // ends with Stop: streams that drain still need it
+	s.onClose(func() error { verifier.Stop(); return nil })
+	gate, err := auth.NewGate(settings.Auth, verifier, directory, metrics, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(func() error { gate.Close(); return nil })
+
+	origins, files, err := s.openOrigins(ctx, metrics)
+	if err != nil {
+		return nil, err
+	}
+	chunks, err := cache.New(settings.Cache, origins, log, metrics)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(chunks.Close)
+	remembered := origin.Remember(origins, settings.Origin.Recheck, time.Now)
+	s.onClose(remembered.Close)
+
+	cfg, err := proxyConfig(settings)
+	if err != nil {
+		return nil, err
+	}
+	s.proxy, err = proxy.New(cfg, proxy.Deps{
+		Gate:    gate,
+		Origins: remembered,
+		Store:   shelves{direct: map[string]opener{media.ProviderLocal: openerFunc(files.Reader)}, cached: chunks},
+		Pages:   pages(),
+		Log:     log,
+		Metrics: metrics,
+		Now:     time.Now,
+		Version: version,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.admin = telemetry.NewAdmin(metrics, log, map[string]telemetry.Check{
+		"schema":   store.SchemaReady,
+		"draining": s.notDraining,
+	})
+	s.systemd = telemetry.NewSystemd(log, func(context.Context) error { return nil })
+	return s, nil
+}
+
+// openCatalog opens the database, and the cache of facts in front of it.
+func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry) (*catalog.Store, *catalog.Cached, error) {
+	store, err := catalog.Open(ctx, s.settings.DatabaseURL, s.log)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.onClose(store.Close)
+	if err := store.EnsureFresh(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := store.SchemaReady(ctx); err != nil {
+		if media.KindOf(err) != media.Unavailable {
+			return nil, nil, err
+		}
+		// A database that is away now may be back in a minute: readiness says so.
+		s.log.Warn("the database cannot be reached yet", slog.Any("error", err))
+	}
+	cached, err := catalog.NewCached(store, catalog.CachedConfig{
+		MaxStaleness: s.settings.Auth.MaxStaleness,
+		OutageGrace:  s.settings.Auth.OutageGrace,
+	}, s.log, metrics)
+	if err != nil {
+		return nil, nil, err
+	}
+	cached.Start(context.WithoutCancel(ctx))
+	s.onClose(func() error { cached.Stop(); return nil })
+
+	listening, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := store.Listen(listening, cached.Drop); err != nil && !errors.Is(err, context.Canceled) {
+			s.log.Error("changes of the catalog are no longer announced", slog.Any("error", err))
+		}
+	}()
+	s.onClose(func() error { stop(); <-ended; return nil })
+	return store, cached, nil
+}
+
+// openOrigins opens what is configured, each origin behind its decorators.
+func (s *service) openOrigins(ctx context.Context, metrics prometheus.Registerer) (*origin.Router, *local.Origin, error) {
+	files, err := local.New(s.settings.Origin.Local)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.onClose(files.Close)
+	observer := origin.NewObserver(metrics)
+	routes := map[string]origin.Origin{media.ProviderLocal: observer.Observe(media.ProviderLocal, files)}
+	if s.settings.Origin.Drive.Credentials != "" {
+		remote, err := drive.New(ctx, s.settings.Origin.Drive, s.log)
+		if err != nil {
+			return nil, nil, err
+		}
+		s.onClose(remote.Close)
+		routes[media.ProviderDrive] = origin.Harden(remote, origin.Options{Provider: media.ProviderDrive, Observer: observer})
+	}
+	return origin.NewRouter(routes), files, nil
+}
+
+// proxyConfig is the proxy's own Config out of the settings.
+func proxyConfig(s *config.Settings) (proxy.Config, error) {
+	cfg := proxy.DefaultConfig()
+	cfg.Limit, cfg.CORS, cfg.PublicURL = s.Limit, s.CORS, s.PublicURL
+	prefixes, err := s.TrustedPrefixes()
+	if err != nil {
+		return cfg, err
+	}
+	cfg.TrustedProxies = prefixes
+	return cfg, nil
+}
+
+// pages hands the embedded pages to the proxy.
+func pages() []proxy.Page {
+	var out []proxy.Page
+	for _, f := range web.Files() {
+		out = append(out, proxy.Page{Path: f.Path, ContentType: f.ContentType, Header: f.Header, Body: f.Body})
+	}
+	return out
+}
+
+func (s *service) notDraining(context.Context) error {
+	if s.draining.Load() {
+		return fmt.Errorf("the gateway is shutting down")
+	}
+	return nil
+}
+
+func (s *service) onClose(f func() error) { s.closers = append(s.closers, f) }
+
+// close undoes assemble, last first.
+func (s *service) close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		if err := s.closers[i](); err != nil {
+			s.log.Warn("closing", slog.Any("error", err))
+		}
+	}
+	s.closers = nil
+}

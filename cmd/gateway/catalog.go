@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+)
+
+type catalogCommand struct {
+	Apply  catalogApply  `cmd:"" help:"Upsert people, groups, lessons and recordings from a YAML file; prints what changed."`
+	Export catalogExport `cmd:"" help:"Print the catalog as YAML that apply takes."`
+}
+
+type catalogApply struct {
+	File   string `arg:"" help:"YAML file, or - for standard input."`
+	DryRun bool   `help:"Print what would change and change nothing."`
+}
+
+type catalogExport struct{}
+
+// Run applies the file in one transaction: all of it or nothing.
+func (c *catalogApply) Run(ctx context.Context, cli *CLI, term terminal) error {
+	var doc io.Reader = os.Stdin
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		doc = f
+	}
+	store, err := openStore(ctx, cli, term)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if err := store.EnsureFresh(ctx); err != nil {
+		return err
+	}
+	if err := store.SchemaReady(ctx); err != nil {
+		return err
+	}
+	changes, err := store.Apply(ctx, doc, c.DryRun)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	for _, change := range changes {
+		fmt.Fprintln(term.out, change)
+	}
+	return nil
+}
+
+// Run prints the catalog.
+func (*catalogExport) Run(ctx context.Context, cli *CLI, term terminal) error {
+	store, err := openStore(ctx, cli, term)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if err := store.SchemaReady(ctx); err != nil {
+		return err
+	}
+	return store.Export(ctx, term.out)
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/telemetry"
+)
+
+type serveCommand struct{}
+
+// Run serves until a signal, then drains.
+func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
+	if cli.PrintConfig {
+		return config.Print(term.out, &cli.Settings)
+	}
+	if err := cli.ValidateServe(); err != nil {
+		return err
+	}
+	log := telemetry.NewLogger(cli.Log, term.err)
+	svc, err := assemble(ctx, &cli.Settings, log)
+	if err != nil {
+		return err
+	}
+	defer svc.close()
+	public, admin, err := listen(&cli.Settings)
+	if err != nil {
+		return err
+	}
+	return svc.serve(ctx, public, admin)
+}
+
+// listen opens both listeners, or takes them over from systemd.
+func listen(s *config.Settings) (public, admin net.Listener, err error) {
+	sockets, err := telemetry.Activated()
+	if err != nil {
+		return nil, nil, fmt.Errorf("listen: %w", err)
+	}
+	if public, err = sockets.Listen("http", s.Listen); err != nil {
+		return nil, nil, fmt.Errorf("listen: %w", err)
+	}
+	if admin, err = sockets.Listen("admin", s.AdminListen); err != nil {
+		public.Close()
+		return nil, nil, fmt.Errorf("admin-listen: %w", err)
+	}
+	return public, admin, nil
+}
+
+// serve runs the assembled service on its listeners until ctx ends, then stops
+// it from the top down: readiness goes first, then the streams drain.
+func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
+	s.admin.Start(admin)
+	defer s.admin.Stop()
+	defer public.Close()
+
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.proxy.Serve(public) })
+	// "public" and "admin" tell tests and people what ":0" became.
+	s.log.Info("listening", slog.String("public", public.Addr().String()), slog.String("admin", admin.Addr().String()))
+	s.systemd.Ready()
+	defer s.systemd.Stop()
+	group.Go(func() error {
+		<-running.Done()
+		s.draining.Store(true)
+		s.systemd.Stopping()
+		s.log.Info("draining", slog.Int("streams", s.proxy.Active()), slog.Duration("grace", s.settings.ShutdownGrace))
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.settings.ShutdownGrace)
+		defer cancel()
+		began := time.Now()
+		err := s.proxy.Shutdown(limit)
+		if errors.Is(err, context.DeadlineExceeded) {
+			s.log.Warn("streams were cut at the end of the grace", slog.Duration("after", time.Since(began)))
+			err = nil
+		}
+		return err
+	})
+	return group.Wait()
+}

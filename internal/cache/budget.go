@@ -1,0 +1,105 @@
+package cache
+
+import (
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// budget is the disk space in use; guarded by Cache.mu.
+type budget struct {
+	// used counts the files that exist or may come into being: what is reserved
+	// for a fill counts from then on.
+	used int64
+	// free is the filesystem's free space as it was at, when usedThen were used.
+	free, usedThen int64
+	at             time.Time
+}
+
+// freeFor is how long a reading of the filesystem's free space is believed.
+const freeFor = time.Second
+
+// reserve takes room for n bytes of files, evicting for it where needed. It
+// reports false, without having waited for anybody, when there is no room or
+// the disk is not well. c.mu is not held.
+func (c *Cache) reserve(n int64) bool {
+	c.measureFree()
+	for range 8 { // others may take what was freed here
+		c.mu.Lock()
+		if c.closed || c.scanning || !c.health.writable() || n > int64(c.cfg.Size) {
+			c.mu.Unlock()
+			return false
+		}
+		room := c.room()
+		if n <= room {
+			c.budget.used += n
+			c.mu.Unlock()
+			return true
+		}
+		victims, files := c.evict(n - room)
+		c.mu.Unlock()
+		if len(victims) == 0 {
+			return false
+		}
+		for i, ch := range victims {
+			c.removeFile(ch, files[i])
+		}
+		c.mu.Lock()
+		for _, ch := range victims {
+			c.budget.used -= ch.fileSize()
+		}
+		c.mu.Unlock()
+	}
+	return false
+}
+
+// room is what may still be reserved: within the budget, and leaving the floor
+// of free space alone; c.mu is held.
+func (c *Cache) room() int64 {
+	room := int64(c.cfg.Size) - c.budget.used
+	free := c.budget.free - (c.budget.used - c.budget.usedThen) - int64(c.cfg.MinFree)
+	return min(room, free)
+}
+
+// evict takes chunks worth n bytes out of the index; c.mu is held. Their files
+// still count until they are removed.
+func (c *Cache) evict(n int64) (victims []*chunk, files [][]*os.File) {
+	for n > 0 {
+		ch := c.policy.victim()
+		if ch == nil {
+			break
+		}
+		files = append(files, c.drop(ch, eventEvict))
+		victims = append(victims, ch)
+		n -= ch.fileSize()
+	}
+	return victims, files
+}
+
+// release gives a reservation back; c.mu is held.
+func (c *Cache) release(n int64) { c.budget.used -= n }
+
+// measureFree asks the filesystem, once a second at most; c.mu is not held.
+func (c *Cache) measureFree() {
+	now := time.Now()
+	c.mu.Lock()
+	fresh := now.Sub(c.budget.at) < freeFor
+	if !fresh {
+		c.budget.at = now // others go on with the old reading meanwhile
+	}
+	first := c.budget.free == 0
+	used := c.budget.used
+	c.mu.Unlock()
+	if fresh && !first {
+		return
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(c.cfg.Dir, &st); err != nil {
+		c.diskFault("statfs", err)
+		return
+	}
+	c.mu.Lock()
+	c.budget.free, c.budget.usedThen = int64(st.Bavail)*st.Bsize, used
+	c.mu.Unlock()
+}

@@ -1,0 +1,73 @@
+package cache
+
+import (
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// scan makes the index of what an earlier run has left. Only names and sizes are
+// looked at; contents are compared when a chunk is first used. Until it is done
+// nothing new is stored, so that the budget stays exact, but chunks that are
+// asked for are found by their names.
+func (c *Cache) scan() {
+	began := time.Now()
+	root := filepath.Join(c.cfg.Dir, "chunks")
+	found := 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if c.base.Err() != nil {
+			return filepath.SkipAll
+		}
+		if err != nil || d.IsDir() {
+			return nil // what cannot be read is as good as absent
+		}
+		info, err := d.Info()
+		if err != nil {
+			return nil
+		}
+		rel, _ := filepath.Rel(root, filepath.Dir(path))
+		index, ok := indexOfName(d.Name())
+		length := info.Size() - headerSize
+		if !ok || strings.Count(filepath.ToSlash(rel), "/") != 2 || !info.Mode().IsRegular() || length <= 0 || length > c.chunkSize {
+			_ = os.Remove(path) // not ours, or of another chunk size
+			return nil
+		}
+		if !c.adopt(objectKey(filepath.ToSlash(rel)), index, length) {
+			_ = os.Remove(path)
+		}
+		found++
+		return nil
+	})
+	c.mu.Lock()
+	c.scanning = false
+	c.mu.Unlock()
+	c.log.Info("cache index rebuilt", slog.Int("chunks", found), slog.Duration("took", time.Since(began)), slog.Any("error", err))
+}
+
+// adopt takes an existing file into the index; false when it must go, because
+// the budget has become smaller since it was written.
+func (c *Cache) adopt(key objectKey, index, length int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o := c.objects[key]; o != nil && o.chunks[index] != nil {
+		return true
+	}
+	size := headerSize + length
+	if c.budget.used+size > int64(c.cfg.Size) {
+		return false
+	}
+	o := c.objectFor(key)
+	c.commit(o, index, length, false, eventFound)
+	c.budget.used += size
+	return true
+}
+
+// lookOnDisk finds a chunk that the scan has not come to yet; c.mu is not held.
+// It reports whether the chunk is in the index now.
+func (c *Cache) lookOnDisk(key objectKey, index, length int64) bool {
+	info, err := os.Stat(key.path(c.cfg.Dir, index))
+	return err == nil && info.Mode().IsRegular() && info.Size() == headerSize+length && c.adopt(key, index, length)
+}

@@ -1,0 +1,229 @@
+// Package drive imitates Google Drive's API (v3) as far as Lectern reads it, and
+// its faults, for tests and benchmarks. It is no part of the gateway.
+package drive
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Content is a file's bytes; safe for concurrent use.
+type Content interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// Bytes is content in memory.
+func Bytes(b []byte) Content { return byteContent(b) }
+
+type byteContent []byte
+
+func (b byteContent) Size() int64 { return int64(len(b)) }
+
+func (b byteContent) ReadAt(p []byte, off int64) (int, error) {
+	if off >= int64(len(b)) {
+		return 0, io.EOF
+	}
+	n := copy(p, b[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Synthetic is size bytes that are made as they are read: byte i is a hash of
+// seed and i/8, so that large files need no memory and no disk.
+func Synthetic(size int64, seed uint64) Content { return synthetic{size, seed} }
+
+type synthetic struct {
+	size int64
+	seed uint64
+}
+
+func (s synthetic) Size() int64 { return s.size }
+
+func (s synthetic) ReadAt(p []byte, off int64) (int, error) {
+	n := 0
+	for ; n < len(p) && off+int64(n) < s.size; n++ {
+		at := uint64(off) + uint64(n)
+		word := (at>>3 + s.seed) * 0x9e3779b97f4a7c15
+		word ^= word >> 29
+		p[n] = byte(word >> (8 * (at & 7)))
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// File is a file of the emulated Drive.
+type File struct {
+	ID, Name, MimeType string
+	Content            Content
+	Trashed            bool
+	NoDownload         bool   // capabilities.canDownload = false
+	SharedDrive        bool   // 404 without supportsAllDrives
+	ShortcutTo         string // id of the target
+}
+
+// Faults are what goes wrong with requests for bytes; the zero value is none.
+type Faults struct {
+	Latency      time.Duration // before the answer
+	Rate         int64         // bytes per second and connection; 0 = no limit
+	Status       int           // an error instead of an answer, with Reason
+	Reason       string
+	HTML         bool  // 200 and a page for people
+	Whole        bool  // 200 and all bytes for a range
+	WrongRange   bool  // Content-Range one off
+	ShortBy      int64 // so many bytes missing at the end, under the right length
+	StallAfter   int64 // nothing more after so many bytes; 0 = never
+	ResetAfter   int64 // the connection breaks after so many bytes; 0 = never
+	NoRevisions  bool  // revisions may not be read
+	NoMetadata   bool  // Status and Reason hold for metadata as well
+	OnlyRequests int   // how many requests for bytes it lasts; 0 = for ever
+}
+
+// Stats counts what was asked for.
+type Stats struct {
+	Requests      int64 // of any kind
+	MediaRequests int64
+	BytesAsked    int64
+	BytesSent     int64
+	OpenEnded     int64 // ranges without an end, which bill the whole file
+}
+
+// Server is the emulated Drive, an http.Handler. Safe for concurrent use.
+type Server struct {
+	mu       sync.Mutex
+	files    map[string]*entry // guarded by mu
+	faults   Faults            // guarded by mu
+	stats    Stats             // guarded by mu
+	revision int               // guarded by mu
+}
+
+type entry struct {
+	file      File
+	revisions map[string]Content
+	head      string
+	modified  time.Time
+}
+
+// New makes an empty Drive.
+func New() *Server { return &Server{files: map[string]*entry{}} }
+
+// Put adds a file, or gives one a new head revision.
+func (s *Server) Put(f File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.files[f.ID]
+	if e == nil {
+		e = &entry{revisions: map[string]Content{}}
+		s.files[f.ID] = e
+	}
+	s.revision++
+	e.file, e.head, e.modified = f, fmt.Sprintf("rev-%d", s.revision), time.Now().Add(-time.Hour)
+	e.revisions[e.head] = f.Content
+}
+
+// Remove takes a file away.
+func (s *Server) Remove(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.files, id)
+}
+
+// SetDefaults sets the faults of requests from now on.
+func (s *Server) SetDefaults(f Faults) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = f
+}
+
+// Stats tells what was asked for so far.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+// ServeHTTP answers under /drive/v3/, and GET /_emulator/stats.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/_emulator/stats" {
+		_ = json.NewEncoder(w).Encode(s.Stats())
+		return
+	}
+	parts := strings.Split(strings.Trim(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/drive/v3"), "/"), "/"), "/")
+	s.mu.Lock()
+	s.stats.Requests++
+	faults := s.faults
+	s.mu.Unlock()
+	switch {
+	case r.Method != http.MethodGet || len(parts) < 2 || parts[0] != "files":
+		refuse(w, http.StatusNotFound, "notFound")
+	case len(parts) == 2:
+		s.serveFile(w, r, parts[1], "", faults)
+	case len(parts) == 4 && parts[2] == "revisions":
+		if faults.NoRevisions {
+			refuse(w, http.StatusForbidden, "insufficientFilePermissions")
+			return
+		}
+		s.serveFile(w, r, parts[1], parts[3], faults)
+	default:
+		refuse(w, http.StatusNotFound, "notFound")
+	}
+}
+
+func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, id, revision string, faults Faults) {
+	s.mu.Lock()
+	e := s.files[id]
+	var content Content
+	var found entry
+	if e != nil {
+		found = *e
+		if revision == "" {
+			revision = e.head
+		}
+		content = e.revisions[revision]
+	}
+	s.mu.Unlock()
+	if e == nil || content == nil && found.file.ShortcutTo == "" || found.file.SharedDrive && r.URL.Query().Get("supportsAllDrives") != "true" && !strings.Contains(r.URL.Path, "/revisions/") {
+		refuse(w, http.StatusNotFound, "notFound")
+		return
+	}
+	if r.URL.Query().Get("alt") == "media" {
+		s.serveMedia(w, r, found.file, content, faults)
+		return
+	}
+	if faults.Status != 0 && faults.NoMetadata {
+		refuse(w, faults.Status, faults.Reason)
+		return
+	}
+	metadata := map[string]any{
+		"id": id, "name": found.file.Name, "mimeType": found.file.MimeType, "trashed": found.file.Trashed,
+		"modifiedTime": found.modified.UTC().Format(time.RFC3339), "capabilities": map[string]bool{"canDownload": !found.file.NoDownload},
+	}
+	if found.file.ShortcutTo != "" {
+		metadata["shortcutDetails"] = map[string]string{"targetId": found.file.ShortcutTo}
+	} else {
+		metadata["size"] = strconv.FormatInt(content.Size(), 10) // int64 as a string, as Drive has it
+		metadata["headRevisionId"] = found.head
+	}
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	_ = json.NewEncoder(w).Encode(metadata)
+}
+
+// refuse answers with Drive's error body.
+func refuse(w http.ResponseWriter, status int, reason string) {
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{
+		"code": status, "message": "emulated: " + reason,
+		"errors": []map[string]string{{"domain": "global", "reason": reason, "message": "emulated"}},
+	}})
+}
