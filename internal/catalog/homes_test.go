@@ -36,12 +36,6 @@ var homes = []home{
 	{"platform with bigserial", func(t *testing.T) *Store { return platform(t, bigserial(platformSQL)) }},
 }
 
-func everyHome(t *testing.T, test func(t *testing.T, s *Store)) {
-	for _, h := range homes {
-		t.Run(h.name, func(t *testing.T) { test(t, h.open(t)) })
-	}
-}
-
 // standalone runs a test on fresh, migrated and empty catalogs.
 func standalone(t *testing.T, test func(t *testing.T, open func(t *testing.T) *Store)) {
 	t.Run("sqlite", func(t *testing.T) {

@@ -10,7 +10,33 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-func TestUser(t *testing.T) {
+// TestConformance holds a catalog to the same facts wherever it lives. The
+// checks that change something come last, the one that breaks it at the end.
+func TestConformance(t *testing.T) {
+	checks := []struct {
+		name string
+		run  func(*testing.T, *Store)
+	}{
+		{"user", checkUser},
+		{"recording", checkRecording},
+		{"membership", checkMembership},
+		{"canceled is not unavailable", checkCanceledIsNotUnavailable},
+		{"a bad reference keeps nothing", checkBadReferenceKeepsNothing},
+		{"oddities of recordings", checkRecordingOddities},
+		{"a missing column is named", checkMissingColumnIsNamed},
+		{"a missing table is no absence", checkMissingTableIsNoAbsence},
+	}
+	for _, h := range homes {
+		t.Run(h.name, func(t *testing.T) {
+			s := h.open(t)
+			for _, c := range checks {
+				t.Run(c.name, func(t *testing.T) { c.run(t, s) })
+			}
+		})
+	}
+}
+
+func checkUser(t *testing.T, s *Store) {
 	cases := []struct {
 		id   int64
 		want media.User
@@ -24,14 +50,12 @@ func TestUser(t *testing.T) {
 		{0, media.User{}, media.NotFound},
 		{-1, media.User{}, media.NotFound},
 	}
-	everyHome(t, func(t *testing.T, s *Store) {
-		for _, c := range cases {
-			got, err := s.User(t.Context(), c.id)
-			if got != c.want || media.KindOf(err) != c.kind {
-				t.Errorf("User(%d) = %+v, %v; want %+v, %v", c.id, got, err, c.want, c.kind)
-			}
+	for _, c := range cases {
+		got, err := s.User(t.Context(), c.id)
+		if got != c.want || media.KindOf(err) != c.kind {
+			t.Errorf("User(%d) = %+v, %v; want %+v, %v", c.id, got, err, c.want, c.kind)
 		}
-	})
+	}
 }
 
 func at(text string) time.Time {
@@ -44,7 +68,7 @@ func at(text string) time.Time {
 
 func drive(key string) media.Location { return media.Location{Provider: "gdrive", Key: key} }
 
-func TestRecording(t *testing.T) {
+func checkRecording(t *testing.T, s *Store) {
 	cases := []struct {
 		why  string
 		want media.Recording
@@ -63,20 +87,18 @@ func TestRecording(t *testing.T) {
 		{"the group's name when nothing has a title; at Zoom", media.Recording{ID: 33, LessonID: 10, OwnerID: 3, Title: "Математика Б", Status: "ready", Visibility: "lesson_group", Location: media.Location{Provider: "zoom"}, Size: 52428833, Duration: 3633 * time.Second}},
 		{"a substitute: the lesson's teacher, not the group's", media.Recording{ID: 34, LessonID: 11, OwnerID: 4, Title: "Substitute", Status: "ready", Visibility: "lesson_group", Location: drive("drv034"), Size: 52428834, Duration: 3634 * time.Second}},
 	}
-	everyHome(t, func(t *testing.T, s *Store) {
-		for _, c := range cases {
-			got, err := s.Recording(t.Context(), c.want.ID)
-			if got != c.want || err != nil {
-				t.Errorf("%s: Recording(%d) = %+v, %v; want %+v", c.why, c.want.ID, got, err, c.want)
-			}
+	for _, c := range cases {
+		got, err := s.Recording(t.Context(), c.want.ID)
+		if got != c.want || err != nil {
+			t.Errorf("%s: Recording(%d) = %+v, %v; want %+v", c.why, c.want.ID, got, err, c.want)
 		}
-		if _, err := s.Recording(t.Context(), 37); media.KindOf(err) != media.NotFound {
-			t.Errorf("a recording that is not there: %v", err)
-		}
-	})
+	}
+	if _, err := s.Recording(t.Context(), 37); media.KindOf(err) != media.NotFound {
+		t.Errorf("a recording that is not there: %v", err)
+	}
 }
 
-func TestRecordingOddities(t *testing.T) {
+func checkRecordingOddities(t *testing.T, s *Store) {
 	cases := []struct {
 		why, set string
 		check    func(media.Recording) bool
@@ -95,18 +117,16 @@ func TestRecordingOddities(t *testing.T) {
 		}},
 		{"large files", "file_size = 9007199254740993", func(r media.Recording) bool { return r.Size == 9007199254740993 }},
 	}
-	everyHome(t, func(t *testing.T, s *Store) {
-		for _, c := range cases {
-			run(t, s, `UPDATE public.schedule_lessonrecording SET `+c.set+` WHERE id = 2`)
-			r, err := s.Recording(t.Context(), 2)
-			if err != nil || !c.check(r) {
-				t.Errorf("%s: %+v, %v", c.why, r, err)
-			}
+	for _, c := range cases {
+		run(t, s, `UPDATE public.schedule_lessonrecording SET `+c.set+` WHERE id = 2`)
+		r, err := s.Recording(t.Context(), 2)
+		if err != nil || !c.check(r) {
+			t.Errorf("%s: %+v, %v", c.why, r, err)
 		}
-	})
+	}
 }
 
-func TestMembership(t *testing.T) {
+func checkMembership(t *testing.T, s *Store) {
 	type m = media.Membership
 	cases := []struct {
 		user, recording int64
@@ -127,61 +147,62 @@ func TestMembership(t *testing.T) {
 		{6, 34, m{InAllowedGroup: true}},   // the lesson's group is another teacher's
 		{99, 2, m{}},
 	}
-	everyHome(t, func(t *testing.T, s *Store) {
-		for _, c := range cases {
-			rec, err := s.Recording(t.Context(), c.recording)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := s.Membership(t.Context(), c.user, rec)
-			if got != c.want || err != nil {
-				t.Errorf("Membership(%d, %d) = %+v, %v; want %+v", c.user, c.recording, got, err, c.want)
-			}
+	for _, c := range cases {
+		rec, err := s.Recording(t.Context(), c.recording)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
+		got, err := s.Membership(t.Context(), c.user, rec)
+		if got != c.want || err != nil {
+			t.Errorf("Membership(%d, %d) = %+v, %v; want %+v", c.user, c.recording, got, err, c.want)
+		}
+	}
 }
 
-func TestCanceledIsNotUnavailable(t *testing.T) {
-	everyHome(t, func(t *testing.T, s *Store) {
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if _, err := s.User(ctx, 1); media.KindOf(err) != media.Canceled {
-			t.Errorf("a caller gone: %v", err)
-		}
-		late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
-		defer cancel()
-		if _, err := s.User(late, 1); media.KindOf(err) != media.Timeout {
-			t.Errorf("a caller out of time: %v", err)
-		}
-	})
+func checkCanceledIsNotUnavailable(t *testing.T, s *Store) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.User(ctx, 1); media.KindOf(err) != media.Canceled {
+		t.Errorf("a caller gone: %v", err)
+	}
+	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	if _, err := s.User(late, 1); media.KindOf(err) != media.Timeout {
+		t.Errorf("a caller out of time: %v", err)
+	}
 }
 
-func TestMissingTableIsNoAbsence(t *testing.T) {
-	everyHome(t, func(t *testing.T, s *Store) {
-		run(t, s, `ALTER TABLE public.accounts_customuser RENAME TO accounts_gone`)
-		_, err := s.User(t.Context(), 1)
-		if media.KindOf(err) != media.Unavailable {
-			t.Errorf("without the table: %v", err)
-		}
-		wantText(t, err, "gateway migrate up")
-		if err := s.SchemaReady(t.Context()); media.KindOf(err) != media.Invalid {
-			t.Errorf("SchemaReady without the table: %v", err)
-		}
-	})
+func checkMissingTableIsNoAbsence(t *testing.T, s *Store) {
+	run(t, s, `ALTER TABLE public.accounts_customuser RENAME TO accounts_gone`)
+	_, err := s.User(t.Context(), 1)
+	if media.KindOf(err) != media.Unavailable {
+		t.Errorf("without the table: %v", err)
+	}
+	wantText(t, err, "gateway migrate up")
+	if err := s.SchemaReady(t.Context()); media.KindOf(err) != media.Invalid {
+		t.Errorf("SchemaReady without the table: %v", err)
+	}
 }
 
-func TestBadReferenceKeepsNothing(t *testing.T) {
-	everyHome(t, func(t *testing.T, s *Store) {
-		before := count(t, s, `SELECT count(*) FROM public.schedule_group_students`)
-		err := s.write(t.Context(), "test", func(tx *sql.Tx) error {
-			return s.exec(t.Context(), tx, `INSERT INTO public.schedule_group_students (group_id, customuser_id) VALUES (1, 999)`)
-		})
-		var fault *media.Error
-		if !errors.As(err, &fault) || fault.Kind != media.Other {
-			t.Errorf("a bad reference, at the INSERT or at COMMIT: %v", err)
-		}
-		if after := count(t, s, `SELECT count(*) FROM public.schedule_group_students`); after != before {
-			t.Errorf("%d rows before, %d after", before, after)
-		}
+func checkBadReferenceKeepsNothing(t *testing.T, s *Store) {
+	before := count(t, s, `SELECT count(*) FROM public.schedule_group_students`)
+	err := s.write(t.Context(), "test", func(tx *sql.Tx) error {
+		return s.exec(t.Context(), tx, `INSERT INTO public.schedule_group_students (group_id, customuser_id) VALUES (1, 999)`)
 	})
+	var fault *media.Error
+	if !errors.As(err, &fault) || fault.Kind != media.Other {
+		t.Errorf("a bad reference, at the INSERT or at COMMIT: %v", err)
+	}
+	if after := count(t, s, `SELECT count(*) FROM public.schedule_group_students`); after != before {
+		t.Errorf("%d rows before, %d after", before, after)
+	}
+}
+
+func checkMissingColumnIsNamed(t *testing.T, s *Store) {
+	run(t, s, `ALTER TABLE public.schedule_lesson RENAME COLUMN notes TO remarks`)
+	err := s.SchemaReady(t.Context())
+	if media.KindOf(err) != media.Invalid {
+		t.Error(err)
+	}
+	wantText(t, err, "schedule_lesson.notes is missing")
 }

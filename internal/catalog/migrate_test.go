@@ -152,17 +152,6 @@ func TestPlatformDriftIsNamed(t *testing.T) {
 	}
 }
 
-func TestMigrateDriftAfterwards(t *testing.T) {
-	everyHome(t, func(t *testing.T, s *Store) {
-		run(t, s, `ALTER TABLE public.schedule_lesson RENAME COLUMN notes TO remarks`)
-		err := s.SchemaReady(t.Context())
-		if media.KindOf(err) != media.Invalid {
-			t.Error(err)
-		}
-		wantText(t, err, "schedule_lesson.notes is missing")
-	})
-}
-
 func TestNewerSchemaIsRefused(t *testing.T) {
 	standalone(t, func(t *testing.T, open func(*testing.T) *Store) {
 		s := open(t)
