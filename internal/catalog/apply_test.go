@@ -44,10 +44,11 @@ func apply(t *testing.T, s *Store, doc string) []string {
 func TestApply(t *testing.T) {
 	standalone(t, func(t *testing.T, open func(*testing.T) *Store) {
 		s, ctx := open(t), t.Context()
-		if changes, err := s.Apply(ctx, strings.NewReader(school), true); err != nil || len(changes) != 12 {
+		rehearsal := open(t) // a catalog of its own: PostgreSQL's ids do not roll back
+		if changes, err := rehearsal.Apply(ctx, strings.NewReader(school), true); err != nil || len(changes) != 12 {
 			t.Fatalf("dry run: %v, %v", changes, err)
 		}
-		if has, err := s.HasData(ctx); has || err != nil {
+		if has, err := rehearsal.HasData(ctx); has || err != nil {
 			t.Fatalf("the dry run left something: %v, %v", has, err)
 		}
 		if lines := apply(t, s, school); len(lines) != 12 || lines[0] != `add person 1 "anna@school.test"` || lines[8] != `add recording 1 ""` {

@@ -1,0 +1,245 @@
+package catalog
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/pgtest"
+)
+
+func adapter(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "configs", "platform", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// listen starts Listen and gives a signal for each call of changed.
+func listen(t *testing.T, s *Store) <-chan struct{} {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	news, ended := make(chan struct{}, 1000), make(chan error, 1)
+	go func() { ended <- s.Listen(ctx, func() { news <- struct{}{} }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Listen ended with %v", err)
+		}
+	})
+	return news
+}
+
+// heard waits for news; the contract's second is for the gateway as a whole.
+func heard(t *testing.T, news <-chan struct{}, what string) {
+	t.Helper()
+	select {
+	case <-news:
+	case <-time.After(10 * time.Second):
+		t.Fatalf("no news of: %s", what)
+	}
+}
+
+var (
+	isNews = []string{
+		`UPDATE public.accounts_customuser SET is_active = FALSE WHERE id = 5`,
+		`UPDATE public.accounts_customuser SET role = 'admin' WHERE id = 5`,
+		`UPDATE public.schedule_group SET teacher_id = 4 WHERE id = 1`,
+		`INSERT INTO public.schedule_group_students (group_id, customuser_id) VALUES (1, 9)`,
+		`DELETE FROM public.schedule_group_students WHERE group_id = 1`,
+		`UPDATE public.schedule_group_students SET customuser_id = 7 WHERE group_id = 3 AND customuser_id = 5`,
+		`UPDATE public.schedule_lesson SET teacher_id = 4 WHERE id = 1`,
+		`UPDATE public.schedule_lesson SET title = 'Other' WHERE id = 1`,
+		`UPDATE public.schedule_lessonrecording SET is_deleted = TRUE WHERE id = 2`,
+		`UPDATE public.schedule_lessonrecording SET status = 'ready', visibility = 'custom_groups' WHERE id = 1`,
+		`UPDATE public.schedule_lessonrecording SET available_until = '2026-11-20T10:00:00Z' WHERE id = 1`,
+		`UPDATE public.schedule_lessonrecording SET archive_key = 'other' WHERE id = 12`,
+		`INSERT INTO public.schedule_lessonrecording_allowed_groups (lessonrecording_id, group_id) VALUES (1, 3)`,
+		`DELETE FROM public.schedule_lessonrecording_allowed_students WHERE lessonrecording_id = 9`,
+	}
+	isNoNews = []string{
+		`UPDATE public.schedule_lessonrecording SET views_count = views_count + 1`,
+		`UPDATE public.schedule_lessonrecording SET updated_at = now(), play_url = 'x', status = status`,
+		`UPDATE public.accounts_customuser SET updated_at = now(), first_name = 'x', is_active = is_active`,
+		`UPDATE public.schedule_lesson SET ended_at = now()`,
+		`UPDATE public.schedule_teacherstoragequota SET used_bytes = used_bytes + 1`,
+	}
+)
+
+func TestListen(t *testing.T) {
+	places := map[string]func(t *testing.T) *Store{
+		"standalone": func(t *testing.T) *Store { return seeded(t, openStore(t, pgtest.Start(t))) },
+		"platform": func(t *testing.T) *Store {
+			url := pgtest.Start(t)
+			pgtest.Load(t, url, platformSQL)
+			for range 2 { // it may be applied again
+				pgtest.Exec(t, url, adapter(t, "notify.sql"))
+			}
+			return migrated(t, openStore(t, url))
+		},
+	}
+	for name, open := range places {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			news := listen(t, s)
+			heard(t, news, "the connection")
+			for _, statement := range isNews {
+				run(t, s, statement)
+				heard(t, news, statement)
+				// Several tables in one statement, or statements of one cascade, may tell more.
+				drain(t, s, news)
+			}
+			for _, statement := range isNoNews {
+				run(t, s, statement)
+				if n := drain(t, s, news); n != 0 {
+					t.Errorf("%d times news: %s", n, statement)
+				}
+			}
+		})
+	}
+}
+
+// drain makes news of its own, counts what came before that, and takes all of it.
+// Notifications arrive in the order of the commits.
+func drain(t *testing.T, s *Store, news <-chan struct{}) (before int) {
+	t.Helper()
+	run(t, s, `SELECT pg_notify('lectern_changed', 'drain')`)
+	heard(t, news, "drain")
+	for {
+		select {
+		case <-news:
+			before++
+		case <-time.After(50 * time.Millisecond):
+			return before
+		}
+	}
+}
+
+func TestListenComesBack(t *testing.T) {
+	server := pgtest.StartServer(t)
+	s := openStore(t, server.Database(t))
+	news := listen(t, s)
+	heard(t, news, "the connection")
+	server.Stop(t)
+	server.Restart(t)
+	heard(t, news, "the connection after a restart")
+	run(t, s, `NOTIFY lectern_changed`)
+	heard(t, news, "a change after a restart")
+	run(t, s, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`)
+	heard(t, news, "the connection after it was cut")
+}
+
+func TestListenWhereNobodyTells(t *testing.T) {
+	news := listen(t, openSQLiteStore(t))
+	select {
+	case <-news:
+		t.Error("news from SQLite")
+	case <-time.After(10 * time.Millisecond):
+	}
+}
+
+// TestNotifyLeavesThePlatformFree: its later migrations can change and drop the
+// columns the triggers look at.
+func TestNotifyLeavesThePlatformFree(t *testing.T) {
+	url := pgtest.Start(t)
+	pgtest.Load(t, url, platformSQL)
+	pgtest.Exec(t, url, adapter(t, "notify.sql"))
+	pgtest.Exec(t, url, `ALTER TABLE schedule_lessonrecording ALTER COLUMN title TYPE text;
+		ALTER TABLE schedule_lessonrecording DROP COLUMN archive_key;
+		ALTER TABLE accounts_customuser ALTER COLUMN role TYPE varchar(40);
+		ALTER TABLE accounts_customuser RENAME COLUMN is_active TO enabled`)
+	pgtest.Exec(t, url, `UPDATE schedule_lessonrecording SET status = 'failed'; UPDATE accounts_customuser SET role = 'student'`)
+}
+
+func TestGrants(t *testing.T) {
+	for name, script := range map[string]string{"identity": platformSQL, "bigserial": bigserial(platformSQL)} {
+		t.Run(name, func(t *testing.T) {
+			owner := pgtest.Start(t)
+			pgtest.Load(t, owner, script)
+			for range 2 {
+				pgtest.Exec(t, owner, adapter(t, "grants.sql"))
+			}
+			url := pgtest.As(t, owner, "lectern")
+			s := migrated(t, openStore(t, url)) // the role migrates by itself
+			checkUser(t, s)
+			checkRecording(t, s)
+			checkMembership(t, s)
+			if has, err := s.HasData(t.Context()); !has || err != nil {
+				t.Errorf("HasData: %v, %v", has, err)
+			}
+			if dump(t, s) != dump(t, openStore(t, owner)) {
+				t.Error("the role and the owner export different catalogs")
+			}
+			news := listen(t, s)
+			heard(t, news, "the connection")
+			checkAllowed(t, url)
+			checkForbidden(t, url)
+		})
+	}
+}
+
+func checkAllowed(t *testing.T, url string) {
+	t.Helper()
+	for _, statement := range []string{
+		`INSERT INTO schedule_lessonrecording (lesson_id, created_at, updated_at, archive_key, archive_url, download_url, play_url, status,
+			zoom_recording_id, gdrive_file_id, gdrive_folder_id, storage_provider, thumbnail_url, views_count, recording_type, visibility,
+			title, deletion_reason, is_deleted)
+			VALUES (1, now(), now(), '', '', '', '', 'processing', 'z', '', '', 'gdrive', '', 0, '', 'lesson_group', '', '', FALSE)`,
+		`INSERT INTO schedule_lessonrecording_allowed_groups (lessonrecording_id, group_id) VALUES (1, 3)`,
+		`INSERT INTO schedule_lessonrecording_allowed_students (lessonrecording_id, customuser_id) VALUES (1, 5)`,
+		`DELETE FROM schedule_lessonrecording_allowed_groups WHERE lessonrecording_id = 1`,
+		`UPDATE schedule_lessonrecording SET is_deleted = TRUE, status = 'deleted' WHERE id = 2`,
+		`UPDATE schedule_teacherstoragequota SET used_bytes = 0`,
+		`SELECT * FROM schedule_teacherstoragequota FOR UPDATE`,
+		`UPDATE schedule_lesson SET ended_at = now(), updated_at = now() WHERE id = 1`,
+		`SELECT user_id, status, expires_at, zoom_addon_expires_at FROM accounts_subscription`,
+		`CREATE TABLE lectern.lectern_try (id bigint REFERENCES public.schedule_lessonrecording (id) ON DELETE SET NULL)`,
+		`DROP TABLE lectern.lectern_try`,
+	} {
+		if err := pgtest.TryExec(url, statement); err != nil {
+			t.Errorf("not allowed: %s: %v", statement, err)
+		}
+	}
+}
+
+func checkForbidden(t *testing.T, url string) {
+	t.Helper()
+	for _, statement := range []string{
+		`SELECT password FROM accounts_customuser`,
+		`SELECT * FROM accounts_customuser`,
+		`SELECT phone_number FROM accounts_customuser`,
+		`SELECT google_meet_refresh_token FROM accounts_customuser`,
+		`UPDATE accounts_customuser SET role = 'admin'`,
+		`SELECT zoom_start_url FROM schedule_lesson`,
+		`UPDATE schedule_lesson SET teacher_id = 4`,
+		`DELETE FROM schedule_lessonrecording`,
+		`DELETE FROM schedule_group_students`,
+		`INSERT INTO schedule_group_students (group_id, customuser_id) VALUES (1, 9)`,
+		`SELECT total_paid FROM accounts_subscription`,
+		`CREATE TABLE public.mine (id bigint)`,
+		`DROP TABLE schedule_lessonrecording`,
+	} {
+		if err := pgtest.TryExec(url, statement); err == nil {
+			t.Errorf("allowed: %s", statement)
+		}
+	}
+}
+
+func TestMissingRightIsNamed(t *testing.T) {
+	owner := pgtest.Start(t)
+	pgtest.Load(t, owner, platformSQL)
+	pgtest.Exec(t, owner, adapter(t, "grants.sql")+`; REVOKE SELECT ON schedule_lessonrecording FROM lectern; REVOKE SELECT (zoom_user_id) ON accounts_customuser FROM lectern`)
+	s := openStore(t, pgtest.As(t, owner, "lectern"))
+	_, err := s.MigrateUp(t.Context())
+	wantText(t, err, "schedule_lessonrecording.status may not be read", "accounts_customuser.zoom_user_id may not be read", "grants.sql")
+	_, err = s.Recording(t.Context(), 1)
+	if media.KindOf(err) != media.Unavailable {
+		t.Errorf("%v", err)
+	}
+	wantText(t, err, "grants.sql")
+}
