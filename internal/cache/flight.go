@@ -288,14 +288,20 @@ func (f *flight) land(err error) {
 // flight that is being called off.
 func (f *flight) leave() {
 	f.readers--
-	if f.readers > 0 {
-		return
+	if f.readers > 0 || f.arrived() && !f.over {
+		return // the last chunk is here and only has to be stored: land sees to the rest
 	}
 	f.leaveTable()
 	f.cancel()
 	if f.over { // else the flight's own goroutine still writes to them
 		f.dropBlocks()
 	}
+}
+
+// arrived tells whether every byte is here; Cache.mu is held.
+func (f *flight) arrived() bool {
+	last := f.blocks[f.end-1]
+	return last != nil && last.n == int64(len(last.data))
 }
 
 func (f *flight) leaveTable() {

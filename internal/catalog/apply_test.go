@@ -42,6 +42,7 @@ func apply(t *testing.T, s *Store, doc string) []string {
 }
 
 func TestApply(t *testing.T) {
+	t.Parallel()
 	standalone(t, func(t *testing.T, open func(*testing.T) *Store) {
 		s, ctx := open(t), t.Context()
 		rehearsal := open(t) // a catalog of its own: PostgreSQL's ids do not roll back
@@ -161,14 +162,18 @@ func TestApplyRefuses(t *testing.T) {
 // TestExportApplyExport: an export applied to an empty catalog exports the same,
 // in and between all homes.
 func TestExportApplyExport(t *testing.T) {
+	t.Parallel()
 	standalone(t, func(t *testing.T, open func(*testing.T) *Store) {
 		for _, h := range homes {
+			to := open(t)
+			if to.dialect == postgres && h.name != "sqlite" {
+				continue // the document does not know where it will be applied
+			}
 			from := h.open(t)
 			if h.name == "sqlite" || h.name == "postgres" {
 				apply(t, from, `groups: [{name: Math A, teacher: 4}, {name: "12", teacher: 3}, {name: "yes", teacher: 3}]`)
 			}
 			exported := dump(t, from)
-			to := open(t)
 			apply(t, to, exported)
 			if again := dump(t, to); again != exported {
 				t.Errorf("%s: exported\n%s\nthen\n%s", h.name, exported, again)

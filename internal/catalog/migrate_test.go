@@ -163,6 +163,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 }
 
 func TestMigrateAtOnce(t *testing.T) {
+	t.Parallel()
 	file := "sqlite://" + filepath.Join(t.TempDir(), "lectern.db")
 	for name, url := range map[string]string{"sqlite": file, "postgres": pgtest.Start(t)} {
 		t.Run(name, func(t *testing.T) {

@@ -72,6 +72,7 @@ var (
 )
 
 func TestListen(t *testing.T) {
+	t.Parallel()
 	places := map[string]func(t *testing.T) *Store{
 		"standalone": func(t *testing.T) *Store { return seeded(t, openStore(t, pgtest.Start(t))) },
 		"platform": func(t *testing.T) *Store {
@@ -121,6 +122,7 @@ func drain(t *testing.T, s *Store, news <-chan struct{}) (before int) {
 }
 
 func TestListenComesBack(t *testing.T) {
+	t.Parallel()
 	server := pgtest.StartServer(t)
 	s := openStore(t, server.Database(t))
 	news := listen(t, s)

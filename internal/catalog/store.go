@@ -155,9 +155,12 @@ func whyUnusable(dsn string, err error) string {
 		err = errors.Unwrap(parse)
 	}
 	text := err.Error()
-	if u, parseErr := url.Parse(dsn); parseErr == nil && u.User != nil {
-		if password, ok := u.User.Password(); ok && password != "" {
-			text = strings.ReplaceAll(text, password, "…")
+	if u, parseErr := url.Parse(dsn); parseErr == nil {
+		password, _ := u.User.Password()
+		for _, secret := range []string{password, u.Query().Get("password"), u.Query().Get("sslpassword")} {
+			if secret != "" {
+				text = strings.ReplaceAll(text, secret, "…")
+			}
 		}
 	}
 	return text

@@ -28,7 +28,7 @@ func TestOpenRefuses(t *testing.T) {
 	for _, url := range []string{
 		"", "lectern.db", "mysql://x/y", "sqlite://",
 		"postgres://u:se%cret@h/db", "postgres://u:secret@h:99999/db", "postgres://u:secret@h:port/db",
-		"postgres://u:secret@h/db?sslmode=nonsense", "postgres://u:secret@[::1/db",
+		"postgres://u:secret@h/db?sslmode=nonsense", "postgres://u@h/db?sslmode=secret&password=secret", "postgres://u:secret@[::1/db",
 	} {
 		s, err := Open(t.Context(), url, slog.New(slog.DiscardHandler))
 		if media.KindOf(err) != media.Invalid || s != nil {
@@ -61,6 +61,7 @@ func TestSQLiteSettings(t *testing.T) {
 
 // TestUnreachable: nobody at the port, and somebody who never answers.
 func TestUnreachable(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -121,6 +122,7 @@ func TestNoSessionState(t *testing.T) {
 
 // TestOutage stops a real server, and starts it again.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	server := pgtest.StartServer(t)
 	url := server.Database(t)
 	pgtest.Load(t, url, platformSQL)

@@ -1,0 +1,598 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// shelf is an origin in memory that can be told to misbehave.
+type shelf struct {
+	mu    sync.Mutex
+	files map[string][]byte // by id and version
+	// fault is asked before each open, and may wrap its body.
+	fault func(body io.ReadCloser) (io.ReadCloser, error)
+
+	opens, sent, open atomic.Int64
+}
+
+func newShelf() *shelf { return &shelf{files: map[string][]byte{}} }
+
+// put makes an object of size bytes that differ by id and version.
+func (s *shelf) put(id, version string, size int) media.Object {
+	data := make([]byte, size)
+	r := rand.NewChaCha8([32]byte([]byte(fmt.Sprintf("%-32.32s", id+version))))
+	_, _ = r.Read(data)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[id+"@"+version] = data
+	return media.Object{Provider: "test", ID: id, Version: version, Size: int64(size)}
+}
+
+func (s *shelf) bytes(obj media.Object) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.files[obj.ID+"@"+obj.Version]
+}
+
+func (s *shelf) setFault(f func(io.ReadCloser) (io.ReadCloser, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = f
+}
+
+func (s *shelf) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
+	data := s.bytes(obj)
+	s.opens.Add(1)
+	s.open.Add(1)
+	var body io.ReadCloser = &shelfBody{s: s, ctx: ctx, r: bytes.NewReader(data[span.Off:span.End()])}
+	s.mu.Lock()
+	fault := s.fault
+	s.mu.Unlock()
+	if fault != nil {
+		return fault(body)
+	}
+	return body, nil
+}
+
+type shelfBody struct {
+	s      *shelf
+	ctx    context.Context
+	r      io.Reader
+	closed bool
+}
+
+func (b *shelfBody) Read(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := b.r.Read(p)
+	b.s.sent.Add(int64(n))
+	return n, err
+}
+
+func (b *shelfBody) Close() error {
+	if !b.closed {
+		b.closed = true
+		b.s.open.Add(-1)
+	}
+	return nil
+}
+
+// stallAfter lets n bytes through and then waits for the context.
+type stallAfter struct {
+	io.ReadCloser
+	ctx  context.Context
+	left int
+}
+
+func (b *stallAfter) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		<-b.ctx.Done()
+		return 0, b.ctx.Err()
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+// failAfter lets n bytes through and then fails.
+type failAfter struct {
+	io.ReadCloser
+	left int
+	err  error
+}
+
+func (b *failAfter) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, b.err
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+const testChunk = 64 << 10
+
+func openCache(t testing.TB, dir string, size int64, s Fetcher, d disk) *Cache {
+	t.Helper()
+	c, err := newCache(Config{Dir: dir, Size: media.Size(size), ChunkSize: testChunk}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// scanned waits for the background scan.
+func scanned(t testing.TB, c *Cache) {
+	t.Helper()
+	for {
+		c.mu.Lock()
+		done := !c.scanning
+		c.mu.Unlock()
+		if done {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// read reads a whole span and closes the reader.
+func read(ctx context.Context, c *Cache, obj media.Object, span media.Span, most int64) ([]byte, media.CacheStatus, error) {
+	r, err := c.Open(ctx, obj, span)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer r.Close()
+	var got bytes.Buffer
+	got.Grow(int(span.Len) + bytes.MinRead)
+	for {
+		p, err := r.Next(ctx, most)
+		if errors.Is(err, io.EOF) {
+			return got.Bytes(), r.Status(), nil
+		}
+		if err != nil {
+			return got.Bytes(), r.Status(), err
+		}
+		if p.Len <= 0 || p.Len > most {
+			return nil, 0, fmt.Errorf("a piece of %d bytes, at most %d were asked for", p.Len, most)
+		}
+		if p.File != nil {
+			if n, err := io.CopyN(&got, p.File, p.Len); err != nil {
+				return nil, 0, fmt.Errorf("%d of %d bytes: %w", n, p.Len, err)
+			}
+		} else {
+			got.Write(p.Data)
+		}
+	}
+}
+
+func check(t testing.TB, c *Cache, s *shelf, obj media.Object, span media.Span, want media.CacheStatus) {
+	t.Helper()
+	got, status, err := read(t.Context(), c, obj, span, 1<<20)
+	if err != nil || !bytes.Equal(got, s.bytes(obj)[span.Off:span.End()]) {
+		t.Fatalf("span %v: %d bytes, right: %v, %v", span, len(got), bytes.Equal(got, s.bytes(obj)[span.Off:span.End()]), err)
+	}
+	if status != want {
+		t.Errorf("span %v: status %v, want %v", span, status, want)
+	}
+	landed(t, c)
+}
+
+// landed waits for flights: a reader has its last byte a moment before the chunk
+// is stored.
+func landed(t testing.TB, c *Cache) {
+	t.Helper()
+	waitUntil(t, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, o := range c.objects {
+			if len(o.filling) > 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// onDisk sums the files that count against the budget.
+func onDisk(t testing.TB, dir string) (total int64) {
+	t.Helper()
+	for _, sub := range []string{"chunks", "tmp"} {
+		_ = filepath.WalkDir(filepath.Join(dir, sub), func(_ string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				if info, err := d.Info(); err == nil {
+					total += info.Size()
+				}
+			}
+			return nil
+		})
+	}
+	return total
+}
+
+func TestMissThenHit(t *testing.T) {
+	s, dir := newShelf(), t.TempDir()
+	obj := s.put("a", "1", 5*testChunk+77)
+	c := openCache(t, dir, 10<<20, s, realDisk{})
+	scanned(t, c)
+	check(t, c, s, obj, media.Span{Off: 3, Len: testChunk}, media.CacheMiss)
+	check(t, c, s, obj, media.Span{Off: testChunk, Len: 4 * testChunk}, media.CachePartial)
+	check(t, c, s, obj, obj.Span(), media.CachePartial)
+	check(t, c, s, obj, obj.Span(), media.CacheHit)
+	check(t, c, s, obj, media.Span{Off: 99}, media.CacheHit) // nothing of nothing is missing
+	if s.sent.Load() != obj.Size {
+		t.Errorf("the origin sent %d bytes for an object of %d", s.sent.Load(), obj.Size)
+	}
+	if got, want := onDisk(t, dir), c.Stats().Bytes; got != want {
+		t.Errorf("%d bytes are on disk, %d are accounted for", got, want)
+	}
+}
+
+func TestCommittedPiecesAreFilesInPlace(t *testing.T) {
+	s := newShelf()
+	obj := s.put("a", "1", 2*testChunk)
+	c := openCache(t, t.TempDir(), 10<<20, s, realDisk{})
+	scanned(t, c)
+	check(t, c, s, obj, obj.Span(), media.CacheMiss)
+	r, err := c.Open(t.Context(), obj, media.Span{Off: 100, Len: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p, err := r.Next(t.Context(), 400)
+	if err != nil || p.File == nil || p.Len != 400 || p.From != media.SourceCache {
+		t.Fatalf("%+v, %v: want 400 bytes of a file", p, err)
+	}
+	if at, err := p.File.Seek(0, io.SeekCurrent); err != nil || at != headerSize+100 {
+		t.Errorf("the file stands at %d, %v, want %d: sendfile would send something else", at, err, headerSize+100)
+	}
+}
+
+func TestRestartKeepsAndVerifies(t *testing.T) {
+	s, dir := newShelf(), t.TempDir()
+	obj := s.put("a", "1", 6*testChunk)
+	c := openCache(t, dir, 10<<20, s, realDisk{})
+	scanned(t, c)
+	check(t, c, s, obj, obj.Span(), media.CacheMiss)
+	if err := c.Close(); err != nil || c.Close() != nil {
+		t.Fatal(err)
+	}
+	// One chunk is torn, one has a flipped bit, one is another's, one is garbage.
+	path := func(i int64) string { return keyOf(obj, testChunk).path(dir, i) }
+	if err := os.Truncate(path(0), 5000); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path(1), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte{s.bytes(obj)[testChunk+500] ^ 1}, headerSize+500); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	data, _ := os.ReadFile(path(3))
+	if err := os.WriteFile(path(2), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path(4), make([]byte, headerSize+testChunk), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "chunks", "stray"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	before := s.sent.Load()
+	c = openCache(t, dir, 10<<20, s, realDisk{})
+	scanned(t, c)
+	got, _, err := read(t.Context(), c, obj, obj.Span(), 1<<20)
+	if err != nil || !bytes.Equal(got, s.bytes(obj)) {
+		t.Fatalf("after the damage: right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
+	}
+	if fetched := s.sent.Load() - before; fetched != 4*testChunk {
+		t.Errorf("%d bytes were fetched again, want the four damaged chunks", fetched)
+	}
+	landed(t, c)
+	check(t, c, s, obj, obj.Span(), media.CacheHit)
+	if got, want := onDisk(t, dir), c.Stats().Bytes; got != want {
+		t.Errorf("%d bytes are on disk, %d are accounted for", got, want)
+	}
+}
+
+func TestDirectoryIsLocked(t *testing.T) {
+	dir, s := t.TempDir(), newShelf()
+	openCache(t, dir, 1<<20, s, realDisk{})
+	_, err := New(Config{Dir: dir, Size: 1 << 20, ChunkSize: testChunk}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err == nil || !bytes.Contains([]byte(err.Error()), []byte("cache-dir")) {
+		t.Errorf("a second cache on the directory: %v", err)
+	}
+}
+
+// TestWatermark: the first bytes are there although the flight stalls in mid-chunk.
+func TestWatermark(t *testing.T) {
+	s := newShelf()
+	obj := s.put("a", "1", 4*testChunk)
+	ctx, resume := context.WithCancel(t.Context())
+	s.setFault(func(b io.ReadCloser) (io.ReadCloser, error) { return &stallAfter{b, ctx, 10_000}, nil })
+	c := openCache(t, t.TempDir(), 10<<20, s, realDisk{})
+	scanned(t, c)
+	r, err := c.Open(t.Context(), obj, obj.Span())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	for len(got) < 10_000 {
+		p, err := r.Next(t.Context(), 1<<20)
+		if err != nil || p.Data == nil || p.From != media.SourceOrigin {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		got = append(got, p.Data...)
+	}
+	if !bytes.Equal(got, s.bytes(obj)[:10_000]) {
+		t.Error("wrong bytes below the watermark")
+	}
+	// The waiter's own context ends its wait, and the flight with it.
+	short, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Next(short, 1<<20); media.KindOf(err) != media.Canceled {
+		t.Errorf("a cancelled wait: %v", err)
+	}
+	resume()
+	r.Close()
+}
+
+// TestCrowd: fifty readers of one cold object cost the origin one copy.
+func TestCrowd(t *testing.T) {
+	s := newShelf()
+	obj := s.put("a", "1", 150*testChunk+5)
+	c := openCache(t, t.TempDir(), 100<<20, s, realDisk{})
+	scanned(t, c)
+	var group sync.WaitGroup
+	for range 50 {
+		group.Go(func() {
+			got, _, err := read(t.Context(), c, obj, obj.Span(), 200_000)
+			if err != nil || !bytes.Equal(got, s.bytes(obj)) {
+				t.Errorf("right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
+			}
+		})
+	}
+	group.Wait()
+	if s.sent.Load() != obj.Size {
+		t.Errorf("the origin sent %d bytes for an object of %d", s.sent.Load(), obj.Size)
+	}
+}
+
+// TestHangUp: the flight goes on for those who stay, and ends with the last one.
+func TestHangUp(t *testing.T) {
+	s := newShelf()
+	obj := s.put("a", "1", 4*testChunk)
+	var flightCtx context.Context
+	started := make(chan struct{})
+	fetch := fetcherFunc(func(ctx context.Context, o media.Object, span media.Span) (io.ReadCloser, error) {
+		b, err := s.Open(ctx, o, span)
+		flightCtx = ctx
+		close(started)
+		return &stallAfter{b, ctx, 100}, err
+	})
+	c := openCache(t, t.TempDir(), 10<<20, fetch, realDisk{})
+	scanned(t, c)
+	one, _ := c.Open(t.Context(), obj, obj.Span())
+	two, _ := c.Open(t.Context(), obj, obj.Span())
+	for _, r := range []media.Reader{one, two} {
+		if _, err := r.Next(t.Context(), 1<<20); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-started
+	one.Close()
+	if flightCtx.Err() != nil {
+		t.Fatal("the flight ended with the first of two readers")
+	}
+	two.Close()
+	<-flightCtx.Done() // at once, or the test times out
+	waitUntil(t, func() bool { return s.open.Load() == 0 })
+	if st := c.Stats(); st.Bytes != 0 {
+		t.Errorf("%d bytes are still reserved", st.Bytes)
+	}
+}
+
+type fetcherFunc func(context.Context, media.Object, media.Span) (io.ReadCloser, error)
+
+func (f fetcherFunc) Open(ctx context.Context, o media.Object, s media.Span) (io.ReadCloser, error) {
+	return f(ctx, o, s)
+}
+
+func waitUntil(t testing.TB, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("not within ten seconds")
+		}
+	}
+}
+
+func TestFaultsReachTheReader(t *testing.T) {
+	for _, kind := range []media.Kind{media.NotFound, media.Denied, media.Unavailable, media.Quota, media.Timeout, media.Changed, media.Corrupt} {
+		t.Run(kind.String(), func(t *testing.T) {
+			s := newShelf()
+			obj := s.put("a", "1", 4*testChunk)
+			c := openCache(t, t.TempDir(), 10<<20, s, realDisk{})
+			scanned(t, c)
+			s.setFault(func(b io.ReadCloser) (io.ReadCloser, error) {
+				return &failAfter{b, testChunk + 10, media.Fault(kind, "test", nil)}, nil
+			})
+			got, _, err := read(t.Context(), c, obj, obj.Span(), 1<<20)
+			if media.KindOf(err) != kind || !bytes.Equal(got, s.bytes(obj)[:len(got)]) {
+				t.Errorf("got %d bytes and %v, want right ones and %v", len(got), err, kind)
+			}
+			// What was complete stays, and the rest can be had when the fault is over.
+			s.setFault(nil)
+			sent := s.sent.Load()
+			check(t, c, s, obj, obj.Span(), media.CachePartial)
+			if again := s.sent.Load() - sent; again != 3*testChunk {
+				t.Errorf("%d bytes were fetched after the fault, want three chunks", again)
+			}
+		})
+	}
+	t.Run("too many bytes", func(t *testing.T) {
+		s := newShelf()
+		obj := s.put("a", "1", testChunk)
+		s.setFault(func(b io.ReadCloser) (io.ReadCloser, error) {
+			return struct {
+				io.Reader
+				io.Closer
+			}{io.MultiReader(b, bytes.NewReader([]byte("x"))), b}, nil
+		})
+		c := openCache(t, t.TempDir(), 10<<20, s, realDisk{})
+		scanned(t, c)
+		if _, _, _ = read(t.Context(), c, obj, obj.Span(), 1<<20); c.Stats().Chunks != 0 {
+			t.Error("a chunk of an answer that goes on too long was kept")
+		}
+	})
+}
+
+// sickDisk fails writes while it is told to.
+type sickDisk struct{ err atomic.Pointer[error] }
+
+func (d *sickDisk) fail(err error) { d.err.Store(&err) }
+
+func (d *sickDisk) CreateTemp(dir string) (*os.File, error) {
+	if p := d.err.Load(); p != nil && *p != nil {
+		return nil, *p
+	}
+	return realDisk{}.CreateTemp(dir)
+}
+
+func (d *sickDisk) Rename(from, to string) error { return realDisk{}.Rename(from, to) }
+
+// TestSickDisk: the lesson goes on without the disk, and the disk comes back.
+func TestSickDisk(t *testing.T) {
+	for _, fault := range []error{syscall.ENOSPC, syscall.EIO, syscall.EROFS} {
+		t.Run(fault.Error(), func(t *testing.T) {
+			s, d := newShelf(), &sickDisk{}
+			obj := s.put("a", "1", 40*testChunk)
+			c := openCache(t, t.TempDir(), 10<<20, s, d)
+			scanned(t, c)
+			check(t, c, s, obj, media.Span{Len: 2 * testChunk}, media.CacheMiss)
+			d.fail(fault)
+			got, _, err := read(t.Context(), c, obj, obj.Span(), 100_000)
+			if err != nil || !bytes.Equal(got, s.bytes(obj)) {
+				t.Fatalf("with a sick disk: right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
+			}
+			if st := c.Stats(); st.State == "ok" {
+				t.Errorf("the state is %q", st.State)
+			}
+			d.fail(nil)
+			waitUntil(t, func() bool { return c.Stats().State == "ok" })
+			check(t, c, s, obj, obj.Span(), media.CachePartial)
+			check(t, c, s, obj, obj.Span(), media.CacheHit)
+		})
+	}
+}
+
+func TestNewVersionIsAnotherObject(t *testing.T) {
+	s := newShelf()
+	old, next := s.put("a", "1", 3*testChunk), s.put("a", "2", 3*testChunk)
+	c := openCache(t, t.TempDir(), 10<<20, s, realDisk{})
+	scanned(t, c)
+	check(t, c, s, old, old.Span(), media.CacheMiss)
+	check(t, c, s, next, next.Span(), media.CacheMiss)
+	check(t, c, s, old, old.Span(), media.CacheHit)
+}
+
+// TestNoRoom: what does not fit streams through, and nothing is over the budget.
+func TestNoRoom(t *testing.T) {
+	s, dir := newShelf(), t.TempDir()
+	obj := s.put("a", "1", 60*testChunk)
+	c := openCache(t, dir, 3*testChunk, s, realDisk{})
+	scanned(t, c)
+	for range 3 {
+		got, _, err := read(t.Context(), c, obj, obj.Span(), 100_000)
+		if err != nil || !bytes.Equal(got, s.bytes(obj)) {
+			t.Fatalf("right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
+		}
+		if got := onDisk(t, dir); got > 3*testChunk {
+			t.Errorf("%d bytes on disk, the budget is %d", got, 3*testChunk)
+		}
+	}
+}
+
+// TestModel drives caches with random readers, faults, evictions and restarts,
+// and compares every byte.
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s, dir := newShelf(), t.TempDir()
+		budget := int64(rapid.IntRange(2, 40).Draw(rt, "budget in chunks")) * (testChunk + headerSize)
+		var objects []media.Object
+		for i := range 3 {
+			objects = append(objects, s.put(fmt.Sprint(i), "1", rapid.IntRange(1, 20*testChunk).Draw(rt, "size")))
+		}
+		d := &sickDisk{}
+		c := openCache(t, dir, budget, s, d)
+		defer func() { c.Close() }()
+		for range rapid.IntRange(1, 6).Draw(rt, "rounds") {
+			switch rapid.IntRange(0, 6).Draw(rt, "event") {
+			case 0:
+				c.Close()
+				c = openCache(t, dir, budget, s, d)
+			case 1:
+				d.fail(syscall.ENOSPC)
+			case 2:
+				d.fail(nil)
+			case 3:
+				after := rapid.IntRange(1, 3*testChunk).Draw(rt, "fails after")
+				s.setFault(func(b io.ReadCloser) (io.ReadCloser, error) {
+					return &failAfter{b, after, media.Fault(media.Unavailable, "test", nil)}, nil
+				})
+			case 4:
+				s.setFault(nil)
+			}
+			type ask struct {
+				obj  media.Object
+				span media.Span
+				most int64
+			}
+			var asks []ask
+			for range rapid.IntRange(1, 5).Draw(rt, "readers") {
+				o := objects[rapid.IntRange(0, 2).Draw(rt, "object")]
+				off := rapid.Int64Range(0, o.Size-1).Draw(rt, "off")
+				asks = append(asks, ask{o, media.Span{Off: off, Len: rapid.Int64Range(0, o.Size-off).Draw(rt, "len")}, rapid.Int64Range(1000, 1<<20).Draw(rt, "most")})
+			}
+			var group sync.WaitGroup
+			for _, a := range asks {
+				group.Go(func() {
+					got, _, err := read(t.Context(), c, a.obj, a.span, a.most)
+					want := s.bytes(a.obj)[a.span.Off:a.span.End()]
+					if err != nil && media.KindOf(err) != media.Unavailable || len(got) > len(want) || !bytes.Equal(got, want[:len(got)]) || err == nil && len(got) != len(want) {
+						t.Errorf("%v of %s: %d bytes, right %v, %v", a.span, a.obj.ID, len(got), bytes.Equal(got, want[:min(len(got), len(want))]), err)
+					}
+				})
+			}
+			group.Wait()
+			if got := onDisk(t, dir); got > budget {
+				rt.Fatalf("%d bytes on disk, the budget is %d", got, budget)
+			}
+		}
+	})
+}

@@ -1,0 +1,114 @@
+// Package layers holds the rules of who may know whom, as a test.
+package layers
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/lectiospace/lectern/"
+
+// ban forbids an import, and everything below it, to all packages but some.
+type ban struct {
+	what   string
+	except []string // packages, with all below them
+	why    string
+}
+
+var bans = []ban{
+	{"github.com/valyala/fasthttp", []string{"internal/proxy"}, "its pooled contexts and body rules are for one room to know"},
+	{"database/sql", []string{"internal/catalog", "internal/pgtest"}, "SQL lives in one place"},
+	{"github.com/jackc/pgx/v5", []string{"internal/catalog", "internal/pgtest"}, "SQL lives in one place"},
+	{"modernc.org/sqlite", []string{"internal/catalog"}, "SQL lives in one place"},
+	{"github.com/pressly/goose/v3", []string{"internal/catalog"}, "the schema has one owner"},
+	{"google.golang.org/api", []string{"internal/origin/drive"}, "Drive is one origin among others"},
+	{"golang.org/x/oauth2", []string{"internal/origin/drive"}, "only Drive needs it"},
+	{"github.com/golang-jwt/jwt/v5", []string{"internal/auth"}, "one room judges tokens"},
+	{"github.com/alecthomas/kong", []string{"internal/config", "cmd"}, "settings are gathered in one place"},
+	{module + "internal/config", []string{"cmd", "internal/config"}, "packages own their Config; the root gathers"},
+	{module + "internal/emulator", []string{"internal/emulator", "bench"}, "emulators are for tests and benchmarks"},
+	{module + "internal/pgtest", []string{"internal/pgtest"}, "for tests only"},
+	{module + "internal/proxy", []string{"cmd", "internal/config"}, "nothing calls back upward"},
+	{module + "internal/cache", []string{"cmd", "internal/config"}, "the cache is wired, not known"},
+	{module + "internal/origin", []string{"cmd", "internal/config", "internal/origin"}, "the cache declares the one method it needs"},
+	{module + "internal/catalog", []string{"cmd"}, "rooms know the words, not the store"},
+	{module + "internal/auth", []string{"cmd", "internal/config"}, "the proxy declares the gate it needs"},
+}
+
+// vague names say nothing of what a package is for.
+var vague = []string{"util", "utils", "common", "types", "helpers", "misc", "base"}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func violations(packages []goPackage) (found []string) {
+	for _, p := range packages {
+		short := strings.TrimPrefix(p.ImportPath, module)
+		if slices.Contains(vague, path.Base(short)) {
+			found = append(found, short+": the name says nothing")
+		}
+		for _, imported := range p.Imports {
+			if short == "internal/media" && strings.Contains(strings.Split(imported, "/")[0], ".") {
+				found = append(found, short+" imports "+imported+": the words lean on nobody")
+			}
+			for _, b := range bans {
+				if within(imported, b.what) && !slices.ContainsFunc(b.except, func(e string) bool { return within(short, e) }) {
+					found = append(found, short+" imports "+imported+": "+b.why)
+				}
+			}
+		}
+	}
+	return found
+}
+
+func within(p, root string) bool { return p == root || strings.HasPrefix(p, root+"/") }
+
+func TestWhoKnowsWhom(t *testing.T) {
+	list := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	list.Dir = "../.."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packages []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+	if len(packages) < 15 {
+		t.Fatalf("only %d packages were found", len(packages))
+	}
+	for _, v := range violations(packages) {
+		t.Error(v)
+	}
+}
+
+func TestTheRulesCatch(t *testing.T) {
+	for _, p := range []goPackage{
+		{module + "internal/media", []string{"golang.org/x/sync/errgroup"}},
+		{module + "internal/cache", []string{module + "internal/origin"}},
+		{module + "internal/cache", []string{"github.com/valyala/fasthttp/fasthttputil"}},
+		{module + "internal/auth", []string{module + "internal/config"}},
+		{module + "internal/util", nil},
+	} {
+		if len(violations([]goPackage{p})) != 1 {
+			t.Errorf("%s importing %v is not caught", p.ImportPath, p.Imports)
+		}
+	}
+	if v := violations([]goPackage{{module + "internal/media", []string{"encoding/json"}}, {module + "cmd/gateway", []string{module + "internal/cache"}}}); len(v) != 0 {
+		t.Errorf("caught without reason: %v", v)
+	}
+}
