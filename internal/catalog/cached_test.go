@@ -159,6 +159,7 @@ func TestCachedNeverStale(t *testing.T) {
 func TestCachedOutage(t *testing.T) {
 	bubble(t, CachedConfig{MaxStaleness: 30 * time.Second, OutageGrace: 10 * time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
 		c.Start(t.Context())
+		synctest.Wait() // the first ping has found the database there
 		wantAsk(t, c, f, "before", 5, "student", 0, 1)
 		f.set("", errGone)
 		time.Sleep(1500 * time.Millisecond) // the next ping sees it: the outage began a second in
@@ -198,6 +199,7 @@ func TestCachedOutageIsSeenByLookups(t *testing.T) {
 func TestCachedShortGrace(t *testing.T) {
 	bubble(t, CachedConfig{MaxStaleness: 30 * time.Second, OutageGrace: 2 * time.Second}, func(t *testing.T, c *Cached, f *fakeSource) {
 		c.Start(t.Context())
+		synctest.Wait() // the first ping has found the database there
 		wantAsk(t, c, f, "before", 5, "student", 0, 1)
 		f.set("", errGone)
 		time.Sleep(2500 * time.Millisecond)

@@ -20,13 +20,13 @@ const redacted = "[redacted]"
 // without their secrets.
 func Print(w io.Writer, s *Settings) error {
 	var cli struct {
-		*Settings `embed:""`
+		Settings `embed:""`
 	}
-	cli.Settings = s
 	model, err := kong.New(&cli, kong.Exit(func(int) {}))
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}
+	cli.Settings = *s // the model points at these fields
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	for _, flag := range model.Model.Flags {
 		switch flag.Name {
