@@ -1,0 +1,256 @@
+// Package origintest holds what every origin must do, as a suite that each
+// implementation runs, and an origin in memory that fails by script.
+package origintest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
+)
+
+// Conformance runs the suite on an origin that holds files, by key, which stay
+// as they are meanwhile. None of them may be called "missing".
+func Conformance(t *testing.T, o origin.Origin, provider string, files map[string][]byte) {
+	t.Helper()
+	for key, want := range files {
+		obj, err := o.Stat(t.Context(), media.Location{Provider: provider, Key: key})
+		if err != nil {
+			t.Fatalf("stat %s: %v", key, err)
+		}
+		if obj.Provider != provider || obj.Size != int64(len(want)) || obj.Version == "" {
+			t.Fatalf("stat %s: %+v", key, obj)
+		}
+		again, err := o.Stat(t.Context(), obj.Location())
+		if err != nil || again != obj {
+			t.Errorf("stat %s twice: %+v, %v, first %+v", key, again, err, obj)
+		}
+		if len(want) == 0 {
+			continue
+		}
+		spans(t, o, obj, want)
+		concurrent(t, o, obj, want)
+		leaves(t, o, obj)
+		stale := obj
+		stale.Version += "-of-yesterday"
+		if body, err := o.Open(t.Context(), stale, media.Span{Len: 1}); err == nil {
+			_, err = io.ReadAll(body)
+			body.Close()
+			if err == nil {
+				t.Errorf("%s: a version that is not there was read", key)
+			}
+		}
+	}
+	if _, err := o.Stat(t.Context(), media.Location{Provider: provider, Key: "missing"}); media.KindOf(err) != media.NotFound {
+		t.Errorf("stat of what is missing: %v", err)
+	}
+}
+
+func spans(t *testing.T, o origin.Origin, obj media.Object, want []byte) {
+	t.Helper()
+	n := int64(len(want))
+	r := rand.New(rand.NewPCG(1, uint64(n)))
+	list := []media.Span{{Len: 1}, {Off: n - 1, Len: 1}, {Len: n}}
+	for range 20 {
+		off := r.Int64N(n)
+		list = append(list, media.Span{Off: off, Len: 1 + r.Int64N(n-off)})
+	}
+	for _, span := range list {
+		if got, err := Read(t.Context(), o, obj, span); err != nil || !bytes.Equal(got, want[span.Off:span.End()]) {
+			t.Errorf("%v of %s: %d bytes, %v", span, obj.ID, len(got), err)
+		}
+	}
+}
+
+func concurrent(t *testing.T, o origin.Origin, obj media.Object, want []byte) {
+	t.Helper()
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			if got, err := Read(t.Context(), o, obj, obj.Span()); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("beside others: %d bytes, %v", len(got), err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// leaves: a reader may go at any time, and the end of its context stops it.
+func leaves(t *testing.T, o origin.Origin, obj media.Object) {
+	t.Helper()
+	body, err := o.Open(t.Context(), obj, obj.Span())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if err := body.Close(); err != nil {
+		t.Errorf("leaving early: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if body, err = o.Open(ctx, obj, obj.Span()); err == nil {
+		_, err = io.ReadAll(body)
+		body.Close()
+	}
+	if media.KindOf(err) != media.Canceled {
+		t.Errorf("with an ended context: %v", err)
+	}
+}
+
+// Read reads a whole span.
+func Read(ctx context.Context, o origin.Opener, obj media.Object, span media.Span) ([]byte, error) {
+	body, err := o.Open(ctx, obj, span)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(body)
+}
+
+// Provider is the fake's.
+const Provider = "fake"
+
+// Fault is what goes wrong with one read.
+type Fault struct {
+	OpenError error // instead of a body
+	After     int   // bytes that come before Error or Stall
+	Error     error // io.EOF makes the body short
+	Stall     bool  // nothing more until the context ends
+	Extra     int   // bytes too many at the end
+}
+
+// Fake is an origin in memory. Safe for concurrent use.
+type Fake struct {
+	mu       sync.Mutex
+	files    map[string][]byte
+	script   []Fault
+	delay    time.Duration
+	statErr  error
+	opens    int
+	stats    int
+	openBody int
+}
+
+// New makes a fake that holds files.
+func New(files map[string][]byte) *Fake { return &Fake{files: files} }
+
+// Script adds the faults of the next reads, one each; later reads are well.
+func (f *Fake) Script(faults ...Fault) { f.do(func() { f.script = append(f.script, faults...) }) }
+
+// Delay makes Stat take a while.
+func (f *Fake) Delay(d time.Duration) { f.do(func() { f.delay = d }) }
+
+// StatFails makes Stat fail; nil mends it.
+func (f *Fake) StatFails(err error) { f.do(func() { f.statErr = err }) }
+
+// Opens is how many reads were begun.
+func (f *Fake) Opens() (n int) { f.do(func() { n = f.opens }); return n }
+
+// Stats is how many questions were asked.
+func (f *Fake) Stats() (n int) { f.do(func() { n = f.stats }); return n }
+
+// StillOpen is how many bodies are not closed.
+func (f *Fake) StillOpen() (n int) { f.do(func() { n = f.openBody }); return n }
+
+func (f *Fake) do(what func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	what()
+}
+
+// Stat implements origin.Stater.
+func (f *Fake) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
+	var delay time.Duration
+	var err error
+	var data []byte
+	var ok bool
+	f.do(func() { f.stats++; delay, err = f.delay, f.statErr; data, ok = f.files[loc.Key] })
+	if delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return media.Object{}, ctx.Err()
+		}
+	}
+	switch {
+	case err != nil:
+		return media.Object{}, err
+	case !ok:
+		return media.Object{}, media.Faultf(media.NotFound, "fake", "no such file")
+	}
+	return media.Object{Provider: Provider, ID: loc.Key, Version: "1", Size: int64(len(data)), Pinned: true}, nil
+}
+
+// Open implements origin.Opener.
+func (f *Fake) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
+	var fault Fault
+	f.do(func() {
+		f.opens++
+		if len(f.script) > 0 {
+			fault, f.script = f.script[0], f.script[1:]
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, media.Fault(media.KindOf(err), "fake", err)
+	}
+	if fault.OpenError != nil {
+		return nil, fault.OpenError
+	}
+	if obj.Version != "1" {
+		return nil, media.Faultf(media.Changed, "fake", "no such version")
+	}
+	data := append([]byte(nil), f.files[obj.ID][span.Off:span.End()]...)
+	data = append(data, make([]byte, fault.Extra)...)
+	f.do(func() { f.openBody++ })
+	return &fakeBody{f: f, ctx: ctx, data: data, fault: fault}, nil
+}
+
+type fakeBody struct {
+	f      *Fake
+	ctx    context.Context
+	data   []byte
+	sent   int
+	fault  Fault
+	closed bool
+}
+
+func (b *fakeBody) Read(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
+		return 0, media.Fault(media.KindOf(err), "fake", err)
+	}
+	faulty := b.fault.Error != nil || b.fault.Stall
+	if faulty && b.sent >= b.fault.After {
+		if b.fault.Stall {
+			<-b.ctx.Done()
+			return 0, media.Fault(media.Canceled, "fake", b.ctx.Err())
+		}
+		return 0, b.fault.Error
+	}
+	if b.sent == len(b.data) {
+		return 0, io.EOF
+	}
+	if faulty {
+		p = p[:min(len(p), b.fault.After-b.sent)]
+	}
+	n := copy(p, b.data[b.sent:])
+	b.sent += n
+	return n, nil
+}
+
+var errClosedTwice = errors.New("closed twice")
+
+func (b *fakeBody) Close() error {
+	if b.closed {
+		return errClosedTwice
+	}
+	b.closed = true
+	b.f.do(func() { b.f.openBody-- })
+	return nil
+}
