@@ -75,7 +75,9 @@ type Cached struct {
 	// while it answers.
 	awaySince atomic.Int64
 	pinging   atomic.Bool
-	stopped   atomic.Bool
+	// reading is held by whoever reads a shelf, and by Stop, for good, before the
+	// shelves are closed: ristretto must not be read while it closes.
+	reading sync.RWMutex
 
 	users       *shelf[int64, media.User]
 	recordings  *shelf[int64, media.Recording]
@@ -195,15 +197,15 @@ func (c *Cached) ping(ctx context.Context) {
 }
 
 // Stop ends the pinger and the questions under way and returns when they have
-// ended. No look-up may be running or begin after it. Calling it again does nothing.
+// ended. Every later look-up is Unavailable. Calling it again does nothing.
 func (c *Cached) Stop() {
 	c.stop.Do(func() {
-		c.stopped.Store(true)
 		c.mu.Lock()
 		c.closed = true
 		c.mu.Unlock()
 		c.cancel()
 		c.work.Wait()
+		c.reading.Lock()
 		c.users.kept.Close()
 		c.recordings.kept.Close()
 		c.memberships.kept.Close()

@@ -41,6 +41,9 @@ func (f *fakeSource) User(ctx context.Context, id int64) (media.User, error) {
 	if hold != nil {
 		hold(ctx)
 	}
+	if ctx.Err() != nil {
+		fault = media.Fault(media.Canceled, "fake", ctx.Err())
+	}
 	if fault == nil && id > 100 {
 		fault = media.Fault(media.NotFound, "fake", nil)
 	}
@@ -300,7 +303,12 @@ func TestCachedStopEndsQuestions(t *testing.T) {
 	bubble(t, CachedConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
 		f.hold = func(ctx context.Context) { <-ctx.Done() }
 		ended := make(chan struct{})
-		go func() { defer close(ended); ask(t, c, 5) }()
+		go func() {
+			defer close(ended)
+			if _, err := c.User(t.Context(), 5); media.KindOf(err) != media.Unavailable {
+				t.Errorf("the question that Stop ended: %v", err)
+			}
+		}()
 		c.Start(t.Context())
 		synctest.Wait()
 		c.Stop()
@@ -309,6 +317,26 @@ func TestCachedStopEndsQuestions(t *testing.T) {
 		c.Start(t.Context())
 		wantAsk(t, c, f, "after Stop", 6, "", media.Unavailable, 0)
 	})
+}
+
+// TestCachedStopUnderLoad: readers that come until the end, and after it.
+func TestCachedStopUnderLoad(t *testing.T) {
+	for range 20 {
+		c := newTestCached(t, &fakeSource{role: media.RoleStudent}, CachedConfig{MaxStaleness: time.Hour}, nil)
+		c.Start(t.Context())
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for i := range int64(1000) {
+					if _, err := c.User(t.Context(), i%50); err != nil && media.KindOf(err) == media.Other {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		c.Stop()
+		wg.Wait()
+	}
 }
 
 func TestCachedMembership(t *testing.T) {

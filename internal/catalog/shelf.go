@@ -79,12 +79,13 @@ func (s *shelf[K, V]) get(ctx context.Context, key K) (V, error) {
 	return s.getSlowly(ctx, key)
 }
 
-// known is the fact of this generation, or nil.
+// known is the fact of this generation, or nil; after Stop always nil.
 func (s *shelf[K, V]) known(key K) *fact[K, V] {
-	if s.c.stopped.Load() {
+	if !s.c.reading.TryRLock() {
 		return nil
 	}
 	f, ok := s.kept.Get(s.hash(key))
+	s.c.reading.RUnlock()
 	if !ok || f.key != key || f.generation != s.c.generation.Load() {
 		return nil
 	}
@@ -159,6 +160,10 @@ func (s *shelf[K, V]) join(key K, generation uint64) (*flight[V], bool) {
 func (s *shelf[K, V]) fly(k flightKey[K], f *flight[V]) {
 	asked := s.c.clock() // the answer is at least as new as the question
 	f.value, f.err = s.ask(s.c.base, k.key)
+	if f.err != nil && s.c.base.Err() != nil {
+		// The source gave up because of Stop, which is not the waiters' doing.
+		f.err = media.Fault(media.Unavailable, "catalog: look up", errStopped)
+	}
 	s.c.observe(f.err)
 	absent := media.KindOf(f.err) == media.NotFound
 	if f.err == nil || absent {
