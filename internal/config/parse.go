@@ -158,14 +158,12 @@ type resolver struct {
 // readEnvironment takes the LECTERN_ variables; those nobody knows are warnings,
 // because an environment is shared with programs that are not ours.
 func (r *resolver) readEnvironment(environ []string, all known) (warnings []string, err error) {
+	var platform given
 	for _, e := range environ {
 		key, value, _ := strings.Cut(e, "=")
 		source := "environment " + key
-		if key == "ZOOM_WEBHOOK_SECRET_TOKEN" {
-			key = "LECTERN_ZOOM_WEBHOOK_SECRET"
-			if _, set := r.environment["zoom-webhook-secret"]; set {
-				continue
-			}
+		if key == platformZoomSecret {
+			platform = given{value, source}
 		}
 		if !strings.HasPrefix(key, "LECTERN_") || key == "LECTERN_CONFIG" {
 			continue
@@ -183,9 +181,19 @@ func (r *resolver) readEnvironment(environ []string, all known) (warnings []stri
 		}
 		r.environment[name] = given{value, source}
 	}
+	const own = "zoom-webhook-secret"
+	_, plain := r.environment[own]
+	_, inFile := r.environment[own+"-file"]
+	if platform.source != "" && !plain && !inFile {
+		r.environment[own] = platform
+	}
 	sort.Strings(warnings)
 	return warnings, nil
 }
+
+// platformZoomSecret is the platform's own name for the webhook's secret; ours
+// comes first where both are set.
+const platformZoomSecret = "ZOOM_WEBHOOK_SECRET_TOKEN"
 
 // readSecrets replaces each …-file by what the file holds.
 func (r *resolver) readSecrets(all known) error {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/url"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -107,5 +106,5 @@ func withoutPassword(raw string) string {
 		q.Set("password", "redacted")
 		u.RawQuery = q.Encode()
 	}
-	return strings.Replace(u.String(), ":redacted@", ":"+redacted+"@", 1)
+	return u.String()
 }

@@ -27,15 +27,16 @@ type warmTokens struct {
 	ended  chan struct{}
 	wake   chan struct{} // asks for a renewal now
 
-	mu    sync.Mutex
-	token *oauth2.Token // guarded by mu
-	err   error         // why there is none; guarded by mu
-	fresh chan struct{} // closed when an attempt has ended; guarded by mu
+	mu     sync.Mutex
+	asking bool          // an attempt is under way; guarded by mu
+	token  *oauth2.Token // guarded by mu
+	err    error         // why there is none; guarded by mu
+	fresh  chan struct{} // closed when an attempt has ended; guarded by mu
 }
 
 func newWarmTokens(source oauth2.TokenSource, log *slog.Logger) *warmTokens {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &warmTokens{source: source, log: log, cancel: cancel, ended: make(chan struct{}), wake: make(chan struct{}, 1), fresh: make(chan struct{})}
+	w := &warmTokens{source: source, log: log, cancel: cancel, ended: make(chan struct{}), wake: make(chan struct{}, 1), fresh: make(chan struct{}), asking: true}
 	go w.keep(ctx)
 	return w
 }
@@ -65,6 +66,9 @@ func (w *warmTokens) keep(ctx context.Context) {
 			timer.Stop()
 		case <-timer.C:
 		}
+		w.mu.Lock()
+		w.asking = true
+		w.mu.Unlock()
 	}
 }
 
@@ -72,7 +76,7 @@ func (w *warmTokens) keep(ctx context.Context) {
 func (w *warmTokens) settle(token *oauth2.Token, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.err = err
+	w.err, w.asking = err, false
 	if err == nil {
 		w.token = token
 	}
@@ -115,10 +119,14 @@ func (w *warmTokens) renewNow() {
 
 // await asks for a renewal and waits for the attempt that fresh announces.
 func (w *warmTokens) await(fresh chan struct{}) (*oauth2.Token, error) {
-	select {
-	case w.wake <- struct{}{}:
-	default:
+	w.mu.Lock()
+	if !w.asking {
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
 	}
+	w.mu.Unlock()
 	select {
 	case <-fresh:
 	case <-w.ended:

@@ -1,0 +1,136 @@
+package telemetry
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestLogger(t *testing.T) {
+	var out bytes.Buffer
+	log := NewLogger(LogConfig{Format: "auto", Level: "warn"}, &out)
+	log.Info("too little")
+	log.Warn("enough", "access_token", "hidden", "Authorization", "hidden", "lesson", 7, "err", errors.New("x"))
+	var line map[string]any
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+		t.Fatalf("%v in %s", err, &out)
+	}
+	if line["msg"] != "enough" || line["lesson"] != 7.0 || strings.Contains(out.String(), "hidden") {
+		t.Errorf("%s", &out)
+	}
+	out.Reset()
+	NewLogger(LogConfig{Format: "text", Level: "info"}, &out).Info("plain")
+	if !strings.Contains(out.String(), "msg=plain") {
+		t.Errorf("%s", &out)
+	}
+}
+
+func TestAdmin(t *testing.T) {
+	var trouble error
+	admin := NewAdmin(NewRegistry("v1", "abc"), slog.New(slog.DiscardHandler), map[string]Check{
+		"fine":    func(context.Context) error { return nil },
+		"trouble": func(context.Context) error { return trouble },
+	})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin.Start(ln)
+	defer admin.Stop()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	get := func(path string) (int, string) {
+		res, err := client.Get("http://" + ln.Addr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(body)
+	}
+	for _, c := range []struct {
+		path   string
+		status int
+		want   string
+	}{
+		{"/metrics", 200, `lectern_build_info{commit="abc",version="v1"} 1`}, {"/metrics", 200, "go_goroutines"},
+		{"/healthz", 200, "ok"}, {"/readyz", 200, `"ready":true`}, {"/debug/pprof/", 200, "goroutine"}, {"/other", 404, ""},
+	} {
+		if status, body := get(c.path); status != c.status || !strings.Contains(body, c.want) {
+			t.Errorf("%s: %d %s", c.path, status, body)
+		}
+	}
+	trouble = errors.New("the schema is missing")
+	if status, body := get("/readyz"); status != 503 || !strings.Contains(body, "the schema is missing") {
+		t.Errorf("with trouble: %d %s", status, body)
+	}
+	if status, _ := get("/healthz"); status != 200 {
+		t.Error("trouble makes the process unhealthy")
+	}
+	admin.Stop()
+	admin.Stop()
+}
+
+// TestSystemd listens where a service manager would.
+func TestSystemd(t *testing.T) {
+	address := filepath.Join(t.TempDir(), "notify")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: address, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	_ = manager.SetReadDeadline(time.Now().Add(10 * time.Second))
+	t.Setenv("NOTIFY_SOCKET", address)
+	t.Setenv("WATCHDOG_USEC", "60000")
+	heard := func() string {
+		buf := make([]byte, 200)
+		n, err := manager.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(buf[:n])
+	}
+	s := NewSystemd(slog.New(slog.DiscardHandler), func(context.Context) error { return nil })
+	s.Ready()
+	defer s.Stop()
+	for _, want := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1"} {
+		if got := heard(); got != want {
+			t.Errorf("heard %q, want %q", got, want)
+		}
+	}
+	s.Stop()
+	s.Stop()
+	s.Stopping()
+	for got := heard(); got != "STOPPING=1"; got = heard() {
+		if got != "WATCHDOG=1" {
+			t.Errorf("heard %q", got)
+		}
+	}
+}
+
+func TestSocketsAreBare(t *testing.T) {
+	sockets, err := Activated()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := sockets.Listen("http", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	if _, ok := ln.(*net.TCPListener); !ok {
+		t.Errorf("%T: a wrapped listener would cost sendfile", ln)
+	}
+}
