@@ -70,13 +70,13 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 		<-running.Done()
 		s.draining.Store(true)
 		s.systemd.Stopping()
-		s.log.Info("draining", slog.Int("streams", s.proxy.Active()), slog.Duration("grace", s.settings.ShutdownGrace))
+		s.log.Info("draining", slog.Int("streams", s.proxy.Active()), slog.String("grace", s.settings.ShutdownGrace.String()))
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.settings.ShutdownGrace)
 		defer cancel()
 		began := time.Now()
 		err := s.proxy.Shutdown(limit)
 		if errors.Is(err, context.DeadlineExceeded) {
-			s.log.Warn("streams were cut at the end of the grace", slog.Duration("after", time.Since(began)))
+			s.log.Warn("streams were cut at the end of the grace", slog.String("after", time.Since(began).String()))
 			err = nil
 		}
 		return err

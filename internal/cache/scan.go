@@ -44,7 +44,10 @@ func (c *Cache) scan() {
 	c.mu.Lock()
 	c.scanning = false
 	c.mu.Unlock()
-	c.log.Info("cache index rebuilt", slog.Int("chunks", found), slog.Duration("took", time.Since(began)), slog.Any("error", err))
+	c.log.Info("cache index rebuilt", slog.Int("chunks", found), slog.String("took", time.Since(began).String()))
+	if err != nil {
+		c.diskFault("scan", err)
+	}
 }
 
 // adopt takes an existing file into the index; false when it must go, because
