@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 )
 
@@ -21,7 +20,7 @@ type catalogExport struct{}
 
 // Run applies the file in one transaction: all of it or nothing.
 func (c *catalogApply) Run(ctx context.Context, cli *CLI, term terminal) error {
-	var doc io.Reader = os.Stdin
+	doc := term.in
 	if c.File != "-" {
 		f, err := os.Open(c.File)
 		if err != nil {

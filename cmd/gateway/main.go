@@ -29,6 +29,7 @@ type CLI struct {
 
 // terminal is where a command talks to the person who ran it.
 type terminal struct {
+	in       io.Reader
 	out, err io.Writer
 }
 
@@ -40,7 +41,7 @@ func main() {
 		<-ctx.Done()
 		stop()
 	}()
-	os.Exit(run(ctx, os.Args[1:], os.Environ(), terminal{os.Stdout, os.Stderr}))
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), terminal{os.Stdin, os.Stdout, os.Stderr}))
 }
 
 // run is the whole program; it returns the exit code: 0 good, 1 failed, 2 wrong

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/telemetry"
@@ -16,8 +21,12 @@ type migrateCommand struct {
 
 type (
 	migrateStatus struct{}
-	migrateUp     struct{}
-	migrateDown   struct{}
+	migrateUp     struct {
+		safetyNet `embed:""`
+	}
+	migrateDown struct {
+		safetyNet `embed:""`
+	}
 )
 
 // openStore opens the catalog for a command that runs once.
@@ -39,12 +48,22 @@ func (*migrateStatus) Run(ctx context.Context, cli *CLI, term terminal) error {
 	return err
 }
 
-func (*migrateUp) Run(ctx context.Context, cli *CLI, term terminal) error {
+// Run applies what is pending.
+func (c *migrateUp) Run(ctx context.Context, cli *CLI, term terminal) error {
 	store, err := openStore(ctx, cli, term)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	status, err := store.MigrationStatus(ctx)
+	if err != nil {
+		return err
+	}
+	if len(status.Pending()) > 0 {
+		if err := c.safetyNet.spread(ctx, store, cli.DataDir, term); err != nil {
+			return err
+		}
+	}
 	applied, err := store.MigrateUp(ctx)
 	if err != nil {
 		return err
@@ -58,16 +77,52 @@ func (*migrateUp) Run(ctx context.Context, cli *CLI, term terminal) error {
 	return nil
 }
 
-func (*migrateDown) Run(ctx context.Context, cli *CLI, term terminal) error {
+// Run takes the last version back.
+func (c *migrateDown) Run(ctx context.Context, cli *CLI, term terminal) error {
 	store, err := openStore(ctx, cli, term)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
+	if err := c.safetyNet.spread(ctx, store, cli.DataDir, term); err != nil {
+		return err
+	}
 	version, err := store.MigrateDown(ctx)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintln(term.out, "took back", version)
+	return nil
+}
+
+// safetyNet is what stands between a database that holds something and a change
+// of its schema: a backup that was read back, and a person who means it.
+type safetyNet struct {
+	Yes      bool `help:"Do not ask."`
+	NoBackup bool `help:"Make no backup first."`
+}
+
+// spread returns nil when the schema may be changed. A database without a row
+// needs neither backup nor question.
+func (n safetyNet) spread(ctx context.Context, store *catalog.Store, dataDir string, term terminal) error {
+	holds, err := store.HasData(ctx)
+	if err != nil || !holds {
+		return err
+	}
+	if !n.NoBackup {
+		path, err := store.Backup(ctx, filepath.Join(dataDir, "backups"), time.Now())
+		if err != nil {
+			return fmt.Errorf("no backup, so nothing was changed (--no-backup goes on without): %w", err)
+		}
+		fmt.Fprintln(term.out, "backup", path)
+	}
+	if n.Yes {
+		return nil
+	}
+	fmt.Fprint(term.err, "The database holds data. Type MIGRATE to change its schema: ")
+	answer, _ := bufio.NewReader(term.in).ReadString('\n') // no answer is a no
+	if strings.TrimSpace(answer) != "MIGRATE" {
+		return errors.New("nothing was changed")
+	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,15 @@ func TestBesideThePlatform(t *testing.T) {
 	if _, stderr := command(t, env, 1, "gateway", "serve"); !bytes.Contains([]byte(stderr), []byte("migrate up")) {
 		t.Errorf("without the schema serve says %q, which does not name what to run", stderr)
 	}
-	command(t, env, 0, "gateway", "migrate", "up")
+	// The platform's tables hold data: without a word nothing happens, and a
+	// backup comes first.
+	if out, _ := command(t, env, 1, "gateway", "migrate", "up"); !strings.Contains(out, "/backups/lectern-") {
+		t.Errorf("no backup was made: %s", out)
+	}
+	if psql("-c", "select count(*) from information_schema.schemata where schema_name = 'lectern'") != "0\n" {
+		t.Error("migrate up went on without being told to")
+	}
+	command(t, env, 0, "gateway", "migrate", "up", "--yes")
 	if after := psql("-c", columns); after != before {
 		t.Error("migrate up changed the platform's tables")
 	}

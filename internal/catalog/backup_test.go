@@ -1,0 +1,62 @@
+package catalog
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/pgtest"
+)
+
+func TestBackup(t *testing.T) {
+	for name, url := range map[string]string{"sqlite": "sqlite://" + filepath.Join(t.TempDir(), "l.db"), "postgres": pgtest.Start(t)} {
+		t.Run(name, func(t *testing.T) {
+			s, err := Open(t.Context(), url, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if _, err := s.MigrateUp(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Apply(t.Context(), strings.NewReader("people: [{email: a@x, role: admin}]"), false); err != nil {
+				t.Fatal(err)
+			}
+			dir := filepath.Join(t.TempDir(), "backups")
+			path, err := s.Backup(t.Context(), dir, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(path)
+			if err != nil || info.Mode().Perm() != 0o600 || info.Size() == 0 {
+				t.Errorf("%v, %v", info, err)
+			}
+			if name == "sqlite" { // the copy is a catalog of its own
+				copied, err := Open(t.Context(), "sqlite://"+path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer copied.Close()
+				if u, err := copied.User(t.Context(), 1); err != nil || u.Role != "admin" {
+					t.Errorf("%+v, %v", u, err)
+				}
+			}
+		})
+	}
+	t.Run("a folder that cannot be", func(t *testing.T) {
+		s, err := Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "l.db"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		file := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Backup(t.Context(), filepath.Join(file, "backups"), time.Now()); err == nil {
+			t.Error("no error")
+		}
+	})
+}
