@@ -248,6 +248,9 @@ func (f *flight) complete(index int64, b *block) {
 	}
 	c.diskGood()
 	f.reserved -= size
+	// The last reader may have left while the file was written, and the object's
+	// entry with it.
+	f.o = c.objectFor(f.o.key)
 	if !c.commit(f.o, index, int64(len(b.data)), true, eventCommit) {
 		c.release(size) // the scan found the file before we could say that it is ours
 	}

@@ -23,7 +23,7 @@ var sections = map[string]bool{
 // known tells of a setting's name whether it exists and whether it is a secret.
 type known map[string]bool
 
-// names is every setting in a form that can be suggested.
+// nearest is the setting a misspelt name was probably meant to be, or "".
 func (k known) nearest(name string) string {
 	best, distance := "", 4
 	for candidate := range k {
@@ -55,11 +55,12 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// flagToEnv and flagToKey are the other two spellings of a flag's name.
+// flagToEnv is a setting's name in the environment.
 func flagToEnv(name string) string {
 	return "LECTERN_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
+// envToFlag reads flagToEnv back.
 func envToFlag(env string) string {
 	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(env, "LECTERN_"), "_", "-"))
 }
