@@ -31,13 +31,13 @@ type Settings struct {
 	Config      string           `name:"config" placeholder:"FILE" help:"YAML file with settings."`
 	PrintConfig bool             `name:"print-config" help:"Print the effective configuration, secrets redacted, and exit."`
 
-	DataDir     string `name:"data-dir" default:"./lectern-data" placeholder:"DIR" help:"SQLite file, cache and local recordings live below it unless said otherwise."`
+	DataDir     string `name:"data-dir" default:"./lectern-data" placeholder:"DIR" help:"SQLite file, cache and local recordings live below it unless said otherwise (default: ${default})."`
 	DatabaseURL string `name:"database-url" secret:"" placeholder:"URL" help:"sqlite://PATH or postgres://… (default: sqlite://<data-dir>/lectern.db)."`
-	Listen      string `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Public listener; systemd socket activation is honoured."`
-	AdminListen string `name:"admin-listen" default:"127.0.0.1:9090" placeholder:"ADDR" help:"Listener of /metrics, /healthz, /readyz and /debug/pprof/."`
+	Listen      string `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Public listener; systemd socket activation is honoured (default: ${default})."`
+	AdminListen string `name:"admin-listen" default:"127.0.0.1:9090" placeholder:"ADDR" help:"Listener of /metrics, /healthz, /readyz and /debug/pprof/ (default: ${default})."`
 	PublicURL   string `name:"public-url" placeholder:"URL" help:"Base of absolute links (default: from the request)."`
 
-	TrustedProxies        []string      `name:"trusted-proxies" default:"127.0.0.0/8,::1" placeholder:"CIDR" help:"Peers whose X-Forwarded-For and X-Forwarded-Proto are believed, comma separated."`
+	TrustedProxies        []string      `name:"trusted-proxies" default:"127.0.0.0/8,::1" placeholder:"CIDR" help:"Peers whose X-Forwarded-For and X-Forwarded-Proto are believed, comma separated (default: ${default})."`
 	ShutdownGrace         time.Duration `name:"shutdown-grace" default:"20s" help:"How long running streams may go on after SIGTERM (duration)."`
 	DirectStreamThreshold media.Size    `name:"direct-stream-threshold" default:"100MiB" help:"Recordings above it are announced as direct streams (size); 0 = always."`
 
