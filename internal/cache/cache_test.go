@@ -410,7 +410,7 @@ func TestHangUp(t *testing.T) {
 		t.Fatal("the flight ended with the first of two readers")
 	}
 	two.Close()
-	<-flightCtx.Done() // at once, or the test times out
+	<-flightCtx.Done()                                                              // at once, or the test times out
 	waitUntil(t, func() bool { return s.open.Load() == 0 && c.Stats().Bytes == 0 }) // closed, and nothing reserved
 }
 
