@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/emulator"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 )
 
@@ -34,7 +35,7 @@ func newSchool(tb testing.TB, size int) *school {
 	s := &school{drive: driveemu.New(), data: tb.TempDir(), bytes: make([]byte, size)}
 	r := rand.NewChaCha8([32]byte{1})
 	_, _ = r.Read(s.bytes)
-	s.drive.Put(driveemu.File{ID: "lesson-file", Name: "lesson.mp4", MimeType: "video/mp4", Content: driveemu.Bytes(s.bytes)})
+	s.drive.Put(driveemu.File{ID: "lesson-file", Name: "lesson.mp4", MimeType: "video/mp4", Content: emulator.Bytes(s.bytes)})
 	server := httptest.NewServer(s.drive)
 	tb.Cleanup(server.Close)
 	s.env = []string{

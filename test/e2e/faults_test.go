@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/emulator"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
@@ -76,7 +77,7 @@ func TestNewVersion(t *testing.T) {
 	student := token(t, "--user", "2")
 	first, _ := get(t, g.url+lessonPath, student, "bytes=0-9")
 	next := bytes.Repeat([]byte("next"), 1<<20)
-	s.drive.Put(driveemu.File{ID: "lesson-file", Name: "lesson.mp4", MimeType: "video/mp4", Content: driveemu.Bytes(next)})
+	s.drive.Put(driveemu.File{ID: "lesson-file", Name: "lesson.mp4", MimeType: "video/mp4", Content: emulator.Bytes(next)})
 	res, body := get(t, g.url+lessonPath, student, "")
 	if res.StatusCode != 200 || !bytes.Equal(body, next) || res.Header.Get("ETag") == first.Header.Get("ETag") {
 		t.Errorf("%s, %d bytes, ETag %s after %s", res.Status, len(body), res.Header.Get("ETag"), first.Header.Get("ETag"))

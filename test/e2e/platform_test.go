@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/emulator"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
@@ -32,7 +33,7 @@ func TestBesideThePlatform(t *testing.T) {
 	drive := driveemu.New()
 	content := []byte("the bytes of an archived lesson")
 	for _, id := range []string{"drv006", "drv007", "drv010", "drv017", "drv022"} {
-		drive.Put(driveemu.File{ID: id, Name: id + ".mp4", MimeType: "video/mp4", Content: driveemu.Bytes(content)})
+		drive.Put(driveemu.File{ID: id, Name: id + ".mp4", MimeType: "video/mp4", Content: emulator.Bytes(content)})
 	}
 	server := httptest.NewServer(drive)
 	defer server.Close()

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/emulator"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 )
 
@@ -31,7 +32,7 @@ func main() {
 		if err != nil {
 			log.Fatalf("-synthetic: %q is not ID=BYTES", pair)
 		}
-		drive.Put(driveemu.File{ID: id, Name: id + ".mp4", MimeType: "video/mp4", Content: driveemu.Synthetic(size, 1)})
+		drive.Put(driveemu.File{ID: id, Name: id + ".mp4", MimeType: "video/mp4", Content: emulator.Synthetic(size, 1)})
 	}
 	if *dir != "" {
 		files, err := os.ReadDir(*dir)
@@ -43,7 +44,7 @@ func main() {
 			if err != nil {
 				log.Fatal(err)
 			}
-			drive.Put(driveemu.File{ID: f.Name(), Name: f.Name(), MimeType: "video/mp4", Content: driveemu.Bytes(data)})
+			drive.Put(driveemu.File{ID: f.Name(), Name: f.Name(), MimeType: "video/mp4", Content: emulator.Bytes(data)})
 		}
 	}
 	fmt.Printf("an emulated Drive on http://%s/, counters on /_emulator/stats\n", *listen)

@@ -7,12 +7,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/emulator"
 )
 
 // step is how many bytes are sent between two looks at the clock.
 const step = 32 << 10
 
-func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, f File, content Content, faults Faults) {
+func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, f File, content emulator.Content, faults Faults) {
 	size := content.Size()
 	first, last, ranged, openEnded := parseRange(r.Header.Get("Range"), size)
 	s.mu.Lock()
@@ -63,7 +65,7 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, f File, cont
 }
 
 // send writes [from, end) at the set rate, with the set accidents.
-func (s *Server) send(w http.ResponseWriter, r *http.Request, content Content, from, end int64, faults Faults) {
+func (s *Server) send(w http.ResponseWriter, r *http.Request, content emulator.Content, from, end int64, faults Faults) {
 	began, sent := time.Now(), int64(0)
 	buf := make([]byte, step)
 	for from < end {

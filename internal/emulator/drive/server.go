@@ -5,71 +5,26 @@ package drive
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/emulator"
 )
-
-// Content is a file's bytes; safe for concurrent use.
-type Content interface {
-	io.ReaderAt
-	Size() int64
-}
-
-// Bytes is content in memory.
-func Bytes(b []byte) Content { return byteContent(b) }
-
-type byteContent []byte
-
-func (b byteContent) Size() int64 { return int64(len(b)) }
-
-func (b byteContent) ReadAt(p []byte, off int64) (int, error) {
-	if off >= int64(len(b)) {
-		return 0, io.EOF
-	}
-	n := copy(p, b[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-// Synthetic is size bytes that are made as they are read: byte i is a hash of
-// seed and i/8, so that large files need no memory and no disk.
-func Synthetic(size int64, seed uint64) Content { return synthetic{size, seed} }
-
-type synthetic struct {
-	size int64
-	seed uint64
-}
-
-func (s synthetic) Size() int64 { return s.size }
-
-func (s synthetic) ReadAt(p []byte, off int64) (int, error) {
-	n := 0
-	for ; n < len(p) && off+int64(n) < s.size; n++ {
-		at := uint64(off) + uint64(n)
-		word := (at>>3 + s.seed) * 0x9e3779b97f4a7c15
-		word ^= word >> 29
-		p[n] = byte(word >> (8 * (at & 7)))
-	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
 
 // File is a file of the emulated Drive.
 type File struct {
 	ID, Name, MimeType string
-	Content            Content
+	Content            emulator.Content
 	Trashed            bool
 	NoDownload         bool   // capabilities.canDownload = false
 	SharedDrive        bool   // 404 without supportsAllDrives
 	ShortcutTo         string // id of the target
+	Parents            []string
+	AppProperties      map[string]string
+	DriveID            string // the shared drive it lies in
 }
 
 // Faults are what goes wrong with requests for bytes; the zero value is none.
@@ -87,6 +42,8 @@ type Faults struct {
 	NoRevisions  bool  // revisions may not be read
 	NoMetadata   bool  // Status and Reason hold for metadata as well
 	OnlyRequests int   // how many requests for bytes it lasts; 0 = for ever
+
+	Upload UploadFaults
 }
 
 // Stats counts what was asked for.
@@ -101,21 +58,26 @@ type Stats struct {
 // Server is the emulated Drive, an http.Handler. Safe for concurrent use.
 type Server struct {
 	mu       sync.Mutex
-	files    map[string]*entry // guarded by mu
-	faults   Faults            // guarded by mu
-	stats    Stats             // guarded by mu
-	revision int               // guarded by mu
+	files    map[string]*entry   // guarded by mu
+	sessions map[string]*session // guarded by mu
+	spool    string              // folder of uploaded bytes; guarded by mu
+	usage    Usage               // guarded by mu
+	deleted  []string            // ids, in order; guarded by mu
+	faults   Faults              // guarded by mu
+	stats    Stats               // guarded by mu
+	revision int                 // guarded by mu
 }
 
 type entry struct {
 	file      File
-	revisions map[string]Content
+	revisions map[string]emulator.Content
 	head      string
 	modified  time.Time
+	md5       string // of uploaded content
 }
 
 // New makes an empty Drive.
-func New() *Server { return &Server{files: map[string]*entry{}} }
+func New() *Server { return &Server{files: map[string]*entry{}, sessions: map[string]*session{}} }
 
 // Put adds a file, or gives one a new head revision.
 func (s *Server) Put(f File) {
@@ -123,7 +85,7 @@ func (s *Server) Put(f File) {
 	defer s.mu.Unlock()
 	e := s.files[f.ID]
 	if e == nil {
-		e = &entry{revisions: map[string]Content{}}
+		e = &entry{revisions: map[string]emulator.Content{}}
 		s.files[f.ID] = e
 	}
 	s.revision++
@@ -152,10 +114,14 @@ func (s *Server) Stats() Stats {
 	return s.stats
 }
 
-// ServeHTTP answers under /drive/v3/, and GET /_emulator/stats.
+// ServeHTTP answers under /drive/v3/ and /upload/drive/v3/ (both also without the
+// first part), and GET /_emulator/stats.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/_emulator/stats" {
 		_ = json.NewEncoder(w).Encode(s.Stats())
+		return
+	}
+	if s.serveUploads(w, r) {
 		return
 	}
 	parts := strings.Split(strings.Trim(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/drive/v3"), "/"), "/"), "/")
@@ -163,6 +129,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.stats.Requests++
 	faults := s.faults
 	s.mu.Unlock()
+	if s.serveChanges(w, r, parts, faults) {
+		return
+	}
 	switch {
 	case r.Method != http.MethodGet || len(parts) < 2 || parts[0] != "files":
 		refuse(w, http.StatusNotFound, "notFound")
@@ -182,7 +151,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, id, revision string, faults Faults) {
 	s.mu.Lock()
 	e := s.files[id]
-	var content Content
+	var content emulator.Content
 	var found entry
 	if e != nil {
 		found = *e
@@ -204,18 +173,34 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, id, revision 
 		refuse(w, faults.Status, faults.Reason)
 		return
 	}
-	metadata := map[string]any{
-		"id": id, "name": found.file.Name, "mimeType": found.file.MimeType, "trashed": found.file.Trashed,
-		"modifiedTime": found.modified.UTC().Format(time.RFC3339), "capabilities": map[string]bool{"canDownload": !found.file.NoDownload},
-	}
-	if found.file.ShortcutTo != "" {
-		metadata["shortcutDetails"] = map[string]string{"targetId": found.file.ShortcutTo}
-	} else {
-		metadata["size"] = strconv.FormatInt(content.Size(), 10) // int64 as a string, as Drive has it
-		metadata["headRevisionId"] = found.head
-	}
+	s.count(5)
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-	_ = json.NewEncoder(w).Encode(metadata)
+	_ = json.NewEncoder(w).Encode(found.metadata())
+}
+
+// metadata is a file's resource.
+func (e *entry) metadata() map[string]any {
+	f := e.file
+	out := map[string]any{
+		"kind": "drive#file", "id": f.ID, "name": f.Name, "mimeType": f.MimeType, "trashed": f.Trashed,
+		"modifiedTime": e.modified.UTC().Format(time.RFC3339), "capabilities": map[string]bool{"canDownload": !f.NoDownload},
+		"parents": f.Parents, "appProperties": f.AppProperties,
+	}
+	if f.DriveID != "" {
+		out["driveId"] = f.DriveID
+	}
+	if f.ShortcutTo != "" {
+		out["shortcutDetails"] = map[string]string{"targetId": f.ShortcutTo}
+		return out
+	}
+	if content := e.revisions[e.head]; content != nil {
+		out["size"] = strconv.FormatInt(content.Size(), 10) // int64 as a string, as Drive has it
+		out["headRevisionId"] = e.head
+		if e.md5 != "" {
+			out["md5Checksum"] = e.md5
+		}
+	}
+	return out
 }
 
 // refuse answers with Drive's error body.

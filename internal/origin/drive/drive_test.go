@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/lectiospace/lectern/internal/emulator"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin/drive"
@@ -44,7 +45,7 @@ func start(t *testing.T) *setup {
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	s.origin = connect(t, drive.Config{Credentials: "none", Endpoint: server.URL})
-	s.emulator.Put(driveemu.File{ID: "lesson", Name: "lesson.mp4", MimeType: "video/mp4", Content: driveemu.Bytes(lesson)})
+	s.emulator.Put(driveemu.File{ID: "lesson", Name: "lesson.mp4", MimeType: "video/mp4", Content: emulator.Bytes(lesson)})
 	return s
 }
 
@@ -67,7 +68,7 @@ func TestConformance(t *testing.T) {
 	for _, revisions := range []bool{true, false} {
 		t.Run(fmt.Sprintf("revisions=%v", revisions), func(t *testing.T) {
 			s := start(t)
-			s.emulator.Put(driveemu.File{ID: "empty", Name: "empty.mp4", MimeType: "video/mp4", Content: driveemu.Bytes(nil)})
+			s.emulator.Put(driveemu.File{ID: "empty", Name: "empty.mp4", MimeType: "video/mp4", Content: emulator.Bytes(nil)})
 			s.emulator.SetDefaults(driveemu.Faults{NoRevisions: !revisions})
 			origintest.Conformance(t, s.origin, media.ProviderDrive, map[string][]byte{"lesson": lesson, "empty": {}})
 			if st := s.emulator.Stats(); st.OpenEnded != 0 {
@@ -97,7 +98,7 @@ func TestWhatIsNoLesson(t *testing.T) {
 		{driveemu.File{ID: "locked", NoDownload: true}, media.Denied},
 		{driveemu.File{ID: "doc", MimeType: "application/vnd.google-apps.document"}, media.Invalid},
 	} {
-		c.file.Content = driveemu.Bytes(lesson)
+		c.file.Content = emulator.Bytes(lesson)
 		s.emulator.Put(c.file)
 		if _, err := s.stat(t, c.file.ID); media.KindOf(err) != c.want {
 			t.Errorf("%s: %v, want %v", c.file.ID, err, c.want)
@@ -108,7 +109,7 @@ func TestWhatIsNoLesson(t *testing.T) {
 			t.Errorf("%q: %v", key, err)
 		}
 	}
-	s.emulator.Put(driveemu.File{ID: "shared", MimeType: "video/mp4", Content: driveemu.Bytes(lesson), SharedDrive: true})
+	s.emulator.Put(driveemu.File{ID: "shared", MimeType: "video/mp4", Content: emulator.Bytes(lesson), SharedDrive: true})
 	s.emulator.Put(driveemu.File{ID: "shortcut", ShortcutTo: "shared"})
 	for _, key := range []string{"shared", "shortcut"} {
 		obj, err := s.stat(t, key)
@@ -195,7 +196,7 @@ func TestNewHeadWhileReading(t *testing.T) {
 		if _, err := io.ReadFull(body, first); err != nil {
 			t.Fatal(err)
 		}
-		s.emulator.Put(driveemu.File{ID: "lesson", MimeType: "video/mp4", Content: driveemu.Bytes(next)})
+		s.emulator.Put(driveemu.File{ID: "lesson", MimeType: "video/mp4", Content: emulator.Bytes(next)})
 		rest, err := io.ReadAll(body)
 		body.Close()
 		got := append(first, rest...)
@@ -243,8 +244,8 @@ func tokenServer(t *testing.T) (credentials string, issued *atomic.Int64) {
 // credentials may be text or a file.
 func TestTokens(t *testing.T) {
 	credentials, issued := tokenServer(t)
-	emulator := driveemu.New()
-	emulator.Put(driveemu.File{ID: "lesson", MimeType: "video/mp4", Content: driveemu.Bytes(lesson)})
+	fake := driveemu.New()
+	fake.Put(driveemu.File{ID: "lesson", MimeType: "video/mp4", Content: emulator.Bytes(lesson)})
 	var good atomic.Value
 	good.Store("Bearer token-1")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -257,7 +258,7 @@ func TestTokens(t *testing.T) {
 			fmt.Fprint(w, `{"error": {"code": 401, "message": "Invalid Credentials", "errors": [{"reason": "authError"}]}}`)
 			return
 		}
-		emulator.ServeHTTP(w, r)
+		fake.ServeHTTP(w, r)
 	}))
 	defer server.Close()
 	file := filepath.Join(t.TempDir(), "sa.json")

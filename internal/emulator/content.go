@@ -1,0 +1,89 @@
+// Package emulator is what the emulated services share: bytes that need no disk.
+package emulator
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"io"
+	"os"
+)
+
+// Content is a file's bytes; safe for concurrent use.
+type Content interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// Bytes is content in memory.
+func Bytes(b []byte) Content { return byteContent(b) }
+
+type byteContent []byte
+
+func (b byteContent) Size() int64 { return int64(len(b)) }
+
+func (b byteContent) ReadAt(p []byte, off int64) (int, error) {
+	if off >= int64(len(b)) {
+		return 0, io.EOF
+	}
+	n := copy(p, b[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Synthetic is size bytes that are made as they are read: byte i is a hash of
+// seed and i/8, so that large files need no memory and no disk.
+func Synthetic(size int64, seed uint64) Content { return synthetic{size, seed} }
+
+type synthetic struct {
+	size int64
+	seed uint64
+}
+
+func (s synthetic) Size() int64 { return s.size }
+
+func (s synthetic) ReadAt(p []byte, off int64) (int, error) {
+	n := 0
+	for ; n < len(p) && off+int64(n) < s.size; n++ {
+		at := uint64(off) + uint64(n)
+		word := (at>>3 + s.seed) * 0x9e3779b97f4a7c15
+		word ^= word >> 29
+		p[n] = byte(word >> (8 * (at & 7)))
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// OpenFile is a file's bytes, and their MD5 in hex. The file stays where it is.
+func OpenFile(path string) (Content, string, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600)
+	if err != nil {
+		return nil, "", err
+	}
+	defer f.Close()
+	sum := md5.New()
+	n, err := io.Copy(sum, f)
+	if err != nil {
+		return nil, "", err
+	}
+	return fileContent{path, n}, hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+type fileContent struct {
+	path string
+	size int64
+}
+
+func (f fileContent) Size() int64 { return f.size }
+
+func (f fileContent) ReadAt(p []byte, off int64) (int, error) {
+	file, err := os.Open(f.path)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	return file.ReadAt(p, off)
+}

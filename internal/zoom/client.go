@@ -1,0 +1,197 @@
+package zoom
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+const (
+	// maxAnswer bounds one answer of the API: a page of 300 meetings is about 2 MB.
+	maxAnswer = 32 << 20
+	// answerTimeout bounds one call; Zoom's own gateway gives up earlier.
+	answerTimeout = time.Minute
+	// tries bounds how often one call is sent for passing faults.
+	tries = 5
+)
+
+// Client speaks Zoom's API for any number of accounts. Safe for concurrent use.
+type Client struct {
+	cfg    Config
+	log    *slog.Logger
+	api    *http.Client
+	tokens *tokens
+	gates  gates
+	loads  downloader
+	// pause is the wait before try n (from 1) of a call.
+	pause func(n int) time.Duration
+}
+
+// NewClient prepares a client; it asks nothing.
+func NewClient(cfg Config, log *slog.Logger) *Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 16
+	transport.ResponseHeaderTimeout = answerTimeout
+	api := &http.Client{
+		Transport: transport, Timeout: answerTimeout,
+		// The API does not redirect; following one would take a token along.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return &Client{
+		cfg: cfg, log: log, api: api,
+		tokens: &tokens{client: api, url: cfg.OAuthURL, now: time.Now, kept: map[string]kept{}},
+		loads:  newDownloader(cfg),
+		pause: func(n int) time.Duration {
+			return time.Second<<(n-1) + rand.N(500*time.Millisecond)
+		},
+	}
+}
+
+// Close drops idle connections.
+func (c *Client) Close() error {
+	c.api.CloseIdleConnections()
+	c.loads.close()
+	return nil
+}
+
+// Token gives an access token of an account, for downloads. refused is one that
+// was just refused, or "".
+func (c *Client) Token(ctx context.Context, a Account, refused string) (string, error) {
+	return c.tokens.get(ctx, a, refused)
+}
+
+// Recordings gives what is recorded of one meeting instance, with a token for its
+// files. Kind NotFound with ReasonNoRecording: Zoom has nothing (any more).
+func (c *Client) Recordings(ctx context.Context, a Account, uuid string) (Meeting, error) {
+	var m Meeting
+	query := url.Values{"include_fields": {"download_access_token"}, "ttl": {strconv.Itoa(7 * 24 * 3600)}}
+	err := c.call(ctx, "zoom: recordings of a meeting", a, http.MethodGet, "/meetings/"+escapeUUID(uuid)+"/recordings", query, light, &m)
+	return m, err
+}
+
+// TrashFile moves one file of a recording to Zoom's trash. A file that is not
+// there any more is as good as trashed.
+func (c *Client) TrashFile(ctx context.Context, a Account, uuid, fileID string) error {
+	const op = "zoom: trash a file"
+	if uuid == "" || fileID == "" {
+		// Without a file id the path would mean the whole recording.
+		return media.Faultf(media.Invalid, op, "no file is named")
+	}
+	gate := c.gates.of(a.ID)
+	select {
+	case gate.deleting <- struct{}{}:
+		defer func() { <-gate.deleting }()
+	case <-ctx.Done():
+		return network(ctx, op, ctx.Err())
+	}
+	err := c.call(ctx, op, a, http.MethodDelete, "/meetings/"+escapeUUID(uuid)+"/recordings/"+url.PathEscape(fileID), url.Values{"action": {"trash"}}, light, nil)
+	if media.KindOf(err) == media.NotFound && ReasonOf(err) == ReasonNoRecording {
+		return nil
+	}
+	return err
+}
+
+// escapeUUID writes a meeting's uuid as a path element: encoded, and encoded twice
+// when it begins with "/" or holds "//", as Zoom asks.
+func escapeUUID(uuid string) string {
+	escaped := url.QueryEscape(uuid) // PathEscape would leave "=" and "+" alone
+	escaped = strings.ReplaceAll(escaped, "+", "%20")
+	if strings.HasPrefix(uuid, "/") || strings.Contains(uuid, "//") {
+		escaped = url.PathEscape(escaped)
+	}
+	return escaped
+}
+
+// call makes one API call and decodes its answer into out, when that is not nil.
+// Passing faults are tried again, within the account's limits; a refused token is
+// replaced once.
+func (c *Client) call(ctx context.Context, op string, a Account, method, path string, query url.Values, l label, out any) error {
+	gate := c.gates.of(a.ID)
+	refused, renewed := "", false
+	for try := 1; ; try++ {
+		if err := gate.wait(ctx, op, l); err != nil {
+			return err
+		}
+		token, err := c.tokens.get(ctx, a, refused)
+		if err != nil {
+			return err
+		}
+		err = c.once(ctx, op, token, method, path, query, out)
+		switch reason := ReasonOf(err); {
+		case err == nil:
+			return nil
+		case reason == ReasonExpiredToken && !renewed:
+			refused, renewed = token, true
+			continue
+		case reason == ReasonRateLimited:
+			gate.slower(l, reason, max(media.RetryAfterOf(err), c.pause(min(try, 4))))
+		case reason == ReasonDailyLimit:
+			gate.slower(l, reason, max(media.RetryAfterOf(err), time.Minute))
+			if media.RetryAfterOf(err) > patience {
+				return err
+			}
+		case !media.KindOf(err).Passing():
+			return err
+		}
+		if try == tries {
+			return err
+		}
+		if ReasonOf(err) == "" {
+			select {
+			case <-ctx.Done():
+				return network(ctx, op, ctx.Err())
+			case <-time.After(c.pause(try)):
+			}
+		}
+	}
+}
+
+func (c *Client) once(ctx context.Context, op, token, method, path string, query url.Values, out any) error {
+	target, err := url.Parse(strings.TrimSuffix(c.cfg.APIURL, "/") + path)
+	if err != nil {
+		return media.Faultf(media.Invalid, op, "the API URL cannot be used")
+	}
+	target.RawQuery = query.Encode()
+	req, err := http.NewRequestWithContext(ctx, method, target.String(), nil)
+	if err != nil {
+		return media.Faultf(media.Invalid, op, "the API URL cannot be used")
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Accept", "application/json")
+	resp, err := c.api.Do(req)
+	if err != nil {
+		return network(ctx, op, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return network(ctx, op, err)
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return refusal(op, resp.StatusCode, resp.Header, body)
+	}
+	// A missing permission has been seen with status 200 and code 200 in the body.
+	var disguised struct {
+		Code text `json:"code"`
+	}
+	if bytes.Contains(body, []byte(`"code"`)) && json.Unmarshal(body, &disguised) == nil && disguised.Code == "200" {
+		return refusal(op, resp.StatusCode, resp.Header, body)
+	}
+	if out == nil || len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return media.Faultf(media.Corrupt, op, "the answer is not the JSON it should be")
+	}
+	return nil
+}

@@ -1,0 +1,77 @@
+package zoom
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Config of everything that talks to Zoom.
+type Config struct {
+	// WebhookSecret is the app's secret token, several comma separated while it is
+	// rotated: any of them verifies.
+	WebhookSecret string `name:"webhook-secret" secret:"" help:"Secret token of Zoom's webhooks, several comma separated during rotation; required by the syncer."`
+	// WebhookTolerance is how far a signed timestamp may be from now, either way.
+	WebhookTolerance time.Duration `name:"webhook-tolerance" default:"5m" help:"Age of a signed timestamp that is still taken (duration)."`
+	// APIURL and OAuthURL replace Zoom's own, for emulators and regions.
+	APIURL   string `name:"api-url" default:"https://api.zoom.us/v2" placeholder:"URL" help:"Base of Zoom's API (default: ${default})."`
+	OAuthURL string `name:"oauth-url" default:"https://zoom.us/oauth/token" placeholder:"URL" help:"Zoom's token endpoint (default: ${default})."`
+	// DownloadHosts are the only hosts a Zoom token is sent to.
+	DownloadHosts []string `name:"download-hosts" default:"zoom.us,.zoom.us,zoom.com,.zoom.com" placeholder:"HOST" help:"Hosts a recording may be fetched from, with a Zoom token; .name means subdomains. https only, except hosts listed by address (default: ${default})."`
+	// RedirectHosts are where a download may be redirected to although they are
+	// private; every public https host is one anyway.
+	RedirectHosts []string `name:"redirect-hosts" placeholder:"HOST" help:"Hosts redirects may lead to, without the token (default: any public https host; private and loopback addresses only when listed)."`
+}
+
+// Check refuses what cannot work. The text begins with the setting's name.
+func (c *Config) Check() error {
+	for _, u := range []struct{ name, value string }{{"zoom-api-url", c.APIURL}, {"zoom-oauth-url", c.OAuthURL}} {
+		parsed, err := url.Parse(u.value)
+		if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "" {
+			return fmt.Errorf("%s: %q is not an absolute http or https URL", u.name, u.value)
+		}
+	}
+	if c.WebhookTolerance <= 0 {
+		return fmt.Errorf("zoom-webhook-tolerance: must be longer than 0s")
+	}
+	if len(c.Secrets()) == 0 {
+		return fmt.Errorf("zoom-webhook-secret: is required: the secret token of the Zoom app whose webhooks come here")
+	}
+	return nil
+}
+
+// Secrets are the configured secret tokens.
+func (c *Config) Secrets() Secrets { return SplitSecrets(c.WebhookSecret) }
+
+// hostList says which hosts are meant by a setting.
+type hostList []string
+
+func newHostList(names []string) hostList {
+	var out hostList
+	for _, n := range names {
+		if n = strings.ToLower(strings.TrimSpace(n)); n != "" {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// has reports whether a URL's host is listed, and whether it is so by address.
+func (l hostList) has(host string) (listed, byAddress bool) {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	for _, name := range l {
+		if listedAddress, parseErr := netip.ParseAddr(strings.Trim(name, "[]")); parseErr == nil {
+			if err == nil && listedAddress.Unmap() == address.Unmap() {
+				return true, true
+			}
+			continue
+		}
+		if name == host || strings.HasPrefix(name, ".") && strings.HasSuffix(host, name) && len(host) > len(name) {
+			return true, false
+		}
+	}
+	return false, false
+}

@@ -1,0 +1,113 @@
+package zoom
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// label is Zoom's class of an API call; each has a limit of its own, per account
+// and shared by all of the account's apps.
+type label uint8
+
+const (
+	light  label = iota // one meeting's recordings, deleting a file
+	medium              // lists
+	labels
+)
+
+// perSecond are the limits of a Pro account. Where less is granted, 429s slow us
+// down; see slower.
+var perSecond = [labels]rate.Limit{light: 30, medium: 20}
+
+const (
+	// slowest is where halving ends: a free account's heaviest label.
+	slowest rate.Limit = 1
+	// regain is how long without a 429 until a halved limit is doubled again.
+	regain = time.Minute
+	// patience is how long a caller waits for a limit; what takes longer is an error
+	// that says when.
+	patience = 2 * time.Minute
+)
+
+// gates hold back calls, per Zoom account. Safe for concurrent use.
+type gates struct {
+	mu       sync.Mutex
+	accounts map[string]*gate // guarded by mu
+}
+
+// gate is one account's limits.
+type gate struct {
+	limiters [labels]*rate.Limiter
+	// deleting lets one deletion go at a time: Zoom answers 429 to a second.
+	deleting chan struct{}
+
+	mu      sync.Mutex
+	until   [labels]time.Time // nothing goes before; guarded by mu
+	slowed  [labels]time.Time // the last 429; guarded by mu
+	blocked [labels]string    // why until; guarded by mu
+}
+
+func (g *gates) of(account string) *gate {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.accounts == nil {
+		g.accounts = map[string]*gate{}
+	}
+	one := g.accounts[account]
+	if one == nil {
+		one = &gate{deleting: make(chan struct{}, 1)}
+		for l := range one.limiters {
+			one.limiters[l] = rate.NewLimiter(perSecond[l], max(1, int(perSecond[l])/2))
+		}
+		g.accounts[account] = one
+	}
+	return one
+}
+
+// wait holds a call back until the account has room for it.
+func (g *gate) wait(ctx context.Context, op string, l label) error {
+	g.mu.Lock()
+	left, reason := time.Until(g.until[l]), g.blocked[l]
+	if !g.slowed[l].IsZero() && time.Since(g.slowed[l]) > regain {
+		g.limiters[l].SetLimit(min(perSecond[l], 2*g.limiters[l].Limit()))
+		g.slowed[l] = time.Now()
+		if g.limiters[l].Limit() == perSecond[l] {
+			g.slowed[l] = time.Time{}
+		}
+	}
+	g.mu.Unlock()
+	if left > patience {
+		return &media.Error{Kind: media.Quota, Op: op, Reason: reason, RetryAfter: left}
+	}
+	if left > 0 {
+		select {
+		case <-ctx.Done():
+			return network(ctx, op, ctx.Err())
+		case <-time.After(left):
+		}
+	}
+	if err := g.limiters[l].Wait(ctx); err != nil {
+		return network(ctx, op, context.Cause(ctx))
+	}
+	return nil
+}
+
+// slower remembers a 429: every caller of the account waits, and the pace is
+// halved.
+func (g *gate) slower(l label, reason string, wait time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if until := time.Now().Add(wait); until.After(g.until[l]) {
+		g.until[l], g.blocked[l] = until, reason
+	}
+	if reason == ReasonRateLimited && time.Since(g.slowed[l]) > time.Second {
+		g.limiters[l].SetLimit(max(slowest, g.limiters[l].Limit()/2))
+		g.limiters[l].SetBurst(1)
+		g.slowed[l] = time.Now()
+	}
+}

@@ -1,0 +1,130 @@
+package zoom
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+const (
+	// renewAhead is how long before its end a token is renewed behind the callers' backs.
+	renewAhead = 5 * time.Minute
+	// refusedFor is how long wrong credentials are not tried again: a teacher with
+	// junk in the fields must not cost a call each time.
+	refusedFor = time.Minute
+)
+
+// tokens keeps one access token per app. Tokens are asked for when somebody needs
+// one, never for everybody in advance. Safe for concurrent use.
+type tokens struct {
+	client *http.Client
+	url    string
+	now    func() time.Time
+	flight singleflight.Group
+
+	mu   sync.Mutex
+	kept map[string]kept // by Account.key; guarded by mu
+}
+
+// kept is a token, or why there is none.
+type kept struct {
+	token   string
+	expires time.Time
+	err     error
+	retry   time.Time
+}
+
+// get gives a token that holds, asking for one when it must. refused is a token
+// that was just answered with 401: it is not given again.
+func (t *tokens) get(ctx context.Context, a Account, refused string) (string, error) {
+	key := a.key()
+	t.mu.Lock()
+	k, ok := t.kept[key]
+	t.mu.Unlock()
+	now := t.now()
+	switch {
+	case ok && k.err != nil && now.Before(k.retry):
+		return "", k.err
+	case ok && k.err == nil && k.token != refused && now.Before(k.expires.Add(-renewAhead)):
+		return k.token, nil
+	}
+	// All callers of one app wait for one exchange, which does not end when the first
+	// of them goes away.
+	done := t.flight.DoChan(key, func() (any, error) {
+		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+		defer cancel()
+		return t.ask(asking, a, key)
+	})
+	if ok && k.err == nil && k.token != refused && now.Before(k.expires.Add(-10*time.Second)) {
+		return k.token, nil // still good: the renewal goes on without this caller
+	}
+	select {
+	case <-ctx.Done():
+		return "", network(ctx, "zoom: token", ctx.Err())
+	case r := <-done:
+		if r.Err != nil {
+			return "", r.Err
+		}
+		return r.Val.(string), nil
+	}
+}
+
+// ask exchanges the credentials (grant_type=account_credentials) and keeps the
+// answer.
+func (t *tokens) ask(ctx context.Context, a Account, key string) (string, error) {
+	token, life, err := t.exchange(ctx, a)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case err == nil:
+		t.kept[key] = kept{token: token, expires: t.now().Add(life)}
+	case media.KindOf(err) == media.Denied:
+		t.kept[key] = kept{err: err, retry: t.now().Add(refusedFor)}
+	}
+	return token, err
+}
+
+func (t *tokens) exchange(ctx context.Context, a Account) (string, time.Duration, error) {
+	const op = "zoom: token"
+	form := url.Values{"grant_type": {"account_credentials"}, "account_id": {a.ID}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", 0, media.Faultf(media.Invalid, op, "the token URL cannot be used")
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(a.ClientID+":"+a.ClientSecret)))
+	resp, err := t.client.Do(req)
+	if err != nil {
+		return "", 0, network(ctx, op, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return "", 0, network(ctx, op, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", 0, tokenRefusal(op, resp.StatusCode, resp.Header, body)
+	}
+	var in struct {
+		Token   text  `json:"access_token"`
+		Seconds count `json:"expires_in"`
+	}
+	if json.Unmarshal(body, &in) != nil || in.Token == "" {
+		return "", 0, media.Faultf(media.Corrupt, op, "the answer holds no token")
+	}
+	life := time.Duration(in.Seconds) * time.Second
+	if life <= 0 {
+		life = time.Hour
+	}
+	return string(in.Token), life, nil
+}
