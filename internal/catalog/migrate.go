@@ -15,6 +15,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
+	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -270,6 +271,9 @@ func (s *Store) up(ctx context.Context, layout Layout) ([]Migration, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.migrateJobs(ctx, rivermigrate.DirectionUp); err != nil {
+		return nil, fmt.Errorf("the job queue's tables: %w", err)
+	}
 	if err := s.exec(ctx, s.db, `INSERT INTO lectern.lectern_layout (id, layout) VALUES (1, $1) ON CONFLICT (id) DO NOTHING`, string(layout)); err != nil {
 		return nil, err
 	}
@@ -309,6 +313,11 @@ func (s *Store) MigrateDown(ctx context.Context) (Migration, error) {
 		provider, err := s.provider(st.Layout)
 		if err != nil {
 			return err
+		}
+		if applied := len(st.Migrations) - len(st.Pending()); applied > 0 && st.Migrations[applied-1].Version == jobsSince {
+			if err := s.migrateJobs(ctx, rivermigrate.DirectionDown); err != nil {
+				return fmt.Errorf("the job queue's tables: %w", err)
+			}
 		}
 		result, err := provider.Down(ctx)
 		if err != nil {

@@ -28,6 +28,9 @@ func (s *Store) SchemaReady(ctx context.Context) error {
 	case len(pending) > 0:
 		return media.Faultf(media.Invalid, op, "the database lacks %s: %s", pending[0], hintMigrate)
 	}
+	if err := s.jobsReady(limited, op); err != nil {
+		return fault(ctx, op, err)
+	}
 	problems, err := s.checkColumns(limited)
 	if err != nil {
 		return fault(ctx, op, err)

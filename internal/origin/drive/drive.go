@@ -29,6 +29,7 @@ import (
 type Origin struct {
 	service   *drivev3.Service
 	transport *http.Transport
+	client    *http.Client
 	tokens    *warmTokens // nil without authentication
 
 	mu sync.Mutex
@@ -49,6 +50,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Origin, error) {
 		o.tokens = newWarmTokens(source, log)
 		client.Transport = &oauth2.Transport{Base: o.transport, Source: o.tokens}
 	}
+	o.client = client
 	options := []option.ClientOption{option.WithHTTPClient(client)}
 	if cfg.Endpoint != "" {
 		options = append(options, option.WithEndpoint(strings.TrimSuffix(cfg.Endpoint, "/")+"/"))

@@ -1,0 +1,62 @@
+// Package archive has the words of where recordings are put for good. The places
+// themselves stand with the origins that read them back: origin/local, origin/drive.
+package archive
+
+import "context"
+
+// Item is a file to be archived.
+type Item struct {
+	// Key is where it goes, given by NewKey before: an upload that is tried again ends
+	// in the same place and makes no second file.
+	Key string
+	// Replace gives the object of that key a new version, instead of creating it.
+	Replace bool
+	Path    string // the file on our disk
+	Size    int64  // bytes
+	MD5     string // of the file, lower-case hex
+	Name    string // for people
+	Folder  string // the place's own name of a folder, or "" for its default
+	// Properties are found again by List where the place keeps such things.
+	Properties map[string]string
+	// Session is what an interrupted upload left behind, or "". It is a secret.
+	Session string
+	// SaveSession is told of each new session, to survive a restart. An error ends the
+	// upload.
+	SaveSession func(session string) error
+}
+
+// Stored is an object as the archive itself tells of it.
+type Stored struct {
+	Key     string
+	Size    int64
+	MD5     string // lower-case hex, "" when the place does not tell
+	Version string
+	Folder  string
+	// URL opens it for people who may see it, or "".
+	URL string
+}
+
+// Same reports whether the archive holds exactly these bytes, as far as it tells:
+// a place that names no checksum proves nothing.
+func (s Stored) Same(size int64, md5 string) bool {
+	return s.Size == size && s.MD5 != "" && s.MD5 == md5
+}
+
+// Archive is a place. All methods are safe for concurrent use; errors have a
+// media.Kind. Quota (reason storageQuotaExceeded among others) means full.
+type Archive interface {
+	// Provider is its name in the catalog.
+	Provider() string
+	// NewKey gives a key nobody uses. It costs the place nothing if it is never used.
+	NewKey(ctx context.Context, hint string) (string, error)
+	// Put stores the item's bytes and returns what the archive then says of it.
+	// Putting the same bytes again is harmless.
+	Put(ctx context.Context, item Item) (Stored, error)
+	// Stat tells of an object. NotFound: it is not there, or in the bin.
+	Stat(ctx context.Context, key string) (Stored, error)
+	// Remove deletes an object, or bins it where that is all that is allowed. One that
+	// is not there is no error.
+	Remove(ctx context.Context, key string) error
+	// List calls each for every object that a syncer has put there, until an error.
+	List(ctx context.Context, each func(Stored) error) error
+}

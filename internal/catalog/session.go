@@ -1,0 +1,81 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// Session runs queries for the ledger, in PostgreSQL's spelling ($1, public.,
+// lectern.), on whichever database this is. Times are given and read as Stamp. It is
+// used by one goroutine.
+type Session struct {
+	store *Store
+	on    session
+	tx    *sql.Tx
+}
+
+// Stamp is a moment in a column, NULL when it is the zero time: see StampOf.
+type Stamp = stamp
+
+// StampOf is a moment as columns hold it.
+func StampOf(t time.Time) Stamp { return stampOf(t) }
+
+// View runs reads that need no transaction.
+func (s *Store) View(ctx context.Context, op string, f func(Session) error) error {
+	return fault(ctx, op, f(Session{store: s, on: s.db}))
+}
+
+// Update runs f in one transaction: all of it is kept, or nothing. On SQLite there
+// is one writer at a time from the beginning on.
+func (s *Store) Update(ctx context.Context, op string, f func(Session) error) error {
+	return s.write(ctx, op, func(tx *sql.Tx) error { return f(Session{store: s, on: tx, tx: tx}) })
+}
+
+// Tx is the transaction itself, for the job queue, which puts a job into it. nil
+// outside Update.
+func (x Session) Tx() *sql.Tx { return x.tx }
+
+// One scans the first row of an answer, or gives sql.ErrNoRows.
+func (x Session) One(ctx context.Context, query string, args []any, dest ...any) error {
+	return x.store.one(ctx, x.on, query, args, dest...)
+}
+
+// Each calls row for every row of an answer, in order.
+func (x Session) Each(ctx context.Context, query string, args []any, row func(scan func(...any) error) error) error {
+	return x.store.each(ctx, x.on, query, args, row)
+}
+
+// Exec runs a statement and tells how many rows it touched.
+func (x Session) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	result, err := x.on.ExecContext(ctx, x.store.dialect.spell(query), x.store.dialect.bind(args)...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// Lock ends a SELECT that must hold its rows until the transaction ends. SQLite
+// holds everything anyway.
+func (x Session) Lock() string {
+	if x.store.dialect == sqlite {
+		return ""
+	}
+	return " FOR UPDATE"
+}
+
+// HasTable looks for a table of the platform's that not every database has.
+func (x Session) HasTable(ctx context.Context, table string) (bool, error) {
+	return x.store.tableExists(ctx, "public", table)
+}
+
+// Fault gives a raw error of the database its Kind, for those who look at it before
+// View or Update has.
+func Fault(ctx context.Context, op string, err error) error { return fault(ctx, op, err) }
+
+// IsNotFound reports that a row is not there, whoever says so.
+func IsNotFound(err error) bool {
+	return media.KindOf(fault(context.Background(), "", err)) == media.NotFound
+}

@@ -1,0 +1,123 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+)
+
+// Event is an authentic webhook.
+type Event struct {
+	ID          int64
+	Identity    string
+	Name        string
+	AccountID   string
+	TeacherID   int64 // of the tenant it came through; 0 = none
+	MeetingUUID string
+	Time        int64 // event_ts, milliseconds
+	ReceivedAt  time.Time
+	Body        string // without secrets
+	SealedToken string
+	State       string // new, done, ignored
+	Note        string
+}
+
+// AddEvent keeps an event unless it is known. It returns its id and whether it is
+// new. A known one with a later event_ts takes that time: the same thing happened
+// again, and again says whether it has to be looked at once more.
+func AddEvent(ctx context.Context, x Session, e Event) (id int64, isNew, again bool, err error) {
+	err = x.One(ctx, `INSERT INTO lectern.lectern_zoom_events
+			(identity, event, account_id, teacher_id, meeting_uuid, event_ts, received_at, body, sealed_token, state)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		ON CONFLICT (identity) DO NOTHING RETURNING id`,
+		[]any{e.Identity, clip(e.Name, 200), e.AccountID, e.TeacherID, e.MeetingUUID, e.Time, stamp(e.ReceivedAt), e.Body, e.SealedToken, e.State}, &id)
+	if err == nil {
+		return id, true, false, nil
+	}
+	if !catalog.IsNotFound(err) {
+		return 0, false, false, err
+	}
+	var before int64
+	if err := x.One(ctx, `SELECT id, event_ts FROM lectern.lectern_zoom_events WHERE identity = $1`, []any{e.Identity}, &id, &before); err != nil {
+		return 0, false, false, err
+	}
+	_, err = x.Exec(ctx, `UPDATE lectern.lectern_zoom_events SET deliveries = deliveries + 1, event_ts = CASE WHEN event_ts < $2 THEN $2 ELSE event_ts END,
+			sealed_token = CASE WHEN $3 = '' THEN sealed_token ELSE $3 END WHERE id = $1`, id, e.Time, e.SealedToken)
+	return id, false, e.Time > before, err
+}
+
+const eventColumns = `SELECT id, identity, event, account_id, teacher_id, meeting_uuid, event_ts, received_at, body, sealed_token, state, note FROM lectern.lectern_zoom_events `
+
+// LoadEvent finds an event.
+func LoadEvent(ctx context.Context, x Session, id int64) (Event, error) {
+	var e Event
+	err := scanEvent(&e)(func(dest ...any) error { return x.One(ctx, eventColumns+`WHERE id = $1`, []any{id}, dest...) })
+	return e, err
+}
+
+func scanEvent(e *Event) func(scan func(...any) error) error {
+	return func(scan func(...any) error) error {
+		var at catalog.Stamp
+		err := scan(&e.ID, &e.Identity, &e.Name, &e.AccountID, &e.TeacherID, &e.MeetingUUID, &e.Time, &at, &e.Body, &e.SealedToken, &e.State, &e.Note)
+		e.ReceivedAt = at.Time
+		return err
+	}
+}
+
+// EventsOf gives the events that name a meeting, in order of arrival.
+func EventsOf(ctx context.Context, x Session, uuid string) ([]Event, error) {
+	var out []Event
+	err := x.Each(ctx, eventColumns+`WHERE meeting_uuid = $1 ORDER BY id`, []any{uuid}, func(scan func(...any) error) error {
+		var e Event
+		err := scanEvent(&e)(scan)
+		out = append(out, e)
+		return err
+	})
+	return out, err
+}
+
+// SettleEvent says what became of an event.
+func SettleEvent(ctx context.Context, x Session, id int64, state, note string) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_events SET state = $2, note = $3 WHERE id = $1`, id, state, clip(note, 500))
+	return err
+}
+
+// Tenant is a Zoom app with a secret token of its own.
+type Tenant struct {
+	ID            string
+	TeacherID     int64
+	AccountID     string // of Zoom, "" when it is not checked
+	SealedSecrets string
+	CreatedAt     time.Time
+}
+
+// Tenants lists all tenants by id; there is one for a few teachers.
+func Tenants(ctx context.Context, x Session) ([]Tenant, error) {
+	var out []Tenant
+	err := x.Each(ctx, `SELECT id, teacher_id, account_id, secrets, created_at FROM lectern.lectern_zoom_tenants ORDER BY id`, nil, func(scan func(...any) error) error {
+		var (
+			t  Tenant
+			at catalog.Stamp
+		)
+		err := scan(&t.ID, &t.TeacherID, &t.AccountID, &t.SealedSecrets, &at)
+		t.CreatedAt = at.Time
+		out = append(out, t)
+		return err
+	})
+	return out, err
+}
+
+// PutTenant adds a tenant or changes its secrets.
+func PutTenant(ctx context.Context, x Session, t Tenant) error {
+	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_zoom_tenants (id, teacher_id, account_id, secrets, created_at) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (id) DO UPDATE SET teacher_id = excluded.teacher_id, account_id = excluded.account_id, secrets = excluded.secrets`,
+		t.ID, t.TeacherID, t.AccountID, t.SealedSecrets, stamp(t.CreatedAt))
+	return err
+}
+
+// DropTenant removes a tenant and says whether there was one.
+func DropTenant(ctx context.Context, x Session, id string) (bool, error) {
+	n, err := x.Exec(ctx, `DELETE FROM lectern.lectern_zoom_tenants WHERE id = $1`, id)
+	return n > 0, err
+}

@@ -1,0 +1,157 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+)
+
+// The states of an ingest.
+const (
+	Waiting = "waiting" // queued, settling, or between two tries
+	Working = "working" // a syncer is at it
+	Done    = "done"    // archived and verified; more may come
+	Failed  = "failed"  // for good, or until something changes; Reason says why
+	Removed = "removed" // the recording was removed here: it does not come back
+)
+
+// Ingest is how one lesson gets its recording.
+type Ingest struct {
+	ID          int64
+	LessonID    int64 // 0 when the lesson is gone
+	RecordingID int64 // 0 before there is a row, or when it is gone
+	TeacherID   int64 // the lesson's, who pays
+	State       string
+	Reason      string
+	Detail      string
+	// Wanted counts the times somebody asked for it; a worker that finds it higher than
+	// when it began goes round once more.
+	Wanted       int64
+	Attempts     int64
+	FailingSince time.Time
+	Owner        string // the syncer at work
+	Provider     string
+	ArchiveKey   string // given before the first byte goes up
+	// ArchivedParts are the files that the archive holds, as uuid/file, a line each.
+	ArchivedParts   string
+	ArchivedVersion string
+	Size            int64
+	MD5             string
+	VerifiedAt      time.Time
+	Need            int64 // bytes it waits for, with Reason quota_exceeded
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+}
+
+// Parts are the archived files, as uuid/file.
+func (i Ingest) Parts() []string {
+	if i.ArchivedParts == "" {
+		return nil
+	}
+	return strings.Split(i.ArchivedParts, "\n")
+}
+
+// Archived reports whether the archive holds something verified.
+func (i Ingest) Archived() bool { return !i.VerifiedAt.IsZero() }
+
+const ingestColumns = `SELECT id, lesson_id, recording_id, teacher_id, state, reason, detail, wanted, attempts, failing_since, owner,
+	provider, archive_key, archived_parts, archived_version, size, md5, verified_at, need, created_at, updated_at FROM lectern.lectern_ingests `
+
+func ingests(ctx context.Context, x Session, rest string, args ...any) ([]Ingest, error) {
+	var out []Ingest
+	err := x.Each(ctx, ingestColumns+rest, args, func(scan func(...any) error) error {
+		var (
+			i                                   Ingest
+			lesson, recording                   sql.NullInt64
+			failing, verified, created, updated catalog.Stamp
+		)
+		err := scan(&i.ID, &lesson, &recording, &i.TeacherID, &i.State, &i.Reason, &i.Detail, &i.Wanted, &i.Attempts, &failing, &i.Owner,
+			&i.Provider, &i.ArchiveKey, &i.ArchivedParts, &i.ArchivedVersion, &i.Size, &i.MD5, &verified, &i.Need, &created, &updated)
+		i.LessonID, i.RecordingID = lesson.Int64, recording.Int64
+		i.FailingSince, i.VerifiedAt, i.CreatedAt, i.UpdatedAt = failing.Time, verified.Time, created.Time, updated.Time
+		out = append(out, i)
+		return err
+	})
+	return out, err
+}
+
+func oneIngest(ctx context.Context, x Session, rest string, args ...any) (Ingest, error) {
+	found, err := ingests(ctx, x, rest, args...)
+	if err == nil && len(found) == 0 {
+		return Ingest{}, sql.ErrNoRows
+	}
+	if err != nil {
+		return Ingest{}, err
+	}
+	return found[0], nil
+}
+
+// LoadIngest finds an ingest; with lock it stays as it is until the transaction ends.
+func LoadIngest(ctx context.Context, x Session, id int64, lock bool) (Ingest, error) {
+	rest := `WHERE id = $1`
+	if lock {
+		rest += x.Lock()
+	}
+	return oneIngest(ctx, x, rest, id)
+}
+
+// IngestOfLesson finds a lesson's ingest.
+func IngestOfLesson(ctx context.Context, x Session, lesson int64) (Ingest, error) {
+	return oneIngest(ctx, x, `WHERE lesson_id = $1`, lesson)
+}
+
+// IngestOfRecording finds the ingest that made a recording.
+func IngestOfRecording(ctx context.Context, x Session, recording int64) (Ingest, error) {
+	return oneIngest(ctx, x, `WHERE recording_id = $1`, recording)
+}
+
+// IngestsIn are the ingests in a state, oldest first.
+func IngestsIn(ctx context.Context, x Session, state string) ([]Ingest, error) {
+	return ingests(ctx, x, `WHERE state = $1 ORDER BY id`, state)
+}
+
+// AllIngests are all of them.
+func AllIngests(ctx context.Context, x Session) ([]Ingest, error) {
+	return ingests(ctx, x, `ORDER BY id`)
+}
+
+// Want asks for a lesson's recording: the ingest is made, or told that somebody
+// asked again. The row is held until the transaction ends.
+func Want(ctx context.Context, x Session, l Lesson, now time.Time) (i Ingest, isNew bool, err error) {
+	var id int64
+	err = x.One(ctx, `INSERT INTO lectern.lectern_ingests (lesson_id, teacher_id, created_at, updated_at) VALUES ($1, $2, $3, $3)
+		ON CONFLICT (lesson_id) DO NOTHING RETURNING id`, []any{l.ID, l.TeacherID, stamp(now)}, &id)
+	switch {
+	case err == nil:
+		isNew = true
+	case catalog.IsNotFound(err):
+		if err := x.One(ctx, `UPDATE lectern.lectern_ingests SET wanted = wanted + 1 WHERE lesson_id = $1 RETURNING id`, []any{l.ID}, &id); err != nil {
+			return Ingest{}, false, err
+		}
+	default:
+		return Ingest{}, false, err
+	}
+	i, err = LoadIngest(ctx, x, id, true)
+	return i, isNew, err
+}
+
+// Save writes back what changes while an ingest is worked on, and only if owner is
+// still the one at work: false means that somebody else has taken it over.
+func Save(ctx context.Context, x Session, i Ingest, owner string, now time.Time) (bool, error) {
+	n, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET recording_id = $3, teacher_id = $4, state = $5, reason = $6, detail = $7, attempts = $8, failing_since = $9,
+			owner = $10, provider = $11, archive_key = $12, archived_parts = $13, archived_version = $14, size = $15, md5 = $16, verified_at = $17, need = $18, updated_at = $19
+		WHERE id = $1 AND owner = $2`,
+		i.ID, owner, sql.NullInt64{Int64: i.RecordingID, Valid: i.RecordingID != 0}, i.TeacherID, i.State, i.Reason, clip(i.Detail, 1000), i.Attempts, stamp(i.FailingSince),
+		i.Owner, i.Provider, i.ArchiveKey, i.ArchivedParts, i.ArchivedVersion, i.Size, i.MD5, stamp(i.VerifiedAt), i.Need, stamp(now))
+	return n > 0, err
+}
+
+// OldestUnarchived is since when the longest waiting ingest waits, zero for none.
+func OldestUnarchived(ctx context.Context, x Session) (time.Time, error) {
+	var at catalog.Stamp
+	err := x.One(ctx, `SELECT MIN(created_at) FROM lectern.lectern_ingests WHERE verified_at IS NULL AND state <> 'removed'`, nil, &at)
+	return at.Time, err
+}

@@ -1,0 +1,191 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+)
+
+// Meeting is a recorded meeting as Zoom told of it.
+type Meeting struct {
+	UUID        string
+	AccountID   string
+	MeetingID   string
+	HostID      string
+	TeacherID   int64 // through whose credentials it is reached; 0 = not known yet
+	Topic       string
+	Start       time.Time
+	Duration    time.Duration
+	LessonID    int64 // 0 while it matches none
+	Note        string
+	SealedToken string
+	FirstSeen   time.Time
+	LastSeen    time.Time
+	AlertedAt   time.Time
+	Files       []File
+}
+
+// File is a file of a meeting's recording.
+type File struct {
+	MeetingUUID string
+	ID          string
+	Type, View  string
+	Status      string
+	Start, End  time.Time
+	Size        int64
+	DownloadURL string
+	ArchivedAt  time.Time // part of the verified archive since
+	TrashedAt   time.Time // by us, at Zoom
+	GoneAt      time.Time // by others, at Zoom
+}
+
+// PutMeeting adds what Zoom says of a meeting, or brings it up to date; what is
+// empty in m is left as it was. Files that m does not name stay.
+func PutMeeting(ctx context.Context, x Session, m Meeting, now time.Time) error {
+	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_zoom_meetings AS k
+			(uuid, account_id, meeting_id, host_id, teacher_id, topic, start_time, seconds, sealed_token, first_seen_at, last_seen_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+		ON CONFLICT (uuid) DO UPDATE SET
+			account_id = COALESCE(NULLIF(excluded.account_id, ''), k.account_id), meeting_id = COALESCE(NULLIF(excluded.meeting_id, ''), k.meeting_id),
+			host_id = COALESCE(NULLIF(excluded.host_id, ''), k.host_id), teacher_id = CASE WHEN excluded.teacher_id = 0 THEN k.teacher_id ELSE excluded.teacher_id END,
+			topic = COALESCE(NULLIF(excluded.topic, ''), k.topic), start_time = COALESCE(excluded.start_time, k.start_time),
+			seconds = CASE WHEN excluded.seconds = 0 THEN k.seconds ELSE excluded.seconds END,
+			sealed_token = COALESCE(NULLIF(excluded.sealed_token, ''), k.sealed_token), last_seen_at = excluded.last_seen_at`,
+		m.UUID, m.AccountID, m.MeetingID, m.HostID, m.TeacherID, clip(m.Topic, 500), stamp(m.Start), int64(m.Duration/time.Second), m.SealedToken, stamp(now))
+	if err != nil {
+		return err
+	}
+	for _, f := range m.Files {
+		if f.ID == "" {
+			continue
+		}
+		_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_zoom_files AS k (meeting_uuid, file_id, type, view, status, start_time, end_time, size, download_url)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+			ON CONFLICT (meeting_uuid, file_id) DO UPDATE SET
+				type = COALESCE(NULLIF(excluded.type, ''), k.type), view = COALESCE(NULLIF(excluded.view, ''), k.view),
+				status = CASE WHEN k.status = 'completed' THEN k.status ELSE excluded.status END,
+				start_time = COALESCE(excluded.start_time, k.start_time), end_time = COALESCE(excluded.end_time, k.end_time),
+				size = CASE WHEN excluded.size = 0 THEN k.size ELSE excluded.size END,
+				download_url = COALESCE(NULLIF(excluded.download_url, ''), k.download_url)`,
+			m.UUID, f.ID, f.Type, clip(f.View, 200), f.Status, stamp(f.Start), stamp(f.End), f.Size, f.DownloadURL)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const meetingColumns = `SELECT uuid, account_id, meeting_id, host_id, teacher_id, topic, start_time, seconds, lesson_id, note, sealed_token, first_seen_at, last_seen_at, alerted_at
+	FROM lectern.lectern_zoom_meetings `
+
+func scanMeeting(scan func(...any) error) (Meeting, error) {
+	var (
+		m                           Meeting
+		start, first, last, alerted catalog.Stamp
+		seconds                     int64
+		lesson                      sql.NullInt64
+	)
+	err := scan(&m.UUID, &m.AccountID, &m.MeetingID, &m.HostID, &m.TeacherID, &m.Topic, &start, &seconds, &lesson, &m.Note, &m.SealedToken, &first, &last, &alerted)
+	m.Start, m.FirstSeen, m.LastSeen, m.AlertedAt = start.Time, first.Time, last.Time, alerted.Time
+	m.Duration, m.LessonID = time.Duration(seconds)*time.Second, lesson.Int64
+	return m, err
+}
+
+// meetings reads whole meetings, their files included.
+func meetings(ctx context.Context, x Session, where string, args ...any) ([]Meeting, error) {
+	var out []Meeting
+	err := x.Each(ctx, meetingColumns+where, args, func(scan func(...any) error) error {
+		m, err := scanMeeting(scan)
+		out = append(out, m)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		if out[i].Files, err = filesOf(ctx, x, out[i].UUID); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func filesOf(ctx context.Context, x Session, uuid string) ([]File, error) {
+	var out []File
+	err := x.Each(ctx, `SELECT meeting_uuid, file_id, type, view, status, start_time, end_time, size, download_url, archived_at, trashed_at, gone_at
+		FROM lectern.lectern_zoom_files WHERE meeting_uuid = $1 ORDER BY start_time, file_id`, []any{uuid}, func(scan func(...any) error) error {
+		var (
+			f                                   File
+			start, end, archived, trashed, gone catalog.Stamp
+		)
+		err := scan(&f.MeetingUUID, &f.ID, &f.Type, &f.View, &f.Status, &start, &end, &f.Size, &f.DownloadURL, &archived, &trashed, &gone)
+		f.Start, f.End, f.ArchivedAt, f.TrashedAt, f.GoneAt = start.Time, end.Time, archived.Time, trashed.Time, gone.Time
+		out = append(out, f)
+		return err
+	})
+	return out, err
+}
+
+// LoadMeeting finds a meeting. media.NotFound: never heard of it.
+func LoadMeeting(ctx context.Context, x Session, uuid string) (Meeting, error) {
+	found, err := meetings(ctx, x, `WHERE uuid = $1`, uuid)
+	if err != nil {
+		return Meeting{}, err
+	}
+	if len(found) == 0 {
+		return Meeting{}, sql.ErrNoRows
+	}
+	return found[0], nil
+}
+
+// MeetingsOf are the meetings that belong to a lesson, in time order.
+func MeetingsOf(ctx context.Context, x Session, lesson int64) ([]Meeting, error) {
+	return meetings(ctx, x, `WHERE lesson_id = $1 ORDER BY start_time, uuid`, lesson)
+}
+
+// Unmatched are the meetings that belong to no lesson yet, seen since a moment.
+func Unmatched(ctx context.Context, x Session, since time.Time) ([]Meeting, error) {
+	return meetings(ctx, x, `WHERE lesson_id IS NULL AND last_seen_at >= $1 ORDER BY first_seen_at, uuid`, stamp(since))
+}
+
+// Assign says which lesson a meeting belongs to, or with 0 why it belongs to none.
+func Assign(ctx context.Context, x Session, uuid string, lesson, teacher int64, note string) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_meetings SET lesson_id = $2, teacher_id = CASE WHEN $3 = 0 THEN teacher_id ELSE $3 END, note = $4 WHERE uuid = $1`,
+		uuid, sql.NullInt64{Int64: lesson, Valid: lesson != 0}, teacher, clip(note, 300))
+	return err
+}
+
+// MarkAlerted remembers that an unmatched meeting has been told of.
+func MarkAlerted(ctx context.Context, x Session, uuid string, now time.Time) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_meetings SET alerted_at = $2 WHERE uuid = $1`, uuid, stamp(now))
+	return err
+}
+
+// MarkGone says that Zoom's copy of files is gone, or with the zero time that it is
+// back. files empty means all of the meeting's.
+func MarkGone(ctx context.Context, x Session, uuid string, files []string, at time.Time) error {
+	if len(files) == 0 {
+		_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET gone_at = $2 WHERE meeting_uuid = $1`, uuid, stamp(at))
+		return err
+	}
+	for _, id := range files {
+		if _, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET gone_at = $3 WHERE meeting_uuid = $1 AND file_id = $2`, uuid, id, stamp(at)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MarkArchived says that a file is part of the verified archive.
+func MarkArchived(ctx context.Context, x Session, uuid, file string, at time.Time) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET archived_at = $3 WHERE meeting_uuid = $1 AND file_id = $2`, uuid, file, stamp(at))
+	return err
+}
+
+// MarkTrashed says that a file was put into Zoom's trash by us.
+func MarkTrashed(ctx context.Context, x Session, uuid, file string, at time.Time) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET trashed_at = $3 WHERE meeting_uuid = $1 AND file_id = $2`, uuid, file, stamp(at))
+	return err
+}

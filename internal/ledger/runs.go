@@ -1,0 +1,116 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+)
+
+// Run is one run of a periodic job.
+type Run struct {
+	ID                int64
+	Kind              string
+	Started, Finished time.Time // Finished is zero while it runs
+	Outcome           string    // ok, failed
+	Summary           string    // JSON, or why it failed
+}
+
+// BeginRun notes that a periodic job begins.
+func BeginRun(ctx context.Context, x Session, kind string, now time.Time) (int64, error) {
+	var id int64
+	err := x.One(ctx, `INSERT INTO lectern.lectern_runs (kind, started_at) VALUES ($1, $2) RETURNING id`, []any{kind, stamp(now)}, &id)
+	return id, err
+}
+
+// EndRun notes how it ended, and forgets runs older than 90 days.
+func EndRun(ctx context.Context, x Session, id int64, outcome, summary string, now time.Time) error {
+	if _, err := x.Exec(ctx, `UPDATE lectern.lectern_runs SET finished_at = $2, outcome = $3, summary = $4 WHERE id = $1`, id, stamp(now), outcome, clip(summary, 4000)); err != nil {
+		return err
+	}
+	_, err := x.Exec(ctx, `DELETE FROM lectern.lectern_runs WHERE started_at < $1`, stamp(now.AddDate(0, 0, -90)))
+	return err
+}
+
+// LastRun is the latest run of a kind that ended well, or the zero Run.
+func LastRun(ctx context.Context, x Session, kind string) (Run, error) {
+	var (
+		r                 Run
+		started, finished catalog.Stamp
+	)
+	err := x.One(ctx, `SELECT id, kind, started_at, finished_at, outcome, summary FROM lectern.lectern_runs WHERE kind = $1 AND outcome = 'ok' ORDER BY started_at DESC, id DESC LIMIT 1`,
+		[]any{kind}, &r.ID, &r.Kind, &started, &finished, &r.Outcome, &r.Summary)
+	if catalog.IsNotFound(err) {
+		return Run{}, nil
+	}
+	r.Started, r.Finished = started.Time, finished.Time
+	return r, err
+}
+
+// Alert is what was last told under a key.
+type Alert struct {
+	Key, State string
+	Since      time.Time
+}
+
+// SetAlert remembers the state of what an alert is about. changed says that it is
+// another than was told last; "" is the good state, of which nothing is known.
+func SetAlert(ctx context.Context, x Session, key, state, text string, now time.Time) (changed bool, since time.Time, err error) {
+	var (
+		before string
+		at     catalog.Stamp
+	)
+	err = x.One(ctx, `SELECT state, since FROM lectern.lectern_alerts WHERE key = $1`+x.Lock(), []any{key}, &before, &at)
+	if err != nil && !catalog.IsNotFound(err) {
+		return false, time.Time{}, err
+	}
+	if before == state {
+		return false, at.Time, nil
+	}
+	since = now
+	if before != "" {
+		since = at.Time // it has been bad since then, now in another way; or it ends
+	}
+	if state == "" {
+		_, err = x.Exec(ctx, `DELETE FROM lectern.lectern_alerts WHERE key = $1`, key)
+		return true, since, err
+	}
+	_, err = x.Exec(ctx, `INSERT INTO lectern.lectern_alerts (key, state, since, text) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (key) DO UPDATE SET state = excluded.state, text = excluded.text`, key, state, stamp(since), clip(text, 2000))
+	return true, since, err
+}
+
+// Beat says that a syncer is alive.
+func Beat(ctx context.Context, x Session, id string, now time.Time) error {
+	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_syncers (id, started_at, beat_at) VALUES ($1, $2, $2)
+		ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at`, id, stamp(now))
+	return err
+}
+
+// Leave says that a syncer ends.
+func Leave(ctx context.Context, x Session, id string) error {
+	_, err := x.Exec(ctx, `DELETE FROM lectern.lectern_syncers WHERE id = $1`, id)
+	return err
+}
+
+// Syncer is one that was alive at BeatAt.
+type Syncer struct {
+	ID     string
+	BeatAt time.Time
+}
+
+// Syncers are all that have not left.
+func Syncers(ctx context.Context, x Session) ([]Syncer, error) {
+	var out []Syncer
+	err := x.Each(ctx, `SELECT id, beat_at FROM lectern.lectern_syncers ORDER BY id`, nil, func(scan func(...any) error) error {
+		var (
+			s  Syncer
+			at catalog.Stamp
+		)
+		err := scan(&s.ID, &at)
+		s.BeatAt = at.Time
+		out = append(out, s)
+		return err
+	})
+	return out, err
+}

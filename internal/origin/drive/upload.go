@@ -1,0 +1,297 @@
+package drive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	drivev3 "google.golang.org/api/drive/v3"
+	"google.golang.org/api/googleapi"
+
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// The library's own resumable upload cannot be taken up by another process, gives a
+// chunk 32 seconds and holds it in memory: Lectern speaks the protocol itself.
+// https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumable
+
+const (
+	// uploadChunk is one request's bytes, a multiple of 256 KiB as Drive asks. A lost
+	// connection costs at most this.
+	uploadChunk = 32 << 20
+	// uploadStall is how long a request may move no byte and get no answer.
+	uploadStall = 60 * time.Second
+	// freshStarts bounds how often a session that is gone is begun anew.
+	freshStarts = 3
+)
+
+// waits is how patient the archive is: before try n (from 1) of a request that
+// failed in passing, and how many tries there are.
+type waits struct {
+	tries  int
+	before func(n int) time.Duration
+}
+
+// patientWaits is what Google advises: truncated exponential backoff with jitter.
+var patientWaits = waits{tries: 6, before: func(n int) time.Duration {
+	return min(time.Second<<(n-1), 32*time.Second) + rand.N(time.Second)
+}}
+
+// patiently runs a small request again while its fault passes.
+func (a *Archive) patiently(ctx context.Context, request func() error) error {
+	for try := 1; ; try++ {
+		err := a.authorised(request)
+		if err == nil || try == a.waits.tries || !media.KindOf(fault("", err)).Passing() {
+			return err
+		}
+		if err := a.pause(ctx, try); err != nil {
+			return err
+		}
+	}
+}
+
+func (a *Archive) pause(ctx context.Context, n int) error {
+	select {
+	case <-ctx.Done():
+		return media.Fault(media.KindOf(ctx.Err()), "drive: wait", ctx.Err())
+	case <-time.After(a.waits.before(n)):
+		return nil
+	}
+}
+
+// Put uploads the item, taking up the session it names, and returns what Drive
+// then says of the file.
+func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, error) {
+	const op = "drive: upload"
+	if !fileID.MatchString(item.Key) {
+		return archive.Stored{}, media.Faultf(media.Invalid, op, "not a Drive file id")
+	}
+	f, err := os.Open(item.Path)
+	if err != nil {
+		return archive.Stored{}, media.Fault(media.Other, op, err)
+	}
+	defer f.Close()
+	session := item.Session
+	for range freshStarts {
+		if session == "" {
+			there, err := a.alreadyThere(ctx, &item)
+			if err != nil || there.Key != "" {
+				return there, err
+			}
+			if session, err = a.begin(ctx, item); err != nil {
+				return archive.Stored{}, err
+			}
+			if session == "" { // somebody created the file meanwhile
+				item.Replace = true
+				continue
+			}
+			if err := item.SaveSession(session); err != nil {
+				return archive.Stored{}, media.Fault(media.Other, op, err)
+			}
+		}
+		err := a.send(ctx, session, f, item.Size)
+		if errors.Is(err, errSessionGone) {
+			session = ""
+			continue
+		}
+		if err != nil {
+			return archive.Stored{}, err
+		}
+		return a.Stat(ctx, item.Key)
+	}
+	return archive.Stored{}, media.Faultf(media.Unavailable, op, "sessions do not last")
+}
+
+// alreadyThere looks whether the file is complete, as after a lost last answer; a
+// file of other content is to be replaced, never doubled.
+func (a *Archive) alreadyThere(ctx context.Context, item *archive.Item) (archive.Stored, error) {
+	stored, err := a.Stat(ctx, item.Key)
+	switch {
+	case err == nil && stored.Same(item.Size, item.MD5):
+		return stored, nil
+	case err == nil:
+		item.Replace = true
+	case media.KindOf(err) == media.NotFound:
+		item.Replace = false
+	default:
+		return archive.Stored{}, err
+	}
+	return archive.Stored{}, nil
+}
+
+// begin opens a session and gives its URI, which is a secret; "" when the id is in
+// use after all.
+func (a *Archive) begin(ctx context.Context, item archive.Item) (string, error) {
+	const op = "drive: begin upload"
+	meta := drivev3.File{Name: item.Name, MimeType: "video/mp4", AppProperties: map[string]string{markKey: markValue}}
+	maps.Copy(meta.AppProperties, item.Properties)
+	method, path := http.MethodPatch, "/upload/drive/v3/files/"+item.Key
+	if !item.Replace {
+		method, path = http.MethodPost, "/upload/drive/v3/files"
+		meta.Id = item.Key
+		if folder := a.folder(item); folder != "" {
+			meta.Parents = []string{folder}
+		}
+	}
+	body, err := json.Marshal(&meta)
+	if err != nil {
+		return "", media.Fault(media.Other, op, err)
+	}
+	target := googleapi.ResolveRelative(a.service.BasePath, path) + "?" + url.Values{
+		"uploadType": {"resumable"}, "supportsAllDrives": {"true"}, "fields": {"id"},
+	}.Encode()
+	session, inUse := "", false
+	err = a.patiently(ctx, func() error {
+		req, err := http.NewRequestWithContext(ctx, method, target, strings.NewReader(string(body)))
+		if err != nil {
+			return media.Fault(media.Invalid, op, err)
+		}
+		req.Header.Set("Content-Type", "application/json; charset=UTF-8")
+		req.Header.Set("X-Upload-Content-Type", "video/mp4")
+		req.Header.Set("X-Upload-Content-Length", strconv.FormatInt(item.Size, 10))
+		resp, err := a.client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode == http.StatusConflict {
+			inUse = true
+			return nil
+		}
+		if err := googleapi.CheckResponse(resp); err != nil {
+			return err
+		}
+		location, err := req.URL.Parse(resp.Header.Get("Location"))
+		if err != nil || resp.Header.Get("Location") == "" {
+			// Seen in practice: a success that does not say where to send the bytes.
+			return media.Faultf(media.Unavailable, op, "the answer names no session")
+		}
+		session = location.String()
+		return nil
+	})
+	if inUse {
+		return "", nil
+	}
+	return session, archiveFault(op, err)
+}
+
+var errSessionGone = errors.New("the upload session is gone")
+
+// send brings a session to its end from wherever it stands.
+func (a *Archive) send(ctx context.Context, session string, f *os.File, size int64) error {
+	const op = "drive: upload"
+	offset, done, err := a.ask(ctx, session, size)
+	failures := 0
+	for !done {
+		if err == nil {
+			before := offset
+			offset, done, err = a.sendChunk(ctx, session, f, offset, size)
+			if err == nil && offset > before {
+				failures = 0
+			}
+			if err == nil && !done && offset == before {
+				err = media.Faultf(media.Unavailable, op, "Drive keeps nothing of what is sent")
+			}
+			if err == nil {
+				continue
+			}
+		}
+		if errors.Is(err, errSessionGone) {
+			return err
+		}
+		failures++
+		if failures >= a.waits.tries || !media.KindOf(archiveFault(op, err)).Passing() {
+			return archiveFault(op, err)
+		}
+		if err := a.pause(ctx, failures); err != nil {
+			return err
+		}
+		// What was kept of a chunk whose answer is missing only Drive knows.
+		offset, done, err = a.ask(ctx, session, size)
+	}
+	return nil
+}
+
+// ask finds out where a session stands.
+func (a *Archive) ask(ctx context.Context, session string, size int64) (offset int64, done bool, err error) {
+	return a.put(ctx, session, http.NoBody, 0, "bytes */"+strconv.FormatInt(size, 10))
+}
+
+// sendChunk sends one chunk.
+func (a *Archive) sendChunk(ctx context.Context, session string, f *os.File, offset, size int64) (int64, bool, error) {
+	n := min(a.chunk, size-offset)
+	body := io.NewSectionReader(f, offset, n)
+	span := "bytes " + strconv.FormatInt(offset, 10) + "-" + strconv.FormatInt(offset+n-1, 10) + "/" + strconv.FormatInt(size, 10)
+	return a.put(ctx, session, body, n, span)
+}
+
+// put makes one request of the protocol and reads where the session stands then.
+func (a *Archive) put(ctx context.Context, session string, body io.Reader, length int64, span string) (offset int64, done bool, err error) {
+	const op = "drive: upload"
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	moving := &moving{Reader: body}
+	moving.timer = time.AfterFunc(uploadStall, func() { moving.stalled.Store(true); cancel() })
+	defer moving.timer.Stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, session, moving)
+	if err != nil {
+		return 0, false, media.Faultf(media.Invalid, op, "the session cannot be used")
+	}
+	if length == 0 {
+		req.Body = http.NoBody
+	}
+	req.ContentLength = length
+	req.Header.Set("Content-Range", span)
+	resp, err := a.client.Do(req)
+	if err != nil {
+		if moving.stalled.Load() {
+			return 0, false, media.Faultf(media.Timeout, op, "no byte moved for %s", uploadStall)
+		}
+		return 0, false, err
+	}
+	defer resp.Body.Close()
+	switch status := resp.StatusCode; {
+	case status == http.StatusPermanentRedirect: // 308, here "Resume Incomplete"
+		return kept(resp.Header.Get("Range")), false, nil
+	case status == http.StatusOK, status == http.StatusCreated:
+		_, _ = io.CopyN(io.Discard, resp.Body, 1<<20)
+		return 0, true, nil
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return 0, false, errSessionGone
+	default:
+		return 0, false, googleapi.CheckResponse(resp)
+	}
+}
+
+// kept reads "bytes=0-N": N+1 bytes have been kept. Without the header it is none.
+func kept(h string) int64 {
+	_, last, ok := strings.Cut(strings.TrimPrefix(h, "bytes="), "-")
+	n, err := strconv.ParseInt(last, 10, 64)
+	if !ok || err != nil || n < 0 {
+		return 0
+	}
+	return n + 1
+}
+
+// moving notices when nobody reads any more: the connection is stuck.
+type moving struct {
+	io.Reader
+	timer   *time.Timer
+	stalled atomic.Bool
+}
+
+func (m *moving) Read(p []byte) (int, error) {
+	m.timer.Reset(uploadStall)
+	return m.Reader.Read(p)
+}

@@ -1,0 +1,199 @@
+package local
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// shelf is the folder below the root that new recordings go to; what an operator
+// put elsewhere is never listed as ours.
+const shelf = "lessons"
+
+// Archive puts recordings into the folder. It implements archive.Archive.
+type Archive struct {
+	root *os.Root
+}
+
+// NewArchive opens the folder, which is made when it is not there.
+func NewArchive(cfg Config) (*Archive, error) {
+	if err := os.MkdirAll(cfg.Root, 0o750); err != nil {
+		return nil, fmt.Errorf("origin-local-root: %w", err)
+	}
+	root, err := os.OpenRoot(cfg.Root)
+	if err != nil {
+		return nil, fmt.Errorf("origin-local-root: %w", err)
+	}
+	return &Archive{root: root}, nil
+}
+
+// Close gives the folder back.
+func (a *Archive) Close() error { return a.root.Close() }
+
+// Provider implements archive.Archive.
+func (a *Archive) Provider() string { return media.ProviderLocal }
+
+// NewKey gives lessons/YEAR/HINT-RANDOM.mp4.
+func (a *Archive) NewKey(_ context.Context, hint string) (string, error) {
+	return path.Join(shelf, time.Now().UTC().Format("2006"), hint+"-"+strings.ToLower(rand.Text()[:10])+".mp4"), nil
+}
+
+// Put copies the file beside its place, syncs it, and renames it: a reader sees the
+// old file or the new one, whole.
+func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, error) {
+	const op = "local: archive"
+	if stored, err := a.Stat(ctx, item.Key); err == nil && stored.Same(item.Size, item.MD5) {
+		return stored, nil
+	}
+	if !filepath.IsLocal(filepath.FromSlash(item.Key)) {
+		return archive.Stored{}, media.Faultf(media.Invalid, op, "the key is not a path below the folder")
+	}
+	if err := a.root.MkdirAll(path.Dir(item.Key), 0o750); err != nil {
+		return archive.Stored{}, archiveFault(ctx, op, err)
+	}
+	partial := path.Join(path.Dir(item.Key), "."+path.Base(item.Key)+".partial")
+	if err := a.copyIn(ctx, item, partial); err != nil {
+		return archive.Stored{}, archiveFault(ctx, op, errors.Join(err, a.root.RemoveAll(partial)))
+	}
+	if err := a.root.Rename(partial, item.Key); err != nil {
+		return archive.Stored{}, archiveFault(ctx, op, err)
+	}
+	if err := a.syncFolder(path.Dir(item.Key)); err != nil {
+		return archive.Stored{}, archiveFault(ctx, op, err)
+	}
+	return a.Stat(ctx, item.Key)
+}
+
+func (a *Archive) copyIn(ctx context.Context, item archive.Item, partial string) error {
+	in, err := os.Open(item.Path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := a.root.OpenFile(partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	const step = 64 << 20 // between two looks at ctx; within one the kernel copies
+	for {
+		n, err := io.CopyN(out, in, step)
+		if errors.Is(err, io.EOF) && n < step {
+			break
+		}
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return errors.Join(err, out.Close())
+		}
+	}
+	return errors.Join(out.Sync(), out.Close())
+}
+
+func (a *Archive) syncFolder(name string) error {
+	f, err := a.root.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// Stat reads the file whole for its checksum: it is the archive's own word for
+// what lies there.
+func (a *Archive) Stat(ctx context.Context, key string) (archive.Stored, error) {
+	const op = "local: look into the archive"
+	f, err := a.root.Open(key)
+	if err != nil {
+		return archive.Stored{}, archiveFault(ctx, op, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return archive.Stored{}, archiveFault(ctx, op, errors.Join(err, fs.ErrNotExist))
+	}
+	sum := md5.New()
+	if _, err := io.Copy(sum, contextReader{ctx, f}); err != nil {
+		return archive.Stored{}, archiveFault(ctx, op, err)
+	}
+	return archive.Stored{
+		Key: key, Size: info.Size(), MD5: hex.EncodeToString(sum.Sum(nil)),
+		Version: fmt.Sprintf("%d-%d", info.Size(), info.ModTime().UnixNano()),
+	}, nil
+}
+
+// contextReader ends when its context does.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// Remove deletes the file.
+func (a *Archive) Remove(ctx context.Context, key string) error {
+	if err := a.root.Remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return archiveFault(ctx, "local: remove", err)
+	}
+	return nil
+}
+
+// List walks what syncers have put there. Checksums are left out: they would mean
+// reading everything.
+func (a *Archive) List(ctx context.Context, each func(archive.Stored) error) error {
+	err := fs.WalkDir(a.root.FS(), shelf, func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), "."):
+			return nil
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return nil // removed meanwhile
+		}
+		return each(archive.Stored{Key: name, Size: info.Size()})
+	})
+	return archiveFault(ctx, "local: list the archive", err)
+}
+
+// archiveFault gives an error its Kind. What passes and what does not is told apart
+// for the one who tries again.
+func archiveFault(ctx context.Context, op string, err error) error {
+	var known *media.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return err
+	case ctx.Err() != nil:
+		return media.Fault(media.KindOf(ctx.Err()), op, ctx.Err())
+	case errors.Is(err, fs.ErrNotExist):
+		return media.Fault(media.NotFound, op, nil)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return &media.Error{Kind: media.Quota, Op: op, Reason: "disk_full", Err: err}
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return media.Fault(media.Denied, op, err)
+	default:
+		return media.Fault(media.Unavailable, op, err)
+	}
+}

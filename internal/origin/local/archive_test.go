@@ -1,0 +1,60 @@
+package local_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/archive/archivetest"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin/local"
+)
+
+func TestArchive(t *testing.T) {
+	archivetest.Conformance(t, func(t *testing.T) (archive.Archive, func(string) []byte) {
+		root := filepath.Join(t.TempDir(), "recordings")
+		a, err := local.NewArchive(local.Config{Root: root})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := a.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return a, func(key string) []byte {
+			data, err := os.ReadFile(filepath.Join(root, key))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return data
+		}
+	})
+}
+
+// TestArchiveKeepsBelowItsRoot: a key cannot lead out, and what an operator put
+// into the folder is not listed as a syncer's.
+func TestArchiveKeepsBelowItsRoot(t *testing.T) {
+	dir := t.TempDir()
+	root := filepath.Join(dir, "recordings")
+	a, err := local.NewArchive(local.Config{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	for _, key := range []string{"../escaped.mp4", "/escaped.mp4", "lessons/../../escaped.mp4"} {
+		if _, err := a.Put(t.Context(), archivetest.Item(t, key, 10, 1)); err == nil {
+			t.Errorf("%s was taken", key)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "mine.mp4"), []byte("an operator's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.List(t.Context(), func(s archive.Stored) error { t.Errorf("listed: %s", s.Key); return nil }); err != nil {
+		t.Error(err)
+	}
+	if _, err := a.Stat(t.Context(), "lessons"); media.KindOf(err) != media.NotFound {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+}
