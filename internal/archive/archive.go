@@ -2,7 +2,10 @@
 // themselves stand with the origins that read them back: origin/local, origin/drive.
 package archive
 
-import "context"
+import (
+	"context"
+	"io"
+)
 
 // Item is a file to be archived.
 type Item struct {
@@ -54,6 +57,8 @@ type Archive interface {
 	Put(ctx context.Context, item Item) (Stored, error)
 	// Stat tells of an object. NotFound: it is not there, or in the bin.
 	Stat(ctx context.Context, key string) (Stored, error)
+	// Open reads an object from its beginning; Close ends it early without harm.
+	Open(ctx context.Context, key string) (io.ReadCloser, error)
 	// Remove deletes an object, or bins it where that is all that is allowed. One that
 	// is not there is no error.
 	Remove(ctx context.Context, key string) error

@@ -34,6 +34,10 @@ func (s *Store) Update(ctx context.Context, op string, f func(Session) error) er
 	return s.write(ctx, op, func(tx *sql.Tx) error { return f(Session{store: s, on: tx, tx: tx}) })
 }
 
+// ErrRehearsal, returned from Update's function, takes everything back without being
+// an error.
+var ErrRehearsal = errRollback
+
 // Tx is the transaction itself, for the job queue, which puts a job into it. nil
 // outside Update.
 func (x Session) Tx() *sql.Tx { return x.tx }

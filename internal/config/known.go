@@ -2,17 +2,11 @@ package config
 
 import "strings"
 
-// elsewhere lists the settings of the other program: one file and one
-// environment serve both, so each knows the names of all. "!" marks secrets,
-// which may also be given as …_FILE.
+// elsewhere lists settings that neither program of this version reads, though the
+// contract knows them. "!" marks secrets, which may also be given as …_FILE.
 var elsewhere = strings.Fields(`
 	limit-playbacks-per-hour
-	origin-s3-url origin-azure-url
-	zoom-webhook-secret! zoom-webhook-tolerance zoom-api-url zoom-oauth-url zoom-download-hosts zoom-redirect-hosts
-	secrets-key!
-	sync-reconcile-every sync-lookback sync-usage-every sync-cleanup-at sync-trash-grace sync-settle
-	sync-delete-from-zoom sync-zoom-trash-after sync-provider sync-drive-folder sync-drive-shared-drive
-	sync-workers sync-reencode alert-urls!`)
+	origin-s3-url origin-azure-url`)
 
 // sections are the mappings a configuration file may hold, as paths.
 var sections = map[string]bool{

@@ -55,11 +55,11 @@ type exited struct{}
 
 // Parse reads args, environ and the configuration file into cli, which embeds
 // Settings and holds the commands. Errors are *Error; ErrDone after --help.
-func Parse(program, description string, cli interface{ settled() *Settings }, args, environ []string, stdout, stderr io.Writer) (_ *Parsed, err error) {
+func Parse(program, description string, cli Group, args, environ []string, stdout, stderr io.Writer) (_ *Parsed, err error) {
 	version, commit := Version()
 	parser, err := kong.New(cli,
 		kong.Name(program), kong.Description(description), kong.Writers(stdout, stderr),
-		kong.Vars{"version": fmt.Sprintf("%s %s (%s)", program, version, commit)},
+		kong.Vars{"version": fmt.Sprintf("%s %s (%s)", program, version, commit)}, varsOf(program),
 		kong.Exit(func(int) { panic(exited{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: false}),
 		kong.Help(helpWithEnvironment),
@@ -104,21 +104,44 @@ func Parse(program, description string, cli interface{ settled() *Settings }, ar
 	if err != nil {
 		return nil, &Error{Source: "command line", Problem: err.Error()}
 	}
-	s := cli.settled()
-	if name, problem := s.check(); name != "" {
+	cli.settle()
+	if name, problem := cli.check(); name != "" {
 		return nil, &Error{Setting: name, Source: values.sourceOf(name, args), Problem: problem}
 	}
 	return &Parsed{kong: ctx, Warnings: warnings}, nil
 }
 
-// knownOf lists this program's settings from its flags, and the other's.
+// varsOf are the defaults in which the programs differ.
+func varsOf(program string) kong.Vars {
+	if program == "syncer" {
+		return kong.Vars{"listen": "127.0.0.1:8081", "admin_listen": "127.0.0.1:9091"}
+	}
+	return kong.Vars{"listen": "127.0.0.1:8080", "admin_listen": "127.0.0.1:9090"}
+}
+
+// knownOf lists this program's settings from its flags, and the other's: one file
+// and one environment serve both.
 func knownOf(model *kong.Application) known {
 	all := known{}
-	for _, flag := range model.Flags {
-		if flag.Name != "help" && flag.Name != "version" && flag.Name != "config" && flag.Name != "print-config" {
-			all[flag.Name] = flag.Tag.Has("secret")
+	add := func(flags []*kong.Flag) {
+		for _, flag := range flags {
+			if flag.Name != "help" && flag.Name != "version" && flag.Name != "config" && flag.Name != "print-config" {
+				all[flag.Name] = flag.Tag.Has("secret")
+			}
 		}
 	}
+	for _, program := range []any{&struct {
+		Settings `embed:""`
+	}{}, &struct {
+		SyncerSettings `embed:""`
+	}{}} {
+		other, err := kong.New(program, kong.Exit(func(int) {}), varsOf("gateway"))
+		if err != nil {
+			panic("BUG: " + err.Error())
+		}
+		add(other.Model.Flags)
+	}
+	add(model.Flags)
 	for _, name := range elsewhere {
 		base, secret := strings.CutSuffix(name, "!")
 		if _, ours := all[base]; !ours {

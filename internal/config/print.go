@@ -21,11 +21,28 @@ func Print(w io.Writer, s *Settings) error {
 	var cli struct {
 		Settings `embed:""`
 	}
-	model, err := kong.New(&cli, kong.Exit(func(int) {}))
+	model, err := kong.New(&cli, kong.Exit(func(int) {}), varsOf("gateway"))
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}
 	cli.Settings = *s // the model points at these fields
+	return printFlags(w, model)
+}
+
+// PrintSyncer is Print for the syncer.
+func PrintSyncer(w io.Writer, s *SyncerSettings) error {
+	var cli struct {
+		SyncerSettings `embed:""`
+	}
+	model, err := kong.New(&cli, kong.Exit(func(int) {}), varsOf("syncer"))
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	cli.SyncerSettings = *s
+	return printFlags(w, model)
+}
+
+func printFlags(w io.Writer, model *kong.Kong) error {
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	for _, flag := range model.Model.Flags {
 		switch flag.Name {
@@ -74,7 +91,7 @@ func printed(flag *kong.Flag) any {
 		if flag.Name == "database-url" {
 			return withoutPassword(text)
 		}
-		if text == "" || text == "none" {
+		if text == "" || text == "none" || text == "[]" {
 			return text
 		}
 		return redacted

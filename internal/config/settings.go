@@ -25,28 +25,45 @@ import (
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
 
-// Settings are all settings of the gateway. Embed it in a kong command line.
-type Settings struct {
+// Base are the settings that both programs have.
+type Base struct {
 	Version     kong.VersionFlag `name:"version" help:"Print version and commit, and exit."`
 	Config      string           `name:"config" placeholder:"FILE" help:"YAML file with settings."`
 	PrintConfig bool             `name:"print-config" help:"Print the effective configuration, secrets redacted, and exit."`
 
 	DataDir     string `name:"data-dir" default:"./lectern-data" placeholder:"DIR" help:"SQLite file, cache and local recordings live below it unless said otherwise (default: ${default})."`
 	DatabaseURL string `name:"database-url" secret:"" placeholder:"URL" help:"sqlite://PATH or postgres://… (default: sqlite://<data-dir>/lectern.db)."`
-	Listen      string `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Public listener; systemd socket activation is honoured (default: ${default})."`
-	AdminListen string `name:"admin-listen" default:"127.0.0.1:9090" placeholder:"ADDR" help:"Listener of /metrics, /healthz, /readyz and /debug/pprof/ (default: ${default})."`
-	PublicURL   string `name:"public-url" placeholder:"URL" help:"Base of absolute links (default: from the request)."`
+	Listen      string `name:"listen" default:"${listen}" placeholder:"ADDR" help:"Public listener; systemd socket activation is honoured (default: ${default})."`
+	AdminListen string `name:"admin-listen" default:"${admin_listen}" placeholder:"ADDR" help:"Listener of /metrics, /healthz, /readyz and /debug/pprof/ (default: ${default})."`
 
-	TrustedProxies        []string      `name:"trusted-proxies" default:"127.0.0.0/8,::1" placeholder:"CIDR" help:"Peers whose X-Forwarded-For and X-Forwarded-Proto are believed, comma separated (default: ${default})."`
-	ShutdownGrace         time.Duration `name:"shutdown-grace" default:"20s" help:"How long running streams may go on after SIGTERM (duration)."`
-	DirectStreamThreshold media.Size    `name:"direct-stream-threshold" default:"100MiB" help:"Recordings above it are announced as direct streams (size); 0 = always."`
+	ShutdownGrace time.Duration `name:"shutdown-grace" default:"20s" help:"How long running streams may go on after SIGTERM (duration)."`
 
-	Auth   auth.Config         `embed:"" prefix:"auth-"`
-	Limit  proxy.LimitConfig   `embed:"" prefix:"limit-"`
-	Cache  cache.Config        `embed:"" prefix:"cache-"`
 	Origin Origins             `embed:"" prefix:"origin-"`
-	CORS   proxy.CORSConfig    `embed:"" prefix:"cors-"`
 	Log    telemetry.LogConfig `embed:"" prefix:"log-"`
+}
+
+// Group is a program's settings: Settings or SyncerSettings, embedded in its command
+// line.
+type Group interface {
+	base() *Base
+	settle()
+	check() (setting, problem string)
+}
+
+func (b *Base) base() *Base { return b }
+
+// Settings are all settings of the gateway. Embed it in a kong command line.
+type Settings struct {
+	Base `embed:""`
+
+	PublicURL             string     `name:"public-url" placeholder:"URL" help:"Base of absolute links (default: from the request)."`
+	TrustedProxies        []string   `name:"trusted-proxies" default:"127.0.0.0/8,::1" placeholder:"CIDR" help:"Peers whose X-Forwarded-For and X-Forwarded-Proto are believed, comma separated (default: ${default})."`
+	DirectStreamThreshold media.Size `name:"direct-stream-threshold" default:"100MiB" help:"Recordings above it are announced as direct streams (size); 0 = always."`
+
+	Auth  auth.Config       `embed:"" prefix:"auth-"`
+	Limit proxy.LimitConfig `embed:"" prefix:"limit-"`
+	Cache cache.Config      `embed:"" prefix:"cache-"`
+	CORS  proxy.CORSConfig  `embed:"" prefix:"cors-"`
 }
 
 // Origins are the settings of the places bytes come from.
@@ -57,39 +74,50 @@ type Origins struct {
 }
 
 // settle fills in what follows from other settings.
-func (s *Settings) settle() {
-	if s.DatabaseURL == "" {
-		s.DatabaseURL = "sqlite://" + filepath.Join(s.DataDir, "lectern.db")
+func (b *Base) settle() {
+	if b.DatabaseURL == "" {
+		b.DatabaseURL = "sqlite://" + filepath.Join(b.DataDir, "lectern.db")
 	}
-	if s.Cache.Dir == "" {
-		s.Cache.Dir = filepath.Join(s.DataDir, "cache")
-	}
-	if s.Origin.Local.Root == "" {
-		s.Origin.Local.Root = filepath.Join(s.DataDir, "recordings")
+	if b.Origin.Local.Root == "" {
+		b.Origin.Local.Root = filepath.Join(b.DataDir, "recordings")
 	}
 }
 
-// settled lets Parse reach the Settings embedded in a command line.
-func (s *Settings) settled() *Settings { s.settle(); return s }
+func (s *Settings) settle() {
+	s.Base.settle()
+	if s.Cache.Dir == "" {
+		s.Cache.Dir = filepath.Join(s.DataDir, "cache")
+	}
+}
 
 // check refuses what is wrong for every command: shapes, not completeness.
-func (s *Settings) check() (setting, problem string) {
-	for _, l := range []struct{ name, value string }{{"listen", s.Listen}, {"admin-listen", s.AdminListen}} {
+func (b *Base) check() (setting, problem string) {
+	for _, l := range []struct{ name, value string }{{"listen", b.Listen}, {"admin-listen", b.AdminListen}} {
 		if _, port, err := net.SplitHostPort(l.value); err != nil || port == "" {
 			return l.name, fmt.Sprintf("%q is not an address: give HOST:PORT, as 127.0.0.1:8080", l.value)
 		}
 	}
+	if !strings.HasPrefix(b.DatabaseURL, "sqlite://") && !strings.HasPrefix(b.DatabaseURL, "postgres://") && !strings.HasPrefix(b.DatabaseURL, "postgresql://") {
+		return "database-url", "must begin with sqlite:// or postgres://"
+	}
+	if b.Origin.Drive.Endpoint != "" && !isHTTP(b.Origin.Drive.Endpoint) {
+		return "origin-drive-endpoint", fmt.Sprintf("%q is not an absolute http or https URL", b.Origin.Drive.Endpoint)
+	}
+	if b.ShutdownGrace < 0 {
+		return "shutdown-grace", "cannot be negative"
+	}
+	return "", ""
+}
+
+func (s *Settings) check() (setting, problem string) {
+	if setting, problem = s.Base.check(); setting != "" {
+		return setting, problem
+	}
 	if s.PublicURL != "" && !isHTTP(s.PublicURL) {
 		return "public-url", fmt.Sprintf("%q is not an absolute http or https URL", s.PublicURL)
 	}
-	if !strings.HasPrefix(s.DatabaseURL, "sqlite://") && !strings.HasPrefix(s.DatabaseURL, "postgres://") && !strings.HasPrefix(s.DatabaseURL, "postgresql://") {
-		return "database-url", "must begin with sqlite:// or postgres://"
-	}
 	if s.Auth.JWKSURL != "" && !isHTTP(s.Auth.JWKSURL) {
 		return "auth-jwks-url", fmt.Sprintf("%q is not an absolute http or https URL", s.Auth.JWKSURL)
-	}
-	if s.Origin.Drive.Endpoint != "" && !isHTTP(s.Origin.Drive.Endpoint) {
-		return "origin-drive-endpoint", fmt.Sprintf("%q is not an absolute http or https URL", s.Origin.Drive.Endpoint)
 	}
 	for _, o := range s.CORS.Origins {
 		u, err := url.Parse(o)
@@ -99,9 +127,6 @@ func (s *Settings) check() (setting, problem string) {
 	}
 	if _, err := s.TrustedPrefixes(); err != nil {
 		return "trusted-proxies", err.Error()
-	}
-	if s.ShutdownGrace < 0 {
-		return "shutdown-grace", "cannot be negative"
 	}
 	return "", ""
 }
@@ -136,14 +161,22 @@ func (s *Settings) TrustedPrefixes() ([]netip.Prefix, error) {
 func (s *Settings) ValidateServe() error {
 	public := proxy.DefaultConfig()
 	public.Limit, public.CORS = s.Limit, s.CORS
-	for _, part := range []func() error{s.Auth.Check, s.Cache.Check, public.Validate} {
-		if err := part(); err != nil {
-			name, problem, ok := strings.Cut(err.Error(), ": ")
-			if !ok {
-				name, problem = "", err.Error()
-			}
-			return &Error{Setting: name, Source: "effective configuration", Problem: problem}
+	return firstProblem(s.Auth.Check, s.Cache.Check, public.Validate)
+}
+
+// firstProblem is the first check that fails, as an *Error; the checks' texts begin
+// with a setting's name.
+func firstProblem(checks ...func() error) error {
+	for _, check := range checks {
+		err := check()
+		if err == nil {
+			continue
 		}
+		name, problem, ok := strings.Cut(err.Error(), ": ")
+		if !ok {
+			name, problem = "", err.Error()
+		}
+		return &Error{Setting: name, Source: "effective configuration", Problem: problem}
 	}
 	return nil
 }

@@ -189,3 +189,21 @@ func MarkTrashed(ctx context.Context, x Session, uuid, file string, at time.Time
 	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET trashed_at = $3 WHERE meeting_uuid = $1 AND file_id = $2`, uuid, file, stamp(at))
 	return err
 }
+
+// Cursor is until when a teacher's recordings have been looked through, zero for
+// never.
+func Cursor(ctx context.Context, x Session, teacher int64) (time.Time, error) {
+	var at catalog.Stamp
+	err := x.One(ctx, `SELECT reached_at FROM lectern.lectern_zoom_cursors WHERE teacher_id = $1`, []any{teacher}, &at)
+	if catalog.IsNotFound(err) {
+		return time.Time{}, nil
+	}
+	return at.Time, err
+}
+
+// SetCursor remembers it.
+func SetCursor(ctx context.Context, x Session, teacher int64, at time.Time) error {
+	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_zoom_cursors (teacher_id, reached_at) VALUES ($1, $2)
+		ON CONFLICT (teacher_id) DO UPDATE SET reached_at = excluded.reached_at`, teacher, stamp(at))
+	return err
+}

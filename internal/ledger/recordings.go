@@ -200,10 +200,11 @@ func Remove(ctx context.Context, x Session, id int64, reason string, now time.Ti
 	return n > 0, err
 }
 
-// Purgeable are removed rows whose bytes are still there.
-func Purgeable(ctx context.Context, x Session) ([]Recording, error) {
+// Purgeable are removed rows whose bytes are still there, without those that could
+// not be purged since a moment.
+func Purgeable(ctx context.Context, x Session, failedBefore time.Time) ([]Recording, error) {
 	return recordings(ctx, x, `WHERE r.is_deleted = $1 AND (r.archive_key <> '' OR r.gdrive_file_id <> '')
-		AND NOT EXISTS (SELECT 1 FROM lectern.lectern_purges p WHERE p.recording_id = r.id AND p.purged_at IS NOT NULL) ORDER BY r.id`, true)
+		AND NOT EXISTS (SELECT 1 FROM lectern.lectern_purges p WHERE p.recording_id = r.id AND (p.purged_at IS NOT NULL OR p.failed_at > $2)) ORDER BY r.id`, true, stamp(failedBefore))
 }
 
 // Shared reports whether a living row plays the same bytes as a removed one.

@@ -26,6 +26,7 @@ const checkTimeout = 2 * time.Second
 // the public: profiles show what a process holds.
 type Admin struct {
 	log    *slog.Logger
+	mux    *http.ServeMux
 	server *http.Server
 	ended  chan struct{}
 	stop   sync.Once
@@ -44,8 +45,11 @@ func NewAdmin(metrics prometheus.Gatherer, log *slog.Logger, checks map[string]C
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return &Admin{log: log, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}}
+	return &Admin{log: log, mux: mux, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}}
 }
+
+// Handle adds a page for operators; before Start.
+func (a *Admin) Handle(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }
 
 // Start serves on ln until Stop.
 func (a *Admin) Start(ln net.Listener) {

@@ -24,7 +24,8 @@ func (t *text) UnmarshalJSON(data []byte) error {
 		if err := json.Unmarshal(data, &s); err != nil {
 			return err
 		}
-		*t = text(s)
+		// A NUL is valid in JSON and in no text column.
+		*t = text(strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), ""))
 	case len(data) > 0 && (data[0] == '{' || data[0] == '['):
 		*t = "" // not a text in any spelling; the field is as good as missing
 	default:

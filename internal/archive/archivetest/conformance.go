@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"crypto/md5"
 	"encoding/hex"
+	"errors"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -28,6 +30,20 @@ func Item(t *testing.T, key string, size int, seed byte) archive.Item {
 		Key: key, Path: path, Size: int64(size), MD5: hex.EncodeToString(sum[:]), Name: "a lesson.mp4",
 		SaveSession: func(string) error { return nil },
 	}
+}
+
+// opened reads an object back.
+func opened(t *testing.T, a archive.Archive, key string) []byte {
+	t.Helper()
+	r, err := a.Open(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := io.ReadAll(r)
+	if err := errors.Join(err, r.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // Conformance runs the suite; open gives an archive of its own, and read the bytes
@@ -65,6 +81,9 @@ func Conformance(t *testing.T, open func(t *testing.T) (a archive.Archive, read 
 			want, _ := os.ReadFile(item.Path)
 			if !stored.Same(item.Size, item.MD5) || !bytes.Equal(read(item.Key), want) {
 				t.Errorf("%d bytes: stored %+v", size, stored)
+			}
+			if got := opened(t, a, item.Key); !bytes.Equal(got, want) {
+				t.Errorf("%d bytes: %d other bytes are read back", size, len(got))
 			}
 			if again, err := a.Stat(t.Context(), item.Key); err != nil || again.Key != item.Key || !again.Same(item.Size, item.MD5) {
 				t.Errorf("%d bytes: stat %+v, %v", size, again, err)

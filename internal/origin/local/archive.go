@@ -132,6 +132,15 @@ func (a *Archive) Stat(ctx context.Context, key string) (archive.Stored, error) 
 	}, nil
 }
 
+// Open implements archive.Archive.
+func (a *Archive) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	f, err := a.root.Open(key)
+	if err != nil {
+		return nil, archiveFault(ctx, "local: read the archive", err)
+	}
+	return f, nil
+}
+
 // contextReader ends when its context does.
 type contextReader struct {
 	ctx context.Context

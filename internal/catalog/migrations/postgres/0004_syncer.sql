@@ -66,6 +66,12 @@ CREATE TABLE lectern.lectern_zoom_files (
     PRIMARY KEY (meeting_uuid, file_id)
 );
 
+-- Until when each teacher's recordings at Zoom have been looked through.
+CREATE TABLE lectern.lectern_zoom_cursors (
+    teacher_id bigint PRIMARY KEY,
+    reached_at timestamptz NOT NULL
+);
+
 -- How each lesson gets its recording. It outlives lesson and recording: what lies in
 -- the archive must be known although the platform forgot it.
 CREATE TABLE lectern.lectern_ingests (
@@ -175,6 +181,7 @@ DROP TABLE lectern.lectern_captions;
 DROP TABLE lectern.lectern_purges;
 DROP TABLE lectern.lectern_quota_charges;
 DROP TABLE lectern.lectern_ingests;
+DROP TABLE lectern.lectern_zoom_cursors;
 DROP TABLE lectern.lectern_zoom_files;
 DROP TABLE lectern.lectern_zoom_meetings;
 DROP TABLE lectern.lectern_zoom_events;

@@ -66,6 +66,12 @@ CREATE TABLE lectern_zoom_files (
     PRIMARY KEY (meeting_uuid, file_id)
 );
 
+-- Until when each teacher's recordings at Zoom have been looked through.
+CREATE TABLE lectern_zoom_cursors (
+    teacher_id INTEGER PRIMARY KEY,
+    reached_at TEXT NOT NULL
+);
+
 -- How each lesson gets its recording. It outlives lesson and recording: what lies in
 -- the archive must be known although the platform forgot it.
 CREATE TABLE lectern_ingests (
@@ -175,6 +181,7 @@ DROP TABLE lectern_captions;
 DROP TABLE lectern_purges;
 DROP TABLE lectern_quota_charges;
 DROP TABLE lectern_ingests;
+DROP TABLE lectern_zoom_cursors;
 DROP TABLE lectern_zoom_files;
 DROP TABLE lectern_zoom_meetings;
 DROP TABLE lectern_zoom_events;

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lectiospace/lectern/internal/alert"
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/ffmpeg"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin/drive"
+	"github.com/lectiospace/lectern/internal/origin/local"
+	"github.com/lectiospace/lectern/internal/syncer"
+	"github.com/lectiospace/lectern/internal/telemetry"
+	"github.com/lectiospace/lectern/internal/zoom"
+)
+
+// service is the syncer put together: the one place where concrete things meet.
+type service struct {
+	log     *slog.Logger
+	store   *catalog.Store
+	syncer  *syncer.Syncer
+	metrics *prometheus.Registry
+	// closers undo what was opened, last first.
+	closers []func() error
+}
+
+// assemble wires the syncer from the bottom up. On an error everything opened so far
+// is closed again.
+func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Logger) (_ *service, err error) {
+	s := &service{log: log}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	version, commit := config.Version()
+	s.metrics = telemetry.NewRegistry(version, commit)
+	if err := s.openCatalog(ctx, settings); err != nil {
+		return nil, err
+	}
+	archives, err := s.openArchives(ctx, settings)
+	if err != nil {
+		return nil, err
+	}
+	key, err := syncer.ParseSecretsKey(settings.SecretsKey)
+	if err != nil {
+		return nil, err
+	}
+	client := zoom.NewClient(settings.Zoom, log)
+	s.onClose(client.Close)
+	s.syncer, err = syncer.New(settings.Sync.Config, syncer.Deps{
+		Store:        s.store,
+		Zoom:         client,
+		Zooms:        settings.Zoom,
+		Target:       archives[settings.Sync.Provider],
+		Archives:     archives,
+		Tool:         ffmpeg.Tool{},
+		Alerts:       alert.NewSender(settings.Alert),
+		SecretsKey:   key,
+		PlatformRule: settings.AccessRule == "platform",
+		Log:          log,
+		Metrics:      s.metrics,
+		Now:          time.Now,
+	})
+	return s, err
+}
+
+func (s *service) openCatalog(ctx context.Context, settings *config.SyncerSettings) error {
+	store, err := catalog.Open(ctx, settings.DatabaseURL, s.log)
+	if err != nil {
+		return err
+	}
+	s.store = store
+	s.onClose(store.Close)
+	if err := store.EnsureFresh(ctx); err != nil {
+		return err
+	}
+	if err := store.SchemaReady(ctx); err != nil {
+		if media.KindOf(err) != media.Unavailable {
+			return err
+		}
+		// A database that is away now may be back in a minute: readiness says so.
+		s.log.Warn("the database cannot be reached yet", slog.Any("error", err))
+	}
+	return nil
+}
+
+// openArchives opens every archive that is configured.
+func (s *service) openArchives(ctx context.Context, settings *config.SyncerSettings) (map[string]archive.Archive, error) {
+	files, err := local.NewArchive(settings.Origin.Local)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(files.Close)
+	out := map[string]archive.Archive{media.ProviderLocal: files}
+	if settings.Origin.Drive.Credentials != "" {
+		remote, err := drive.New(ctx, settings.Origin.Drive, s.log)
+		if err != nil {
+			return nil, err
+		}
+		s.onClose(remote.Close)
+		out[media.ProviderDrive] = drive.NewArchive(remote, settings.Sync.Drive)
+	}
+	if out[settings.Sync.Provider] == nil {
+		return nil, &config.Error{Setting: "sync-provider", Problem: fmt.Sprintf("%q is not configured", settings.Sync.Provider)}
+	}
+	return out, nil
+}
+
+func (s *service) onClose(f func() error) { s.closers = append(s.closers, f) }
+
+// close undoes assemble, last first.
+func (s *service) close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		if err := s.closers[i](); err != nil {
+			s.log.Warn("closing", slog.Any("error", err))
+		}
+	}
+	s.closers = nil
+}

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/syncer"
+	"github.com/lectiospace/lectern/internal/telemetry"
+)
+
+// open assembles the syncer for a command of a person's. Its log says only what goes
+// wrong.
+func open(ctx context.Context, cli *CLI, t terminal) (*service, error) {
+	if err := cli.ValidateServe(); err != nil {
+		return nil, err
+	}
+	if cli.Log.Level == "info" {
+		cli.Log.Level = "error"
+	}
+	return assemble(ctx, &cli.SyncerSettings, telemetry.NewLogger(cli.Log, t.err))
+}
+
+type reconcileCommand struct {
+	Teacher int64  `placeholder:"ID" help:"Only this teacher."`
+	From    string `placeholder:"DATE" help:"First date to look at, UTC, as 2026-11-20 (default: what is due)."`
+	To      string `placeholder:"DATE" help:"Last date to look at, UTC (default: today)."`
+	DryRun  bool   `help:"Tell what would be done and do nothing."`
+	NoWait  bool   `help:"Do not stay until what is missing is archived."`
+}
+
+// Run reconciles once. The last line of standard output is the summary as JSON.
+func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
+	scope := syncer.Scope{Teacher: c.Teacher, DryRun: c.DryRun}
+	for _, d := range []struct {
+		name, text string
+		to         *time.Time
+	}{{"from", c.From, &scope.From}, {"to", c.To, &scope.To}} {
+		if d.text == "" {
+			continue
+		}
+		day, err := time.Parse(time.DateOnly, d.text)
+		if err != nil {
+			return &config.Error{Setting: d.name, Source: "flag --" + d.name, Problem: fmt.Sprintf("%q is not a date: give YYYY-MM-DD", d.text)}
+		}
+		*d.to = day
+	}
+	if !scope.From.IsZero() && !scope.To.IsZero() && scope.To.Before(scope.From) {
+		return &config.Error{Setting: "to", Source: "flag --to", Problem: "is before --from"}
+	}
+	svc, err := open(ctx, cli, t)
+	if err != nil {
+		return err
+	}
+	defer svc.close()
+	scope.Progress = func(p syncer.Progress) { c.tell(t, p) }
+	report, err := svc.syncer.Reconcile(ctx, scope)
+	if err != nil {
+		return err
+	}
+	if report.Left > 0 {
+		fmt.Fprintf(t.err, "%d teacher(s) are left for the next run: the time limit was reached\n", report.Left)
+	}
+	var waited error
+	if !c.NoWait && !c.DryRun {
+		waited = c.wait(ctx, svc, t, report)
+	}
+	summary, err := json.Marshal(report.Summary)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(t.out, string(summary))
+	switch {
+	case waited != nil:
+		return waited
+	case report.Failed > 0:
+		return errReported
+	default:
+		return nil
+	}
+}
+
+// tell shows a teacher's result: what is to be done on standard output in a
+// rehearsal, how far it is on the terminal.
+func (c *reconcileCommand) tell(t terminal, p syncer.Progress) {
+	if p.Err != nil {
+		fmt.Fprintf(t.err, "teacher %d: %v\n", p.Teacher.ID, p.Err)
+	}
+	if c.DryRun {
+		for _, a := range p.Actions {
+			if a.What == "archive" {
+				fmt.Fprintf(t.out, "teacher %d: would archive lesson %d from meeting %s: %s\n", p.Teacher.ID, a.Lesson, a.Meeting, a.Why)
+			} else {
+				fmt.Fprintf(t.out, "teacher %d: meeting %s waits: %s\n", p.Teacher.ID, a.Meeting, a.Why)
+			}
+		}
+		return
+	}
+	if f, ok := t.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		fmt.Fprintf(f, "\r%d of %d teachers", p.Done, p.Total)
+		if p.Done == p.Total {
+			fmt.Fprintln(f)
+		}
+	}
+}
+
+// wait stays until everything that was taken up is archived, or has failed, working
+// itself when nobody else does.
+func (c *reconcileCommand) wait(ctx context.Context, svc *service, t terminal, report syncer.Report) error {
+	if len(report.Lessons) == 0 {
+		return nil
+	}
+	others, err := svc.syncer.Others(ctx)
+	if err != nil {
+		return err
+	}
+	if !others {
+		if err := svc.syncer.StartIngests(ctx); err != nil {
+			return err
+		}
+		defer svc.syncer.Stop()
+	}
+	lessons := slices.Compact(slices.Sorted(slices.Values(report.Lessons)))
+	shown := -1
+	for {
+		open, failed, err := svc.syncer.Unfinished(ctx, lessons)
+		if err != nil {
+			return err
+		}
+		if left := len(open); left != shown {
+			fmt.Fprintf(t.err, "%d of %d recordings archived\n", len(lessons)-left-len(failed), len(lessons))
+			shown = left
+		}
+		if len(open) == 0 {
+			for _, f := range failed {
+				fmt.Fprintf(t.err, "lesson %d failed: %s\n", f.LessonID, f.Reason)
+			}
+			if len(failed) > 0 {
+				return fmt.Errorf("%d of %d recordings could not be archived", len(failed), len(lessons))
+			}
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("interrupted: what is queued stays queued")
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+type runCommand struct {
+	Job string `arg:"" enum:"usage,cleanup,purge" help:"usage, cleanup or purge."`
+}
+
+// Run runs the job in this process, whoever else serves.
+func (c *runCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
+	svc, err := open(ctx, cli, t)
+	if err != nil {
+		return err
+	}
+	defer svc.close()
+	summary, failed, err := svc.syncer.RunPeriodic(ctx, c.Job)
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(summary)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(t.out, string(text))
+	if failed > 0 {
+		return fmt.Errorf("%d failed, see the log", failed)
+	}
+	return nil
+}
+
+type jobsCommand struct {
+	State string `placeholder:"STATE" help:"Only jobs in this state: available, running, retryable, scheduled, completed, cancelled (or failed), discarded."`
+}
+
+// Run lists the queue.
+func (c *jobsCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
+	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error { return s.Jobs(ctx, c.State, t.out) })
+}
+
+type retryCommand struct {
+	Job int64 `arg:"" help:"Id of the job, as jobs lists it."`
+}
+
+// Run makes the job available.
+func (c *retryCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
+	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error { return s.Retry(ctx, c.Job) })
+}
+
+type explainCommand struct {
+	Subject string `arg:"" name:"recording|meeting-uuid" help:"A recording's id, or a meeting's uuid."`
+}
+
+// Run tells the story.
+func (c *explainCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
+	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error { return s.Explain(ctx, c.Subject, t.out) })
+}
+
+type replayCommand struct {
+	File string `arg:"" help:"File with a webhook's body, or - for standard input."`
+}
+
+// Run stores the event as if Zoom had sent it.
+func (c *replayCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
+	in := t.in
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	body, err := io.ReadAll(io.LimitReader(in, 2<<20))
+	if err != nil {
+		return err
+	}
+	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error {
+		status, err := s.Replay(ctx, body)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(t.out).Encode(map[string]string{"status": status})
+	})
+}
+
+type tenantCommand struct {
+	Put  tenantPut  `cmd:"" help:"Give a teacher a webhook path, or change its secrets; the secret is read from standard input. Prints the path."`
+	List tenantList `cmd:"" help:"List the paths."`
+	Drop tenantDrop `cmd:"" help:"End a path."`
+}
+
+type tenantPut struct {
+	Teacher int64  `required:"" placeholder:"ID" help:"The teacher's user id."`
+	Account string `placeholder:"ID" help:"Zoom account id the webhooks must name (default: the teacher's own, when it is set)."`
+}
+
+// Run reads the secret and stores it sealed.
+func (c *tenantPut) Run(ctx context.Context, cli *CLI, t terminal) error {
+	secret, err := io.ReadAll(io.LimitReader(t.in, 4096))
+	if err != nil {
+		return err
+	}
+	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error {
+		id, err := s.PutTenant(ctx, c.Teacher, c.Account, string(secret))
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(t.out, "/schedule/api/zoom/webhook/%s/\n", id)
+		return err
+	})
+}
+
+type tenantList struct{}
+
+// Run lists ids and teachers, never secrets.
+func (*tenantList) Run(ctx context.Context, cli *CLI, t terminal) error {
+	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error {
+		all, err := s.Tenants(ctx)
+		for _, one := range all {
+			fmt.Fprintf(t.out, "%s\tteacher %d\taccount %s\n", one.ID, one.TeacherID, one.AccountID)
+		}
+		return err
+	})
+}
+
+type tenantDrop struct {
+	ID string `arg:"" help:"The path's id."`
+}
+
+// Run ends the path.
+func (c *tenantDrop) Run(ctx context.Context, cli *CLI, t terminal) error {
+	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error { return s.DropTenant(ctx, c.ID) })
+}
+
+// withSyncer runs f with an assembled syncer that is not started.
+func withSyncer(ctx context.Context, cli *CLI, t terminal, f func(*syncer.Syncer) error) error {
+	svc, err := open(ctx, cli, t)
+	if err != nil {
+		return err
+	}
+	defer svc.close()
+	return f(svc.syncer)
+}

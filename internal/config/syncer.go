@@ -1,0 +1,75 @@
+package config
+
+import (
+	"path/filepath"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/lectiospace/lectern/internal/alert"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin/drive"
+	"github.com/lectiospace/lectern/internal/syncer"
+	"github.com/lectiospace/lectern/internal/zoom"
+)
+
+// SyncerSettings are all settings of the syncer. Embed it in a kong command line.
+type SyncerSettings struct {
+	Base `embed:""`
+
+	SecretsKey string `name:"secrets-key" secret:"" help:"Seals the webhook secrets of teachers' own Zoom apps: 32 bytes in base64."`
+	// AccessRule is the gateway's: under "platform" the lesson's group may always watch.
+	AccessRule string `name:"auth-access-rule" enum:"strict,platform" default:"strict" help:"The gateway's access rule, strict or platform: it decides who is listed for a new recording."`
+
+	Zoom zoom.Config `embed:"" prefix:"zoom-"`
+	Sync struct {
+		syncer.Config
+		Drive drive.ArchiveConfig `embed:"" prefix:"drive-"`
+	} `embed:"" prefix:"sync-"`
+	Alert alert.Config `embed:"" prefix:"alert-"`
+}
+
+func (s *SyncerSettings) settle() {
+	s.Base.settle()
+	if s.Sync.WorkDir == "" {
+		s.Sync.WorkDir = filepath.Join(s.DataDir, "sync")
+	}
+	if s.Sync.Provider == "" {
+		s.Sync.Provider = media.ProviderLocal
+		if s.Origin.Drive.Credentials != "" {
+			s.Sync.Provider = media.ProviderDrive
+		}
+	}
+}
+
+func (s *SyncerSettings) check() (setting, problem string) {
+	if setting, problem = s.Base.check(); setting != "" {
+		return setting, problem
+	}
+	if s.Sync.Provider == media.ProviderDrive && s.Origin.Drive.Credentials == "" {
+		return "sync-provider", "is gdrive and origin-drive-credentials is not set"
+	}
+	return "", ""
+}
+
+// ValidateServe says what a working syncer still misses, as an *Error.
+func (s *SyncerSettings) ValidateServe() error {
+	return firstProblem(s.Zoom.Check, s.Sync.Check, s.Alert.Check, func() error {
+		_, err := syncer.ParseSecretsKey(s.SecretsKey)
+		return err
+	})
+}
+
+// SyncerDefaults are the settings of a syncer that nobody has configured.
+func SyncerDefaults() SyncerSettings {
+	var cli struct {
+		SyncerSettings `embed:""`
+	}
+	parser, err := kong.New(&cli, kong.Exit(func(int) {}), varsOf("syncer"))
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	if _, err := parser.Parse(nil); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return cli.SyncerSettings
+}

@@ -1,0 +1,40 @@
+package ledger
+
+import "context"
+
+// The job queue's own tables, where its library offers no way: see its schema.
+
+// Requeue takes a running job from a worker that has died and makes it available. It
+// was begun and not ended by the worker's own fault: the attempt does not count.
+func Requeue(ctx context.Context, x Session, job int64) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.river_job SET state = 'available', attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END WHERE id = $1 AND state = 'running'`, job)
+	return err
+}
+
+// Dethrone ends the leadership of a client that has died, so that another may lead
+// before its term is over.
+func Dethrone(ctx context.Context, x Session, client string) error {
+	_, err := x.Exec(ctx, `DELETE FROM lectern.river_leader WHERE leader_id = $1`, client)
+	return err
+}
+
+// Disown frees the ingests that a dead syncer was working on.
+func Disown(ctx context.Context, x Session, owner string) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET owner = '', state = CASE WHEN state = 'working' THEN 'waiting' ELSE state END WHERE owner = $1`, owner)
+	return err
+}
+
+// WaitingJobs counts the jobs that are not running and not over, by kind.
+func WaitingJobs(ctx context.Context, x Session) (map[string]int64, error) {
+	out := map[string]int64{}
+	err := x.Each(ctx, `SELECT kind, COUNT(*) FROM lectern.river_job WHERE state IN ('available', 'pending', 'retryable', 'scheduled') GROUP BY kind`, nil, func(scan func(...any) error) error {
+		var (
+			kind string
+			n    int64
+		)
+		err := scan(&kind, &n)
+		out[kind] = n
+		return err
+	})
+	return out, err
+}

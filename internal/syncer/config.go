@@ -1,0 +1,83 @@
+package syncer
+
+import (
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// Config of the jobs.
+type Config struct {
+	ReconcileEvery time.Duration `name:"reconcile-every" default:"30m" help:"How often everything is compared with what Zoom lists (duration)."`
+	Lookback       time.Duration `name:"lookback" default:"72h" help:"How far back that looks (duration)."`
+	UsageEvery     time.Duration `name:"usage-every" default:"6h" help:"How often used storage is recomputed (duration)."`
+	CleanupAt      string        `name:"cleanup-at" default:"03:00" placeholder:"HH:MM" help:"When expired recordings are removed, UTC (default: ${default})."`
+	TrashGrace     time.Duration `name:"trash-grace" default:"168h" help:"Between a recording's removal and the purge of its bytes (duration)."`
+	Settle         time.Duration `name:"settle" default:"5m" help:"How long after the last segment of a meeting its parts are joined (duration)."`
+	DeleteFromZoom bool          `name:"delete-from-zoom" default:"true" negatable:"" help:"Trash recordings at Zoom once their archive is verified."`
+	ZoomTrashAfter time.Duration `name:"zoom-trash-after" default:"24h" help:"How long after that (duration)."`
+	Provider       string        `name:"provider" placeholder:"NAME" help:"Where new recordings are archived: gdrive or local (default: gdrive if Drive is configured, else local)."`
+	Workers        int           `name:"workers" default:"2" help:"Concurrent ingests."`
+	Reencode       bool          `name:"reencode" default:"false" help:"Encode recordings anew, at most 1280 wide or 720 high, where that makes them smaller."`
+	WorkDir        string        `name:"work-dir" placeholder:"DIR" help:"Temporary files of ingests (default: <data-dir>/sync)."`
+	WorkSize       media.Size    `name:"work-size" default:"50GiB" help:"Bound of those files together (size)."`
+	WorkMinFree    media.Size    `name:"work-min-free" default:"1GiB" help:"Free disk space that ingests leave (size)."`
+	UnmatchedAfter time.Duration `kong:"-"` // when a meeting without lesson is alerted
+	GiveUpAfter    time.Duration `kong:"-"` // when passing faults become a failure
+	tick           time.Duration // of the caretaker; tests go faster
+	reconcileSoft  time.Duration
+}
+
+// What the contract fixes and no setting changes.
+const (
+	unmatchedAfter = 72 * time.Hour
+	giveUpAfter    = 48 * time.Hour
+	reconcileSoft  = 10 * time.Minute
+	reconcileHard  = 15 * time.Minute
+)
+
+// passingDelays are the waits after passing faults; the last one goes on.
+var passingDelays = []time.Duration{5 * time.Second, 15 * time.Second, 45 * time.Second, 2 * time.Minute, 5 * time.Minute, 30 * time.Minute}
+
+// Check refuses what cannot work. The text begins with the setting's name.
+func (c *Config) Check() error {
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+		least time.Duration
+	}{
+		{"sync-reconcile-every", c.ReconcileEvery, time.Second}, {"sync-lookback", c.Lookback, time.Hour}, {"sync-usage-every", c.UsageEvery, time.Second},
+		{"sync-trash-grace", c.TrashGrace, 0}, {"sync-settle", c.Settle, 0}, {"sync-zoom-trash-after", c.ZoomTrashAfter, 0},
+	} {
+		if d.value < d.least {
+			return fmt.Errorf("%s: %s is too short, give at least %s", d.name, d.value, d.least)
+		}
+	}
+	if _, err := time.Parse("15:04", c.CleanupAt); err != nil {
+		return fmt.Errorf("sync-cleanup-at: %q is not a time of day: give HH:MM, as 03:00", c.CleanupAt)
+	}
+	switch c.Provider {
+	case "", media.ProviderDrive, media.ProviderLocal:
+	default:
+		return fmt.Errorf("sync-provider: %q is not one of gdrive, local", c.Provider)
+	}
+	if c.Workers < 1 || c.Workers > 100 {
+		return fmt.Errorf("sync-workers: %d is not between 1 and 100", c.Workers)
+	}
+	return nil
+}
+
+// ParseSecretsKey reads SECRETS_KEY: 32 bytes in base64, nil when it is "".
+func ParseSecretsKey(text string) ([]byte, error) {
+	if text == "" {
+		return nil, nil
+	}
+	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		if key, err := encoding.DecodeString(text); err == nil && len(key) == 32 {
+			return key, nil
+		}
+	}
+	return nil, fmt.Errorf("secrets-key: is not 32 bytes in base64: make one with `openssl rand -base64 32`")
+}
