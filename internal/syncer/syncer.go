@@ -101,7 +101,8 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 	s.client, err = river.NewClient(deps.Store.JobDriver(), &river.Config{
 		ID:     s.id,
 		Schema: deps.Store.JobSchema(),
-		Logger: deps.Log.With(slog.String("room", "jobs")).WithGroup("job"),
+		// The queue tells of each job; what matters of that this package tells itself.
+		Logger: slog.New(atLeast{slog.LevelWarn, deps.Log.With(slog.String("room", "jobs")).WithGroup("job").Handler()}),
 		// Behind a transaction-mode pooler there is no LISTEN: polling serves everywhere.
 		PollOnly:          true,
 		FetchPollInterval: 500 * time.Millisecond,
@@ -124,6 +125,27 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 		return nil, fmt.Errorf("job queue: %w", err)
 	}
 	return s, nil
+}
+
+// atLeast lets pass what has a level.
+type atLeast struct {
+	level slog.Level
+	slog.Handler
+}
+
+// Enabled implements slog.Handler.
+func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.level && h.Handler.Enabled(ctx, l)
+}
+
+// WithAttrs implements slog.Handler.
+func (h atLeast) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return atLeast{h.level, h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h atLeast) WithGroup(name string) slog.Handler {
+	return atLeast{h.level, h.Handler.WithGroup(name)}
 }
 
 // newID names this process for the ledger and the queue.
