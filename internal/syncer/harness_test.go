@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -397,3 +398,6 @@ func init() {
 	// The real delays are the contract's; here a fault passes in no time.
 	passingDelays = []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond}
 }
+
+// nil64 is NULL for a bigint.
+func nil64() sql.NullInt64 { return sql.NullInt64{} }

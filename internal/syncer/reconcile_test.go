@@ -1,0 +1,386 @@
+package syncer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
+	"github.com/lectiospace/lectern/internal/ledger"
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// reconcile runs one reconciliation and compares its summary.
+func (s *school) reconcile(want Summary) Report {
+	s.t.Helper()
+	report, err := s.syncer.Reconcile(s.t.Context(), Scope{})
+	if err != nil || report.Summary != want {
+		s.t.Errorf("reconciled: %+v, %v; want %+v", report, err, want)
+	}
+	return report
+}
+
+// TestLostWebhooks: platform-pains B6, B7, B8, domain F11: reconciliation brings in
+// what no webhook told of, once, and tells so at its start by itself.
+func TestLostWebhooks(t *testing.T) {
+	for name, options := range map[string][]option{"sqlite": nil, "postgres": {onPostgres}} {
+		t.Run(name, func(t *testing.T) {
+			s := newSchool(t, options...)
+			s.record("1", 86412345678, "uuid-1==", lessonAt)
+			s.record("2", 90012345678, "uuid-2==", lessonAt.Add(10*time.Minute))
+			private := s.record("2", 555, "private==", lessonAt)
+			private.Topic = "no lesson"
+			s.zoom.AddMeeting(zoomemu.Meeting{Account: "acc-1", ID: 86412345678, UUID: "short==", Host: "host-1", Start: lessonAt, NoFiles: true, StringIDs: true})
+			s.reconcile(Summary{Processed: 2, Synced: 2})
+			s.reconcile(Summary{Processed: 2, Synced: 0}) // queued, and not queued again
+			s.start()
+			s.archived(1)
+			r := s.archived(3)
+			if r.AvailableUntil.Sub(time.Now()).Round(time.Hour) != 30*24*time.Hour {
+				t.Errorf("available until %s", r.AvailableUntil)
+			}
+			s.reconcile(Summary{Processed: 2})
+			eventually(t, "the start's own reconciliation", func() (bool, string) {
+				var run ledger.Run
+				s.view(func(ctx context.Context, x ledger.Session) (err error) {
+					run, err = ledger.LastRun(ctx, x, "reconcile")
+					return err
+				})
+				var got Summary
+				return run.Outcome == "ok" && json.Unmarshal([]byte(run.Summary), &got) == nil && got.Processed == 2, fmt.Sprintf("%+v", run)
+			})
+			if keys := s.keys(); len(keys) != 2 {
+				t.Errorf("archived: %v", keys)
+			}
+		})
+	}
+}
+
+// TestALongOutage: platform-pains B6: after weeks away the list begins where the last
+// one ended, in windows that Zoom does not clamp, page by page.
+func TestALongOutage(t *testing.T) {
+	s := newSchool(t)
+	ago := lessonAt.AddDate(0, 0, -75)
+	s.exec(`UPDATE public.schedule_lesson SET start_time = $1, end_time = $2 WHERE id = 2`, ledgerStamp(ago), ledgerStamp(ago.Add(time.Hour)))
+	s.update(func(ctx context.Context, x ledger.Session) error {
+		return ledger.SetCursor(ctx, x, 1, ago.Add(24*time.Hour))
+	})
+	s.record("1", 86412345678, "uuid-old==", ago)
+	for i := range 650 { // more than two pages
+		s.zoom.AddMeeting(zoomemu.Meeting{Account: "acc-1", ID: 777, UUID: fmt.Sprintf("other-%d==", i), Host: "host-1", Start: ago.Add(time.Duration(i) * time.Minute), NoFiles: true})
+	}
+	s.reconcile(Summary{Processed: 2, Synced: 1})
+	if got := s.zoom.Stats().Lists; got < 5 || got > 8 {
+		t.Errorf("%d lists for three windows and three pages", got)
+	}
+}
+
+// TestAFailingTeacher: platform-pains C12, domain F18: one teacher's credentials do
+// not stop the others; the missing scope is named; the alert comes once per change.
+func TestAFailingTeacher(t *testing.T) {
+	s := newSchool(t).start()
+	s.exec(`UPDATE public.accounts_customuser SET zoom_client_secret = 'bad' WHERE id = 2`)
+	s.record("1", 86412345678, "uuid-1==", lessonAt)
+	report := s.reconcile(Summary{Processed: 1, Failed: 1, Synced: 1})
+	if len(report.Failures) != 1 || report.Failures[0].Teacher.ID != 2 || strings.Contains(report.Failures[0].Err.Error(), "bad") {
+		t.Errorf("%+v", report.Failures)
+	}
+	s.reconcile(Summary{Processed: 1, Failed: 1})
+	s.archived(1)
+	s.exec(`UPDATE public.accounts_customuser SET zoom_client_secret = '' WHERE id = 2`) // incomplete: not looked at
+	s.reconcile(Summary{Processed: 1})
+	s.settled()
+	firing, resolved := 0, 0
+	for _, title := range s.alerts.titles() {
+		if strings.HasPrefix(title, "firing: The recordings of 1 teacher") {
+			firing++
+		}
+		if strings.HasPrefix(title, "resolved: All teachers") {
+			resolved++
+		}
+	}
+	if firing != 1 || resolved != 1 {
+		t.Errorf("alerts: %v", s.alerts.titles())
+	}
+	s.zoom.SetFaults(zoomemu.Faults{MissingScope: "cloud_recording:read:list_user_recordings:admin"})
+	report = s.reconcile(Summary{Failed: 1})
+	if len(report.Failures) != 1 || !strings.Contains(report.Failures[0].Err.Error(), "cloud_recording:read:list_user_recordings:admin") {
+		t.Errorf("%+v", report.Failures)
+	}
+}
+
+// TestDailyLimit: domain A.8: a limit that ends at a moment, ISO 8601, fails the
+// teacher at once instead of waiting for it.
+func TestDailyLimit(t *testing.T) {
+	s := newSchool(t)
+	s.zoom.SetFaults(zoomemu.Faults{DailyLimit: time.Now().Add(5 * time.Hour)})
+	began := time.Now()
+	report := s.reconcile(Summary{Failed: 2})
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("took %s", took)
+	}
+	for _, f := range report.Failures {
+		if left := media.RetryAfterOf(f.Err); left < 4*time.Hour || f.Reason != "daily_limit" {
+			t.Errorf("%+v, again in %s", f, left)
+		}
+	}
+}
+
+// TestFailedRows: platform-pains B8, B16: rows that failed for a passing reason, by
+// the platform or by us, are taken up; those that failed for good are left.
+func TestFailedRows(t *testing.T) {
+	s := newSchool(t)
+	s.exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, zoom_recording_id, status, storage_provider) VALUES (1, 'file-uuid-1==', 'failed', 'gdrive')`)
+	s.record("1", 86412345678, "uuid-1==", lessonAt)
+	s.record("2", 90012345678, "uuid-2==", lessonAt)
+	s.reconcile(Summary{Processed: 2, Synced: 2})
+	s.zoom.SetFaults(zoomemu.Faults{ForeignHost: "localhost:1"})
+	s.start()
+	s.failed(3, "download_host_refused")
+	s.failed(1, "download_host_refused")
+	s.zoom.SetFaults(zoomemu.Faults{})
+	s.reconcile(Summary{Processed: 2})
+	s.update(func(ctx context.Context, x ledger.Session) error {
+		_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET reason = 'zoom_unavailable' WHERE lesson_id = 1`)
+		return err
+	})
+	s.reconcile(Summary{Processed: 2, Synced: 1})
+	if r := s.archived(1); r.ID != 1 {
+		t.Errorf("the platform's row was not taken: %+v", r)
+	}
+	var jobs bytes.Buffer
+	if err := s.syncer.Jobs(t.Context(), "failed", &jobs); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(jobs.String()) {
+		var id int64
+		if _, err := fmt.Sscan(line, &id); err != nil {
+			t.Fatalf("%q does not begin with an id", line)
+		}
+		if err := s.syncer.Retry(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.archived(3)
+}
+
+// TestRehearsal: --dry-run tells and changes nothing.
+func TestRehearsal(t *testing.T) {
+	s := newSchool(t)
+	s.record("1", 86412345678, "uuid-1==", lessonAt)
+	s.record("1", 999, "other==", lessonAt)
+	var actions []string
+	report, err := s.syncer.Reconcile(t.Context(), Scope{DryRun: true, Progress: func(p Progress) {
+		for _, a := range p.Actions {
+			actions = append(actions, fmt.Sprintf("%s %d %s", a.What, a.Lesson, a.Meeting))
+		}
+	}})
+	slices.Sort(actions)
+	if err != nil || report.Summary != (Summary{Processed: 2, Synced: 1}) || !slices.Equal(actions, []string{"archive 1 uuid-1==", "wait 0 other=="}) {
+		t.Errorf("%+v, %v, %v", report, actions, err)
+	}
+	if i := s.ingest(1); i.ID != 0 {
+		t.Errorf("a rehearsal left %+v", i)
+	}
+	s.reconcile(Summary{Processed: 2, Synced: 1})
+}
+
+// TestGoneFromTheArchive: an archived object that somebody deleted comes back while
+// Zoom has it, and is said to be lost when it has not; orphans are reported.
+func TestGoneFromTheArchive(t *testing.T) {
+	for name, options := range map[string][]option{"local": nil, "drive": {onDrive}} {
+		t.Run(name, func(t *testing.T) {
+			s := newSchool(t, options...).start()
+			s.record("1", 86412345678, "uuid-1==", lessonAt)
+			s.record("2", 90012345678, "uuid-2==", lessonAt)
+			s.deliver(s.zoom.Event("recording.completed", "uuid-1=="))
+			s.deliver(s.zoom.Event("recording.completed", "uuid-2=="))
+			one, two := s.archived(1), s.archived(3)
+			for _, r := range []ledger.Recording{one, two} {
+				if err := s.deps.Target.Remove(t.Context(), r.Stored().Key); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.zoom.Change("uuid-2==", "file-uuid-2==", func(f *zoomemu.File) { f.Deleted = true })
+			s.deliver(s.zoom.Event("recording.trashed", "uuid-2=="))
+			s.settled()
+			s.reconcile(Summary{Processed: 2})
+			s.failed(3, "archive_lost")
+			eventually(t, "archived again", func() (bool, string) {
+				r := s.recordings(1)[0]
+				return r.Status == media.StatusReady && r.Stored().Key != one.Stored().Key, fmt.Sprintf("%+v", r)
+			})
+			if q := s.quota(1); q.Recordings != 1 || q.Used != s.recordings(1)[0].Size {
+				t.Errorf("quota: %+v", q)
+			}
+			// platform-pains B12: the platform deletes a lesson for good.
+			again := s.archived(1)
+			s.exec(`DELETE FROM public.schedule_lessonrecording WHERE id = $1`, again.ID)
+			s.exec(`DELETE FROM public.schedule_lesson WHERE id = 1`)
+			s.reconcile(Summary{Processed: 2})
+			eventually(t, "an alert", func() (bool, string) {
+				got := s.alerts.titles()
+				return slices.ContainsFunc(got, func(t string) bool { return strings.Contains(t, "1 file(s) in the archive") }), fmt.Sprint(got)
+			})
+			if _, err := s.deps.Target.Stat(t.Context(), again.Stored().Key); err != nil {
+				t.Errorf("the orphan was touched: %v", err)
+			}
+		})
+	}
+}
+
+// TestRetention: platform-pains A7, B9, B11, F3: expired recordings are removed once,
+// their quota released once, their bytes purged after the grace; those the platform
+// removed too, without touching the quota. One that fails stops no other.
+func TestRetention(t *testing.T) {
+	for name, options := range map[string][]option{"sqlite": nil, "postgres": {onPostgres}} {
+		t.Run(name, func(t *testing.T) {
+			s := newSchool(t, append(options, configured(func(c *Config) { c.TrashGrace = 0 }))...)
+			for _, file := range []string{"a.mp4", "b.mp4", "c.mp4"} {
+				if err := os.WriteFile(filepath.Join(s.root, file), []byte("bytes"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			past := ledgerStamp(time.Now().Add(-time.Minute))
+			insert := func(key string, lesson any, teacher any, provider string, deleted bool) {
+				s.exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, teacher_id, status, storage_provider, archive_key, file_size, available_until, is_deleted, deleted_at) VALUES ($1, $2, 'ready', $3, $4, 100, $5, $6, $7)`,
+					lesson, teacher, provider, key, past, deleted, map[bool]any{true: past, false: ledgerStamp(time.Time{})}[deleted])
+			}
+			insert("x.mp4", int64(1), nil64(), "azure", false) // its archive is not configured
+			insert("a.mp4", int64(1), nil64(), "local", false)
+			insert("b.mp4", nil64(), int64(1), "local", false) // standalone: platform-pains F3
+			insert("c.mp4", int64(3), nil64(), "local", true)  // removed by the platform
+			for _, teacher := range []int64{1, 2} {
+				s.quota(teacher)
+			}
+			s.exec(`UPDATE public.schedule_teacherstoragequota SET used_bytes = 1000, recordings_count = 10`)
+			s.start() // caught up by itself: today's clean-up was missed
+			eventually(t, "cleaned up", func() (bool, string) {
+				left, _ := filepath.Glob(filepath.Join(s.root, "*.mp4"))
+				return len(left) == 0, fmt.Sprint(left)
+			})
+			s.settled()
+			for range 2 { // again: nothing more happens
+				if _, _, err := s.syncer.RunPeriodic(t.Context(), "cleanup"); err != nil {
+					t.Error(err)
+				}
+				if _, _, err := s.syncer.RunPeriodic(t.Context(), "purge"); err != nil {
+					t.Error(err)
+				}
+			}
+			if one, two := s.quota(1), s.quota(2); one.Used != 700 || one.Recordings != 7 || two.Used != 1000 || two.Recordings != 10 {
+				t.Errorf("quotas: %+v, %+v", one, two)
+			}
+			var removed int64
+			s.view(func(ctx context.Context, x ledger.Session) error {
+				return x.One(ctx, `SELECT COUNT(*) FROM public.schedule_lessonrecording WHERE is_deleted = $1`, []any{true}, &removed)
+			})
+			if removed != 4 {
+				t.Errorf("%d rows are removed", removed)
+			}
+		})
+	}
+}
+
+// TestUsage: platform-pains F1, F4: what is booked becomes what is stored, charged to
+// the lesson's teacher.
+func TestUsage(t *testing.T) {
+	s := newSchool(t)
+	s.exec(`UPDATE public.schedule_lesson SET teacher_id = 2 WHERE id = 1`) // a substitute
+	for i, status := range []string{"ready", "archived", "failed", "processing"} {
+		s.exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, status, storage_provider, archive_key, file_size) VALUES (1, $1, 'local', $2, 1000)`, status, fmt.Sprint(i))
+	}
+	s.exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, status, storage_provider, file_size, is_deleted) VALUES (1, 'deleted', 'local', 1000, $1)`, true)
+	s.quota(1)
+	s.exec(`UPDATE public.schedule_teacherstoragequota SET used_bytes = 77, recordings_count = 7`)
+	if _, failed, err := s.syncer.RunPeriodic(t.Context(), "usage"); err != nil || failed != 0 {
+		t.Fatal(failed, err)
+	}
+	if one, two := s.quota(1), s.quota(2); one.Used != 0 || one.Recordings != 0 || two.Used != 2000 || two.Recordings != 2 {
+		t.Errorf("%+v, %+v", one, two)
+	}
+}
+
+// TestManyReserveAtOnce: platform-pains F2: promises are exact, however many ask.
+func TestManyReserveAtOnce(t *testing.T) {
+	for name, options := range map[string][]option{"sqlite": nil, "postgres": {onPostgres}} {
+		t.Run(name, func(t *testing.T) {
+			s := newSchool(t, options...)
+			s.quota(1)
+			s.exec(`UPDATE public.schedule_teacherstoragequota SET total_quota_bytes = 1000`)
+			for i := range 20 {
+				s.exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, status, storage_provider, zoom_recording_id) VALUES (1, 'processing', 'local', $1)`, fmt.Sprint(i))
+			}
+			granted := make(chan bool, 20)
+			for id := range int64(20) {
+				go func() {
+					ok := false
+					err := s.store.Update(t.Context(), "test", func(x ledger.Session) (err error) {
+						ok, _, err = ledger.Reserve(t.Context(), x, id+1, 1, 100, time.Now())
+						return err
+					})
+					if err != nil {
+						t.Error(err)
+					}
+					granted <- ok
+				}()
+			}
+			n := 0
+			for range 20 {
+				if <-granted {
+					n++
+				}
+			}
+			if q := s.quota(1); n != 10 || q.Reserved != 1000 {
+				t.Errorf("%d of 20 were granted 100 of 1000; %+v", n, q)
+			}
+			for range 3 { // settling twice counts once
+				s.update(func(ctx context.Context, x ledger.Session) error {
+					_, _, err := ledger.Settle(ctx, x, 1, 1, 150, time.Now())
+					return err
+				})
+			}
+			for range 3 {
+				s.update(func(ctx context.Context, x ledger.Session) error {
+					return ledger.Release(ctx, x, 2, 1, 100, time.Now())
+				})
+			}
+			if q := s.quota(1); q.Used != 150 || q.Recordings != 1 {
+				t.Errorf("%+v", q)
+			}
+		})
+	}
+}
+
+// TestTakeOver: a syncer that dies in the middle leaves its jobs to another.
+func TestTakeOver(t *testing.T) {
+	for name, options := range map[string][]option{"sqlite": nil, "postgres": {onPostgres}} {
+		t.Run(name, func(t *testing.T) {
+			s := newSchool(t, options...)
+			s.record("1", 86412345678, "uuid-1==", lessonAt)
+			s.reconcile(Summary{Processed: 2, Synced: 1})
+			// As one leaves it that was killed while downloading.
+			s.update(func(ctx context.Context, x ledger.Session) error {
+				if err := ledger.Beat(ctx, x, "the-dead", time.Now().Add(-time.Minute)); err != nil {
+					return err
+				}
+				_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET owner = 'the-dead', state = 'working'`)
+				return err
+			})
+			if name == "sqlite" {
+				s.exec(`UPDATE river_job SET state = 'running', attempt = 1, attempted_by = jsonb('["the-dead"]'), attempted_at = '2026-01-01 00:00:00.000' WHERE kind = 'ingest'`)
+			} else {
+				s.exec(`UPDATE lectern.river_job SET state = 'running', attempt = 1, attempted_by = ARRAY['the-dead'], attempted_at = now() - interval '1 hour' WHERE kind = 'ingest'`)
+			}
+			s.start()
+			s.archived(1)
+		})
+	}
+}
