@@ -57,6 +57,38 @@ func (s synthetic) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
+// Concat is contents one behind the other.
+func Concat(parts ...Content) Content { return concat(parts) }
+
+type concat []Content
+
+func (c concat) Size() (n int64) {
+	for _, p := range c {
+		n += p.Size()
+	}
+	return n
+}
+
+func (c concat) ReadAt(p []byte, off int64) (int, error) {
+	n := 0
+	for _, part := range c {
+		size := part.Size()
+		if off < size && n < len(p) {
+			got, err := part.ReadAt(p[n:min(len(p), n+int(min(size-off, int64(len(p)))))], off)
+			n += got
+			off += int64(got)
+			if err != nil && err != io.EOF {
+				return n, err
+			}
+		}
+		off = max(0, off-size)
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
 // OpenFile is a file's bytes, and their MD5 in hex. The file stays where it is.
 func OpenFile(path string) (Content, string, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600)

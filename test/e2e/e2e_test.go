@@ -186,7 +186,7 @@ func (p *process) stop(tb testing.TB, sig os.Signal) {
 	}
 }
 
-// gateway is a running `gateway serve`.
+// gateway is a running `gateway serve`, or `syncer serve`.
 type gateway struct {
 	*process
 	url   string // of the public listener
@@ -197,11 +197,17 @@ type gateway struct {
 // serve starts a gateway on free ports and waits until it is ready.
 func serve(tb testing.TB, env ...string) *gateway {
 	tb.Helper()
+	return serveProgram(tb, "gateway", env...)
+}
+
+// serveProgram starts one of the programs on free ports and waits until it is ready.
+func serveProgram(tb testing.TB, program string, env ...string) *gateway {
+	tb.Helper()
 	env = append([]string{
 		"LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0",
 		"LECTERN_AUTH_JWT_SECRET=" + secret, "LECTERN_LOG_FORMAT=json",
 	}, env...)
-	g := &gateway{process: start(tb, env, "gateway", "serve"), env: env}
+	g := &gateway{process: start(tb, env, program, "serve"), env: env}
 	line := g.stderr.find(tb, "the listening line", func(l string) bool { return strings.Contains(l, `"msg":"listening"`) })
 	var addresses struct{ Public, Admin string }
 	if err := json.Unmarshal([]byte(line), &addresses); err != nil {

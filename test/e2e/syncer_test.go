@@ -1,0 +1,397 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	_ "modernc.org/sqlite"
+
+	"github.com/lectiospace/lectern/internal/emulator"
+	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
+	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
+	"github.com/lectiospace/lectern/internal/pgtest"
+)
+
+const zoomSecret = "the-secret-token-of-the-zoom-app"
+
+// recordedSchool is an emulated Zoom and Drive, and the settings both programs share.
+type recordedSchool struct {
+	zoom  *zoomemu.Server
+	drive *driveemu.Server
+	env   []string
+	dir   string
+	start time.Time // of the first lesson; the others follow a day apart, back in time
+}
+
+// newRecordedSchool fills a catalog with a teacher and lessons, each with a meeting id.
+func newRecordedSchool(t *testing.T, database string, lessons int) *recordedSchool {
+	t.Helper()
+	s := &recordedSchool{zoom: zoomemu.New(), drive: driveemu.New(), dir: t.TempDir(), start: time.Now().UTC().Add(-6 * time.Hour).Truncate(time.Minute)}
+	s.drive.SpoolIn(t.TempDir())
+	if err := s.zoom.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.zoom.Stop)
+	s.zoom.AddAccount(zoomemu.Account{ID: "acc", ClientID: "client", ClientSecret: "client-secret", Owner: "host"})
+	server := httptest.NewServer(s.drive)
+	t.Cleanup(server.Close)
+	if database == "" {
+		database = "sqlite://" + filepath.Join(s.dir, "lectern.db")
+	}
+	s.env = []string{
+		"LECTERN_DATA_DIR=" + s.dir, "LECTERN_DATABASE_URL=" + database, "LECTERN_CACHE_MIN_FREE=0", "LECTERN_SYNC_WORK_MIN_FREE=0",
+		"LECTERN_ORIGIN_DRIVE_ENDPOINT=" + server.URL, "LECTERN_ORIGIN_DRIVE_CREDENTIALS=none", "LECTERN_SYNC_PROVIDER=gdrive",
+		"LECTERN_ZOOM_API_URL=" + s.zoom.APIURL(), "LECTERN_ZOOM_OAUTH_URL=" + s.zoom.OAuthURL(), "LECTERN_ZOOM_DOWNLOAD_HOSTS=127.0.0.1",
+		"ZOOM_WEBHOOK_SECRET_TOKEN=" + zoomSecret, "LECTERN_SYNC_SETTLE=0s", "LECTERN_SYNC_DELETE_FROM_ZOOM=false",
+		"LECTERN_AUTH_JWT_SECRET=" + secret,
+	}
+	var doc strings.Builder
+	doc.WriteString("people:\n  - {email: t@school.test, role: teacher, zoom_account_id: acc, zoom_client_id: client, zoom_client_secret: client-secret, gdrive_folder_id: shared-folder}\n" +
+		"  - {email: s@school.test, role: student}\ngroups:\n  - {name: 7A, teacher: t@school.test, students: [s@school.test]}\nlessons:\n")
+	for i := range lessons {
+		at := s.lessonAt(i)
+		fmt.Fprintf(&doc, "  - {title: Lesson %d, group: 7A, teacher: t@school.test, start: %s, end: %s, zoom_meeting_id: %d, record: true}\n",
+			i+1, at.Format(time.RFC3339), at.Add(time.Hour).Format(time.RFC3339), 80000000000+i)
+	}
+	path := filepath.Join(t.TempDir(), "school.yaml")
+	if err := os.WriteFile(path, []byte(doc.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command(t, s.env, 0, "gateway", "migrate", "up", "--yes")
+	command(t, s.env, 0, "gateway", "catalog", "apply", path)
+	return s
+}
+
+// lessonAt spreads lessons over the last two days.
+func (s *recordedSchool) lessonAt(i int) time.Time {
+	return s.start.Add(-time.Duration(i) * 10 * time.Minute)
+}
+
+// record adds the recorded meeting of lesson i (from 0) at Zoom.
+func (s *recordedSchool) record(i int, content ...emulator.Content) string {
+	uuid := fmt.Sprintf("/uuid-%d//==", i)
+	m := zoomemu.Meeting{Account: "acc", ID: 80000000000 + int64(i), UUID: uuid, Host: "host", Start: s.lessonAt(i), Minutes: 50}
+	for n, c := range content {
+		at := s.lessonAt(i).Add(time.Duration(n) * 10 * time.Minute)
+		m.Files = append(m.Files, zoomemu.File{ID: fmt.Sprintf("file-%d-%d", i, n), Type: "MP4", View: "shared_screen_with_speaker_view", Start: at, End: at.Add(9 * time.Minute), Content: c})
+	}
+	s.zoom.AddMeeting(m)
+	return uuid
+}
+
+// deliver sends an event until it is taken, as Zoom does, only sooner.
+func (s *recordedSchool) deliver(ctx context.Context, url func() string, body []byte) {
+	for ctx.Err() == nil {
+		code, _, err := zoomemu.Deliver(ctx, http.DefaultClient, url()+"/schedule/api/zoom/webhook/", zoomSecret, body)
+		if err == nil && code == http.StatusOK {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// mp4 is a small real MP4; each call of a number is another.
+func mp4(t *testing.T, seconds int) []byte {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "lesson.mp4")
+	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=320x180:rate=10:duration=%d", seconds),
+		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:duration=%d", seconds), "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-c:a", "aac", "-movflags", "+faststart", out)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("ffmpeg: %v\n%s", err, text)
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// export is the catalog's recordings as `catalog export` shows them.
+func (s *recordedSchool) export(t *testing.T) string {
+	out, _ := command(t, s.env, 0, "gateway", "catalog", "export")
+	return out
+}
+
+// TestSyncerCommands: the commands of the contract, with their exit codes, and a
+// lesson that plays through the gateway when they are done.
+func TestSyncerCommands(t *testing.T) {
+	s := newRecordedSchool(t, "", 3)
+	lesson := mp4(t, 20)
+	uuid := s.record(0, emulator.Bytes(lesson))
+	plan, _ := command(t, s.env, 0, "syncer", "reconcile", "--dry-run")
+	if !strings.Contains(plan, "would archive lesson 1 from meeting "+uuid) || !strings.HasSuffix(plan, `{"teachers_processed":1,"teachers_failed":0,"total_synced":1}`+"\n") {
+		t.Errorf("the plan: %s", plan)
+	}
+	out, progress := command(t, s.env, 0, "syncer", "reconcile")
+	if !strings.HasSuffix(out, `{"teachers_processed":1,"teachers_failed":0,"total_synced":1}`+"\n") || !strings.Contains(progress, "1 of 1 recordings archived") {
+		t.Errorf("reconciled: %s, %s", out, progress)
+	}
+	if files := s.drive.Files(); len(files) != 1 || files[0].Content.Size() != int64(len(lesson)) {
+		t.Fatalf("archived: %+v", files)
+	}
+	for _, subject := range []string{"1", uuid} {
+		story, _ := command(t, s.env, 0, "syncer", "explain", subject)
+		for _, want := range []string{"archived", "file-0-0", "ingest 1", uuid} {
+			if !strings.Contains(story, want) {
+				t.Errorf("explain %s does not tell %q:\n%s", subject, want, story)
+			}
+		}
+	}
+	command(t, s.env, 1, "syncer", "explain", "99")
+	command(t, s.env, 1, "syncer", "explain", "no-such-uuid==")
+	command(t, s.env, 1, "syncer", "retry", "99999")
+	command(t, s.env, 2, "syncer", "reconcile", "--from", "yesterday")
+	if jobs, _ := command(t, s.env, 0, "syncer", "jobs"); !regexp.MustCompile(`(?m)^\d+\tingest\tcompleted`).MatchString(jobs) {
+		t.Errorf("jobs:\n%s", jobs)
+	}
+	for _, job := range []string{"usage", "cleanup", "purge"} {
+		if out, _ := command(t, s.env, 0, "syncer", "run", job); !json.Valid([]byte(out)) {
+			t.Errorf("run %s: %s", job, out)
+		}
+	}
+	second := s.record(1, emulator.Bytes(mp4(t, 2)))
+	event := filepath.Join(t.TempDir(), "event.json")
+	if err := os.WriteFile(event, s.zoom.Event("recording.completed", second), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"accepted", "duplicate"} {
+		if out, _ := command(t, s.env, 0, "syncer", "replay", event); !strings.Contains(out, want) {
+			t.Errorf("replayed: %s, want %s", out, want)
+		}
+	}
+	// A missing scope fails the teacher, by name; exit 1, the summary all the same.
+	s.zoom.SetFaults(zoomemu.Faults{MissingScope: "cloud_recording:read:list_user_recordings:admin"})
+	out, complaint := command(t, s.env, 1, "syncer", "reconcile", "--no-wait")
+	if !strings.HasSuffix(out, `{"teachers_processed":0,"teachers_failed":1,"total_synced":0}`+"\n") || !strings.Contains(complaint, "cloud_recording:read:list_user_recordings:admin") {
+		t.Errorf("a missing scope: %s, %s", out, complaint)
+	}
+	s.zoom.SetFaults(zoomemu.Faults{})
+	// Wrong configuration: exit 2, one line that names the setting.
+	for _, c := range []struct{ env, want string }{
+		{"ZOOM_WEBHOOK_SECRET_TOKEN=", "zoom-webhook-secret"}, {"LECTERN_SYNC_CLEANUP_AT=25:00", "sync-cleanup-at"}, {"LECTERN_SECRETS_KEY=short", "secrets-key"},
+		{"LECTERN_SYNC_PROVIDER=ftp", "sync-provider"}, {"LECTERN_ALERT_URLS=nonsense", "alert-urls"},
+	} {
+		if _, stderr := command(t, append(s.env, c.env), 2, "syncer", "serve"); !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: %q", c.env, stderr)
+		}
+	}
+	key := "LECTERN_SECRETS_KEY=" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))
+	serveProgram(t, "syncer", append(s.env, key)...)
+	g := serve(t, s.env...)
+	waitFor(t, "the replayed recording", func() bool { return len(s.drive.Files()) == 2 })
+	res, body := get(t, g.url+"/schedule/api/recordings/1/stream/", token(t, "--user", "2"), "bytes=100-100099")
+	if res.StatusCode != http.StatusPartialContent || !bytes.Equal(body, lesson[100:100100]) {
+		t.Errorf("the archived lesson streams as %s, %d bytes", res.Status, len(body))
+	}
+}
+
+// TestIngestKill: kill -9 at random moments of an ingest, dozens of times: every
+// recording ends archived once, with the right bytes, its quota counted once.
+func TestIngestKill(t *testing.T) {
+	const recordings = 6
+	s := newRecordedSchool(t, "", recordings)
+	s.zoom.SetFaults(zoomemu.Faults{Rate: 4 << 20})
+	s.drive.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{Rate: 6 << 20}})
+	lesson := mp4(t, 40)
+	// Padded with a free box, so that a download and an upload take their time.
+	pad := int64(3 << 20)
+	var free bytes.Buffer
+	free.Write([]byte{byte(pad >> 24), byte(pad >> 16), byte(pad >> 8), byte(pad)})
+	free.WriteString("free")
+	big := emulator.Concat(emulator.Bytes(lesson), emulator.Bytes(free.Bytes()), emulator.Synthetic(pad-8, 1))
+	sum := md5Of(t, big)
+	for i := range recordings {
+		if i%2 == 0 {
+			s.record(i, big)
+		} else {
+			s.record(i, emulator.Bytes(lesson), emulator.Bytes(mp4(t, 3)))
+		}
+	}
+	kills, rng := 0, rand.New(rand.NewPCG(7, 7))
+	for end := time.Now().Add(4 * time.Minute); ; {
+		if time.Now().After(end) {
+			t.Fatalf("not archived after %d kills:\n%s", kills, s.export(t))
+		}
+		p := start(t, append([]string{"LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0", "LECTERN_LOG_FORMAT=json"}, s.env...), "syncer", "serve")
+		if kills < 30 {
+			time.Sleep(time.Duration(300+rng.IntN(2200)) * time.Millisecond)
+			p.kill()
+			kills++
+			continue
+		}
+		waitFor(t, "everything archived", func() bool {
+			return strings.Count(s.export(t), "status: ready") == recordings
+		})
+		p.kill()
+		break
+	}
+	files := s.drive.Files()
+	if len(files) != recordings || s.drive.Usage().Created < recordings {
+		t.Errorf("%d files in Drive, %+v", len(files), s.drive.Usage())
+	}
+	var stored int64
+	for _, f := range files {
+		stored += f.Content.Size()
+		if n, _ := strconv.Atoi(f.AppProperties["lesson"]); n%2 == 1 && md5Of(t, f.Content) != sum {
+			t.Errorf("lesson %d has other bytes", n)
+		}
+	}
+	if ready := strings.Count(s.export(t), "status: ready"); ready != recordings {
+		t.Errorf("%d recordings are ready", ready)
+	}
+	used := quotaOf(t, s)
+	if used != fmt.Sprintf("%d %d", stored, recordings) {
+		t.Errorf("quota: %s, stored %d in %d", used, stored, recordings)
+	}
+	if left, _ := filepath.Glob(filepath.Join(s.dir, "sync", "ingest-*")); len(left) > recordings {
+		t.Errorf("temporary files are left: %v", left)
+	}
+	t.Logf("%d kills, %d recordings archived once, %d bytes charged once; Drive made %d files and %d revisions", kills, len(files), stored, s.drive.Usage().Created, s.drive.Usage().Revised)
+}
+
+func md5Of(t *testing.T, c emulator.Content) string {
+	t.Helper()
+	h := md5.New()
+	if _, err := io.Copy(h, io.NewSectionReader(c, 0, c.Size())); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+// quotaOf reads used bytes and count of the SQLite catalog's teacher.
+func quotaOf(t *testing.T, s *recordedSchool) string {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(s.dir, "lectern.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var used, count int64
+	if err := db.QueryRow(`SELECT used_bytes, recordings_count FROM schedule_teacherstoragequota WHERE teacher_id = 1`).Scan(&used, &count); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(used, " ", count)
+}
+
+// TestLoss: 200 recordings, every webhook dropped, doubled, delayed or reordered at
+// random, the database restarted in the middle: 200 archived, once.
+func TestLoss(t *testing.T) {
+	const recordings = 200
+	server := pgtest.StartServer(t)
+	url := server.Database(t)
+	s := newRecordedSchool(t, url, recordings)
+	s.env = append(s.env, "LECTERN_SYNC_RECONCILE_EVERY=20s", "LECTERN_SYNC_WORKERS=6", "LECTERN_SYNC_PROVIDER=local")
+	lesson := emulator.Bytes(mp4(t, 1))
+	syncer := serveProgram(t, "syncer", s.env...)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	rng := rand.New(rand.NewPCG(1, 2))
+	var group sync.WaitGroup
+	dropped, doubled := 0, 0
+	for _, i := range rng.Perm(recordings) {
+		uuid := s.record(i, lesson)
+		deliveries := 1
+		switch rng.IntN(4) {
+		case 0:
+			deliveries = 0
+			dropped++
+		case 1:
+			deliveries = 2 + rng.IntN(3)
+			doubled++
+		}
+		for range deliveries {
+			wait := time.Duration(rng.IntN(15000)) * time.Millisecond
+			group.Go(func() {
+				time.Sleep(wait)
+				s.deliver(ctx, func() string { return syncer.url }, s.zoom.Event("recording.completed", uuid))
+			})
+		}
+	}
+	time.Sleep(4 * time.Second)
+	server.Restart(t)
+	group.Wait()
+	count := func(query string) (n int) {
+		conn, err := pgx.Connect(ctx, url)
+		if err != nil {
+			return -1
+		}
+		defer conn.Close(ctx)
+		if err := conn.QueryRow(ctx, query).Scan(&n); err != nil {
+			return -1
+		}
+		return n
+	}
+	const ready = `SELECT count(*) FROM schedule_lessonrecording WHERE status = 'ready' AND NOT is_deleted`
+	for count(ready) < recordings {
+		if ctx.Err() != nil {
+			t.Fatalf("%d of %d are archived", count(ready), recordings)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	if rows, lessons := count(`SELECT count(*) FROM schedule_lessonrecording`), count(`SELECT count(DISTINCT lesson_id) FROM schedule_lessonrecording`); rows != recordings || lessons != recordings {
+		t.Errorf("%d rows of %d lessons", rows, lessons)
+	}
+	files, err := filepath.Glob(filepath.Join(s.dir, "recordings", "lessons", "*", "*.mp4"))
+	if err != nil || len(files) != recordings {
+		t.Errorf("%d files, %v", len(files), err)
+	}
+	if used, counted := count(`SELECT used_bytes FROM schedule_teacherstoragequota WHERE teacher_id = 1`), count(`SELECT recordings_count FROM schedule_teacherstoragequota WHERE teacher_id = 1`); used != recordings*int(lesson.Size()) || counted != recordings {
+		t.Errorf("quota: %d bytes in %d", used, counted)
+	}
+	t.Logf("%d recordings: %d webhooks dropped, %d doubled, all delayed up to 15 s and reordered, PostgreSQL restarted: %d archived once", recordings, dropped, doubled, len(files))
+}
+
+// TestLargeRecording: memory stays flat on a recording of 2 GiB.
+func TestLargeRecording(t *testing.T) {
+	s := newRecordedSchool(t, "", 1)
+	lesson := mp4(t, 2)
+	size := int64(2<<30) - 8
+	long := []byte{0, 0, 0, 1, 'f', 'r', 'e', 'e', 0, 0, 0, 0, byte(size >> 24), byte(size >> 16), byte(size >> 8), byte(size)}
+	content := emulator.Concat(emulator.Bytes(lesson), emulator.Bytes(long), emulator.Synthetic(size-16, 5))
+	s.record(0, content)
+	syncer := serveProgram(t, "syncer", s.env...)
+	began := time.Now()
+	for len(s.drive.Files()) == 0 {
+		if time.Since(began) > 3*time.Minute {
+			t.Fatal("not archived within three minutes")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	took := time.Since(began)
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", syncer.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	peak := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(status)
+	kb, err := strconv.Atoi(string(peak[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The race detector multiplies memory; the recording is 2,097,152 kB.
+	if kb > 500_000 {
+		t.Errorf("the syncer needed %d kB", kb)
+	}
+	if f := s.drive.Files()[0]; f.Content.Size() != content.Size() {
+		t.Errorf("%d of %d bytes", f.Content.Size(), content.Size())
+	}
+	t.Logf("2 GiB in %s, peak %d MiB (with the race detector)", took.Round(time.Millisecond), kb>>10)
+}
