@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 	"github.com/riverqueue/river/rivermigrate"
+	"golang.org/x/sys/unix"
 
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -361,9 +363,8 @@ func (s *Store) provider(layout Layout) (*goose.Provider, error) {
 // migrating runs f while no other process migrates.
 //
 // On PostgreSQL a transaction of its own holds an advisory lock: unlike a
-// session's lock it works through a transaction-mode pooler. SQLite's lock is
-// its file's, and each migration takes it; a process that lost the race finds
-// that a table exists already, looks again and has nothing left to do.
+// session's lock it works through a transaction-mode pooler. SQLite's own locks
+// last for one migration only, so that there the folder of the file is locked.
 func (s *Store) migrating(ctx context.Context, f func() error) error {
 	if s.dialect == postgres {
 		tx, err := s.db.BeginTx(ctx, nil)
@@ -379,9 +380,36 @@ func (s *Store) migrating(ctx context.Context, f func() error) error {
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	err := f()
-	for try := 0; try < 3 && err != nil && strings.Contains(err.Error(), "already exists"); try++ {
-		err = f()
+	unlock, err := lockFolder(ctx, s.folder)
+	if err != nil {
+		return err
 	}
-	return err
+	defer unlock()
+	return f()
+}
+
+// lockFolder takes flock(2) on a folder, which leaves nothing behind and which the
+// kernel drops with the process. flock cannot be waited for with a context, so it
+// is tried again and again.
+func lockFolder(ctx context.Context, folder string) (unlock func(), err error) {
+	dir, err := os.Open(folder)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return func() { dir.Close() }, nil
+		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
+			dir.Close()
+			return nil, fmt.Errorf("lock %s: %w", folder, err)
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			dir.Close()
+			return nil, ctx.Err()
+		}
+	}
 }

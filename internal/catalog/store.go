@@ -44,6 +44,7 @@ type Store struct {
 	db      *sql.DB
 	dialect dialect
 	log     *slog.Logger
+	folder  string // of the file; "" on PostgreSQL
 	// listener is how Listen connects; nil on SQLite.
 	listener *pgx.ConnConfig
 	// writing serialises writers within this process on SQLite, which has room
@@ -96,7 +97,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, err
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxIdleConns)
-	s := &Store{db: db, dialect: sqlite, log: log}
+	s := &Store{db: db, dialect: sqlite, folder: filepath.Dir(path), log: log}
 	if err := s.Ping(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -105,12 +106,16 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, err
 
 // createPrivately makes an empty file where there is none. The catalog holds
 // Zoom's secrets, so that nobody else may read it; SQLite gives its journal the
-// same mode.
+// same mode. A file that is there is not touched: closing any descriptor of it
+// would drop the POSIX locks that SQLite holds on it for the whole process.
 func createPrivately(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
