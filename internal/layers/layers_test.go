@@ -46,6 +46,7 @@ var bans = []ban{
 	{module + "internal/zoom", []string{"cmd", "internal/config", "internal/syncer"}, "one room speaks Zoom, one listens to it"},
 	{module + "internal/ffmpeg", []string{"cmd", "internal/syncer"}, "the gateway serves bytes as they are"},
 	{module + "internal/auth", []string{"cmd", "internal/config"}, "the proxy declares the gate it needs"},
+	{module + "internal/doctor", []string{"cmd"}, "a command examines the rooms, they do not examine themselves"},
 }
 
 // vague names say nothing of what a package is for.

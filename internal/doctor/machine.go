@@ -1,0 +1,195 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// WritableDir checks that files can be made in dir, or that dir can be made: it
+// tries with a file that is removed again, because modes alone do not tell of
+// read-only file systems, quotas and containers. A directory that is not there
+// yet is not created.
+func (r *Report) WritableDir(check, setting, dir string) bool {
+	there, err := nearest(dir)
+	if err == nil {
+		err = tryFile(there)
+	}
+	switch {
+	case err != nil:
+		r.Fail(check, fmt.Sprintf("give the user this runs as (uid %d) the right to write there, or set %s to another directory", os.Getuid(), setting), "%s cannot be written: %v", dir, reason(err))
+		return false
+	case there != filepath.Clean(dir):
+		r.Pass(check, "%s is not there yet and can be made", dir)
+	default:
+		r.Pass(check, "%s can be written", dir)
+	}
+	return true
+}
+
+// nearest is dir itself or the closest directory above it that exists.
+func nearest(dir string) (string, error) {
+	dir = filepath.Clean(dir)
+	for {
+		info, err := os.Stat(dir)
+		switch {
+		case err == nil && info.IsDir():
+			return dir, nil
+		case err == nil:
+			return "", &fs.PathError{Op: "stat", Path: dir, Err: syscall.ENOTDIR}
+		case !errors.Is(err, fs.ErrNotExist) || filepath.Dir(dir) == dir:
+			return "", err
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+func tryFile(dir string) error {
+	f, err := os.CreateTemp(dir, ".lectern-doctor-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write([]byte("lectern"))
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+}
+
+// reason is an error without the name of a temporary file in it.
+func reason(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// Space compares the free space below dir with what is wanted of it. used is what
+// of it is taken already by the one who wants it; keep is to stay free.
+func (r *Report) Space(check, fix, dir string, want, used, keep media.Size) {
+	there, err := nearest(dir)
+	var st unix.Statfs_t
+	if err == nil {
+		err = unix.Statfs(there, &st)
+	}
+	if err != nil {
+		r.Fail(check, fix, "the free space of %s cannot be told: %v", dir, reason(err))
+		return
+	}
+	free := media.Size(int64(st.Bavail) * int64(st.Bsize))
+	switch missing := want - used; {
+	case free <= keep:
+		r.Fail(check, "free some space, or lower the floor: nothing can be stored", "%s has %s free, and %s are to stay free", dir, rough(free), rough(keep))
+	case missing > free-keep:
+		r.Warn(check, fix, "%s has %s free; up to %s more are wanted, and %s are to stay free", dir, rough(free), rough(missing), rough(keep))
+	default:
+		r.Pass(check, "%s has %s free", dir, rough(free))
+	}
+}
+
+// rough writes a size for people.
+func rough(s media.Size) string {
+	switch {
+	case s >= 10<<30:
+		return fmt.Sprintf("%d GiB", s>>30)
+	case s >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(s)/(1<<30))
+	case s >= 1<<20:
+		return fmt.Sprintf("%d MiB", s>>20)
+	default:
+		return fmt.Sprintf("%d bytes", s)
+	}
+}
+
+// OpenFiles compares the limit of open files with what is needed at most.
+func (r *Report) OpenFiles(need int, forWhat string) {
+	const check = "open files"
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		r.Warn(check, "", "the limit cannot be told: %v", err)
+		return
+	}
+	// Go raises the soft limit to the hard one at start.
+	if limit.Max < uint64(need) {
+		r.Warn(check, fmt.Sprintf("raise it: LimitNOFILE=%d in the unit, or ulimit -Hn", need), "the limit is %d; %s may need %d", limit.Max, forWhat, need)
+		return
+	}
+	r.Pass(check, "the limit of %d is enough for %s", limit.Max, forWhat)
+}
+
+// Listener checks that address can be listened on. One that is taken is well when
+// running says that the program itself answers there.
+func (r *Report) Listener(check, setting, address string, running bool) {
+	ln, err := net.Listen("tcp", address)
+	switch {
+	case err == nil:
+		ln.Close()
+		r.Pass(check, "%s is free", address)
+	case errors.Is(err, syscall.EADDRINUSE) && running:
+		r.Pass(check, "%s is in use, and the program runs", address)
+	case errors.Is(err, syscall.EADDRINUSE):
+		r.Fail(check, "stop what listens there, or set "+setting+" to another address", "%s is in use by another program", address)
+	default:
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err
+		}
+		r.Fail(check, "set "+setting+" to an address of this machine and a port this user may open", "%s cannot be listened on: %v", address, err)
+	}
+}
+
+// Running asks the admin listener whether the program is up.
+func Running(ctx context.Context, adminListen string) bool {
+	host, port, err := net.SplitHostPort(adminListen)
+	if err != nil {
+		return false
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", nil)
+	if err != nil {
+		return false
+	}
+	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return false
+	}
+	res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
+
+// clockTolerance is what tokens and signed timestamps forgive.
+const clockTolerance = 30 * time.Second
+
+// Clock compares our clock with a server's Date header, which has whole seconds.
+// asked is when the request was sent.
+func (r *Report) Clock(server string, date, asked, answered time.Time) {
+	const check = "clock"
+	if date.IsZero() {
+		return
+	}
+	var off time.Duration
+	switch {
+	case date.Add(time.Second).Before(asked):
+		off = asked.Sub(date.Add(time.Second))
+	case date.After(answered):
+		off = date.Sub(answered)
+	}
+	if off > clockTolerance {
+		r.Warn(check, "set the clock by NTP: tokens expire by it", "this machine and %s differ by %s", server, off.Round(time.Second))
+		return
+	}
+	r.Pass(check, "agrees with %s", server)
+}

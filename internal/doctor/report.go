@@ -1,0 +1,121 @@
+// Package doctor examines what a deployment needs and says what to do about what
+// is missing. A check is a line of a Report; the checks here are those that both
+// programs share, what they connect to comes from the caller.
+package doctor
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Status is how a check came out.
+type Status string
+
+// The statuses. Only Fail means that the program would not do its work.
+const (
+	Pass Status = "PASS"
+	Warn Status = "WARN"
+	Fail Status = "FAIL"
+)
+
+// Finding is one check's outcome. No field holds a secret.
+type Finding struct {
+	// Check is a short stable name, as "data dir".
+	Check  string `json:"check"`
+	Status Status `json:"status"`
+	// Detail is what was seen.
+	Detail string `json:"detail"`
+	// Fix is what to do; "" when there is nothing.
+	Fix string `json:"fix"`
+}
+
+// Report gathers findings in the order they are made. It is for one goroutine.
+type Report struct {
+	findings []Finding
+}
+
+// Pass notes that all is well.
+func (r *Report) Pass(check, detail string, args ...any) { r.add(Pass, check, "", detail, args) }
+
+// Warn notes what works but should be looked at; fix says how to better it.
+func (r *Report) Warn(check, fix, detail string, args ...any) { r.add(Warn, check, fix, detail, args) }
+
+// Fail notes what keeps the program from working; fix says what to do.
+func (r *Report) Fail(check, fix, detail string, args ...any) { r.add(Fail, check, fix, detail, args) }
+
+func (r *Report) add(s Status, check, fix, detail string, args []any) {
+	if len(args) > 0 {
+		detail = fmt.Sprintf(detail, args...)
+	}
+	r.findings = append(r.findings, Finding{Check: check, Status: s, Detail: oneLine(detail), Fix: oneLine(fix)})
+}
+
+// oneLine keeps a finding on its line whatever an error's text holds.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// Findings are all that was found, in order.
+func (r *Report) Findings() []Finding { return r.findings }
+
+// Failed is how many checks failed.
+func (r *Report) Failed() int {
+	n := 0
+	for _, f := range r.findings {
+		if f.Status == Fail {
+			n++
+		}
+	}
+	return n
+}
+
+// WriteText writes a line for each finding: PASS, WARN or FAIL, the check, what
+// was seen, and behind an arrow what to do.
+func (r *Report) WriteText(w io.Writer) error {
+	width := 0
+	for _, f := range r.findings {
+		width = max(width, len(f.Check))
+	}
+	for _, f := range r.findings {
+		line := fmt.Sprintf("%s  %-*s  %s", f.Status, width, f.Check, f.Detail)
+		if f.Fix != "" {
+			line += " → " + f.Fix
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WriteJSON writes an array of {check, status, detail, fix}.
+func (r *Report) WriteJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	findings := r.findings
+	if findings == nil {
+		findings = []Finding{}
+	}
+	return enc.Encode(findings)
+}
+
+// Finish writes the report, as JSON or text, and gives the error that makes the
+// program end with 1 when a check failed.
+func (r *Report) Finish(w io.Writer, asJSON bool) error {
+	write := r.WriteText
+	if asJSON {
+		write = r.WriteJSON
+	}
+	if err := write(w); err != nil {
+		return err
+	}
+	switch n := r.Failed(); n {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("1 check failed")
+	default:
+		return fmt.Errorf("%d checks failed", n)
+	}
+}
