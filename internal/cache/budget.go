@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +16,21 @@ type budget struct {
 	at             time.Time
 }
 
+// What files and folders take on a disk that deals in pages. A directory's entries
+// are counted generously, half-empty leaves of an index included: the sum is never
+// less than what du(1) says.
+const (
+	diskPage        = 4096
+	entryFootprint  = 64
+	folderFootprint = diskPage + 4*entryFootprint
+	baseFootprint   = 16 * diskPage // the cache's own folders and lock
+)
+
+// footprint is what a chunk of so many bytes takes.
+func footprint(length int64) int64 {
+	return (headerSize+length+diskPage-1)/diskPage*diskPage + entryFootprint
+}
+
 // freeFor is how long a reading of the filesystem's free space is believed.
 const freeFor = time.Second
 
@@ -25,9 +39,10 @@ const freeFor = time.Second
 // the disk is not well. c.mu is not held.
 func (c *Cache) reserve(n int64) bool {
 	c.measureFree()
+	c.removeFolders()
 	for range 8 { // others may take what was freed here
 		c.mu.Lock()
-		if c.closed || c.scanning || !c.health.writable() || n > int64(c.cfg.Size) {
+		if c.closed || c.scanning || !c.health.writable() || n > int64(c.cfg.Size)-baseFootprint {
 			c.mu.Unlock()
 			return false
 		}
@@ -37,19 +52,12 @@ func (c *Cache) reserve(n int64) bool {
 			c.mu.Unlock()
 			return true
 		}
-		victims, files := c.evict(n - room)
+		gone := c.evict(n - room)
 		c.mu.Unlock()
-		if len(victims) == 0 {
+		if len(gone) == 0 {
 			return false
 		}
-		for i, ch := range victims {
-			c.removeFile(ch, files[i])
-		}
-		c.mu.Lock()
-		for _, ch := range victims {
-			c.budget.used -= ch.fileSize()
-		}
-		c.mu.Unlock()
+		c.remove(gone...)
 	}
 	return false
 }
@@ -57,24 +65,24 @@ func (c *Cache) reserve(n int64) bool {
 // room is what may still be reserved: within the budget, and leaving the floor
 // of free space alone; c.mu is held.
 func (c *Cache) room() int64 {
-	room := int64(c.cfg.Size) - c.budget.used
+	room := int64(c.cfg.Size) - baseFootprint - c.budget.used
 	free := c.budget.free - (c.budget.used - c.budget.usedThen) - int64(c.cfg.MinFree)
 	return min(room, free)
 }
 
 // evict takes chunks worth n bytes out of the index; c.mu is held. Their files
 // still count until they are removed.
-func (c *Cache) evict(n int64) (victims []*chunk, files [][]*os.File) {
+func (c *Cache) evict(n int64) (gone []removal) {
 	for n > 0 {
-		ch := c.policy.victim()
-		if ch == nil {
+		id := c.policy.Victim(c.handles.held)
+		if id == 0 {
 			break
 		}
-		files = append(files, c.drop(ch, eventEvict))
-		victims = append(victims, ch)
-		n -= ch.fileSize()
+		r := c.drop(id, eventEvict)
+		gone = append(gone, r)
+		n -= r.bytes
 	}
-	return victims, files
+	return gone
 }
 
 // release gives a reservation back; c.mu is held.

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sys/unix"
 
+	"github.com/lectiospace/lectern/internal/cache/eviction"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -41,39 +43,14 @@ type Cache struct {
 	mu       sync.Mutex
 	closed   bool
 	scanning bool
-	objects  map[objectKey]*object
-	policy   policy
+	index    index
+	handles  handles
+	policy   eviction.Policy
 	budget   budget
 	health   health
-	idle     int // open descriptors that nobody uses
 	blocks   blockPool
+	emptied  []objectKey // whose folders are empty, and still in the budget
 }
-
-// object is what is known of one object's chunks; guarded by Cache.mu.
-type object struct {
-	key     objectKey
-	chunks  map[int64]*chunk  // committed
-	filling map[int64]*flight // by the flight that covers them
-}
-
-// chunk is one committed chunk file; guarded by Cache.mu.
-type chunk struct {
-	object *object
-	index  int64
-	length int64 // of the data
-	pins   int   // readers that hold a descriptor
-	gone   bool  // evicted or corrupt: no longer in the index
-	// verified is true once the file's checksums have been compared since the
-	// start, or the file was written by us. checking is closed when a comparison
-	// under way has ended.
-	verified bool
-	checking chan struct{}
-	idle     []*os.File
-
-	rank rank // the policy's own
-}
-
-func (c *chunk) fileSize() int64 { return headerSize + c.length }
 
 // New opens the cache: it takes the directory's lock, removes what a crash left
 // half written, and starts reading what is there in the background.
@@ -94,7 +71,8 @@ func newCache(cfg Config, fetch Fetcher, log *slog.Logger, reg prometheus.Regist
 	}
 	c := &Cache{
 		cfg: cfg, chunkSize: int64(cfg.ChunkSize), fetch: fetch, log: log, disk: d, lock: lock,
-		scanning: true, objects: map[objectKey]*object{}, policy: newPolicy(int64(cfg.Size)),
+		scanning: true, index: newIndex(int64(cfg.ChunkSize)), handles: handles{by: map[chunkID]*handle{}},
+		policy: eviction.New(int(int64(cfg.Size) / int64(cfg.ChunkSize))),
 	}
 	if err := c.clearTemporary(); err != nil {
 		lock.Close()
@@ -142,17 +120,14 @@ func (c *Cache) Close() error {
 		c.cancel()
 		c.running.Wait()
 		c.mu.Lock()
-		var files []*os.File
-		for _, o := range c.objects {
-			for _, ch := range o.chunks {
-				files = append(files, ch.idle...)
-				ch.idle = nil
+		var files []*openFile
+		for _, h := range c.handles.by {
+			for f := c.handles.take(h); f != nil; f = c.handles.take(h) {
+				files = append(files, f)
 			}
 		}
 		c.mu.Unlock()
-		for _, f := range files {
-			f.Close()
-		}
+		closeFiles(files)
 		c.closeErr = c.lock.Close()
 	})
 	return c.closeErr
@@ -169,27 +144,18 @@ type Stats struct {
 func (c *Cache) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := Stats{Bytes: c.budget.used, Capacity: int64(c.cfg.Size), State: c.health.state.String()}
-	for _, o := range c.objects {
-		s.Chunks += len(o.chunks)
-	}
-	return s
+	return Stats{Bytes: c.budget.used, Capacity: int64(c.cfg.Size), Chunks: c.index.chunks, State: c.health.state.String()}
 }
 
-// objectFor finds or makes the entry of a key; c.mu is held.
-func (c *Cache) objectFor(key objectKey) *object {
-	o := c.objects[key]
-	if o == nil {
-		o = &object{key: key, chunks: map[int64]*chunk{}, filling: map[int64]*flight{}}
-		c.objects[key] = o
-	}
-	return o
-}
-
-// tidy forgets an object that has nothing left; c.mu is held.
+// tidy forgets an object that has nothing left; c.mu is held. Its folder goes with
+// the next removal, or before the next fill.
 func (c *Cache) tidy(o *object) {
-	if len(o.chunks) == 0 && len(o.filling) == 0 {
-		delete(c.objects, o.key)
+	if len(o.ids) > 0 || len(o.filling) > 0 || c.index.objects[o.key] != o {
+		return
+	}
+	c.index.forget(o)
+	if o.housed {
+		c.emptied = append(c.emptied, o.key)
 	}
 }
 
@@ -212,57 +178,89 @@ var events = []event{eventHit, eventMiss, eventJoined, eventCommit, eventFailed,
 
 // commit is the one transition to committed; c.mu is held and the chunk's bytes
 // are in the budget. It reports false when the chunk is there already.
-func (c *Cache) commit(o *object, index, length int64, verified bool, why event) bool {
-	if o.chunks[index] != nil {
+func (c *Cache) commit(o *object, index, length int64, verified blockSet, why event, crowd bool) bool {
+	if c.index.find(o, index) != 0 || !c.index.takes(o, index, length) {
 		return false
 	}
-	ch := &chunk{object: o, index: index, length: length, verified: verified}
-	o.chunks[index] = ch
-	c.policy.added(ch)
+	id := c.index.add(o, index, length, verified)
+	c.policy.Admit(id, eviction.Arrival{Name: o.key.nameOf(index), Edge: index == 0, Known: why == eventFound, Crowd: crowd})
 	c.metrics.event(why)
 	return true
 }
 
-// drop is the one transition from committed; c.mu is held. The caller removes
-// the file, closes the descriptors that are returned, and then calls freed.
-func (c *Cache) drop(ch *chunk, why event) []*os.File {
-	if ch.gone {
-		return nil
-	}
-	ch.gone = true
-	delete(ch.object.chunks, ch.index)
-	c.policy.removed(ch)
-	c.metrics.event(why)
-	files := ch.idle
-	c.idle -= len(files)
-	ch.idle = nil
-	c.tidy(ch.object)
-	return files
+// removal is what is left to do for a chunk that has left the index: its file is
+// still on the disk, and in the budget.
+type removal struct {
+	key   objectKey
+	index int64
+	files []*openFile
+	bytes int64
 }
 
-// erase drops a chunk and its file. c.mu is not held.
-func (c *Cache) erase(ch *chunk, why event) {
+// drop is the one transition from committed; c.mu is held. The caller hands what
+// comes out to remove.
+func (c *Cache) drop(id chunkID, why event) removal {
+	o := c.index.objectOf(id)
+	gone := removal{key: o.key, index: c.index.at(id), bytes: footprint(c.index.length(id)), files: c.handles.drop(id)}
+	c.index.remove(id)
+	c.policy.Remove(id, o.key.nameOf(gone.index), why == eventEvict)
+	c.metrics.event(why)
+	c.tidy(o)
+	return gone
+}
+
+// remove takes dropped chunks off the disk; c.mu is not held. What cannot be
+// removed stays in the budget, because it stays on the disk.
+func (c *Cache) remove(gone ...removal) {
+	freed := int64(0)
+	for _, r := range gone {
+		closeFiles(r.files)
+		if err := os.Remove(r.key.path(c.cfg.Dir, r.index)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			c.diskFault("remove", err)
+			continue
+		}
+		freed += r.bytes
+	}
 	c.mu.Lock()
-	already := ch.gone
-	files := c.drop(ch, why)
+	c.budget.used -= freed
 	c.mu.Unlock()
-	if already {
+	c.removeFolders()
+}
+
+// removeFolders takes the folders off the disk that have become empty; c.mu is
+// not held.
+func (c *Cache) removeFolders() {
+	c.mu.Lock()
+	emptied := c.emptied
+	c.emptied = nil
+	c.mu.Unlock()
+	if len(emptied) == 0 {
 		return
 	}
-	c.removeFile(ch, files)
+	for _, key := range emptied {
+		_ = os.Remove(key.folder(c.cfg.Dir)) // unless a new chunk is in it, which pays for it
+	}
 	c.mu.Lock()
-	c.budget.used -= ch.fileSize()
+	c.budget.used -= int64(len(emptied)) * folderFootprint
 	c.mu.Unlock()
 }
 
-// removeFile takes a dropped chunk off the disk; c.mu is not held.
-func (c *Cache) removeFile(ch *chunk, files []*os.File) {
+func closeFiles(files []*openFile) {
 	for _, f := range files {
-		f.Close()
+		f.file.Close()
 	}
-	if err := os.Remove(ch.object.key.path(c.cfg.Dir, ch.index)); err != nil && !os.IsNotExist(err) {
-		c.diskFault("remove", err)
+}
+
+// erase drops the chunk of a handle and its file. c.mu is not held.
+func (c *Cache) erase(g *handle, why event) {
+	c.mu.Lock()
+	if g.gone {
+		c.mu.Unlock()
+		return
 	}
+	gone := c.drop(g.id, why)
+	c.mu.Unlock()
+	c.remove(gone)
 }
 
 // probeEvery is how often a sick disk is tried.

@@ -9,6 +9,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/lectiospace/lectern/internal/media"
 )
 
 // A chunk file is a header of headerSize bytes, then the data. The data begins at
@@ -16,15 +19,17 @@ import (
 //
 //	0   8  magic and format version
 //	8   4  CRC-32C of the header from byte 12 to its end
-//	12  4  CRC-32C of the data
+//	12  4  zero
 //	16  8  index of the chunk
 //	24  8  length of the data
-//	32  2  length of the identity
-//	34  …  identity, then zeros
+//	32 64  CRC-32C of each block of the data; a block is a sixteenth of a full chunk
+//	96  2  length of the identity
+//	98  …  identity, then zeros
 const (
 	headerSize  = 4096
-	magic       = "LCTRNCK1"
-	maxIdentity = headerSize - 34
+	magic       = "LCTRNCK2"
+	maxBlocks   = 16
+	maxIdentity = headerSize - 98
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -32,39 +37,105 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // errTorn is what a chunk file is that does not hold what its name says.
 var errTorn = errors.New("torn or foreign chunk file")
 
-func encodeHeader(identity string, index int64, data []byte) []byte {
+// blockSet has a bit for each block of a chunk.
+type blockSet uint16
+
+// allBlocks is verified of a file we wrote ourselves.
+const allBlocks = ^blockSet(0)
+
+func blockSize(chunkSize int64) int64 { return (chunkSize + maxBlocks - 1) / maxBlocks }
+
+// blocksOf is the blocks that n bytes from off on lie in.
+func blocksOf(chunkSize, off, n int64) (set blockSet) {
+	size := blockSize(chunkSize)
+	for b := off / size; b <= (off+n-1)/size; b++ {
+		set |= 1 << b
+	}
+	return set
+}
+
+func encodeHeader(identity string, index, chunkSize int64, data []byte) []byte {
 	h := make([]byte, headerSize)
 	copy(h, magic)
-	binary.LittleEndian.PutUint32(h[12:], crc32.Checksum(data, castagnoli))
 	binary.LittleEndian.PutUint64(h[16:], uint64(index))
 	binary.LittleEndian.PutUint64(h[24:], uint64(len(data)))
-	binary.LittleEndian.PutUint16(h[32:], uint16(len(identity)))
-	copy(h[34:], identity)
+	size := int(blockSize(chunkSize))
+	for b := 0; b*size < len(data); b++ {
+		binary.LittleEndian.PutUint32(h[32+4*b:], crc32.Checksum(data[b*size:min((b+1)*size, len(data))], castagnoli))
+	}
+	binary.LittleEndian.PutUint16(h[96:], uint16(len(identity)))
+	copy(h[98:], identity)
 	binary.LittleEndian.PutUint32(h[8:], crc32.Checksum(h[12:], castagnoli))
 	return h
 }
 
-// verifyFile reads a whole chunk file and compares everything in it.
-func verifyFile(f io.ReaderAt, identity string, index, length int64) error {
-	h := make([]byte, headerSize)
+// readHeader reads a chunk file's header and compares it with where the file was
+// found.
+func readHeader(f io.ReaderAt, index, length int64) (h []byte, identity string, err error) {
+	h = make([]byte, headerSize)
 	if _, err := f.ReadAt(h, 0); err != nil {
-		return fmt.Errorf("%w: header: %w", errTorn, err)
+		return nil, "", torn(err, "header")
 	}
-	switch {
-	case !bytes.Equal(h[:8], []byte(magic)),
-		binary.LittleEndian.Uint32(h[8:]) != crc32.Checksum(h[12:], castagnoli),
-		binary.LittleEndian.Uint64(h[16:]) != uint64(index),
-		binary.LittleEndian.Uint64(h[24:]) != uint64(length),
-		int(binary.LittleEndian.Uint16(h[32:])) != len(identity),
-		string(h[34:34+len(identity)]) != identity:
-		return fmt.Errorf("%w: header", errTorn)
+	n := int(binary.LittleEndian.Uint16(h[96:]))
+	if !bytes.Equal(h[:8], []byte(magic)) || n > maxIdentity ||
+		binary.LittleEndian.Uint32(h[8:]) != crc32.Checksum(h[12:], castagnoli) ||
+		binary.LittleEndian.Uint64(h[16:]) != uint64(index) ||
+		binary.LittleEndian.Uint64(h[24:]) != uint64(length) {
+		return nil, "", fmt.Errorf("%w: header", errTorn)
 	}
-	sum := crc32.New(castagnoli)
-	n, err := io.Copy(sum, io.NewSectionReader(f, headerSize, length))
-	if err != nil || n != length || sum.Sum32() != binary.LittleEndian.Uint32(h[12:]) {
-		return fmt.Errorf("%w: data", errTorn)
+	return h, string(h[98 : 98+n]), nil
+}
+
+// verifyBlocks compares a chunk file's header, and those blocks of its data.
+func verifyBlocks(f io.ReaderAt, identity string, index, length, chunkSize int64, blocks blockSet) error {
+	h, found, err := readHeader(f, index, length)
+	if err != nil {
+		return err
+	}
+	if found != identity {
+		return fmt.Errorf("%w: of another object", errTorn)
+	}
+	return compareBlocks(f, h, length, chunkSize, blocks)
+}
+
+// verifyWhole compares a chunk file with its folder's name and every checksum in
+// it, for who does not know the object.
+func verifyWhole(f io.ReaderAt, key objectKey, index, length, chunkSize int64) error {
+	h, found, err := readHeader(f, index, length)
+	if err != nil {
+		return err
+	}
+	parts := strings.Split(found, "\x00")
+	if len(parts) < 2 || keyOfIdentity(media.Location{Provider: parts[0], Key: parts[1]}, found) != key {
+		return fmt.Errorf("%w: of another object", errTorn)
+	}
+	return compareBlocks(f, h, length, chunkSize, allBlocks)
+}
+
+func compareBlocks(f io.ReaderAt, header []byte, length, chunkSize int64, blocks blockSet) error {
+	size := blockSize(chunkSize)
+	buf := make([]byte, min(size, length))
+	for b := int64(0); b*size < length; b++ {
+		if blocks&(1<<b) == 0 {
+			continue
+		}
+		part := buf[:min(size, length-b*size)]
+		if _, err := f.ReadAt(part, headerSize+b*size); err != nil {
+			return torn(err, "data")
+		}
+		if crc32.Checksum(part, castagnoli) != binary.LittleEndian.Uint32(header[32+4*b:]) {
+			return fmt.Errorf("%w: block %d", errTorn, b)
+		}
 	}
 	return nil
+}
+
+// torn is errTorn for a file that ends too early, and the disk's own fault else.
+func torn(err error, what string) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: %s: %w", errTorn, what, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // disk is the part of the operating system that may fail a write.
@@ -77,38 +148,41 @@ type realDisk struct{}
 
 func (realDisk) CreateTemp(dir string) (*os.File, error) { return os.CreateTemp(dir, "chunk-*") }
 
-// Rename makes the folders of the target first: most chunks have neighbours.
-func (realDisk) Rename(from, to string) error {
-	err := os.Rename(from, to)
-	if errors.Is(err, os.ErrNotExist) {
-		if err = os.MkdirAll(filepath.Dir(to), 0o700); err == nil {
-			err = os.Rename(from, to)
+// Rename makes the target's folder where it is missing. Somebody may remove it
+// again before the rename, because its last chunk has just gone.
+func (realDisk) Rename(from, to string) (err error) {
+	for range 10 {
+		if err = os.Rename(from, to); !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err = os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			return err
 		}
 	}
-	return err
+	return os.Rename(from, to)
 }
 
 // writeChunk makes a chunk file appear whole. It is not synced: after a crash a
 // torn file fails its checksum and is a miss, which costs less than waiting.
-func writeChunk(d disk, tmpDir, to, identity string, index int64, data []byte) (err error) {
+// litter reports that a failed write has left something on the disk.
+func writeChunk(d disk, tmpDir, to string, header, data []byte) (litter bool, err error) {
 	f, err := d.CreateTemp(tmpDir)
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name()) // what cannot be removed goes at the next start
-		}
-	}()
-	_, err = f.Write(encodeHeader(identity, index, data))
+	_, err = f.Write(header)
 	if err == nil {
 		_, err = f.Write(data)
 	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = d.Rename(f.Name(), to)
 	}
-	return d.Rename(f.Name(), to)
+	if err != nil {
+		removeErr := os.Remove(f.Name()) // what cannot be removed goes at the next start
+		litter = removeErr != nil && !errors.Is(removeErr, os.ErrNotExist)
+	}
+	return litter, err
 }

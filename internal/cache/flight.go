@@ -88,11 +88,11 @@ func (c *Cache) launch(key objectKey, obj media.Object, first, most int64) *flig
 	c.mu.Lock()
 	end := c.absentRun(key, first, min(total, first+most))
 	c.mu.Unlock()
-	need := int64(0)
+	need := int64(folderFootprint)
 	for i := first; i < end; i++ {
-		need += headerSize + c.chunkLength(i, obj.Size)
+		need += footprint(c.chunkLength(i, obj.Size))
 	}
-	stored := len(identity(obj, c.chunkSize)) <= maxIdentity && need > 0 && c.reserve(need)
+	stored := len(identity(obj, c.chunkSize)) <= maxIdentity && total-1 <= maxIndex && end > first && c.reserve(need)
 	if !stored {
 		// Memory is dearer than disk: a short flight, and the next one when needed.
 		end = min(end, first+max(1, memoryWindow/c.chunkSize))
@@ -104,14 +104,17 @@ func (c *Cache) launch(key objectKey, obj media.Object, first, most int64) *flig
 	if again := c.absentRun(key, first, end); again < end {
 		// Somebody came between. Their chunks are theirs.
 		for i := max(again, first); stored && i < end; i++ {
-			give := headerSize + c.chunkLength(i, obj.Size)
+			give := footprint(c.chunkLength(i, obj.Size))
 			c.release(give)
 			need -= give
 		}
 		end = again
 	}
 	if end <= first {
-		if o := c.objects[key]; o != nil {
+		if stored {
+			c.release(need)
+		}
+		if o := c.index.objects[key]; o != nil {
 			if f := o.filling[first]; f != nil {
 				f.readers++
 				c.metrics.event(eventJoined)
@@ -120,7 +123,10 @@ func (c *Cache) launch(key objectKey, obj media.Object, first, most int64) *flig
 		}
 		return nil
 	}
-	o := c.objectFor(key)
+	o := c.index.objectFor(key)
+	if o.filling == nil {
+		o.filling = map[int64]*flight{}
+	}
 	f := &flight{c: c, o: o, obj: obj, first: first, end: end, stored: stored, reserved: need, readers: 1, blocks: map[int64]*block{}, changed: make(chan struct{})}
 	f.ctx, f.cancel = context.WithCancel(c.base)
 	for i := first; i < end; i++ {
@@ -138,12 +144,12 @@ func (c *Cache) launch(key objectKey, obj media.Object, first, most int64) *flig
 
 // absentRun is the end of the run of absent chunks that begins at first; c.mu is held.
 func (c *Cache) absentRun(key objectKey, first, most int64) int64 {
-	o := c.objects[key]
+	o := c.index.objects[key]
 	if o == nil {
 		return most
 	}
 	i := first
-	for i < most && o.chunks[i] == nil && o.filling[i] == nil {
+	for i < most && c.index.find(o, i) == 0 && o.filling[i] == nil {
 		i++
 	}
 	return i
@@ -228,10 +234,12 @@ func atEnd(body io.Reader) error {
 // complete stores a full chunk. One that cannot be stored stays in memory for as
 // long as the flight has readers; they do not notice.
 func (f *flight) complete(index int64, b *block) {
-	c, size := f.c, headerSize+int64(len(b.data))
+	c, size := f.c, footprint(int64(len(b.data)))
 	var err error
+	var litter bool
 	if f.stored {
-		err = writeChunk(c.disk, c.tmpDir(), f.o.key.path(c.cfg.Dir, index), identity(f.obj, c.chunkSize), index, b.data)
+		header := encodeHeader(identity(f.obj, c.chunkSize), index, c.chunkSize, b.data)
+		litter, err = writeChunk(c.disk, c.tmpDir(), f.o.key.path(c.cfg.Dir, index), header, b.data)
 	}
 	if err != nil {
 		c.diskFault("write", err)
@@ -241,7 +249,9 @@ func (f *flight) complete(index int64, b *block) {
 	if !f.stored || err != nil {
 		if f.stored {
 			f.reserved -= size
-			c.release(size)
+			if !litter {
+				c.release(size)
+			}
 		}
 		c.metrics.event(eventBypass)
 		return
@@ -250,8 +260,12 @@ func (f *flight) complete(index int64, b *block) {
 	f.reserved -= size
 	// The last reader may have left while the file was written, and the object's
 	// entry with it.
-	f.o = c.objectFor(f.o.key)
-	if !c.commit(f.o, index, int64(len(b.data)), true, eventCommit) {
+	f.o = c.index.objectFor(f.o.key)
+	if !f.o.housed {
+		f.o.housed = true
+		f.reserved -= folderFootprint
+	}
+	if !c.commit(f.o, index, int64(len(b.data)), allBlocks, eventCommit, f.readers > 1) {
 		c.release(size) // the scan found the file before we could say that it is ours
 	}
 	if f.o.filling[index] == f {

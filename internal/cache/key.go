@@ -2,6 +2,7 @@ package cache
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
@@ -13,7 +14,11 @@ import (
 
 // objectKey names an object's folder: a digest of where it lies, then one of its
 // version. The full key stands in every chunk's header, where it is compared.
-type objectKey string
+type objectKey [32]byte
+
+// placeSize is how much of an objectKey says where the object lies: what all its
+// versions have in common.
+const placeSize = 16
 
 // identity is the full key of an object's chunks: all that makes bytes different
 // must be in it, the chunk size too, because it decides where a chunk begins.
@@ -22,11 +27,54 @@ func identity(obj media.Object, chunkSize int64) string {
 }
 
 func keyOf(obj media.Object, chunkSize int64) objectKey {
-	place := sha256.Sum256([]byte(obj.Provider + "\x00" + obj.ID))
-	version := sha256.Sum256([]byte(identity(obj, chunkSize)))
-	a, b := hex.EncodeToString(place[:16]), hex.EncodeToString(version[:16])
-	return objectKey(a[:2] + "/" + a + "/" + b)
+	return keyOfIdentity(obj.Location(), identity(obj, chunkSize))
 }
+
+func keyOfIdentity(at media.Location, identity string) (k objectKey) {
+	version := sha256.Sum256([]byte(identity))
+	copy(k[:placeSize], placeOf(at))
+	copy(k[placeSize:], version[:])
+	return k
+}
+
+// placeOf is the part of the key that all versions of what lies there share.
+func placeOf(at media.Location) []byte {
+	place := sha256.Sum256([]byte(at.Provider + "\x00" + at.Key))
+	return place[:placeSize]
+}
+
+// keyOfFolder reads folderName back.
+func keyOfFolder(name string) (k objectKey, ok bool) {
+	if len(name) != hex.EncodedLen(len(k)) {
+		return k, false
+	}
+	n, err := hex.Decode(k[:], []byte(name))
+	return k, err == nil && n == len(k) && k.folderName() == name
+}
+
+func (k objectKey) folderName() string { return hex.EncodeToString(k[:]) }
+
+// folder is where the object's chunks lie below the cache's directory.
+func (k objectKey) folder(dir string) string {
+	return filepath.Join(dir, "chunks", k.folderName())
+}
+
+// path is where one of them lies.
+func (k objectKey) path(dir string, index int64) string {
+	return filepath.Join(k.folder(dir), chunkName(index))
+}
+
+// nameOf is the chunk's name for the eviction policy, which remembers it
+// longer than the index does.
+func (k objectKey) nameOf(index int64) uint64 {
+	x := binary.LittleEndian.Uint64(k[placeSize:]) + uint64(index)*0x9e3779b97f4a7c15
+	x = (x ^ x>>32) * 0xd6e8feb86659fd93
+	x = (x ^ x>>32) * 0xd6e8feb86659fd93
+	return x ^ x>>32
+}
+
+// maxIndex is the last chunk index that the index of chunks can hold.
+const maxIndex = 1<<32 - 1
 
 // chunkName is the file name of a chunk within its object's folder.
 func chunkName(index int64) string { return fmt.Sprintf("%08x.chunk", index) }
@@ -38,10 +86,5 @@ func indexOfName(name string) (int64, bool) {
 		return 0, false
 	}
 	index, err := strconv.ParseInt(digits, 16, 64)
-	return index, err == nil && index >= 0 && chunkName(index) == name
-}
-
-// path is where a chunk of the object lies below the cache's directory.
-func (k objectKey) path(dir string, index int64) string {
-	return filepath.Join(dir, "chunks", filepath.FromSlash(string(k)), chunkName(index))
+	return index, err == nil && index >= 0 && index <= maxIndex && chunkName(index) == name
 }

@@ -2,10 +2,7 @@ package cache
 
 import (
 	"context"
-	"errors"
 	"io"
-	"log/slog"
-	"os"
 
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -19,9 +16,6 @@ const (
 	memoryWindow = 2 << 20
 )
 
-// maxIdle bounds the open descriptors that nobody uses.
-const maxIdle = 512
-
 // reader gives the bytes of one span.
 type reader struct {
 	c         *Cache
@@ -32,8 +26,8 @@ type reader struct {
 	window    int64
 	flights   []*flight // joined, not yet left
 	flown     []run     // chunks that were fetched in this reader's life
-	heldChunk *chunk
-	heldFile  *os.File
+	touched   int64     // the chunk file that was used last
+	held      *openFile
 	heldBlock *block
 }
 
@@ -44,7 +38,7 @@ func (c *Cache) Open(_ context.Context, obj media.Object, span media.Span) (medi
 	if span.Off < 0 || span.Len < 0 || span.Len > obj.Size-span.Off {
 		return nil, media.Faultf(media.Invalid, "cache: open", "span %d+%d of %d bytes", span.Off, span.Len, obj.Size)
 	}
-	r := &reader{c: c, obj: obj, key: keyOf(obj, c.chunkSize), pos: span.Off, end: span.End(), window: firstWindow}
+	r := &reader{c: c, obj: obj, key: keyOf(obj, c.chunkSize), pos: span.Off, end: span.End(), window: firstWindow, touched: -1}
 	c.mu.Lock()
 	scanning := c.scanning
 	c.mu.Unlock()
@@ -63,9 +57,9 @@ func (c *Cache) statusOf(key objectKey, first, end int64) media.CacheStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	there := int64(0)
-	if o := c.objects[key]; o != nil {
+	if o := c.index.objects[key]; o != nil {
 		for i := first; i < end; i++ {
-			if o.chunks[i] != nil {
+			if c.index.find(o, i) != 0 {
 				there++
 			}
 		}
@@ -119,9 +113,9 @@ func (r *reader) look(most int64) (media.Piece, <-chan struct{}, error) {
 	limit := min(most, r.end-r.pos, r.c.chunkSize-off)
 	r.c.mu.Lock()
 	r.leavePassed(index)
-	o := r.c.objects[r.key]
-	if o != nil && o.chunks[index] != nil {
-		return r.lookCommitted(o.chunks[index], off, limit) // unlocks
+	o := r.c.index.objects[r.key]
+	if id := r.c.index.find(o, index); id != 0 {
+		return r.lookCommitted(id, off, limit) // unlocks
 	}
 	defer r.c.mu.Unlock()
 	f := r.joined(index)
@@ -174,10 +168,10 @@ func (r *reader) readAhead() {
 		return // all of it has been on disk so far: the first gap will tell
 	}
 	r.c.mu.Lock()
-	o := r.c.objects[r.key]
+	o := r.c.index.objects[r.key]
 	gap := int64(-1)
 	for i := index; i <= until; i++ {
-		if o == nil || o.chunks[i] == nil && o.filling[i] == nil && r.joined(i) == nil {
+		if o == nil || r.c.index.find(o, i) == 0 && o.filling[i] == nil && r.joined(i) == nil {
 			gap = i
 			break
 		}
@@ -230,103 +224,24 @@ func (r *reader) disembark(gone *flight) {
 	}
 }
 
-// lookCommitted hands out a part of a chunk file. c.mu is held on the way in and
-// not on the way out.
-func (r *reader) lookCommitted(ch *chunk, off, limit int64) (media.Piece, <-chan struct{}, error) {
-	c := r.c
-	if ch.checking != nil {
-		wait := ch.checking
-		c.mu.Unlock()
-		return media.Piece{}, wait, nil
-	}
-	ch.pins++
-	verified := ch.verified
-	if !verified {
-		ch.checking = make(chan struct{})
-	}
-	var f *os.File
-	if n := len(ch.idle); n > 0 {
-		f, ch.idle = ch.idle[n-1], ch.idle[:n-1]
-		c.idle--
-	}
-	c.policy.touched(ch)
-	c.mu.Unlock()
-
-	var err error
-	if f == nil {
-		f, err = os.Open(ch.object.key.path(c.cfg.Dir, ch.index))
-	}
-	if err == nil && !verified {
-		err = verifyFile(f, identity(r.obj, c.chunkSize), ch.index, ch.length)
-	}
-	if err == nil && ch.length != c.chunkLength(ch.index, r.obj.Size) {
-		err = errTorn
-	}
-	if err == nil {
-		_, err = f.Seek(headerSize+off, io.SeekStart)
-	}
-	c.mu.Lock()
-	if !verified {
-		close(ch.checking)
-		ch.checking = nil
-		ch.verified = err == nil
-	}
-	if err != nil {
-		ch.pins--
-		c.mu.Unlock()
-		if f != nil {
-			f.Close()
-		}
-		r.distrust(ch, err)
-		return media.Piece{}, nil, nil // absent now: look again
-	}
-	c.metrics.event(eventHit)
-	from := media.SourceCache
-	for _, run := range r.flown {
-		if ch.index >= run.first && ch.index < run.end {
-			from = media.SourceOrigin
-		}
-	}
-	c.mu.Unlock()
-	r.heldChunk, r.heldFile = ch, f
-	return media.Piece{File: f, Len: limit, From: from}, nil, nil
-}
-
-// distrust takes a chunk that cannot be read, or is not what it should be, out
-// of the cache: it is a miss, and it is fetched again.
-func (r *reader) distrust(ch *chunk, err error) {
-	r.c.erase(ch, eventCorrupt)
-	if !errors.Is(err, errTorn) && !errors.Is(err, os.ErrNotExist) {
-		r.c.diskFault("read", err)
-		return
-	}
-	r.c.log.Warn("a cached chunk was thrown away", slog.Int64("chunk", ch.index), slog.Any("error", err))
-}
-
 // letGo gives back what the last piece held.
 func (r *reader) letGo() {
-	if r.heldBlock == nil && r.heldChunk == nil {
+	if r.heldBlock == nil && r.held == nil {
 		return
 	}
-	var spare *os.File
+	var spare *openFile
 	r.c.mu.Lock()
 	if r.heldBlock != nil {
 		r.c.blocks.letGo(r.heldBlock)
 		r.heldBlock = nil
 	}
-	if ch := r.heldChunk; ch != nil {
-		ch.pins--
-		if ch.gone || r.c.closed || r.c.idle >= maxIdle {
-			spare = r.heldFile
-		} else {
-			ch.idle = append(ch.idle, r.heldFile)
-			r.c.idle++
-		}
-		r.heldChunk, r.heldFile = nil, nil
+	if r.held != nil {
+		spare = r.c.giveBack(r.held)
+		r.held = nil
 	}
 	r.c.mu.Unlock()
 	if spare != nil {
-		spare.Close()
+		spare.file.Close()
 	}
 }
 

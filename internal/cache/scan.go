@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -28,14 +27,14 @@ func (c *Cache) scan() {
 		if err != nil {
 			return nil
 		}
-		rel, _ := filepath.Rel(root, filepath.Dir(path))
+		key, inFolder := keyOfFolder(filepath.Base(filepath.Dir(path)))
 		index, ok := indexOfName(d.Name())
 		length := info.Size() - headerSize
-		if !ok || strings.Count(filepath.ToSlash(rel), "/") != 2 || !info.Mode().IsRegular() || length <= 0 || length > c.chunkSize {
+		if !ok || !inFolder || filepath.Dir(filepath.Dir(path)) != root || !info.Mode().IsRegular() || length <= 0 || length > c.chunkSize {
 			_ = os.Remove(path) // not ours, or of another chunk size
 			return nil
 		}
-		if !c.adopt(objectKey(filepath.ToSlash(rel)), index, length) {
+		if !c.adopt(key, index, length) {
 			_ = os.Remove(path)
 		}
 		found++
@@ -55,16 +54,25 @@ func (c *Cache) scan() {
 func (c *Cache) adopt(key objectKey, index, length int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if o := c.objects[key]; o != nil && o.chunks[index] != nil {
+	o := c.index.objects[key]
+	if c.index.find(o, index) != 0 {
 		return true
 	}
-	size := headerSize + length
-	if c.budget.used+size > int64(c.cfg.Size) {
+	if !c.index.takes(o, index, length) {
 		return false
 	}
-	o := c.objectFor(key)
-	c.commit(o, index, length, false, eventFound)
+	size := footprint(length)
+	if o == nil || !o.housed {
+		size += folderFootprint
+	}
+	if size > int64(c.cfg.Size)-baseFootprint-c.budget.used {
+		return false
+	}
+	o = c.index.objectFor(key)
+	o.housed = true
+	c.commit(o, index, length, 0, eventFound, false)
 	c.budget.used += size
+	c.budget.usedThen += size // the free space was measured with it
 	return true
 }
 

@@ -1,0 +1,114 @@
+package cache
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/lectiospace/lectern/internal/cache/eviction"
+)
+
+func testKey(i int) (k objectKey) {
+	binary.LittleEndian.PutUint64(k[:], uint64(i)*0x9e3779b97f4a7c15)
+	binary.LittleEndian.PutUint64(k[placeSize:], uint64(i)*0xd6e8feb86659fd93)
+	return k
+}
+
+// heapIn is what the heap holds after fill that it did not hold before.
+func heapIn(fill func() any) int64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	kept := fill()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(kept)
+	runtime.KeepAlive(fill)
+	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
+}
+
+// TestIndexMemory: a terabyte of lessons costs less than 32 bytes of memory a
+// chunk, policy and ghosts included, in whatever order the chunks came.
+func TestIndexMemory(t *testing.T) {
+	const chunks = 1_000_000
+	for name, perObject := range map[string]int{"lessons of 1 GiB": 1024, "lessons of 300 MiB": 300} {
+		t.Run(name, func(t *testing.T) {
+			for _, shuffled := range []bool{false, true} {
+				order := make([]int, chunks)
+				for i := range order {
+					order[i] = i
+				}
+				if shuffled {
+					rand.New(rand.NewPCG(1, 2)).Shuffle(chunks, func(i, j int) { order[i], order[j] = order[j], order[i] })
+				}
+				heap := heapIn(func() any {
+					x, p := newIndex(1<<20), eviction.New(chunks)
+					for _, i := range order {
+						o := x.objectFor(testKey(i / perObject))
+						at := int64(i % perObject)
+						p.Admit(x.add(o, at, 1<<20, 0), eviction.Arrival{Name: o.key.nameOf(at)})
+					}
+					return []any{&x, p}
+				})
+				runtime.KeepAlive(order)
+				per := float64(heap) / chunks
+				t.Logf("shuffled %v: %.1f bytes a chunk", shuffled, per)
+				if per >= 32 {
+					t.Errorf("shuffled %v: %.1f bytes a chunk, want less than 32", shuffled, per)
+				}
+			}
+		})
+	}
+}
+
+// TestIndexModel compares the index with maps.
+func TestIndexModel(t *testing.T) {
+	type place struct {
+		object int
+		index  int64
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		x, model := newIndex(64<<20), map[place]int64{}
+		for range rapid.IntRange(1, 300).Draw(rt, "steps") {
+			p := place{rapid.IntRange(0, 3).Draw(rt, "object"), rapid.OneOf(rapid.Int64Range(0, 40), rapid.Int64Range(0, maxIndex)).Draw(rt, "index")}
+			o := x.objects[testKey(p.object)]
+			id := x.find(o, p.index)
+			length, there := model[p]
+			if (id != 0) != there {
+				rt.Fatalf("%v: found %d, is there: %v", p, id, there)
+			}
+			if !there {
+				o = x.objectFor(testKey(p.object))
+				length = rapid.OneOf(rapid.Just(int64(64<<20)), rapid.Int64Range(1, 64<<20)).Draw(rt, "length")
+				if !x.takes(o, p.index, length) {
+					continue
+				}
+				x.add(o, p.index, length, 0)
+				model[p] = length
+				continue
+			}
+			if x.at(id) != p.index || x.length(id) != length || x.objectOf(id) != o {
+				rt.Fatalf("%v: number %d is of %d, length %d, want %d", p, id, x.at(id), x.length(id), length)
+			}
+			if rapid.Bool().Draw(rt, "remove") {
+				x.remove(id)
+				delete(model, p)
+				if len(o.ids) == 0 {
+					x.forget(o)
+				}
+			}
+		}
+		if x.chunks != len(model) {
+			rt.Fatalf("%d chunks, want %d", x.chunks, len(model))
+		}
+		for _, o := range x.objects {
+			if !slices.IsSortedFunc(o.ids, func(a, b chunkID) int { return int(x.at(a) - x.at(b)) }) {
+				rt.Fatal("an object's chunks are out of order")
+			}
+		}
+	})
+}
