@@ -62,6 +62,10 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		return nil, err
 	}
 	s.onClose(func() error { gate.Close(); return nil })
+	minter, err := auth.NewMinter(settings.Auth, time.Now)
+	if err != nil {
+		return nil, err
+	}
 
 	origins, files, err := s.openOrigins(ctx, metrics)
 	if err != nil {
@@ -80,14 +84,16 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		return nil, err
 	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
-		Gate:    gate,
-		Origins: remembered,
-		Store:   shelves{direct: map[string]opener{media.ProviderLocal: openerFunc(files.Reader)}, cached: chunks},
-		Pages:   pages(),
-		Log:     log,
-		Metrics: metrics,
-		Now:     time.Now,
-		Version: version,
+		Gate:     gate,
+		Grants:   minter,
+		Captions: store,
+		Origins:  remembered,
+		Store:    shelves{direct: map[string]opener{media.ProviderLocal: openerFunc(files.Reader)}, cached: chunks},
+		Pages:    pages(),
+		Log:      log,
+		Metrics:  metrics,
+		Now:      time.Now,
+		Version:  version,
 	})
 	if err != nil {
 		return nil, err

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/lectiospace/lectern/internal/media"
 )
 
 // Minter signs tokens. Safe for concurrent use.
@@ -53,23 +55,44 @@ func (m *Minter) Access(userID int64, ttl time.Duration) (string, error) {
 	}).SignedString(m.access)
 }
 
+// Grant signs a playback token for a recording: it lives twice as long as the
+// recording, so that a lesson can be paused and gone over, within shortestGrant
+// and longestGrant.
+func (m *Minter) Grant(userID int64, rec media.Recording) (media.Grant, error) {
+	life := max(2*min(rec.Duration, longestGrant/2), shortestGrant)
+	token, expires, err := m.playbackToken(userID, rec.ID, life)
+	return media.Grant{Token: token, Expires: expires}, err
+}
+
+const (
+	shortestGrant = 2 * time.Hour
+	longestGrant  = 24 * time.Hour
+)
+
 // Playback signs a token that opens one recording to one user for a while; how
 // long is the caller's decision (contract section 4.2).
 func (m *Minter) Playback(userID, recordingID int64, ttl time.Duration) (string, error) {
+	token, _, err := m.playbackToken(userID, recordingID, ttl)
+	return token, err
+}
+
+func (m *Minter) playbackToken(userID, recordingID int64, ttl time.Duration) (token string, expires time.Time, err error) {
 	if userID <= 0 || recordingID <= 0 {
-		return "", fmt.Errorf("user %d, recording %d: an id is a positive number", userID, recordingID)
+		return "", time.Time{}, fmt.Errorf("user %d, recording %d: an id is a positive number", userID, recordingID)
 	}
 	now := m.now()
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+	expires = time.Unix(now.Add(ttl).Unix(), 0).UTC() // as the claim says it
+	claims := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"sub": strconv.FormatInt(userID, 10),
 		"rid": recordingID,
 		"aud": playbackAudience,
 		"iat": now.Unix(),
-		"exp": now.Add(ttl).Unix(),
+		"exp": expires.Unix(),
 		"jti": newJTI(),
 	})
-	token.Header["kid"] = m.playback.id
-	return token.SignedString(m.playback.secret)
+	claims.Header["kid"] = m.playback.id
+	token, err = claims.SignedString(m.playback.secret)
+	return token, expires, err
 }
 
 // newJTI is 32 hexadecimal digits, as simplejwt's.

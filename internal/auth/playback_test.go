@@ -4,6 +4,7 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/json"
+	"log/slog"
 	"regexp"
 	"strings"
 	"testing"
@@ -220,5 +221,38 @@ func TestMintedTokensVerify(t *testing.T) {
 		if _, err := v.Verify(t.Context(), token); verdict(err) != isExpired || media.RefusalOf(err).Code != media.CodeTokenNotValid {
 			t.Errorf("a minute later: %v", err)
 		}
+	}
+}
+
+// TestGrant: lifetimes (contract section 4.2), and that what it signs verifies.
+func TestGrant(t *testing.T) {
+	now := time.Date(2026, 11, 25, 20, 0, 0, 400_000_000, time.UTC)
+	cfg := Config{JWTSecret: "a-secret-of-the-tests-that-is-long-enough-0123456789"}
+	m, err := NewMinter(cfg, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := NewVerifier(cfg, slog.New(slog.DiscardHandler), func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ duration, want time.Duration }{
+		{0, 2 * time.Hour}, {59 * time.Minute, 2 * time.Hour}, {61 * time.Minute, 122 * time.Minute},
+		{11 * time.Hour, 22 * time.Hour}, {13 * time.Hour, 24 * time.Hour}, {1 << 62, 24 * time.Hour},
+	} {
+		g, err := m.Grant(42, media.Recording{ID: 7, Duration: c.duration})
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims, err := v.Verify(t.Context(), g.Token)
+		if err != nil || claims.User != 42 || claims.Playback != 7 || !claims.Expires.Equal(g.Expires) {
+			t.Errorf("%v: %+v, %v", c.duration, claims, err)
+		}
+		if want := now.Truncate(time.Second).Add(c.want); !g.Expires.Equal(want) {
+			t.Errorf("%v: expires %v, want %v", c.duration, g.Expires, want)
+		}
+	}
+	if _, err := m.Grant(0, media.Recording{ID: 7}); err == nil {
+		t.Error("a grant for nobody")
 	}
 }

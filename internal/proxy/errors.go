@@ -11,6 +11,7 @@ import (
 // client that went away; it stands in logs and metrics, nobody reads it.
 const (
 	statusOK              = 200
+	statusCreated         = 201
 	statusNoContent       = 204
 	statusPartial         = 206
 	statusNotModified     = 304

@@ -59,6 +59,9 @@ type house struct {
 	open         func(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error)
 	forget       func(loc media.Location)
 	listen       func() net.Listener
+	grant        func(userID int64, rec media.Recording) (media.Grant, error)
+	tracks       func(ctx context.Context, recordingID int64) ([]media.Caption, error)
+	count        func(ctx context.Context, userID, recordingID int64, direct bool) (func(), error)
 }
 
 func (h *house) Authenticate(ctx context.Context, tok media.Token) (media.Viewer, error) {
@@ -77,6 +80,15 @@ func (h *house) Open(ctx context.Context, obj media.Object, span media.Span) (me
 	return h.open(ctx, obj, span)
 }
 func (h *house) Forget(loc media.Location) { h.forget(loc) }
+func (h *house) Grant(userID int64, rec media.Recording) (media.Grant, error) {
+	return h.grant(userID, rec)
+}
+func (h *house) Captions(ctx context.Context, recordingID int64) ([]media.Caption, error) {
+	return h.tracks(ctx, recordingID)
+}
+func (h *house) Count(ctx context.Context, userID, recordingID int64, direct bool) (func(), error) {
+	return h.count(ctx, userID, recordingID, direct)
+}
 
 // pattern is content in which every offset can be told from its neighbours.
 func pattern(n int) []byte {
@@ -107,6 +119,11 @@ func newHouse(t *testing.T, size int, change func(*Config, *house)) *house {
 		return &memReader{data: h.content[span.Off:span.End()], status: media.CacheHit}, nil
 	}
 	h.forget = func(media.Location) {}
+	h.grant = func(userID int64, rec media.Recording) (media.Grant, error) {
+		return media.Grant{Token: fmt.Sprintf("eyJ-SECRET-grant-%d-%d", userID, rec.ID), Expires: time.Now().Add(2 * time.Hour)}, nil
+	}
+	h.tracks = func(context.Context, int64) ([]media.Caption, error) { return nil, nil }
+	h.count = func(context.Context, int64, int64, bool) (func(), error) { return nil, nil }
 	h.listen = func() net.Listener {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -120,7 +137,7 @@ func newHouse(t *testing.T, size int, change func(*Config, *house)) *house {
 	}
 	var err error
 	h.server, err = New(cfg, Deps{
-		Gate: h, Origins: h, Store: h, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Gate: h, Origins: h, Store: h, Grants: h, Captions: h, Starts: h, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: h.reg, Pages: testPages(),
 	})
 	if err != nil {

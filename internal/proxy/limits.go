@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/lectiospace/lectern/internal/media"
 )
 
 // admission counts the streams of everybody. Safe for concurrent use.
@@ -55,6 +57,18 @@ func (u *userSlots) leave(user int64) {
 	default:
 		panic("BUG: a stream slot given back twice")
 	}
+}
+
+// countStart counts a start of playback where they are limited.
+func (s *Server) countStart(ctx context.Context, userID, recordingID int64, direct bool) (undo func(), err error) {
+	if s.starts == nil {
+		return nil, nil
+	}
+	undo, err = s.starts.Count(ctx, userID, recordingID, direct)
+	if media.RefusalOf(err) != nil {
+		s.metrics.limited.WithLabelValues(limitPlaybacks).Inc()
+	}
+	return undo, err
 }
 
 // maxPiece bounds one write. The write deadline is renewed with every piece, so

@@ -14,6 +14,7 @@ import (
 const (
 	limitStreams        = "streams"
 	limitStreamsPerUser = "streams_per_user"
+	limitPlaybacks      = "playbacks_per_hour"
 )
 
 type metrics struct {
@@ -52,7 +53,7 @@ func newMetrics(reg prometheus.Registerer, active func() int) (*metrics, error) 
 			return nil, fmt.Errorf("proxy metrics: %w", err)
 		}
 	}
-	for _, limit := range []string{limitStreams, limitStreamsPerUser} {
+	for _, limit := range []string{limitStreams, limitStreamsPerUser, limitPlaybacks} {
 		m.limited.WithLabelValues(limit)
 	}
 	for _, src := range []media.Source{media.SourceCache, media.SourceOrigin} {

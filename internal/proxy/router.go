@@ -74,6 +74,9 @@ func (s *Server) buildRoutes(pages []Page) error {
 			pattern: base + "/recordings/{id}/stream/", slash: true,
 			allow: "GET, HEAD, OPTIONS", serve: s.serveStream,
 		})
+		if s.grants != nil {
+			s.routes = append(s.routes, s.playbackRoute(base))
+		}
 	}
 	seen := map[string]bool{}
 	for _, p := range pages {

@@ -42,32 +42,40 @@ type Store interface {
 type forgetter interface{ Forget(loc media.Location) }
 
 // Deps is what the server needs of the house. Log, Metrics and Now may be nil.
+// Without Grants there is no playback/, without Starts no limit of starts, and
+// without Captions there are none.
 type Deps struct {
-	Gate    Gate
-	Origins Origins
-	Store   Store
-	Pages   []Page
-	Log     *slog.Logger
-	Metrics prometheus.Registerer
-	Now     func() time.Time
-	Version string
+	Gate     Gate
+	Origins  Origins
+	Store    Store
+	Grants   Grants
+	Starts   Starts
+	Captions Captions
+	Pages    []Page
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer
+	Now      func() time.Time
+	Version  string
 }
 
 // Server is the public listener. Its methods may be called from any goroutine.
 type Server struct {
-	cfg     Config
-	gate    Gate
-	origins Origins
-	store   Store
-	log     *slog.Logger
-	now     func() time.Time
-	routes  []route
-	metrics *metrics
-	streams admission
-	users   *userSlots
-	running running
-	conns   *connTable
-	fast    *fasthttp.Server
+	cfg      Config
+	gate     Gate
+	origins  Origins
+	store    Store
+	grants   Grants
+	starts   Starts
+	captions Captions
+	log      *slog.Logger
+	now      func() time.Time
+	routes   []route
+	metrics  *metrics
+	streams  admission
+	users    *userSlots
+	running  running
+	conns    *connTable
+	fast     *fasthttp.Server
 
 	// base ends, with its cause, when exchanges have to end.
 	base    context.Context
@@ -116,6 +124,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, gate: deps.Gate, origins: deps.Origins, store: deps.Store, log: deps.Log, now: deps.Now,
+		grants: deps.Grants, starts: deps.Starts, captions: deps.Captions,
 		streams: admission{limit: int64(cfg.Limit.Streams)},
 		users:   newUserSlots(cfg.Limit.StreamsPerUser),
 		running: running{set: map[*exchange]struct{}{}},
