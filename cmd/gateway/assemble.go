@@ -85,6 +85,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
 		Gate:     gate,
+		API:      s.api(gate, store),
 		Grants:   minter,
 		Captions: store,
 		Origins:  remembered,
@@ -165,10 +166,17 @@ func (s *service) openOrigins(ctx context.Context, metrics prometheus.Registerer
 	return origin.NewRouter(routes), files, nil
 }
 
+// api is what the recordings API works with.
+func (s *service) api(gate *auth.Gate, store *catalog.Store) *proxy.API {
+	library := catalog.NewLibrary(store, s.settings.Auth.AccessRule != string(auth.RulePlatform), time.Now)
+	return &proxy.API{Peruser: gate, Library: library, Captions: library}
+}
+
 // proxyConfig is the proxy's own Config out of the settings.
 func proxyConfig(s *config.Settings) (proxy.Config, error) {
 	cfg := proxy.DefaultConfig()
 	cfg.Limit, cfg.CORS, cfg.PublicURL = s.Limit, s.CORS, s.PublicURL
+	cfg.DirectStreamThreshold = s.DirectStreamThreshold
 	prefixes, err := s.TrustedPrefixes()
 	if err != nil {
 		return cfg, err

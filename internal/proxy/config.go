@@ -31,6 +31,9 @@ type Config struct {
 	CORS  CORSConfig
 	// PublicURL is the base of absolute links; "" = taken from the request.
 	PublicURL string
+	// DirectStreamThreshold is the size above which a recording on Drive is announced
+	// as our own stream; 0 = always.
+	DirectStreamThreshold media.Size
 	// TrustedProxies are the peers whose X-Forwarded-* headers are believed.
 	TrustedProxies []netip.Prefix
 	// WriteIdle is how long one write may make no progress before the stream is
@@ -50,7 +53,10 @@ type Config struct {
 // DefaultConfig is what the commands start from.
 func DefaultConfig() Config {
 	return Config{
-		Limit:          LimitConfig{StreamsPerUser: 8, Streams: 10000},
+		Limit: LimitConfig{StreamsPerUser: 8, Streams: 10000},
+
+		DirectStreamThreshold: 100 << 20,
+
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		WriteIdle:      60 * time.Second,
 		HeaderTimeout:  10 * time.Second,
@@ -62,6 +68,9 @@ func DefaultConfig() Config {
 
 // Validate names the setting that is wrong.
 func (c Config) Validate() error {
+	if c.DirectStreamThreshold < 0 {
+		return fmt.Errorf("direct-stream-threshold cannot be negative")
+	}
 	if c.Limit.StreamsPerUser < 0 || c.Limit.Streams < 1 || c.Limit.StreamRate < 0 {
 		return fmt.Errorf("limit-streams must be at least 1; limit-streams-per-user and limit-stream-rate cannot be negative")
 	}

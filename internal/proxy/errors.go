@@ -12,6 +12,7 @@ import (
 const (
 	statusOK              = 200
 	statusCreated         = 201
+	statusAccepted        = 202
 	statusNoContent       = 204
 	statusPartial         = 206
 	statusNotModified     = 304

@@ -19,7 +19,7 @@ var bases = [...]string{"/schedule/api", "/api", "/api/schedule"}
 // route is one place of the public listener.
 type route struct {
 	// pattern is the path, in which one segment may be {id}: a positive decimal
-	// number of 63 bits.
+	// number of 63 bits. A {lang} in the last one is any word.
 	pattern string
 	// slash tells that one final slash more or less makes no difference.
 	slash bool
@@ -40,10 +40,26 @@ func (r *route) match(path string) (id int64, ok bool) {
 	if !variable {
 		return 0, path == pattern
 	}
+	if head, tail, two := strings.Cut(after, "{lang}"); two {
+		return matchTwo(path, before, head, tail)
+	}
 	if len(path) <= len(before)+len(after) || !strings.HasPrefix(path, before) || !strings.HasSuffix(path, after) {
 		return 0, false
 	}
 	return readID(path[len(before) : len(path)-len(after)])
+}
+
+// matchTwo matches a path with an id and a word without a slash.
+func matchTwo(path, before, between, after string) (id int64, ok bool) {
+	rest, ok := strings.CutPrefix(path, before)
+	if !ok {
+		return 0, false
+	}
+	number, word, ok := strings.Cut(rest, between)
+	if !ok || len(word) <= len(after) || !strings.HasSuffix(word, after) || strings.Contains(word, "/") {
+		return 0, false
+	}
+	return readID(number)
 }
 
 // readID reads a positive decimal number, digits only.
@@ -76,6 +92,11 @@ func (s *Server) buildRoutes(pages []Page) error {
 		})
 		if s.grants != nil {
 			s.routes = append(s.routes, s.playbackRoute(base))
+		}
+	}
+	if s.api != nil {
+		for _, base := range bases {
+			s.routes = append(s.routes, s.apiRoutes(base)...)
 		}
 	}
 	seen := map[string]bool{}

@@ -43,9 +43,10 @@ type forgetter interface{ Forget(loc media.Location) }
 
 // Deps is what the server needs of the house. Log, Metrics and Now may be nil.
 // Without Grants there is no playback/, without Starts no limit of starts, and
-// without Captions there are none.
+// without Captions there are none. Without API only streams and pages are served.
 type Deps struct {
 	Gate     Gate
+	API      *API
 	Origins  Origins
 	Store    Store
 	Grants   Grants
@@ -62,6 +63,7 @@ type Deps struct {
 type Server struct {
 	cfg      Config
 	gate     Gate
+	api      *API // nil when there is none
 	origins  Origins
 	store    Store
 	grants   Grants
@@ -123,7 +125,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		deps.Now = time.Now
 	}
 	s := &Server{
-		cfg: cfg, gate: deps.Gate, origins: deps.Origins, store: deps.Store, log: deps.Log, now: deps.Now,
+		cfg: cfg, gate: deps.Gate, api: deps.API, origins: deps.Origins, store: deps.Store, log: deps.Log, now: deps.Now,
 		grants: deps.Grants, starts: deps.Starts, captions: deps.Captions,
 		streams: admission{limit: int64(cfg.Limit.Streams)},
 		users:   newUserSlots(cfg.Limit.StreamsPerUser),

@@ -1,0 +1,107 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// standing is how a user stands to a recording r with lesson l: see Membership.
+func (q *query) standing(user string) string {
+	return `EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_students y WHERE y.lessonrecording_id = r.id AND y.customuser_id = ` + user + `),
+	EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_groups y JOIN public.schedule_group_students m ON m.group_id = y.group_id
+		WHERE y.lessonrecording_id = r.id AND m.customuser_id = ` + user + `),
+	EXISTS (SELECT 1 FROM public.schedule_group y JOIN public.schedule_group_students m ON m.group_id = y.id
+		WHERE y.teacher_id = CASE WHEN r.lesson_id IS NULL THEN r.teacher_id ELSE l.teacher_id END AND m.customuser_id = ` + user + `)`
+}
+
+// Entry is a recording with all that is shown of it, and how a user stands to it.
+// Kind NotFound: there is no such row; a removed one comes with Deleted.
+func (l *Library) Entry(ctx context.Context, id, user int64) (media.Entry, media.Membership, error) {
+	const op = "catalog: a recording's entry"
+	found, err := l.entries(ctx, op, `(SELECT CAST($1 AS bigint) AS id) one`, "one.id", id, user)
+	switch {
+	case err != nil:
+		return media.Entry{}, media.Membership{}, err
+	case len(found) == 0:
+		return media.Entry{}, media.Membership{}, media.Fault(media.NotFound, op, nil)
+	}
+	return found[0].Entry, found[0].Membership, nil
+}
+
+// LessonEntries are the recordings of a lesson that have not been removed, newest
+// first, and how a user stands to each. member tells whether the user teaches the
+// lesson or is in its group. Kind NotFound: there is no such lesson.
+func (l *Library) LessonEntries(ctx context.Context, lesson, user int64) (list []media.Standing, member bool, err error) {
+	const op = "catalog: a lesson's recordings"
+	err = l.store.lookup(ctx, op, `SELECT l.teacher_id = $2 OR EXISTS (SELECT 1 FROM public.schedule_group_students m WHERE m.group_id = l.group_id AND m.customuser_id = $2)
+		FROM public.schedule_lesson l WHERE l.id = $1`, []any{lesson, user}, &member)
+	if err != nil {
+		return nil, false, err
+	}
+	q := &query{d: l.store.dialect}
+	rows := `(SELECT CAST($1 AS bigint) AS id) lesson` + q.by(false, "one", "one.id", recordingsTable, "one.lesson_id = lesson.id AND NOT one.is_deleted")
+	list, err = l.entries(ctx, op, rows, "one.id", lesson, user)
+	return list, member, err
+}
+
+// entries are the recordings whose ids are in from, newest first; from may use $1.
+func (l *Library) entries(ctx context.Context, op, from, id string, first, user int64) ([]media.Standing, error) {
+	q := &query{d: l.store.dialect}
+	q.arg(first)
+	me := q.arg(user)
+	text := "SELECT " + q.standing(me) + ", " + q.shown(true) + " FROM " + from + q.reaching(id) + " ORDER BY " + q.moment("r.created_at") + " DESC, r.id DESC"
+	var out []media.Standing
+	err := l.read(ctx, op, text, q.args, func(scan func(...any) error) error {
+		var s media.Standing
+		e, err := scanEntry(scan, &s.Membership.ListedStudent, &s.Membership.InAllowedGroup, &s.Membership.InTeachersGroup)
+		s.Entry = e
+		out = append(out, s)
+		return err
+	})
+	return out, err
+}
+
+// maxProgress bounds what is told of recordings under way.
+const maxProgress = 100
+
+// Progress is what a teacher's recordings that cannot be watched wait for, or why
+// they failed, the latest change first.
+func (l *Library) Progress(ctx context.Context, user int64) ([]media.Progress, error) {
+	q := &query{d: l.store.dialect}
+	me := q.arg(user)
+	const columns = "r.id, r.lesson_id, r.title, r.status, r.is_deleted, r.updated_at"
+	const under = " AND r.status IN ('processing', 'failed') AND NOT r.is_deleted"
+	changed := q.moment("r.updated_at") + " AS changed"
+	text := `WITH hit AS MATERIALIZED (
+	SELECT r.id, ` + changed + ` FROM ` + lessonsTable + ` l` + q.by(false, "r", columns, recordingsTable, "r.lesson_id = l.id"+under) + ` WHERE l.teacher_id = ` + me + `
+	UNION ALL SELECT r.id, ` + changed + ` FROM ` + recordingsTable + ` r WHERE r.teacher_id = ` + me + ` AND r.lesson_id IS NULL` + under + `
+), page AS MATERIALIZED (SELECT id, changed FROM hit ORDER BY changed DESC, id DESC LIMIT ` + q.arg(int64(maxProgress)) + `)
+SELECT r.id, r.lesson_id, COALESCE(NULLIF(r.title, ''), NULLIF(l.title, ''), g.name, ''), r.status, r.updated_at, COALESCE(i.reason, '')
+FROM page` + q.by(false, "r", columns, recordingsTable, "r.id = page.id") +
+		q.by(true, "l", "l.id, l.title, l.group_id", lessonsTable, "l.id = r.lesson_id") + `
+LEFT JOIN public.schedule_group g ON g.id = l.group_id LEFT JOIN lectern.lectern_ingests i ON i.recording_id = r.id
+ORDER BY page.changed DESC, page.id DESC`
+	var out []media.Progress
+	err := l.read(ctx, "catalog: recordings under way", text, q.args, func(scan func(...any) error) error {
+		var (
+			p       media.Progress
+			lesson  sql.NullInt64
+			updated stamp
+		)
+		err := scan(&p.ID, &lesson, &p.Title, &p.Status, &updated, &p.Reason)
+		p.LessonID, p.UpdatedAt = lesson.Int64, updated.Time
+		out = append(out, p)
+		return err
+	})
+	return out, err
+}
+
+// CaptionText is a recording's captions in one language, as WebVTT. Kind NotFound:
+// there are none.
+func (l *Library) CaptionText(ctx context.Context, recording int64, lang string) (string, error) {
+	var body string
+	err := l.store.lookup(ctx, "catalog: captions", `SELECT body FROM lectern.lectern_captions WHERE recording_id = $1 AND lang = $2`, []any{recording, lang}, &body)
+	return body, err
+}

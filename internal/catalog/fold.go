@@ -1,0 +1,46 @@
+package catalog
+
+import (
+	"strings"
+	"unicode"
+)
+
+// containing is a condition that a column holds a text, whatever the case of its
+// letters, and the argument it needs.
+//
+// Neither database can be asked for that directly: SQLite's LIKE and lower() know
+// ASCII only, and PostgreSQL's go by the database's locale, which may be C. Both
+// have patterns with sets of letters, and compare those by code point: so each
+// letter becomes the set of its forms.
+func (d dialect) containing(text string) (operator, argument string) {
+	if d == postgres {
+		return "~", foldedPattern(text, "[]\\^$.*+?(){}|-", func(r rune) string { return `\` + string(r) })
+	}
+	return "GLOB", "*" + foldedPattern(text, "*?[", func(r rune) string { return "[" + string(r) + "]" }) + "*"
+}
+
+// foldedPattern writes each letter as the set of its forms and each special mark
+// by quote.
+func foldedPattern(text, special string, quote func(rune) string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch all := forms(r); {
+		case len(all) > 1:
+			b.WriteString("[" + string(all) + "]")
+		case strings.ContainsRune(special, r):
+			b.WriteString(quote(r))
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// forms are all forms of a letter, as Unicode's simple folding has them.
+func forms(r rune) []rune {
+	all := []rune{r}
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		all = append(all, other)
+	}
+	return all
+}

@@ -1,0 +1,269 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// Library answers for lists of recordings and for one with all that is shown of it.
+// Each list is one query. It is safe for concurrent use.
+//
+// A list goes three steps: which rows it could hold (by the indexes on lessons,
+// groups and owners), which of them it does hold with what they are sorted by, and
+// all that is shown of one page. Recordings are only ever reached by an index:
+// PostgreSQL is kept from joining a few hundred of them by reading all of them.
+type Library struct {
+	store *Store
+	// strict is the access rule; else the platform's own.
+	strict bool
+	now    func() time.Time
+}
+
+// NewLibrary makes a Library with the access rule strict or platform.
+func NewLibrary(s *Store, strict bool, now func() time.Time) *Library {
+	return &Library{store: s, strict: strict, now: now}
+}
+
+// listTimeout bounds a list: it reads more than a look-up does.
+const listTimeout = 5 * time.Second
+
+// query is a text under construction, with its arguments.
+type query struct {
+	d    dialect
+	args []any
+}
+
+// arg gives an argument its number.
+func (q *query) arg(v any) string {
+	q.args = append(q.args, v)
+	return "$" + strconv.Itoa(len(q.args))
+}
+
+// by reaches the rows of a table that a condition names, from each row so far. With
+// outer, a row without any stays.
+//
+// PostgreSQL might rather read a whole table than look for some hundred rows one by
+// one; OFFSET 0 keeps the look-up a query of its own. SQLite joins in the order that
+// is written where it says CROSS.
+func (q *query) by(outer bool, alias, columns, table, condition string) string {
+	switch {
+	case q.d == postgres && outer:
+		return fmt.Sprintf(" LEFT JOIN LATERAL (SELECT %s FROM %s %s WHERE %s OFFSET 0) %s ON TRUE", columns, table, alias, condition, alias)
+	case q.d == postgres:
+		return fmt.Sprintf(" CROSS JOIN LATERAL (SELECT %s FROM %s %s WHERE %s OFFSET 0) %s", columns, table, alias, condition, alias)
+	case outer:
+		return fmt.Sprintf(" LEFT JOIN %s %s ON %s", table, alias, condition)
+	default:
+		return fmt.Sprintf(" CROSS JOIN %s %s ON %s", table, alias, condition)
+	}
+}
+
+// moment is a column of time as something that can be compared and sorted: SQLite's
+// text may be written in more ways than one.
+func (q *query) moment(column string) string {
+	if q.d == postgres {
+		return column
+	}
+	return "unixepoch(" + column + ", 'subsec')"
+}
+
+const (
+	recordingsTable = "public.schedule_lessonrecording"
+	lessonsTable    = "public.schedule_lesson"
+	// choosing is what it takes to know whether a recording is in a list, and where.
+	choosing       = "r.id, r.lesson_id, r.title, r.status, r.visibility, r.is_deleted, r.available_until, r.created_at"
+	choosingLesson = "l.id, l.title, l.group_id, l.start_time"
+)
+
+// StudentPage is a page of what a student may watch now, newest lesson first and
+// standalone videos before them all.
+func (l *Library) StudentPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error) {
+	q := &query{d: l.store.dialect}
+	me := q.arg(user)
+	all := "r.visibility = 'all_teacher_groups'"
+	rule := "(w.how = 'all' OR (w.how <> 'all' AND r.visibility <> 'all_teacher_groups'))"
+	if l.strict {
+		rule = "(w.how = 'all' OR (w.how = 'group' AND r.visibility IN ('lesson_group', 'custom_groups')) OR (w.how = 'student' AND r.visibility IN ('lesson_group', 'custom_students')))"
+	}
+	text := `WITH mine AS MATERIALIZED (SELECT m.group_id AS id FROM public.schedule_group_students m WHERE m.customuser_id = ` + me + `),
+owners AS MATERIALIZED (SELECT DISTINCT g.teacher_id AS id FROM mine CROSS JOIN public.schedule_group g WHERE g.id = mine.id),
+way AS MATERIALIZED (
+	SELECT a.lessonrecording_id AS id, 'group' AS how FROM mine CROSS JOIN public.schedule_lessonrecording_allowed_groups a WHERE a.group_id = mine.id
+	UNION SELECT s.lessonrecording_id, 'student' FROM public.schedule_lessonrecording_allowed_students s WHERE s.customuser_id = ` + me + `
+	UNION SELECT r.id, 'all' FROM owners` +
+		q.by(false, "l", "l.id", lessonsTable, "l.teacher_id = owners.id") + q.by(false, "r", "r.id", recordingsTable, "r.lesson_id = l.id AND "+all) + `
+	UNION SELECT r.id, 'all' FROM owners` + q.by(false, "r", "r.id", recordingsTable, "r.teacher_id = owners.id AND r.lesson_id IS NULL AND "+all) + `
+),
+hit AS MATERIALIZED (
+	SELECT DISTINCT r.id, ` + q.moment("l.start_time") + ` AS place FROM way w` +
+		q.by(false, "r", choosing, recordingsTable, "r.id = w.id") + q.by(true, "l", choosingLesson, lessonsTable, "l.id = r.lesson_id") + `
+	WHERE r.status = 'ready' AND NOT r.is_deleted AND (r.available_until IS NULL OR ` + q.moment("r.available_until") + ` > ` + q.moment(q.arg(stampOf(l.now()))) + `) AND ` + rule +
+		q.narrow(f, true) + `
+)`
+	return l.page(ctx, "catalog: a student's recordings", q, text, f.Window, false)
+}
+
+// TeacherPage is a page of a teacher's recordings, those of their lessons and their
+// standalone videos, newest first. Without Filter.Status, deleted ones are not in it.
+func (l *Library) TeacherPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error) {
+	q := &query{d: l.store.dialect}
+	me := q.arg(user)
+	status := " AND r.status <> 'deleted'"
+	if f.Status != "" {
+		status = " AND r.status = " + q.arg(f.Status)
+	}
+	place := q.moment("r.created_at") + " AS place"
+	text := `WITH hit AS MATERIALIZED (
+	SELECT r.id, ` + place + ` FROM ` + lessonsTable + ` l` + q.by(false, "r", choosing, recordingsTable, "r.lesson_id = l.id AND NOT r.is_deleted"+status) + `
+	WHERE l.teacher_id = ` + me + q.narrow(f, true) + `
+	UNION ALL SELECT r.id, ` + place + ` FROM ` + recordingsTable + ` r
+	WHERE r.teacher_id = ` + me + ` AND r.lesson_id IS NULL AND NOT r.is_deleted` + status + q.narrow(f, false) + `
+)`
+	return l.page(ctx, "catalog: a teacher's recordings", q, text, f.Window, true)
+}
+
+// narrow is the filter of a list; lesson tells whether there is one to look at.
+func (q *query) narrow(f media.Filter, lesson bool) string {
+	var b strings.Builder
+	if f.Group != 0 {
+		group := q.arg(f.Group)
+		b.WriteString(" AND (")
+		if lesson {
+			b.WriteString("l.group_id = " + group + " OR ")
+		}
+		b.WriteString("EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_groups x WHERE x.lessonrecording_id = r.id AND x.group_id = " + group + "))")
+	}
+	if f.Search != "" {
+		operator, pattern := q.d.containing(f.Search)
+		like := " " + operator + " " + q.arg(pattern)
+		b.WriteString(" AND (r.title" + like)
+		if lesson {
+			b.WriteString(" OR l.title" + like)
+		}
+		b.WriteString(")")
+	}
+	return b.String()
+}
+
+// page completes a list whose rows are in hit, sorted by place, and runs it.
+func (l *Library) page(ctx context.Context, op string, q *query, with string, w media.Window, students bool) (media.Listing, error) {
+	limit, offset := q.arg(w.Limit), q.arg(w.Offset)
+	text := with + `,
+page AS MATERIALIZED (SELECT id, place FROM hit ORDER BY place DESC NULLS FIRST, id DESC LIMIT ` + limit + ` OFFSET ` + offset + `)
+SELECT (SELECT count(*) FROM hit), ` + q.shown(students) + ` FROM page` + q.reaching("page.id") + `
+ORDER BY page.place DESC NULLS FIRST, page.id DESC`
+	var out media.Listing
+	err := l.read(ctx, op, text, q.args, func(scan func(...any) error) error {
+		e, err := scanEntry(scan, &out.Total)
+		out.Entries = append(out.Entries, e)
+		return err
+	})
+	return out, err
+}
+
+// read runs a query of many rows within listTimeout, again where a pooled
+// connection had been cut before the first row.
+func (l *Library) read(ctx context.Context, op, text string, args []any, row func(scan func(...any) error) error) error {
+	limited, cancel := context.WithTimeoutCause(ctx, listTimeout, errOwnDeadline)
+	defer cancel()
+	var err error
+	for range lookupTries {
+		begun := false
+		err = l.store.each(limited, l.store.db, text, args, func(scan func(...any) error) error {
+			begun = true
+			return row(scan)
+		})
+		if err == nil || begun || limited.Err() != nil || !worthAnotherTry(err) {
+			break
+		}
+	}
+	return fault(ctx, op, err)
+}
+
+// shown is all that is shown of a recording r with lesson l, group g and teacher t.
+func (q *query) shown(students bool) string {
+	people := "'[]'"
+	if students {
+		people = q.list("'id', u.id, 'first', u.first_name, 'last', u.last_name, 'middle', u.middle_name, 'email', u.email", q.moment("u.date_joined")+" DESC, u.id DESC",
+			"public.schedule_lessonrecording_allowed_students s CROSS JOIN public.accounts_customuser u WHERE s.lessonrecording_id = r.id AND u.id = s.customuser_id")
+	}
+	return `r.id, r.lesson_id, r.teacher_id, r.title, r.zoom_recording_id, r.status, r.visibility, r.is_deleted, r.available_until,
+	r.storage_provider, r.gdrive_file_id, r.archive_key, r.archive_url, r.play_url, r.download_url, r.thumbnail_url,
+	r.file_size, r.duration, r.recording_start, r.recording_end, r.views_count, r.created_at, r.updated_at,
+	l.title, l.start_time, l.end_time, l.group_id, g.name, l.teacher_id, t.first_name, t.last_name, t.middle_name, t.email,
+	` + q.list("'id', a.group_id, 'name', n.name", "n.name, n.id",
+		"public.schedule_lessonrecording_allowed_groups a CROSS JOIN public.schedule_group n WHERE a.lessonrecording_id = r.id AND n.id = a.group_id") + `,
+	` + people
+}
+
+// list is a query whose rows become one JSON array of objects.
+func (q *query) list(object, order, from string) string {
+	if q.d == postgres {
+		return "(SELECT COALESCE(json_agg(json_build_object(" + object + ") ORDER BY " + order + ")::text, '[]') FROM " + from + ")"
+	}
+	return "(SELECT json_group_array(json_object(" + object + ") ORDER BY " + order + ") FROM " + from + ")"
+}
+
+// reaching joins what shown needs to an expression that is a recording's id.
+func (q *query) reaching(id string) string {
+	return q.by(false, "r", "*", recordingsTable, "r.id = "+id) +
+		q.by(true, "l", "l.id, l.title, l.group_id, l.teacher_id, l.start_time, l.end_time", lessonsTable, "l.id = r.lesson_id") +
+		" LEFT JOIN public.schedule_group g ON g.id = l.group_id LEFT JOIN public.accounts_customuser t ON t.id = l.teacher_id"
+}
+
+// scanEntry reads a row of shown, after what first takes.
+func scanEntry(scan func(...any) error, first ...any) (media.Entry, error) {
+	var (
+		e                                  media.Entry
+		lesson, teacher, size, seconds     sql.NullInt64
+		until, start, end, created, update stamp
+		provider, archiveKey               string
+		lessonTitle, groupName             sql.NullString
+		lessonStart, lessonEnd             stamp
+		group, lessonTeacher               sql.NullInt64
+		firstName, lastName, middle, email sql.NullString
+		groups, students                   string
+	)
+	err := scan(append(first, &e.ID, &lesson, &teacher, &e.OwnTitle, &e.ZoomID, &e.Status, &e.Visibility, &e.Deleted, &until,
+		&provider, &e.DriveFile, &archiveKey, &e.ArchiveURL, &e.PlayURL, &e.DownloadURL, &e.ThumbnailURL,
+		&size, &seconds, &start, &end, &e.Views, &created, &update,
+		&lessonTitle, &lessonStart, &lessonEnd, &group, &groupName, &lessonTeacher, &firstName, &lastName, &middle, &email,
+		&groups, &students)...)
+	if err != nil {
+		return e, err
+	}
+	e.AvailableUntil, e.Start, e.End, e.CreatedAt, e.UpdatedAt = until.Time, start.Time, end.Time, created.Time, update.Time
+	e.Location = location(provider, e.DriveFile, archiveKey)
+	e.Size, e.Duration = max(size.Int64, 0), time.Duration(max(seconds.Int64, 0))*time.Second
+	if size.Valid {
+		e.FileSize = &size.Int64
+	}
+	e.Title, e.OwnerID = e.OwnTitle, teacher.Int64
+	if lesson.Valid {
+		e.LessonID, e.OwnerID = lesson.Int64, lessonTeacher.Int64
+		e.Lesson = &media.Lesson{
+			ID: lesson.Int64, Title: lessonTitle.String, Start: lessonStart.Time, End: lessonEnd.Time,
+			Group:   media.Named{ID: group.Int64, Name: groupName.String},
+			Teacher: media.Person{ID: lessonTeacher.Int64, First: firstName.String, Last: lastName.String, Middle: middle.String, Email: email.String},
+		}
+		for _, title := range []string{lessonTitle.String, groupName.String} {
+			if e.Title == "" {
+				e.Title = title
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(groups), &e.Groups); err != nil {
+		return e, fmt.Errorf("the groups of recording %d: %w", e.ID, err)
+	}
+	if err := json.Unmarshal([]byte(students), &e.Students); err != nil {
+		return e, fmt.Errorf("the students of recording %d: %w", e.ID, err)
+	}
+	return e, nil
+}

@@ -1,0 +1,256 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// API is what the recordings API needs of the house. Errors have a Kind; NotFound
+// is what is certainly not there.
+type API struct {
+	Peruser  Peruser
+	Library  Library
+	Captions CaptionTexts
+}
+
+// Peruser applies the access rule to facts that are at hand. The error is a
+// *media.Refusal.
+type Peruser interface {
+	Peruse(v media.Viewer, rec media.Recording, m media.Membership) error
+}
+
+// Library answers for lists of recordings and for one with all that is shown of it.
+type Library interface {
+	StudentPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error)
+	TeacherPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error)
+	// Entry gives a removed recording too, with Deleted.
+	Entry(ctx context.Context, id, user int64) (media.Entry, media.Membership, error)
+	// LessonEntries are those of a lesson, newest first; member: the user teaches it,
+	// or is in its group.
+	LessonEntries(ctx context.Context, lesson, user int64) (list []media.Standing, member bool, err error)
+	Progress(ctx context.Context, user int64) ([]media.Progress, error)
+}
+
+// CaptionTexts gives captions as WebVTT.
+type CaptionTexts interface {
+	CaptionText(ctx context.Context, recordingID int64, lang string) (string, error)
+}
+
+// apiTimeout bounds a request to the API; each of its queries has a bound of its own.
+const apiTimeout = 10 * time.Second
+
+// call is one request to the API.
+type call struct {
+	s      *Server
+	c      *fasthttp.RequestCtx
+	ctx    context.Context
+	base   string // of the path, as "/schedule/api"
+	id     int64  // in the path, or 0
+	viewer media.Viewer
+}
+
+// reply is what a call came to: a status and what is written as JSON.
+type reply struct {
+	status int
+	body   any
+}
+
+// complaint is an answer in the platform's own words and shape.
+type complaint struct {
+	status int
+	Error  string     `json:"error,omitempty"`
+	Detail string     `json:"detail,omitempty"`
+	Code   media.Code `json:"code,omitempty"`
+}
+
+func complain(status int, text string) error {
+	return &complaintError{complaint{status: status, Error: text}}
+}
+
+// complaintError carries a complaint up.
+type complaintError struct{ complaint }
+
+// Error implements error.
+func (e *complaintError) Error() string { return e.complaint.Error + e.Detail }
+
+// answers says what each method of a route does. HEAD is GET without its body.
+type answers struct{ get, post, patch, remove func(*call) (reply, error) }
+
+func (a answers) allow() string {
+	var methods []string
+	for _, m := range []struct {
+		name string
+		does func(*call) (reply, error)
+	}{{"GET, HEAD", a.get}, {"POST", a.post}, {"PATCH", a.patch}, {"DELETE", a.remove}} {
+		if m.does != nil {
+			methods = append(methods, m.name)
+		}
+	}
+	return strings.Join(append(methods, "OPTIONS"), ", ")
+}
+
+func (a answers) to(method string) func(*call) (reply, error) {
+	switch method {
+	case fasthttp.MethodPost:
+		return a.post
+	case fasthttp.MethodPatch:
+		return a.patch
+	case fasthttp.MethodDelete:
+		return a.remove
+	default:
+		return a.get
+	}
+}
+
+// apiRoutes is the recordings API under one base.
+func (s *Server) apiRoutes(base string) []route {
+	var out []route
+	for _, r := range []struct {
+		path string
+		answers
+	}{
+		{"/recordings/", answers{get: (*call).studentList}},
+		{"/recordings/teacher/", answers{get: (*call).teacherList}},
+		{"/recordings/progress/", answers{get: (*call).progress}},
+		{"/recordings/{id}/", answers{get: (*call).detail}},
+		{"/lessons/{id}/recording/", answers{get: (*call).lessonRecording}},
+	} {
+		out = append(out, route{pattern: base + r.path, slash: true, allow: r.allow(), serve: s.apiServe(base, r.answers)})
+	}
+	return append(out, route{pattern: base + "/recordings/{id}/captions/{lang}.vtt", allow: "GET, HEAD, OPTIONS", serve: s.serveCaptions})
+}
+
+// apiServe answers a route of the API.
+func (s *Server) apiServe(base string, a answers) func(*fasthttp.RequestCtx, note, int64) {
+	return func(c *fasthttp.RequestCtx, n note, id int64) {
+		ctx, cancel := context.WithTimeoutCause(s.base, apiTimeout, errSlow)
+		defer cancel()
+		x := &call{s: s, c: c, ctx: ctx, base: base, id: id}
+		if strings.Contains(n.route, "/recordings/{id}/") {
+			n.recording = id
+		}
+		h := &c.Response.Header
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		began := s.now()
+		err := x.authenticate()
+		n.auth, n.user = s.now().Sub(began), x.viewer.User.ID
+		var out reply
+		if err == nil {
+			began = s.now()
+			out, err = a.to(string(c.Method()))(x)
+			n.catalog = s.now().Sub(began)
+		}
+		if err != nil {
+			x.refuse(&n, err)
+		} else {
+			writeJSON(&c.Response, out.status, out.body)
+		}
+		c.Response.SkipBody = c.IsHead()
+		s.recordAnswered(c, n)
+	}
+}
+
+// authenticate takes a platform's token from the header and nothing else. What it
+// refuses, it refuses in the platform's words.
+func (x *call) authenticate() error {
+	words := strings.Fields(string(x.c.Request.Header.Peek("Authorization")))
+	switch {
+	case len(words) == 0 || words[0] != "Bearer":
+		return &complaintError{complaint{status: statusUnauthorized, Detail: "Authentication credentials were not provided."}}
+	case len(words) != 2:
+		return &complaintError{complaint{status: statusUnauthorized, Detail: "Authorization header must contain two space-delimited values", Code: "bad_authorization_header"}}
+	}
+	v, err := x.s.gate.Authenticate(x.ctx, media.Token{Value: words[1], From: media.FromHeader})
+	if err != nil {
+		return err
+	}
+	if v.Playback != 0 {
+		r := media.Refuse(media.CodeTokenNotValid, "Given token not valid for any token type")
+		r.Messages = []media.TokenMessage{{Class: "AccessToken", Type: "access", Message: "Token has wrong type"}}
+		return r
+	}
+	x.viewer = v
+	return nil
+}
+
+// refuse answers with what went wrong.
+func (x *call) refuse(n *note, err error) {
+	resp := &x.c.Response
+	if e, ok := err.(*complaintError); ok {
+		if e.status == statusUnauthorized {
+			resp.Header.SetCanonical([]byte("WWW-Authenticate"), []byte(`Bearer realm="api"`))
+		}
+		n.code = e.Code
+		writeJSON(resp, e.status, e.complaint)
+		return
+	}
+	r := media.RefusalOf(err)
+	if r == nil {
+		if cause := context.Cause(x.ctx); cause != nil {
+			err = cause
+		}
+		n.fault = err
+	}
+	if r != nil && x.id != 0 {
+		if c := complaintOf(r); c.status != 0 {
+			n.code = r.Code
+			writeJSON(resp, c.status, c)
+			return
+		}
+	}
+	p := problemFor(err, stepAccess)
+	n.code = p.Code
+	writeProblem(resp, p)
+}
+
+// complaintOf says what the access rule refuses in the platform's words; the zero
+// complaint for anything else.
+func complaintOf(r *media.Refusal) complaint {
+	switch r.Code {
+	case media.CodeNotFound:
+		return complaint{status: statusNotFound, Error: "Запись не найдена"}
+	case media.CodeNoAccess:
+		return complaint{status: statusForbidden, Error: "У вас нет доступа к этой записи"}
+	case media.CodeExpired:
+		return complaint{status: statusGone, Error: "Срок доступа к записи истёк", Code: r.Code}
+	default:
+		return complaint{}
+	}
+}
+
+// entry is the recording of the path as the viewer may see it, or a refusal.
+func (x *call) entry() (media.Entry, error) {
+	e, m, err := x.s.api.Library.Entry(x.ctx, x.id, x.viewer.User.ID)
+	if media.KindOf(err) == media.NotFound {
+		return e, media.Refuse(media.CodeNotFound, "There is no such recording.")
+	}
+	if err != nil {
+		return e, err
+	}
+	return e, x.s.api.Peruser.Peruse(x.viewer, e.Recording, m)
+}
+
+// only lets one role pass and refuses the others in the platform's words.
+func (x *call) only(role media.Role, otherwise string) error {
+	if x.viewer.User.Role != role {
+		return complain(statusForbidden, otherwise)
+	}
+	return nil
+}
+
+// query is a parameter of the URL's query, whole and valid UTF-8.
+func (x *call) query(name string) (string, error) {
+	text := string(x.c.QueryArgs().Peek(name))
+	if strings.ToValidUTF8(text, "") != text || strings.ContainsRune(text, 0) {
+		return "", complain(statusBadRequest, fmt.Sprintf("Параметр %s не является текстом", name))
+	}
+	return text, nil
+}

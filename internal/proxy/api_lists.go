@@ -1,0 +1,165 @@
+package proxy
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+const (
+	pageSize    = 20
+	maxPageSize = 100
+	// maxPage is beyond any list and far from an overflow.
+	maxPage = 1 << 40
+	// maxSearch is longer than any title.
+	maxSearch = 300
+)
+
+// pageShape is one page of a list.
+type pageShape struct {
+	Count    int64   `json:"count"`
+	Next     *string `json:"next"`
+	Previous *string `json:"previous"`
+	Results  any     `json:"results"`
+}
+
+// noSuchPage is what the platform says of a page that is none.
+func noSuchPage() error {
+	return &complaintError{complaint{status: statusNotFound, Detail: "Invalid page."}}
+}
+
+// wantedPage reads ?page=: a number from 1 on, or last.
+func (x *call) wantedPage() (number int64, last bool, err error) {
+	text := strings.TrimSpace(string(x.c.QueryArgs().Peek("page")))
+	switch text {
+	case "":
+		return 1, false, nil
+	case "last":
+		return 1, true, nil
+	}
+	number, err = strconv.ParseInt(text, 10, 64)
+	if err != nil || number < 1 || number > maxPage {
+		return 0, false, noSuchPage()
+	}
+	return number, false, nil
+}
+
+// paged answers with the page that was asked for. fetch gives the rows of a window,
+// how many there are, and how many there are in all; beyond the end both may be 0.
+func (x *call) paged(size int64, fetch func(w media.Window) (rows any, got, total int64, err error)) (reply, error) {
+	number, last, err := x.wantedPage()
+	if err != nil {
+		return reply{}, err
+	}
+	rows, got, total, err := fetch(media.Window{Offset: (number - 1) * size, Limit: size})
+	if err == nil && last && total > size {
+		number = (total + size - 1) / size
+		rows, got, total, err = fetch(media.Window{Offset: (number - 1) * size, Limit: size})
+	}
+	switch {
+	case err != nil:
+		return reply{}, err
+	case got == 0 && number > 1:
+		return reply{}, noSuchPage()
+	}
+	out := pageShape{Count: total, Results: rows}
+	if number*size < total {
+		out.Next = x.pageLink(number + 1)
+	}
+	if number > 1 {
+		out.Previous = x.pageLink(number - 1)
+	}
+	return reply{statusOK, out}, nil
+}
+
+// pageLink is this request's URL with another page, the parameters sorted, as the
+// platform writes it.
+func (x *call) pageLink(number int64) *string {
+	args := url.Values{}
+	for key, value := range x.c.QueryArgs().All() {
+		args.Add(string(key), string(value))
+	}
+	args.Del("page")
+	if number > 1 {
+		args.Set("page", strconv.FormatInt(number, 10))
+	}
+	link := x.s.publicBase(x.c) + string(x.c.Path())
+	if len(args) > 0 {
+		link += "?" + args.Encode()
+	}
+	return &link
+}
+
+// filter reads what narrows a list of recordings down.
+func (x *call) filter() (media.Filter, error) {
+	var f media.Filter
+	group, err := x.query("group_id")
+	if err != nil {
+		return f, err
+	}
+	if group != "" {
+		if f.Group, err = strconv.ParseInt(strings.TrimSpace(group), 10, 64); err != nil || f.Group < 1 {
+			return f, complain(statusBadRequest, "Некорректный group_id: ожидается число")
+		}
+	}
+	f.Search, err = x.search()
+	return f, err
+}
+
+func (x *call) search() (string, error) {
+	text, err := x.query("search")
+	if err != nil {
+		return "", err
+	}
+	text = strings.TrimSpace(text)
+	if utf8.RuneCountInString(text) > maxSearch {
+		return "", complain(statusBadRequest, "Слишком длинный поисковый запрос")
+	}
+	return text, nil
+}
+
+// studentList is GET recordings/.
+func (x *call) studentList() (reply, error) {
+	if err := x.only(media.RoleStudent, "Доступ только для студентов"); err != nil {
+		return reply{}, err
+	}
+	f, err := x.filter()
+	if err != nil {
+		return reply{}, err
+	}
+	return x.paged(pageSize, func(w media.Window) (any, int64, int64, error) {
+		f.Window = w
+		list, err := x.s.api.Library.StudentPage(x.ctx, x.viewer.User.ID, f)
+		rows := make([]recordingShape, len(list.Entries))
+		for i, e := range list.Entries {
+			rows[i] = x.shape(e).brief()
+		}
+		return rows, int64(len(rows)), list.Total, err
+	})
+}
+
+// teacherList is GET recordings/teacher/.
+func (x *call) teacherList() (reply, error) {
+	if err := x.only(media.RoleTeacher, "Доступ только для преподавателей"); err != nil {
+		return reply{}, err
+	}
+	f, err := x.filter()
+	if err != nil {
+		return reply{}, err
+	}
+	if f.Status, err = x.query("status"); err != nil {
+		return reply{}, err
+	}
+	return x.paged(pageSize, func(w media.Window) (any, int64, int64, error) {
+		f.Window = w
+		list, err := x.s.api.Library.TeacherPage(x.ctx, x.viewer.User.ID, f)
+		rows := make([]recordingShape, len(list.Entries))
+		for i, e := range list.Entries {
+			rows[i] = x.shape(e)
+		}
+		return rows, int64(len(rows)), list.Total, err
+	})
+}
