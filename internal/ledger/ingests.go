@@ -32,7 +32,7 @@ type Ingest struct {
 	Wanted       int64
 	Attempts     int64
 	FailingSince time.Time
-	Owner        string // the syncer at work
+	Owner        string // the syncer at work, and which of its claims
 	Provider     string
 	ArchiveKey   string // given before the first byte goes up
 	// ArchivedParts are the files that the archive holds, as uuid/file, a line each.

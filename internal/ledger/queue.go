@@ -1,6 +1,9 @@
 package ledger
 
-import "context"
+import (
+	"context"
+	"strconv"
+)
 
 // The job queue's own tables, where its library offers no way: see its schema.
 
@@ -18,10 +21,19 @@ func Dethrone(ctx context.Context, x Session, client string) error {
 	return err
 }
 
-// Disown frees the ingests that a dead syncer was working on.
+// Disown frees the ingests that a dead syncer was working on, under any of its
+// claims: the syncer's id, #, and a number.
 func Disown(ctx context.Context, x Session, owner string) error {
-	_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET owner = '', state = CASE WHEN state = 'working' THEN 'waiting' ELSE state END WHERE owner = $1`, owner)
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET owner = '', state = CASE WHEN state = 'working' THEN 'waiting' ELSE state END WHERE owner = $1 OR substr(owner, 1, length($1) + 1) = $1 || '#'`, owner)
 	return err
+}
+
+// Queued reports whether a job of a kind that is not over carries this number.
+func Queued(ctx context.Context, x Session, kind, arg string, id int64) (bool, error) {
+	var n int64
+	err := x.One(ctx, `SELECT COUNT(*) FROM lectern.river_job WHERE kind = $1 AND state IN ('available', 'pending', 'retryable', 'running', 'scheduled') AND CAST(args ->> $2 AS text) = $3`,
+		[]any{kind, arg, strconv.FormatInt(id, 10)}, &n)
+	return n > 0, err
 }
 
 // WaitingJobs counts the jobs that are not running and not over, by kind.

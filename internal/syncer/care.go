@@ -225,23 +225,21 @@ func (s *Syncer) measure(ctx context.Context) error {
 	})
 }
 
-// sweep removes temporary files that nobody needs any more.
+// sweep removes temporary files that nobody needs any more: those of ingests that no
+// job is queued for. One that is archived already may have a job too, since a segment
+// came later.
 func (s *Syncer) sweep(ctx context.Context) error {
-	needed := map[int64]bool{}
-	err := s.deps.Store.View(ctx, "syncer: sweep", func(x ledger.Session) error {
-		for _, state := range []string{ledger.Waiting, ledger.Working} {
-			all, err := ledger.IngestsIn(ctx, x, state)
+	return s.space.sweep(func(id int64) (serves bool, err error) {
+		err = s.deps.Store.View(ctx, "syncer: sweep", func(x ledger.Session) error {
+			i, err := ledger.LoadIngest(ctx, x, id, false)
 			if err != nil {
-				return err
+				return ignoreNotFound(err)
 			}
-			for _, i := range all {
-				needed[i.ID] = true
+			if serves = i.Owner != ""; !serves {
+				serves, err = ledger.Queued(ctx, x, ingestArgs{}.Kind(), "ingest_id", id)
 			}
-		}
-		return nil
+			return err
+		})
+		return serves, err
 	})
-	if err != nil {
-		return err
-	}
-	return s.space.sweep(func(id int64) bool { return needed[id] })
 }

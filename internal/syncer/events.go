@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/ledger"
@@ -172,14 +173,23 @@ func (s *Syncer) takeUp(ctx context.Context, x ledger.Session, lesson int64, why
 			return err
 		}
 	}
-	result, err := s.insert(ctx, x.Tx(), ingestArgs{i.ID}, p.settled)
+	result, err := s.insert(ctx, x.Tx(), ingestArgs{IngestID: i.ID}, p.settled)
 	if err != nil {
 		return err
 	}
-	if result.UniqueSkippedAsDuplicate && result.Job.State == "retryable" {
+	switch {
+	case !result.UniqueSkippedAsDuplicate:
+	case result.Job.State == rivertype.JobStateRetryable:
 		// It waits for its next try after a fault; what has changed may be the cure.
 		if _, err := s.client.JobRetryTx(ctx, x.Tx(), result.Job.ID); err != nil {
 			return media.Fault(media.Unavailable, "syncer: wake an ingest", err)
+		}
+	case result.Job.State == rivertype.JobStateRunning && i.Owner == "":
+		// Its run has written down how it ended, and the queue is about to hear it (or it
+		// has not begun, and one look more does no harm): that job will not see what was
+		// asked just now.
+		if _, err := s.insert(ctx, x.Tx(), ingestArgs{IngestID: i.ID, Again: i.Wanted}, latest(p.settled, s.now().Add(time.Second))); err != nil {
+			return err
 		}
 	}
 	return s.enqueue(ctx, x, captionArgs{i.ID}, time.Time{})

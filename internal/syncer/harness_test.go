@@ -207,6 +207,11 @@ func (s *school) open() {
 	t.Cleanup(func() {
 		s.syncer.Stop()
 		if t.Failed() {
+			var jobs bytes.Buffer
+			if err := s.syncer.Jobs(context.WithoutCancel(t.Context()), "", &jobs); err != nil {
+				t.Log(err)
+			}
+			t.Logf("jobs:\n%s", &jobs)
 			s.logMu.Lock()
 			defer s.logMu.Unlock()
 			text := s.log.String()

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -31,21 +32,71 @@ var (
 // workIngest brings one lesson's recording into the archive, from wherever an
 // earlier try has left it.
 func (s *Syncer) workIngest(ctx context.Context, job *river.Job[ingestArgs]) error {
-	claimed, wait, err := s.claim(ctx, job.Args.IngestID)
+	owner := s.claims.begin()
+	defer s.claims.end(owner)
+	claimed, wait, err := s.claim(ctx, job.Args.IngestID, owner)
 	if err != nil || claimed.ID == 0 {
 		if wait > 0 {
 			return river.JobSnooze(wait)
 		}
 		return err
 	}
-	work := &ingest{s: s, row: claimed, log: s.log.With(slog.Int64("lesson", claimed.LessonID), slog.Int64("ingest", claimed.ID))}
-	err = work.run(ctx)
+	work := &ingest{s: s, row: claimed, owner: owner, log: s.log.With(slog.Int64("lesson", claimed.LessonID), slog.Int64("ingest", claimed.ID))}
+	held, err := s.space.hold(claimed.ID)
+	switch {
+	case errors.Is(err, errBusy):
+		// Its last worker is clearing up, or was taken for dead and does not know it yet.
+		err = &notYet{s.now().Add(busyWait), err.Error()}
+	case err != nil:
+		err = failedAt(atDisk, err)
+	default:
+		defer held.release()
+		work.held = held
+		err = work.run(ctx)
+	}
 	return work.finish(ctx, job, err)
+}
+
+// busyWait is how long an ingest waits for its folder.
+const busyWait = time.Second
+
+// claims are the claims on ingests that workers of this process hold. What the ledger
+// has beyond them is of a run whose end could not be written down: the database was
+// away.
+type claims struct {
+	syncer string
+
+	mu   sync.Mutex
+	last int64           // guarded by mu
+	live map[string]bool // guarded by mu
+}
+
+func newClaims(syncer string) *claims { return &claims{syncer: syncer, live: map[string]bool{}} }
+
+func (c *claims) begin() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last++
+	name := fmt.Sprintf("%s#%d", c.syncer, c.last)
+	c.live[name] = true
+	return name
+}
+
+func (c *claims) end(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.live, name)
+}
+
+func (c *claims) lapsed(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.HasPrefix(name, c.syncer+"#") && !c.live[name]
 }
 
 // claim makes this syncer the owner. Without one (ID 0) there is nothing to do, or
 // nothing yet: wait says when.
-func (s *Syncer) claim(ctx context.Context, id int64) (i ledger.Ingest, wait time.Duration, err error) {
+func (s *Syncer) claim(ctx context.Context, id int64, owner string) (i ledger.Ingest, wait time.Duration, err error) {
 	err = s.deps.Store.Update(ctx, "syncer: claim an ingest", func(x ledger.Session) error {
 		row, err := ledger.LoadIngest(ctx, x, id, true)
 		switch {
@@ -55,12 +106,12 @@ func (s *Syncer) claim(ctx context.Context, id int64) (i ledger.Ingest, wait tim
 			return err
 		case row.State == ledger.Removed, row.LessonID == 0:
 			return nil
-		case row.Owner != "" && row.Owner != s.id:
+		case row.Owner != "" && !s.claims.lapsed(row.Owner):
 			wait = 2 * time.Second // until its owner ends, or counts as dead
 			return nil
 		}
 		before := row.Owner
-		row.Owner = s.id
+		row.Owner = owner
 		row.Attempts++
 		if row.State == ledger.Failed { // somebody asked for another try
 			row.Attempts, row.FailingSince = 1, time.Time{}
@@ -86,6 +137,8 @@ type ingest struct {
 	teacher ledger.Teacher
 	plan    plan
 	began   time.Time
+	owner   string // this claim's, as the ledger has it while it holds
+	held    *hold
 	// archived says that this run has put something into the archive.
 	archived bool
 }
@@ -372,7 +425,7 @@ func archivedElsewhere(r ledger.Recording) bool {
 // save writes the ingest and a line of its story; not being the owner any more is an
 // error.
 func (w *ingest) save(ctx context.Context, x ledger.Session, what, detail string) error {
-	ok, err := ledger.Save(ctx, x, w.row, w.s.id, w.s.now())
+	ok, err := ledger.Save(ctx, x, w.row, w.owner, w.s.now())
 	if err != nil {
 		return err
 	}
@@ -416,7 +469,7 @@ func (w *ingest) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 			return
 		case err != nil:
 			continue
-		case row.Owner != w.s.id:
+		case row.Owner != w.owner:
 			cancel(errTaken)
 			return
 		}
@@ -491,7 +544,7 @@ func (w *ingest) release(ctx context.Context, state string, failing bool) error 
 		if !failing {
 			w.row.Attempts = max(w.row.Attempts-1, 0)
 		}
-		_, err := ledger.Save(ctx, x, w.row, w.s.id, w.s.now())
+		_, err := ledger.Save(ctx, x, w.row, w.owner, w.s.now())
 		return err
 	})
 }
@@ -514,7 +567,7 @@ func (w *ingest) complete(ctx context.Context, job *river.Job[ingestArgs]) error
 			w.row.State = ledger.Waiting // nothing recorded yet
 		}
 		w.row.Owner, w.row.Attempts, w.row.FailingSince, w.row.Reason, w.row.Detail = "", 0, time.Time{}, "", ""
-		if ok, err := ledger.Save(ctx, x, w.row, w.s.id, w.s.now()); err != nil || !ok {
+		if ok, err := ledger.Save(ctx, x, w.row, w.owner, w.s.now()); err != nil || !ok {
 			return errors.Join(err, notOwner(ok))
 		}
 		if w.archived {
@@ -536,7 +589,7 @@ func (w *ingest) complete(ctx context.Context, job *river.Job[ingestArgs]) error
 	case again:
 		return river.JobSnooze(time.Second)
 	}
-	return w.s.space.clear(w.row.ID)
+	return w.held.clear()
 }
 
 func notOwner(ok bool) error {
@@ -558,7 +611,16 @@ func (w *ingest) fail(ctx context.Context, err error) error {
 		permanent = true
 	}
 	w.log.Warn("an ingest failed", slog.String("reason", reason), slog.Bool("permanent", permanent), slog.Int64("attempt", w.row.Attempts), slog.Any("error", err))
+	again := false
 	saveErr := w.s.deps.Store.Update(ctx, "syncer: a failed ingest", func(x ledger.Session) error {
+		newest, loadErr := ledger.LoadIngest(ctx, x, w.row.ID, true)
+		if loadErr != nil {
+			return loadErr
+		}
+		// Something has happened since this run began, and may be the cure.
+		if again = newest.Wanted != w.row.Wanted; again {
+			permanent = false
+		}
 		w.row.Reason, w.row.Detail = reason, err.Error()
 		what := "failed in passing: " + reason
 		switch {
@@ -568,7 +630,7 @@ func (w *ingest) fail(ctx context.Context, err error) error {
 			w.row.State = ledger.Waiting
 		}
 		w.row.Owner = ""
-		if ok, err := ledger.Save(ctx, x, w.row, w.s.id, now); err != nil || !ok {
+		if ok, err := ledger.Save(ctx, x, w.row, w.owner, now); err != nil || !ok {
 			return errors.Join(err, notOwner(ok))
 		}
 		if err := ledger.Tell(ctx, x, ledger.Line{At: now, IngestID: w.row.ID, RecordingID: w.row.RecordingID, What: what, Detail: err.Error()}); err != nil {
@@ -584,6 +646,8 @@ func (w *ingest) fail(ctx context.Context, err error) error {
 		return nil
 	case saveErr != nil:
 		return saveErr
+	case again:
+		return river.JobSnooze(time.Second)
 	case permanent:
 		return river.JobCancel(fmt.Errorf("%s: %w", reason, err))
 	}

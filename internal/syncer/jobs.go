@@ -41,6 +41,8 @@ func (eventArgs) Kind() string { return "event" }
 // ingestArgs brings a lesson's recording into the archive.
 type ingestArgs struct {
 	IngestID int64 `json:"ingest_id"`
+	// Again makes a job beside one that is just ending: see takeUp.
+	Again int64 `json:"again,omitempty"`
 }
 
 func (ingestArgs) Kind() string { return "ingest" }

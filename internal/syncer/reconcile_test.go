@@ -318,7 +318,7 @@ func TestManyReserveAtOnce(t *testing.T) {
 			for i := range 20 {
 				s.exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, status, storage_provider, zoom_recording_id) VALUES (1, 'processing', 'local', $1)`, fmt.Sprint(i))
 			}
-			granted := make(chan bool, 20)
+			granted := make(chan int64, 20)
 			for id := range int64(20) {
 				go func() {
 					ok := false
@@ -329,30 +329,39 @@ func TestManyReserveAtOnce(t *testing.T) {
 					if err != nil {
 						t.Error(err)
 					}
-					granted <- ok
+					if !ok {
+						id = -1
+					}
+					granted <- id + 1
 				}()
 			}
-			n := 0
+			var lucky []int64
 			for range 20 {
-				if <-granted {
-					n++
+				if id := <-granted; id != 0 {
+					lucky = append(lucky, id)
 				}
 			}
-			if q := s.quota(1); n != 10 || q.Reserved != 1000 {
-				t.Errorf("%d of 20 were granted 100 of 1000; %+v", n, q)
+			if q := s.quota(1); len(lucky) != 10 || q.Reserved != 1000 {
+				t.Fatalf("%d of 20 were granted 100 of 1000; %+v", len(lucky), q)
 			}
 			for range 3 { // settling twice counts once
 				s.update(func(ctx context.Context, x ledger.Session) error {
-					_, _, err := ledger.Settle(ctx, x, 1, 1, 150, time.Now())
+					_, _, err := ledger.Settle(ctx, x, lucky[0], 1, 150, time.Now())
 					return err
 				})
 			}
 			for range 3 {
 				s.update(func(ctx context.Context, x ledger.Session) error {
-					return ledger.Release(ctx, x, 2, 1, 100, time.Now())
+					return ledger.Release(ctx, x, lucky[1], 1, 100, time.Now())
 				})
 			}
-			if q := s.quota(1); q.Used != 150 || q.Recordings != 1 {
+			if q := s.quota(1); q.Used != 150 || q.Recordings != 1 || q.Reserved != 800 {
+				t.Errorf("%+v", q)
+			}
+			for _, id := range lucky {
+				s.update(func(ctx context.Context, x ledger.Session) error { return ledger.Unreserve(ctx, x, id, time.Now()) })
+			}
+			if q := s.quota(1); q.Used != 150 || q.Recordings != 1 || q.Reserved != 0 {
 				t.Errorf("%+v", q)
 			}
 		})

@@ -40,8 +40,8 @@ func (s *space) folder(ingest int64) string {
 	return filepath.Join(s.dir, "ingest-"+strconv.FormatInt(ingest, 10))
 }
 
-// take promises room for an ingest that may need so many bytes. An ingest larger
-// than the bound may work alone. The promise ends with give.
+// take promises room for an ingest that may need so many bytes, whose folder is
+// held. An ingest larger than the bound may work alone. The promise ends with give.
 func (s *space) take(ingest, bytes int64) error {
 	const op = "syncer: temporary files"
 	s.mu.Lock()
@@ -54,9 +54,6 @@ func (s *space) take(ingest, bytes int64) error {
 	}
 	if others > 0 && others+bytes > s.limit {
 		return &media.Error{Kind: media.Unavailable, Op: op, Reason: "work_dir_full", RetryAfter: time.Minute, Err: errors.New("other ingests fill the bound of sync-work-size")}
-	}
-	if err := os.MkdirAll(s.folder(ingest), 0o700); err != nil {
-		return media.Fault(media.Unavailable, op, err)
 	}
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(s.dir, &fs); err == nil {
@@ -88,12 +85,70 @@ func (s *space) give(ingest int64) {
 	delete(s.promised, ingest)
 }
 
-// clear removes an ingest's files.
-func (s *space) clear(ingest int64) error { return os.RemoveAll(s.folder(ingest)) }
+// errBusy says that somebody on this machine is at an ingest's files.
+var errBusy = errors.New("its files are in use")
 
-// sweep removes the files of ingests that nobody works on: keep says of which the
-// files may still serve.
-func (s *space) sweep(keep func(ingest int64) bool) error {
+// hold is an ingest's folder in the hands of one worker, among all processes of this
+// machine: nobody else writes, sweeps or clears it meanwhile.
+type hold struct {
+	dir  *os.File
+	path string
+}
+
+// hold takes an ingest's folder, made when it is not there, or gives errBusy.
+func (s *space) hold(ingest int64) (*hold, error) {
+	const op = "syncer: temporary files"
+	path := s.folder(ingest)
+	for {
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			return nil, media.Fault(media.Unavailable, op, err)
+		}
+		h, err := holdFolder(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // cleared between the two steps
+		}
+		return h, err
+	}
+}
+
+func holdFolder(path string) (*hold, error) {
+	const op = "syncer: temporary files"
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		dir.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errBusy
+		}
+		return nil, media.Fault(media.Unavailable, op, err)
+	}
+	// Whoever held it before may have cleared it: then this is a folder without a name.
+	mine, err := dir.Stat()
+	if err == nil {
+		var named os.FileInfo
+		if named, err = os.Stat(path); err == nil && !os.SameFile(mine, named) {
+			err = os.ErrNotExist
+		}
+	}
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return &hold{dir, path}, nil
+}
+
+// clear removes the files and the folder, which stays held.
+func (h *hold) clear() error { return os.RemoveAll(h.path) }
+
+// release ends the hold; the files stay for the next try.
+func (h *hold) release() { h.dir.Close() }
+
+// sweep removes the files of ingests that nobody works on. keep says whether an
+// ingest's files may still serve; it is asked while the folder is held, so that
+// nobody can begin with them after its answer.
+func (s *space) sweep(keep func(ingest int64) (bool, error)) error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return err
@@ -101,10 +156,22 @@ func (s *space) sweep(keep func(ingest int64) bool) error {
 	for _, e := range entries {
 		number, ok := strings.CutPrefix(e.Name(), "ingest-")
 		id, err := strconv.ParseInt(number, 10, 64)
-		if !ok || err != nil || keep(id) {
+		if !ok || err != nil {
 			continue
 		}
-		if err := s.clear(id); err != nil {
+		h, err := holdFolder(s.folder(id))
+		if errors.Is(err, errBusy) || errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		serves, err := keep(id)
+		if err == nil && !serves {
+			err = h.clear()
+		}
+		h.release()
+		if err != nil {
 			return err
 		}
 	}

@@ -59,6 +59,7 @@ type Syncer struct {
 	tenants *tenants
 	intake  *writer
 	space   *space
+	claims  *claims
 	alive   *lockFile
 	page    *riverui.Handler // nil unless JobsPage was asked for
 
@@ -96,6 +97,7 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 		return nil, err
 	}
 	s.tenants = newTenants(deps.Store, deps.SecretsKey, deps.Now)
+	s.claims = newClaims(s.id)
 	s.space = newSpace(cfg.WorkDir, int64(cfg.WorkSize), int64(cfg.WorkMinFree))
 	s.intake = newWriter(s)
 	s.client, err = river.NewClient(deps.Store.JobDriver(), &river.Config{
