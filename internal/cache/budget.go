@@ -40,7 +40,7 @@ const freeFor = time.Second
 func (c *Cache) reserve(n int64) bool {
 	c.measureFree()
 	c.removeFolders()
-	for range 8 { // others may take what was freed here
+	for range 64 { // others may take what was freed here, or it took more than one turn
 		c.mu.Lock()
 		if c.closed || c.scanning || !c.health.writable() || n > int64(c.cfg.Size)-baseFootprint {
 			c.mu.Unlock()
@@ -70,10 +70,13 @@ func (c *Cache) room() int64 {
 	return min(room, free)
 }
 
-// evict takes chunks worth n bytes out of the index; c.mu is held. Their files
-// still count until they are removed.
+// maxEvict is how many chunks are chosen in one hold of the lock.
+const maxEvict = 16
+
+// evict takes chunks worth n bytes out of the index, or as many as may be taken at
+// a time; c.mu is held. Their files still count until they are removed.
 func (c *Cache) evict(n int64) (gone []removal) {
-	for n > 0 {
+	for n > 0 && len(gone) < maxEvict {
 		id := c.policy.Victim(c.handles.held)
 		if id == 0 {
 			break

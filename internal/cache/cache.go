@@ -72,8 +72,8 @@ func newCache(cfg Config, fetch Fetcher, log *slog.Logger, reg prometheus.Regist
 	c := &Cache{
 		cfg: cfg, chunkSize: int64(cfg.ChunkSize), fetch: fetch, log: log, disk: d, lock: lock,
 		scanning: true, index: newIndex(int64(cfg.ChunkSize)), handles: handles{by: map[chunkID]*handle{}},
-		policy: eviction.New(int(int64(cfg.Size) / int64(cfg.ChunkSize))),
 	}
+	c.policy = eviction.New(int(int64(cfg.Size)/int64(cfg.ChunkSize)), c.index.number)
 	if err := c.clearTemporary(); err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("cache-dir: %w", err)
@@ -178,12 +178,13 @@ var events = []event{eventHit, eventMiss, eventJoined, eventCommit, eventFailed,
 
 // commit is the one transition to committed; c.mu is held and the chunk's bytes
 // are in the budget. It reports false when the chunk is there already.
-func (c *Cache) commit(o *object, index, length int64, verified blockSet, why event, crowd bool) bool {
+func (c *Cache) commit(o *object, index, length int64, verified blockSet, why event, a eviction.Arrival) bool {
 	if c.index.find(o, index) != 0 || !c.index.takes(o, index, length) {
 		return false
 	}
 	id := c.index.add(o, index, length, verified)
-	c.policy.Admit(id, eviction.Arrival{Name: o.key.nameOf(index), Edge: index == 0, Known: why == eventFound, Crowd: crowd})
+	a.Edge = a.Edge || index == 0 || length < c.chunkSize
+	c.policy.Admit(id, a)
 	c.metrics.event(why)
 	return true
 }
@@ -202,8 +203,8 @@ type removal struct {
 func (c *Cache) drop(id chunkID, why event) removal {
 	o := c.index.objectOf(id)
 	gone := removal{key: o.key, index: c.index.at(id), bytes: footprint(c.index.length(id)), files: c.handles.drop(id)}
+	c.policy.Remove(id) // asks the index for the chunk's object
 	c.index.remove(id)
-	c.policy.Remove(id, o.key.nameOf(gone.index), why == eventEvict)
 	c.metrics.event(why)
 	c.tidy(o)
 	return gone

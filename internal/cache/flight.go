@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/lectiospace/lectern/internal/cache/eviction"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -265,7 +266,7 @@ func (f *flight) complete(index int64, b *block) {
 		f.o.housed = true
 		f.reserved -= folderFootprint
 	}
-	if !c.commit(f.o, index, int64(len(b.data)), allBlocks, eventCommit, f.readers > 1) {
+	if !c.commit(f.o, index, int64(len(b.data)), allBlocks, eventCommit, eviction.Arrival{Crowd: f.readers > 1}) {
 		c.release(size) // the scan found the file before we could say that it is ours
 	}
 	if f.o.filling[index] == f {

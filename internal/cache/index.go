@@ -12,7 +12,7 @@ type chunkID = eviction.ID
 
 // index is what is on the disk; guarded by Cache.mu. A terabyte is a million
 // chunks, so a chunk is ten bytes in tables here, four in its object's list and
-// ten with the policy. The tables grow by pages: nothing is ever copied
+// six with the policy. The tables grow by pages: nothing is ever copied
 // while viewers wait for the lock.
 type index struct {
 	chunkSize int64
@@ -64,6 +64,12 @@ func (x *index) page(id chunkID) (*indexPage, int) {
 func (x *index) objectOf(id chunkID) *object {
 	p, i := x.page(id)
 	return x.table[p.object[i]]
+}
+
+// number is that of a chunk's object, for the eviction policy.
+func (x *index) number(id chunkID) uint32 {
+	p, i := x.page(id)
+	return p.object[i]
 }
 
 func (x *index) at(id chunkID) int64 {

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
@@ -62,15 +61,6 @@ func (k objectKey) folder(dir string) string {
 // path is where one of them lies.
 func (k objectKey) path(dir string, index int64) string {
 	return filepath.Join(k.folder(dir), chunkName(index))
-}
-
-// nameOf is the chunk's name for the eviction policy, which remembers it
-// longer than the index does.
-func (k objectKey) nameOf(index int64) uint64 {
-	x := binary.LittleEndian.Uint64(k[placeSize:]) + uint64(index)*0x9e3779b97f4a7c15
-	x = (x ^ x>>32) * 0xd6e8feb86659fd93
-	x = (x ^ x>>32) * 0xd6e8feb86659fd93
-	return x ^ x>>32
 }
 
 // maxIndex is the last chunk index that the index of chunks can hold.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/cache/eviction"
 )
 
 // scan makes the index of what an earlier run has left. Only names and sizes are
@@ -70,7 +72,7 @@ func (c *Cache) adopt(key objectKey, index, length int64) bool {
 	}
 	o = c.index.objectFor(key)
 	o.housed = true
-	c.commit(o, index, length, 0, eventFound, false)
+	c.commit(o, index, length, 0, eventFound, eviction.Arrival{})
 	c.budget.used += size
 	c.budget.usedThen += size // the free space was measured with it
 	return true

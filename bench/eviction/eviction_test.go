@@ -1,0 +1,79 @@
+package eviction
+
+import "testing"
+
+// TestPolicy: the cache's policy keeps more of what people watch than S3-FIFO
+// does, and a downloader does not take it away as it does with LRU.
+func TestPolicy(t *testing.T) {
+	for seed := uint64(1); seed <= 2; seed++ {
+		trace := School(seed)
+		trace.Requests = 400_000
+		r := Run(trace, 10)
+		t.Logf("seed %d: %+v", seed, r)
+		lru, s3, ours := r[0], r[1], r[2]
+		if ours.Hits < s3.Hits {
+			t.Errorf("seed %d: byte hit ratio %.4f, S3-FIFO's is %.4f", seed, ours.Hits, s3.Hits)
+		}
+		if ours.Hits < lru.Hits+0.10 {
+			t.Errorf("seed %d: byte hit ratio %.4f, LRU's is %.4f: less than ten points over it", seed, ours.Hits, lru.Hits)
+		}
+		if ours.Openings < s3.Openings {
+			t.Errorf("seed %d: %.4f of heads and tails were there, with S3-FIFO %.4f", seed, ours.Openings, s3.Openings)
+		}
+	}
+}
+
+// TestRivals: the references do what their papers say on traces small enough to
+// follow by hand.
+func TestRivals(t *testing.T) {
+	ask := func(c Cache, names ...uint64) (hits string) {
+		for _, n := range names {
+			if c.Ask(n, Request{}) {
+				hits += "+"
+			} else {
+				hits += "-"
+			}
+		}
+		return hits
+	}
+	if got := ask(NewLRU(2), 1, 2, 1, 3, 1, 2); got != "--+-+-" {
+		t.Errorf("LRU: %s", got)
+	}
+	// Two uses in the small queue move 1 to the main one, past a crawl; a ghost
+	// that comes back enters the main queue at once.
+	c := NewS3FIFO(10)
+	ask(c, 1, 1, 1)
+	for n := uint64(100); n < 200; n++ {
+		ask(c, n)
+	}
+	if got := ask(c, 1, 190, 189); got != "+--" && got != "++-" {
+		t.Errorf("S3-FIFO after a crawl: %s", got)
+	}
+	ask(c, 180) // a ghost still
+	for n := uint64(300); n < 340; n++ {
+		ask(c, n)
+	}
+	if got := ask(c, 1); got != "+" {
+		t.Errorf("S3-FIFO after two crawls: %s", got)
+	}
+}
+
+// TestTrace: the same seed is the same trace, and it is what it says it is.
+func TestTrace(t *testing.T) {
+	trace := School(7)
+	trace.Requests = 100_000
+	var one, two []Request
+	total := trace.Play(func(r Request) { one = append(one, r) })
+	trace.Play(func(r Request) { two = append(two, r) })
+	if len(one) != trace.Requests || total < trace.Archive*trace.Chunks {
+		t.Fatalf("%d requests over %d chunks", len(one), total)
+	}
+	for i, r := range one {
+		if r != two[i] {
+			t.Fatalf("request %d: %v and %v", i, r, two[i])
+		}
+		if r.Chunk < 0 || r.Chunk > r.Last {
+			t.Fatalf("request %d: %+v", i, r)
+		}
+	}
+}

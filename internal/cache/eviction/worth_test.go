@@ -1,0 +1,100 @@
+package eviction
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestModel: whatever happens, a victim is there and not busy, and one is found
+// as long as anything is.
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		groups := map[ID]uint32{}
+		w := New(rapid.IntRange(0, 100).Draw(rt, "capacity"), func(id ID) uint32 { return groups[id] })
+		here, busy := map[ID]bool{}, map[ID]bool{}
+		for range rapid.IntRange(1, 300).Draw(rt, "steps") {
+			id := ID(rapid.OneOf(rapid.Uint32Range(1, 60), rapid.Uint32Range(1, 3*pageSize)).Draw(rt, "id"))
+			switch {
+			case !here[id]:
+				groups[id] = rapid.Uint32Range(1, 5).Draw(rt, "group")
+				w.Admit(id, Arrival{Edge: rapid.Bool().Draw(rt, "edge"), Crowd: rapid.Bool().Draw(rt, "crowd")})
+				here[id] = true
+			case rapid.Bool().Draw(rt, "touch"):
+				w.Touch(id)
+			case rapid.Bool().Draw(rt, "busy"):
+				busy[id] = !busy[id]
+			default:
+				w.Remove(id)
+				delete(here, id)
+				delete(busy, id)
+			}
+			free := 0
+			for id := range here {
+				if !busy[id] {
+					free++
+				}
+			}
+			victim := w.Victim(func(id ID) bool { return busy[id] })
+			if (victim != 0) != (free > 0) || victim != 0 && (!here[victim] || busy[victim]) {
+				rt.Fatalf("victim %d, here %v, busy %v; %d could go", victim, here[victim], busy[victim], free)
+			}
+		}
+		if w.here != len(here) {
+			rt.Fatalf("counts %d, %d are here", w.here, len(here))
+		}
+	})
+}
+
+// TestCrawlLeavesTheClassAlone: a lesson that is watched stays while a hundred
+// times the cache's capacity is fetched once.
+func TestCrawlLeavesTheClassAlone(t *testing.T) {
+	const capacity, lesson = 1000, 400
+	groups := make([]uint32, 2*capacity)
+	w := New(capacity, func(id ID) uint32 { return groups[id] })
+	var free []ID
+	for id := ID(1); id <= capacity; id++ {
+		free = append(free, id)
+	}
+	there := map[ID]bool{}
+	for id := ID(1); id <= lesson; id++ {
+		groups[free[0]] = 1
+		w.Admit(free[0], Arrival{})
+		there[free[0]] = true
+		free = free[1:]
+	}
+	lost := 0
+	for i := range 100 * capacity {
+		if len(free) == 0 {
+			v := w.Victim(func(ID) bool { return false })
+			if there[v] {
+				lost++
+				delete(there, v)
+			}
+			w.Remove(v)
+			free = append(free, v)
+		}
+		groups[free[0]] = uint32(2 + i/300)
+		w.Admit(free[0], Arrival{})
+		free = free[1:]
+		if id := ID(i%lesson + 1); i%3 == 0 && there[id] {
+			w.Touch(id)
+		}
+	}
+	if lost > lesson/50 {
+		t.Errorf("%d of the lesson's %d chunks were lost to the crawl", lost, lesson)
+	}
+}
+
+func BenchmarkVictim(b *testing.B) {
+	const chunks = 1_000_000
+	w := New(chunks, func(id ID) uint32 { return uint32(id) / 1000 })
+	for id := ID(1); id <= chunks; id++ {
+		w.Admit(id, Arrival{})
+	}
+	for b.Loop() {
+		id := w.Victim(func(ID) bool { return false })
+		w.Remove(id)
+		w.Admit(id, Arrival{})
+	}
+}
