@@ -164,6 +164,10 @@ func (c *Cached) Membership(ctx context.Context, userID int64, rec media.Recordi
 // asked before Drop is given to nobody as fresh and is not kept.
 func (c *Cached) Drop() { c.generation.Add(1) }
 
+// Away reports whether the database is known to be away: asking it now would only
+// be waiting.
+func (c *Cached) Away() bool { return c.awaySince.Load() != 0 && c.pinging.Load() }
+
 // Start pings the database every second until ctx ends or Stop, so that an
 // outage is known before somebody has to wait for it. Call it once.
 func (c *Cached) Start(ctx context.Context) {

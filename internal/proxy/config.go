@@ -11,6 +11,9 @@ import (
 
 // LimitConfig bounds what one user, and all together, may take.
 type LimitConfig struct {
+	// PlaybacksPerHour is how many playbacks one user may start in any trailing hour,
+	// counted across all gateways of one database; 0 = no limit.
+	PlaybacksPerHour int `name:"playbacks-per-hour" default:"200" help:"Playback starts of one user in any trailing hour, across all gateways of one database; 0 = no limit."`
 	// StreamsPerUser is how many streams one user may have open on this gateway; 0 = no limit.
 	StreamsPerUser int `name:"streams-per-user" default:"8" help:"Concurrent streams of one user on this gateway; 0 = no limit."`
 	// StreamRate in bytes per second and stream, burst one second; 0 = no limit.
@@ -53,7 +56,7 @@ type Config struct {
 // DefaultConfig is what the commands start from.
 func DefaultConfig() Config {
 	return Config{
-		Limit: LimitConfig{StreamsPerUser: 8, Streams: 10000},
+		Limit: LimitConfig{PlaybacksPerHour: 200, StreamsPerUser: 8, Streams: 10000},
 
 		DirectStreamThreshold: 100 << 20,
 
@@ -71,8 +74,8 @@ func (c Config) Validate() error {
 	if c.DirectStreamThreshold < 0 {
 		return fmt.Errorf("direct-stream-threshold cannot be negative")
 	}
-	if c.Limit.StreamsPerUser < 0 || c.Limit.Streams < 1 || c.Limit.StreamRate < 0 {
-		return fmt.Errorf("limit-streams must be at least 1; limit-streams-per-user and limit-stream-rate cannot be negative")
+	if c.Limit.StreamsPerUser < 0 || c.Limit.Streams < 1 || c.Limit.StreamRate < 0 || c.Limit.PlaybacksPerHour < 0 {
+		return fmt.Errorf("limit-streams must be at least 1; limit-streams-per-user, limit-playbacks-per-hour and limit-stream-rate cannot be negative")
 	}
 	for _, o := range c.CORS.Origins {
 		if err := validOrigin(o); err != nil {

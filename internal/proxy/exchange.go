@@ -41,6 +41,7 @@ type exchange struct {
 	valid     validators
 	admitted  bool
 	slotted   bool
+	uncount   func()       // takes back the start that was counted, or nil
 	reader    media.Reader // open, or nil
 	primed    media.Piece  // the reader's first piece, not yet written
 
@@ -114,7 +115,7 @@ func (s *Server) serveStream(c *fasthttp.RequestCtx, n note, id int64) {
 func (x *exchange) decide() (judgement, error) {
 	x.timer.Reset(x.s.cfg.OriginTimeout)
 	defer x.timer.Stop()
-	for _, next := range []func() error{x.admit, x.authenticate, x.authorize, x.takeSlot} {
+	for _, next := range []func() error{x.admit, x.authenticate, x.authorize, x.takeSlot, x.countStart} {
 		if err := next(); err != nil {
 			return judgement{}, err
 		}
@@ -131,6 +132,9 @@ func (x *exchange) decide() (judgement, error) {
 		if media.KindOf(err) == media.Changed {
 			err = media.Fault(media.Unavailable, "proxy: the object keeps changing", err)
 		}
+	}
+	if x.uncount != nil && (err != nil || verdict.status >= statusBadRequest) {
+		x.uncount() // what plays nothing is no start
 	}
 	return verdict, err
 }
@@ -185,6 +189,18 @@ func (x *exchange) takeSlot() error {
 		return media.Refuse(media.CodeTooManyStreams, "You are watching too many recordings at once.")
 	}
 	return nil
+}
+
+// countStart counts a stream with an access token as a start of playback. HEAD
+// plays nothing, and with a playback token the start was counted when it was made.
+func (x *exchange) countStart() error {
+	if x.ask.head || x.viewer.Playback != 0 {
+		return nil
+	}
+	return x.wait(func(ctx context.Context) (err error) {
+		x.uncount, err = x.s.countStart(ctx, x.viewer.User.ID, x.ask.id, true)
+		return err
+	})
 }
 
 // find learns which object lies at the recording's place, decides the status,

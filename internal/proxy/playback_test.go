@@ -218,3 +218,68 @@ func TestPlaybackWithoutCaptions(t *testing.T) {
 		t.Errorf("%d %s", a.StatusCode, a.body)
 	}
 }
+
+// TestDirectStart: which streams are counted as starts, and when they are taken
+// back.
+func TestDirectStart(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		method          string
+		headers         []string
+		change          func(*house)
+		status          int
+		counted, undone int64
+	}{
+		{"a stream", "GET", nil, nil, 200, 1, 0},
+		{"a range", "GET", []string{"Range: bytes=5-"}, nil, 206, 1, 0},
+		{"HEAD", "HEAD", nil, nil, 200, 0, 0},
+		{"with a playback token", "GET", nil, func(h *house) {
+			h.authenticate = func(context.Context, media.Token) (media.Viewer, error) {
+				return media.Viewer{User: media.User{ID: 42, Active: true}, Playback: 7}, nil
+			}
+		}, 200, 0, 0},
+		{"no access", "GET", nil, func(h *house) {
+			h.authorize = func(context.Context, media.Viewer, int64) (media.Recording, error) {
+				return media.Recording{}, media.Refuse(media.CodeNoAccess, "no")
+			}
+		}, 403, 0, 0},
+		{"beyond the end", "GET", []string{"Range: bytes=99-"}, nil, 416, 1, 1},
+		{"a condition fails", "GET", []string{`If-Match: "other"`}, nil, 412, 1, 1},
+		{"the origin is away", "GET", nil, func(h *house) {
+			h.stat = func(context.Context, media.Location) (media.Object, error) {
+				return media.Object{}, media.Fault(media.Unavailable, "origin", nil)
+			}
+		}, 503, 1, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var counted, undone atomic.Int64
+			h := newHouse(t, 10, func(_ *Config, h *house) {
+				h.count = func(_ context.Context, user, recording int64, direct bool) (func(), error) {
+					if counted.Add(1); user != 42 || recording != 7 || !direct {
+						t.Errorf("user %d, recording %d, direct %v", user, recording, direct)
+					}
+					return func() { undone.Add(1) }, nil
+				}
+				if c.change != nil {
+					c.change(h)
+				}
+			})
+			a := h.do(c.method, streamPath, append(c.headers, bearerGood)...)
+			if a.StatusCode != c.status || counted.Load() != c.counted || undone.Load() != c.undone {
+				t.Errorf("%d, %d counted, %d taken back", a.StatusCode, counted.Load(), undone.Load())
+			}
+		})
+	}
+}
+
+func TestDirectStartThrottled(t *testing.T) {
+	h := newHouse(t, 10, func(_ *Config, h *house) {
+		h.count = func(context.Context, int64, int64, bool) (func(), error) {
+			return nil, &media.Refusal{Code: media.CodeThrottled, Detail: "Request was throttled. Expected available in 1800 seconds.", RetryAfter: 30 * time.Minute}
+		}
+	})
+	a := h.get("Range: bytes=99-")
+	if a.StatusCode != 429 || a.Header.Get("Retry-After") != "1800" || string(a.body) != `{"detail":"Request was throttled. Expected available in 1800 seconds.","code":"throttled"}` {
+		t.Errorf("%d %s %v", a.StatusCode, a.body, a.Header)
+	}
+}

@@ -1,0 +1,192 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// startBook is a ledger in memory, for one limit, with what it was asked.
+type startBook struct {
+	mu     sync.Mutex
+	rows   map[int64]startRow
+	asked  int
+	broken error
+}
+
+type startRow struct {
+	key startKey
+	at  time.Time
+}
+
+func (b *startBook) CountStart(_ context.Context, userID, recordingID int64, at time.Time, window, reuse time.Duration, limit int) (media.Start, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked++
+	if b.broken != nil {
+		return media.Start{}, b.broken
+	}
+	n := 0
+	for _, r := range b.rows {
+		if r.key == (startKey{userID, recordingID}) && at.Sub(r.at) < reuse {
+			return media.Start{At: r.at}, nil
+		}
+		if r.key.user == userID && at.Sub(r.at) < window {
+			n++
+		}
+	}
+	if n >= limit {
+		return media.Start{Wait: 90*time.Second + time.Millisecond}, nil
+	}
+	id := int64(b.asked)
+	b.rows[id] = startRow{startKey{userID, recordingID}, at}
+	return media.Start{ID: id, At: at}, nil
+}
+
+func (b *startBook) UncountStart(_ context.Context, id int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.rows, id)
+	return nil
+}
+
+// starting is a Starts on a startBook, with a clock to turn.
+func starting(limit int) (s *Starts, b *startBook, now *time.Time, log *strings.Builder) {
+	b, now, log = &startBook{rows: map[int64]startRow{}}, &time.Time{}, &strings.Builder{}
+	*now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	s = NewStarts(limit, b, func() bool { return false }, slog.New(slog.NewTextHandler(log, nil)), func() time.Time { return *now })
+	return s, b, now, log
+}
+
+func TestStartsAreCountedOnce(t *testing.T) {
+	s, b, now, _ := starting(10)
+	direct := func(recording int64, wantAsked int) {
+		t.Helper()
+		if _, err := s.Count(t.Context(), 5, recording, true); err != nil || b.asked != wantAsked {
+			t.Errorf("%v; asked %d times, want %d", err, b.asked, wantAsked)
+		}
+	}
+	if undo, err := s.Count(t.Context(), 5, 1, false); err != nil || undo == nil {
+		t.Fatalf("%v", err)
+	}
+	direct(1, 1) // goes with the grant
+	*now = now.Add(10*time.Minute - time.Second)
+	direct(1, 1)
+	direct(2, 2)
+	*now = now.Add(time.Second)
+	direct(1, 3) // ten minutes are over
+	direct(1, 3)
+	if undo, err := s.Count(t.Context(), 5, 1, false); err != nil || undo == nil || b.asked != 4 {
+		t.Errorf("a second grant is a start of its own: %v", err)
+	}
+	if len(b.rows) != 4 {
+		t.Errorf("%d starts", len(b.rows))
+	}
+}
+
+func TestStartsRefuse(t *testing.T) {
+	s, _, _, _ := starting(1)
+	if _, err := s.Count(t.Context(), 5, 1, false); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a refusal is not remembered as a start
+		_, err := s.Count(t.Context(), 5, 2, true)
+		r := media.RefusalOf(err)
+		if r == nil || r.Code != media.CodeThrottled || r.Detail != "Request was throttled. Expected available in 91 seconds." || r.RetryAfter != 91*time.Second {
+			t.Errorf("%v", err)
+		}
+	}
+	if _, err := s.Count(t.Context(), 5, 1, true); err != nil {
+		t.Errorf("what has started goes on: %v", err)
+	}
+}
+
+func TestStartsAreTakenBack(t *testing.T) {
+	s, b, _, _ := starting(1)
+	undo, err := s.Count(t.Context(), 5, 1, true)
+	if err != nil || undo == nil {
+		t.Fatalf("%v", err)
+	}
+	undo()
+	if len(b.rows) != 0 {
+		t.Error("the row is still there")
+	}
+	if _, err := s.Count(t.Context(), 5, 1, true); err != nil || b.asked != 2 {
+		t.Errorf("%v; asked %d times: what was taken back is remembered", err, b.asked)
+	}
+}
+
+// TestStartsWithoutALedger: nobody is kept out, nobody waits for it again and
+// again, and the log is not flooded.
+func TestStartsWithoutALedger(t *testing.T) {
+	s, b, now, log := starting(1)
+	b.broken = media.Fault(media.Unavailable, "catalog", errors.New("connection refused"))
+	for range 5 {
+		if undo, err := s.Count(t.Context(), 5, 1, true); err != nil || undo != nil {
+			t.Errorf("%v", err)
+		}
+	}
+	if b.asked != 1 {
+		t.Errorf("asked %d times", b.asked)
+	}
+	*now = now.Add(unknownReuse)
+	if _, err := s.Count(t.Context(), 5, 1, true); err != nil || b.asked != 2 {
+		t.Errorf("%v; asked %d times", err, b.asked)
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+		t.Errorf("%d warnings: %s", n, log)
+	}
+	s.away = func() bool { return true }
+	if _, err := s.Count(t.Context(), 6, 1, false); err != nil || b.asked != 2 {
+		t.Errorf("known to be away: %v, asked %d times", err, b.asked)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.away = func() bool { return false }
+	if _, err := s.Count(gone, 7, 1, true); err == nil {
+		t.Error("who has hung up has started")
+	}
+}
+
+func TestStartsWithoutALimit(t *testing.T) {
+	s, b, _, _ := starting(0)
+	if undo, err := s.Count(t.Context(), 5, 1, false); err != nil || undo != nil || b.asked != 0 {
+		t.Errorf("%v, asked %d times", err, b.asked)
+	}
+}
+
+func TestStartsKeepWithinTheirMemory(t *testing.T) {
+	s, _, now, _ := starting(1 << 30)
+	for i := range maxRememberedStarts + 100 {
+		s.remember(startKey{1, int64(i)}, now.Add(directReuse), *now)
+	}
+	if n := len(s.known); n > maxRememberedStarts || n < maxRememberedStarts/2 {
+		t.Errorf("%d are remembered", n)
+	}
+	*now = now.Add(directReuse)
+	for i := range maxRememberedStarts {
+		s.remember(startKey{2, int64(i)}, now.Add(directReuse), *now)
+	}
+	if n := len(s.known); n > maxRememberedStarts {
+		t.Errorf("%d are remembered", n)
+	}
+}
+
+func BenchmarkStartsRemembered(b *testing.B) {
+	s, _, _, _ := starting(10)
+	if _, err := s.Count(b.Context(), 5, 1, true); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Count(b.Context(), 5, 1, true); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
