@@ -2,8 +2,6 @@ package cache
 
 import (
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // budget is the disk space in use; guarded by Cache.mu.
@@ -14,6 +12,7 @@ type budget struct {
 	// free is the filesystem's free space as it was at, when usedThen were used.
 	free, usedThen int64
 	at             time.Time
+	measured       bool
 }
 
 // What files and folders take on a disk that deals in pages. A directory's entries
@@ -42,7 +41,7 @@ func (c *Cache) reserve(n int64) bool {
 	c.removeFolders()
 	for range 64 { // others may take what was freed here, or it took more than one turn
 		c.mu.Lock()
-		if c.closed || c.scanning || !c.health.writable() || n > int64(c.cfg.Size)-baseFootprint {
+		if c.closed || c.scanning || !c.health.state.writable() || n > int64(c.cfg.Size)-baseFootprint {
 			c.mu.Unlock()
 			return false
 		}
@@ -66,9 +65,12 @@ func (c *Cache) reserve(n int64) bool {
 // of free space alone; c.mu is held.
 func (c *Cache) room() int64 {
 	room := int64(c.cfg.Size) - baseFootprint - c.budget.used
-	free := c.budget.free - (c.budget.used - c.budget.usedThen) - int64(c.cfg.MinFree)
-	return min(room, free)
+	return min(room, c.free()-int64(c.cfg.MinFree))
 }
+
+// free is the filesystem's free space as it was, less what was taken since; c.mu
+// is held.
+func (c *Cache) free() int64 { return c.budget.free - (c.budget.used - c.budget.usedThen) }
 
 // maxEvict is how many chunks are chosen in one hold of the lock.
 const maxEvict = 16
@@ -88,6 +90,43 @@ func (c *Cache) evict(n int64) (gone []removal) {
 	return gone
 }
 
+// floorEvery is how often the floor of free space is looked at when nothing is
+// stored: others write to the disk as well.
+const floorEvery = 5 * time.Second
+
+// keepFloor gives chunks up while less than the floor is free.
+func (c *Cache) keepFloor() {
+	tick := time.NewTicker(floorEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.base.Done():
+			return
+		case <-tick.C:
+			c.yield()
+		}
+	}
+}
+
+// yield evicts until the floor is free, or nothing is left to evict.
+func (c *Cache) yield() {
+	for c.base.Err() == nil {
+		c.measureFree()
+		c.mu.Lock()
+		short := int64(c.cfg.MinFree) - c.free()
+		if short <= 0 || c.scanning || !c.budget.measured {
+			c.mu.Unlock()
+			return
+		}
+		gone := c.evict(short)
+		c.mu.Unlock()
+		if len(gone) == 0 {
+			return
+		}
+		c.remove(gone...)
+	}
+}
+
 // release gives a reservation back; c.mu is held.
 func (c *Cache) release(n int64) { c.budget.used -= n }
 
@@ -99,18 +138,18 @@ func (c *Cache) measureFree() {
 	if !fresh {
 		c.budget.at = now // others go on with the old reading meanwhile
 	}
-	first := c.budget.free == 0
+	first := !c.budget.measured
 	used := c.budget.used
 	c.mu.Unlock()
 	if fresh && !first {
 		return
 	}
-	var st unix.Statfs_t
-	if err := unix.Statfs(c.cfg.Dir, &st); err != nil {
+	free, err := c.disk.Free(c.cfg.Dir)
+	if err != nil {
 		c.diskFault("statfs", err)
 		return
 	}
 	c.mu.Lock()
-	c.budget.free, c.budget.usedThen = int64(st.Bavail)*st.Bsize, used
+	c.budget.free, c.budget.usedThen, c.budget.measured = free, used, true
 	c.mu.Unlock()
 }

@@ -32,8 +32,11 @@ type Cache struct {
 	log       *slog.Logger
 	metrics   *metrics
 	disk      disk
-	lock      *os.File // flocked as long as the cache is open
+	// probeEvery is how often a sick disk is tried.
+	probeEvery time.Duration
+	lock       *os.File // flocked as long as the cache is open
 
+	found    chan struct{}   // closed when the scan is done
 	base     context.Context // ends at Close
 	cancel   context.CancelFunc
 	running  sync.WaitGroup // flights, scan, probe
@@ -71,6 +74,7 @@ func newCache(cfg Config, fetch Fetcher, log *slog.Logger, reg prometheus.Regist
 	}
 	c := &Cache{
 		cfg: cfg, chunkSize: int64(cfg.ChunkSize), fetch: fetch, log: log, disk: d, lock: lock,
+		found: make(chan struct{}), probeEvery: probeEvery,
 		scanning: true, index: newIndex(int64(cfg.ChunkSize)), handles: handles{by: map[chunkID]*handle{}},
 	}
 	c.policy = eviction.New(int(int64(cfg.Size)/int64(cfg.ChunkSize)), c.index.number)
@@ -84,6 +88,10 @@ func newCache(cfg Config, fetch Fetcher, log *slog.Logger, reg prometheus.Regist
 	}
 	c.base, c.cancel = context.WithCancel(context.Background())
 	c.running.Go(c.scan)
+	c.running.Go(c.keepFloor)
+	if cfg.ScrubRate > 0 {
+		c.running.Go(c.scrub)
+	}
 	return c, nil
 }
 
@@ -133,20 +141,6 @@ func (c *Cache) Close() error {
 	return c.closeErr
 }
 
-// Stats is a snapshot for people and metrics.
-type Stats struct {
-	Bytes, Capacity int64 // of files on disk, headers included
-	Chunks          int
-	State           string
-}
-
-// Stats tells how the cache stands.
-func (c *Cache) Stats() Stats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return Stats{Bytes: c.budget.used, Capacity: int64(c.cfg.Size), Chunks: c.index.chunks, State: c.health.state.String()}
-}
-
 // tidy forgets an object that has nothing left; c.mu is held. Its folder goes with
 // the next removal, or before the next fill.
 func (c *Cache) tidy(o *object) {
@@ -172,9 +166,10 @@ const (
 	eventCorrupt event = "corrupt" // committed → absent, did not hold what it should
 	eventFound   event = "found"   // absent → committed, from an earlier run
 	eventBypass  event = "bypass"  // filled without being stored
+	eventPurge   event = "purge"   // committed → absent, because somebody said so
 )
 
-var events = []event{eventHit, eventMiss, eventJoined, eventCommit, eventFailed, eventEvict, eventCorrupt, eventFound, eventBypass}
+var events = []event{eventHit, eventMiss, eventJoined, eventCommit, eventFailed, eventEvict, eventCorrupt, eventFound, eventBypass, eventPurge}
 
 // commit is the one transition to committed; c.mu is held and the chunk's bytes
 // are in the budget. It reports false when the chunk is there already.
@@ -263,6 +258,3 @@ func (c *Cache) erase(g *handle, why event) {
 	c.mu.Unlock()
 	c.remove(gone)
 }
-
-// probeEvery is how often a sick disk is tried.
-const probeEvery = 3 * time.Second

@@ -140,6 +140,9 @@ func openCache(t testing.TB, dir string, size int64, s Fetcher, d disk) *Cache {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.mu.Lock()
+	c.probeEvery = 20 * time.Millisecond
+	c.mu.Unlock()
 	t.Cleanup(func() { c.Close() })
 	return c
 }
@@ -147,14 +150,8 @@ func openCache(t testing.TB, dir string, size int64, s Fetcher, d disk) *Cache {
 // scanned waits for the background scan.
 func scanned(t testing.TB, c *Cache) {
 	t.Helper()
-	for {
-		c.mu.Lock()
-		done := !c.scanning
-		c.mu.Unlock()
-		if done {
-			return
-		}
-		time.Sleep(time.Millisecond)
+	if !c.scanned(t.Context()) {
+		t.Fatal("the scan did not end")
 	}
 }
 
@@ -476,7 +473,10 @@ func TestFaultsReachTheReader(t *testing.T) {
 }
 
 // sickDisk fails writes while it is told to.
-type sickDisk struct{ err atomic.Pointer[error] }
+type sickDisk struct {
+	realDisk
+	err atomic.Pointer[error]
+}
 
 func (d *sickDisk) fail(err error) { d.err.Store(&err) }
 
@@ -486,8 +486,6 @@ func (d *sickDisk) CreateTemp(dir string) (*os.File, error) {
 	}
 	return realDisk{}.CreateTemp(dir)
 }
-
-func (d *sickDisk) Rename(from, to string) error { return realDisk{}.Rename(from, to) }
 
 // TestSickDisk: the lesson goes on without the disk, and the disk comes back.
 func TestSickDisk(t *testing.T) {

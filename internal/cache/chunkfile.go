@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -142,11 +144,21 @@ func torn(err error, what string) error {
 type disk interface {
 	CreateTemp(dir string) (*os.File, error)
 	Rename(from, to string) error
+	// Free is how many bytes of the directory's filesystem we may still take.
+	Free(dir string) (int64, error)
 }
 
 type realDisk struct{}
 
 func (realDisk) CreateTemp(dir string) (*os.File, error) { return os.CreateTemp(dir, "chunk-*") }
+
+func (realDisk) Free(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * st.Bsize, nil
+}
 
 // Rename makes the target's folder where it is missing. Somebody may remove it
 // again before the rename, because its last chunk has just gone.

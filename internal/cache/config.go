@@ -18,6 +18,9 @@ type Config struct {
 	// ChunkSize is the unit of storage. Larger chunks mean fewer files, smaller
 	// ones less to fetch before a seek's first byte.
 	ChunkSize media.Size `name:"chunk-size" default:"1MiB" help:"Size of one chunk file (size, 64KiB to 64MiB)."`
+	// ScrubRate is how many bytes a second are read again in the background to
+	// compare their checksums. 0 turns it off.
+	ScrubRate media.Size `name:"scrub-rate" default:"4MiB" help:"How much of the cache is read again per second, in the background, to compare checksums (size); 0 = never."`
 }
 
 // Check names the setting that is wrong.
@@ -25,8 +28,13 @@ func (c Config) Check() error {
 	if c.ChunkSize < 64<<10 || c.ChunkSize > 64<<20 {
 		return fmt.Errorf("cache-chunk-size: %v is outside 64KiB to 64MiB", c.ChunkSize)
 	}
-	if c.Size < 0 || c.MinFree < 0 {
-		return fmt.Errorf("cache-size and cache-min-free cannot be negative")
+	for _, s := range []struct {
+		name string
+		size media.Size
+	}{{"cache-size", c.Size}, {"cache-min-free", c.MinFree}, {"cache-scrub-rate", c.ScrubRate}} {
+		if s.size < 0 {
+			return fmt.Errorf("%s: cannot be negative", s.name)
+		}
 	}
 	return nil
 }

@@ -11,13 +11,14 @@ import (
 
 // diskState is how far the disk is trusted with writes.
 //
-//	ok ──fault──▶ suspect ──fault──▶ bypass ──time──▶ probing ──good──▶ ok
-//	 ▲              │                   ▲                │
-//	 └────good──────┘                   └─────bad────────┘
+//	ok ──slip──▶ suspect ──slip, fault──▶ bypass ──time──▶ probing ──good──▶ ok
+//	 │ ▲            │                      ▲  ▲               │
+//	 │ └────good────┘                      │  └─slip, fault───┘
+//	 └──────────────────fault──────────────┘
 //
-// A fault that cannot pass by itself (no space, read-only, an I/O error) goes to
-// bypass at once. In bypass and while probing nothing is stored; what is there
-// is still served.
+// A fault cannot pass by itself: no space, read-only, an I/O error. A slip may: a
+// write that took too long, or failed for another reason. In bypass and while
+// probing nothing is stored; what is there is still served.
 type diskState uint8
 
 const (
@@ -31,67 +32,96 @@ var diskStates = [...]string{"ok", "suspect", "bypass", "probing"}
 
 func (s diskState) String() string { return diskStates[s] }
 
-// health is guarded by Cache.mu.
-type health struct {
-	state diskState
+// diskNews is what may move the state.
+type diskNews uint8
+
+const (
+	newsGood  diskNews = iota // a write went well
+	newsSlip                  // one did not, and the next may
+	newsFault                 // one did not, and the next will not
+	newsProbe                 // it is time to try again
+)
+
+// after is the one transition function.
+func (s diskState) after(news diskNews) diskState {
+	switch {
+	case s == diskOK && news == newsSlip:
+		return diskSuspect
+	case s == diskSuspect && news == newsSlip, news == newsFault, s == diskProbing && news == newsSlip:
+		return diskBypass
+	case s == diskSuspect && news == newsGood, s == diskProbing && news == newsGood:
+		return diskOK
+	case s == diskBypass && news == newsProbe:
+		return diskProbing
+	default:
+		return s // what was under way before a bypass says nothing of now
+	}
 }
 
-func (h *health) writable() bool { return h.state == diskOK || h.state == diskSuspect }
+// writable tells whether new chunks may be stored.
+func (s diskState) writable() bool { return s == diskOK || s == diskSuspect }
+
+// health is guarded by Cache.mu.
+type health struct {
+	state   diskState
+	probing bool // a goroutine tries the disk
+}
+
+// errSlow is a write that took longer than a viewer would wait.
+var errSlow = errors.New("the disk is slow")
 
 // lasting are the faults that the next write would meet as well.
 var lasting = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.EACCES, syscall.EPERM, syscall.EMFILE, syscall.ENFILE}
 
+func newsOf(err error) diskNews {
+	for _, l := range lasting {
+		if errors.Is(err, l) {
+			return newsFault
+		}
+	}
+	return newsSlip
+}
+
 // diskFault notes that the disk failed us; c.mu is not held.
 func (c *Cache) diskFault(op string, err error) {
-	next := diskBypass
 	c.mu.Lock()
-	if c.health.state == diskOK && !isLasting(err) {
-		next = diskSuspect
-	}
-	begin := c.enter(next)
-	closed := c.closed
-	if begin && next == diskBypass && !closed {
+	before, now := c.tell(newsOf(err))
+	if now == diskBypass && !c.health.probing && !c.closed {
+		c.health.probing = true
 		c.running.Go(c.probe)
 	}
 	c.mu.Unlock()
-	if begin {
-		c.log.Warn("the cache's disk has a fault", slog.String("state", next.String()), slog.String("op", op), slog.Any("error", err))
+	if before != now {
+		c.log.Warn("the cache's disk has a fault", slog.String("state", now.String()), slog.String("op", op), slog.Any("error", err))
 	}
 }
 
-func isLasting(err error) bool {
-	for _, l := range lasting {
-		if errors.Is(err, l) {
-			return true
-		}
-	}
-	return false
-}
-
-// enter is the one transition between disk states; c.mu is held. It reports
-// whether something changed.
-func (c *Cache) enter(next diskState) bool {
-	now := c.health.state
-	if now == next || now == diskBypass && next == diskSuspect || now == diskProbing && next != diskOK && next != diskBypass {
-		return false
-	}
-	if now == diskProbing && next == diskBypass {
-		return false // the probe itself reports, and tries again
-	}
-	c.health.state = next
-	return true
+// tell moves the state; c.mu is held.
+func (c *Cache) tell(news diskNews) (before, now diskState) {
+	before = c.health.state
+	c.health.state = before.after(news)
+	return before, c.health.state
 }
 
 // diskGood notes that a write went well; c.mu is held.
 func (c *Cache) diskGood() {
 	if c.health.state == diskSuspect {
-		c.health.state = diskOK
+		c.tell(newsGood)
 	}
 }
 
+// probeEvery is how often a sick disk is tried, and slowWrite how long a small
+// write may take on a well one.
+const (
+	probeEvery = 3 * time.Second
+	slowWrite  = time.Second
+)
+
 // probe writes a little every few seconds until it goes well.
 func (c *Cache) probe() {
-	timer := time.NewTicker(probeEvery)
+	c.mu.Lock()
+	timer := time.NewTicker(c.probeEvery)
+	c.mu.Unlock()
 	defer timer.Stop()
 	for {
 		select {
@@ -99,23 +129,30 @@ func (c *Cache) probe() {
 			return
 		case <-timer.C:
 		}
-		c.setState(diskProbing)
-		if err := c.tryWrite(); err != nil {
-			c.setState(diskBypass)
-			continue
+		c.mu.Lock()
+		c.tell(newsProbe)
+		c.mu.Unlock()
+		began := time.Now()
+		err := c.tryWrite()
+		if err == nil && time.Since(began) > slowWrite {
+			err = errSlow
 		}
-		c.setState(diskOK)
-		c.log.Info("the cache's disk is well again")
-		return
+		c.mu.Lock()
+		news := newsGood
+		if err != nil {
+			news = newsFault
+		}
+		if _, now := c.tell(news); now == diskOK {
+			c.health.probing = false
+			c.mu.Unlock()
+			c.log.Info("the cache's disk is well again")
+			return
+		}
+		c.mu.Unlock()
 	}
 }
 
-func (c *Cache) setState(s diskState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.health.state = s
-}
-
+// tryWrite writes what a chunk's header takes, where chunks are written.
 func (c *Cache) tryWrite() error {
 	f, err := c.disk.CreateTemp(c.tmpDir())
 	if err != nil {
@@ -123,6 +160,9 @@ func (c *Cache) tryWrite() error {
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(make([]byte, headerSize))
+	if err == nil {
+		err = f.Sync() // a full or read-only disk may say so only now
+	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
