@@ -51,7 +51,8 @@ type Cache struct {
 	policy   eviction.Policy
 	budget   budget
 	health   health
-	blocks   blockPool
+	memory   memory
+	flown    *flown
 	emptied  []objectKey // whose folders are empty, and still in the budget
 }
 
@@ -76,6 +77,7 @@ func newCache(cfg Config, fetch Fetcher, log *slog.Logger, reg prometheus.Regist
 		cfg: cfg, chunkSize: int64(cfg.ChunkSize), fetch: fetch, log: log, disk: d, lock: lock,
 		found: make(chan struct{}), probeEvery: probeEvery,
 		scanning: true, index: newIndex(int64(cfg.ChunkSize)), handles: handles{by: map[chunkID]*handle{}},
+		memory: memory{limit: int64(cfg.Memory)},
 	}
 	c.policy = eviction.New(int(int64(cfg.Size)/int64(cfg.ChunkSize)), c.index.number)
 	if err := c.clearTemporary(); err != nil {
@@ -83,6 +85,10 @@ func newCache(cfg Config, fetch Fetcher, log *slog.Logger, reg prometheus.Regist
 		return nil, fmt.Errorf("cache-dir: %w", err)
 	}
 	if c.metrics, err = newMetrics(reg, c); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	if c.flown, err = newFlown(reg, c); err != nil {
 		lock.Close()
 		return nil, err
 	}

@@ -136,7 +136,7 @@ const testChunk = 64 << 10
 
 func openCache(t testing.TB, dir string, size int64, s Fetcher, d disk) *Cache {
 	t.Helper()
-	c, err := newCache(Config{Dir: dir, Size: media.Size(size), ChunkSize: testChunk}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), d)
+	c, err := newCache(Config{Dir: dir, Size: media.Size(size), ChunkSize: testChunk, Streams: 4, Memory: 16 << 20}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +326,7 @@ func TestRestartKeepsAndVerifies(t *testing.T) {
 func TestDirectoryIsLocked(t *testing.T) {
 	dir, s := t.TempDir(), newShelf()
 	openCache(t, dir, 1<<20, s, realDisk{})
-	_, err := New(Config{Dir: dir, Size: 1 << 20, ChunkSize: testChunk}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	_, err := New(Config{Dir: dir, Size: 1 << 20, ChunkSize: testChunk, Streams: 4, Memory: 16 << 20}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err == nil || !bytes.Contains([]byte(err.Error()), []byte("cache-dir")) {
 		t.Errorf("a second cache on the directory: %v", err)
 	}

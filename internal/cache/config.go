@@ -21,6 +21,12 @@ type Config struct {
 	// ScrubRate is how many bytes a second are read again in the background to
 	// compare their checksums. 0 turns it off.
 	ScrubRate media.Size `name:"scrub-rate" default:"4MiB" help:"How much of the cache is read again per second, in the background, to compare checksums (size); 0 = never."`
+	// Streams is how many requests to an origin may bring bytes for one viewer at a
+	// time, where one stream's rate is what holds the viewer up.
+	Streams int `name:"streams" default:"4" help:"Parallel origin requests for one viewer who is held up by the rate of a single one (1 to 16)."`
+	// Memory bounds the chunks that are on their way, all viewers together. What
+	// finds no place waits; too little makes cold viewers wait for each other.
+	Memory media.Size `name:"memory" default:"256MiB" help:"Memory for chunks on their way from an origin, all viewers together (size)."`
 }
 
 // Check names the setting that is wrong.
@@ -35,6 +41,12 @@ func (c Config) Check() error {
 		if s.size < 0 {
 			return fmt.Errorf("%s: cannot be negative", s.name)
 		}
+	}
+	if c.Streams < 1 || c.Streams > 16 {
+		return fmt.Errorf("cache-streams: %d is outside 1 to 16", c.Streams)
+	}
+	if c.Memory < 4*c.ChunkSize {
+		return fmt.Errorf("cache-memory: %v is less than four chunks of %v", c.Memory, c.ChunkSize)
 	}
 	return nil
 }

@@ -4,138 +4,195 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
+	"slices"
+	"time"
 
-	"github.com/lectiospace/lectern/internal/cache/eviction"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// readStep is how much is asked of an origin's body at a time: readers are told
-// after each, so it bounds how long a byte that is here stays unseen.
-const readStep = 64 << 10
+const (
+	// readStep is how much is asked of an origin's body at a time: readers are told
+	// after each, so it bounds how long a byte that is here stays unseen.
+	readStep = 256 << 10
+	// memoryWindow is how much one flight keeps that has no room on the disk.
+	memoryWindow = 2 << 20
+	// nearStart is how far behind a chunk's start a wanted byte may lie for the
+	// chunk to be fetched from its start: one request saved for a few milliseconds.
+	nearStart = 16 << 10
+	// lingerFor is how long a flight goes on for a reader that has had all it came
+	// for, so that the chunk it ended in is kept.
+	lingerFor = 5 * time.Second
+)
 
-// flight fills the chunks [first, end) of one object with one origin request.
+// flight is one origin request: the bytes [from, to) of an object, which lie in
+// the chunks [first, end).
 type flight struct {
 	c          *Cache
-	o          *object
 	obj        media.Object
 	first, end int64
-	stored     bool // room was reserved; false = memory only
+	from, to   int64
+	began      time.Time
 
 	// ctx is the flight's own: it ends when the last reader leaves.
 	ctx    context.Context
 	cancel context.CancelFunc
 
 	// Guarded by Cache.mu.
-	readers  int
-	reserved int64            // what is still reserved for chunks to come
-	blocks   map[int64]*block // bytes that are in memory
-	over     bool
-	err      error         // why it failed; set with over
-	changed  chan struct{} // closed and replaced whenever a reader may go on
+	aboard    []*reader
+	lingering *time.Timer // set once it flies on without readers
+	fills     []*fill     // of the chunks from first on; nil when done with one
+	got       int64       // bytes that came
+	served    int64       // behind the last byte that a reader was given
+	firstByte time.Time
+	calledOff bool  // nobody waits any longer; it only has to end
+	over      bool  // its goroutine is through
+	err       error // why it failed; set with over
+	closed    bool  // accounted for
+	changed   chan struct{}
 }
 
-// block is the bytes of one chunk in memory; guarded by Cache.mu, but for the
-// bytes below n, which do not change any more.
-type block struct {
-	data   []byte
-	n      int64 // watermark: how many bytes are there
-	refs   int   // readers that hold a part
-	listed bool  // in its flight's blocks
-}
-
-// blocks of full chunks are used again; a lesson's last chunk is a part of one.
-type blockPool struct{ pool sync.Pool }
-
-func (p *blockPool) get(length, chunkSize int64) *block {
-	b, _ := p.pool.Get().(*block)
-	if b == nil || int64(cap(b.data)) < length {
-		b = &block{data: make([]byte, chunkSize)}
-	}
-	*b = block{data: b.data[:length], listed: true}
-	return b
-}
-
-// unlist takes a block out of its flight; Cache.mu is held.
-func (p *blockPool) unlist(b *block) {
-	b.listed = false
-	p.settle(b)
-}
-
-// letGo gives a reader's hold back; Cache.mu is held.
-func (p *blockPool) letGo(b *block) {
-	b.refs--
-	p.settle(b)
-}
-
-func (p *blockPool) settle(b *block) {
-	if b.refs == 0 && !b.listed {
-		b.data = b.data[:cap(b.data)]
-		p.pool.Put(b)
-	}
-}
+// prover is a body whose bytes may be handed on before they are certain. Prove
+// waits until it can vouch for all it has given, or knows that it cannot.
+type prover interface{ Prove() error }
 
 // chunkLength is how many bytes chunk index of an object of size bytes has.
 func (c *Cache) chunkLength(index, size int64) int64 {
 	return min(c.chunkSize, size-index*c.chunkSize)
 }
 
-// launch starts a flight from chunk first on, for at most most chunks, up to the
-// next one that is there or under way, and gives the reader a place on it. When
-// somebody else was quicker it joins theirs. nil means that the chunk has been
-// committed meanwhile. c.mu is not held.
-func (c *Cache) launch(key objectKey, obj media.Object, first, most int64) *flight {
-	total := (obj.Size + c.chunkSize - 1) / c.chunkSize
-	c.mu.Lock()
-	end := c.absentRun(key, first, min(total, first+most))
-	c.mu.Unlock()
-	need := int64(folderFootprint)
-	for i := first; i < end; i++ {
-		need += footprint(c.chunkLength(i, obj.Size))
-	}
-	stored := len(identity(obj, c.chunkSize)) <= maxIdentity && total-1 <= maxIndex && end > first && c.reserve(need)
-	if !stored {
-		// Memory is dearer than disk: a short flight, and the next one when needed.
-		end = min(end, first+max(1, memoryWindow/c.chunkSize))
-		need = 0
-	}
+// course is where a new flight would go.
+type course struct {
+	hole       *fill // its first chunk is under way already, and this is its fill
+	first, end int64 // chunks
+	from, to   int64 // bytes
+}
 
+// plan finds the course from byte from on: want bytes, or, unless exactly these,
+// on to the end of the chunk they lead into; less where there is or is under way
+// what comes then. When the first byte is, there is none; busy is then the flight
+// to join, if there is one. c.mu is held.
+func (c *Cache) plan(key objectKey, obj media.Object, from, want int64, exactly bool) (way course, busy *flight, ok bool) {
+	index := from / c.chunkSize
+	off, length := from-index*c.chunkSize, c.chunkLength(index, obj.Size)
+	o := c.index.objects[key]
+	way = course{first: index, end: index + 1, from: from, to: index*c.chunkSize + length}
+	if c.index.find(o, index) != 0 {
+		return way, nil, false
+	}
+	if o != nil && o.filling[index] != nil {
+		way.hole = o.filling[index]
+		if p := way.hole.at(off); p != nil {
+			return way, p.f, false
+		}
+		if gap := way.hole.gap(off); gap < length {
+			way.to = index*c.chunkSize + gap
+			return way, nil, true
+		}
+	} else if off <= nearStart {
+		way.from -= off
+	}
+	for total := (obj.Size + c.chunkSize - 1) / c.chunkSize; way.end < total && way.to < from+want; way.end++ {
+		if c.index.find(o, way.end) != 0 || o != nil && o.filling[way.end] != nil {
+			break
+		}
+		way.to += c.chunkLength(way.end, obj.Size)
+	}
+	if exactly {
+		way.to = min(way.to, from+want)
+	}
+	return way, nil, true
+}
+
+// fresh is how many of a course's chunks are not under way yet.
+func (w course) fresh() (first, end int64) {
+	if w.hole != nil {
+		return w.first + 1, w.end
+	}
+	return w.first, w.end
+}
+
+// roomFor is what a course's fresh chunks need on the disk. Each may be the one
+// that makes its object's folder.
+func (c *Cache) roomFor(w course, size int64) (need int64) {
+	for i, end := w.fresh(); i < end; i++ {
+		need += c.roomOf(i, size)
+	}
+	return need
+}
+
+func (c *Cache) roomOf(index, size int64) int64 {
+	return footprint(c.chunkLength(index, size)) + folderFootprint
+}
+
+// launch starts a flight for a reader, or joins the one that is under way to the
+// same byte. nil means that the byte is there, or has to be looked for again.
+// c.mu is not held.
+func (c *Cache) launch(r *reader, from, want int64, exactly bool) *flight {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if again := c.absentRun(key, first, end); again < end {
-		// Somebody came between. Their chunks are theirs.
-		for i := max(again, first); stored && i < end; i++ {
-			give := footprint(c.chunkLength(i, obj.Size))
-			c.release(give)
-			need -= give
-		}
-		end = again
-	}
-	if end <= first {
+	way, busy, ok := c.plan(r.key, r.obj, from, want, exactly)
+	if ok {
+		need := c.roomFor(way, r.obj.Size)
+		stored := need > 0 && way.end-1 <= maxIndex && len(identity(r.obj, c.chunkSize)) <= maxIdentity
 		if stored {
+			c.mu.Unlock()
+			stored = c.reserve(need)
+			c.mu.Lock()
+		}
+		if !stored {
+			// Memory is dearer than disk: a short flight, and the next one when needed.
+			need, want = 0, min(want, memoryWindow)
+		}
+		// Somebody may have come between. Their chunks are theirs.
+		way, busy, ok = c.plan(r.key, r.obj, from, min(want, way.to-from), exactly)
+		if now := c.roomFor(way, r.obj.Size); !ok {
 			c.release(need)
+		} else if stored && now > need {
+			c.release(need)
+			return nil // and somebody's have gone: look again
+		} else if stored {
+			c.release(need - now)
 		}
-		if o := c.index.objects[key]; o != nil {
-			if f := o.filling[first]; f != nil {
-				f.readers++
-				c.metrics.event(eventJoined)
-				return f
-			}
+		if ok {
+			f := c.fly(r.obj, r.key, way, stored)
+			f.board(r)
+			return f
 		}
+	}
+	if busy == nil || busy.over || busy.calledOff {
 		return nil
 	}
+	busy.board(r)
+	c.metrics.event(eventJoined)
+	return busy
+}
+
+// fly starts a flight. The room for its fresh chunks, if they are to be stored,
+// has been reserved. c.mu is held.
+func (c *Cache) fly(obj media.Object, key objectKey, way course, stored bool) *flight {
+	f := &flight{c: c, obj: obj, first: way.first, end: way.end, from: way.from, to: way.to, served: way.from, began: time.Now()}
+	f.ctx, f.cancel = context.WithCancel(c.base)
 	o := c.index.objectFor(key)
 	if o.filling == nil {
-		o.filling = map[int64]*flight{}
+		o.filling = map[int64]*fill{}
 	}
-	f := &flight{c: c, o: o, obj: obj, first: first, end: end, stored: stored, reserved: need, readers: 1, blocks: map[int64]*block{}, changed: make(chan struct{})}
-	f.ctx, f.cancel = context.WithCancel(c.base)
-	for i := first; i < end; i++ {
-		o.filling[i] = f
-		c.metrics.event(eventMiss)
+	for i := way.first; i < way.end; i++ {
+		start := i * c.chunkSize
+		fl := way.hole
+		if i > way.first || fl == nil {
+			fl = &fill{o: o, index: i, length: c.chunkLength(i, obj.Size), listed: true}
+			if stored {
+				fl.room = c.roomOf(i, obj.Size)
+			}
+			o.filling[i] = fl
+			c.metrics.event(eventMiss)
+		}
+		lo := max(0, way.from-start)
+		fl.join(&part{f: f, lo: lo, n: lo, hi: min(fl.length, way.to-start)})
+		f.fills = append(f.fills, fl)
 	}
 	if c.closed {
-		f.cancel() // run ends at once; Close may be waiting already
+		f.cancel()
 		f.land(media.Faultf(media.Canceled, "cache: fill", "the cache is closed"))
 		return f
 	}
@@ -143,24 +200,26 @@ func (c *Cache) launch(key objectKey, obj media.Object, first, most int64) *flig
 	return f
 }
 
-// absentRun is the end of the run of absent chunks that begins at first; c.mu is held.
-func (c *Cache) absentRun(key objectKey, first, most int64) int64 {
-	o := c.index.objects[key]
-	if o == nil {
-		return most
+// mend starts the flight that fills a chunk's hole; nil when there is none, or no
+// use in it, because the chunk will not be stored. c.mu is held.
+func (c *Cache) mend(fl *fill, obj media.Object) *flight {
+	lo, hi := fl.hole()
+	if lo >= hi || fl.room == 0 || !fl.listed {
+		return nil
 	}
-	i := first
-	for i < most && c.index.find(o, i) == 0 && o.filling[i] == nil {
-		i++
-	}
-	return i
+	start := fl.index * c.chunkSize
+	way := course{hole: fl, first: fl.index, end: fl.index + 1, from: start + lo, to: start + hi}
+	return c.fly(obj, fl.o.key, way, true)
 }
 
 // run fetches, fills, and reports how it ended.
 func (f *flight) run() {
 	defer f.cancel()
-	span := media.Span{Off: f.first * f.c.chunkSize, Len: (f.end - f.first) * f.c.chunkSize}.Clip(f.obj.Size)
-	body, err := f.c.fetch.Open(f.ctx, f.obj, span)
+	err := f.takeBlock(f.fills[0])
+	var body io.ReadCloser
+	if err == nil {
+		body, err = f.c.fetch.Open(f.ctx, f.obj, media.Span{Off: f.from, Len: f.to - f.from})
+	}
 	if err == nil {
 		err = f.fill(body)
 		if closeErr := body.Close(); err == nil && closeErr != nil {
@@ -172,41 +231,93 @@ func (f *flight) run() {
 	f.land(err)
 }
 
+// takeBlock gives a fill its memory. The line is waited in with nothing in hand
+// that cannot be given back meanwhile: a chunk whose head is missing is mended,
+// which needs no more memory; others are waited for by nobody but readers, and
+// those leave what they have read.
+func (f *flight) takeBlock(fl *fill) error {
+	c := f.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if fl.block != nil {
+		return nil
+	}
+	if wait := c.memory.take(c.chunkSize); wait != nil {
+		for _, held := range f.fills {
+			if held != nil && held != fl && held.block != nil {
+				c.mend(held, f.obj)
+			}
+		}
+		c.mu.Unlock()
+		select {
+		case <-wait:
+			c.mu.Lock()
+		case <-f.ctx.Done():
+			c.mu.Lock()
+			c.memory.leave(wait, c.chunkSize)
+			return media.Fault(media.Canceled, "cache: fill", f.ctx.Err())
+		}
+	}
+	if fl.block != nil {
+		c.memory.give(c.chunkSize) // another flight to the same chunk was quicker
+		return nil
+	}
+	fl.block = c.memory.block(fl.length, c.chunkSize)
+	return nil
+}
+
 // fill reads the body into one chunk after the other.
 func (f *flight) fill(body io.Reader) error {
-	for index := f.first; index < f.end; index++ {
-		length := f.c.chunkLength(index, f.obj.Size)
-		b := f.c.blocks.get(length, f.c.chunkSize)
-		f.c.mu.Lock()
-		f.blocks[index] = b
-		f.c.mu.Unlock()
-		if err := f.fillBlock(body, b); err != nil {
+	fills := slices.Clone(f.fills) // those we are done with leave the list
+	for i, fl := range fills {
+		if err := f.takeBlock(fl); err != nil {
 			return err
 		}
-		if index == f.end-1 {
+		f.c.mu.Lock()
+		p := fl.part(f)
+		f.c.mu.Unlock()
+		if err := f.fillPart(body, fl.block.data, p); err != nil {
+			return err
+		}
+		if i == len(fills)-1 {
 			// An origin that checks its own work does so at its end: the last chunk
 			// is not believed before.
 			if err := atEnd(body); err != nil {
 				return err
 			}
 		}
-		f.complete(index, b)
+		if b, ok := body.(prover); ok {
+			if err := b.Prove(); err != nil {
+				return err
+			}
+		}
+		f.c.mu.Lock()
+		p.believed = true
+		data, crowd := f.c.claim(fl), len(f.aboard) > 1
+		f.c.mu.Unlock()
+		if data != nil {
+			f.c.store(fl, identity(f.obj, f.c.chunkSize), data, isEdge(fl.index, f.obj.Size, f.c.chunkSize), crowd)
+		}
 	}
 	return nil
 }
 
-func (f *flight) fillBlock(body io.Reader, b *block) error {
-	for at := int64(0); at < int64(len(b.data)); {
-		n, err := body.Read(b.data[at:min(at+readStep, int64(len(b.data)))])
+func (f *flight) fillPart(body io.Reader, data []byte, p *part) error {
+	for at := p.lo; at < p.hi; {
+		n, err := body.Read(data[at:min(at+readStep, p.hi)])
 		at += int64(n)
 		if n > 0 {
 			f.c.mu.Lock()
-			b.n = at
+			if f.got == 0 {
+				f.firstByte = time.Now()
+			}
+			f.got += int64(n)
+			p.n = at
 			f.tell()
 			f.c.mu.Unlock()
 		}
 		switch {
-		case errors.Is(err, io.EOF) && at < int64(len(b.data)):
+		case errors.Is(err, io.EOF) && at < p.hi:
 			return media.Fault(media.Corrupt, "cache: fill", io.ErrUnexpectedEOF)
 		case err != nil && !errors.Is(err, io.EOF):
 			return err
@@ -231,112 +342,3 @@ func atEnd(body io.Reader) error {
 	}
 	return media.Fault(media.Corrupt, "cache: fill", io.ErrNoProgress)
 }
-
-// complete stores a full chunk. One that cannot be stored stays in memory for as
-// long as the flight has readers; they do not notice.
-func (f *flight) complete(index int64, b *block) {
-	c, size := f.c, footprint(int64(len(b.data)))
-	var err error
-	var litter bool
-	if f.stored {
-		header := encodeHeader(identity(f.obj, c.chunkSize), index, c.chunkSize, b.data)
-		litter, err = writeChunk(c.disk, c.tmpDir(), f.o.key.path(c.cfg.Dir, index), header, b.data)
-	}
-	if err != nil {
-		c.diskFault("write", err)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !f.stored || err != nil {
-		if f.stored {
-			f.reserved -= size
-			if !litter {
-				c.release(size)
-			}
-		}
-		c.metrics.event(eventBypass)
-		return
-	}
-	c.diskGood()
-	f.reserved -= size
-	// The last reader may have left while the file was written, and the object's
-	// entry with it.
-	f.o = c.index.objectFor(f.o.key)
-	if !f.o.housed {
-		f.o.housed = true
-		f.reserved -= folderFootprint
-	}
-	if !c.commit(f.o, index, int64(len(b.data)), allBlocks, eventCommit, eviction.Arrival{Crowd: f.readers > 1}) {
-		c.release(size) // the scan found the file before we could say that it is ours
-	}
-	if f.o.filling[index] == f {
-		delete(f.o.filling, index)
-	}
-	delete(f.blocks, index)
-	c.blocks.unlist(b)
-	f.tell()
-}
-
-// tell wakes the readers that wait; Cache.mu is held.
-func (f *flight) tell() {
-	close(f.changed)
-	f.changed = make(chan struct{})
-}
-
-// land is a flight's end; Cache.mu is held. One that failed leaves the table at
-// once. One whose chunks are in memory only stays for those who read them.
-func (f *flight) land(err error) {
-	f.over, f.err = true, err
-	f.c.release(f.reserved)
-	f.reserved = 0
-	if err != nil {
-		f.c.metrics.event(eventFailed)
-	}
-	if err != nil || f.readers == 0 {
-		f.leaveTable()
-	}
-	if f.readers == 0 {
-		f.dropBlocks()
-	}
-	f.tell()
-}
-
-// leave gives a reader's place back; Cache.mu is held. The last one to leave
-// takes the flight out of the table in the same step, so that nobody can join a
-// flight that is being called off.
-func (f *flight) leave() {
-	f.readers--
-	if f.readers > 0 || f.arrived() && !f.over {
-		return // the last chunk is here and only has to be stored: land sees to the rest
-	}
-	f.leaveTable()
-	f.cancel()
-	if f.over { // else the flight's own goroutine still writes to them
-		f.dropBlocks()
-	}
-}
-
-// arrived tells whether every byte is here; Cache.mu is held.
-func (f *flight) arrived() bool {
-	last := f.blocks[f.end-1]
-	return last != nil && last.n == int64(len(last.data))
-}
-
-func (f *flight) leaveTable() {
-	for i := f.first; i < f.end; i++ {
-		if f.o.filling[i] == f {
-			delete(f.o.filling, i)
-		}
-	}
-	f.c.tidy(f.o)
-}
-
-func (f *flight) dropBlocks() {
-	for i, b := range f.blocks {
-		delete(f.blocks, i)
-		f.c.blocks.unlist(b)
-	}
-}
-
-// covers reports whether the flight fills a chunk.
-func (f *flight) covers(index int64) bool { return index >= f.first && index < f.end }

@@ -216,10 +216,8 @@ func (r *reader) lookCommitted(id chunkID, off, limit int64) (media.Piece, <-cha
 
 // source says where a committed chunk's bytes came from, for this reader.
 func (r *reader) source(index int64) media.Source {
-	for _, run := range r.flown {
-		if index >= run.first && index < run.end {
-			return media.SourceOrigin
-		}
+	if index >= r.flown.first && index < r.flown.end {
+		return media.SourceOrigin
 	}
 	return media.SourceCache
 }

@@ -3,46 +3,55 @@ package cache
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// How much is asked of an origin at a time: little at first, because half of all
-// reads are a player's look at a header or a seek that goes on elsewhere; more
-// as somebody reads on, because requests are what Drive's quota counts.
-const (
-	firstWindow  = 2 << 20
-	maxWindow    = 16 << 20
-	memoryWindow = 2 << 20
-)
-
 // reader gives the bytes of one span.
 type reader struct {
-	c         *Cache
-	obj       media.Object
-	key       objectKey
-	pos, end  int64
-	status    media.CacheStatus
-	window    int64
-	flights   []*flight // joined, not yet left
-	flown     []run     // chunks that were fetched in this reader's life
-	touched   int64     // the chunk file that was used last
+	c        *Cache
+	obj      media.Object
+	key      objectKey
+	pos, end int64
+	status   media.CacheStatus
+	pace     pace
+	nextLook int64 // where read-ahead is considered again
+	touched  int64 // the chunk file that was used last
+
 	held      *openFile
 	heldBlock *block
+
+	// Guarded by Cache.mu.
+	at       int64     // the chunk that is read
+	frontier int64     // all chunks from at up to this one are there or under way
+	flights  []*flight // that this reader has a place on
+	errands  []*flight // that fill the heads of chunks it has passed
+	flown    span      // the chunks that were fetched in its life
+	waitedOn *flight   // whose failure is the reader's own
+	inMemory bool      // its last flight found no room on the disk
 }
 
-type run struct{ first, end int64 }
+// span is a run of chunks.
+type span struct{ first, end int64 }
 
 // Open prepares to read a span of the object. It asks nobody for anything yet.
-func (c *Cache) Open(_ context.Context, obj media.Object, span media.Span) (media.Reader, error) {
-	if span.Off < 0 || span.Len < 0 || span.Len > obj.Size-span.Off {
-		return nil, media.Faultf(media.Invalid, "cache: open", "span %d+%d of %d bytes", span.Off, span.Len, obj.Size)
+func (c *Cache) Open(_ context.Context, obj media.Object, want media.Span) (media.Reader, error) {
+	return c.open(obj, want)
+}
+
+func (c *Cache) open(obj media.Object, want media.Span) (*reader, error) {
+	if want.Off < 0 || want.Len < 0 || want.Len > obj.Size-want.Off {
+		return nil, media.Faultf(media.Invalid, "cache: open", "span %d+%d of %d bytes", want.Off, want.Len, obj.Size)
 	}
-	r := &reader{c: c, obj: obj, key: keyOf(obj, c.chunkSize), pos: span.Off, end: span.End(), window: firstWindow, touched: -1}
+	first, end := want.Chunks(c.chunkSize)
+	r := &reader{
+		c: c, obj: obj, key: keyOf(obj, c.chunkSize), pos: want.Off, end: want.End(),
+		pace: newPace(c.cfg.Streams, want, obj.Size), touched: -1, at: first, frontier: first,
+	}
 	c.mu.Lock()
 	scanning := c.scanning
 	c.mu.Unlock()
-	first, end := span.Chunks(c.chunkSize)
 	if scanning {
 		for i := first; i < end; i++ {
 			c.lookOnDisk(r.key, i, c.chunkLength(i, obj.Size))
@@ -77,6 +86,10 @@ func (c *Cache) statusOf(key objectKey, first, end int64) media.CacheStatus {
 // Status implements media.Reader.
 func (r *reader) Status() media.CacheStatus { return r.status }
 
+// Bitrate tells how many bytes a second of the lesson has, so that a player is
+// kept ahead by time and not by size. 0 = not known.
+func (r *reader) Bitrate(bytesPerSecond int64) { r.pace.bitrate = bytesPerSecond }
+
 // Next implements media.Reader.
 func (r *reader) Next(ctx context.Context, most int64) (media.Piece, error) {
 	r.letGo()
@@ -93,8 +106,12 @@ func (r *reader) Next(ctx context.Context, most int64) (media.Piece, error) {
 			r.readAhead()
 			return piece, nil
 		case wait == nil:
+			if r.c.base.Err() != nil {
+				return media.Piece{}, media.Faultf(media.Unavailable, "cache: read", "the cache is closed")
+			}
 			continue // something was done: look again
 		}
+		r.pace.waits(r.pos)
 		select {
 		case <-wait:
 		case <-ctx.Done():
@@ -108,120 +125,161 @@ func (r *reader) Next(ctx context.Context, most int64) (media.Piece, error) {
 // look finds the next byte: a piece, something to wait for, or an error. All
 // three empty means that it has done something about it.
 func (r *reader) look(most int64) (media.Piece, <-chan struct{}, error) {
-	index := r.pos / r.c.chunkSize
-	off := r.pos - index*r.c.chunkSize
-	limit := min(most, r.end-r.pos, r.c.chunkSize-off)
-	r.c.mu.Lock()
-	r.leavePassed(index)
-	o := r.c.index.objects[r.key]
-	if id := r.c.index.find(o, index); id != 0 {
+	c := r.c
+	index := r.pos / c.chunkSize
+	off := r.pos - index*c.chunkSize
+	limit := min(most, r.end-r.pos, c.chunkSize-off)
+	c.mu.Lock()
+	if index != r.at {
+		r.at = index
+		r.leavePassed()
+	}
+	o := c.index.objects[r.key]
+	if id := c.index.find(o, index); id != 0 {
+		r.note(r.pos + limit)
 		return r.lookCommitted(id, off, limit) // unlocks
 	}
-	defer r.c.mu.Unlock()
-	f := r.joined(index)
-	if f == nil && o != nil {
-		if f = o.filling[index]; f != nil {
-			r.board(f)
-			f.readers++
-			r.c.metrics.event(eventJoined)
+	if f := r.waitedOn; f != nil && f.err != nil && r.pos >= f.from && r.pos < f.to {
+		c.mu.Unlock()
+		return media.Piece{}, nil, f.err
+	}
+	if o != nil && o.filling[index] != nil {
+		fl := o.filling[index]
+		if p := fl.at(off); p != nil {
+			defer c.mu.Unlock()
+			if !p.f.calledOff {
+				r.join(p.f)
+			}
+			if p.n > off {
+				n := min(limit, p.n-off)
+				fl.block.refs++
+				r.heldBlock = fl.block
+				r.note(r.pos + n)
+				return media.Piece{Data: fl.block.data[off : off+n], Len: n, From: media.SourceOrigin}, nil, nil
+			}
+			if !p.f.calledOff {
+				r.waitedOn = p.f
+			}
+			return media.Piece{}, p.f.wait(), nil
 		}
 	}
-	if f != nil {
-		if b := f.blocks[index]; b != nil && b.n > off {
-			b.refs++
-			r.heldBlock = b
-			n := min(limit, b.n-off)
-			return media.Piece{Data: b.data[off : off+n], Len: n, From: media.SourceOrigin}, nil, nil
-		}
-		switch {
-		case !f.over:
-			return media.Piece{}, f.changed, nil
-		case f.err != nil:
-			return media.Piece{}, nil, f.err
-		}
-		r.disembark(f) // its chunk was committed, and evicted since
-	}
-	r.c.mu.Unlock()
-	r.start(index)
-	r.c.mu.Lock()
+	c.mu.Unlock()
+	r.start()
 	return media.Piece{}, nil, nil
 }
 
-// start begins a flight at a chunk, or joins the one that has begun meanwhile.
-// c.mu is not held.
-func (r *reader) start(index int64) {
-	last := (r.end - 1) / r.c.chunkSize
-	f := r.c.launch(r.key, r.obj, index, min(max(1, r.window/r.c.chunkSize), last-index+1))
-	if f != nil {
-		r.board(f)
+// join takes a place on a flight whose bytes are read, unless it is ours already;
+// c.mu is held.
+func (r *reader) join(f *flight) {
+	if f.board(r) {
+		r.c.metrics.event(eventJoined)
 	}
-	r.window = min(maxWindow, 2*r.window)
 }
 
-// readAhead starts the next flight when less than half a window lies ahead, so
-// that a stream does not wait at a flight's end. Nobody reads beyond their span.
-func (r *reader) readAhead() {
-	index := r.pos / r.c.chunkSize
-	last := (r.end - 1) / r.c.chunkSize
-	until := min(last, (r.pos+r.window/2)/r.c.chunkSize)
-	if len(r.flown) == 0 || r.pos >= r.end {
-		return // all of it has been on disk so far: the first gap will tell
-	}
-	r.c.mu.Lock()
-	o := r.c.index.objects[r.key]
-	gap := int64(-1)
-	for i := index; i <= until; i++ {
-		if o == nil || r.c.index.find(o, i) == 0 && o.filling[i] == nil && r.joined(i) == nil {
-			gap = i
-			break
+// note remembers how far each flight's bytes have been of use; c.mu is held.
+func (r *reader) note(until int64) {
+	for _, f := range r.flights {
+		if r.pos >= f.from && r.pos < f.to {
+			f.served = max(f.served, min(until, f.to))
 		}
 	}
-	r.c.mu.Unlock()
-	if gap >= 0 {
-		r.start(gap)
+}
+
+// start begins a flight at the wanted byte, or joins the one that has begun
+// meanwhile, and those behind it when much is sure to be wanted. c.mu is not held.
+func (r *reader) start() {
+	c := r.c
+	want, exactly := r.pace.first(r.end - r.pos)
+	if r.flown.end > r.flown.first {
+		want, exactly = r.pace.want(r.pos, r.pos), false
+	}
+	f := c.launch(r, r.pos, want, exactly)
+	if f == nil {
+		return
+	}
+	c.mu.Lock()
+	r.waitedOn = f
+	r.inMemory = f.fills[0] != nil && f.fills[0].room == 0
+	if len(c.memory.line) > 0 {
+		r.leaveAhead(f)
+	} else if fl := f.fills[0]; fl != nil && r.isEdge(fl.index) {
+		// Heads and tails are where players look for the index of a file before they
+		// show anything: such a chunk is worth its missing part at once.
+		r.errand(fl)
+	}
+	c.mu.Unlock()
+	if r.pace.eager && !r.inMemory {
+		r.nextLook = 0
+		r.readAhead()
 	}
 }
 
-// board notes a flight that this reader has a place on.
-func (r *reader) board(f *flight) {
-	r.flights = append(r.flights, f)
-	r.flown = append(r.flown, run{f.first, f.end})
+// edge is how much of a file's tail is taken to hold its index.
+const edge = 2 << 20
+
+// isEdge reports whether a chunk is a file's head or tail.
+func (r *reader) isEdge(index int64) bool { return isEdge(index, r.obj.Size, r.c.chunkSize) }
+
+func isEdge(index, size, chunkSize int64) bool {
+	return index == 0 || (index+1)*chunkSize > size-edge
 }
 
-// joined finds the flight of ours that covers a chunk; the latest first, because
-// an earlier one may have ended without it.
-func (r *reader) joined(index int64) *flight {
-	for i := len(r.flights) - 1; i >= 0; i-- {
-		if r.flights[i].covers(index) {
-			return r.flights[i]
-		}
+// errand has the missing part of a chunk filled; c.mu is held.
+func (r *reader) errand(fl *fill) {
+	if f := r.c.mend(fl, r.obj); f != nil {
+		f.aboard = append(f.aboard, r)
+		r.errands = append(r.errands, f)
 	}
-	return nil
 }
 
-// leavePassed leaves the flights that end before a chunk; c.mu is held.
-func (r *reader) leavePassed(index int64) {
+// flew notes a flight's chunks; c.mu is held.
+func (r *reader) flew(f *flight) {
+	if r.flown.end == r.flown.first {
+		r.flown = span{f.first, f.end}
+		return
+	}
+	r.flown = span{min(r.flown.first, f.first), max(r.flown.end, f.end)}
+}
+
+// leavePassed leaves the flights that end before the chunk that is read. Who gets
+// that far stays: a head that was left out is now worth asking for. c.mu is held.
+func (r *reader) leavePassed() {
 	kept := r.flights[:0]
 	for _, f := range r.flights {
-		if f.end <= index {
-			f.leave()
+		if f.end > r.at {
+			kept = append(kept, f)
+			f.shed()
 			continue
 		}
-		kept = append(kept, f)
+		if fl := f.fills[0]; fl != nil && !fl.storing {
+			r.errand(fl)
+		}
+		f.leave(r)
 	}
 	clear(r.flights[len(kept):])
 	r.flights = kept
+	under := r.errands[:0]
+	for _, f := range r.errands {
+		if f.over {
+			f.leave(r)
+			continue
+		}
+		under = append(under, f)
+	}
+	clear(r.errands[len(under):])
+	r.errands = under
 }
 
-// disembark leaves one flight; c.mu is held.
-func (r *reader) disembark(gone *flight) {
-	for i, f := range r.flights {
-		if f == gone {
-			r.flights = append(r.flights[:i], r.flights[i+1:]...)
-			f.leave()
-			return
+// leaveAhead leaves all flights but one: a reader that stands in the line for
+// memory must hold none that others wait for. c.mu is held.
+func (r *reader) leaveAhead(but *flight) {
+	for _, f := range r.flights {
+		if f != but {
+			f.leave(r)
 		}
 	}
+	r.flights = append(r.flights[:0], but)
+	r.frontier = r.at
 }
 
 // letGo gives back what the last piece held.
@@ -232,7 +290,7 @@ func (r *reader) letGo() {
 	var spare *openFile
 	r.c.mu.Lock()
 	if r.heldBlock != nil {
-		r.c.blocks.letGo(r.heldBlock)
+		r.c.memory.letGo(r.heldBlock)
 		r.heldBlock = nil
 	}
 	if r.held != nil {
@@ -245,14 +303,87 @@ func (r *reader) letGo() {
 	}
 }
 
-// Close implements media.Reader. Flights that nobody else waits for stop.
+// Close implements media.Reader. Flights that nobody else waits for stop. A reader
+// that has had all of its span has not hung up: the chunks it ended in are
+// completed, because whoever asks for a part of one soon asks for the next.
 func (r *reader) Close() error {
 	r.letGo()
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
+	through := r.pos >= r.end
 	for _, f := range r.flights {
-		f.leave()
+		if fl := f.fills[0]; through && fl != nil && !fl.storing {
+			r.errand(fl)
+		}
+		if through {
+			f.linger()
+		}
+		f.leave(r)
 	}
-	r.flights = nil
+	for _, f := range r.errands {
+		if through {
+			f.linger()
+		}
+		f.leave(r)
+	}
+	r.flights, r.errands = nil, nil
 	return nil
+}
+
+// readAhead starts what should be under way beyond the piece just given, so that
+// a stream waits at no flight's end. Nobody reads beyond their span.
+func (r *reader) readAhead() {
+	if r.pos < r.nextLook || r.pos >= r.end || r.flown.end == r.flown.first {
+		return // where all has been on disk so far, the first gap will tell
+	}
+	r.nextLook = r.pos + lookEvery
+	now := time.Now()
+	r.pace.see(r.pos, now)
+	for range 2 * r.pace.streams {
+		r.c.mu.Lock()
+		from, busy := r.survey(now)
+		short := len(r.c.memory.line) > 0
+		r.c.mu.Unlock()
+		if from >= r.end || short || !r.pace.more(r.pos, from, busy, r.inMemory) {
+			return
+		}
+		if f := r.c.launch(r, from, r.pace.want(r.pos, from), false); f != nil {
+			r.c.mu.Lock()
+			r.inMemory = f.fills[0] != nil && f.fills[0].room == 0
+			r.c.mu.Unlock()
+		}
+	}
+}
+
+// survey finds the first byte ahead that is neither there nor under way, taking a
+// place on the flights on the way there, and counts the streams that bring
+// something; c.mu is held.
+func (r *reader) survey(now time.Time) (from int64, busy int) {
+	c := r.c
+	r.frontier = max(r.frontier, r.at)
+	o := c.index.objects[r.key]
+	from = r.pos
+	for until := r.pace.horizon(r.pos); ; r.frontier++ {
+		start := r.frontier * c.chunkSize
+		if from = max(r.pos, start); from >= until {
+			break
+		}
+		if c.index.find(o, r.frontier) != 0 {
+			continue
+		}
+		if o == nil || o.filling[r.frontier] == nil {
+			break
+		}
+		fl := o.filling[r.frontier]
+		gap := fl.boarded(r, from-start)
+		if from = start + gap; gap < fl.length {
+			break
+		}
+	}
+	for _, f := range r.flights {
+		if !f.landing(now) {
+			busy++
+		}
+	}
+	return from, busy
 }

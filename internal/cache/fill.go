@@ -1,0 +1,189 @@
+package cache
+
+import (
+	"slices"
+
+	"github.com/lectiospace/lectern/internal/cache/eviction"
+)
+
+// fill is a chunk on its way: from the moment a flight is to bring it until it is
+// committed or given up. Guarded by Cache.mu.
+//
+// Its bytes come in parts, each by one flight. Most fills have one part; a demand
+// in the middle of a chunk makes one that begins at the wanted byte, and the head
+// is another, asked for when it is known that somebody stays.
+type fill struct {
+	o       *object
+	index   int64
+	length  int64
+	room    int64 // reserved on the disk; 0 = the chunk will not be stored
+	block   *block
+	parts   []*part // by rising lo; they do not overlap
+	refs    int     // flights that have not done with it
+	listed  bool    // in the object's table, where others find it
+	storing bool    // its bytes are complete, and somebody writes them
+}
+
+// part is the bytes [lo, hi) of a chunk, of which those below n are here.
+type part struct {
+	f         *flight
+	lo, n, hi int64
+	believed  bool // the flight vouches for them
+}
+
+// at finds the part that has, or is to have, the byte at off.
+func (fl *fill) at(off int64) *part {
+	for _, p := range fl.parts {
+		if off >= p.lo && off < p.hi {
+			return p
+		}
+	}
+	return nil
+}
+
+// gap is the end of the hole that off lies in, which no part is to fill.
+func (fl *fill) gap(off int64) int64 {
+	for _, p := range fl.parts {
+		if p.lo > off {
+			return p.lo
+		}
+	}
+	return fl.length
+}
+
+// boarded gives a reader a place on the flights that bring what lies behind off,
+// and finds the first byte there that none is to bring.
+func (fl *fill) boarded(r *reader, off int64) int64 {
+	for _, p := range fl.parts {
+		if off < p.lo {
+			break
+		}
+		if off < p.hi {
+			if !p.f.over && !p.f.calledOff {
+				p.f.board(r)
+			}
+			off = p.hi
+		}
+	}
+	return off
+}
+
+// hole is the first run of bytes that no part is to fill; empty when there is none.
+func (fl *fill) hole() (lo, hi int64) {
+	at := int64(0)
+	for _, p := range fl.parts {
+		if p.lo > at {
+			return at, p.lo
+		}
+		at = p.hi
+	}
+	return at, fl.length
+}
+
+// join adds a part.
+func (fl *fill) join(p *part) {
+	i, _ := slices.BinarySearchFunc(fl.parts, p.lo, func(q *part, lo int64) int { return int(q.lo - lo) })
+	fl.parts = slices.Insert(fl.parts, i, p)
+	fl.refs++
+}
+
+// whole reports whether every byte is here and vouched for.
+func (fl *fill) whole() bool {
+	at := int64(0)
+	for _, p := range fl.parts {
+		if p.lo != at || !p.believed {
+			return false
+		}
+		at = p.hi
+	}
+	return at == fl.length
+}
+
+// part is what a flight is to bring.
+func (fl *fill) part(f *flight) *part {
+	for _, p := range fl.parts {
+		if p.f == f {
+			return p
+		}
+	}
+	panic("BUG: a flight's part is gone before the flight")
+}
+
+// lose takes out what a flight has brought and nobody vouches for; it reports
+// whether there was any.
+func (fl *fill) lose(f *flight) bool {
+	before := len(fl.parts)
+	fl.parts = slices.DeleteFunc(fl.parts, func(p *part) bool { return p.f == f && !p.believed })
+	return len(fl.parts) < before
+}
+
+// unlist takes a fill out of its object's table.
+func (c *Cache) unlist(fl *fill) {
+	if !fl.listed {
+		return
+	}
+	fl.listed = false
+	delete(fl.o.filling, fl.index)
+	c.tidy(fl.o)
+}
+
+// discard ends a fill that nobody needs any longer, committed or not.
+func (c *Cache) discard(fl *fill) {
+	c.unlist(fl)
+	c.release(fl.room)
+	fl.room = 0
+	if fl.block != nil {
+		c.memory.unlist(fl.block)
+		fl.block = nil
+	}
+}
+
+// claim gives the bytes of a whole chunk to the one who is to store it, and nil to
+// everybody else. c.mu is held.
+func (c *Cache) claim(fl *fill) []byte {
+	if fl.storing || !fl.whole() {
+		return nil
+	}
+	fl.storing = true
+	if fl.room == 0 {
+		c.metrics.event(eventBypass)
+		return nil
+	}
+	return fl.block.data
+}
+
+// store writes a whole chunk to the disk. One that cannot be stored stays in
+// memory for as long as its flights have readers; they do not notice. c.mu is not
+// held; the caller has claimed the chunk.
+func (c *Cache) store(fl *fill, identity string, data []byte, edge, crowd bool) {
+	header := encodeHeader(identity, fl.index, c.chunkSize, data)
+	litter, err := writeChunk(c.disk, c.tmpDir(), fl.o.key.path(c.cfg.Dir, fl.index), header, data)
+	if err != nil {
+		c.diskFault("write", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		if litter {
+			fl.room -= footprint(fl.length) // it is on the disk, and stays in the budget
+		}
+		c.release(fl.room)
+		fl.room = 0
+		c.metrics.event(eventBypass)
+		return
+	}
+	c.diskGood()
+	// The last reader may have left while the file was written, and the object's
+	// entry with it.
+	o := c.index.objectFor(fl.o.key)
+	if !o.housed {
+		o.housed = true
+		fl.room -= folderFootprint
+	}
+	if c.commit(o, fl.index, fl.length, allBlocks, eventCommit, eviction.Arrival{Edge: edge, Crowd: crowd}) {
+		fl.room -= footprint(fl.length)
+	} // else the scan found the file before we could say that it is ours
+	for _, p := range slices.Clone(fl.parts) {
+		p.f.done(fl)
+	}
+}

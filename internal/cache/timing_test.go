@@ -1,0 +1,229 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// river is an origin some way off: a first byte takes latency, and no stream
+// brings more than rate bytes a second.
+type river struct {
+	latency time.Duration
+	rate    int64
+
+	requests, asked, sent, open atomic.Int64
+}
+
+func (v *river) Open(ctx context.Context, _ media.Object, span media.Span) (io.ReadCloser, error) {
+	v.requests.Add(1)
+	v.asked.Add(span.Len)
+	if err := sleep(ctx, v.latency); err != nil {
+		return nil, media.Fault(media.Canceled, "river", err)
+	}
+	v.open.Add(1)
+	return &riverBody{v: v, ctx: ctx, left: span.Len, began: time.Now()}, nil
+}
+
+type riverBody struct {
+	v          *river
+	ctx        context.Context
+	left, done int64
+	began      time.Time
+}
+
+func (b *riverBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), b.left, 32<<10)
+	due := b.began.Add(time.Duration(float64(b.done+n) / float64(b.v.rate) * float64(time.Second)))
+	if err := sleep(b.ctx, time.Until(due)); err != nil {
+		return 0, media.Fault(media.Canceled, "river", err)
+	}
+	b.left, b.done = b.left-n, b.done+n
+	b.v.sent.Add(n)
+	return int(n), nil
+}
+
+func (b *riverBody) Close() error {
+	b.v.open.Add(-1)
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// viewer reads a span until it has had most bytes, taking no more than rate bytes
+// a second (0 = as they come), and tells how long its first byte and all took.
+func viewer(t *testing.T, c *Cache, obj media.Object, span media.Span, most, rate int64, each func(had int64)) (first, all time.Duration) {
+	t.Helper()
+	began := time.Now()
+	r, err := c.Open(t.Context(), obj, span)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for had := int64(0); had < most; {
+		p, err := r.Next(t.Context(), min(64<<10, most-had))
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if had == 0 {
+			first = time.Since(began)
+		}
+		had += p.Len
+		if each != nil {
+			each(had)
+		}
+		if rate > 0 {
+			time.Sleep(time.Until(began.Add(time.Duration(float64(had) / float64(rate) * float64(time.Second)))))
+		}
+	}
+	return first, time.Since(began)
+}
+
+const (
+	mib         = 1 << 20
+	riverDelay  = 50 * time.Millisecond
+	streamRate  = 8 * mib
+	lessonBytes = 64*mib + 12345
+)
+
+// timed runs a test in virtual time: what it finds out is how requests are laid,
+// not how fast the machine is.
+func timed(t *testing.T, test func(t *testing.T, c *Cache, v *river, obj media.Object)) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &river{latency: riverDelay, rate: streamRate}
+		c := openCache(t, t.TempDir(), 1<<30, v, realDisk{})
+		c.chunkSize, c.index.chunkSize, c.memory.limit = mib, mib, 64*mib
+		synctest.Wait()
+		test(t, c, v, media.Object{Provider: "test", ID: "a", Version: "1", Size: lessonBytes})
+		synctest.Wait()
+		if n := v.open.Load(); n != 0 {
+			t.Errorf("%d bodies are still open", n)
+		}
+	})
+}
+
+// TestStreamsTogether: one viewer gets what all streams bring, from one first
+// byte's wait on, and the origin sends the lesson once.
+func TestStreamsTogether(t *testing.T) {
+	timed(t, func(t *testing.T, c *Cache, v *river, obj media.Object) {
+		first, all := viewer(t, c, obj, obj.Span(), obj.Size, 0, nil)
+		direct := riverDelay + time.Duration(float64(obj.Size)/streamRate*float64(time.Second))
+		t.Logf("first byte %v, all %v: %.2f × direct, %d requests", first, all, float64(direct)/float64(all), v.requests.Load())
+		if first > riverDelay+5*time.Millisecond {
+			t.Errorf("the first byte took %v", first)
+		}
+		if float64(direct)/float64(all) < 3.8 {
+			t.Errorf("%v for what one stream brings in %v", all, direct)
+		}
+		if v.sent.Load() != obj.Size || v.asked.Load() != obj.Size {
+			t.Errorf("%d bytes asked for and %d sent of %d", v.asked.Load(), v.sent.Load(), obj.Size)
+		}
+	})
+}
+
+// TestCrowdTogether: the same for fifty, who come one after the other.
+func TestCrowdTogether(t *testing.T) {
+	timed(t, func(t *testing.T, c *Cache, v *river, obj media.Object) {
+		began := time.Now()
+		var group sync.WaitGroup
+		for i := range 50 {
+			group.Go(func() {
+				time.Sleep(time.Duration(i) * 2 * time.Millisecond)
+				if first, _ := viewer(t, c, obj, obj.Span(), obj.Size, 0, nil); first > riverDelay+5*time.Millisecond {
+					t.Errorf("viewer %d waited %v for the first byte", i, first)
+				}
+			})
+		}
+		group.Wait()
+		t.Logf("%v, %d requests", time.Since(began), v.requests.Load())
+		if v.sent.Load() != obj.Size {
+			t.Errorf("%d bytes were sent of %d", v.sent.Load(), obj.Size)
+		}
+	})
+}
+
+// TestSeek: a player jumps somewhere, reads a MiB and goes on elsewhere. It waits
+// for one first byte, and little is asked for that it does not want.
+func TestSeek(t *testing.T) {
+	timed(t, func(t *testing.T, c *Cache, v *river, obj media.Object) {
+		r := rand.New(rand.NewPCG(1, 2))
+		const seeks = 40
+		for range seeks {
+			obj.ID += "x" // cold each time
+			off := 1 + r.Int64N(obj.Size-4*mib)
+			span := media.Span{Off: off, Len: obj.Size - off}
+			if first, _ := viewer(t, c, obj, span, mib, 0, nil); first > riverDelay+8*time.Millisecond {
+				t.Errorf("the first byte at %d took %v", off, first)
+			}
+		}
+		synctest.Wait()
+		asked, sent := float64(v.asked.Load())/seeks/mib, float64(v.sent.Load())/seeks/mib
+		t.Logf("asked %.2f, sent %.2f bytes per byte wanted", asked, sent)
+		if sent > 1.3 || asked > 1.5 {
+			t.Errorf("asked %.2f, sent %.2f bytes per byte wanted", asked, sent)
+		}
+	})
+}
+
+// TestSlowViewer: who takes a megabit a second does not pull the lesson in.
+func TestSlowViewer(t *testing.T) {
+	timed(t, func(t *testing.T, c *Cache, v *river, obj media.Object) {
+		worst := int64(0)
+		viewer(t, c, obj, obj.Span(), 8*mib, 125_000, func(had int64) {
+			worst = max(worst, v.asked.Load()-had)
+		})
+		t.Logf("at most %.1f MiB ahead, %d requests", float64(worst)/mib, v.requests.Load())
+		if worst > 8*mib+128<<10 {
+			t.Errorf("%d bytes were asked for ahead", worst)
+		}
+	})
+}
+
+// TestHangUpStops: nothing goes on for somebody who has gone, whatever is waited
+// for: an answer, a body, a place in memory.
+func TestHangUpStops(t *testing.T) {
+	for name, latency := range map[string]time.Duration{"no answer": time.Hour, "a stalled body": time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			timed(t, func(t *testing.T, c *Cache, v *river, obj media.Object) {
+				v.latency, v.rate = latency, 1
+				ctx, hangUp := context.WithTimeout(t.Context(), 10*time.Second)
+				defer hangUp()
+				r, err := c.Open(ctx, obj, media.Span{Off: 5 * mib, Len: obj.Size - 5*mib})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := r.Next(ctx, mib); media.KindOf(err) != media.Timeout {
+					t.Errorf("the wait ended with %v", err)
+				}
+				r.Close()
+				synctest.Wait() // no time passes
+				if s := c.Stats(); s.Bytes != 0 || c.memory.used != 0 || v.open.Load() != 0 {
+					t.Errorf("%d bytes reserved, %d in memory, %d bodies open", s.Bytes, c.memory.used, v.open.Load())
+				}
+			})
+		})
+	}
+}
