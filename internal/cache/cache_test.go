@@ -450,8 +450,8 @@ func TestFaultsReachTheReader(t *testing.T) {
 			s.setFault(nil)
 			sent := s.sent.Load()
 			check(t, c, s, obj, obj.Span(), media.CachePartial)
-			if again := s.sent.Load() - sent; again != 3*testChunk {
-				t.Errorf("%d bytes were fetched after the fault, want three chunks", again)
+			if again := s.sent.Load() - sent; again > 3*testChunk {
+				t.Errorf("%d bytes were fetched after the fault, want three chunks at most", again)
 			}
 		})
 	}

@@ -30,6 +30,7 @@ type reader struct {
 	flown    span      // the chunks that were fetched in its life
 	waitedOn *flight   // whose failure is the reader's own
 	inMemory bool      // its last flight found no room on the disk
+	quiet    time.Time // until when nothing is read ahead, because an origin failed
 }
 
 // span is a run of chunks.
@@ -342,7 +343,7 @@ func (r *reader) readAhead() {
 	for range 2 * r.pace.streams {
 		r.c.mu.Lock()
 		from, busy := r.survey(now)
-		short := len(r.c.memory.line) > 0
+		short := len(r.c.memory.line) > 0 || now.Before(r.quiet)
 		r.c.mu.Unlock()
 		if from >= r.end || short || !r.pace.more(r.pos, from, busy, r.inMemory) {
 			return
@@ -354,6 +355,9 @@ func (r *reader) readAhead() {
 		}
 	}
 }
+
+// quietFor is how long nothing is read ahead after a failure.
+const quietFor = 2 * time.Second
 
 // survey finds the first byte ahead that is neither there nor under way, taking a
 // place on the flights on the way there, and counts the streams that bring
@@ -381,7 +385,12 @@ func (r *reader) survey(now time.Time) (from int64, busy int) {
 		}
 	}
 	for _, f := range r.flights {
-		if !f.landing(now) {
+		switch {
+		case f.err != nil && !f.closed:
+			// What comes there will be asked for again when it is wanted: an origin that
+			// is down gets no more requests than there are readers who wait.
+			r.quiet = now.Add(quietFor)
+		case !f.landing(now):
 			busy++
 		}
 	}
