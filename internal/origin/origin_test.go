@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -270,6 +273,11 @@ func TestRemember(t *testing.T) {
 		if obj, err := r.Stat(t.Context(), loc); err != nil || obj.Size != 100_000 {
 			t.Errorf("while the origin is away: %v, %v", obj, err)
 		}
+		asked := fake.Stats()
+		if _, err := r.Stat(t.Context(), loc); err != nil || fake.Stats() != asked {
+			t.Errorf("an origin that was just away is waited for again: %v", err)
+		}
+		time.Sleep(10 * time.Second)
 		fake.StatFails(media.Fault(media.NotFound, "test", nil))
 		if _, err := r.Stat(t.Context(), loc); media.KindOf(err) != media.NotFound {
 			t.Errorf("what is certainly gone is remembered: %v", err)
@@ -284,6 +292,96 @@ func TestRemember(t *testing.T) {
 		}
 		if _, err := r.Stat(t.Context(), loc); err == nil {
 			t.Error("an answer after Close")
+		}
+	})
+}
+
+// TestRememberKeeps: what was known before a restart does while the origin is
+// away, and nothing of it outlives the origin's word.
+func TestRememberKeeps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data", "objects.jsonl")
+	loc := media.Location{Provider: origintest.Provider, Key: "lesson"}
+	open := func(fake *origintest.Fake) *origin.Remembered {
+		r := origin.Remember(fake, time.Minute, time.Now)
+		if err := r.Keep(path, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { r.Close() })
+		return r
+	}
+	fake := origintest.New(files)
+	r := open(fake)
+	first, err := r.Stat(t.Context(), loc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	// A crash leaves half a line.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"provider":"fake","key":"les`); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+
+	down := origintest.New(files)
+	down.StatFails(media.Fault(media.Unavailable, "test", nil))
+	r = open(down)
+	if obj, err := r.Stat(t.Context(), loc); err != nil || obj != first {
+		t.Errorf("after a restart, the origin away: %+v, %v; before %+v", obj, err, first)
+	}
+	if _, err := r.Stat(t.Context(), media.Location{Provider: origintest.Provider, Key: "empty"}); media.KindOf(err) != media.Unavailable {
+		t.Errorf("of a lesson nobody has seen: %v", err)
+	}
+	if down.Stats() != 2 {
+		t.Errorf("the origin was asked %d times, want once for each", down.Stats())
+	}
+	r.Close()
+
+	gone := origintest.New(files)
+	gone.StatFails(media.Fault(media.NotFound, "test", nil))
+	r = open(gone)
+	if _, err := r.Stat(t.Context(), loc); media.KindOf(err) != media.NotFound {
+		t.Errorf("what is gone: %v", err)
+	}
+	r.Close()
+	r = open(down)
+	if obj, err := r.Stat(t.Context(), loc); media.KindOf(err) != media.Unavailable {
+		t.Errorf("what was gone is known after a restart: %+v, %v", obj, err)
+	}
+}
+
+// TestRememberAsksAhead: who plays on never waits for the question whether a file
+// is still the same, nor long for an origin that does not answer it.
+func TestRememberAsksAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := origintest.New(files)
+		fake.Delay(time.Second)
+		r := origin.Remember(fake, time.Minute, time.Now)
+		defer r.Close()
+		loc := media.Location{Provider: origintest.Provider, Key: "lesson"}
+		took := func() time.Duration {
+			began := time.Now()
+			if _, err := r.Stat(t.Context(), loc); err != nil {
+				t.Error(err)
+			}
+			return time.Since(began)
+		}
+		if d := took(); d != time.Second {
+			t.Errorf("the first answer took %v", d)
+		}
+		for range 20 {
+			time.Sleep(20 * time.Second)
+			if d := took(); d != 0 {
+				t.Errorf("a later answer took %v", d)
+			}
+		}
+		time.Sleep(time.Hour)
+		fake.Delay(20 * time.Second)
+		if d := took(); d != 2*time.Second {
+			t.Errorf("an origin that does not answer was waited for %v", d)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package origin
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -10,20 +11,29 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// rememberRoom bounds how many objects are remembered; beyond it the table
-// starts again, which costs one request for each object in use.
-const rememberRoom = 50_000
-
-// statTimeout bounds one shared question, which has no caller's deadline.
-const statTimeout = 30 * time.Second
+const (
+	// rememberRoom bounds how many objects are remembered; beyond it the table
+	// starts again, which costs one request for each object in use.
+	rememberRoom = 50_000
+	// statTimeout bounds one shared question, which has no caller's deadline.
+	statTimeout = 30 * time.Second
+	// patience is how long an origin may take to say what lies at a known place
+	// before what is known of it has to do: as good as away.
+	patience = 2 * time.Second
+	// awayFor is how long an origin that was away is not waited for again.
+	awayFor = 5 * time.Second
+)
 
 // Remembered answers Stat from memory for as long as Recheck allows, and with
-// the last known answer while the origin is away. Safe for concurrent use.
+// the last known answer while the origin is away, before and after a restart.
+// Safe for concurrent use.
 type Remembered struct {
 	next    Stater
 	recheck time.Duration
 	now     func() time.Time
+	log     *slog.Logger
 	flights singleflight.Group
+	kept    *keeper // nil: nothing outlives the process
 	// base ends at Close; asking goes on when the one who asked first has left.
 	base   context.Context
 	cancel context.CancelFunc
@@ -34,16 +44,44 @@ type Remembered struct {
 	closed  bool                      // guarded by mu
 }
 
+// memory is what is known of a place. A zero at is an earlier run's word, which
+// is always asked about.
 type memory struct {
 	object media.Object
-	at     time.Time
+	at     time.Time // when the origin was asked
+	away   time.Time // when it did not answer, since then
 }
 
 // Remember puts a memory in front of next.
 func Remember(next Stater, recheck time.Duration, now func() time.Time) *Remembered {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Remembered{next: next, recheck: recheck, now: now, base: ctx, cancel: cancel, objects: map[media.Location]memory{}}
+	return &Remembered{next: next, recheck: recheck, now: now, log: slog.New(slog.DiscardHandler), base: ctx, cancel: cancel, objects: map[media.Location]memory{}}
 }
+
+// Keep makes the memory outlive the process, in a file. It is called before the
+// first Stat.
+func (r *Remembered) Keep(path string, log *slog.Logger) error {
+	kept, known, err := openKeeper(path)
+	if err != nil {
+		return err
+	}
+	r.kept, r.log = kept, log
+	for loc, obj := range known {
+		r.objects[loc] = memory{object: obj}
+	}
+	return nil
+}
+
+// Known tells what is remembered of a place, and whether it need not be asked for.
+func (r *Remembered) Known(loc media.Location) (obj media.Object, fresh, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known, ok := r.objects[loc]
+	return known.object, ok && r.fresh(known), ok
+}
+
+// fresh reports whether a memory may still be used unasked; r.mu is held.
+func (r *Remembered) fresh(m memory) bool { return !m.at.IsZero() && r.now().Sub(m.at) < r.recheck }
 
 // Stat answers from memory, or asks once for all who want to know.
 func (r *Remembered) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
@@ -53,7 +91,8 @@ func (r *Remembered) Stat(ctx context.Context, loc media.Location) (media.Object
 		r.mu.Unlock()
 		return media.Object{}, media.Faultf(media.Unavailable, "origin: stat", "the gateway is closing")
 	}
-	if ok && r.now().Sub(known.at) < r.recheck {
+	fresh := ok && r.fresh(known)
+	if fresh && r.now().Sub(known.at) < r.recheck/2 || ok && !known.away.IsZero() && r.now().Sub(known.away) < min(awayFor, r.recheck) {
 		r.mu.Unlock()
 		return known.object, nil
 	}
@@ -65,21 +104,38 @@ func (r *Remembered) Stat(ctx context.Context, loc media.Location) (media.Object
 		return r.ask(loc)
 	})
 	r.asking.Done()
+	if fresh {
+		return known.object, nil // asked ahead, so that nobody who watches has to wait
+	}
+	var enough <-chan time.Time
+	if ok {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		enough = timer.C
+	}
 	select {
 	case <-ctx.Done():
 		return media.Object{}, media.Fault(media.KindOf(ctx.Err()), "origin: stat", ctx.Err())
+	case <-enough:
+		return known.object, nil
 	case a := <-answer:
 		if a.Err == nil {
 			return a.Val.(media.Object), nil
 		}
-		switch media.KindOf(a.Err) {
-		case media.Unavailable, media.Timeout, media.Quota:
-			if ok {
-				return known.object, nil
-			}
+		if ok && away(a.Err) {
+			return known.object, nil
 		}
 		return media.Object{}, a.Err
 	}
+}
+
+// away tells faults of reaching an origin from its answers.
+func away(err error) bool {
+	switch media.KindOf(err) {
+	case media.Unavailable, media.Timeout, media.Quota:
+		return true
+	}
+	return false
 }
 
 func (r *Remembered) ask(loc media.Location) (media.Object, error) {
@@ -88,17 +144,49 @@ func (r *Remembered) ask(loc media.Location) (media.Object, error) {
 	began := r.now()
 	obj, err := r.next.Stat(ctx, loc)
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	known, had := r.objects[loc]
+	news := false
 	switch kind := media.KindOf(err); {
 	case err == nil:
 		if len(r.objects) >= rememberRoom {
 			clear(r.objects)
 		}
-		r.objects[loc] = memory{obj, began}
+		r.objects[loc] = memory{object: obj, at: began}
+		news = !had || known.object != obj
 	case kind == media.NotFound, kind == media.Denied:
 		delete(r.objects, loc)
+		news = had
+	case had && away(err):
+		known.away = r.now()
+		r.objects[loc] = known
+	}
+	r.mu.Unlock()
+	if news && r.kept != nil {
+		r.writeDown(loc, obj, err == nil)
 	}
 	return obj, err
+}
+
+// writeDown keeps what is new. It is nobody's business but the next run's when it
+// cannot be kept.
+func (r *Remembered) writeDown(loc media.Location, obj media.Object, there bool) {
+	line := &obj
+	if !there {
+		line = nil
+	}
+	if err := r.kept.note(loc, line, r.all); err != nil {
+		r.log.Warn("what is known of a lesson's file could not be written down", slog.Any("error", err))
+	}
+}
+
+func (r *Remembered) all() map[media.Location]media.Object {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make(map[media.Location]media.Object, len(r.objects))
+	for loc, m := range r.objects {
+		all[loc] = m.object
+	}
+	return all
 }
 
 // Forget makes the next Stat ask: somebody has found the object changed.
@@ -115,5 +203,8 @@ func (r *Remembered) Close() error {
 	r.mu.Unlock()
 	r.cancel()
 	r.asking.Wait()
+	if r.kept != nil {
+		return r.kept.close()
+	}
 	return nil
 }
