@@ -186,7 +186,15 @@ func positive(s string) (int64, bool) {
 
 // The refusals of tokens, in simplejwt's words.
 
-func invalid() *media.Refusal   { return tokenRefusal("Token is invalid") }
+func invalid() *media.Refusal { return tokenRefusal("Token is invalid") }
+
+// forged is what nobody we believe has signed.
+func forged() *media.Refusal {
+	r := invalid()
+	r.Forged = true
+	return r
+}
+
 func expired() *media.Refusal   { return tokenRefusal("Token is expired") }
 func wrongType() *media.Refusal { return tokenRefusal("Token has wrong type") }
 

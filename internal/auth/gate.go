@@ -87,7 +87,7 @@ func (g *Gate) authenticate(ctx context.Context, tok media.Token) (media.Viewer,
 // verify remembers what it has verified; time and keys are looked at every time.
 func (g *Gate) verify(ctx context.Context, token string) (Claims, error) {
 	if len(token) > maxTokenBytes {
-		return Claims{}, invalid()
+		return Claims{}, forged()
 	}
 	digest := digestOf(token)
 	if claims, ok := g.verified.get(digest); ok && g.verifier.current(claims, g.now()) {

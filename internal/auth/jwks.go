@@ -226,7 +226,7 @@ func (j *jwks) find(ctx context.Context, kid string) (*keySet, error) {
 	case set == nil:
 		return nil, &media.Error{Kind: media.Unavailable, Op: "auth: keys of tokens", RetryAfter: jwksTimeout}
 	case !set.knows(kid):
-		return nil, invalid()
+		return nil, forged()
 	}
 	return set, nil
 }

@@ -65,7 +65,7 @@ func (v *Verifier) Stop() {
 func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 	t, ok := parseCompact(token)
 	if !ok {
-		return Claims{}, invalid()
+		return Claims{}, forged()
 	}
 	// The header is not verified yet. It can only choose between two ways of
 	// being refused: neither key signs what the other way accepts.
@@ -77,7 +77,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 
 func (v *Verifier) verifyPlayback(t compact, key playbackKey) (Claims, error) {
 	if t.alg != jwt.SigningMethodHS256.Alg() || jwt.SigningMethodHS256.Verify(t.signed, t.signature, key.secret) != nil {
-		return Claims{}, invalid()
+		return Claims{}, forged()
 	}
 	payload, err := base64url.DecodeString(t.payload)
 	if err != nil {
@@ -113,20 +113,20 @@ func (v *Verifier) verifyAccess(ctx context.Context, t compact) (Claims, error) 
 func (v *Verifier) signedByPlatform(ctx context.Context, t compact) (generation uint64, err error) {
 	if t.alg == jwt.SigningMethodHS256.Alg() {
 		if v.secret == nil || jwt.SigningMethodHS256.Verify(t.signed, t.signature, v.secret) != nil {
-			return 0, invalid()
+			return 0, forged()
 		}
 		return 0, nil
 	}
 	method, ok := publicMethod(t.alg)
 	if !ok || v.jwks == nil {
-		return 0, invalid()
+		return 0, forged()
 	}
 	keys, err := v.jwks.find(ctx, t.kid)
 	if err != nil {
 		return 0, err
 	}
 	if !keys.verify(method, t) {
-		return 0, invalid()
+		return 0, forged()
 	}
 	return keys.generation, nil
 }

@@ -46,6 +46,8 @@ type Refusal struct {
 	Detail string
 	// Messages go with token_not_valid only.
 	Messages []TokenMessage
+	// Forged: the token was not signed by anybody we believe, so that it may be a guess.
+	Forged bool
 	// RetryAfter is when to come back; 0 = it will not help.
 	RetryAfter time.Duration
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 type note struct {
 	began     time.Time
 	id        string
-	client    string
+	client    netip.Addr
 	method    string
 	route     string
 	recording int64
@@ -40,7 +41,7 @@ func (s *Server) newNote(c *fasthttp.RequestCtx) note {
 	peer := peerAddress(c.RemoteAddr())
 	n := note{
 		began:  s.now(),
-		client: peer.String(),
+		client: peer,
 		method: harmless(string(c.Method()), 16),
 	}
 	if trustedAddress(peer, s.cfg.TrustedProxies) {
@@ -48,7 +49,7 @@ func (s *Server) newNote(c *fasthttp.RequestCtx) note {
 		for _, line := range c.Request.Header.PeekAll("X-Forwarded-For") {
 			lines = append(lines, string(line))
 		}
-		n.client = clientAddress(peer, strings.Join(lines, ","), s.cfg.TrustedProxies).String()
+		n.client = clientAddress(peer, strings.Join(lines, ","), s.cfg.TrustedProxies)
 		n.id = harmless(string(c.Request.Header.Peek("X-Request-Id")), 64)
 	}
 	if n.id == "" {
@@ -63,7 +64,7 @@ func (s *Server) newNote(c *fasthttp.RequestCtx) note {
 func (s *Server) record(n *note) {
 	attrs := make([]slog.Attr, 0, 20)
 	attrs = append(attrs,
-		slog.String("request_id", n.id), slog.String("client", n.client),
+		slog.String("request_id", n.id), slog.String("client", n.client.String()),
 		slog.String("method", n.method), slog.String("route", n.route),
 		slog.Int("status", n.status), slog.String("outcome", n.outcome),
 		slog.Int64("bytes", n.bytes), slog.Float64("duration_ms", inMillis(s.now().Sub(n.began))))

@@ -18,6 +18,10 @@ type LimitConfig struct {
 	StreamsPerUser int `name:"streams-per-user" default:"8" help:"Concurrent streams of one user on this gateway; 0 = no limit."`
 	// StreamRate in bytes per second and stream, burst one second; 0 = no limit.
 	StreamRate media.Size `name:"stream-rate" default:"0" help:"Bytes per second of one stream, burst one second (size); 0 = no limit."`
+	// AuthFailures is how many forged tokens of one client address a minute are
+	// answered as such; beyond it 429. Valid tokens pass whatever else comes from the
+	// address. 0 = no brake.
+	AuthFailures int `name:"auth-failures" default:"100" help:"Forged tokens from one client address (IPv6: /64) a minute before they are answered 429 instead of 401; valid tokens always pass; 0 = no limit."`
 	// Streams is how many streams all users together may have open; beyond it
 	// 503 overloaded keeps those that play from being slowed by those that come.
 	Streams int `name:"streams" default:"10000" help:"Concurrent streams on this gateway; over it 503 overloaded."`
@@ -56,7 +60,7 @@ type Config struct {
 // DefaultConfig is what the commands start from.
 func DefaultConfig() Config {
 	return Config{
-		Limit: LimitConfig{PlaybacksPerHour: 200, StreamsPerUser: 8, Streams: 10000},
+		Limit: LimitConfig{PlaybacksPerHour: 200, StreamsPerUser: 8, AuthFailures: 100, Streams: 10000},
 
 		DirectStreamThreshold: 100 << 20,
 
@@ -74,8 +78,8 @@ func (c Config) Validate() error {
 	if c.DirectStreamThreshold < 0 {
 		return fmt.Errorf("direct-stream-threshold cannot be negative")
 	}
-	if c.Limit.StreamsPerUser < 0 || c.Limit.Streams < 1 || c.Limit.StreamRate < 0 || c.Limit.PlaybacksPerHour < 0 {
-		return fmt.Errorf("limit-streams must be at least 1; limit-streams-per-user, limit-playbacks-per-hour and limit-stream-rate cannot be negative")
+	if c.Limit.StreamsPerUser < 0 || c.Limit.Streams < 1 || c.Limit.StreamRate < 0 || c.Limit.PlaybacksPerHour < 0 || c.Limit.AuthFailures < 0 {
+		return fmt.Errorf("limit-streams must be at least 1; limit-streams-per-user, limit-playbacks-per-hour, limit-auth-failures and limit-stream-rate cannot be negative")
 	}
 	for _, o := range c.CORS.Origins {
 		if err := validOrigin(o); err != nil {

@@ -158,7 +158,7 @@ func (x *exchange) authenticate() error {
 	began := x.s.now()
 	defer func() { x.note.auth = x.s.now().Sub(began) }()
 	err := x.wait(func(ctx context.Context) (err error) {
-		x.viewer, err = x.s.gate.Authenticate(ctx, x.ask.token)
+		x.viewer, err = x.s.authenticate(ctx, x.note.client, x.ask.token)
 		return err
 	})
 	x.ask.token = media.Token{} // no longer needed, and a secret

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// clientAddress finds who asks, for the log: the peer, or, where the peer is a
+// clientAddress finds who asks, for the log and the brake: the peer, or, where the peer is a
 // trusted proxy, the rightmost address of X-Forwarded-For that is not one.
 // Everything left of that address was written by somebody we do not trust.
 // An element that is no address ends the walk at the last proxy that was one.

@@ -15,6 +15,7 @@ const (
 	limitStreams        = "streams"
 	limitStreamsPerUser = "streams_per_user"
 	limitPlaybacks      = "playbacks_per_hour"
+	limitFailures       = "failed_authentication"
 )
 
 type metrics struct {
@@ -53,7 +54,7 @@ func newMetrics(reg prometheus.Registerer, active func() int) (*metrics, error) 
 			return nil, fmt.Errorf("proxy metrics: %w", err)
 		}
 	}
-	for _, limit := range []string{limitStreams, limitStreamsPerUser, limitPlaybacks} {
+	for _, limit := range []string{limitStreams, limitStreamsPerUser, limitPlaybacks, limitFailures} {
 		m.limited.WithLabelValues(limit)
 	}
 	for _, src := range []media.Source{media.SourceCache, media.SourceOrigin} {

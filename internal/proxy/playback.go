@@ -126,7 +126,7 @@ func (p *playback) authenticate(ctx context.Context, req *fasthttp.Request) erro
 	if bad != nil {
 		return bad
 	}
-	viewer, err := p.s.gate.Authenticate(ctx, token)
+	viewer, err := p.s.authenticate(ctx, p.note.client, token)
 	if err != nil {
 		return err
 	}

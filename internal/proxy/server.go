@@ -75,6 +75,7 @@ type Server struct {
 	metrics  *metrics
 	streams  admission
 	users    *userSlots
+	brake    *brake
 	running  running
 	conns    *connTable
 	fast     *fasthttp.Server
@@ -129,6 +130,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		grants: deps.Grants, starts: deps.Starts, captions: deps.Captions,
 		streams: admission{limit: int64(cfg.Limit.Streams)},
 		users:   newUserSlots(cfg.Limit.StreamsPerUser),
+		brake:   newBrake(cfg.Limit.AuthFailures),
 		running: running{set: map[*exchange]struct{}{}},
 		conns:   newConnTable(),
 		stopped: make(chan struct{}),
