@@ -47,7 +47,12 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	version, commit := config.Version()
 	metrics := telemetry.NewRegistry(version, commit)
 
-	store, directory, err := s.openCatalog(ctx, metrics)
+	cfg, err := proxyConfig(settings)
+	if err != nil {
+		return nil, err
+	}
+	changed := make(chan struct{}, 1)
+	store, directory, err := s.openCatalog(ctx, metrics, staleness(settings, cfg), changed)
 	if err != nil {
 		return nil, err
 	}
@@ -79,15 +84,13 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	remembered := origin.Remember(origins, settings.Origin.Recheck, time.Now)
 	s.onClose(remembered.Close)
 
-	cfg, err := proxyConfig(settings)
-	if err != nil {
-		return nil, err
-	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
 		Gate:     gate,
 		API:      s.api(gate, store),
 		Grants:   minter,
+		Starts:   auth.NewStarts(settings.Limit.PlaybacksPerHour, store, directory.Away, log, time.Now),
 		Captions: store,
+		Changed:  changed,
 		Origins:  remembered,
 		Store:    shelves{direct: map[string]opener{media.ProviderLocal: openerFunc(files.Reader)}, cached: chunks},
 		Pages:    pages(),
@@ -107,8 +110,9 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	return s, nil
 }
 
-// openCatalog opens the database, and the cache of facts in front of it.
-func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry) (*catalog.Store, *catalog.Cached, error) {
+// openCatalog opens the database, and the cache of facts in front of it, no older
+// than maxStaleness. changed gets a value when the facts were dropped.
+func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry, maxStaleness time.Duration, changed chan<- struct{}) (*catalog.Store, *catalog.Cached, error) {
 	store, err := catalog.Open(ctx, s.settings.DatabaseURL, s.log)
 	if err != nil {
 		return nil, nil, err
@@ -125,7 +129,7 @@ func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry)
 		s.log.Warn("the database cannot be reached yet", slog.Any("error", err))
 	}
 	cached, err := catalog.NewCached(store, catalog.CachedConfig{
-		MaxStaleness: s.settings.Auth.MaxStaleness,
+		MaxStaleness: maxStaleness,
 		OutageGrace:  s.settings.Auth.OutageGrace,
 	}, s.log, metrics)
 	if err != nil {
@@ -138,7 +142,14 @@ func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := store.Listen(listening, cached.Drop); err != nil && !errors.Is(err, context.Canceled) {
+		drop := func() {
+			cached.Drop()
+			select {
+			case changed <- struct{}{}:
+			default: // a round that has not begun yet sees this change too
+			}
+		}
+		if err := store.Listen(listening, drop); err != nil && !errors.Is(err, context.Canceled) {
 			s.log.Error("changes of the catalog are no longer announced", slog.Any("error", err))
 		}
 	}()
@@ -182,7 +193,21 @@ func proxyConfig(s *config.Settings) (proxy.Config, error) {
 		return cfg, err
 	}
 	cfg.TrustedProxies = prefixes
+	cfg.Recheck = min(max(s.Auth.MaxStaleness/2, shortestRecheck), cfg.Recheck)
 	return cfg, nil
+}
+
+const (
+	// shortestRecheck keeps a setting of 0 from asking without pause.
+	shortestRecheck = 100 * time.Millisecond
+	// recheckTime is allowed for one round of looking at the running streams.
+	recheckTime = 100 * time.Millisecond
+)
+
+// staleness is how old a fact may be so that a running stream, which is looked at
+// every Recheck, is cut within AUTH_MAX_STALENESS of the change.
+func staleness(s *config.Settings, cfg proxy.Config) time.Duration {
+	return max(0, s.Auth.MaxStaleness-cfg.Recheck-recheckTime)
 }
 
 // pages hands the embedded pages to the proxy.

@@ -2,7 +2,10 @@ package catalog
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,7 +24,20 @@ const (
 	// listenProbe is how long silence is believed. A peer that vanished without a
 	// word is noticed only by asking.
 	listenProbe = 30 * time.Second
+	// listenTest is how long an announcement of our own may take to come back. On
+	// a busy machine it takes milliseconds; through a pooler it never comes.
+	listenTest = 3 * time.Second
+	// listenDeaf is how long to wait with the next try where announcements do not
+	// come through.
+	listenDeaf = time.Minute
+	// testPayload begins what is announced only to see whether it comes back.
+	testPayload = "lectern test "
+	// lookAtSQLite is how often SQLite's count of changes is looked at.
+	lookAtSQLite = 200 * time.Millisecond
 )
+
+// errDeaf is a connection that LISTENs and hears nothing.
+var errDeaf = errors.New("announcements do not come through: is there a transaction-mode pooler in between?")
 
 // Listen calls changed whenever a change of the catalog is announced, until ctx
 // ends, and then returns nil. It keeps one connection of its own and makes it
@@ -29,23 +45,25 @@ const (
 // something may have been missed. changed is called by one goroutine at a time
 // and must not block.
 //
-// On SQLite there is nobody to announce anything: Listen only waits. Behind a
-// transaction-mode pooler no announcement arrives, and facts are as fresh as
-// their staleness allows.
+// Behind a transaction-mode pooler no announcement arrives. Listen notices by one
+// of its own, says so, and tries again every minute; meanwhile facts are as
+// fresh as their staleness allows.
+//
+// On SQLite there is nobody to announce anything, but triggers count the changes,
+// whichever process makes them, and Listen looks at the number five times a second.
 func (s *Store) Listen(ctx context.Context, changed func()) error {
 	if s.dialect == sqlite {
-		<-ctx.Done()
+		s.watchSQLite(ctx, changed)
 		return nil
 	}
 	wait, away := listenBackoff, false
 	for ctx.Err() == nil {
-		err := s.listenOnce(ctx, func() {
+		err := s.listenOnce(ctx, changed, func() {
 			if away {
 				s.log.Info("catalog: listening for changes again")
 			}
 			wait, away = listenBackoff, false
-			changed()
-		}, changed)
+		})
 		if ctx.Err() != nil {
 			break
 		}
@@ -53,6 +71,9 @@ func (s *Store) Listen(ctx context.Context, changed func()) error {
 			s.log.Warn("catalog: not listening for changes, they take effect later until this is over",
 				slog.Any("error", fault(ctx, "catalog: listen", err)))
 			away = true
+		}
+		if errors.Is(err, errDeaf) {
+			wait = listenDeaf
 		}
 		select {
 		case <-ctx.Done():
@@ -63,8 +84,9 @@ func (s *Store) Listen(ctx context.Context, changed func()) error {
 	return nil
 }
 
-// listenOnce connects and listens until the connection or ctx ends.
-func (s *Store) listenOnce(ctx context.Context, connected, changed func()) error {
+// listenOnce connects and listens until the connection or ctx ends. heard is
+// called once announcements are known to come through.
+func (s *Store) listenOnce(ctx context.Context, changed, heard func()) error {
 	dialing, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(dialing, s.listener.Copy())
@@ -81,12 +103,17 @@ func (s *Store) listenOnce(ctx context.Context, connected, changed func()) error
 	if _, err := conn.Exec(dialing, "LISTEN "+Channel); err != nil {
 		return err
 	}
-	connected()
+	changed()
+	if err := s.testListening(ctx, conn, changed); err != nil {
+		return err
+	}
+	heard()
 	for {
 		waiting, cancel := context.WithTimeout(ctx, listenProbe)
-		_, err := conn.WaitForNotification(waiting)
+		n, err := conn.WaitForNotification(waiting)
 		cancel()
 		switch {
+		case err == nil && strings.HasPrefix(n.Payload, testPayload): // another gateway's
 		case err == nil:
 			changed()
 		case ctx.Err() != nil:
@@ -101,9 +128,64 @@ func (s *Store) listenOnce(ctx context.Context, connected, changed func()) error
 	}
 }
 
+// testListening announces something on another connection and waits for it. A
+// pooler hands the LISTEN to a server connection that is then somebody else's.
+func (s *Store) testListening(ctx context.Context, conn *pgx.Conn, changed func()) error {
+	waiting, cancel := context.WithTimeout(ctx, listenTest)
+	defer cancel()
+	mine := testPayload + rand.Text()
+	if err := s.exec(waiting, s.db, `SELECT pg_notify($1, $2)`, Channel, mine); err != nil {
+		return err
+	}
+	for {
+		n, err := conn.WaitForNotification(waiting)
+		switch {
+		case err == nil && n.Payload == mine:
+			return nil
+		case err == nil:
+			changed()
+		case ctx.Err() == nil && waiting.Err() != nil:
+			// Where the pooler has put our LISTEN, it would stay.
+			quitting, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			if !conn.IsClosed() {
+				_, err = conn.Exec(quitting, "UNLISTEN "+Channel)
+				s.log.Debug("catalog: no longer listening in vain", slog.Any("error", err))
+			}
+			return errDeaf
+		default:
+			return err
+		}
+	}
+}
+
 // probe asks a silent connection for a sign of life.
 func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
 	asking, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	return conn.Ping(asking)
+}
+
+// watchSQLite calls changed when the number of changes is another than before,
+// and when it can be read again after it could not.
+func (s *Store) watchSQLite(ctx context.Context, changed func()) {
+	tick := time.NewTicker(lookAtSQLite)
+	defer tick.Stop()
+	known := int64(-1)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		n := int64(-1)
+		if err := s.lookup(ctx, "catalog: look for changes", `SELECT n FROM lectern_changes WHERE id = 1`, nil, &n); err != nil {
+			n = -1
+			s.log.Debug("catalog: looking for changes", slog.Any("error", err))
+		}
+		if n != known {
+			known = n
+			changed()
+		}
+	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 var versions = map[dialect][]string{
-	sqlite:   {"0001_lectern", "0002_catalog_standalone", "0004_syncer", "0007_playback"},
+	sqlite:   {"0001_lectern", "0002_catalog_standalone", "0004_syncer", "0007_playback", "0008_changes_standalone"},
 	postgres: {"0001_lectern", "0002_catalog_standalone", "0003_notify_standalone", "0004_syncer", "0007_playback"},
 }
 

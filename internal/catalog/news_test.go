@@ -2,8 +2,11 @@ package catalog
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -136,13 +139,72 @@ func TestListenComesBack(t *testing.T) {
 	heard(t, news, "the connection after it was cut")
 }
 
-func TestListenWhereNobodyTells(t *testing.T) {
-	news := listen(t, openSQLiteStore(t))
-	select {
-	case <-news:
-		t.Error("news from SQLite")
-	case <-time.After(10 * time.Millisecond):
+// TestListenOnSQLite: another process changes the file.
+func TestListenOnSQLite(t *testing.T) {
+	t.Parallel()
+	s := seeded(t, openSQLiteStore(t))
+	other := openStore(t, sameDatabase(t, s))
+	news := listen(t, s)
+	heard(t, news, "the beginning")
+	literal := strings.NewReplacer("now()", "'2026-11-20T10:00:00Z'")
+	for _, statement := range append(isNews, `DELETE FROM public.schedule_lessonrecording WHERE id = 3`) {
+		run(t, other, literal.Replace(statement))
+		heard(t, news, statement)
 	}
+	before := count(t, s, `SELECT n FROM lectern_changes`)
+	for _, statement := range isNoNews {
+		run(t, other, literal.Replace(statement))
+	}
+	if after := count(t, s, `SELECT n FROM lectern_changes`); after != before {
+		t.Errorf("%d changes counted where there are none", after-before)
+	}
+}
+
+// TestListenBehindAPooler: it is noticed that nothing comes through, nothing is
+// left listening on the pooler's connections, and look-ups work all the same.
+func TestListenBehindAPooler(t *testing.T) {
+	t.Parallel()
+	server := pgtest.StartServer(t)
+	direct := server.Database(t)
+	pgtest.Load(t, direct, platformSQL)
+	var said lines
+	s, err := Open(t.Context(), pgtest.Pooler(t, direct), slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	migrated(t, s)
+	news := listen(t, s)
+	heard(t, news, "the connection")
+	deadline := time.Now().Add(30 * time.Second)
+	for !strings.Contains(said.String(), "transaction-mode pooler") {
+		if time.Now().After(deadline) {
+			t.Fatalf("that nothing comes through was not noticed: %s", said.String())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	checkUser(t, s)
+	checkRecording(t, s)
+	checkMembership(t, s)
+	checkStartsTogether(t, s)
+}
+
+// lines collects a log. Safe for concurrent use.
+type lines struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // TestNotifyLeavesThePlatformFree: its later migrations can change and drop the

@@ -15,23 +15,36 @@ import (
 // from holding up the others.
 const recheckWorkers = 16
 
+// recheckRest is the least time between two rounds: a flood of changes is looked
+// at ten times a second, not without pause.
+const recheckRest = 100 * time.Millisecond
+
 // recheckAccess looks again at the access of every running stream, every
-// Config.Recheck until ctx ends, and cuts those whose viewer may no longer
-// watch. It does so from the side, not between two pieces: a slow client spends
-// seconds in one piece, and a paused one a minute.
+// Config.Recheck and whenever something has changed, until ctx ends, and cuts
+// those whose viewer may no longer watch. It does so from the side, not between
+// two pieces: a slow client spends seconds in one piece, and a paused one a minute.
 func (s *Server) recheckAccess(ctx context.Context) {
 	tick := time.NewTicker(s.cfg.Recheck)
 	defer tick.Stop()
+	rest := time.NewTimer(0)
+	defer rest.Stop()
 	var streams []*exchange
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-rest.C:
+		}
+		select {
+		case <-ctx.Done():
+			return
 		case <-tick.C:
+		case <-s.changed:
 		}
 		clear(streams)
 		streams = s.running.appendTo(streams[:0], func(x *exchange) bool { return x.streaming.Load() })
 		s.recheckAll(ctx, streams)
+		rest.Reset(min(recheckRest, s.cfg.Recheck))
 	}
 }
 

@@ -44,6 +44,9 @@ type forgetter interface{ Forget(loc media.Location) }
 // Deps is what the server needs of the house. Log, Metrics and Now may be nil.
 // Without Grants there is no playback/, without Starts no limit of starts, and
 // without Captions there are none. Without API only streams and pages are served.
+// Changed, which may be nil too, tells by a value
+// that somebody may have lost access: running streams are then looked at at once
+// and not only at every Config.Recheck.
 type Deps struct {
 	Gate     Gate
 	API      *API
@@ -52,6 +55,7 @@ type Deps struct {
 	Grants   Grants
 	Starts   Starts
 	Captions Captions
+	Changed  <-chan struct{}
 	Pages    []Page
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
@@ -69,6 +73,7 @@ type Server struct {
 	grants   Grants
 	starts   Starts
 	captions Captions
+	changed  <-chan struct{}
 	log      *slog.Logger
 	now      func() time.Time
 	routes   []route
@@ -127,7 +132,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, gate: deps.Gate, api: deps.API, origins: deps.Origins, store: deps.Store, log: deps.Log, now: deps.Now,
-		grants: deps.Grants, starts: deps.Starts, captions: deps.Captions,
+		grants: deps.Grants, starts: deps.Starts, captions: deps.Captions, changed: deps.Changed,
 		streams: admission{limit: int64(cfg.Limit.Streams)},
 		users:   newUserSlots(cfg.Limit.StreamsPerUser),
 		brake:   newBrake(cfg.Limit.AuthFailures),
