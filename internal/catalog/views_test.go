@@ -1,0 +1,190 @@
+package catalog
+
+import (
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/pgtest"
+)
+
+func TestViews(t *testing.T) {
+	for _, h := range homes {
+		t.Run(h.name, func(t *testing.T) {
+			s := h.open(t)
+			t.Run("once in thirty minutes", func(t *testing.T) { checkViewsOnce(t, s) })
+			t.Run("two gateways", func(t *testing.T) { checkViewsTogether(t, s) })
+			t.Run("stop writes", func(t *testing.T) { checkViewsStop(t, s) })
+			t.Run("what is old goes", func(t *testing.T) { checkForget(t, s) })
+		})
+	}
+}
+
+// manualViews is a Views whose goroutine has been ended and whose clock is turned
+// by hand.
+func manualViews(s *Store, now *time.Time) *Views {
+	v := newViews(s, slog.New(slog.DiscardHandler), func() time.Time { return *now })
+	v.cancel()
+	<-v.done
+	return v
+}
+
+func viewsOf(t *testing.T, s *Store, id int64) int64 {
+	t.Helper()
+	return count(t, s, `SELECT views_count FROM public.schedule_lessonrecording WHERE id = $1`, id)
+}
+
+func updatedAt(t *testing.T, s *Store, id int64) string {
+	t.Helper()
+	var at stamp
+	if err := s.one(t.Context(), s.db, `SELECT updated_at FROM public.schedule_lessonrecording WHERE id = $1`, []any{id}, &at); err != nil {
+		t.Fatal(err)
+	}
+	return at.String()
+}
+
+func checkViewsOnce(t *testing.T, s *Store) {
+	now := noon
+	v := manualViews(s, &now)
+	before, touched := viewsOf(t, s, 2), updatedAt(t, s, 2)
+	see := func(user, want int64) {
+		t.Helper()
+		got, err := v.View(t.Context(), user, 2)
+		if err != nil || got != before+want {
+			t.Errorf("user %d: %d views, %v; want %d", user, got, err, before+want)
+		}
+	}
+	flush := func(want int64) {
+		t.Helper()
+		if err := v.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := viewsOf(t, s, 2); got != before+want {
+			t.Errorf("%d views written, want %d", got, before+want)
+		}
+	}
+	see(5, 1)
+	see(5, 1)
+	see(6, 2)
+	flush(2)
+	now = noon.Add(viewOnce - time.Millisecond)
+	see(5, 2)
+	flush(2)
+	now = noon.Add(viewOnce)
+	see(5, 3)
+	flush(3)
+	flush(3)
+	if got := updatedAt(t, s, 2); got != touched {
+		t.Errorf("updated_at is %s, was %s", got, touched)
+	}
+	if _, err := v.View(t.Context(), 5, 999999); media.KindOf(err) != media.NotFound {
+		t.Errorf("no such recording: %v", err)
+	}
+	// A recording that goes before the flush takes nobody else's view with it.
+	see(7, 4)
+	v.pending[viewKey{7, 999999}] = now.UnixMilli()
+	v.per[999999]++
+	flush(4)
+	if len(v.pending) != 0 || len(v.per) != 0 {
+		t.Errorf("left: %v, %v", v.pending, v.per)
+	}
+}
+
+// checkViewsTogether: the same users at two gateways, flushed at once.
+func checkViewsTogether(t *testing.T, s *Store) {
+	const users = 1200 // more than a statement takes
+	now := noon.Add(24 * time.Hour)
+	one, two := manualViews(s, &now), manualViews(openStore(t, sameDatabase(t, s)), &now)
+	before, other := viewsOf(t, s, 2), viewsOf(t, s, 6)
+	for user := range int64(users) {
+		for _, v := range []*Views{one, two} {
+			v.pending[viewKey{user, 2}] = now.UnixMilli() // as if neither had seen the other's
+			v.pending[viewKey{user, 6}] = now.UnixMilli()
+			v.per[2]++
+			v.per[6]++
+		}
+	}
+	var wg sync.WaitGroup
+	for _, v := range []*Views{one, two} {
+		wg.Go(func() {
+			for try := 0; ; try++ {
+				err := v.Flush(t.Context())
+				if err == nil {
+					return
+				}
+				if media.KindOf(err) != media.Unavailable || try == 5 {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if a, b := viewsOf(t, s, 2)-before, viewsOf(t, s, 6)-other; a != users || b != users {
+		t.Errorf("%d and %d views of %d users", a, b, users)
+	}
+}
+
+func checkViewsStop(t *testing.T, s *Store) {
+	v := NewViews(s, slog.New(slog.DiscardHandler))
+	before := viewsOf(t, s, 7)
+	if _, err := v.View(t.Context(), 3, 7); err != nil {
+		t.Fatal(err)
+	}
+	v.Stop()
+	v.Stop()
+	if got := viewsOf(t, s, 7); got != before+1 {
+		t.Errorf("%d views, want %d", got, before+1)
+	}
+}
+
+func checkForget(t *testing.T, s *Store) {
+	now := noon.Add(48 * time.Hour)
+	v := manualViews(s, &now)
+	if _, err := s.CountStart(t.Context(), 70, 1, now.Add(-keepStarts), hour, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CountStart(t.Context(), 70, 1, now.Add(-hour), hour, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	run(t, s, `INSERT INTO lectern.lectern_views (user_id, recording_id, counted_ms) VALUES (70, 1, $1), (71, 1, $2)`,
+		now.Add(-viewOnce).UnixMilli(), now.UnixMilli())
+	if err := v.forget(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, s, `SELECT count(*) FROM lectern.lectern_starts WHERE user_id = 70`); n != 1 {
+		t.Errorf("%d starts are kept", n)
+	}
+	if n := count(t, s, `SELECT count(*) FROM lectern.lectern_views WHERE user_id IN (70, 71)`); n != 1 {
+		t.Errorf("%d views are kept", n)
+	}
+}
+
+// TestViewsOutliveAnOutage: what was counted before is written after.
+func TestViewsOutliveAnOutage(t *testing.T) {
+	t.Parallel()
+	server := pgtest.StartServer(t)
+	url := server.Database(t)
+	pgtest.Load(t, url, platformSQL)
+	s := migrated(t, openStore(t, url))
+	now := time.Now()
+	v := manualViews(s, &now)
+	before := viewsOf(t, s, 2)
+	if _, err := v.View(t.Context(), 5, 2); err != nil {
+		t.Fatal(err)
+	}
+	server.Stop(t)
+	if err := v.Flush(t.Context()); media.KindOf(err) != media.Unavailable {
+		t.Errorf("while away: %v", err)
+	}
+	if _, err := v.View(t.Context(), 6, 2); media.KindOf(err) != media.Unavailable {
+		t.Errorf("while away: %v", err)
+	}
+	server.Restart(t)
+	v.Stop()
+	if got := viewsOf(t, s, 2); got != before+1 {
+		t.Errorf("%d views, want %d", got, before+1)
+	}
+}
