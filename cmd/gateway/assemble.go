@@ -56,6 +56,8 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
+	views := catalog.NewViews(store, log)
+	s.onClose(func() error { views.Stop(); return nil })
 	verifier, err := auth.NewVerifier(settings.Auth, log, time.Now)
 	if err != nil {
 		return nil, err

@@ -109,22 +109,21 @@ func (v *Views) run(ctx context.Context) {
 	}
 }
 
-const selectViews = `
-SELECT r.views_count, EXISTS (SELECT 1 FROM lectern.lectern_views v
-                              WHERE v.user_id = $1 AND v.recording_id = $2 AND v.counted_ms > $3)
-FROM public.schedule_lessonrecording r WHERE r.id = $2`
+const selectSeen = `
+SELECT EXISTS (SELECT 1 FROM lectern.lectern_views
+               WHERE user_id = $1 AND recording_id = $2 AND counted_ms > $3)`
 
-// View counts a view, unless one of the same user and recording was counted within
-// thirty minutes, and gives the recording's views with it. Kind NotFound: there is
-// no such recording.
-func (v *Views) View(ctx context.Context, userID, recordingID int64) (views int64, err error) {
+// Count counts a view, unless one of the same user and recording was counted within
+// thirty minutes. pending is how many views of the recording the catalog does not
+// have yet, this one among them. Whether the recording exists is the caller's
+// question.
+func (v *Views) Count(ctx context.Context, userID, recordingID int64) (pending int64, err error) {
 	var (
-		written int64
-		seen    bool
-		key     = viewKey{userID, recordingID}
-		now     = v.now().UnixMilli()
+		seen bool
+		key  = viewKey{userID, recordingID}
+		now  = v.now().UnixMilli()
 	)
-	err = v.store.lookup(ctx, "catalog: view", selectViews, []any{userID, recordingID, now - viewOnce.Milliseconds()}, &written, &seen)
+	err = v.store.lookup(ctx, "catalog: count a view", selectSeen, []any{userID, recordingID, now - viewOnce.Milliseconds()}, &seen)
 	if err != nil {
 		return 0, err
 	}
@@ -134,7 +133,7 @@ func (v *Views) View(ctx context.Context, userID, recordingID int64) (views int6
 		v.pending[key] = now
 		v.per[recordingID]++
 	}
-	return written + v.per[recordingID], nil
+	return v.per[recordingID], nil
 }
 
 // Flush writes what was counted so far, all of it or nothing.

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -140,7 +141,7 @@ func (s *Server) apiServe(base string, a answers) func(*fasthttp.RequestCtx, not
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		began := s.now()
-		err := x.authenticate()
+		err := x.authenticate(n.client)
 		n.auth, n.user = s.now().Sub(began), x.viewer.User.ID
 		var out reply
 		if err == nil {
@@ -160,7 +161,7 @@ func (s *Server) apiServe(base string, a answers) func(*fasthttp.RequestCtx, not
 
 // authenticate takes a platform's token from the header and nothing else. What it
 // refuses, it refuses in the platform's words.
-func (x *call) authenticate() error {
+func (x *call) authenticate(client netip.Addr) error {
 	words := strings.Fields(string(x.c.Request.Header.Peek("Authorization")))
 	switch {
 	case len(words) == 0 || words[0] != "Bearer":
@@ -168,7 +169,7 @@ func (x *call) authenticate() error {
 	case len(words) != 2:
 		return &complaintError{complaint{status: statusUnauthorized, Detail: "Authorization header must contain two space-delimited values", Code: "bad_authorization_header"}}
 	}
-	v, err := x.s.gate.Authenticate(x.ctx, media.Token{Value: words[1], From: media.FromHeader})
+	v, err := x.s.authenticate(x.ctx, client, media.Token{Value: words[1], From: media.FromHeader})
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (s *Server) captionsFor(ctx context.Context, c *fasthttp.RequestCtx, n *not
 		return "", refusal
 	}
 	began := s.now()
-	viewer, err := s.gate.Authenticate(ctx, token)
+	viewer, err := s.authenticate(ctx, n.client, token)
 	n.auth, n.user = s.now().Sub(began), viewer.User.ID
 	if err != nil {
 		return "", err

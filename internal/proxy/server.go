@@ -44,9 +44,8 @@ type forgetter interface{ Forget(loc media.Location) }
 // Deps is what the server needs of the house. Log, Metrics and Now may be nil.
 // Without Grants there is no playback/, without Starts no limit of starts, and
 // without Captions there are none. Without API only streams and pages are served.
-// Changed, which may be nil too, tells by a value
-// that somebody may have lost access: running streams are then looked at at once
-// and not only at every Config.Recheck.
+// Changed, which may be nil too, tells by a value that somebody may have lost access:
+// running streams are then looked at at once, and not only at every Config.Recheck.
 type Deps struct {
 	Gate     Gate
 	API      *API
