@@ -4,7 +4,7 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help build demo test lint fuzz lessons clean
+.PHONY: help build demo test lint fuzz lessons bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 
 lessons: ## make the demo's lessons anew (needs ffmpeg)
 	./scripts/make-lessons.sh
+
+bench: ## compare with nginx, Varnish and rclone on this machine; QUICK=1 for a first look
+	go run ./bench $(if $(QUICK),-quick) $(BENCHFLAGS)
 
 clean: ## remove what build and demo leave
 	rm -rf bin

@@ -11,8 +11,12 @@ import (
 	"github.com/lectiospace/lectern/internal/emulator"
 )
 
-// step is how many bytes are sent between two looks at the clock.
-const step = 32 << 10
+// step is how many bytes are sent between two looks at the clock, wideStep where
+// there is nothing to look for.
+const (
+	step     = 32 << 10
+	wideStep = 256 << 10
+)
 
 func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, f File, content emulator.Content, faults Faults) {
 	size := content.Size()
@@ -67,9 +71,13 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, f File, cont
 // send writes [from, end) at the set rate, with the set accidents.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, content emulator.Content, from, end int64, faults Faults) {
 	began, sent := time.Now(), int64(0)
-	buf := make([]byte, step)
+	most := int64(step)
+	if faults.Rate == 0 && faults.StallAfter == 0 && faults.ResetAfter == 0 {
+		most = wideStep
+	}
+	buf := make([]byte, min(most, max(end-from, 0)))
 	for from < end {
-		n := min(step, end-from)
+		n := min(most, end-from)
 		if faults.StallAfter > 0 && sent >= faults.StallAfter {
 			<-r.Context().Done()
 			return

@@ -107,6 +107,13 @@ func (s *Server) SetDefaults(f Faults) {
 	s.faults = f
 }
 
+// Defaults tells the faults of requests now.
+func (s *Server) Defaults() Faults {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.faults
+}
+
 // Stats tells what was asked for so far.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()

@@ -1,0 +1,90 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/bench/content"
+)
+
+// serve is a server of c by net/http, with what is asked of it changed by spoil.
+func serve(t *testing.T, c *content.Content, spoil func(w http.ResponseWriter, r *http.Request) bool) Target {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if spoil != nil && spoil(w, r) {
+			return
+		}
+		w.Header().Set("Content-Type", "video/mp4")
+		http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(c, 0, c.Size()))
+	}))
+	t.Cleanup(s.Close)
+	return Target{Addr: strings.TrimPrefix(s.URL, "http://"), Path: "/lesson", Content: c}
+}
+
+func TestReadsWhatIsServed(t *testing.T) {
+	ctx := context.Background()
+	target := serve(t, content.New(12<<20, 1), nil)
+	if err := Verify(ctx, target); err != nil {
+		t.Error(err)
+	}
+	r, err := Random(ctx, target, 4, 64<<10, 100*time.Millisecond)
+	if err != nil || r.Requests == 0 || r.Bytes != r.Requests*(64<<10) || int64(len(r.First)) != r.Requests {
+		t.Errorf("%d requests, %d bytes, %v", r.Requests, r.Bytes, err)
+	}
+	if r, err = Crowd(ctx, target, 5, 10*time.Millisecond); err != nil || r.Bytes != 5*12<<20 || len(r.First) != 5 {
+		t.Errorf("a crowd read %d bytes: %v", r.Bytes, err)
+	}
+	if r, err = Seek(ctx, target, 0, 5<<20+1, 1<<20); err != nil || r.Bytes != 1<<20 {
+		t.Errorf("a seek read %d bytes: %v", r.Bytes, err)
+	}
+	viewers, err := StartViewers(ctx, target, 10, 500_000, time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen, err := viewers.Stop(); err != nil || len(seen.First) != 10 {
+		t.Errorf("%d of 10 viewers saw something: %v", len(seen.First), err)
+	}
+}
+
+// TestSeesWhatIsWrong makes sure that no wrong byte, length or status passes.
+func TestSeesWhatIsWrong(t *testing.T) {
+	c := content.New(12<<20, 1)
+	for name, spoil := range map[string]func(w http.ResponseWriter, r *http.Request) bool{
+		"other bytes": func(w http.ResponseWriter, r *http.Request) bool {
+			http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(content.New(c.Size(), 2), 0, c.Size()))
+			return true
+		},
+		"bytes from elsewhere": func(w http.ResponseWriter, r *http.Request) bool {
+			shifted := io.MultiReader(bytes.NewReader([]byte{0}), io.NewSectionReader(c, 0, c.Size()-1))
+			data, _ := io.ReadAll(shifted)
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+			return true
+		},
+		"the whole": func(w http.ResponseWriter, r *http.Request) bool {
+			r.Header.Del("Range")
+			return false
+		},
+		"another size": func(w http.ResponseWriter, r *http.Request) bool {
+			http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(c, 0, c.Size()-1))
+			return true
+		},
+		"a short body": func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Content-Length", "65536")
+			w.Header().Set("Content-Range", "bytes 0-65535/12582912")
+			w.WriteHeader(http.StatusPartialContent)
+			return true
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := Verify(context.Background(), serve(t, c, spoil)); err == nil {
+				t.Error("nothing was noticed")
+			}
+		})
+	}
+}

@@ -1,0 +1,70 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Result is what a run has measured.
+type Result struct {
+	Requests int64
+	Bytes    int64
+	Elapsed  time.Duration
+	First    []time.Duration // to each answer's first byte
+}
+
+// Random keeps conns connections busy with ranges of length bytes at random
+// multiples of length, for as long as it is told. Every byte is compared; the
+// first error ends everything.
+func Random(ctx context.Context, t Target, conns int, length int64, runFor time.Duration) (Result, error) {
+	slots := t.Content.Size() / length
+	if slots < 1 {
+		return Result{}, fmt.Errorf("a file of %d bytes has no range of %d", t.Content.Size(), length)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var mu sync.Mutex
+	var total Result
+	var workers sync.WaitGroup
+	began := time.Now()
+	end := began.Add(runFor)
+	for i := range conns {
+		workers.Go(func() {
+			part, err := randomOn(ctx, t, i, slots, length, end)
+			if err != nil {
+				cancel(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			total.Requests += part.Requests
+			total.Bytes += part.Bytes
+			total.First = append(total.First, part.First...)
+		})
+	}
+	workers.Wait()
+	total.Elapsed = time.Since(began)
+	return total, context.Cause(ctx)
+}
+
+func randomOn(ctx context.Context, t Target, viewer int, slots, length int64, end time.Time) (Result, error) {
+	c, err := Dial(ctx, t.Addr)
+	if err != nil {
+		return Result{}, err
+	}
+	defer c.Close()
+	var r Result
+	for time.Now().Before(end) && ctx.Err() == nil {
+		first, err := c.Get(t, viewer, rand.Int64N(slots)*length, length)
+		if err != nil {
+			return r, err
+		}
+		r.Requests++
+		r.Bytes += length
+		r.First = append(r.First, first)
+	}
+	return r, nil
+}

@@ -1,0 +1,154 @@
+// Command bench compares the gateway with what people use instead of it, on this
+// machine, and writes bench/report. See bench/NOTES.md.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"time"
+
+	"github.com/lectiospace/lectern/bench/content"
+	"github.com/lectiospace/lectern/bench/peers"
+	"github.com/lectiospace/lectern/bench/results"
+	"github.com/lectiospace/lectern/bench/workloads"
+)
+
+// students is how many people watch; each sends a token of their own.
+const students = 64
+
+type options struct {
+	quick     bool
+	only      *regexp.Regexp // workloads
+	against   *regexp.Regexp // peers
+	rounds    int
+	tools     string
+	report    string
+	module    string
+	directory string
+}
+
+func main() {
+	log.SetFlags(0)
+	if len(os.Args) == 3 && os.Args[1] == peers.AuthServerCommand {
+		log.Fatal(peers.ServeAuth(os.Args[2]))
+	}
+	o, err := readOptions()
+	if err != nil {
+		log.Print(err)
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := o.run(ctx); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func readOptions() (o options, err error) {
+	flag.BoolVar(&o.quick, "quick", false, "two rounds, shorter: a direction in a few minutes")
+	only := flag.String("only", ".", "workloads to run, a regular expression of their names")
+	against := flag.String("peers", ".", "servers to run, a regular expression; those that ratios are held against always run")
+	flag.IntVar(&o.rounds, "rounds", 0, "rounds of every workload instead of its own number")
+	flag.StringVar(&o.module, "C", ".", "the module's folder")
+	flag.StringVar(&o.tools, "tools", "bench/.tools", "folder of the programs that are built, below the module's")
+	flag.StringVar(&o.report, "report", "bench/report", "folder of the report, below the module's")
+	flag.StringVar(&o.directory, "dir", os.TempDir(), "folder for the servers' files, some 10 GB, on the disk to be measured")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag; see -help", flag.Arg(0))
+	}
+	if o.only, err = regexp.Compile(*only); err != nil {
+		return o, fmt.Errorf("-only: %w", err)
+	}
+	if o.against, err = regexp.Compile(*against); err != nil {
+		return o, fmt.Errorf("-peers: %w", err)
+	}
+	return o, nil
+}
+
+func (o options) run(ctx context.Context) error {
+	began := time.Now()
+	if err := enoughFiles(); err != nil {
+		return err
+	}
+	below := func(path string) string {
+		if filepath.IsAbs(path) {
+			return path
+		}
+		return filepath.Join(o.module, path)
+	}
+	tools, err := peers.Install(ctx, below(o.tools), o.module, os.Stdout)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(o.directory, "lectern-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	people, err := peers.NewPeople(students)
+	if err != nil {
+		return err
+	}
+	bench := &workloads.Bench{Progress: os.Stdout, HotSize: o.hotSize(), Site: &peers.Site{
+		Dir: dir, Static: filepath.Join(dir, "static"), Tools: tools, People: people, CacheBytes: 16 << 30, MemoryBytes: 4 << 30,
+	}}
+	if err := os.Mkdir(bench.Site.Static, 0o755); err != nil {
+		return err
+	}
+	if err := peers.WriteStatic(bench.Site.Static, peers.Lesson{Name: "hot", Content: content.New(bench.HotSize, 1)}); err != nil {
+		return err
+	}
+	set := &results.Set{Machine: results.ThisMachine(ctx, o.module)}
+	set.Machine.Versions, set.Machine.Quick = tools.Versions(ctx), o.quick
+	for _, w := range o.plan() {
+		if err := bench.Run(ctx, w, set); err != nil {
+			return err
+		}
+	}
+	if o.only.MatchString(results.AuthPath) {
+		if err := workloads.Auth(ctx, o.module, max(5, o.rounds), set); err != nil {
+			set.Failures = append(set.Failures, results.Failure{Workload: results.AuthPath, Target: "gateway", Error: err.Error()})
+		}
+	}
+	if err := set.Write(below(o.report)); err != nil {
+		return err
+	}
+	for _, v := range set.Judge() {
+		if v.Measured {
+			fmt.Println(v)
+		}
+	}
+	fmt.Printf("\n%s written after %s\n", filepath.Join(below(o.report), "report.md"), time.Since(began).Round(time.Second))
+	return nil
+}
+
+// hotSize is the size of the cached file.
+func (o options) hotSize() int64 {
+	if o.quick {
+		return 512 << 20
+	}
+	return 1 << 30
+}
+
+// enoughFiles raises the limit of open files to what 5,000 viewers need, here
+// and, by inheritance, in the servers.
+func enoughFiles() error {
+	const needed = 12_000
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	if limit.Max < needed {
+		return fmt.Errorf("open files are limited to %d and %d are needed: raise it with ulimit -Hn", limit.Max, needed)
+	}
+	limit.Cur = limit.Max
+	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
+}

@@ -1,0 +1,49 @@
+package meter
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+func TestCountsAProcessAndItsChildren(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; cat >/dev/null & wait; read line")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { in.Close(); cmd.Wait() }()
+	mine, err := NewTree(os.Getpid()).Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := NewTree(cmd.Process.Pid).Usage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if theirs.RSS <= 0 || mine.RSS <= theirs.RSS {
+		t.Errorf("a child of %d bytes in a tree of %d", theirs.RSS, mine.RSS)
+	}
+	if none, err := NewTree(1 << 30).Usage(); err != nil || none != (Usage{}) {
+		t.Errorf("nobody uses %+v, %v", none, err)
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	s, err := parseStat([]byte("42 (a) b) S 7 1 1 0 -1 4194560 1 0 0 0 11 22 0 0 20 0 1 0 5 4096 33 18446744073709551615"))
+	if err != nil || s != (processStat{parent: 7, ticks: 33, pages: 33}) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := parseStat([]byte("42 (x) S 7")); err == nil {
+		t.Error("half a line is understood")
+	}
+}
+
+func TestSocketMemory(t *testing.T) {
+	if n, err := SocketMemory(); err != nil || n < 0 {
+		t.Error(n, err)
+	}
+}

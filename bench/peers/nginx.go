@@ -1,0 +1,168 @@
+package peers
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/lectiospace/lectern/bench/load"
+)
+
+// Auth is how nginx checks who is asking.
+type Auth string
+
+// The ways: not at all, by a subrequest per request, or by one whose answer is
+// kept for half a minute.
+const (
+	AuthNone   Auth = ""
+	AuthEach   Auth = "auth each"
+	AuthCached Auth = "auth cached"
+)
+
+// NginxStatic serves the lesson from a file.
+func NginxStatic(auth Auth) Starter {
+	name := label("nginx static", auth)
+	return Starter{Name: name, Start: func(ctx context.Context, site *Site) (*Peer, error) {
+		return startNginx(ctx, site, name, auth, fmt.Sprintf(`
+			root %s;
+			# One lookup of the file instead of one per request.
+			open_file_cache max=1000 inactive=60s;
+			open_file_cache_valid 60s;`, site.Static))
+	}}
+}
+
+// NginxSlice fetches from the origin in slices of a size, "1m" for one, and
+// keeps them.
+func NginxSlice(size string, auth Auth) Starter {
+	name := label("nginx slice "+size, auth)
+	return Starter{Name: name, Start: func(ctx context.Context, site *Site) (*Peer, error) {
+		return startNginx(ctx, site, name, auth, fmt.Sprintf(`
+			slice %s;
+			proxy_cache lessons;
+			proxy_cache_key $uri$slice_range;
+			proxy_cache_valid 200 206 1d;
+			proxy_cache_lock on;
+			proxy_cache_lock_timeout 60s;
+			proxy_set_header Range $slice_range;
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+			proxy_buffers 16 64k;
+			proxy_busy_buffers_size 128k;
+			proxy_pass http://origin/plain/;`, size))
+	}}
+}
+
+func label(name string, auth Auth) string {
+	if auth == AuthNone {
+		return name
+	}
+	return name + " + " + string(auth)
+}
+
+func startNginx(ctx context.Context, site *Site, name string, auth Auth, location string) (_ *Peer, err error) {
+	p := &Peer{Name: name}
+	defer func() {
+		if err != nil {
+			p.Stop()
+		}
+	}()
+	dir, err := p.folder(site)
+	if err != nil {
+		return nil, err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	authAddr := "127.0.0.1:9" // nobody's, where it is not asked
+	if auth != AuthNone {
+		if authAddr, err = p.startAuthServer(ctx, site, dir); err != nil {
+			return nil, err
+		}
+		location = "auth_request /auth;" + location
+	}
+	conf := fmt.Sprintf(nginxConf, nginxUser(), filepath.Join(dir, "pid"), filepath.Join(dir, "error.log"), dir, site.CacheBytes,
+		site.Origin.Addr(), authAddr, addr, location, nginxAuth[auth])
+	path := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
+		return nil, err
+	}
+	if err := p.run(ctx, dir, addr, nil, "nginx", "-p", dir, "-c", path, "-g", "daemon off;"); err != nil {
+		return nil, err
+	}
+	p.Target = func(l Lesson) load.Target {
+		t := load.Target{Addr: addr, Path: "/" + l.Name, Content: l.Content}
+		if auth != AuthNone {
+			t.Headers = site.People.Headers
+		}
+		return t
+	}
+	return p, nil
+}
+
+// nginxUser keeps the workers able to read what we write: root's folders are
+// closed to others.
+func nginxUser() string {
+	if os.Geteuid() == 0 {
+		return "user root;"
+	}
+	return ""
+}
+
+// nginxConf is the same for all variants. tcp_nopush costs small ranges a fifth
+// of their rate, and with slices a delayed acknowledgement each; without
+// sendfile_max_chunk one fast client keeps a worker from the others.
+const nginxConf = `%s
+pid %s;
+error_log %s warn;
+worker_processes auto;
+worker_rlimit_nofile 20000;
+events { worker_connections 16384; }
+http {
+	sendfile on;
+	sendfile_max_chunk 512k;
+	tcp_nopush off;
+	tcp_nodelay on;
+	keepalive_requests 1000000000;
+	keepalive_timeout 75s;
+	access_log off;
+	default_type video/mp4;
+	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+	proxy_cache_path %s/cache levels=1:2 keys_zone=lessons:32m max_size=%d inactive=1d use_temp_path=off;
+	proxy_cache_path auth-cache keys_zone=answers:8m max_size=64m;
+	upstream origin { server %s; keepalive 64; }
+	upstream auth { server %s; keepalive 64; }
+	server {
+		listen %s backlog=4096;
+		location / {%s
+		}%s
+	}
+}
+`
+
+var nginxAuth = map[Auth]string{
+	AuthEach: `
+		location = /auth {
+			internal;
+			proxy_pass http://auth;
+			proxy_pass_request_body off;
+			proxy_set_header Content-Length "";
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+		}`,
+	AuthCached: `
+		location = /auth {
+			internal;
+			proxy_cache answers;
+			proxy_cache_key $http_authorization;
+			proxy_cache_valid 200 30s;
+			proxy_cache_lock on;
+			proxy_pass http://auth;
+			proxy_pass_request_body off;
+			proxy_set_header Content-Length "";
+			proxy_set_header Range "";
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+		}`,
+}

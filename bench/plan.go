@@ -1,0 +1,68 @@
+package main
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lectiospace/lectern/bench/origin"
+	"github.com/lectiospace/lectern/bench/peers"
+	"github.com/lectiospace/lectern/bench/results"
+	"github.com/lectiospace/lectern/bench/workloads"
+)
+
+const mib = 1 << 20
+
+// drivelike is an origin as Drive is from a data centre; nearby is one that does
+// not hold anybody up.
+var (
+	drivelike = origin.Shape{Latency: 50 * time.Millisecond, Rate: 8 * mib}
+	nearby    = origin.Shape{Latency: 5 * time.Millisecond}
+)
+
+// plan is what is run, in order.
+func (o options) plan() (plan []workloads.Workload) {
+	rounds, hotFor, hold, coldSize := 5, 1500*time.Millisecond, 8*time.Second, int64(64*mib)
+	if o.quick {
+		rounds, hotFor, hold, coldSize = 2, 800*time.Millisecond, 4*time.Second, 32*mib
+	}
+	if o.rounds > 0 {
+		rounds = o.rounds
+	}
+	cached := []peers.Starter{
+		peers.NginxStatic(peers.AuthNone), peers.Gateway(),
+		peers.NginxStatic(peers.AuthEach), peers.NginxStatic(peers.AuthCached),
+		peers.NginxSlice("1m", peers.AuthNone), peers.NginxSlice("1m", peers.AuthEach), peers.NginxSlice("1m", peers.AuthCached),
+		peers.Varnish(), peers.Rclone(),
+	}
+	fetching := []peers.Starter{
+		peers.Direct(), peers.Gateway(), peers.NginxSlice("1m", peers.AuthNone), peers.NginxSlice("2m", peers.AuthNone),
+		peers.NginxSlice("8m", peers.AuthNone), peers.Varnish(), peers.Rclone(),
+	}
+	seeking := []peers.Starter{
+		peers.Direct(), peers.Gateway(), peers.NginxSlice("1m", peers.AuthNone), peers.NginxSlice("8m", peers.AuthNone), peers.Rclone(),
+	}
+	streaming := []peers.Starter{peers.NginxStatic(peers.AuthNone), peers.Gateway()}
+
+	all := []workloads.Workload{
+		workloads.Hot(results.Hot64K, 64<<10, hotFor, rounds, cached),
+		workloads.Hot(results.Hot1M, mib, hotFor, rounds, cached),
+		workloads.Hot(results.Hot8M, 8*mib, hotFor, rounds, cached),
+		workloads.Sequential(results.ColdSlow, coldSize, drivelike, rounds, fetching),
+		workloads.Sequential(results.ColdFast, 256*mib, nearby, rounds, fetching),
+		workloads.CrowdOf(results.Crowd, 50, coldSize, drivelike, rounds, fetching),
+		workloads.Seeks(results.Seek, 12, mib, 768*mib, drivelike, rounds, seeking),
+		workloads.Slow(results.Slow1000, 1000, hold, rounds, streaming),
+		workloads.Slow(results.Slow5000, 5000, hold, rounds, streaming),
+	}
+	for _, w := range all {
+		if !o.only.MatchString(w.Name) {
+			continue
+		}
+		base := w.Peers[0].Name
+		w.Peers = slices.DeleteFunc(slices.Clone(w.Peers), func(s peers.Starter) bool {
+			return s.Name != base && !o.against.MatchString(s.Name)
+		})
+		plan = append(plan, w)
+	}
+	return plan
+}

@@ -1,0 +1,136 @@
+package results
+
+import "fmt"
+
+// Workloads that goals are about.
+const (
+	Hot64K   = "hot 64 KiB"
+	Hot1M    = "hot 1 MiB"
+	Hot8M    = "hot 8 MiB"
+	ColdSlow = "cold sequential, 50 ms and 8 MiB/s per connection"
+	ColdFast = "cold sequential, 5 ms and no cap"
+	Crowd    = "crowd of 50 on one cold file"
+	Seek     = "seek in a cold file"
+	Slow1000 = "slow, 1000 viewers at 1 Mbit/s"
+	Slow5000 = "slow, 5000 viewers at 1 Mbit/s"
+	AuthPath = "auth on the hot path"
+)
+
+// Names of servers that goals are about.
+const (
+	gateway = "gateway"
+	direct  = "direct"
+	static  = "nginx static"
+)
+
+// Goal is one thing that was promised.
+type Goal struct {
+	Workload string
+	What     string
+	Want     float64
+	AtMost   bool // else at least
+	Value    func(*Set) (float64, bool)
+}
+
+// Verdict is how a goal stands.
+type Verdict struct {
+	Goal
+	Got      float64
+	Measured bool
+}
+
+// Met tells whether it was reached.
+func (v Verdict) Met() bool {
+	return v.Measured && (v.AtMost && v.Got <= v.Want || !v.AtMost && v.Got >= v.Want)
+}
+
+// Judge holds the set against all goals.
+func (s *Set) Judge() (verdicts []Verdict) {
+	for _, g := range goals() {
+		v := Verdict{Goal: g}
+		v.Got, v.Measured = g.Value(s)
+		verdicts = append(verdicts, v)
+	}
+	return verdicts
+}
+
+func goals() (all []Goal) {
+	add := func(workload, what string, want float64, atMost bool, value func(*Set) (float64, bool)) {
+		all = append(all, Goal{workload, what, want, atMost, value})
+	}
+	const least, most = false, true
+	for _, hot := range []struct {
+		workload        string
+		throughput, cpu float64
+	}{{Hot64K, 0.85, 1.3}, {Hot1M, 1.0, 1.0}, {Hot8M, 0.95, 1.0}} {
+		add(hot.workload, "throughput / tuned nginx static without auth", hot.throughput, least, ratio(hot.workload, gateway, static, Throughput))
+		add(hot.workload, "server CPU per GiB / the same", hot.cpu, most, ratio(hot.workload, gateway, static, CPUPerGiB))
+		if hot.workload == Hot64K {
+			add(Hot64K, "throughput / nginx slice + auth_request", 1.7, least, ratio(Hot64K, gateway, "nginx slice 1m + auth each", Throughput))
+			add(Hot64K, "first byte p99 / tuned nginx static", 1.5, most, ratio(Hot64K, gateway, static, FirstP99))
+		}
+	}
+	add(ColdSlow, "throughput / direct", 3.8, least, ratio(ColdSlow, gateway, direct, Throughput))
+	add(ColdSlow, "first byte, ms more than direct", 4, most, difference(ColdSlow, FirstP50))
+	add(ColdSlow, "origin bytes / size", 1.01, most, median1(ColdSlow, OriginBytes))
+	add(ColdFast, "throughput / direct", 0.5, least, ratio(ColdFast, gateway, direct, Throughput))
+	add(Crowd, "origin bytes / size", 1.01, most, median1(Crowd, OriginBytes))
+	add(Crowd, "first byte p95, ms more than direct", 5, most, func(s *Set) (float64, bool) {
+		return s.Difference(Crowd, gateway, direct, FirstP95, FirstP50)
+	})
+	add(Crowd, "wall / the best peer's", 1, most, func(s *Set) (float64, bool) {
+		best, found := 0.0, false
+		for _, peer := range s.Targets(Crowd) {
+			if w, ok := s.Median(Crowd, peer, Wall); ok && peer != gateway && peer != direct && (!found || w < best) {
+				best, found = w, true
+			}
+		}
+		own, ok := s.Median(Crowd, gateway, Wall)
+		return own / best, ok && found
+	})
+	add(Seek, "first byte p50, ms more than direct", 2, most, func(s *Set) (float64, bool) {
+		return s.Difference(Seek, gateway, direct, FirstP50, FirstP50)
+	})
+	add(Seek, "first byte p95, ms more than direct's p50", 8, most, func(s *Set) (float64, bool) {
+		return s.Difference(Seek, gateway, direct, FirstP95, FirstP50)
+	})
+	add(Seek, "origin bytes per byte wanted", 1.5, most, median1(Seek, OriginBytes))
+	for _, slow := range []string{Slow1000, Slow5000} {
+		add(slow, "RSS, KiB a viewer", 16, most, median1(slow, RSSPerViewer))
+		add(slow, "server CPU / nginx static", 1.2, most, ratio(slow, gateway, static, CPUPerSecond))
+		add(slow, "stalled viewers", 0, most, median1(slow, Stalled))
+		add(slow, "kernel socket memory / nginx static with default buffers", 1, most, ratio(slow, gateway, static, SocketMemory))
+	}
+	add(AuthPath, "token and access decision, ns", 3000, most, median1(AuthPath, Nanoseconds))
+	add(AuthPath, "allocations", 0, most, median1(AuthPath, Allocations))
+	return all
+}
+
+func ratio(workload, target, base, metric string) func(*Set) (float64, bool) {
+	return func(s *Set) (float64, bool) { return s.Ratio(workload, target, base, metric) }
+}
+
+func median1(workload, metric string) func(*Set) (float64, bool) {
+	return func(s *Set) (float64, bool) { return s.Median(workload, gateway, metric) }
+}
+
+func difference(workload, metric string) func(*Set) (float64, bool) {
+	return func(s *Set) (float64, bool) { return s.Difference(workload, gateway, direct, metric, metric) }
+}
+
+// bound is what was promised, for a table.
+func (g Goal) bound() string {
+	if g.AtMost {
+		return fmt.Sprintf("≤ %s", number(g.Want))
+	}
+	return fmt.Sprintf("≥ %s", number(g.Want))
+}
+
+// String is the verdict in a line.
+func (v Verdict) String() string {
+	word := "NOT MET"
+	if v.Met() {
+		word = "met"
+	}
+	return fmt.Sprintf("%-8s %s: %s %s (goal %s)", word, v.Workload, v.What, number(v.Got), v.bound())
+}

@@ -1,0 +1,148 @@
+package results
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Write puts the report into dir: report.md, the plots beside it, and all
+// samples as samples.json. extra are further sections, as Markdown.
+func (s *Set) Write(dir string, extra ...string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	raw, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "samples.json"), append(raw, '\n'), 0o644); err != nil {
+		return err
+	}
+	for name, svg := range s.plots() {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(svg), 0o644); err != nil {
+			return err
+		}
+	}
+	text := s.markdown() + strings.Join(extra, "\n")
+	return os.WriteFile(filepath.Join(dir, "report.md"), []byte(text), 0o644)
+}
+
+func (s *Set) markdown() string {
+	var b strings.Builder
+	b.WriteString("# Benchmark\n\n")
+	s.writeMachine(&b)
+	s.writeGoals(&b)
+	for _, workload := range s.Workloads() {
+		s.writeWorkload(&b, workload)
+	}
+	if len(s.Failures) > 0 {
+		b.WriteString("## Runs that failed\n\n")
+		for _, f := range s.Failures {
+			fmt.Fprintf(&b, "- %s, %s, round %d: %s\n", f.Workload, f.Target, f.Round, strings.ReplaceAll(f.Error, "\n", " "))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func (s *Set) writeMachine(b *strings.Builder) {
+	m := s.Machine
+	fmt.Fprintf(b, "%s, commit %s. %s, %d cores, %s, Linux %s, %s, %s; %s. Server, client and origin share the machine.\n\n",
+		m.Date, m.Commit, m.CPU, m.Cores, m.Memory, m.Kernel, m.System, m.Go, m.Network)
+	for _, name := range slices.Sorted(maps.Keys(m.Versions)) {
+		fmt.Fprintf(b, "- %s: %s\n", name, m.Versions[name])
+	}
+	b.WriteString("\nServers alternate within a round and the rounds go forth and back; figures are medians over the rounds, ratios medians of\n" +
+		"the rounds' own ratios. Every byte of every answer is compared. The gateway verifies a token and looks at the access\n" +
+		"list with every request and logs a line for it; nginx and Varnish log nothing.\n\n")
+	if m.Quick {
+		b.WriteString("This was a quick run: fewer rounds and shorter, good for a direction, not for a figure.\n\n")
+	}
+}
+
+func (s *Set) writeGoals(b *strings.Builder) {
+	b.WriteString("## Goals\n\n| workload | figure | goal | measured | |\n|---|---|---|---|---|\n")
+	for _, v := range s.Judge() {
+		got, verdict := "not measured", ""
+		if v.Measured {
+			got, verdict = number(v.Got), "**not met**"
+			if v.Met() {
+				verdict = "met"
+			}
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", v.Workload, v.What, v.bound(), got, verdict)
+	}
+	b.WriteString("\n")
+}
+
+// columns is the order in which metrics stand in tables.
+var columns = []string{Throughput, Requests, CPUPerGiB, CPUPerSecond, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
+	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations}
+
+func (s *Set) writeWorkload(b *strings.Builder, workload string) {
+	targets := s.Targets(workload)
+	var shown []string
+	for _, metric := range columns {
+		if slices.ContainsFunc(targets, func(t string) bool { return len(s.values(workload, t, metric)) > 0 }) {
+			shown = append(shown, metric)
+		}
+	}
+	fmt.Fprintf(b, "## %s\n\n%d rounds; in brackets the ratio to %s.\n\n| | %s |\n|---|%s\n", title(workload), s.rounds(workload), targets[0],
+		strings.Join(shown, " | "), strings.Repeat("---|", len(shown)))
+	for _, target := range targets {
+		fmt.Fprintf(b, "| %s |", target)
+		for _, metric := range shown {
+			v, ok := s.Median(workload, target, metric)
+			r, hasRatio := s.Ratio(workload, target, targets[0], metric)
+			switch {
+			case !ok:
+				b.WriteString(" |")
+			case hasRatio && target != targets[0]:
+				fmt.Fprintf(b, " %s (%.2f) |", number(v), r)
+			default:
+				fmt.Fprintf(b, " %s |", number(v))
+			}
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+	for _, p := range plotsOf(workload) {
+		if len(targets) > 1 && slices.Contains(shown, p) {
+			fmt.Fprintf(b, "![%s: %s](%s)\n", workload, p, plotName(workload, p))
+		}
+	}
+	b.WriteString("\n")
+}
+
+func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// number writes three digits that count, or more where they stand before the point.
+func number(v float64) string {
+	switch abs := math.Abs(v); {
+	case v == math.Trunc(v) && abs < 1e6, abs >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case abs >= 10:
+		return fmt.Sprintf("%.1f", v)
+	case abs >= 1:
+		return fmt.Sprintf("%.2f", v)
+	default:
+		return fmt.Sprintf("%.3f", v)
+	}
+}
+
+// Line is a sample for somebody who watches the run.
+func Line(s Sample) string {
+	var parts []string
+	for _, metric := range columns {
+		if v, ok := s.Values[metric]; ok {
+			parts = append(parts, metric+" "+number(v))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

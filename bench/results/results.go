@@ -1,0 +1,176 @@
+// Package results keeps what was measured, holds it against the goals, and
+// writes the report: tables, plots, and the raw samples.
+package results
+
+import (
+	"slices"
+	"time"
+)
+
+// Metrics of samples. Each is a number per run.
+const (
+	Throughput   = "MB/s"            // bytes of bodies per second, 10^6
+	Requests     = "requests/s"      //
+	CPUPerGiB    = "CPU ms/GiB"      // the server's, user and system
+	CPUPerSecond = "CPU s/s"         //
+	FirstP50     = "first byte p50"  // ms
+	FirstP95     = "first byte p95"  // ms
+	FirstP99     = "first byte p99"  // ms
+	Wall         = "wall s"          //
+	DoneP50      = "1 MiB done p50"  // ms
+	OriginBytes  = "origin bytes"    // per byte wanted
+	OriginAsks   = "origin requests" //
+	RSSPerViewer = "RSS KiB/viewer"  // growth
+	SocketMemory = "kernel KiB/viewer"
+	Stalled      = "stalled viewers"
+	Worst        = "worst lateness" // ms
+	Nanoseconds  = "ns/op"
+	Allocations  = "allocs/op"
+)
+
+// Sample is one run of one server under one workload.
+type Sample struct {
+	Workload string             `json:"workload"`
+	Target   string             `json:"target"`
+	Round    int                `json:"round"`
+	Values   map[string]float64 `json:"values"`
+	// First are the times to the first byte in ms, thinned out to their quantiles.
+	First []float64 `json:"first_ms,omitempty"`
+}
+
+// Failure is a run that gave no sample.
+type Failure struct {
+	Workload string `json:"workload"`
+	Target   string `json:"target"`
+	Round    int    `json:"round"`
+	Error    string `json:"error"`
+}
+
+// Set is everything that was measured.
+type Set struct {
+	Machine  Machine   `json:"machine"`
+	Samples  []Sample  `json:"samples"`
+	Failures []Failure `json:"failures,omitempty"`
+}
+
+// values are a metric's values by round.
+func (s *Set) values(workload, target, metric string) map[int]float64 {
+	found := map[int]float64{}
+	for _, sample := range s.Samples {
+		if v, ok := sample.Values[metric]; ok && sample.Workload == workload && sample.Target == target {
+			found[sample.Round] = v
+		}
+	}
+	return found
+}
+
+// Median of a metric over the rounds.
+func (s *Set) Median(workload, target, metric string) (float64, bool) {
+	var all []float64
+	for _, v := range s.values(workload, target, metric) {
+		all = append(all, v)
+	}
+	return median(all)
+}
+
+// Ratio is the median of the rounds' own ratios: what disturbs the machine for a
+// while disturbs both sides of a round.
+func (s *Set) Ratio(workload, target, base, metric string) (float64, bool) {
+	of := s.values(workload, base, metric)
+	var ratios []float64
+	for round, v := range s.values(workload, target, metric) {
+		if b, ok := of[round]; ok && b != 0 {
+			ratios = append(ratios, v/b)
+		}
+	}
+	return median(ratios)
+}
+
+// Difference is the median of the rounds' own differences.
+func (s *Set) Difference(workload, target, base, metric, baseMetric string) (float64, bool) {
+	of := s.values(workload, base, baseMetric)
+	var all []float64
+	for round, v := range s.values(workload, target, metric) {
+		if b, ok := of[round]; ok {
+			all = append(all, v-b)
+		}
+	}
+	return median(all)
+}
+
+// spread is the least and the greatest of a metric's values.
+func (s *Set) spread(workload, target, metric string) (least, most float64) {
+	first := true
+	for _, v := range s.values(workload, target, metric) {
+		if first {
+			least, most, first = v, v, false
+		}
+		least, most = min(least, v), max(most, v)
+	}
+	return least, most
+}
+
+// Targets are those with samples of a workload, in the order they came.
+func (s *Set) Targets(workload string) (names []string) {
+	for _, sample := range s.Samples {
+		if sample.Workload == workload && !slices.Contains(names, sample.Target) {
+			names = append(names, sample.Target)
+		}
+	}
+	return names
+}
+
+// Workloads are those with samples, in the order they came.
+func (s *Set) Workloads() (names []string) {
+	for _, sample := range s.Samples {
+		if !slices.Contains(names, sample.Workload) {
+			names = append(names, sample.Workload)
+		}
+	}
+	return names
+}
+
+// rounds is how many rounds a workload has.
+func (s *Set) rounds(workload string) int {
+	seen := map[int]bool{}
+	for _, sample := range s.Samples {
+		if sample.Workload == workload {
+			seen[sample.Round] = true
+		}
+	}
+	return len(seen)
+}
+
+func median(all []float64) (float64, bool) {
+	if len(all) == 0 {
+		return 0, false
+	}
+	slices.Sort(all)
+	mid := len(all) / 2
+	if len(all)%2 == 0 {
+		return (all[mid-1] + all[mid]) / 2, true
+	}
+	return all[mid], true
+}
+
+// Quantile of sorted durations, in milliseconds.
+func Quantile(sorted []time.Duration, q float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	i := min(int(q*float64(len(sorted))), len(sorted)-1)
+	return float64(sorted[i]) / float64(time.Millisecond)
+}
+
+// Firsts fills in what times to first bytes say; it sorts them.
+func (s *Sample) Firsts(times []time.Duration) {
+	const kept = 100
+	slices.Sort(times)
+	s.Values[FirstP50] = Quantile(times, 0.50)
+	s.Values[FirstP95] = Quantile(times, 0.95)
+	s.Values[FirstP99] = Quantile(times, 0.99)
+	s.First = nil
+	for i := range min(kept, len(times)) {
+		s.First = append(s.First, Quantile(times, (float64(i)+0.5)/float64(min(kept, len(times)))))
+	}
+}

@@ -1,0 +1,63 @@
+package workloads
+
+import (
+	"context"
+	"time"
+
+	"github.com/lectiospace/lectern/bench/load"
+	"github.com/lectiospace/lectern/bench/meter"
+	"github.com/lectiospace/lectern/bench/peers"
+	"github.com/lectiospace/lectern/bench/results"
+)
+
+// slowRate is a viewer's: 1 Mbit/s.
+const slowRate = 125_000
+
+// Slow is many viewers of a cached file who take what a lesson needs and no
+// more. Each peer is started for each round, so that growth is growth.
+func Slow(name string, viewers int, hold time.Duration, rounds int, compared []peers.Starter) Workload {
+	return Workload{
+		Name: name, Peers: compared, Rounds: rounds, Warm: true, Fresh: true,
+		Run: func(ctx context.Context, run Run) (results.Sample, error) {
+			time.Sleep(500 * time.Millisecond) // what filling has left behind comes to rest
+			before, err := run.Peer.Tree.Usage()
+			if err != nil {
+				return results.Sample{}, err
+			}
+			kernelBefore, err := meter.SocketMemory()
+			if err != nil {
+				return results.Sample{}, err
+			}
+			watching, err := load.StartViewers(ctx, run.Peer.Target(run.Lesson), viewers, slowRate, 2*time.Millisecond)
+			if err != nil {
+				return results.Sample{}, err
+			}
+			time.Sleep(2 * time.Second)
+			var after meter.Usage
+			var kernelAfter int64
+			used, held, err := cost(run.Peer, func() (err error) {
+				time.Sleep(hold)
+				if after, err = run.Peer.Tree.Usage(); err == nil {
+					kernelAfter, err = meter.SocketMemory()
+				}
+				return err
+			})
+			seen, stopErr := watching.Stop()
+			if err == nil {
+				err = stopErr
+			}
+			if err != nil {
+				return results.Sample{}, err
+			}
+			s := results.Sample{Values: map[string]float64{
+				results.RSSPerViewer: float64(after.RSS-before.RSS) / 1024 / float64(viewers),
+				results.SocketMemory: float64(kernelAfter-kernelBefore) / 1024 / float64(viewers),
+				results.CPUPerSecond: used.CPU.Seconds() / held.Seconds(),
+				results.Stalled:      float64(seen.Stalled),
+				results.Worst:        float64(seen.Worst.Microseconds()) / 1000,
+			}}
+			s.Firsts(seen.First)
+			return s, nil
+		},
+	}
+}

@@ -1,0 +1,221 @@
+// Package workloads is what the servers are put through: who asks for what, and
+// what is counted meanwhile.
+package workloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/lectiospace/lectern/bench/content"
+	"github.com/lectiospace/lectern/bench/load"
+	"github.com/lectiospace/lectern/bench/meter"
+	"github.com/lectiospace/lectern/bench/origin"
+	"github.com/lectiospace/lectern/bench/peers"
+	"github.com/lectiospace/lectern/bench/results"
+)
+
+// Workload is one of them.
+type Workload struct {
+	Name  string
+	Peers []peers.Starter // the first is what the others are held against
+	Shape origin.Shape    // of the origin, while it is measured
+	// Rounds is how often each peer is measured.
+	Rounds int
+	// Warm fills the caches with the first lesson before anything is measured.
+	Warm bool
+	// Fresh starts each peer anew for each round, where its memory is measured.
+	Fresh bool
+	// Lessons are how many cold files it takes, LessonSize how large they are.
+	Lessons    int
+	LessonSize int64
+	// Run measures a peer once. lesson is the warm one, or the round's cold one.
+	Run func(ctx context.Context, run Run) (results.Sample, error)
+}
+
+// Run is one measurement.
+type Run struct {
+	Peer   *peers.Peer
+	Lesson peers.Lesson
+	Origin *origin.Origin
+	Round  int
+}
+
+// Bench runs workloads one after the other.
+type Bench struct {
+	Site     *peers.Site // but for its lessons and its origin
+	HotSize  int64
+	Progress io.Writer
+}
+
+// Run puts the peers through a workload and adds what comes of it to set. A peer
+// that fails is left out from then on; that is a failure in the set, no error.
+func (b *Bench) Run(ctx context.Context, w Workload, set *results.Set) error {
+	site := *b.Site
+	lessons := []peers.Lesson{{Name: "hot", Recording: 1, Content: content.New(b.HotSize, 1)}}
+	for i := range w.Lessons {
+		lessons = append(lessons, peers.Lesson{Name: fmt.Sprintf("cold%03d", i), Recording: i + 2, Content: content.New(w.LessonSize, uint64(i+2))})
+	}
+	var files []origin.File
+	for _, l := range lessons {
+		files = append(files, origin.File{Name: l.Name, Content: l.Content})
+	}
+	from, err := origin.Start(files)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	site.Lessons, site.Origin = lessons, from
+	r := runner{w: w, site: &site, set: set, progress: b.Progress, out: map[string]bool{}}
+	defer r.stopAll()
+	return r.run(ctx)
+}
+
+// runner is a workload under way.
+type runner struct {
+	w        Workload
+	site     *peers.Site
+	set      *results.Set
+	progress io.Writer
+	running  map[string]*peers.Peer
+	out      map[string]bool // peers that have failed
+}
+
+func (r *runner) run(ctx context.Context) error {
+	fmt.Fprintf(r.progress, "\n%s\n", r.w.Name)
+	r.running = map[string]*peers.Peer{}
+	if !r.w.Fresh {
+		for _, s := range r.w.Peers {
+			if err := r.start(ctx, s); err != nil {
+				r.fail(s.Name, 0, err)
+			}
+		}
+	}
+	for round := range r.w.Rounds {
+		for i := range r.w.Peers {
+			if round%2 == 1 {
+				i = len(r.w.Peers) - 1 - i
+			}
+			s := r.w.Peers[i]
+			if r.out[s.Name] {
+				continue
+			}
+			if err := r.once(ctx, s, round); err != nil {
+				r.fail(s.Name, round, err)
+			}
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+		}
+	}
+	return nil
+}
+
+// start starts a peer, checks its bytes and fills it.
+func (r *runner) start(ctx context.Context, s peers.Starter) error {
+	r.site.Origin.SetShape(origin.Shape{})
+	p, err := s.Start(ctx, r.site)
+	if err != nil {
+		return err
+	}
+	r.running[s.Name] = p
+	if !r.w.Warm {
+		return nil
+	}
+	hot := p.Target(r.site.Lessons[0])
+	if _, err := load.Whole(ctx, hot, 0); err != nil {
+		return fmt.Errorf("filling: %w", err)
+	}
+	if err := load.Verify(ctx, hot); err != nil {
+		return fmt.Errorf("verifying: %w", err)
+	}
+	return nil
+}
+
+func (r *runner) once(ctx context.Context, s peers.Starter, round int) error {
+	if r.w.Fresh {
+		if err := r.start(ctx, s); err != nil {
+			return err
+		}
+		defer r.stop(s.Name)
+	}
+	r.site.Origin.SetShape(r.w.Shape)
+	quiet(ctx, r.site.Origin)
+	lesson := r.site.Lessons[0]
+	if r.w.Lessons > 0 {
+		lesson = r.site.Lessons[1+round%r.w.Lessons]
+	}
+	sample, err := r.w.Run(ctx, Run{Peer: r.running[s.Name], Lesson: lesson, Origin: r.site.Origin, Round: round})
+	if err != nil {
+		return err
+	}
+	sample.Workload, sample.Target, sample.Round = r.w.Name, s.Name, round
+	r.set.Samples = append(r.set.Samples, sample)
+	fmt.Fprintf(r.progress, "  %d  %-32s %s\n", round+1, s.Name, results.Line(sample))
+	return nil
+}
+
+func (r *runner) fail(name string, round int, err error) {
+	r.out[name] = true
+	r.stop(name)
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	r.set.Failures = append(r.set.Failures, results.Failure{Workload: r.w.Name, Target: name, Round: round, Error: err.Error()})
+	fmt.Fprintf(r.progress, "  %d  %-32s failed: %v\n", round+1, name, err)
+}
+
+func (r *runner) stop(name string) {
+	if p := r.running[name]; p != nil {
+		p.Stop()
+		delete(r.running, name)
+	}
+}
+
+func (r *runner) stopAll() {
+	for name := range r.running {
+		r.stop(name)
+	}
+}
+
+// quiet waits until nobody fetches any more, a few seconds at most: read-ahead of
+// the one before must not count for the next.
+func quiet(ctx context.Context, o *origin.Origin) {
+	const still = 300 * time.Millisecond
+	last, since := o.Stats(), time.Now()
+	for began := time.Now(); time.Since(since) < still && time.Since(began) < 8*time.Second && ctx.Err() == nil; {
+		time.Sleep(20 * time.Millisecond)
+		if now := o.Stats(); now != last {
+			last, since = now, time.Now()
+		}
+	}
+}
+
+// cost measures what a peer uses while something is done.
+func cost(p *peers.Peer, do func() error) (meter.Usage, time.Duration, error) {
+	before, err := p.Tree.Usage()
+	if err != nil {
+		return meter.Usage{}, 0, err
+	}
+	began := time.Now()
+	if err := do(); err != nil {
+		return meter.Usage{}, 0, err
+	}
+	elapsed := time.Since(began)
+	after, err := p.Tree.Usage()
+	return meter.Usage{CPU: after.CPU - before.CPU, RSS: after.RSS - before.RSS}, elapsed, err
+}
+
+// fetched counts what the origin sent and was asked for while something is done
+// and until it is quiet again.
+func fetched(ctx context.Context, o *origin.Origin, do func() error) (bytes, asks int64, err error) {
+	before := o.Stats()
+	if err := do(); err != nil {
+		return 0, 0, err
+	}
+	quiet(ctx, o)
+	after := o.Stats()
+	return after.BytesSent - before.BytesSent, after.MediaRequests - before.MediaRequests, nil
+}
