@@ -14,6 +14,7 @@ import (
 	"github.com/lectiospace/lectern/internal/cache"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin"
 	"github.com/lectiospace/lectern/internal/origin/drive"
@@ -88,7 +89,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
 		Gate:     gate,
-		API:      s.api(gate, store),
+		API:      s.api(gate, store, directory),
 		Grants:   minter,
 		Starts:   auth.NewStarts(settings.Limit.PlaybacksPerHour, store, directory.Away, log, time.Now),
 		Captions: store,
@@ -180,9 +181,10 @@ func (s *service) openOrigins(ctx context.Context, metrics prometheus.Registerer
 }
 
 // api is what the recordings API works with.
-func (s *service) api(gate *auth.Gate, store *catalog.Store) *proxy.API {
+func (s *service) api(gate *auth.Gate, store *catalog.Store, directory *catalog.Cached) *proxy.API {
 	library := catalog.NewLibrary(store, s.settings.Auth.AccessRule != string(auth.RulePlatform), time.Now)
-	return &proxy.API{Peruser: gate, Library: library, Captions: library}
+	keeper := ledger.NewKeeper(store, time.Now, directory.Drop)
+	return &proxy.API{Peruser: gate, Library: library, Keeper: keeper, Quotas: keeper, Views: keeper, Captions: library}
 }
 
 // proxyConfig is the proxy's own Config out of the settings.

@@ -13,8 +13,8 @@ import (
 )
 
 var versions = map[dialect][]string{
-	sqlite:   {"0001_lectern", "0002_catalog_standalone", "0004_syncer", "0007_playback", "0008_changes_standalone"},
-	postgres: {"0001_lectern", "0002_catalog_standalone", "0003_notify_standalone", "0004_syncer", "0007_playback"},
+	sqlite:   {"0001_lectern", "0002_catalog_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback", "0008_changes_standalone"},
+	postgres: {"0001_lectern", "0002_catalog_standalone", "0003_notify_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback"},
 }
 
 func TestMigrateStandalone(t *testing.T) {
@@ -75,7 +75,7 @@ func TestMigrateBesideThePlatform(t *testing.T) {
 			shape := func() string { return publicShape(t, s) }
 			before := shape()
 			applied, err := s.MigrateUp(ctx)
-			if err != nil || !slices.Equal(names(applied), []string{"0001_lectern", "0004_syncer", "0007_playback"}) {
+			if err != nil || !slices.Equal(names(applied), []string{"0001_lectern", "0004_syncer", "0006_resyncs", "0007_playback"}) {
 				t.Fatalf("%v, %v", applied, err)
 			}
 			if after := shape(); after != before {

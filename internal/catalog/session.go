@@ -61,6 +61,16 @@ func (x Session) Exec(ctx context.Context, query string, args ...any) (int64, er
 	return result.RowsAffected()
 }
 
+// Announce tells every gateway, once the transaction is kept, that rows of a table
+// have changed. Where triggers do that already it is said once all the same.
+func (x Session) Announce(ctx context.Context, table string) error {
+	if x.store.dialect == sqlite {
+		return nil
+	}
+	_, err := x.Exec(ctx, `SELECT pg_notify('lectern_changed', $1)`, table)
+	return err
+}
+
 // Lock ends a SELECT that must hold its rows until the transaction ends. SQLite
 // holds everything anyway.
 func (x Session) Lock() string {

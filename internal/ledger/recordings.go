@@ -44,6 +44,10 @@ func (r Recording) Stored() media.Location {
 	return media.Location{Provider: r.Provider, Key: r.ArchiveKey}
 }
 
+// recordingsTable is what gateways are told has changed: beside the platform there
+// may be no triggers that do.
+const recordingsTable = "schedule_lessonrecording"
+
 const recordingColumns = `SELECT r.id, r.lesson_id, r.teacher_id, r.zoom_recording_id, r.recording_type, r.storage_provider, r.archive_key, r.archive_url, r.gdrive_file_id, r.gdrive_folder_id,
 	r.play_url, r.download_url, r.file_size, r.duration, r.recording_start, r.recording_end, r.status, r.visibility, r.available_until, r.is_deleted, r.deleted_at, r.updated_at
 	FROM public.schedule_lessonrecording r `
@@ -102,7 +106,10 @@ func AddRecording(ctx context.Context, x Session, r Recording, now time.Time) (i
 // SetStatus changes a row's status, unless it was removed.
 func SetStatus(ctx context.Context, x Session, id int64, status media.Status, now time.Time) error {
 	_, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET status = $2, updated_at = $3 WHERE id = $1 AND is_deleted = $4`, id, string(status), stamp(now), false)
-	return err
+	if err != nil {
+		return err
+	}
+	return x.Announce(ctx, recordingsTable)
 }
 
 // Publish makes a row playable from the archive, unless it was removed: false then.
@@ -116,7 +123,10 @@ func Publish(ctx context.Context, x Session, r Recording, now time.Time) (bool, 
 		r.ID, clip(r.ZoomRecordingID, 100), clip(r.View, 50), r.Provider, r.ArchiveKey, fitting(r.ArchiveURL, 200), stamp(now), r.Size,
 		fitting(r.DriveFile, 100), fitting(r.DriveFolder, 100), fitting(r.PlayURL, 1024), fitting(r.DownloadURL, 1024),
 		r.Seconds, stamp(r.Start), stamp(r.End), stamp(r.AvailableUntil), false)
-	return n > 0, err
+	if err != nil {
+		return false, err
+	}
+	return n > 0, x.Announce(ctx, recordingsTable)
 }
 
 // fitting is a link that fits its column, or none: half a link leads nowhere.
@@ -197,7 +207,10 @@ func Expiring(ctx context.Context, x Session) ([]Recording, error) {
 func Remove(ctx context.Context, x Session, id int64, reason string, now time.Time) (bool, error) {
 	n, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET is_deleted = $2, status = 'deleted', deleted_at = $3, deletion_reason = $4, updated_at = $3
 		WHERE id = $1 AND is_deleted = $5`, id, true, stamp(now), clip(reason, 255), false)
-	return n > 0, err
+	if err != nil {
+		return false, err
+	}
+	return n > 0, x.Announce(ctx, recordingsTable)
 }
 
 // Purgeable are removed rows whose bytes are still there, without those that could

@@ -17,6 +17,9 @@ import (
 type API struct {
 	Peruser  Peruser
 	Library  Library
+	Keeper   Keeper
+	Quotas   Quotas
+	Views    Views
 	Captions CaptionTexts
 }
 
@@ -36,6 +39,35 @@ type Library interface {
 	// or is in its group.
 	LessonEntries(ctx context.Context, lesson, user int64) (list []media.Standing, member bool, err error)
 	Progress(ctx context.Context, user int64) ([]media.Progress, error)
+	Quotas(ctx context.Context, f media.QuotaFilter) (media.QuotaListing, error)
+	Quota(ctx context.Context, id int64) (media.Account, error)
+	Storage(ctx context.Context, top int64) (media.Storage, error)
+}
+
+// Keeper makes the changes that a teacher asks for. Besides NotFound an error may be
+// Denied, with one of the reasons subscription, not_owner, purged, quota_exceeded,
+// no_meeting, no_account and gone_at_zoom.
+type Keeper interface {
+	// May tells whether Rename would be refused.
+	May(ctx context.Context, teacher, recordingID int64) error
+	Rename(ctx context.Context, teacher, recordingID int64, title string) error
+	Remove(ctx context.Context, teacher, recordingID int64, reason string) error
+	Restore(ctx context.Context, teacher, recordingID int64) error
+	Resync(ctx context.Context, teacher, recordingID int64) (media.Resync, error)
+}
+
+// Quotas makes changes of quotas.
+type Quotas interface {
+	RaiseQuota(ctx context.Context, id, bytes, wholeGB int64) error
+	// OwnQuota finds, or makes, a teacher's.
+	OwnQuota(ctx context.Context, teacher int64) (id int64, err error)
+}
+
+// Views counts that somebody opened a recording, once in a while per user and
+// recording. pending is how many views the catalog's number does not have yet, this
+// one among them.
+type Views interface {
+	Count(ctx context.Context, userID, recordingID int64) (pending int64, err error)
 }
 
 // CaptionTexts gives captions as WebVTT.
@@ -119,8 +151,17 @@ func (s *Server) apiRoutes(base string) []route {
 		{"/recordings/", answers{get: (*call).studentList}},
 		{"/recordings/teacher/", answers{get: (*call).teacherList}},
 		{"/recordings/progress/", answers{get: (*call).progress}},
-		{"/recordings/{id}/", answers{get: (*call).detail}},
+		{"/recordings/{id}/", answers{get: (*call).detail, patch: (*call).rename, remove: (*call).remove}},
+		{"/recordings/{id}/delete/", answers{remove: (*call).remove}},
+		{"/recordings/{id}/restore/", answers{post: (*call).restore}},
+		{"/recordings/{id}/view/", answers{post: (*call).view}},
+		{"/recordings/{id}/resync/", answers{post: (*call).resync}},
 		{"/lessons/{id}/recording/", answers{get: (*call).lessonRecording}},
+		{"/storage/quota/", answers{get: (*call).ownQuota}},
+		{"/storage/quotas/", answers{get: (*call).quotaList}},
+		{"/storage/quotas/{id}/", answers{get: (*call).quotaDetail}},
+		{"/storage/quotas/{id}/increase/", answers{post: (*call).raiseQuota}},
+		{"/storage/statistics/", answers{get: (*call).statistics}},
 	} {
 		out = append(out, route{pattern: base + r.path, slash: true, allow: r.allow(), serve: s.apiServe(base, r.answers)})
 	}

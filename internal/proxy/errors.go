@@ -26,6 +26,7 @@ const (
 	statusGone            = 410
 	statusPrecondition    = 412
 	statusTooLarge        = 413
+	statusMediaType       = 415
 	statusUnsatisfiable   = 416
 	statusTooMany         = 429
 	statusHeadersTooLarge = 431

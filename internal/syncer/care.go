@@ -50,7 +50,7 @@ func (s *Syncer) care(ctx context.Context) {
 func (s *Syncer) careOnce(ctx context.Context, round int) error {
 	limited, cancel := context.WithTimeout(ctx, deadAfter)
 	defer cancel()
-	steps := []func(context.Context) error{s.beat, s.takeOver}
+	steps := []func(context.Context) error{s.beat, s.takeOver, s.takeRequests}
 	if round%5 == 0 {
 		steps = append(steps, s.wakeThoseWithRoom, s.wakePurge, s.catchUpCleanup, s.measure, s.sweep)
 	}

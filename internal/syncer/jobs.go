@@ -92,6 +92,19 @@ type purgeArgs struct{}
 func (purgeArgs) Kind() string                 { return "purge" }
 func (purgeArgs) InsertOpts() river.InsertOpts { o := once(queueRest); o.MaxAttempts = 5; return o }
 
+// resyncArgs looks for a lesson's recording at Zoom again, because somebody asked.
+type resyncArgs struct {
+	LessonID    int64 `json:"lesson_id"`
+	RecordingID int64 `json:"recording_id"`
+}
+
+func (resyncArgs) Kind() string { return "resync" }
+func (resyncArgs) InsertOpts() river.InsertOpts {
+	o := once(queueRest)
+	o.MaxAttempts = 5
+	return o
+}
+
 // alertArgs tells operators something.
 type alertArgs struct {
 	Key      string    `json:"key"`
@@ -136,6 +149,7 @@ func (s *Syncer) workers() *river.Workers {
 	river.AddWorker(all, &worker[usageArgs]{work: s.workUsage, timeout: 30 * time.Minute})
 	river.AddWorker(all, &worker[cleanupArgs]{work: s.workCleanup, timeout: 30 * time.Minute})
 	river.AddWorker(all, &worker[purgeArgs]{work: s.workPurge, timeout: 30 * time.Minute})
+	river.AddWorker(all, &worker[resyncArgs]{work: s.workResync, timeout: 5 * time.Minute, next: passing[resyncArgs]})
 	river.AddWorker(all, &worker[alertArgs]{work: s.workAlert, timeout: 2 * time.Minute, next: passing[alertArgs]})
 	return all
 }

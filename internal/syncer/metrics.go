@@ -50,4 +50,4 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 }
 
 // kinds are the jobs there are.
-var kinds = []string{"event", "ingest", "captions", "zoom_trash", "reconcile", "usage", "cleanup", "purge", "alert"}
+var kinds = []string{"event", "ingest", "captions", "zoom_trash", "reconcile", "usage", "cleanup", "purge", "resync", "alert"}

@@ -148,16 +148,19 @@ func (s *Syncer) Purge(ctx context.Context) (Retention, error) {
 
 func (s *Syncer) purge(ctx context.Context, row ledger.Recording) error {
 	shared := false
-	err := s.deps.Store.View(ctx, "syncer: before a purge", func(x ledger.Session) error {
-		now, err := ledger.LoadRecording(ctx, x, row.ID, false)
+	// The claim and a restoration hold the same row: whoever comes second sees the other.
+	err := s.deps.Store.Update(ctx, "syncer: before a purge", func(x ledger.Session) error {
+		now, err := ledger.LoadRecording(ctx, x, row.ID, true)
 		if err != nil {
 			return err
 		}
 		if !now.Deleted {
 			return errRestored
 		}
-		shared, err = ledger.Shared(ctx, x, row)
-		return err
+		if shared, err = ledger.Shared(ctx, x, row); err != nil {
+			return err
+		}
+		return ledger.ClaimPurge(ctx, x, row)
 	})
 	if errors.Is(err, errRestored) {
 		return nil

@@ -1,0 +1,196 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// maxTitle and maxReason are what the catalog's columns hold, in letters.
+const (
+	maxTitle  = 255
+	maxReason = 255
+)
+
+// fields reads the request's body, an object of JSON; no body is an empty one.
+func (x *call) fields() (map[string]any, error) {
+	kind, _, _ := strings.Cut(string(x.c.Request.Header.ContentType()), ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	body := bytes.TrimSpace(x.c.Request.Body())
+	out := map[string]any{}
+	switch {
+	case len(body) == 0:
+		return out, nil
+	case kind != "" && kind != "application/json":
+		return nil, &complaintError{complaint{status: statusMediaType, Detail: "Unsupported media type \"" + kind + "\" in request."}}
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber() // a number keeps the digits it was written with
+	err := d.Decode(&out)
+	if err == nil {
+		if _, err = d.Token(); errors.Is(err, io.EOF) {
+			err = nil
+		} else if err == nil {
+			err = errors.New("something follows the object")
+		}
+	}
+	if err != nil || out == nil {
+		return nil, &complaintError{complaint{status: statusBadRequest, Detail: "JSON parse error - an object is expected"}}
+	}
+	return out, nil
+}
+
+// refusals are the platform's words for what a change is refused for.
+type refusals map[string]complaint
+
+// what gives a fault of a change its words: NotFound is told as such, Denied by its
+// reason; anything else stays as it is.
+func (r refusals) what(err error) error {
+	var fault *media.Error
+	switch kind := media.KindOf(err); {
+	case err == nil:
+		return nil
+	case kind == media.NotFound:
+		return complain(statusNotFound, "Запись не найдена")
+	case kind == media.Denied && errors.As(err, &fault):
+		if c, ok := r[fault.Reason]; ok {
+			return &complaintError{c}
+		}
+	}
+	return err
+}
+
+// noSubscription is told to teachers whose subscription is not active.
+var noSubscription = complaint{status: statusForbidden, Detail: "Требуется активная подписка"}
+
+// rename is PATCH recordings/{id}/.
+func (x *call) rename() (reply, error) {
+	if err := x.only(media.RoleTeacher, "Только преподаватели могут редактировать записи"); err != nil {
+		return reply{}, err
+	}
+	words := refusals{
+		"subscription": noSubscription,
+		"not_owner":    {status: statusForbidden, Error: "У вас нет прав на редактирование этой записи"},
+	}
+	if err := x.s.api.Keeper.May(x.ctx, x.viewer.User.ID, x.id); err != nil {
+		return reply{}, words.what(err)
+	}
+	body, err := x.fields()
+	if err != nil {
+		return reply{}, err
+	}
+	title, ok := body["title"].(string)
+	if _, there := body["title"]; there && !ok {
+		return reply{}, complain(statusBadRequest, "Название должно быть текстом")
+	}
+	switch title = strings.TrimSpace(title); {
+	case title == "":
+		return reply{}, complain(statusBadRequest, "Название не может быть пустым")
+	case utf8.RuneCountInString(title) > maxTitle:
+		return reply{}, complain(statusBadRequest, "Название слишком длинное (максимум 255 символов)")
+	case strings.ContainsRune(title, 0):
+		return reply{}, complain(statusBadRequest, "Название должно быть текстом")
+	}
+	if err := x.s.api.Keeper.Rename(x.ctx, x.viewer.User.ID, x.id, title); err != nil {
+		return reply{}, words.what(err)
+	}
+	return reply{statusOK, struct {
+		ID      int64  `json:"id"`
+		Title   string `json:"title"`
+		Message string `json:"message"`
+	}{x.id, title, "Название успешно обновлено"}}, nil
+}
+
+// remove is DELETE recordings/{id}/, and its older twin. A body may say why.
+func (x *call) remove() (reply, error) {
+	if err := x.only(media.RoleTeacher, "Только преподаватели могут удалять записи"); err != nil {
+		return reply{}, err
+	}
+	body, err := x.fields()
+	if err != nil {
+		return reply{}, err
+	}
+	reason, _ := body["reason"].(string)
+	reason = strings.TrimSpace(strings.ReplaceAll(reason, "\x00", ""))
+	if letters := []rune(reason); len(letters) > maxReason {
+		reason = string(letters[:maxReason])
+	}
+	if reason == "" {
+		reason = "removed by its teacher"
+	}
+	err = x.s.api.Keeper.Remove(x.ctx, x.viewer.User.ID, x.id, reason)
+	if err != nil {
+		return reply{}, refusals{
+			"subscription": noSubscription,
+			"not_owner":    {status: statusForbidden, Error: "У вас нет прав на удаление этой записи"},
+		}.what(err)
+	}
+	return reply{statusOK, struct {
+		Message     string `json:"message"`
+		RecordingID string `json:"recording_id"` // a string, as the platform has it
+	}{"Запись успешно удалена", strconv.FormatInt(x.id, 10)}}, nil
+}
+
+// restore is POST recordings/{id}/restore/: an owner's second thought, as long as
+// the bytes are there. It answers with the recording.
+func (x *call) restore() (reply, error) {
+	if err := x.only(media.RoleTeacher, "Только преподаватели могут восстанавливать записи"); err != nil {
+		return reply{}, err
+	}
+	if err := x.s.api.Keeper.Restore(x.ctx, x.viewer.User.ID, x.id); err != nil {
+		return reply{}, refusals{
+			"subscription":   noSubscription,
+			"not_owner":      {status: statusForbidden, Error: "У вас нет прав на восстановление этой записи"},
+			"purged":         {status: statusGone, Error: "Файл записи уже удалён", Code: "purged"},
+			"quota_exceeded": {status: statusConflict, Error: "В хранилище нет места для этой записи", Code: "quota_exceeded"},
+		}.what(err)
+	}
+	return x.detail()
+}
+
+// resync is POST recordings/{id}/resync/: a syncer will look for it at Zoom again.
+func (x *call) resync() (reply, error) {
+	if err := x.only(media.RoleTeacher, "Только преподаватели могут синхронизировать записи"); err != nil {
+		return reply{}, err
+	}
+	out, err := x.s.api.Keeper.Resync(x.ctx, x.viewer.User.ID, x.id)
+	if err != nil {
+		return reply{}, refusals{
+			"not_owner":    {status: statusForbidden, Error: "У вас нет доступа к этой записи"},
+			"no_meeting":   {status: statusBadRequest, Error: "У записи нет урока в Zoom"},
+			"no_account":   {status: statusBadRequest, Error: "Не настроен доступ к Zoom"},
+			"gone_at_zoom": {status: statusNotFound, Error: "Запись не найдена в Zoom"},
+		}.what(err)
+	}
+	return reply{statusOK, struct {
+		Status        string `json:"status"`
+		RecordingID   int64  `json:"recording_id"`
+		PartsCount    int64  `json:"parts_count"`
+		TotalSize     int64  `json:"total_size"`
+		TotalDuration int64  `json:"total_duration"`
+		Message       string `json:"message"`
+	}{"processing", out.RecordingID, out.Parts, out.Bytes, int64(out.Duration / time.Second), "Синхронизация запущена"}}, nil
+}
+
+// view is POST recordings/{id}/view/.
+func (x *call) view() (reply, error) {
+	e, err := x.entry()
+	if err != nil {
+		return reply{}, err
+	}
+	pending, err := x.s.api.Views.Count(x.ctx, x.viewer.User.ID, x.id)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{statusOK, struct {
+		Success    bool  `json:"success"`
+		ViewsCount int64 `json:"views_count"`
+	}{true, e.Views + pending}}, nil
+}
