@@ -87,6 +87,10 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	remembered := origin.Remember(origins, settings.Origin.Recheck, time.Now)
 	s.onClose(remembered.Close)
 
+	documents, err := pages()
+	if err != nil {
+		return nil, err
+	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
 		Gate:     gate,
 		API:      s.api(gate, store, directory),
@@ -96,7 +100,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		Changed:  changed,
 		Origins:  remembered,
 		Store:    shelves{direct: map[string]opener{media.ProviderLocal: openerFunc(files.Reader)}, cached: chunks},
-		Pages:    pages(),
+		Pages:    documents,
 		Log:      log,
 		Metrics:  metrics,
 		Now:      time.Now,
@@ -215,12 +219,16 @@ func staleness(s *config.Settings, cfg proxy.Config) time.Duration {
 }
 
 // pages hands the embedded pages to the proxy.
-func pages() []proxy.Page {
-	var out []proxy.Page
-	for _, f := range web.Files() {
-		out = append(out, proxy.Page{Path: f.Path, ContentType: f.ContentType, Header: f.Header, Body: f.Body})
+func pages() ([]proxy.Page, error) {
+	files, err := web.Files()
+	if err != nil {
+		return nil, fmt.Errorf("pages: %w", err)
 	}
-	return out
+	var out []proxy.Page
+	for _, f := range files {
+		out = append(out, proxy.Page(f))
+	}
+	return out, nil
 }
 
 func (s *service) notDraining(context.Context) error {

@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"strings"
 
@@ -19,6 +17,10 @@ type Page struct {
 	// Header is added to, or replaces, the headers every page has.
 	Header map[string]string
 	Body   []byte
+	// Language is the body's, as "en", and Others are the same page in further
+	// ones: Accept-Language chooses. Both are empty where a page speaks none.
+	Language string
+	Others   map[string][]byte
 }
 
 // pagePolicy lets a page use its own house and nothing else. A page that needs
@@ -32,8 +34,10 @@ func (s *Server) pageRoute(p Page) (route, error) {
 	if !strings.HasPrefix(p.Path, "/") || p.ContentType == "" {
 		return route{}, fmt.Errorf("page %q: a path from the root and a content type are needed", p.Path)
 	}
-	sum := sha256.Sum256(p.Body)
-	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:15]) + `"`
+	choose, err := newTranslations(p)
+	if err != nil {
+		return route{}, fmt.Errorf("page %q: %w", p.Path, err)
+	}
 	return route{
 		pattern: p.Path,
 		allow:   "GET, HEAD, OPTIONS",
@@ -43,15 +47,20 @@ func (s *Server) pageRoute(p Page) (route, error) {
 			h.Set("X-Content-Type-Options", "nosniff")
 			h.Set("Referrer-Policy", "no-referrer")
 			h.Set("Cache-Control", "no-cache")
-			h.SetCanonical([]byte("ETag"), []byte(etag))
+			text := choose.best(string(c.Request.Header.Peek("Accept-Language")))
+			if text.language != "" {
+				h.Add("Vary", "Accept-Language")
+				h.Set("Content-Language", text.language)
+			}
+			h.SetCanonical([]byte("ETag"), []byte(text.etag))
 			for k, v := range p.Header {
 				h.Set(k, v)
 			}
-			if anyTagMatches(string(c.Request.Header.Peek("If-None-Match")), etag, false) {
+			if anyTagMatches(string(c.Request.Header.Peek("If-None-Match")), text.etag, false) {
 				c.SetStatusCode(statusNotModified)
 			} else {
 				h.SetContentType(p.ContentType)
-				c.Response.SetBodyRaw(p.Body)
+				c.Response.SetBodyRaw(text.body)
 			}
 			s.recordAnswered(c, n)
 		},

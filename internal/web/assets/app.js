@@ -1,0 +1,59 @@
+// The page's frame: one document for / and /watch/{id}, so that going from the
+// library to a lesson keeps the token in memory.
+
+import { makeLibrary } from './library.js';
+import { openPlayer } from './player.js';
+import { askTabs, session, takeFragment } from './session.js';
+import { t } from './words.js';
+
+const main = document.getElementById('main');
+const library = makeLibrary();
+let player = null;
+let libraryScroll = 0;
+
+function show() {
+  const lesson = location.pathname.match(/^\/watch\/(\d+)\/?$/);
+  player?.close();
+  player = null;
+  if (lesson) {
+    player = openPlayer(lesson[1]);
+    main.replaceChildren(player.node);
+    scrollTo(0, 0);
+  } else {
+    document.title = `${t.library} · ${t.brand}`;
+    main.replaceChildren(library.node);
+    library.show();
+    scrollTo(0, libraryScroll);
+  }
+  document.body.dataset.page = lesson ? 'watch' : 'library';
+}
+
+// go is a step inside the page. Those who use a keyboard or listen are set down
+// at the new content's start.
+function go(path) {
+  if (!player) libraryScroll = scrollY;
+  history.pushState({ user: session.user }, '', path);
+  show();
+  main.focus({ preventScroll: true });
+}
+
+document.addEventListener('click', (event) => {
+  const link = event.target.closest('a[href^="/"]');
+  if (!link || link.hasAttribute('download') || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  if (link.pathname !== location.pathname) go(link.pathname);
+});
+document.querySelector('.skip').addEventListener('click', (event) => {
+  event.preventDefault();
+  main.focus();
+});
+window.addEventListener('popstate', () => {
+  if (location.hash.includes('token=')) return; // session takes it, and calls back
+  show();
+});
+history.scrollRestoration = 'manual';
+
+takeFragment();
+await askTabs();
+session.onArrival(() => { library.forget(); show(); });
+show();

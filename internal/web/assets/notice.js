@@ -1,0 +1,40 @@
+// Notices: a sign, what is so, and what one can do about it.
+
+import { el, icon, button } from './dom.js';
+import { sentence, t } from './words.js';
+
+const SIGNS = { not_authenticated: 'key', token_not_valid: 'key', user_not_found: 'key', user_inactive: 'key', processing: 'wait', throttled: 'wait', overloaded: 'wait', too_many_streams: 'wait' };
+const HOPELESS = ['not_authenticated', 'token_not_valid', 'user_not_found', 'user_inactive', 'not_found', 'no_media', 'no_access', 'wrong_recording', 'expired', 'unsupported'];
+const PATIENCE = 120; // seconds; who is sent away for longer presses the button
+
+export function notice(sign, title, text, ...more) {
+  return el('div.notice', {}, icon(sign), el('h2', {}, title), el('p', {}, text), ...more);
+}
+
+// problemNotice tells a refusal. Where trying again can help there is a button,
+// and where the gateway said when, the page presses it by itself.
+export function problemNotice(problem, again, ...more) {
+  const [what, todo] = sentence(problem.code);
+  const made = notice(SIGNS[problem.code] || 'alarm', what, todo);
+  made.setAttribute('role', 'alert');
+  made.dataset.code = problem.code;
+  if (HOPELESS.includes(problem.code)) {
+    made.append(...more);
+    return made;
+  }
+  const press = button(t.retry, () => again(), { class: 'primary' });
+  made.append(el('div.actions', {}, press, ...more));
+  if (problem.retryAfter > 0 && problem.retryAfter <= PATIENCE) {
+    let left = Math.ceil(problem.retryAfter);
+    const counter = el('p.hint', { 'aria-hidden': 'true' });
+    const show = () => { counter.textContent = t.retryIn.replace('{0}', left); };
+    const timer = setInterval(() => {
+      if (--left > 0 && made.isConnected) return show();
+      clearInterval(timer);
+      if (made.isConnected) again(); // else somebody pressed, or left
+    }, 1000);
+    show();
+    made.append(counter);
+  }
+  return made;
+}

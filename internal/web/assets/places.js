@@ -1,0 +1,37 @@
+// Where each lesson was left, and how this person likes to watch. Kept in this
+// browser, per user of a shared one; a place is a number of seconds, nothing more.
+
+import { session } from './session.js';
+
+const KEPT = 300; // lessons; the oldest are forgotten
+const key = () => `lectern.places.${session.user}`;
+
+function read(name, otherwise) {
+  try {
+    return JSON.parse(localStorage.getItem(name)) ?? otherwise;
+  } catch {
+    return otherwise; // storage is switched off, or somebody else wrote there
+  }
+}
+
+function write(name, value) {
+  try {
+    localStorage.setItem(name, JSON.stringify(value));
+  } catch { /* a full or forbidden storage costs the comfort only */ }
+}
+
+// placeOf is where a lesson was left: {at, of} in seconds, of 0 when never begun.
+export function placeOf(id) {
+  const [at, of] = read(key(), {})[id] || [0, 0];
+  return { at, of };
+}
+
+export function keepPlace(id, at, of) {
+  const places = read(key(), {});
+  places[id] = [Math.round(at), Math.round(of), Date.now()];
+  const newest = Object.entries(places).sort((a, b) => b[1][2] - a[1][2]).slice(0, KEPT);
+  write(key(), Object.fromEntries(newest));
+}
+
+export const preference = (name, otherwise) => read(`lectern.${name}`, otherwise);
+export const prefer = (name, value) => write(`lectern.${name}`, value);

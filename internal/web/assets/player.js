@@ -1,0 +1,140 @@
+// The player: one lesson, its video, and a clear word when it does not play.
+
+import { ask } from './api.js';
+import { titleOf } from './card.js';
+import { makeControls } from './controls.js';
+import { el, icon, button, say } from './dom.js';
+import { clock, fullDate, timeOfDay } from './format.js';
+import { problemNotice } from './notice.js';
+import { keepPlace, placeOf } from './places.js';
+import { Playback } from './playback.js';
+import { remember, session } from './session.js';
+import { t } from './words.js';
+
+const WORTH = 5; // seconds from either end of a lesson that are not worth resuming
+const KEEP = 4000; // ms between two notes of the place
+
+export function openPlayer(id) {
+  const title = el('h1');
+  const meta = el('p.meta');
+  const video = el('video', { controls: true, playsinline: true, preload: 'auto', controlslist: 'nodownload', 'aria-label': t.player });
+  const over = el('div.over', { hidden: true });
+  const resumed = el('p.bar.resumed', { hidden: true });
+  const ending = el('p.bar.ending', { role: 'status', hidden: true });
+  const controls = makeControls(video);
+  const node = el('article.player', {},
+    el('nav', { 'aria-label': t.library }, el('a.back', { href: '/' }, icon('back'), t.toLibrary)),
+    el('div.stage', {}, video, over),
+    ending, resumed, controls.node,
+    el('header', {}, title, meta),
+    el('details.keys', {}, el('summary', {}, t.keys), el('dl', {}, t.keyList.map(([keys, does]) => el('div', {}, el('dt', {}, keys), el('dd', {}, does))))));
+
+  let captions = '';
+  const playback = new Playback(id, video, {
+    refused: refuse,
+    until(date) {
+      ending.hidden = !date;
+      if (date) ending.textContent = t.playsUntil.replace('{0}', timeOfDay(date));
+    },
+    captions(list) {
+      const these = JSON.stringify(list.map((one) => [one.lang, one.label]));
+      if (these === captions) return; // a renewal brings the same again
+      captions = these;
+      controls.setCaptions(list);
+    },
+  });
+
+  function start() {
+    over.hidden = true;
+    over.replaceChildren();
+    video.removeAttribute('inert');
+    playback.open();
+  }
+
+  // refuse stops the lesson and says why, over where the picture was.
+  function refuse(problem) {
+    const running = video.currentTime > 0;
+    note();
+    video.pause();
+    video.removeAttribute('src');
+    video.load();
+    video.setAttribute('inert', '');
+    const notice = problemNotice(problem, start, el('a.button', { href: '/' }, t.toLibrary));
+    if (running && problem.code === 'no_access') notice.querySelector('h2').textContent = t.cutOff;
+    over.replaceChildren(notice);
+    over.hidden = false;
+    ending.hidden = resumed.hidden = true;
+  }
+
+  // The place is kept as one goes, and once more whenever the page may vanish.
+  let kept = 0;
+  function note() {
+    if (!video.duration || !video.currentTime) return;
+    kept = Date.now();
+    keepPlace(id, video.currentTime, video.duration);
+  }
+
+  function resume() {
+    const { at } = placeOf(id);
+    if (at < WORTH || at > video.duration - WORTH || video.currentTime > 0) return;
+    video.currentTime = at;
+    resumed.replaceChildren(el('span', {}, t.resumed.replace('{0}', clock(at))), ' ', button(t.fromStart, () => {
+      video.currentTime = 0;
+      resumed.hidden = true;
+    }));
+    resumed.hidden = false;
+    say(t.resumed.replace('{0}', clock(at)));
+  }
+
+  let viewed = false;
+  video.addEventListener('loadedmetadata', resume);
+  video.addEventListener('timeupdate', () => { if (!video.paused && Date.now() - kept > KEEP) note(); });
+  video.addEventListener('pause', note);
+  video.addEventListener('ended', () => keepPlace(id, video.duration, video.duration));
+  video.addEventListener('playing', () => {
+    if (viewed || !session.token) return;
+    viewed = true;
+    ask('POST', `recordings/${id}/view/`).catch(() => {}); // a view not counted hurts no viewer
+  });
+  const onHide = () => note();
+  window.addEventListener('pagehide', onHide);
+
+  function describe(facts) {
+    title.textContent = facts.title;
+    meta.replaceChildren(...[facts.teacher, facts.group, facts.at && fullDate(facts.at)].filter(Boolean).map((fact) => el('span', {}, fact)));
+    document.title = `${facts.title} · ${t.brand}`;
+    if ('mediaSession' in navigator) {
+      navigator.mediaSession.metadata = new MediaMetadata({ title: facts.title, artist: facts.teacher || '', album: facts.group || '' });
+      navigator.mediaSession.setActionHandler('seekbackward', () => controls.skip(-10));
+      navigator.mediaSession.setActionHandler('seekforward', () => controls.skip(10));
+    }
+    if (facts.download) controls.allowDownload(`/api/recordings/${id}/stream/?download=1`);
+  }
+
+  // learn asks for the words around the lesson. What is known from before the
+  // reload stands meanwhile, and stays where there is no token to ask with.
+  async function learn() {
+    describe(history.state?.facts || { title: t.untitled.replace('{0}', id) });
+    if (!session.token) return;
+    try {
+      const recording = await ask('GET', `recordings/${id}/`);
+      const lesson = recording.lesson_info;
+      const facts = { title: titleOf(recording), teacher: lesson?.teacher?.name, group: lesson?.group_name, at: lesson?.start_time || recording.created_at, download: Boolean(recording.download_url) };
+      if (playback.closed) return;
+      remember({ facts });
+      describe(facts);
+    } catch { /* the playback's own refusal says it */ }
+  }
+
+  learn();
+  start();
+  return {
+    node,
+    close() {
+      note();
+      window.removeEventListener('pagehide', onHide);
+      controls.close();
+      playback.close();
+    },
+  };
+}
