@@ -17,4 +17,37 @@ make_lesson() { # NAME SECONDS PICTURE TONE VIDEO_RATE EXTRA...
 make_lesson algebra.mp4 75 "testsrc2=size=320x180:rate=12" "sine=frequency=330:beep_factor=4" 32k -movflags +faststart
 make_lesson optics.mp4 60 "smptehdbars=size=320x180:rate=12" "sine=frequency=440:beep_factor=2" 16k
 make_lesson history.mp4 300 "mandelbrot=size=320x180:rate=1:end_scale=0.05,fps=4" "sine=frequency=220:beep_factor=4" 8k -b:a 12k -g 8 -keyint_min 8 -movflags +faststart
+
+# make_board draws a blackboard: each SLIDE, lines parted by "|", stands for the
+# same time; the first line is its heading. Needs ffmpeg with libfreetype.
+make_board() { # NAME SECONDS_PER_SLIDE COLOUR TONE SLIDE...
+	local name=$1 each=$2 colour=$3 tone=$4 filter= from=0 slide line at
+	local serif=/usr/share/fonts/truetype/dejavu/DejaVuSerif.ttf
+	shift 4
+	local total=$(($# * each))
+	for slide in "$@"; do
+		at=0
+		while IFS= read -r line; do
+			printf '%s' "$line" >"$texts/$from-$at"
+			filter+="drawtext=fontfile=$serif:textfile=$texts/$from-$at:fontcolor=0xf4f1e6:fontsize=$((at == 0 ? 46 : 32)):x=70:y=$((at == 0 ? 60 : 104 + at * 58)):enable='between(t,$from,$((from + each)))',"
+			at=$((at + 1))
+		done < <(tr '|' '\n' <<<"$slide")
+		from=$((from + each))
+	done
+	filter+="drawbox=x=70:y=128:w=200:h=3:color=0xe9c46a:t=fill"
+	make_lesson "$name" "$total" "color=c=$colour:size=854x480:rate=10,$filter" "$tone" 24k -g 40 -keyint_min 40 -b:a 16k -movflags +faststart
+}
+texts=$(mktemp -d)
+trap 'rm -rf "$texts"' EXIT
+make_board geometry.mp4 24 0x1f3d36 "sine=frequency=262:beep_factor=2,volume=0.2" \
+	"The Pythagorean theorem|In a right triangle the square on the|longest side is the sum of the squares|on the other two." \
+	"a² + b² = c²|a = 3,  b = 4|9 + 16 = 25|c = 5" \
+	"Why it is so|Four copies of the triangle in a square|of side a + b leave a square of side c." \
+	"Where it helps|the diagonal of a screen|the shortest way across a field|the distance between two points" \
+	"For next time|Find all right triangles with whole sides|that are shorter than 30."
+make_board newton.mp4 20 0x26334d "sine=frequency=196:beep_factor=2,volume=0.2" \
+	"Законы Ньютона|1. Тело покоится или движется|    равномерно, пока на него|    не подействует сила." \
+	"Второй закон|F = m·a|m = 2 кг,  a = 3 м/с²|F = 6 Н" \
+	"Третий закон|Действие равно противодействию." \
+	"Задание|Лодка и берег: кто кого тянет?"
 ls -l ./*.mp4

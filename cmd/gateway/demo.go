@@ -17,6 +17,7 @@ import (
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/lessons"
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
@@ -116,11 +117,55 @@ func fillDemo(ctx context.Context, s *config.Settings) (demoPeople, error) {
 	if err := store.EnsureFresh(ctx); err != nil {
 		return demoPeople{}, err
 	}
-	if _, err := store.Apply(ctx, bytes.NewReader(lessons.Catalog()), false); err != nil {
+	now := time.Now()
+	document, err := lessons.Catalog(now)
+	if err != nil {
+		return demoPeople{}, err
+	}
+	if _, err := store.Apply(ctx, bytes.NewReader(document), false); err != nil {
+		return demoPeople{}, err
+	}
+	if err := fillDemoLedger(ctx, store, now); err != nil {
 		return demoPeople{}, err
 	}
 	// Ids count from 1 in a fresh catalog, in the document's order.
 	return demoPeople{lessons: lessons.All(), student: 1, teacher: 2, stranger: 3}, nil
+}
+
+// fillDemoLedger adds what a syncer would have written: captions, why one lesson
+// failed, and how full the teachers' storage is.
+func fillDemoLedger(ctx context.Context, store *catalog.Store, now time.Time) error {
+	captions, err := lessons.Captions()
+	if err != nil {
+		return err
+	}
+	return store.Update(ctx, "demo: fill the ledger", func(x catalog.Session) error {
+		if err := ledger.PutCaption(ctx, x, lessons.Spoken, ledger.Caption{Lang: "en", Label: "English", Body: captions}, now); err != nil {
+			return err
+		}
+		lesson, err := ledger.LoadLesson(ctx, x, lessons.BrokenLesson)
+		if err != nil {
+			return err
+		}
+		ingest, _, err := ledger.Want(ctx, x, lesson, now)
+		if err != nil {
+			return err
+		}
+		ingest.RecordingID, ingest.State, ingest.Reason = lessons.Broken, "failed", "gone_at_zoom"
+		if _, err := ledger.Save(ctx, x, ingest, "", now); err != nil {
+			return err
+		}
+		teachers, err := ledger.QuotaTeachers(ctx, x)
+		if err != nil {
+			return err
+		}
+		for _, teacher := range teachers {
+			if _, _, _, err := ledger.UsageOf(ctx, x, teacher, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // print tells the newcomer what to open and what to paste.
@@ -140,13 +185,15 @@ func (p demoPeople) print(term terminal, s *config.Settings, public, admin net.A
 		base = strings.TrimSuffix(s.PublicURL, "/")
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nLectern's demo is running. Open a lesson as a student:\n\n")
+	fmt.Fprintf(&b, "\nLectern's demo is running. The library, as a student and as a teacher:\n\n")
+	fmt.Fprintf(&b, "  %s/#token=%s\n\n  %s/#token=%s\n\n", base, tokens[p.student], base, tokens[p.teacher])
+	fmt.Fprintf(&b, "A lesson, as a student:\n\n")
 	for i, lesson := range p.lessons {
 		fmt.Fprintf(&b, "  %s\n  %s/watch/%d#token=%s\n\n", lesson.Title, base, i+1, tokens[p.student])
 	}
 	fmt.Fprintf(&b, "The first KiB of one, as a player asks for it:\n\n")
 	fmt.Fprintf(&b, "  curl -v -o /dev/null -H 'Authorization: Bearer %s' -H 'Range: bytes=0-1023' %s/api/recordings/1/stream/\n\n", tokens[p.student], base)
-	fmt.Fprintf(&b, "Other people: the teacher, and a student who is not in the group (403):\n\n  %s\n\n  %s\n\n", tokens[p.teacher], tokens[p.stranger])
+	fmt.Fprintf(&b, "A student who is in no group (403):\n\n  %s\n\n", tokens[p.stranger])
 	fmt.Fprintf(&b, "Metrics: http://%s/metrics\n\nCtrl-C ends it", admin)
 	fmt.Fprintln(&b, ".")
 	_, err = fmt.Fprintln(term.out, b.String())

@@ -3,18 +3,21 @@
 package lessons
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"text/template"
+	"time"
 )
 
-//go:embed media/*.mp4
+//go:embed media
 var media embed.FS
 
 //go:embed demo.yaml
-var catalog []byte
+var catalog string
 
 // Lesson is one of the demo's recordings.
 type Lesson struct {
@@ -22,17 +25,47 @@ type Lesson struct {
 	File  string
 }
 
-// All lists the lessons in the order of the catalog: the first has recording id 1.
+// All lists the lessons that have a file of their own, in the order of the
+// catalog: the first has recording id 1. Further recordings show the same files.
 func All() []Lesson {
 	return []Lesson{
 		{"Algebra: linear equations", "algebra.mp4"},
 		{"Оптика: линзы", "optics.mp4"},
 		{"History: a long lecture", "history.mp4"},
+		{"Geometry: the Pythagorean theorem", "geometry.mp4"},
+		{"Законы Ньютона", "newton.mp4"},
 	}
 }
 
-// Catalog is the demo's catalog as `gateway catalog apply` takes it.
-func Catalog() []byte { return catalog }
+// Spoken is the recording, by its id, that has captions, and Broken the lesson and
+// recording that could not be prepared.
+const (
+	Spoken       = 4
+	BrokenLesson = 9
+	Broken       = 9
+)
+
+// Captions are those of the recording Spoken, as WebVTT.
+func Captions() (string, error) {
+	text, err := fs.ReadFile(media, "media/geometry.vtt")
+	return string(text), err
+}
+
+// Catalog is the demo's catalog as `gateway catalog apply` takes it. Its lessons lie
+// around now, so that the newest are of these days and some end soon.
+func Catalog(now time.Time) ([]byte, error) {
+	at := func(days, hour int) string {
+		day := now.UTC().AddDate(0, 0, days)
+		return time.Date(day.Year(), day.Month(), day.Day(), hour, 0, 0, 0, time.UTC).Format(time.RFC3339)
+	}
+	text, err := template.New("demo.yaml").Funcs(template.FuncMap{"at": at}).Parse(catalog)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = text.Execute(&out, nil)
+	return out.Bytes(), err
+}
 
 // WriteTo writes the lessons' files into a folder, which is made when missing.
 func WriteTo(dir string) error {

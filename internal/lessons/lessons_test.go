@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/vtt"
 )
 
 // boxes lists an MP4's top-level boxes in their order (ISO/IEC 14496-12, 4.2).
@@ -44,12 +47,31 @@ func TestLessonsAreWhatTheySay(t *testing.T) {
 				t.Errorf("%s has no %s", lesson.File, codec)
 			}
 		}
-		if entry := fmt.Sprintf("key: %s, size: %d,", lesson.File, len(data)); strings.Count(string(catalog), entry) != 1 {
+		if entry := fmt.Sprintf("key: %s, size: %d,", lesson.File, len(data)); strings.Count(catalog, entry) != 1 {
 			t.Errorf("lesson %d: the catalog does not say %q", i+1, entry)
 		}
 	}
 	if indexAtEnd != 1 {
 		t.Errorf("%d lessons have their index at the end, want 1", indexAtEnd)
+	}
+}
+
+func TestCatalogFollowsTheCalendar(t *testing.T) {
+	text, err := Catalog(time.Date(2027, 3, 2, 23, 30, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"start: 2027-03-01T09:00:00Z", "available_until: 2027-03-05T20:00:00Z"} {
+		if !bytes.Contains(text, []byte(part)) {
+			t.Errorf("the catalog has no %q", part)
+		}
+	}
+	if bytes.Contains(text, []byte("{{")) {
+		t.Error("a time is left unsaid")
+	}
+	captions, err := Captions()
+	if track, parseErr := vtt.Parse([]byte(captions)); err != nil || parseErr != nil || len(track.Cues) < 10 {
+		t.Errorf("captions: %v, %v, %d cues", err, parseErr, len(track.Cues))
 	}
 }
 

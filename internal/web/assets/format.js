@@ -28,8 +28,8 @@ export function minutes(n) {
 }
 
 export const percent = (share) => new Intl.NumberFormat(lang, { style: 'percent', maximumFractionDigits: 0 }).format(share);
-export const gigabytes = (gb) => unit(gb, 'gigabyte');
-export const megabytes = (mb) => (mb < 1024 ? unit(mb < 10 ? mb : Math.round(mb), 'megabyte') : gigabytes(mb / 1024));
+export const megabytes = (mb) => (mb < 1024 ? unit(mb < 10 ? mb : Math.round(mb), 'megabyte') : unit(mb / 1024, 'gigabyte'));
+export const size = (bytes) => megabytes(bytes / 2 ** 20);
 
 const date = (options) => { const f = new Intl.DateTimeFormat(lang, options); return (iso) => f.format(new Date(iso)); };
 export const dayNumber = date({ day: 'numeric' });

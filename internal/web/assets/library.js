@@ -44,6 +44,8 @@ export function makeLibrary() {
     timer = setTimeout(reload, 250);
   }
 
+  const filtered = () => Object.values(filters).some(Boolean);
+
   // reload starts over with what the fields say. What is there stays, dimmed,
   // until the answer comes: a list that blinks at each letter helps nobody.
   async function reload() {
@@ -62,6 +64,7 @@ export function makeLibrary() {
     list.setAttribute('aria-busy', 'true');
     try {
       const page = await fetchPage(next, mine.signal);
+      if (fresh && role === 'teacher') await preparing.refresh(filtered());
       if (mine.signal.aborted) return;
       if (fresh) begin(page);
       append(page.results);
@@ -86,8 +89,8 @@ export function makeLibrary() {
     const order = role ? [role] : session.role === 'teacher' ? ['teacher', 'student'] : ['student', 'teacher'];
     for (const candidate of order) {
       try {
-        const answer = await ask('GET', `${LISTS[candidate]}?${query}`, { signal });
-        role = candidate;
+        const answer = await ask('GET', `${LISTS[candidate]}${query.size ? '?' : ''}${query}`, { signal });
+        session.role = role = candidate;
         return answer;
       } catch (problem) {
         if (problem.status !== 403 || candidate === order.at(-1)) throw problem;
@@ -98,15 +101,11 @@ export function makeLibrary() {
   function begin(page) {
     shown = new Set();
     list.replaceChildren();
-    const filtered = Object.values(filters).some(Boolean);
     total.textContent = page.count ? count(page.count, t.found) : '';
-    if (filtered) say(page.count ? count(page.count, t.found) : t.nothingTitle);
-    if (!page.count) list.append(filtered ? nothingFound() : notice('lectern', t.emptyTitle, role === 'teacher' ? t.emptyTeacher : t.emptyStudent));
+    if (filtered()) say(page.count ? count(page.count, t.found) : t.nothingTitle);
+    if (!page.count) list.append(filtered() ? nothingFound() : notice('lectern', t.emptyTitle, role === 'teacher' ? t.emptyTeacher : t.emptyStudent));
     status.hidden = role !== 'teacher';
-    if (role === 'teacher') {
-      storage.refresh();
-      preparing.refresh(filtered);
-    }
+    if (role === 'teacher') storage.refresh();
   }
 
   function nothingFound() {
@@ -124,6 +123,7 @@ export function makeLibrary() {
       if (shown.has(recording.id)) continue; // a new one moved the pages on by one
       shown.add(recording.id);
       learnGroups(recording);
+      if (preparing.shows(recording.id)) continue; // above the list already
       const at = role === 'teacher' ? recording.created_at : recording.lesson_info?.start_time;
       const heading = at ? month(at) : t.otherVideos;
       let section = list.lastElementChild;
@@ -170,7 +170,7 @@ export function makeLibrary() {
       }
       if (loaded) {
         list.querySelectorAll('.lesson').forEach((card) => card.dispatchEvent(new Event('look')));
-        if (role === 'teacher') preparing.refresh(Object.values(filters).some(Boolean));
+        if (role === 'teacher') preparing.refresh(filtered());
         return;
       }
       loaded = true;

@@ -48,6 +48,7 @@ export function openPlayer(id) {
     over.hidden = true;
     over.replaceChildren();
     video.removeAttribute('inert');
+    controls.node.hidden = false;
     playback.open();
   }
 
@@ -63,7 +64,7 @@ export function openPlayer(id) {
     if (running && problem.code === 'no_access') notice.querySelector('h2').textContent = t.cutOff;
     over.replaceChildren(notice);
     over.hidden = false;
-    ending.hidden = resumed.hidden = true;
+    ending.hidden = resumed.hidden = controls.node.hidden = true;
   }
 
   // The place is kept as one goes, and once more whenever the page may vanish.
@@ -119,7 +120,7 @@ export function openPlayer(id) {
     try {
       const recording = await ask('GET', `recordings/${id}/`);
       const lesson = recording.lesson_info;
-      const facts = { title: titleOf(recording), teacher: lesson?.teacher?.name, group: lesson?.group_name, at: lesson?.start_time || recording.created_at, download: Boolean(recording.download_url) };
+      const facts = { title: titleOf(recording), teacher: lesson?.teacher?.name, group: lesson?.group_name, at: lesson?.start_time || recording.created_at, download: Boolean(recording.download_url) || ['teacher', 'admin'].includes(session.role) };
       if (playback.closed) return;
       remember({ facts });
       describe(facts);

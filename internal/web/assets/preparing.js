@@ -42,8 +42,7 @@ export function makePreparing(becameReady) {
     const since = item.updated_at || item.created_at;
     return el(`li.${failed ? 'failed' : 'processing'}`, {}, icon(failed ? 'alarm' : 'wait'),
       el('div.what', {}, el('h3', {}, item.title || t.untitled.replace('{0}', item.lesson ?? item.id)),
-        el('p', {}, failed || item.reason ? reason(item.reason) : t.waiting),
-        since && el('p.hint', {}, t.since.replace('{0}', moment(since)))),
+        el('p', {}, failed || item.reason ? reason(item.reason) : t.waiting, since && el('span.since', {}, t.since.replace('{0}', moment(since))))),
       el('span.chip', {}, failed ? t.failed : t.processing),
       failed && item.id ? button(t.resync, (event) => resync(item, event.currentTarget)) : null);
   }
@@ -64,6 +63,7 @@ export function makePreparing(becameReady) {
     node,
     refresh,
     stop() { clearTimeout(timer); items = []; draw(); },
+    shows: (id) => !aside && items.some((item) => item.id === id),
     // reasonOf is why a recording of the list failed, when that is known.
     reasonOf: (id) => items.find((item) => item.id === id)?.reason,
   };

@@ -3,6 +3,7 @@
 // needs and nobody may mind: whose page this is, never a token.
 
 let token = '';
+let role = ''; // as the gateway showed by what it lets this user see
 const arrivals = new Set();
 const tabs = 'BroadcastChannel' in window ? new BroadcastChannel('lectern') : null;
 
@@ -20,7 +21,8 @@ const userOf = (of) => String(claims(of).user_id ?? '');
 
 export const session = {
   get token() { return token; },
-  get role() { return claims(token).role || ''; },
+  get role() { return role || claims(token).role || ''; },
+  set role(found) { role = found; },
   get user() { return token ? userOf(token) : history.state?.user || ''; },
   // onArrival calls back whenever a new token came.
   onArrival(f) { arrivals.add(f); },
@@ -36,6 +38,7 @@ export function takeFragment() {
   const found = new URLSearchParams(location.hash.slice(1)).get('token');
   if (!found) return;
   token = found;
+  role = '';
   const before = history.state?.user === userOf(found) ? history.state : {};
   history.replaceState({ ...before, user: userOf(found) }, '', location.pathname + location.search);
   arrivals.forEach((f) => f());

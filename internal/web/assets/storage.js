@@ -2,7 +2,7 @@
 
 import { ask } from './api.js';
 import { el } from './dom.js';
-import { count, gigabytes, percent } from './format.js';
+import { count, percent, size } from './format.js';
 import { t } from './words.js';
 
 const TIGHT = 0.8; // the platform warns from here on
@@ -24,9 +24,9 @@ export function makeStorage() {
     }
     const share = quota.total_quota_bytes ? Math.min(1, quota.used_bytes / quota.total_quota_bytes) : 0;
     const full = quota.quota_exceeded || share >= 1;
-    const text = t.storageUsed.replace('{0}', gigabytes(quota.used_gb)).replace('{1}', gigabytes(quota.total_gb));
+    const text = t.storageUsed.replace('{0}', size(quota.used_bytes)).replace('{1}', size(quota.total_quota_bytes));
     used.textContent = `${text} · ${count(quota.recordings_count, t.recordings)}`;
-    bar.style.inlineSize = percentOf(share);
+    bar.style.inlineSize = `${(share * 100).toFixed(1)}%`;
     meter.setAttribute('aria-valuenow', Math.round(share * 100));
     meter.setAttribute('aria-valuetext', `${percent(share)}: ${text}`);
     node.classList.toggle('tight', share >= TIGHT && !full);
@@ -38,5 +38,3 @@ export function makeStorage() {
 
   return { node, refresh };
 }
-
-const percentOf = (share) => `${(share * 100).toFixed(1)}%`;
