@@ -4,7 +4,7 @@ import { ask } from './api.js';
 import { el, icon, button, say } from './dom.js';
 import { clock, count, dayNumber, megabytes, minutes, percent, weekday } from './format.js';
 import { placeOf } from './places.js';
-import { reason, t } from './words.js';
+import { lang, reason, t } from './words.js';
 
 const PLAYS = ['ready', 'archived'];
 const SOON = 7; // days left that are worth a colour
@@ -73,7 +73,7 @@ export function makeCard(recording, role, { preparing, changed }) {
 
   function complain(what, problem) {
     card.querySelector('.complaint')?.remove();
-    card.append(el('p.complaint', { role: 'alert' }, `${what} ${problem.detail}`.trim()));
+    card.append(el('p.complaint', { role: 'alert' }, `${what} ${lang === 'ru' ? problem.detail : ''}`.trim()));
   }
 }
 

@@ -55,7 +55,7 @@ export function makePreparing(becameReady) {
       refresh();
     } catch (problem) {
       pressed.disabled = false;
-      say(problem.detail || reason('unknown'));
+      say(reason('unknown'));
     }
   }
 

@@ -1,0 +1,276 @@
+package e2e
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"github.com/lectiospace/lectern/internal/lessons"
+)
+
+// frontedGateway is a gateway with the demo's lessons, and what stands between it and the
+// browser: a plain proxy that a test may let answer instead.
+type frontedGateway struct {
+	*gateway
+	url string // of the proxy
+
+	mu     sync.Mutex
+	answer func(w http.ResponseWriter, r *http.Request) bool // true: it has answered
+	asked  []string                                          // methods and addresses with query
+}
+
+func frontGateway(t *testing.T, env ...string) *frontedGateway {
+	t.Helper()
+	dir := t.TempDir()
+	if err := lessons.WriteTo(filepath.Join(dir, "recordings")); err != nil {
+		t.Fatal(err)
+	}
+	document, err := lessons.Catalog(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	env = append([]string{"LECTERN_DATA_DIR=" + dir}, env...)
+	s := &frontedGateway{}
+	apply(t, env, string(document))
+	s.gateway = serve(t, env...)
+	target, err := url.Parse(s.gateway.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host
+	}, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		answer := s.answer
+		s.asked = append(s.asked, r.Method+" "+r.URL.String())
+		s.mu.Unlock()
+		if answer == nil || !answer(w, r) {
+			forward.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(front.Close)
+	s.url = front.URL
+	return s
+}
+
+// apply writes a document into the standalone catalog that env names.
+func apply(t *testing.T, env []string, document string) {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "catalog.yaml")
+	if err := os.WriteFile(name, []byte(document), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command(t, env, 0, "gateway", "catalog", "apply", name)
+}
+
+// let puts answers in front of the gateway's; nil takes them away.
+func (s *frontedGateway) let(answer func(w http.ResponseWriter, r *http.Request) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = answer
+}
+
+// times counts requests whose method and path begin so.
+func (s *frontedGateway) times(prefix string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.asked {
+		if strings.HasPrefix(a, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+// page is one tab.
+type page struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu       sync.Mutex
+	problems []string // what the browser complained of
+}
+
+// look is how somebody looks at a page.
+type look struct {
+	lang  string // "en", "ru"
+	phone bool
+	dark  bool
+}
+
+func open(t *testing.T, at look) *page {
+	t.Helper()
+	if at.lang == "" {
+		at.lang = "en"
+	}
+	p := &page{t: t, ctx: browser(t, chromedp.Flag("lang", at.lang), chromedp.Flag("accept-lang", at.lang))}
+	width, height, options := int64(1200), int64(850), []chromedp.EmulateViewportOption(nil)
+	if at.phone {
+		width, height = 390, 844
+		options = []chromedp.EmulateViewportOption{chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2)}
+	}
+	scheme := "light"
+	if at.dark {
+		scheme = "dark"
+	}
+	err := chromedp.Do(p.ctx, chromedp.EmulateViewport(width, height, options...), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, target, cdplog.Enable, cdp.Empty{}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+		return err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = chromedp.Listen(p.ctx, func(ev any) {
+		var problem string
+		switch e := ev.(type) {
+		case *runtime.EventExceptionThrown:
+			problem = e.ExceptionDetails.Text
+			if e.ExceptionDetails.Exception != nil {
+				problem += " " + e.ExceptionDetails.Exception.Description
+			}
+		case *cdplog.EventEntryAdded: // a refused request is one too, and no fault of the page's
+			if e.Entry.Source != "network" {
+				problem = string(e.Entry.Source) + ": " + e.Entry.Text
+			}
+		}
+		if problem != "" {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.problems = append(p.problems, problem)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, problem := range p.problems {
+			t.Errorf("the browser says: %s", problem)
+		}
+	})
+	return p
+}
+
+func (p *page) goTo(address string) {
+	p.t.Helper()
+	// Only the fragment differing would be no navigation.
+	if err := chromedp.Do(p.ctx, chromedp.Navigate("about:blank"), chromedp.Navigate(address)); err != nil {
+		p.t.Fatalf("%s: %v", address, err)
+	}
+}
+
+// js evaluates an expression, awaiting what it promises, as if a finger had pressed.
+func js[T any](p *page, expression string) T {
+	p.t.Helper()
+	raw, err := chromedp.Run(p.ctx, chromedp.Evaluate[string]("(async () => JSON.stringify(await ("+expression+")) ?? 'null')()", func(e *runtime.EvaluateParams) {
+		yes := true
+		e.AwaitPromise, e.UserGesture = &yes, &yes
+	}))
+	if err != nil {
+		p.t.Fatalf("%s: %v", expression, err)
+	}
+	var out T
+	if err := json.Unmarshal([]byte(raw), &out); err != nil {
+		p.t.Fatalf("%s gave %s: %v", expression, raw, err)
+	}
+	return out
+}
+
+// until waits for an expression to be true.
+func (p *page) until(what, expression string) {
+	p.t.Helper()
+	for end := time.Now().Add(40 * time.Second); !js[bool](p, "Boolean("+expression+")"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			p.shot("stuck-" + strings.ReplaceAll(p.t.Name(), "/", "-"))
+			p.t.Fatalf("not so after 40 s: %s\n%s\nthe page says: %s", what, expression, js[string](p, "document.body.innerText"))
+		}
+	}
+}
+
+// click presses the first element that the selector finds, once it can be pressed.
+func (p *page) click(selector string) {
+	p.t.Helper()
+	quoted := fmt.Sprintf("%q", selector)
+	p.until(selector+" can be pressed", "document.querySelector("+quoted+")?.checkVisibility() && !document.querySelector("+quoted+").disabled")
+	if err := chromedp.Do(p.ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
+		p.t.Fatalf("%s: %v", selector, err)
+	}
+}
+
+func (p *page) press(keys string) {
+	p.t.Helper()
+	if err := chromedp.Do(p.ctx, chromedp.KeyEvent(keys)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *page) shot(name string) {
+	p.t.Helper()
+	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	keep(p.t, name+".png", png)
+}
+
+//go:embed testdata/a11y.js
+var a11y string
+
+// check looks for what a machine can see of accessibility, and keeps a picture.
+func (p *page) check(name string, at look) {
+	p.t.Helper()
+	p.shot(name)
+	for _, complaint := range js[[]string](p, fmt.Sprintf("%s(%t)", strings.TrimSpace(a11y), at.phone)) {
+		p.t.Errorf("%s: %s", name, complaint)
+	}
+}
+
+// tokenFree looks for a token wherever somebody could find one later.
+func (p *page) tokenFree(tokens ...string) {
+	p.t.Helper()
+	places := js[string](p, `JSON.stringify([location.href, document.title, history.state, {...localStorage}, {...sessionStorage}, document.cookie,
+		document.querySelector('video')?.src, [...document.querySelectorAll('a')].map((a) => a.href)])`)
+	for _, tok := range tokens {
+		if strings.Contains(places, tok) || strings.Contains(places, "token=") {
+			p.t.Errorf("a token is left in %s", places)
+		}
+	}
+}
+
+const (
+	videoTime   = "document.querySelector('video').currentTime"
+	videoPlays  = "!document.querySelector('video').paused && document.querySelector('video').readyState > 2"
+	lessonCount = "document.querySelectorAll('.lessons .lesson:not(.skeleton)').length"
+)
+
+// play starts the video without sound and waits until it runs.
+func (p *page) play() {
+	p.t.Helper()
+	p.until("metadata", "document.querySelector('video')?.duration > 0")
+	js[any](p, "(document.querySelector('video').muted = true, document.querySelector('video').play())")
+	p.until("it plays", videoPlays+" && "+videoTime+" > 0.2")
+}

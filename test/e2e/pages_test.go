@@ -1,0 +1,366 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestStudentWatches is a student's evening: in through the platform's link, a lesson
+// found by typing, watched, left by a reload and gone on with.
+func TestStudentWatches(t *testing.T) {
+	s := frontGateway(t)
+	tok := token(t, "--user", "1", "--ttl", "1h")
+	at := look{}
+	p := open(t, at)
+
+	p.goTo(s.url + "/#token=" + tok)
+	p.until("the lessons are there", lessonCount+" === 7")
+	p.tokenFree(tok)
+	p.check("library-student", at)
+	if first := js[string](p, "document.querySelector('.lesson h3').textContent"); first != "Geometry: the Pythagorean theorem" {
+		t.Errorf("the newest lesson is %q", first)
+	}
+	if days := js[[]string](p, "[...document.querySelectorAll('.chip.warn')].map((chip) => chip.textContent)"); len(days) != 2 {
+		t.Errorf("lessons that end soon: %q", days)
+	}
+
+	js[any](p, "document.querySelector('#search').focus()")
+	p.press("ЗАКОН")
+	p.until("one lesson is found", lessonCount+" === 1 && document.querySelector('.lesson h3').textContent === 'Законы Ньютона'")
+	p.press("xyz")
+	p.until("nothing is found", "document.querySelector('.lessons .notice h2')?.textContent === 'Nothing found'")
+	p.check("library-nothing-found", at)
+	p.click(".notice button")
+	p.until("all are there again", lessonCount+" === 7")
+	js[any](p, `(() => { const group = document.querySelector('.tools select'); group.value = [...group.options].find((o) => o.text === 'World history').value;
+		group.dispatchEvent(new Event('change')) })()`)
+	p.until("one group's lessons", lessonCount+" === 2")
+	js[any](p, "document.querySelector('.tools select').value = ''")
+	js[any](p, "document.querySelector('.tools select').dispatchEvent(new Event('change'))")
+	p.until("all are there again", lessonCount+" === 7")
+
+	p.click(`a[href="/watch/3"]`)
+	p.play()
+	p.tokenFree(tok)
+	p.until("the words around it", "document.querySelector('h1').textContent === 'History: a long lecture' && document.title.startsWith('History')")
+	p.until("the view is counted", "true")
+	for end := time.Now().Add(20 * time.Second); s.times("POST /api/recordings/3/view/") == 0 && time.Now().Before(end); {
+		time.Sleep(50 * time.Millisecond)
+	}
+
+	// Seeks by button, key and bar; speed by menu and key.
+	js[any](p, videoTime+" = 100")
+	p.until("it plays on after the seek", videoTime+" > 100.3 && "+videoPlays)
+	p.click(".skip-forward")
+	p.until("ten seconds on", videoTime+" > 109")
+	p.press("j")
+	p.until("ten seconds back", videoTime+" < 109 && "+videoTime+" > 98")
+	p.press("о") // what a Russian keyboard writes on the key j is on: keys go by place
+	js[any](p, `(() => { const speed = document.querySelector('.speed select'); speed.value = '1.5'; speed.dispatchEvent(new Event('change')) })()`)
+	p.until("faster", "document.querySelector('video').playbackRate === 1.5")
+	js[any](p, "document.activeElement.blur()")
+	p.press(">")
+	p.until("faster still", "document.querySelector('video').playbackRate === 1.75")
+	p.press("k")
+	p.until("it pauses", "document.querySelector('video').paused")
+	p.press(" ")
+	p.until("it plays", videoPlays)
+	p.press("m")
+	p.until("it can be heard", "!document.querySelector('video').muted")
+	p.until("what is loaded is shown", "/Loaded/.test(document.querySelector('.buffered').textContent)")
+	p.check("player", at)
+	p.press("k")
+	left := js[float64](p, videoTime)
+
+	// The reload loses the token, not the lesson.
+	if err := chromedp.Do(p.ctx, chromedp.Reload()); err != nil {
+		t.Fatal(err)
+	}
+	p.until("it stands where it was left", fmt.Sprintf("Math.abs(%s - %f) < 2", videoTime, left))
+	p.play()
+	p.until("speed is remembered", "document.querySelector('video').playbackRate === 1.75")
+	p.until("it says until when", "/You can watch this lesson until/.test(document.querySelector('.ending').textContent)")
+	if title := js[string](p, "document.querySelector('h1').textContent"); title != "History: a long lecture" {
+		t.Errorf("after the reload the lesson is called %q", title)
+	}
+	p.check("player-reloaded", at)
+	p.tokenFree(tok)
+
+	p.click("a.back")
+	p.until("without the token the library says how to come in", "document.querySelector('.notice h2')?.textContent === 'Sign in through your school'")
+	p.check("library-signed-out", at)
+	js[any](p, "location.hash = '#token="+tok+"'")
+	p.until("the link brings one in again", lessonCount+" === 7")
+	p.until("the lesson tells how far one came", "/watched 3[0-9] ?%/.test(document.querySelector('.watched')?.textContent)")
+	p.tokenFree(tok)
+	for _, asked := range s.asked {
+		if strings.Contains(asked, tok) {
+			t.Errorf("the page put its token into an address: %s", strings.ReplaceAll(asked, tok, "…"))
+		}
+	}
+}
+
+// TestPlaybackIsRenewed lets the grant of playback, and the access token too, end
+// while a lesson plays. The first grant is cut short on its way to the page: the
+// playback token in it is real and really ends.
+func TestPlaybackIsRenewed(t *testing.T) {
+	s := frontGateway(t)
+	var grants atomic.Int64
+	s.let(func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/playback/") || grants.Add(1) > 1 {
+			return false
+		}
+		short := token(t, "--user", "1", "--recording", "3", "--ttl", "8s")
+		http.SetCookie(w, &http.Cookie{Name: "lectern_playback", Value: short, Path: "/api/recordings/3/stream/", MaxAge: 8, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"url": s.url + "/api/recordings/3/stream/", "token": short, "expires_at": time.Now().Add(8 * time.Second).UTC().Format(time.RFC3339),
+			"watch_url": s.url + "/watch/3", "content_type": "video/mp4", "size": 811541, "captions": []any{},
+		})
+		return true
+	})
+	p := open(t, look{})
+	p.goTo(s.url + "/watch/3#token=" + token(t, "--user", "1", "--ttl", "20s"))
+	p.play()
+	began := time.Now()
+	js[any](p, `document.querySelector('video').addEventListener('error', () => { window.hitch = 'error' })`)
+	p.until("the page asks again before the end", "performance.getEntriesByType('resource').filter((r) => r.name.endsWith('/playback/')).length > 1")
+	if early := time.Since(began); early > 9*time.Second {
+		t.Errorf("playback was renewed after %v, of 8 s", early)
+	}
+	source := js[string](p, "document.querySelector('video').src")
+	// Beyond the ends of the first grant and of the access token, a far seek needs
+	// bytes and so a grant that holds.
+	p.until("both have ended", fmt.Sprintf("Date.now() > %d", began.Add(22*time.Second).UnixMilli()))
+	js[any](p, videoTime+" = 250")
+	p.until("it plays on", videoTime+" > 251 && "+videoPlays)
+	if js[string](p, "window.hitch ?? ''") != "" || js[string](p, "document.querySelector('video').src") != source {
+		t.Error("the renewal was seen by the player")
+	}
+	if visible := js[bool](p, "!document.querySelector('.over').hidden"); visible {
+		t.Error("the page complains")
+	}
+	t.Logf("playing at %.1f s, %v after the access token of 20 s was made", js[float64](p, videoTime), time.Since(began).Round(time.Second))
+}
+
+// TestThePageSaysItIsRevoked takes the student out of all groups while a lesson plays.
+func TestThePageSaysItIsRevoked(t *testing.T) {
+	s := frontGateway(t, "LECTERN_AUTH_MAX_STALENESS=1s", "LECTERN_LIMIT_STREAM_RATE=40KiB")
+	p := open(t, look{dark: true})
+	p.goTo(s.url + "/watch/3#token=" + token(t, "--user", "1", "--ttl", "1h"))
+	p.play()
+	began := time.Now()
+	apply(t, s.env, `groups:
+  - {name: World history, students: []}
+  - {name: Algebra 10-A, students: []}
+`)
+	p.until("the page says so", "document.querySelector('.over .notice')?.dataset.code === 'no_access'")
+	t.Logf("said %v after the change was begun", time.Since(began).Round(time.Millisecond))
+	p.check("player-revoked", look{})
+	if text := js[string](p, "document.querySelector('.over').innerText"); !strings.Contains(text, "You can no longer watch this lesson.") {
+		t.Errorf("it says %q", text)
+	}
+	if js[bool](p, "Boolean(document.querySelector('video').getAttribute('src'))") {
+		t.Error("the video is still there")
+	}
+	p.click(".over a.button")
+	p.until("the library is still there", lessonCount+" === 3")
+}
+
+// TestPagesOnAPhone looks at everything on a small screen, in the dark and in Russian.
+func TestPagesOnAPhone(t *testing.T) {
+	s := frontGateway(t)
+	at := look{lang: "ru", phone: true, dark: true}
+	p := open(t, at)
+	p.goTo(s.url + "/#token=" + token(t, "--user", "1", "--ttl", "1h"))
+	p.until("the lessons are there", lessonCount+" === 7")
+	if lang := js[string](p, "document.documentElement.lang"); lang != "ru" {
+		t.Errorf("the page is in %q", lang)
+	}
+	p.check("phone-library", at)
+	p.click(`a[href="/watch/4"]`)
+	p.play()
+	if !js[bool](p, "document.querySelector('video').playsInline") {
+		t.Error("an iPhone would take the whole screen")
+	}
+	p.check("phone-player", at)
+	p.goTo(s.url + "/#token=" + token(t, "--user", "2", "--ttl", "1h"))
+	p.until("the teacher's lessons are there", lessonCount+" === 5")
+	p.check("phone-library-teacher", at)
+	p.goTo(s.url + "/watch/5")
+	p.until("nobody is signed in", "document.querySelector('.over .notice')?.dataset.code === 'not_authenticated'")
+	p.check("phone-signed-out", at)
+}
+
+// TestTeachersLibrary sees what is being prepared, removes a lesson and thinks again.
+func TestTeachersLibrary(t *testing.T) {
+	s := frontGateway(t)
+	at := look{}
+	p := open(t, at)
+	p.goTo(s.url + "/#token=" + token(t, "--user", "2", "--ttl", "1h"))
+	p.until("the lessons are there", lessonCount+" === 5 && document.querySelectorAll('.preparing li').length === 2")
+	p.until("the storage is there", "document.querySelector('.storage').checkVisibility()")
+	p.check("library-teacher", at)
+	if chips := js[string](p, "document.querySelector('.lessons').innerText"); !strings.Contains(chips, "All my groups") || !strings.Contains(chips, "1 student") {
+		t.Errorf("who may watch is not seen in %q", chips)
+	}
+	js[any](p, `(() => { const status = document.querySelectorAll('.tools select')[1]; status.value = 'failed'; status.dispatchEvent(new Event('change')) })()`)
+	p.until("what failed", lessonCount+" === 1 && document.querySelector('.reason')?.checkVisibility()")
+	p.check("library-failed", at)
+	js[any](p, `(() => { const status = document.querySelectorAll('.tools select')[1]; status.value = ''; status.dispatchEvent(new Event('change')) })()`)
+	p.until("all again", lessonCount+" === 5")
+
+	title := js[string](p, "document.querySelector('.lesson h3').textContent")
+	p.click(".lesson .remove")
+	p.until("it is removed, and can be undone", "document.activeElement.textContent === 'Undo' && document.querySelector('.lesson.removed')")
+	p.check("library-removed", at)
+	tok := token(t, "--user", "1", "--ttl", "1h")
+	if status := get404(t, s.url+"/api/recordings/4/", tok); status != http.StatusNotFound {
+		t.Errorf("a removed recording answers %d", status)
+	}
+	p.press("\r")
+	p.until("it is back", fmt.Sprintf("!document.querySelector('.lesson.removed') && document.querySelector('.lesson h3 a')?.textContent === %q", title))
+	if status := get404(t, s.url+"/api/recordings/4/", tok); status != http.StatusOK {
+		t.Errorf("a recording that was brought back answers %d", status)
+	}
+	if !js[bool](p, "document.activeElement === document.querySelector('.lesson h3 a')") {
+		t.Error("the focus is lost after undoing")
+	}
+}
+
+func get404(t *testing.T, address, tok string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+tok)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	return res.StatusCode
+}
+
+// TestEveryRefusalIsExplained gives the player each code there is, in both languages.
+func TestEveryRefusalIsExplained(t *testing.T) {
+	s := frontGateway(t)
+	source, err := os.ReadFile("../../internal/media/refusal.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes := regexp.MustCompile(`Code\s+= "([a-z_]+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(codes) < 18 {
+		t.Fatalf("only %d codes were found", len(codes))
+	}
+	status := map[string]int{"not_authenticated": 401, "token_not_valid": 401, "user_not_found": 401, "user_inactive": 401, "not_found": 404, "no_media": 404,
+		"no_access": 403, "wrong_recording": 403, "expired": 410, "processing": 409, "throttled": 429, "too_many_streams": 429, "origin_timeout": 504}
+	var now atomic.Value
+	s.let(func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/playback/") {
+			return false
+		}
+		code := now.Load().(string)
+		answer := status[code]
+		if answer == 0 {
+			answer = http.StatusServiceUnavailable
+		}
+		if answer == 429 || answer == 503 {
+			w.Header().Set("Retry-After", strconv.Itoa(30))
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(answer)
+		fmt.Fprintf(w, `{"detail": "x", "code": %q}`, code)
+		return true
+	})
+	for _, lang := range []string{"en", "ru"} {
+		at := look{lang: lang, dark: lang == "ru"}
+		p := open(t, at)
+		now.Store("overloaded")
+		p.goTo(s.url + "/#token=" + token(t, "--user", "1", "--ttl", "1h"))
+		p.until("the lessons are there", lessonCount+" === 7")
+		said := map[string]string{}
+		for _, code := range codes {
+			now.Store(code[1])
+			p.click(`a[href="/watch/1"]`)
+			p.until("a word on "+code[1], fmt.Sprintf("document.querySelector('.over .notice')?.dataset.code === %q", code[1]))
+			text := js[string](p, "[...document.querySelectorAll('.over :is(h2, p:not(.hint))')].map((e) => e.textContent).join(' ')")
+			if other := said[text]; other != "" || len(text) < 30 {
+				t.Errorf("%s, %s: %q (as %q)", lang, code[1], text, other)
+			}
+			said[text] = code[1]
+			p.check("refused-"+lang+"-"+code[1], at)
+			p.click("a.back")
+			p.until("the library", lessonCount+" === 7")
+		}
+		// What passes is tried again, by a press here, and then plays.
+		now.Store("origin_unavailable")
+		p.click(`a[href="/watch/1"]`)
+		p.until("refused", "document.querySelector('.over .notice .hint')?.checkVisibility()")
+		s.let(nil)
+		p.click(".over button.primary")
+		p.play()
+		s.let(func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasSuffix(r.URL.Path, "/playback/") {
+				return false
+			}
+			code := now.Load().(string)
+			answer := max(status[code], 0)
+			if answer == 0 {
+				answer = http.StatusServiceUnavailable
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(answer)
+			fmt.Fprintf(w, `{"detail": "x", "code": %q}`, code)
+			return true
+		})
+	}
+}
+
+// TestCaptionsInTheDemo switches the demo's captions on, and has the page's languages
+// and headers looked at.
+func TestCaptionsInTheDemo(t *testing.T) {
+	demo := start(t, []string{"TMPDIR=" + t.TempDir()}, "gateway", "demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
+	pattern := regexp.MustCompile(`http://\S+/watch/4#token=\S+`)
+	address := pattern.FindString(demo.stdout.find(t, "the lesson's URL", pattern.MatchString))
+	p := open(t, look{})
+	p.goTo(address)
+	p.play()
+	js[any](p, videoTime+" = 26")
+	p.click(".controls .captions")
+	p.until("a caption is on the screen", `document.querySelector('video').textTracks[0].activeCues?.[0]?.text.startsWith('Let us try it')`)
+	p.check("player-captions", look{})
+	p.press("c")
+	p.until("captions are off", "document.querySelector('.captions').getAttribute('aria-pressed') === 'false'")
+
+	base := strings.Split(address, "/watch")[0]
+	for accept, want := range map[string]string{"ru-RU,ru;q=0.9,en;q=0.8": "ru", "en-GB": "en", "de": "en"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept-Language", accept)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.Header.Get("Content-Language") != want || !strings.Contains(strings.Join(res.Header.Values("Vary"), ","), "Accept-Language") {
+			t.Errorf("%s: %v", accept, res.Header)
+		}
+	}
+	demo.stop(t, syscall.SIGINT)
+}
