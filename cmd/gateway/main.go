@@ -25,6 +25,7 @@ type CLI struct {
 	Token   tokenCommand   `cmd:"" help:"Print an access token, or a playback token for one recording, signed with the configured key."`
 	Migrate migrateCommand `cmd:"" help:"Show, create or step back the database schema."`
 	Catalog catalogCommand `cmd:"" help:"Fill or show a standalone catalog."`
+	Doctor  doctorCommand  `cmd:"" help:"Check everything a deployment needs, a line each: PASS, WARN or FAIL and what to do; ends with 1 when something fails."`
 }
 
 // terminal is where a command talks to the person who ran it.

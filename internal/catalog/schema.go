@@ -84,3 +84,12 @@ func (s *Store) HasData(ctx context.Context) (bool, error) {
 	}
 	return false, nil
 }
+
+// ColumnProblems lists every column that is missing, unreadable or of another
+// type, a line each.
+func (s *Store) ColumnProblems(ctx context.Context) ([]string, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, lookupTimeout, errOwnDeadline)
+	defer cancel()
+	problems, err := s.checkColumns(limited)
+	return problems, fault(ctx, "catalog: columns", err)
+}

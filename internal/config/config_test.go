@@ -143,20 +143,24 @@ func TestServingNeedsAKey(t *testing.T) {
 	for _, c := range []struct {
 		env  []string
 		want string
+		from string
 	}{
-		{nil, "auth-jwt-secret"},
-		{[]string{"LECTERN_AUTH_JWT_SECRET=short"}, "auth-jwt-secret"},
-		{[]string{"LECTERN_AUTH_JWKS_URL=https://keys.example/"}, "auth-playback-secret"},
-		{[]string{"LECTERN_AUTH_JWT_SECRET=01234567890123456789012345678901", "LECTERN_CACHE_CHUNK_SIZE=1"}, "cache-chunk-size"},
-		{[]string{"LECTERN_AUTH_JWT_SECRET=01234567890123456789012345678901", "LECTERN_LIMIT_STREAMS=0"}, "limit-streams"},
+		{nil, "auth-jwt-secret", "not set by --auth-jwt-secret, LECTERN_AUTH_JWT_SECRET or a file"},
+		{[]string{"LECTERN_AUTH_JWT_SECRET=short"}, "auth-jwt-secret", "environment LECTERN_AUTH_JWT_SECRET"},
+		{[]string{"LECTERN_AUTH_JWT_SECRET_FILE=" + file(t, "short")}, "auth-jwt-secret", "environment LECTERN_AUTH_JWT_SECRET_FILE"},
+		{[]string{"LECTERN_CONFIG=" + file(t, "\nauth: {jwt_secret: short}")}, "auth-jwt-secret", "line 2"},
+		{[]string{"LECTERN_AUTH_JWKS_URL=https://keys.example/"}, "auth-playback-secret", "not set"},
+		{[]string{"LECTERN_AUTH_JWT_SECRET=01234567890123456789012345678901", "LECTERN_CACHE_CHUNK_SIZE=1"}, "cache-chunk-size", "environment LECTERN_CACHE_CHUNK_SIZE"},
+		{[]string{"LECTERN_AUTH_JWT_SECRET=01234567890123456789012345678901", "LECTERN_LIMIT_STREAMS=0"}, "limit-streams", "environment LECTERN_LIMIT_STREAMS"},
+		{[]string{"LECTERN_AUTH_JWT_SECRET=01234567890123456789012345678901", "LECTERN_LIMIT_STREAMS_PER_USER=-1"}, "limit-streams-per-user", "environment LECTERN_LIMIT_STREAMS_PER_USER"},
 	} {
 		s, _, err := parse(t, c.env)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var usage *config.Error
-		if err := s.ValidateServe(); !errors.As(err, &usage) || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%v: %v, want %s", c.env, err, c.want)
+		if err := s.ValidateServe(); !errors.As(err, &usage) || !strings.HasPrefix(err.Error(), c.want+": ") || !strings.Contains(err.Error(), c.from) {
+			t.Errorf("%v: %v, want %s from %s", c.env, err, c.want, c.from)
 		}
 	}
 }

@@ -104,9 +104,11 @@ func Parse(program, description string, cli Group, args, environ []string, stdou
 	if err != nil {
 		return nil, &Error{Source: "command line", Problem: err.Error()}
 	}
+	defaults := defaultsOf(parser.Model)
+	cli.base().source = func(name string) string { return values.sourceOf(name, args, defaults) }
 	cli.settle()
 	if name, problem := cli.check(); name != "" {
-		return nil, &Error{Setting: name, Source: values.sourceOf(name, args), Problem: problem}
+		return nil, &Error{Setting: name, Source: cli.base().source(name), Problem: problem}
 	}
 	return &Parsed{kong: ctx, Warnings: warnings}, nil
 }
@@ -269,8 +271,17 @@ func (r *resolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 	return g.value, nil
 }
 
+// defaultsOf tells which settings have a default.
+func defaultsOf(model *kong.Application) map[string]bool {
+	defaults := map[string]bool{}
+	for _, flag := range model.Flags {
+		defaults[flag.Name] = flag.HasDefault
+	}
+	return defaults
+}
+
 // sourceOf says where a value came from, for errors found later.
-func (r *resolver) sourceOf(name string, args []string) string {
+func (r *resolver) sourceOf(name string, args []string, defaults map[string]bool) string {
 	for _, arg := range args {
 		if arg == "--"+name || strings.HasPrefix(arg, "--"+name+"=") {
 			return "flag --" + name
@@ -282,7 +293,10 @@ func (r *resolver) sourceOf(name string, args []string) string {
 	if g, ok := r.file[name]; ok {
 		return g.source
 	}
-	return "default"
+	if defaults[name] {
+		return "default"
+	}
+	return fmt.Sprintf("not set by --%s, %s or a file", name, flagToEnv(name))
 }
 
 // helpWithEnvironment adds the environment's spelling to kong's own help.

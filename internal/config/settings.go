@@ -40,6 +40,9 @@ type Base struct {
 
 	Origin Origins             `embed:"" prefix:"origin-"`
 	Log    telemetry.LogConfig `embed:"" prefix:"log-"`
+
+	// source says where a setting's value came from; nil when nothing was parsed.
+	source func(setting string) string
 }
 
 // Group is a program's settings: Settings or SyncerSettings, embedded in its command
@@ -161,12 +164,12 @@ func (s *Settings) TrustedPrefixes() ([]netip.Prefix, error) {
 func (s *Settings) ValidateServe() error {
 	public := proxy.DefaultConfig()
 	public.Limit, public.CORS = s.Limit, s.CORS
-	return firstProblem(s.Auth.Check, s.Cache.Check, public.Validate)
+	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate)
 }
 
 // firstProblem is the first check that fails, as an *Error; the checks' texts begin
 // with a setting's name.
-func firstProblem(checks ...func() error) error {
+func (b *Base) firstProblem(checks ...func() error) error {
 	for _, check := range checks {
 		err := check()
 		if err == nil {
@@ -176,7 +179,11 @@ func firstProblem(checks ...func() error) error {
 		if !ok {
 			name, problem = "", err.Error()
 		}
-		return &Error{Setting: name, Source: "effective configuration", Problem: problem}
+		source := "effective configuration"
+		if name != "" && b.source != nil {
+			source = b.source(name)
+		}
+		return &Error{Setting: name, Source: source, Problem: problem}
 	}
 	return nil
 }

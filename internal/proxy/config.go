@@ -75,11 +75,19 @@ func DefaultConfig() Config {
 
 // Validate names the setting that is wrong.
 func (c Config) Validate() error {
-	if c.DirectStreamThreshold < 0 {
-		return fmt.Errorf("direct-stream-threshold cannot be negative")
-	}
-	if c.Limit.StreamsPerUser < 0 || c.Limit.Streams < 1 || c.Limit.StreamRate < 0 || c.Limit.PlaybacksPerHour < 0 || c.Limit.AuthFailures < 0 {
-		return fmt.Errorf("limit-streams must be at least 1; limit-streams-per-user, limit-playbacks-per-hour, limit-auth-failures and limit-stream-rate cannot be negative")
+	switch {
+	case c.DirectStreamThreshold < 0:
+		return fmt.Errorf("direct-stream-threshold: cannot be negative")
+	case c.Limit.Streams < 1:
+		return fmt.Errorf("limit-streams: must be at least 1")
+	case c.Limit.StreamsPerUser < 0:
+		return fmt.Errorf("limit-streams-per-user: cannot be negative; 0 means no limit")
+	case c.Limit.StreamRate < 0:
+		return fmt.Errorf("limit-stream-rate: cannot be negative; 0 means no limit")
+	case c.Limit.PlaybacksPerHour < 0:
+		return fmt.Errorf("limit-playbacks-per-hour: cannot be negative; 0 means no limit")
+	case c.Limit.AuthFailures < 0:
+		return fmt.Errorf("limit-auth-failures: cannot be negative; 0 means no limit")
 	}
 	for _, o := range c.CORS.Origins {
 		if err := validOrigin(o); err != nil {
