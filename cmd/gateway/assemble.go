@@ -120,7 +120,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 // openCatalog opens the database, and the cache of facts in front of it, no older
 // than maxStaleness. changed gets a value when the facts were dropped.
 func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry, maxStaleness time.Duration, changed chan<- struct{}) (*catalog.Store, *catalog.Cached, error) {
-	store, err := catalog.Open(ctx, s.settings.DatabaseURL, s.log)
+	store, err := openDatabase(ctx, &s.settings.Base, s.log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -176,7 +176,7 @@ func (s *service) openOrigins(ctx context.Context, metrics prometheus.Registerer
 	if s.settings.Origin.Drive.Credentials != "" {
 		remote, err := drive.New(ctx, s.settings.Origin.Drive, s.log)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, s.settings.Blame(err)
 		}
 		s.onClose(remote.Close)
 		routes[media.ProviderDrive] = origin.Harden(remote, origin.Options{Provider: media.ProviderDrive, Observer: observer})

@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
 
@@ -31,7 +34,20 @@ type (
 
 // openStore opens the catalog for a command that runs once.
 func openStore(ctx context.Context, cli *CLI, term terminal) (*catalog.Store, error) {
-	return catalog.Open(ctx, cli.DatabaseURL, telemetry.NewLogger(cli.Log, term.err))
+	return openDatabase(ctx, &cli.Base, telemetry.NewLogger(cli.Log, term.err))
+}
+
+// openDatabase opens the catalog; a URL that cannot be right is a usage error.
+func openDatabase(ctx context.Context, s *config.Base, log *slog.Logger) (*catalog.Store, error) {
+	store, err := catalog.Open(ctx, s.DatabaseURL, log)
+	switch {
+	case err == nil:
+		return store, nil
+	case media.KindOf(err) == media.Invalid:
+		return nil, s.Blame(fmt.Errorf("database-url: %w", err))
+	default:
+		return nil, fmt.Errorf("database-url: %w", err)
+	}
 }
 
 func (*migrateStatus) Run(ctx context.Context, cli *CLI, term terminal) error {

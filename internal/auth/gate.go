@@ -72,9 +72,7 @@ func (g *Gate) authenticate(ctx context.Context, tok media.Token) (media.Viewer,
 	if err != nil {
 		return media.Viewer{}, err
 	}
-	// The cookie is only ever set with a playback token; an access token in it was
-	// put there by somebody else.
-	if claims.Playback == 0 && (tok.From == media.FromCookie || tok.From == media.FromQuery && g.queryPlayback) {
+	if claims.Playback == 0 && tok.From == media.FromQuery && g.queryPlayback {
 		return media.Viewer{}, invalid()
 	}
 	user, err := g.user(ctx, claims.User)

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"database/sql"
+	"log/slog"
 	"strings"
 
 	"github.com/riverqueue/river/riverdriver"
@@ -34,7 +35,16 @@ func (s *Store) JobSchema() string {
 }
 
 func (s *Store) jobMigrator() (*rivermigrate.Migrator[*sql.Tx], error) {
-	return rivermigrate.New(s.JobDriver(), &rivermigrate.Config{Schema: s.JobSchema(), Logger: s.log})
+	return rivermigrate.New(s.JobDriver(), &rivermigrate.Config{Schema: s.JobSchema(), Logger: slog.New(onlyTrouble{s.log.Handler()})})
+}
+
+// onlyTrouble drops a library's everyday lines: those who migrate are told what was
+// applied in our own words.
+type onlyTrouble struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (h onlyTrouble) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
 
 // migrateJobs brings River's tables up to date, or takes them away.

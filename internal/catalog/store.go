@@ -58,6 +58,9 @@ type Store struct {
 // Invalid for a URL that cannot be right, and never hold its password.
 func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	const op = "catalog: open"
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	scheme, rest, ok := strings.Cut(url, "://")
 	if !ok {
 		return nil, media.Faultf(media.Invalid, op, "the database URL has no scheme: write sqlite://PATH or postgres://…")

@@ -109,6 +109,7 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		{"not YAML", "a: [\n", nil, nil, []string{"config", "file "}},
 		{"list of lists", "cors: {origins: [[a]]}\n", nil, nil, []string{"cors-origins", "line 1"}},
 		{"address", "", nil, []string{"--listen=8080"}, []string{"listen", "flag --listen", "127.0.0.1:8080"}},
+		{"port", "", nil, []string{"--listen=127.0.0.1:99999"}, []string{"listen", "flag --listen", "127.0.0.1:99999"}},
 		{"proxy", "", []string{"LECTERN_TRUSTED_PROXIES=10.0.0.0/8,nonsense"}, nil, []string{"trusted-proxies", "nonsense"}},
 		{"CORS", "", []string{"LECTERN_CORS_ORIGINS=https://a.example/path"}, nil, []string{"cors-origins", "https://a.example/path"}},
 		{"database", "", []string{"LECTERN_DATABASE_URL=mysql://user:hidden@host/"}, nil, []string{"database-url", "postgres://"}},
@@ -167,7 +168,7 @@ func TestServingNeedsAKey(t *testing.T) {
 
 // TestPrintLoadsBack: what is printed is a configuration file, without secrets.
 func TestPrintLoadsBack(t *testing.T) {
-	env := []string{"LECTERN_AUTH_JWT_SECRET=hidden-hidden-hidden-hidden-hidden", "LECTERN_DATABASE_URL=postgres://u:hidden@h/d", "LECTERN_CACHE_SIZE=3MiB", "LECTERN_CORS_ORIGINS=https://a.example,https://b.example"}
+	env := []string{"LECTERN_AUTH_JWT_SECRET=hidden-hidden-hidden-hidden-hidden", "LECTERN_DATABASE_URL=postgres://u:hidden@h/d?sslpassword=hidden", "LECTERN_AUTH_JWKS_URL=https://u:hidden@keys.example/", "LECTERN_CACHE_SIZE=3MiB", "LECTERN_CORS_ORIGINS=https://a.example,https://b.example"}
 	s, _, err := parse(t, env)
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +177,7 @@ func TestPrintLoadsBack(t *testing.T) {
 	if err := config.Print(&first, &s); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(first.String(), "hidden") || !strings.Contains(first.String(), "postgres://u:redacted@h/d") || !strings.Contains(first.String(), "size: 3MiB") {
+	if strings.Contains(first.String(), "hidden") || !strings.Contains(first.String(), "postgres://u:redacted@h/d?sslpassword=redacted") || !strings.Contains(first.String(), "size: 3MiB") {
 		t.Errorf("printed:\n%s", &first)
 	}
 	again, _, err := parse(t, []string{"LECTERN_CONFIG=" + file(t, first.String())})

@@ -260,7 +260,7 @@ func (r *resolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 	}
 	if err != nil {
 		if r.err == nil {
-			problem := err.Error()
+			problem := strings.TrimPrefix(err.Error(), "--"+flag.Name+": ")
 			if flag.Tag.Has("secret") {
 				problem = "cannot be read"
 			}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -103,6 +104,9 @@ func printed(flag *kong.Flag) any {
 		text, _ := t.MarshalText()
 		return string(text)
 	}
+	if text, ok := v.(string); ok && strings.Contains(text, "@") && isHTTP(text) {
+		return withoutPassword(text)
+	}
 	if rv := reflect.ValueOf(v); rv.Kind() == reflect.Slice && rv.IsNil() {
 		return []string{}
 	}
@@ -119,9 +123,12 @@ func withoutPassword(raw string) string {
 	if _, has := u.User.Password(); has {
 		u.User = url.UserPassword(u.User.Username(), "redacted")
 	}
-	if q := u.Query(); q.Has("password") {
-		q.Set("password", "redacted")
-		u.RawQuery = q.Encode()
+	q := u.Query()
+	for _, name := range []string{"password", "sslpassword"} {
+		if q.Has(name) {
+			q.Set(name, "redacted")
+			u.RawQuery = q.Encode()
+		}
 	}
 	return u.String()
 }

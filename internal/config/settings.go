@@ -96,7 +96,11 @@ func (s *Settings) settle() {
 // check refuses what is wrong for every command: shapes, not completeness.
 func (b *Base) check() (setting, problem string) {
 	for _, l := range []struct{ name, value string }{{"listen", b.Listen}, {"admin-listen", b.AdminListen}} {
-		if _, port, err := net.SplitHostPort(l.value); err != nil || port == "" {
+		_, port, err := net.SplitHostPort(l.value)
+		if err == nil {
+			_, err = net.LookupPort("tcp", port)
+		}
+		if err != nil || port == "" {
 			return l.name, fmt.Sprintf("%q is not an address: give HOST:PORT, as 127.0.0.1:8080", l.value)
 		}
 	}
@@ -158,6 +162,15 @@ func (s *Settings) TrustedPrefixes() ([]netip.Prefix, error) {
 		out = append(out, netip.PrefixFrom(a, a.BitLen()))
 	}
 	return out, nil
+}
+
+// Blame makes an error whose text begins with a setting's name an *Error that also
+// says where the value came from. Other errors stay as they are.
+func (b *Base) Blame(err error) error {
+	if err == nil {
+		return nil
+	}
+	return b.firstProblem(func() error { return err })
 }
 
 // ValidateServe says what a serving gateway still misses, as an *Error.

@@ -219,16 +219,34 @@ func (x *exchange) find() (judgement, error) {
 	}
 	x.valid = validatorsOf(x.object, x.s.now())
 	verdict := judge(x.ask.head, x.ask.rangeHeader, x.ask.conditions, x.valid, x.object.Size)
-	if x.ask.head || len(verdict.spans) == 0 {
+	if len(verdict.spans) == 0 {
 		return verdict, nil
 	}
-	err = x.open(verdict.spans[0])
+	open := x.open
+	if x.ask.head {
+		open = x.look
+	}
+	err = open(verdict.spans[0])
 	if kind := media.KindOf(err); err != nil && (kind == media.Changed || kind == media.NotFound) {
 		if f, ok := x.s.origins.(forgetter); ok {
 			f.Forget(loc)
 		}
 	}
 	return verdict, err
+}
+
+// look learns how a span stands without taking a byte of it, so that HEAD tells
+// what GET would.
+func (x *exchange) look(span media.Span) error {
+	defer x.closeReader()
+	err := x.wait(func(ctx context.Context) (err error) {
+		x.reader, err = x.s.store.Open(ctx, x.object, span)
+		return err
+	})
+	if err == nil {
+		x.note.cache = x.reader.Status()
+	}
+	return err
 }
 
 // open opens a span and waits for its first piece, so that an origin's refusal
@@ -317,15 +335,17 @@ func (x *exchange) answer(resp *fasthttp.Response, verdict judgement) {
 	if plan.contentRange != "" {
 		h.Set("Content-Range", plan.contentRange)
 	}
+	if x.reader != nil {
+		x.note.cache = x.reader.Status()
+	}
+	if v := cacheStatus(x.note.cache); v != "" {
+		h.Set("Cache-Status", v)
+	}
 	if x.ask.head || plan.length == 0 {
 		resp.SkipBody = x.ask.head
 		h.SetContentLength(int(plan.length))
 		x.finish(nil)
 		return
-	}
-	x.note.cache = x.reader.Status()
-	if v := cacheStatus(x.note.cache); v != "" {
-		h.Set("Cache-Status", v)
 	}
 	// The body writes to the socket itself, so the headers have to be out before.
 	resp.ImmediateHeaderFlush = true

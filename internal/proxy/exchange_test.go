@@ -68,6 +68,25 @@ func TestHeadersOfAnAnswer(t *testing.T) {
 	}
 }
 
+// TestSeriesStandAtTheStart: a rate over a series that appears with its first event
+// misses that event.
+func TestSeriesStandAtTheStart(t *testing.T) {
+	h := newHouse(t, 10, nil)
+	families, err := h.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	series := map[string]int{}
+	for _, f := range families {
+		series[f.GetName()] = len(f.GetMetric())
+	}
+	for name, want := range map[string]int{"lectern_stream_requests_total": 8, "lectern_stream_first_byte_seconds": 4, "lectern_stream_bytes_total": 2, "lectern_limited_total": 2, "lectern_streams_active": 1} {
+		if series[name] < want {
+			t.Errorf("%s has %d series before the first request, want %d", name, series[name], want)
+		}
+	}
+}
+
 func TestCacheStatus(t *testing.T) {
 	for status, want := range map[media.CacheStatus]string{
 		media.CacheHit: "lectern; hit", media.CacheMiss: "lectern; fwd=miss",
@@ -82,6 +101,12 @@ func TestCacheStatus(t *testing.T) {
 			t.Errorf("%s: %q", status, got)
 		}
 		h.line()
+		defer func() {
+			if got := h.do("HEAD", streamPath, "Authorization: Bearer "+goodToken).Header.Get("Cache-Status"); got != want {
+				t.Errorf("HEAD, %s: %q", status, got)
+			}
+			h.line()
+		}()
 		if n := h.metric("lectern_stream_requests_total", "code", "200", "cache", status.String()); n != 1 {
 			t.Errorf("%s: %v requests counted", status, n)
 		}

@@ -54,6 +54,13 @@ func newMetrics(reg prometheus.Registerer, active func() int) (*metrics, error) 
 			return nil, fmt.Errorf("proxy metrics: %w", err)
 		}
 	}
+	// What is there from the start can be summed and compared with from the start.
+	for _, status := range []media.CacheStatus{media.CacheHit, media.CacheMiss, media.CachePartial, media.CacheBypass} {
+		m.firstByte.WithLabelValues(status.String())
+		for _, code := range []int{statusOK, statusPartial} {
+			m.requests.WithLabelValues(strconv.Itoa(code), status.String())
+		}
+	}
 	for _, limit := range []string{limitStreams, limitStreamsPerUser, limitPlaybacks, limitFailures} {
 		m.limited.WithLabelValues(limit)
 	}
