@@ -23,7 +23,8 @@ import (
 )
 
 type demoCommand struct {
-	Keep bool `help:"Keep the demo's data directory after Ctrl-C and print where it is."`
+	Keep       bool `help:"Keep the demo's data directory after Ctrl-C and print where it is."`
+	WithSyncer bool `help:"Emulate Zoom too: a meeting ends, its webhook comes, and the recorded lesson appears and plays."`
 }
 
 // demoTokenLife is long enough for an afternoon with the demo.
@@ -63,7 +64,56 @@ func (c *demoCommand) Run(ctx context.Context, cli *CLI, term terminal) (err err
 	if err := people.print(term, &settings, public.Addr(), admin.Addr()); err != nil {
 		return err
 	}
+	if c.WithSyncer {
+		recorded, err := startDemoSyncer(ctx, &settings, log)
+		if err != nil {
+			return err
+		}
+		defer recorded.stop()
+		telling, stop := context.WithCancel(ctx)
+		told := make(chan struct{})
+		go func() {
+			defer close(told)
+			people.tell(telling, term, &settings, public.Addr(), recorded)
+		}()
+		defer func() { stop(); <-told }()
+	}
 	return svc.serve(ctx, public, admin)
+}
+
+// tell lets a meeting end and prints where the lesson plays then. A failure is told
+// too; the demo goes on without that lesson.
+func (p demoPeople) tell(ctx context.Context, term terminal, s *config.Settings, public net.Addr, d *demoSyncer) {
+	err := d.play(ctx, func(format string, args ...any) { fmt.Fprintf(term.out, format+"\n", args...) })
+	var (
+		id     int64
+		token  string
+		minter *auth.Minter
+	)
+	if err == nil {
+		id, err = d.recording(ctx)
+	}
+	if err == nil {
+		minter, err = auth.NewMinter(s.Auth, time.Now)
+	}
+	if err == nil {
+		token, err = minter.Access(p.student, demoTokenLife)
+	}
+	switch {
+	case ctx.Err() != nil: // Ctrl-C came first
+	case err != nil:
+		fmt.Fprintln(term.err, "the demo's syncer:", err)
+	default:
+		fmt.Fprintf(term.out, "Watch it:\n\n  %s\n  %s/watch/%d#token=%s\n\n", demoLesson, demoBase(s, public), id, token)
+	}
+}
+
+// demoBase is where the gateway is reached.
+func demoBase(s *config.Settings, public net.Addr) string {
+	if s.PublicURL != "" {
+		return strings.TrimSuffix(s.PublicURL, "/")
+	}
+	return "http://" + public.String()
 }
 
 // demoSettings are the given settings with everything that must be prepared
@@ -180,10 +230,7 @@ func (p demoPeople) print(term terminal, s *config.Settings, public, admin net.A
 			return err
 		}
 	}
-	base := "http://" + public.String()
-	if s.PublicURL != "" {
-		base = strings.TrimSuffix(s.PublicURL, "/")
-	}
+	base := demoBase(s, public)
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nLectern's demo is running. The library, as a student and as a teacher:\n\n")
 	fmt.Fprintf(&b, "  %s/#token=%s\n\n  %s/#token=%s\n\n", base, tokens[p.student], base, tokens[p.teacher])

@@ -142,6 +142,7 @@ func TestViewsAudioAndTranscripts(t *testing.T) {
 // TestSegments: all segments of the best view are joined; one that comes later is
 // joined in: same row, same file, new version, quota counted once.
 func TestSegments(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string][]option{"local": nil, "drive": {onDrive}} {
 		t.Run(name, func(t *testing.T) {
 			s := newSchool(t, options...).start()
@@ -173,6 +174,7 @@ func TestSegments(t *testing.T) {
 // TestALateSegmentAfterTheTrash: Zoom no longer has the first segment; the archive
 // does.
 func TestALateSegmentAfterTheTrash(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string][]option{"local": nil, "drive": {onDrive}} {
 		t.Run(name, func(t *testing.T) {
 			s := newSchool(t, append(options, configured(func(c *Config) { c.ZoomTrashAfter = 0 }))...).start()
@@ -236,6 +238,7 @@ func TestNoTrashWithoutArchive(t *testing.T) {
 
 // TestPassingFaults: platform-pains B16, C5, C11: a blip is no failure.
 func TestPassingFaults(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		faults zoomemu.Faults
@@ -251,7 +254,6 @@ func TestPassingFaults(t *testing.T) {
 		{"Drive damages a file", zoomemu.Faults{}, driveemu.UploadFaults{Damage: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			s := newSchool(t, onDrive)
 			s.zoom.SetFaults(c.faults)
 			s.drive.SetDefaults(driveemu.Faults{Upload: c.drive})
@@ -279,6 +281,7 @@ func TestPassingFaults(t *testing.T) {
 // TestPermanentFaults: domain F13, F18: each with its reason; the quota is free
 // again, and somebody is told once.
 func TestPermanentFaults(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		faults zoomemu.Faults
@@ -291,7 +294,6 @@ func TestPermanentFaults(t *testing.T) {
 		{"no room in Drive", zoomemu.Faults{}, driveemu.UploadFaults{NoStorage: true}, "archive_full"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			s := newSchool(t, onDrive)
 			if c.drive.NoStorage {
 				s.exec(`UPDATE public.accounts_customuser SET gdrive_folder_id = 'my-drive' WHERE id = 1`)

@@ -9,6 +9,7 @@ import (
 // TestARecordingIsArchived: the way of one webhook, on both databases and into both
 // archives.
 func TestARecordingIsArchived(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string][]option{
 		"sqlite, local": nil, "postgres, local": {onPostgres}, "sqlite, drive": {onDrive}, "postgres, drive": {onPostgres, onDrive},
 	} {

@@ -30,6 +30,7 @@ func (s *school) reconcile(want Summary) Report {
 // TestLostWebhooks: platform-pains B6, B7, B8, domain F11: reconciliation brings in
 // what no webhook told of, once, and tells so at its start by itself.
 func TestLostWebhooks(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string][]option{"sqlite": nil, "postgres": {onPostgres}} {
 		t.Run(name, func(t *testing.T) {
 			s := newSchool(t, options...)
@@ -195,6 +196,7 @@ func TestRehearsal(t *testing.T) {
 // TestGoneFromTheArchive: an archived object that somebody deleted comes back while
 // Zoom has it, and is said to be lost when it has not; orphans are reported.
 func TestGoneFromTheArchive(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string][]option{"local": nil, "drive": {onDrive}} {
 		t.Run(name, func(t *testing.T) {
 			s := newSchool(t, options...).start()
@@ -240,6 +242,7 @@ func TestGoneFromTheArchive(t *testing.T) {
 // their quota released once, their bytes purged after the grace; those the platform
 // removed too, without touching the quota. One that fails stops no other.
 func TestRetention(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string][]option{"sqlite": nil, "postgres": {onPostgres}} {
 		t.Run(name, func(t *testing.T) {
 			s := newSchool(t, append(options, configured(func(c *Config) { c.TrashGrace = 0 }))...)
@@ -310,6 +313,7 @@ func TestUsage(t *testing.T) {
 
 // TestManyReserveAtOnce: platform-pains F2: promises are exact, however many ask.
 func TestManyReserveAtOnce(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string][]option{"sqlite": nil, "postgres": {onPostgres}} {
 		t.Run(name, func(t *testing.T) {
 			s := newSchool(t, options...)
@@ -370,6 +374,7 @@ func TestManyReserveAtOnce(t *testing.T) {
 
 // TestTakeOver: a syncer that dies in the middle leaves its jobs to another.
 func TestTakeOver(t *testing.T) {
+	t.Parallel()
 	for name, options := range map[string][]option{"sqlite": nil, "postgres": {onPostgres}} {
 		t.Run(name, func(t *testing.T) {
 			s := newSchool(t, options...)
