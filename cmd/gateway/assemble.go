@@ -86,6 +86,11 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	s.onClose(chunks.Close)
 	remembered := origin.Remember(origins, settings.Origin.Recheck, time.Now)
 	s.onClose(remembered.Close)
+	direct := map[string]opener{media.ProviderLocal: openerFunc(files.Reader)}
+	s.warm(ctx, &warmer{
+		news: store, origins: origins, shelf: chunks, chunk: int64(settings.Cache.ChunkSize), direct: direct, log: log,
+		last: time.Now(), done: map[catalog.Arrival]bool{},
+	})
 
 	documents, err := pages()
 	if err != nil {
@@ -99,7 +104,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		Captions: store,
 		Changed:  changed,
 		Origins:  remembered,
-		Store:    shelves{direct: map[string]opener{media.ProviderLocal: openerFunc(files.Reader)}, cached: chunks},
+		Store:    shelves{direct: direct, cached: chunks},
 		Pages:    documents,
 		Log:      log,
 		Metrics:  metrics,
@@ -182,6 +187,17 @@ func (s *service) openOrigins(ctx context.Context, metrics prometheus.Registerer
 		routes[media.ProviderDrive] = origin.Harden(remote, origin.Options{Provider: media.ProviderDrive, Observer: observer})
 	}
 	return origin.NewRouter(routes), files, nil
+}
+
+// warm lets w read new recordings in until the service closes.
+func (s *service) warm(ctx context.Context, w *warmer) {
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.run(ctx)
+	}()
+	s.onClose(func() error { stop(); <-ended; return nil })
 }
 
 // api is what the recordings API works with.

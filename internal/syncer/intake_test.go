@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,23 +20,35 @@ import (
 // ask sends a request and gives status and code, or the whole body of a 200.
 func ask(t *testing.T, req *http.Request) (int, string) {
 	t.Helper()
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
+	var (
+		code int
+		body []byte
+	)
+	for range patience { // as Zoom comes again: a machine that is busy enough may need more than the 2.5 s
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code = resp.StatusCode
+		body, err = io.ReadAll(resp.Body)
+		if err = errors.Join(err, resp.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if code != http.StatusServiceUnavailable {
+			break
+		}
+		if req.Body, err = req.GetBody(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var out struct{ Code, Status string }
 	if err := json.Unmarshal(body, &out); err != nil {
-		t.Fatalf("%d with %q: %v", resp.StatusCode, body, err)
+		t.Fatalf("%d with %q: %v", code, body, err)
 	}
 	if out.Code == "" {
 		out.Code = out.Status
 	}
-	return resp.StatusCode, out.Code
+	return code, out.Code
 }
 
 // TestIntakeOrder: platform-pains A2 (unsigned webhooks), A4 (replays): what is
@@ -175,7 +188,7 @@ func TestTheSameEventAgain(t *testing.T) {
 	results := make(chan string, 16)
 	for range 16 {
 		go func() {
-			code, answer, err := zoomemu.Deliver(context.Background(), http.DefaultClient, s.http.URL+webhookPaths[0], webhookSecret, s.zoom.Event("recording.completed", "uuid-1=="))
+			code, answer, err := s.send(s.zoom.Event("recording.completed", "uuid-1=="))
 			results <- fmt.Sprintf("%d %s %v", code, strings.TrimSpace(string(answer)), err)
 		}()
 	}

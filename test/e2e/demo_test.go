@@ -70,6 +70,25 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// TestDemoWithSyncer: a meeting ends at the emulated Zoom, its webhook comes, and the
+// lesson plays on its watch page.
+func TestDemoWithSyncer(t *testing.T) {
+	tmp := t.TempDir()
+	demo := start(t, []string{"TMPDIR=" + tmp}, "gateway", "demo", "--with-syncer", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
+	demo.stdout.find(t, "the webhook", func(l string) bool { return strings.Contains(l, `recording.completed: {"status":"accepted"}`) })
+	demo.stdout.find(t, "the archive", func(l string) bool { return strings.HasPrefix(l, "Archived ") })
+	page := regexp.MustCompile(`http://\S+/watch/4#token=\S+`)
+	watch(t, page.FindString(demo.stdout.find(t, "the lesson's page", page.MatchString)))
+	demo.stop(t, syscall.SIGINT)
+	if demo.err != nil {
+		t.Errorf("after Ctrl-C: %v", demo.err)
+	}
+	left, err := os.ReadDir(tmp)
+	if err != nil || len(left) != 0 {
+		t.Errorf("the demo left %v behind (%v)", left, err)
+	}
+}
+
 // watch opens a lesson in Chromium, plays it, seeks to 80 % and sees the time move on.
 func watch(t *testing.T, page string) {
 	t.Helper()
