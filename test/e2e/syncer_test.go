@@ -179,7 +179,21 @@ func TestSyncerCommands(t *testing.T) {
 	if !strings.HasSuffix(out, `{"teachers_processed":0,"teachers_failed":1,"total_synced":0}`+"\n") || !strings.Contains(complaint, "cloud_recording:read:list_user_recordings:admin") {
 		t.Errorf("a missing scope: %s, %s", out, complaint)
 	}
+	// The doctor names what is wrong, and what to do.
+	if out, _ := command(t, s.env, 1, "syncer", "doctor"); !regexp.MustCompile(`(?m)^FAIL +zoom .*cloud_recording:read:list_user_recordings:admin.* → `).MatchString(out) {
+		t.Errorf("doctor: %s", out)
+	}
 	s.zoom.SetFaults(zoomemu.Faults{})
+	out, _ = command(t, append(s.env, "LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0"), 0, "syncer", "doctor", "--json")
+	var findings []struct{ Check, Status, Detail, Fix string }
+	if err := json.Unmarshal([]byte(out), &findings); err != nil || len(findings) < 10 {
+		t.Errorf("doctor --json: %v in %s", err, out)
+	}
+	for _, f := range findings {
+		if f.Status == "FAIL" || f.Check == "" || f.Detail == "" || f.Status == "WARN" && f.Fix == "" {
+			t.Errorf("doctor: %+v", f)
+		}
+	}
 	// Wrong configuration: exit 2, one line that names the setting.
 	for _, c := range []struct{ env, want string }{
 		{"ZOOM_WEBHOOK_SECRET_TOKEN=", "zoom-webhook-secret"}, {"LECTERN_SYNC_CLEANUP_AT=25:00", "sync-cleanup-at"}, {"LECTERN_SECRETS_KEY=short", "secrets-key"},
