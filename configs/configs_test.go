@@ -4,6 +4,8 @@ package configs
 import (
 	"io"
 	"os"
+	"regexp"
+	"strings"
 	"testing"
 
 	"gopkg.in/yaml.v3"
@@ -51,6 +53,78 @@ func TestExampleHoldsTheDefaults(t *testing.T) {
 		t.Fatal("not YAML")
 	}
 	missing(t, "", want, have)
+}
+
+type syncerCLI struct {
+	config.SyncerSettings `embed:""`
+	Serve                 struct{} `cmd:"" default:"withargs"`
+}
+
+func syncerSettings(t *testing.T, args ...string) config.SyncerSettings {
+	t.Helper()
+	var c syncerCLI
+	if _, err := config.Parse("syncer", "", &c, append([]string{"serve"}, args...), nil, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	c.SyncerSettings.Config = ""
+	return c.SyncerSettings
+}
+
+// TestExampleServesTheSyncerToo: the same file holds every setting of the syncer with
+// its default, but for the addresses, which are the gateway's.
+func TestExampleServesTheSyncerToo(t *testing.T) {
+	with, without := syncerSettings(t, "--config", "lectern.yaml", "--listen", "127.0.0.1:8081", "--admin-listen", "127.0.0.1:9091"), syncerSettings(t)
+	var a, b []byte
+	if config.PrintSyncer(writer{&a}, &with) != nil || config.PrintSyncer(writer{&b}, &without) != nil {
+		t.Fatal("not printed")
+	}
+	if string(a) != string(b) {
+		t.Errorf("the example differs from the defaults:\n%s\n---\n%s", a, b)
+	}
+	example, err := os.ReadFile("lectern.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, have map[string]any
+	if yaml.Unmarshal(b, &want) != nil || yaml.Unmarshal(example, &have) != nil {
+		t.Fatal("not YAML")
+	}
+	missing(t, "", want, have)
+}
+
+// TestUnitsNameTheirProgram: each unit starts the program it is named after, with the
+// example's place and the listeners that are not the other's.
+func TestUnitsNameTheirProgram(t *testing.T) {
+	for _, program := range []string{"gateway", "syncer"} {
+		unit, err := os.ReadFile("systemd/lectern-" + program + ".service")
+		if err != nil || !strings.Contains(string(unit), "ExecStart=/usr/local/bin/"+program+" serve --config /etc/lectern/lectern.yaml\n") {
+			t.Errorf("%s: %v", program, err)
+		}
+	}
+}
+
+// TestRulesNameMetricsThatExist: each metric of the rules and alerts is one that the
+// contract lists.
+func TestRulesNameMetricsThatExist(t *testing.T) {
+	rules, err := os.ReadFile("prometheus/alerts.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, source := range []string{"../internal/syncer/metrics.go", "../internal/proxy/metrics.go", "../internal/cache/metrics.go", "../internal/origin/observe.go"} {
+		text, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile(`"(lectern_\w+)"`).FindAllStringSubmatch(string(text), -1) {
+			known[name[1]] = true
+		}
+	}
+	for _, name := range regexp.MustCompile(`lectern_\w+`).FindAllString(string(rules), -1) {
+		if !known[name] && !known[strings.TrimSuffix(name, "_bucket")] {
+			t.Errorf("no metric is called %s", name)
+		}
+	}
 }
 
 type writer struct{ out *[]byte }

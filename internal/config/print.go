@@ -92,7 +92,10 @@ func printed(flag *kong.Flag) any {
 		if flag.Name == "database-url" {
 			return withoutPassword(text)
 		}
-		if text == "" || text == "none" || text == "[]" {
+		if text == "[]" {
+			return []string{}
+		}
+		if text == "" || text == "none" {
 			return text
 		}
 		return redacted

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"slices"
 	"time"
@@ -217,8 +218,10 @@ func (s *Syncer) measure(ctx context.Context) error {
 			age = max(0, s.now().Sub(oldest).Seconds())
 		}
 		s.metrics.oldest.Set(age)
+		// Another syncer may have led the latest reconciliation.
 		last, err := ledger.LastRun(ctx, x, reconcileArgs{}.Kind())
-		if err == nil && !last.Finished.IsZero() {
+		var summary Summary
+		if err == nil && !last.Finished.IsZero() && json.Unmarshal([]byte(last.Summary), &summary) == nil && summary.Failed == 0 {
 			s.metrics.reconciled.Set(float64(last.Finished.Unix()))
 		}
 		return err
