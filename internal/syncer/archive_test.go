@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -220,17 +221,30 @@ func TestZoomsTrash(t *testing.T) {
 // TestNoTrashWithoutArchive: platform-pains B2: what the archive lost in the meantime
 // stays at Zoom, and is archived again from there.
 func TestNoTrashWithoutArchive(t *testing.T) {
-	s := newSchool(t, configured(func(c *Config) { c.ZoomTrashAfter = 1500 * time.Millisecond })).start()
+	var ahead atomic.Int64 // of the syncer's clock
+	s := newSchool(t, func(s *school) { s.deps.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) } }).start()
 	s.record("1", 86412345678, "uuid-1==", lessonAt)
 	s.deliver(s.zoom.Event("recording.completed", "uuid-1=="))
 	r := s.archived(1)
 	if err := os.WriteFile(filepath.Join(s.root, r.ArchiveKey), []byte("cut short"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	s.settled()
+	ahead.Store(int64(2 * time.Hour)) // it is time to trash Zoom's copy
+	var job int64
+	s.view(func(ctx context.Context, x ledger.Session) error {
+		return x.One(ctx, `SELECT id FROM lectern.river_job WHERE kind = 'zoom_trash'`, nil, &job)
+	})
+	if err := s.syncer.Retry(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "archived again", func() (bool, string) {
 		rows := s.recordings(1)
 		return len(rows) == 1 && rows[0].Status == media.StatusReady && rows[0].ArchiveKey != r.ArchiveKey, fmt.Sprintf("%+v", rows)
 	})
+	if trashed := s.zoom.Stats().Trashed; len(trashed) != 0 {
+		t.Errorf("trashed at Zoom: %v", trashed)
+	}
 	if again := s.archived(1); int64(len(s.bytesOf(again))) != again.Size {
 		t.Errorf("archived again: %+v", again)
 	}

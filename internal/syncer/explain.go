@@ -1,7 +1,9 @@
 package syncer
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -212,13 +214,29 @@ func shown(j *rivertype.JobRow) []byte {
 	return j.EncodedArgs
 }
 
-// Retry runs a job again, now.
+// Retry runs a job again, now. Where another job has the same work to do already, that
+// one is hurried: two of them would do it twice.
 func (s *Syncer) Retry(ctx context.Context, id int64) error {
+	old, err := s.client.JobGet(ctx, id)
+	if errors.Is(err, river.ErrNotFound) {
+		return media.Faultf(media.NotFound, "retry", "there is no job %d", id)
+	}
+	if err != nil {
+		return catalog.Fault(ctx, "retry", err)
+	}
+	if old.FinalizedAt != nil {
+		twins, err := s.client.JobList(ctx, river.NewJobListParams().Kinds(old.Kind).States(unfinished...).First(10_000))
+		if err != nil {
+			return catalog.Fault(ctx, "retry", err)
+		}
+		for _, twin := range twins.Jobs {
+			if bytes.Equal(twin.EncodedArgs, old.EncodedArgs) {
+				id = twin.ID
+			}
+		}
+	}
 	job, err := s.client.JobRetry(ctx, id)
 	if err != nil {
-		if strings.Contains(err.Error(), "not found") {
-			return media.Faultf(media.NotFound, "retry", "there is no job %d", id)
-		}
 		return catalog.Fault(ctx, "retry", err)
 	}
 	s.log.Info("a job is run again", slog.Int64("job", job.ID))

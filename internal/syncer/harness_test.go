@@ -135,7 +135,7 @@ func newSchool(t *testing.T, options ...option) *school {
 	s := &school{t: t, zoom: zoomemu.New(), root: filepath.Join(dir, "recordings"), url: "sqlite://" + filepath.Join(dir, "lectern.db"), log: &bytes.Buffer{}, logMu: &sync.Mutex{}}
 	s.cfg = Config{
 		ReconcileEvery: time.Hour, Lookback: 72 * time.Hour, UsageEvery: time.Hour, CleanupAt: "03:00", TrashGrace: time.Hour, Settle: 0,
-		DeleteFromZoom: true, ZoomTrashAfter: time.Hour, Workers: 2, WorkDir: filepath.Join(dir, "sync"), WorkSize: 1 << 30, tick: 200 * time.Millisecond,
+		DeleteFromZoom: true, ZoomTrashAfter: time.Hour, Workers: 2, WorkDir: filepath.Join(dir, "sync"), WorkSize: 1 << 30, tick: 400 * time.Millisecond,
 	}
 	for _, o := range options {
 		o(s)
