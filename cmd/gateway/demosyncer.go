@@ -90,7 +90,7 @@ func (d *demoSyncer) addLesson(ctx context.Context, start time.Time) error {
 people:
   - {email: teacher@demo.lectern, role: teacher, zoom_account_id: %s, zoom_client_id: demo-client, zoom_client_secret: demo-client-secret, zoom_user_id: demo-host}
 lessons:
-  - {title: %q, group: Demo class, teacher: teacher@demo.lectern, start: %s, end: %s, zoom_meeting_id: %d, record: true}
+  - {title: %q, group: Algebra 10-A, teacher: teacher@demo.lectern, start: %s, end: %s, zoom_meeting_id: %d, record: true}
 `, demoAccount, demoLesson, start.Format(time.RFC3339), start.Add(time.Hour).Format(time.RFC3339), demoMeeting)
 	if _, err := d.store.Apply(ctx, strings.NewReader(doc), false); err != nil {
 		return err

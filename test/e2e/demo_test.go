@@ -77,8 +77,12 @@ func TestDemoWithSyncer(t *testing.T) {
 	demo := start(t, []string{"TMPDIR=" + tmp}, "gateway", "demo", "--with-syncer", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
 	demo.stdout.find(t, "the webhook", func(l string) bool { return strings.Contains(l, `recording.completed: {"status":"accepted"}`) })
 	demo.stdout.find(t, "the archive", func(l string) bool { return strings.HasPrefix(l, "Archived ") })
-	page := regexp.MustCompile(`http://\S+/watch/4#token=\S+`)
-	watch(t, page.FindString(demo.stdout.find(t, "the lesson's page", page.MatchString)))
+	lesson := false
+	line := demo.stdout.find(t, "the lesson's page", func(l string) bool {
+		lesson = lesson || l == "Watch it:"
+		return lesson && strings.Contains(l, "/watch/")
+	})
+	watch(t, strings.TrimSpace(line))
 	demo.stop(t, syscall.SIGINT)
 	if demo.err != nil {
 		t.Errorf("after Ctrl-C: %v", demo.err)
