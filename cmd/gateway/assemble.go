@@ -32,6 +32,8 @@ type service struct {
 	admin    *telemetry.Admin
 	systemd  *telemetry.Systemd
 	draining atomic.Bool
+	// announce tells commands that find the cache in use where to ask.
+	announce func(admin string) error
 	// closers undo what was opened, last first.
 	closers []func() error
 }
@@ -118,6 +120,8 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		"schema":   store.SchemaReady,
 		"draining": s.notDraining,
 	})
+	cacheKeeper{chunks: chunks, recordings: store, origins: origins}.handlePages(s.admin.Handle)
+	s.announce = chunks.Announce
 	s.systemd = telemetry.NewSystemd(log, func(context.Context) error { return nil })
 	return s, nil
 }

@@ -24,6 +24,7 @@ type CLI struct {
 	Demo    demoCommand    `cmd:"" help:"One process with sample lessons and nothing to prepare; prints a player URL, a curl line and where the metrics are."`
 	Token   tokenCommand   `cmd:"" help:"Print an access token, or a playback token for one recording, signed with the configured key."`
 	Migrate migrateCommand `cmd:"" help:"Show, create or step back the database schema."`
+	Caching cacheCommand   `cmd:"" name:"cache" help:"See, fill, empty or check the disk cache; through the running gateway when there is one."`
 	Catalog catalogCommand `cmd:"" help:"Fill or show a standalone catalog."`
 	Doctor  doctorCommand  `cmd:"" help:"Check everything a deployment needs, a line each: PASS, WARN or FAIL and what to do; ends with 1 when something fails."`
 }

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sys/unix"
-
 	"github.com/lectiospace/lectern/internal/cache/eviction"
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -73,6 +71,7 @@ func newCache(cfg Config, fetch Fetcher, log *slog.Logger, reg prometheus.Regist
 	if err != nil {
 		return nil, err
 	}
+	_ = lock.Truncate(0) // what an earlier holder has said of itself
 	c := &Cache{
 		cfg: cfg, chunkSize: int64(cfg.ChunkSize), fetch: fetch, log: log, disk: d, lock: lock,
 		found: make(chan struct{}), probeEvery: probeEvery,
@@ -99,20 +98,6 @@ func newCache(cfg Config, fetch Fetcher, log *slog.Logger, reg prometheus.Regist
 		c.running.Go(c.scrub)
 	}
 	return c, nil
-}
-
-// lockDirectory keeps two gateways from sharing a directory. The kernel drops
-// the lock with the process, however it ends.
-func lockDirectory(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("cache-dir: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("cache-dir: %s is in use by another gateway", dir)
-	}
-	return f, nil
 }
 
 func (c *Cache) tmpDir() string { return filepath.Join(c.cfg.Dir, "tmp") }

@@ -41,6 +41,14 @@ func (c *Cache) scrub() {
 	}
 }
 
+// Ready waits until the index of what an earlier run has left is made.
+func (c *Cache) Ready(ctx context.Context) error {
+	if !c.scanned(ctx) {
+		return media.Fault(media.Canceled, "cache: scan", ctx.Err())
+	}
+	return nil
+}
+
 // scanned waits for the scan's end; false when ctx ended first.
 func (c *Cache) scanned(ctx context.Context) bool {
 	select {

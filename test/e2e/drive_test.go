@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -137,49 +136,6 @@ func sameBytes(body io.Reader, want []byte) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-	}
-}
-
-// TestKill kills the gateway while it fills its cache, again and again, and
-// compares random ranges afterwards.
-func TestKill(t *testing.T) {
-	const size = 24 << 20
-	s := newSchool(t, size)
-	s.drive.SetDefaults(driveemu.Faults{Rate: 24 << 20})
-	student := token(t, "--user", "2")
-	r := rand.New(rand.NewPCG(2, 3))
-	rounds, ranges := 8, 1000
-	for range rounds {
-		g := serve(t, s.env...)
-		ended, from := make(chan struct{}), r.IntN(size)
-		go func() {
-			defer close(ended)
-			req, _ := http.NewRequest(http.MethodGet, g.url+lessonPath, nil)
-			req.Header.Set("Authorization", "Bearer "+student)
-			req.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
-			if res, err := http.DefaultClient.Do(req); err == nil {
-				_, _ = io.Copy(io.Discard, res.Body)
-				res.Body.Close()
-			}
-		}()
-		time.Sleep(time.Duration(r.IntN(400)) * time.Millisecond) // the point of the kill, not a wait for something
-		g.kill()
-		<-ended
-	}
-	s.drive.SetDefaults(driveemu.Faults{})
-	g := serve(t, s.env...)
-	wrong := 0
-	for range ranges {
-		from := r.IntN(size)
-		to := min(size-1, from+r.IntN(300_000))
-		res, body := get(t, g.url+lessonPath, student, fmt.Sprintf("bytes=%d-%d", from, to))
-		if res.StatusCode != http.StatusPartialContent || !bytes.Equal(body, s.bytes[from:to+1]) {
-			wrong++
-		}
-	}
-	t.Logf("%d kills, %d ranges compared, %d wrong", rounds, ranges, wrong)
-	if wrong != 0 {
-		t.Errorf("%d of %d ranges were wrong", wrong, ranges)
 	}
 }
 
