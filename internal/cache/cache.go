@@ -11,9 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/lectiospace/lectern/internal/cache/eviction"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Fetcher reads a bounded span of exactly one version of an object: span.Len
@@ -34,6 +34,7 @@ type Cache struct {
 	probeEvery time.Duration
 	lock       *os.File // flocked as long as the cache is open
 
+	writing  chan struct{}   // as many as chunks that are being written
 	found    chan struct{}   // closed when the scan is done
 	base     context.Context // ends at Close
 	cancel   context.CancelFunc
@@ -74,7 +75,7 @@ func newCache(cfg Config, fetch Fetcher, log *slog.Logger, reg prometheus.Regist
 	_ = lock.Truncate(0) // what an earlier holder has said of itself
 	c := &Cache{
 		cfg: cfg, chunkSize: int64(cfg.ChunkSize), fetch: fetch, log: log, disk: d, lock: lock,
-		found: make(chan struct{}), probeEvery: probeEvery,
+		found: make(chan struct{}), writing: make(chan struct{}, writersFor(int64(cfg.ChunkSize))), probeEvery: probeEvery,
 		scanning: true, index: newIndex(int64(cfg.ChunkSize)), handles: handles{by: map[chunkID]*handle{}},
 		memory: memory{limit: int64(cfg.Memory)},
 	}

@@ -1,10 +1,6 @@
 package cache
 
-import (
-	"slices"
-
-	"github.com/lectiospace/lectern/internal/cache/eviction"
-)
+import "slices"
 
 // fill is a chunk on its way: from the moment a flight is to bring it until it is
 // committed or given up. Guarded by Cache.mu.
@@ -150,40 +146,4 @@ func (c *Cache) claim(fl *fill) []byte {
 		return nil
 	}
 	return fl.block.data
-}
-
-// store writes a whole chunk to the disk. One that cannot be stored stays in
-// memory for as long as its flights have readers; they do not notice. c.mu is not
-// held; the caller has claimed the chunk.
-func (c *Cache) store(fl *fill, identity string, data []byte, edge, crowd bool) {
-	header := encodeHeader(identity, fl.index, c.chunkSize, data)
-	litter, err := writeChunk(c.disk, c.tmpDir(), fl.o.key.path(c.cfg.Dir, fl.index), header, data)
-	if err != nil {
-		c.diskFault("write", err)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err != nil {
-		if litter {
-			fl.room -= footprint(fl.length) // it is on the disk, and stays in the budget
-		}
-		c.release(fl.room)
-		fl.room = 0
-		c.metrics.event(eventBypass)
-		return
-	}
-	c.diskGood()
-	// The last reader may have left while the file was written, and the object's
-	// entry with it.
-	o := c.index.objectFor(fl.o.key)
-	if !o.housed {
-		o.housed = true
-		fl.room -= folderFootprint
-	}
-	if c.commit(o, fl.index, fl.length, allBlocks, eventCommit, eviction.Arrival{Edge: edge, Crowd: crowd}) {
-		fl.room -= footprint(fl.length)
-	} // else the scan found the file before we could say that it is ours
-	for _, p := range slices.Clone(fl.parts) {
-		p.f.done(fl)
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/cache/eviction"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -296,7 +297,7 @@ func (f *flight) fill(body io.Reader) error {
 		data, crowd := f.c.claim(fl), len(f.aboard) > 1
 		f.c.mu.Unlock()
 		if data != nil {
-			f.c.store(fl, identity(f.obj, f.c.chunkSize), data, isEdge(fl.index, f.obj.Size, f.c.chunkSize), crowd)
+			f.c.store(fl, identity(f.obj, f.c.chunkSize), data, eviction.Arrival{Edge: isEdge(fl.index, f.obj.Size, f.c.chunkSize), Crowd: crowd})
 		}
 	}
 	return nil

@@ -110,11 +110,11 @@ func (c *Cache) diskGood() {
 	}
 }
 
-// probeEvery is how often a sick disk is tried, and slowWrite how long a small
+// probeEvery is how often a sick disk is tried, and slowWrite how long a chunk's
 // write may take on a well one.
 const (
 	probeEvery = 3 * time.Second
-	slowWrite  = time.Second
+	slowWrite  = 5 * time.Second
 )
 
 // probe writes a little every few seconds until it goes well.

@@ -62,14 +62,15 @@ func (c *Cache) open(obj media.Object, want media.Span) (*reader, error) {
 	return r, nil
 }
 
-// statusOf tells how much of a run of chunks is committed.
+// statusOf tells how much of a run of chunks is here: committed, or on its way to
+// the disk and read from memory meanwhile.
 func (c *Cache) statusOf(key objectKey, first, end int64) media.CacheStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	there := int64(0)
 	if o := c.index.objects[key]; o != nil {
 		for i := first; i < end; i++ {
-			if c.index.find(o, i) != 0 {
+			if fl := o.filling[i]; c.index.find(o, i) != 0 || fl != nil && fl.whole() {
 				there++
 			}
 		}

@@ -1,0 +1,97 @@
+package cache
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/cache/eviction"
+)
+
+// Chunks are written beside the flights that brought them, so that a viewer does
+// not wait for the disk: what is being written is read from memory. So much may be
+// under way. When more comes in, a flight waits a moment; then the disk is too slow
+// for it, and the chunk goes unstored.
+const (
+	writingBytes = 32 << 20
+	writerWait   = time.Second
+)
+
+// writersFor is how many chunks may be written at a time.
+func writersFor(chunkSize int64) int64 { return min(64, max(4, writingBytes/chunkSize)) }
+
+// store gives a whole chunk to a writer. c.mu is not held; the caller is a flight
+// that has claimed the chunk, and goes on to the next one.
+func (c *Cache) store(fl *fill, identity string, data []byte, a eviction.Arrival) {
+	select {
+	case c.writing <- struct{}{}:
+	default:
+		late := time.NewTimer(writerWait)
+		defer late.Stop()
+		select {
+		case c.writing <- struct{}{}:
+		case <-late.C:
+			c.diskFault("write", errSlow)
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.unstored(fl)
+			return
+		}
+	}
+	c.mu.Lock()
+	fl.refs++ // the writer's: the memory stays
+	c.mu.Unlock()
+	c.running.Go(func() {
+		c.write(fl, identity, data, a)
+		<-c.writing
+	})
+}
+
+// write puts a chunk on the disk and into the index. One that cannot be stored
+// stays in memory for as long as its flights have readers; they do not notice.
+func (c *Cache) write(fl *fill, identity string, data []byte, a eviction.Arrival) {
+	began := time.Now()
+	header := encodeHeader(identity, fl.index, c.chunkSize, data)
+	litter, err := writeChunk(c.disk, c.tmpDir(), fl.o.key.path(c.cfg.Dir, fl.index), header, data)
+	took := time.Since(began)
+	switch {
+	case err != nil:
+		c.diskFault("write", err)
+	case took > slowWrite:
+		c.diskFault("write", errSlow)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		if litter {
+			fl.room -= footprint(fl.length) // it is on the disk, and stays in the budget
+		}
+		c.unstored(fl)
+	} else {
+		if took <= slowWrite {
+			c.diskGood()
+		}
+		// The last reader may have left while the file was written, and the object's
+		// entry with it.
+		o := c.index.objectFor(fl.o.key)
+		if !o.housed {
+			o.housed = true
+			fl.room -= folderFootprint
+		}
+		if c.commit(o, fl.index, fl.length, allBlocks, eventCommit, a) {
+			fl.room -= footprint(fl.length)
+		} // else the scan found the file before we could say that it is ours
+		for _, p := range slices.Clone(fl.parts) {
+			p.f.done(fl)
+		}
+	}
+	if fl.refs--; fl.refs == 0 {
+		c.discard(fl)
+	}
+}
+
+// unstored gives back the room of a chunk that will not be stored; c.mu is held.
+func (c *Cache) unstored(fl *fill) {
+	c.release(fl.room)
+	fl.room = 0
+	c.metrics.event(eventBypass)
+}
