@@ -41,7 +41,7 @@ func (c *Cache) reserve(n int64) bool {
 	c.removeFolders()
 	for range 64 { // others may take what was freed here, or it took more than one turn
 		c.mu.Lock()
-		if c.closed || c.scanning || !c.health.state.writable() || n > int64(c.cfg.Size)-baseFootprint {
+		if c.closed || c.scanning || !c.health.state.writable() || n > c.limit() {
 			c.mu.Unlock()
 			return false
 		}
@@ -61,10 +61,18 @@ func (c *Cache) reserve(n int64) bool {
 	return false
 }
 
+// limit is what files and folders may take. Who watches the directory looks at one
+// file after the other, and may count one that goes and the one that comes in its
+// place: a few chunks are left so that even that sum is within the budget.
+func (c *Cache) limit() int64 {
+	size := int64(c.cfg.Size)
+	return size - baseFootprint - min(size/16, 8*footprint(c.chunkSize))
+}
+
 // room is what may still be reserved: within the budget, and leaving the floor
 // of free space alone; c.mu is held.
 func (c *Cache) room() int64 {
-	room := int64(c.cfg.Size) - baseFootprint - c.budget.used
+	room := c.limit() - c.budget.used
 	return min(room, c.free()-int64(c.cfg.MinFree))
 }
 

@@ -592,6 +592,8 @@ func TestModel(t *testing.T) {
 				})
 			}
 			group.Wait()
+			landed(t, c)
+			audit(t, c)
 			if got := onDisk(t, dir); got > budget {
 				rt.Fatalf("%d bytes on disk, the budget is %d", got, budget)
 			}

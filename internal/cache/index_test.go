@@ -100,3 +100,45 @@ func TestIndexModel(t *testing.T) {
 		}
 	})
 }
+
+// audit adds up what the index, the budget, the policy and the handles say of each
+// other, when nothing is under way.
+func audit(t testing.TB, c *Cache) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	used, chunks := int64(len(c.emptied))*folderFootprint, 0
+	for key, o := range c.index.objects {
+		if o.key != key || c.index.table[o.number] != o {
+			t.Errorf("object %d is listed under another key or number", o.number)
+		}
+		if o.housed {
+			used += folderFootprint
+		}
+		for _, id := range o.ids {
+			if c.index.objectOf(id) != o {
+				t.Errorf("chunk %d is in the list of another object", id)
+			}
+			used += footprint(c.index.length(id))
+			chunks++
+		}
+		for _, fl := range o.filling {
+			used += fl.room
+		}
+	}
+	if used != c.budget.used || chunks != c.index.chunks {
+		t.Errorf("the budget says %d bytes, the index %d; %d chunks are listed, %d counted", c.budget.used, used, chunks, c.index.chunks)
+	}
+	for id, h := range c.handles.by {
+		if h.id != id || h.gone || c.index.objectOf(id).key != h.key || c.index.at(id) != h.index {
+			t.Errorf("handle %d is of a chunk that is no longer there", id)
+		}
+	}
+	idle := 0
+	for f := c.handles.oldest; f != nil; f = f.newer {
+		idle++
+	}
+	if idle != c.handles.idle || idle > maxIdle {
+		t.Errorf("%d idle descriptors are in the ring, %d counted", idle, c.handles.idle)
+	}
+}

@@ -138,7 +138,7 @@ func (c *Cache) adopt(key objectKey, index, length int64) bool {
 	if o == nil || !o.housed {
 		size += folderFootprint
 	}
-	if size > int64(c.cfg.Size)-baseFootprint-c.budget.used {
+	if size > c.limit()-c.budget.used {
 		return false
 	}
 	o = c.index.objectFor(key)

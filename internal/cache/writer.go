@@ -22,6 +22,13 @@ func writersFor(chunkSize int64) int64 { return min(64, max(4, writingBytes/chun
 // store gives a whole chunk to a writer. c.mu is not held; the caller is a flight
 // that has claimed the chunk, and goes on to the next one.
 func (c *Cache) store(fl *fill, identity string, data []byte, a eviction.Arrival) {
+	c.mu.Lock()
+	if !c.health.state.writable() {
+		defer c.mu.Unlock()
+		c.unstored(fl)
+		return
+	}
+	c.mu.Unlock()
 	select {
 	case c.writing <- struct{}{}:
 	default:

@@ -1,0 +1,437 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// du is what du(1) says: the blocks of everything below dir, and of dir.
+func du(dir string) (bytes int64) {
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil {
+			if info, err := d.Info(); err == nil {
+				bytes += info.Sys().(*syscall.Stat_t).Blocks * 512
+			}
+		}
+		return nil
+	})
+	return bytes
+}
+
+// TestNeverOverBudget watches the directory, blocks and temporary files and
+// folders included, while many readers fill a cache that is much too small.
+func TestNeverOverBudget(t *testing.T) {
+	const budget = 4 << 20
+	s, dir := newShelf(), t.TempDir()
+	c := openCache(t, dir, budget, s, realDisk{})
+	scanned(t, c)
+	var objects []media.Object
+	for i := range 30 {
+		objects = append(objects, s.put(fmt.Sprint(i), "1", 5*testChunk+i*3000))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var highest atomic.Int64
+	looks := 0
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for ; ctx.Err() == nil; looks++ {
+			highest.Store(max(highest.Load(), du(dir)))
+		}
+	}()
+	var group sync.WaitGroup
+	for i := range 12 {
+		group.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(i), 1))
+			for range 25 {
+				obj := objects[r.IntN(len(objects))]
+				off := r.Int64N(obj.Size)
+				span := media.Span{Off: off, Len: r.Int64N(obj.Size - off)}
+				got, _, err := read(ctx, c, obj, span, 1<<20)
+				if err != nil || !bytes.Equal(got, s.bytes(obj)[span.Off:span.End()]) {
+					t.Errorf("span %v: right bytes %v, %v", span, bytes.Equal(got, s.bytes(obj)[span.Off:span.End()]), err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	stop()
+	<-watched
+	if highest.Load() > budget {
+		t.Errorf("%d bytes were on the disk, the budget is %d", highest.Load(), int64(budget))
+	}
+	if st := c.Stats(); st.Events["evict"] == 0 || highest.Load() < budget/2 {
+		t.Errorf("nothing was tried: %d evictions, %d bytes at most in %d looks", st.Events["evict"], highest.Load(), looks)
+	}
+}
+
+// TestDiskStates: every news in every state.
+func TestDiskStates(t *testing.T) {
+	for _, c := range []struct {
+		from diskState
+		// after good, slip, fault, probe
+		want [4]diskState
+	}{
+		{diskOK, [4]diskState{diskOK, diskSuspect, diskBypass, diskOK}},
+		{diskSuspect, [4]diskState{diskOK, diskBypass, diskBypass, diskSuspect}},
+		{diskBypass, [4]diskState{diskBypass, diskBypass, diskBypass, diskProbing}},
+		{diskProbing, [4]diskState{diskOK, diskBypass, diskBypass, diskProbing}},
+	} {
+		for news, want := range c.want {
+			if got := c.from.after(diskNews(news)); got != want {
+				t.Errorf("%v after news %d: %v, want %v", c.from, news, got, want)
+			}
+		}
+	}
+}
+
+// stuckDisk is one whose writes do not come back until they are let go.
+type stuckDisk struct {
+	realDisk
+	stuck atomic.Bool
+	free  chan struct{}
+}
+
+func (d *stuckDisk) Rename(from, to string) error {
+	if d.stuck.Load() {
+		<-d.free
+	}
+	return d.realDisk.Rename(from, to)
+}
+
+// TestStuckDisk: a disk that does not answer holds nobody up for long, is given
+// up, and used again when it answers.
+func TestStuckDisk(t *testing.T) {
+	s, d := newShelf(), &stuckDisk{free: make(chan struct{})}
+	d.stuck.Store(true)
+	obj := s.put("a", "1", 100*testChunk)
+	c := openCache(t, t.TempDir(), 100<<20, s, d)
+	scanned(t, c)
+	got, _, err := read(t.Context(), c, obj, obj.Span(), 1<<20) // 100 chunks: more than may wait for the disk
+	if err != nil || !bytes.Equal(got, s.bytes(obj)) {
+		t.Fatalf("with a stuck disk: right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
+	}
+	if c.Stats().Events["bypass"] == 0 {
+		t.Error("nothing went unstored although no write came back")
+	}
+	d.stuck.Store(false)
+	close(d.free)
+	waitUntil(t, func() bool { return c.Stats().State == "ok" })
+	landed(t, c)
+	check(t, c, s, obj, obj.Span(), media.CachePartial)
+	check(t, c, s, obj, obj.Span(), media.CacheHit)
+}
+
+// fullDisk has as much free space as it is told.
+type fullDisk struct {
+	realDisk
+	left atomic.Int64
+}
+
+func (d *fullDisk) Free(string) (int64, error) { return d.left.Load(), nil }
+
+// TestFloor: below the floor nothing is stored, and what others need is given up.
+func TestFloor(t *testing.T) {
+	s, d := newShelf(), &fullDisk{}
+	d.left.Store(1 << 30)
+	obj := s.put("a", "1", 20*testChunk)
+	c, err := newCache(Config{Dir: t.TempDir(), Size: 100 << 20, MinFree: 10 << 20, ChunkSize: testChunk, Memory: 8 << 20, Streams: 4}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	scanned(t, c)
+	check(t, c, s, obj, obj.Span(), media.CacheMiss)
+	forget := func() { // that the free space has just been asked for
+		c.mu.Lock()
+		c.budget.at = time.Time{}
+		c.mu.Unlock()
+	}
+	d.left.Store(10<<20 - 5*testChunk)
+	forget()
+	c.yield()
+	if n := c.Stats().Chunks; n < 13 || n > 15 {
+		t.Errorf("%d of 20 chunks are left after five chunks' room was missing", n)
+	}
+	d.left.Store(0)
+	forget()
+	other := s.put("b", "1", 3*testChunk)
+	got, _, err := read(t.Context(), c, other, other.Span(), 1<<20)
+	if err != nil || !bytes.Equal(got, s.bytes(other)) {
+		t.Fatalf("on a full disk: right bytes %v, %v", bytes.Equal(got, s.bytes(other)), err)
+	}
+	if c.Holding(other) != 0 {
+		t.Error("something was stored although the disk is full")
+	}
+}
+
+// TestRealFullDisk fills a small filesystem of its own, where mounting is allowed.
+func TestRealFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("lectern-test", dir, "tmpfs", 0, "size=2m"); err != nil {
+		t.Skipf("mounting a small filesystem: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	s := newShelf()
+	obj := s.put("a", "1", 60*testChunk)
+	c := openCache(t, dir, 100<<20, s, realDisk{})
+	defer c.Close()
+	scanned(t, c)
+	for range 2 {
+		got, _, err := read(t.Context(), c, obj, obj.Span(), 1<<20)
+		if err != nil || !bytes.Equal(got, s.bytes(obj)) {
+			t.Fatalf("right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
+		}
+	}
+	if held := c.Holding(obj); held == 0 || held >= obj.Size {
+		t.Errorf("%d of %d bytes are held on a disk of 2 MiB", held, obj.Size)
+	}
+}
+
+// TestDamage tears a chunk file at every border, and flips bits all over it: what
+// is wrong is never given to a reader, and counted.
+func TestDamage(t *testing.T) {
+	s, dir := newShelf(), t.TempDir()
+	obj := s.put("a", "1", testChunk+testChunk/2)
+	c := openCache(t, dir, 10<<20, s, realDisk{})
+	scanned(t, c)
+	check(t, c, s, obj, obj.Span(), media.CacheMiss)
+	c.Close()
+	path := keyOf(obj, testChunk).path(dir, 1) // the short one
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var damaged []struct {
+		name string
+		data []byte
+	}
+	add := func(name string, data []byte) {
+		damaged = append(damaged, struct {
+			name string
+			data []byte
+		}{name, data})
+	}
+	block := int(blockSize(testChunk))
+	for _, at := range []int{0, 1, 8, 12, 16, 24, 32, 96, 98, headerSize - 1, headerSize, headerSize + 1, headerSize + block, headerSize + 3*block - 1, len(whole) - 1} {
+		add(fmt.Sprintf("torn at %d", at), whole[:at])
+		zeroed := bytes.Clone(whole)
+		clear(zeroed[at:])
+		add(fmt.Sprintf("zeros from %d", at), zeroed)
+	}
+	r := rand.New(rand.NewPCG(5, 5))
+	for _, at := range append([]int{0, 9, 17, 25, 33, 97, 100, headerSize, len(whole) - 1}, r.IntN(len(whole)), r.IntN(len(whole)), r.IntN(len(whole))) {
+		flipped := bytes.Clone(whole)
+		flipped[at] ^= 1 << r.IntN(8)
+		add(fmt.Sprintf("a bit of byte %d", at), flipped)
+	}
+	add("longer", append(bytes.Clone(whole), 0))
+	for _, d := range damaged {
+		t.Run(d.name, func(t *testing.T) {
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, d.data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c := openCache(t, dir, 10<<20, s, realDisk{})
+			defer c.Close()
+			scanned(t, c)
+			// Piece by piece, and from the middle, as players read.
+			for _, span := range []media.Span{{Off: testChunk + int64(5*block), Len: 100}, obj.Span()} {
+				got, _, err := read(t.Context(), c, obj, span, 3000)
+				if err != nil || !bytes.Equal(got, s.bytes(obj)[span.Off:span.End()]) {
+					t.Fatalf("span %v: right bytes %v, %v", span, bytes.Equal(got, s.bytes(obj)[span.Off:span.End()]), err)
+				}
+			}
+			landed(t, c)
+			st := c.Stats()
+			if refused := len(d.data) <= headerSize || len(d.data) > headerSize+testChunk; !refused && st.Events["corrupt"] != 1 {
+				t.Errorf("%d chunks were counted as corrupt", st.Events["corrupt"])
+			}
+			if again, err := os.ReadFile(path); err != nil || !bytes.Equal(again, whole) {
+				t.Errorf("the chunk was not written anew: %v", err)
+			}
+		})
+	}
+}
+
+// TestFirstByteAfterRestart: the first piece of a chunk does not wait for all of
+// its checksums, and a flaw further on is found when it is come to.
+func TestFirstByteAfterRestart(t *testing.T) {
+	const chunk = 1 << 20
+	s, dir := newShelf(), t.TempDir()
+	obj := s.put("a", "1", chunk)
+	open := func() *Cache {
+		c, err := New(Config{Dir: dir, Size: 10 << 20, ChunkSize: chunk, Memory: 8 << 20, Streams: 4}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		scanned(t, c)
+		return c
+	}
+	c := open()
+	check(t, c, s, obj, obj.Span(), media.CacheMiss)
+	c.Close()
+	f, err := os.OpenFile(keyOf(obj, chunk).path(dir, 0), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte{^s.bytes(obj)[chunk-5]}, headerSize+chunk-5); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	c = open()
+	r, err := c.Open(t.Context(), obj, obj.Span())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	p, err := r.Next(t.Context(), 1<<20)
+	if err != nil || p.File == nil || p.Len != unverifiedPiece {
+		t.Fatalf("%+v, %v: want %d bytes of a file", p, err, unverifiedPiece)
+	}
+	if n := c.Stats().Events["corrupt"]; n != 0 {
+		t.Errorf("%d chunks were found corrupt before their flaw was come to", n)
+	}
+	got, _, err := read(t.Context(), c, obj, obj.Span(), 1<<20)
+	if err != nil || !bytes.Equal(got, s.bytes(obj)) || c.Stats().Events["corrupt"] != 1 {
+		t.Errorf("right bytes %v, %v, %d corrupt", bytes.Equal(got, s.bytes(obj)), err, c.Stats().Events["corrupt"])
+	}
+}
+
+// TestVerifyAndPurge: what operators ask for, and the scrub, which does it by itself.
+func TestVerifyAndPurge(t *testing.T) {
+	s, dir := newShelf(), t.TempDir()
+	one, two, other := s.put("a", "1", 3*testChunk), s.put("a", "2", 3*testChunk), s.put("b", "1", 2*testChunk)
+	c := openCache(t, dir, 10<<20, s, realDisk{})
+	scanned(t, c)
+	for _, obj := range []media.Object{one, two, other} {
+		check(t, c, s, obj, obj.Span(), media.CacheMiss)
+	}
+	damage := func(obj media.Object, index int64) {
+		t.Helper()
+		f, err := os.OpenFile(keyOf(obj, testChunk).path(dir, index), os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.WriteAt([]byte{^s.bytes(obj)[index*testChunk+9]}, headerSize+9); err != nil {
+			t.Fatal(err)
+		}
+	}
+	damage(two, 1)
+	told := 0
+	out, err := c.Verify(t.Context(), func(VerifyOutcome) { told++ })
+	if want := (VerifyOutcome{Checked: 8, Corrupt: 1, Bytes: 8 * (testChunk + headerSize), Total: 8}); err != nil || out != want || told != 8 {
+		t.Errorf("verify: %+v, %v, told %d times, want %+v", out, err, told, want)
+	}
+	check(t, c, s, two, two.Span(), media.CachePartial)
+	gone, err := c.Purge(t.Context(), one.Location())
+	if err != nil || gone.Chunks != 6 || c.Holding(one)+c.Holding(two) != 0 || c.Holding(other) != other.Size {
+		t.Errorf("purge: %+v, %v; %d, %d, %d bytes are held", gone, err, c.Holding(one), c.Holding(two), c.Holding(other))
+	}
+	if _, err := os.Stat(keyOf(one, testChunk).folder(dir)); !os.IsNotExist(err) {
+		t.Errorf("a purged object's folder: %v", err)
+	}
+	accounted(t, dir, c)
+
+	damage(other, 0)
+	c.Close()
+	c, err = New(Config{Dir: dir, Size: 10 << 20, ChunkSize: testChunk, ScrubRate: 100 << 20, Memory: 8 << 20, Streams: 4}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	waitUntil(t, func() bool { st := c.Stats(); return st.Events["corrupt"] == 1 && st.Verified == 1 })
+}
+
+// TestHolder: commands find the process that holds a directory.
+func TestHolder(t *testing.T) {
+	dir, s := t.TempDir(), newShelf()
+	if h, err := HolderOf(filepath.Join(dir, "nowhere")); h != nil || err != nil {
+		t.Errorf("of a directory that is not there: %+v, %v", h, err)
+	}
+	c := openCache(t, dir, 1<<20, s, realDisk{})
+	if h, err := HolderOf(dir); err != nil || h == nil || h.Admin != "" {
+		t.Errorf("before the announcement: %+v, %v", h, err)
+	}
+	if err := c.Announce("127.0.0.1:9090"); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := HolderOf(dir); err != nil || h == nil || *h != (Holder{os.Getpid(), "127.0.0.1:9090"}) {
+		t.Errorf("after it: %+v, %v", h, err)
+	}
+	c.Close()
+	if h, err := HolderOf(dir); h != nil || err != nil {
+		t.Errorf("after the close: %+v, %v", h, err)
+	}
+}
+
+// TestScan rebuilds the index of many real files while viewers are served, and
+// measures what it holds. LECTERN_TEST_SCAN asks for more files than 20,000.
+func TestScan(t *testing.T) {
+	files, perObject := 20_000, 500
+	if text := os.Getenv("LECTERN_TEST_SCAN"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("LECTERN_TEST_SCAN: %v", err)
+		}
+		files = n
+	}
+	s, dir := newShelf(), t.TempDir()
+	// Sparse files: the scan looks at names and sizes.
+	for i := range files {
+		path := testKey(i/perObject).path(dir, int64(i%perObject))
+		if i%perObject == 0 {
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(path, headerSize+testChunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	obj := s.put("z", "1", 10*testChunk)
+	began := time.Now()
+	var c *Cache
+	heap := heapIn(func() any {
+		c = openCache(t, dir, 1<<50, s, realDisk{})
+		// Served at once, from the origin: nothing waits for the scan.
+		got, _, err := read(t.Context(), c, obj, obj.Span(), 1<<20)
+		if err != nil || !bytes.Equal(got, s.bytes(obj)) {
+			t.Errorf("during the scan: right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
+		}
+		scanned(t, c)
+		return c
+	})
+	took := time.Since(began)
+	t.Logf("%d files in %v, %.0f a second; %.1f bytes of heap each", files, took, float64(files)/took.Seconds(), float64(heap)/float64(files))
+	if n := c.Stats().Chunks; n < files {
+		t.Errorf("%d of %d chunks were found", n, files)
+	}
+}
