@@ -200,6 +200,9 @@ func TestDatabaseOutage(t *testing.T) {
 	if got := ask(student); got != "206 " {
 		t.Errorf("a known viewer within the grace: %s", got)
 	}
+	if res, body := post(t, g.url+strings.Replace(lessonPath, "/stream/", "/playback/", 1), student); res.StatusCode != 201 {
+		t.Errorf("their grant within the grace: %s %s", res.Status, body)
+	}
 	if got := ask(teacher); !strings.HasPrefix(got, "503") || !strings.Contains(got, "catalog_unavailable") {
 		t.Errorf("somebody new: %s", got)
 	}
