@@ -273,3 +273,37 @@ func TestConfigCheck(t *testing.T) {
 		})
 	}
 }
+
+// TestForged: what nobody we believe has signed may be a guess; what is expired, of
+// another kind or badly filled in was signed by one of our keys and is none.
+func TestForged(t *testing.T) {
+	good := signed(jwt.SigningMethodHS256, []byte(testSecret), headerHS256, access(nil))
+	for _, c := range []struct {
+		name, token string
+		forged      bool
+	}{
+		{"no token at all", "nonsense", true},
+		{"another key", signed(jwt.SigningMethodHS256, []byte("another-secret-0123456789-0123456789"), headerHS256, access(nil)), true},
+		{"a changed signature", good[:len(good)-4] + "AAAA", true},
+		{"another algorithm", signed(jwt.SigningMethodHS512, []byte(testSecret), map[string]any{"alg": "HS512"}, access(nil)), true},
+		{"a playback key of before", withKey("playback-secret-old-0123456789abcdef", playback(nil)), true},
+		{"too long", strings.Repeat("a", maxTokenBytes+1), true},
+		{"expired", signed(jwt.SigningMethodHS256, []byte(testSecret), headerHS256, access(map[string]any{"exp": 1})), false},
+		{"a refresh token", signed(jwt.SigningMethodHS256, []byte(testSecret), headerHS256, access(map[string]any{"token_type": "refresh"})), false},
+		{"without a user", signed(jwt.SigningMethodHS256, []byte(testSecret), headerHS256, access(map[string]any{"user_id": nil})), false},
+		{"an expired playback token", withKey(playOne, playback(map[string]any{"exp": 1})), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := newTestVerifier(t, Config{JWTSecret: testSecret, PlaybackSecret: playOne})
+			var err error
+			if len(c.token) > maxTokenBytes {
+				_, err = (&Gate{verifier: v}).verify(t.Context(), c.token)
+			} else {
+				_, err = v.Verify(t.Context(), c.token)
+			}
+			if r := media.RefusalOf(err); r == nil || r.Code != media.CodeTokenNotValid || r.Forged != c.forged {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}

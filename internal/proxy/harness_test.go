@@ -62,6 +62,7 @@ type house struct {
 	grant        func(userID int64, rec media.Recording) (media.Grant, error)
 	tracks       func(ctx context.Context, recordingID int64) ([]media.Caption, error)
 	count        func(ctx context.Context, userID, recordingID int64, direct bool) (func(), error)
+	changed      chan struct{} // nil: nothing is told
 }
 
 func (h *house) Authenticate(ctx context.Context, tok media.Token) (media.Viewer, error) {
@@ -137,7 +138,7 @@ func newHouse(t *testing.T, size int, change func(*Config, *house)) *house {
 	}
 	var err error
 	h.server, err = New(cfg, Deps{
-		Gate: h, Origins: h, Store: h, Grants: h, Captions: h, Starts: h, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Gate: h, Origins: h, Store: h, Grants: h, Captions: h, Starts: h, Changed: h.changed, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: h.reg, Pages: testPages(),
 	})
 	if err != nil {

@@ -353,6 +353,38 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// TestRevokedAtOnce: a change that is told is looked at without waiting for the
+// next round, and many at once are one look.
+func TestRevokedAtOnce(t *testing.T) {
+	var revoked atomic.Bool
+	var rounds atomic.Int64
+	h := hugeHouse(t, func(cfg *Config, h *house) {
+		cfg.Recheck = time.Hour
+		h.changed = make(chan struct{}, 1)
+		h.recheck = func(context.Context, media.Viewer, int64) error {
+			if rounds.Add(1); revoked.Load() {
+				return media.Refuse(media.CodeNoAccess, "no longer")
+			}
+			return nil
+		}
+	})
+	_, reading := h.begin()
+	io.CopyN(io.Discard, reading.Body, 1<<20)
+	began := time.Now()
+	for range 3 {
+		h.changed <- struct{}{}
+	}
+	for rounds.Load() < 3 && time.Since(began) < testTimeout {
+		time.Sleep(time.Millisecond)
+	}
+	if took := time.Since(began); rounds.Load() != 3 || took < 2*recheckRest {
+		t.Errorf("%d rounds in %v, without rest", rounds.Load(), took)
+	}
+	revoked.Store(true)
+	h.changed <- struct{}{}
+	h.wantLine("revoked", map[string]any{"outcome": "revoked", "status": 200})
+}
+
 func TestTooManyStreams(t *testing.T) {
 	h := hugeHouse(t, func(c *Config, _ *house) { c.Limit.StreamsPerUser = 2 })
 	first, _ := h.begin()
