@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -88,6 +89,11 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	s.onClose(chunks.Close)
 	remembered := origin.Remember(origins, settings.Origin.Recheck, time.Now)
 	s.onClose(remembered.Close)
+	if err := remembered.Keep(filepath.Join(settings.DataDir, "objects.jsonl"), log); err != nil {
+		return nil, fmt.Errorf("data-dir: %w", err)
+	}
+	beside := origin.NewBeside(remembered, origins, chunks)
+	s.onClose(beside.Close)
 	direct := map[string]opener{media.ProviderLocal: openerFunc(files.Reader)}
 	s.warm(ctx, &warmer{
 		news: store, origins: origins, shelf: chunks, chunk: int64(settings.Cache.ChunkSize), direct: direct, log: log,
@@ -105,7 +111,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		Starts:   auth.NewStarts(settings.Limit.PlaybacksPerHour, store, directory.Away, log, time.Now),
 		Captions: store,
 		Changed:  changed,
-		Origins:  remembered,
+		Origins:  beside,
 		Store:    shelves{direct: direct, cached: chunks},
 		Pages:    documents,
 		Log:      log,
@@ -188,7 +194,8 @@ func (s *service) openOrigins(ctx context.Context, metrics prometheus.Registerer
 			return nil, nil, s.settings.Blame(err)
 		}
 		s.onClose(remote.Close)
-		routes[media.ProviderDrive] = origin.Harden(remote, origin.Options{Provider: media.ProviderDrive, Observer: observer})
+		hardened := origin.Harden(remote, origin.Options{Provider: media.ProviderDrive, Observer: observer})
+		routes[media.ProviderDrive] = origin.NewHeadstart(hardened, observer.ObservePeeks(media.ProviderDrive, remote))
 	}
 	return origin.NewRouter(routes), files, nil
 }

@@ -70,6 +70,26 @@ func (d *observed) Open(ctx context.Context, obj media.Object, span media.Span) 
 	return &observedBody{ReadCloser: body, d: d, began: began}, nil
 }
 
+// ObservePeeks counts a provider's peeks with its reads.
+func (o *Observer) ObservePeeks(provider string, next Peeker) Peeker {
+	return observedPeeker{&observed{o: o, provider: provider}, next}
+}
+
+type observedPeeker struct {
+	d    *observed
+	next Peeker
+}
+
+func (p observedPeeker) Peek(ctx context.Context, loc media.Location, span media.Span) (io.ReadCloser, int64, error) {
+	began := time.Now()
+	body, size, err := p.next.Peek(ctx, loc, span)
+	if err != nil {
+		p.d.count(err)
+		return nil, 0, err
+	}
+	return &observedBody{ReadCloser: body, d: p.d, began: began}, size, nil
+}
+
 func (d *observed) count(err error) {
 	outcome := "ok"
 	if err != nil {

@@ -15,14 +15,8 @@ import (
 // a coded body, a page for people. Before a byte is kept, all four are checked
 // (RFC 9110 section 14.4); sizes alone prove nothing.
 func CheckRangeResponse(resp *http.Response, span media.Span, size int64) error {
-	wrong := func(format string, args ...any) error {
-		return media.Faultf(media.Corrupt, "origin: answer", format, args...)
-	}
-	if coding := resp.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
-		return wrong("a body with content coding %.20q", coding)
-	}
-	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && (kind == "text/html" || strings.HasPrefix(kind, "multipart/")) {
-		return wrong("a body of type %.40q", kind)
+	if err := checkForm(resp); err != nil {
+		return err
 	}
 	switch resp.StatusCode {
 	case http.StatusOK:
@@ -44,6 +38,40 @@ func CheckRangeResponse(resp *http.Response, span media.Span, size int64) error 
 		return wrong("status %d", resp.StatusCode)
 	}
 	return nil
+}
+
+// CheckPeekResponse refuses, as Corrupt, an answer that does not begin where it
+// should and go to the end of span or of the whole, and tells the whole's size.
+func CheckPeekResponse(resp *http.Response, span media.Span) (size int64, err error) {
+	if err := checkForm(resp); err != nil {
+		return 0, err
+	}
+	if resp.StatusCode != http.StatusPartialContent {
+		return 0, wrong("status %d", resp.StatusCode)
+	}
+	got, size, err := parseContentRange(resp.Header.Get("Content-Range"))
+	if err != nil {
+		return 0, wrong("%w", err)
+	}
+	if got != span.Clip(size) {
+		return 0, wrong("%v of %d for %v", got, size, span)
+	}
+	return size, nil
+}
+
+// checkForm refuses a coded body and a page for people.
+func checkForm(resp *http.Response) error {
+	if coding := resp.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
+		return wrong("a body with content coding %.20q", coding)
+	}
+	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && (kind == "text/html" || strings.HasPrefix(kind, "multipart/")) {
+		return wrong("a body of type %.40q", kind)
+	}
+	return nil
+}
+
+func wrong(format string, args ...any) error {
+	return media.Faultf(media.Corrupt, "origin: answer", format, args...)
 }
 
 // parseContentRange reads "bytes a-b/size"; an unknown size ("*") is an error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"strconv"
 	"strings"
@@ -207,7 +208,15 @@ func (x *exchange) countStart() error {
 // and opens the first span where there is one to send.
 func (x *exchange) find() (judgement, error) {
 	loc := x.recording.Location
+	settle := func() {}
+	defer func() { settle() }()
 	err := x.wait(func(ctx context.Context) (err error) {
+		if b, ok := x.s.origins.(besider); ok {
+			if off, ok := x.likelyStart(); ok {
+				x.object, settle, err = b.StatFor(ctx, loc, off)
+				return err
+			}
+		}
 		x.object, err = x.s.origins.Stat(ctx, loc)
 		return err
 	})
@@ -249,6 +258,19 @@ func (x *exchange) look(span media.Span) error {
 	return err
 }
 
+// likelyStart guesses, before the object's size is known, which byte the answer
+// begins with; false when there may be none, or it depends on the size.
+func (x *exchange) likelyStart() (off int64, ok bool) {
+	if x.ask.head || x.ask.conditions.ifNoneMatch != "" || x.ask.conditions.ifModifiedSince != "" {
+		return 0, false
+	}
+	const unknown = math.MaxInt64
+	if spans, verdict := selectRanges(x.ask.rangeHeader, unknown); verdict == rangeSatisfiable {
+		off = spans[0].Off
+	}
+	return off, off < unknown/2
+}
+
 // open opens a span and waits for its first piece, so that an origin's refusal
 // can still become a status.
 func (x *exchange) open(span media.Span) error {
@@ -258,6 +280,9 @@ func (x *exchange) open(span media.Span) error {
 	})
 	if err != nil {
 		return err
+	}
+	if r, ok := x.reader.(bitrated); ok && x.recording.Duration >= time.Second {
+		r.Bitrate(x.object.Size / int64(x.recording.Duration/time.Second))
 	}
 	if x.primed, err = x.next(span.Len, maxPiece); err != nil {
 		x.closeReader()

@@ -82,6 +82,30 @@ func (o *Origin) openHead(ctx context.Context, obj media.Object, id string, span
 	return &checkedBody{ReadCloser: body, left: span.Len, check: func() error { return o.stillHead(ctx, obj) }}, nil
 }
 
+// Peek reads the current content, whatever it is.
+func (o *Origin) Peek(ctx context.Context, loc media.Location, span media.Span) (io.ReadCloser, int64, error) {
+	id, _, _ := strings.Cut(loc.Key, "?resourcekey=")
+	if !fileID.MatchString(id) {
+		return nil, 0, media.Faultf(media.Invalid, "drive: peek", "not a Drive file id")
+	}
+	call := o.service.Files.Get(id).SupportsAllDrives(true).Context(ctx)
+	o.ask(call.Header(), media.Object{ID: loc.Key}, id, span)
+	var resp *http.Response
+	err := o.authorised(func() (err error) {
+		resp, err = call.Download()
+		return err
+	})
+	if err != nil {
+		return nil, 0, fault("drive: peek", err)
+	}
+	size, err := origin.CheckPeekResponse(resp, span)
+	if err != nil {
+		resp.Body.Close()
+		return nil, 0, err
+	}
+	return body{resp.Body}, size, nil
+}
+
 func (o *Origin) stillHead(ctx context.Context, obj media.Object) error {
 	f, err := o.metadata(ctx, obj.ID)
 	if err != nil {

@@ -1,0 +1,265 @@
+package origin_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
+)
+
+// slowShelf is an origin a first byte away, with one file that may be replaced.
+type slowShelf struct {
+	delay  time.Duration
+	data   atomic.Pointer[[]byte] // of the head
+	pinned []byte                 // of version 1
+	age    time.Duration
+	opens  atomic.Int64
+	peeks  atomic.Int64
+	broken error // of reads
+}
+
+func (s *slowShelf) wait(ctx context.Context) error {
+	timer := time.NewTimer(s.delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return media.Fault(media.KindOf(ctx.Err()), "shelf", ctx.Err())
+	}
+}
+
+func (s *slowShelf) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
+	if err := s.wait(ctx); err != nil {
+		return media.Object{}, err
+	}
+	return media.Object{Provider: loc.Provider, ID: loc.Key, Version: "1", Size: int64(len(s.pinned)), ModTime: time.Now().Add(-s.age), Pinned: true}, nil
+}
+
+func (s *slowShelf) Open(ctx context.Context, _ media.Object, span media.Span) (io.ReadCloser, error) {
+	s.opens.Add(1)
+	if err := s.wait(ctx); err != nil {
+		return nil, err
+	}
+	if s.broken != nil {
+		return nil, s.broken
+	}
+	return io.NopCloser(bytes.NewReader(s.pinned[span.Off:span.End()])), nil
+}
+
+func (s *slowShelf) Peek(ctx context.Context, _ media.Location, span media.Span) (io.ReadCloser, int64, error) {
+	s.peeks.Add(1)
+	if err := s.wait(ctx); err != nil {
+		return nil, 0, err
+	}
+	data := *s.data.Load()
+	span = span.Clip(int64(len(data)))
+	return io.NopCloser(bytes.NewReader(data[span.Off:span.End()])), int64(len(data)), nil
+}
+
+func newSlowShelf() *slowShelf {
+	s := &slowShelf{delay: 50 * time.Millisecond, age: time.Hour, pinned: make([]byte, 1<<20)}
+	_, _ = rand.NewChaCha8([32]byte{7}).Read(s.pinned)
+	s.data.Store(&s.pinned)
+	return s
+}
+
+// begin is what a viewer of an unknown object does.
+func begin(t *testing.T, s *slowShelf, off int64) (h *origin.Headstart, obj media.Object, end func()) {
+	t.Helper()
+	h = origin.NewHeadstart(s, s)
+	loc := media.Location{Provider: "slow", Key: "lesson"}
+	end = h.Begin(loc, off)
+	obj, err := h.Stat(t.Context(), loc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, obj, end
+}
+
+// TestHeadstart: the first byte of what nobody knows is as far away as the origin,
+// and all bytes are the version's own.
+func TestHeadstart(t *testing.T) {
+	for _, off := range []int64{0, 12345, 1<<20 - 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSlowShelf()
+			began := time.Now()
+			h, obj, end := begin(t, s, off)
+			defer end()
+			body, err := h.Open(t.Context(), obj, media.Span{Off: off, Len: obj.Size - off})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer body.Close()
+			got := make([]byte, 100)
+			if _, err := io.ReadFull(body, got); err != nil || time.Since(began) != s.delay {
+				t.Errorf("the first bytes took %v, %v", time.Since(began), err)
+			}
+			rest, err := io.ReadAll(body)
+			if err != nil || !bytes.Equal(append(got, rest...), s.pinned[off:]) {
+				t.Errorf("%d bytes, right: %v, %v", len(rest)+100, bytes.Equal(append(got, rest...), s.pinned[off:]), err)
+			}
+			if err := body.(interface{ Prove() error }).Prove(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestHeadstartIsNotBelieved: bytes of another version end in Changed before they
+// can be kept, and a peek that says nothing of use is passed over.
+func TestHeadstartIsNotBelieved(t *testing.T) {
+	other := append([]byte("another lesson"), make([]byte, 1<<20-14)...)
+	longer := make([]byte, 2<<20)
+	for _, c := range []struct {
+		name string
+		make func(*slowShelf)
+		at   int64 // where the read begins; the peek begins at 0
+		want media.Kind
+	}{
+		{"another of the same size", func(s *slowShelf) { s.data.Store(&other) }, 0, media.Changed},
+		{"another size", func(s *slowShelf) { s.data.Store(&longer) }, 0, media.Other},
+		{"just replaced", func(s *slowShelf) { s.data.Store(&other); s.age = time.Second }, 0, media.Other},
+		{"another start", func(s *slowShelf) { s.data.Store(&other) }, 10, media.Other},
+		{"the read that counts fails", func(s *slowShelf) { s.broken = media.Fault(media.Quota, "test", nil) }, 0, media.Quota},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSlowShelf()
+				c.make(s)
+				h, obj, end := begin(t, s, 0)
+				defer end()
+				body, err := h.Open(t.Context(), obj, media.Span{Off: c.at, Len: obj.Size - c.at})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer body.Close()
+				got, err := io.ReadAll(body)
+				if media.KindOf(err) != c.want || c.want == media.Other && !bytes.Equal(got, s.pinned[c.at:]) {
+					t.Errorf("%d bytes, %v; want %v", len(got), err, c.want)
+				}
+				if p, ok := body.(interface{ Prove() error }); ok && c.want != media.Other && media.KindOf(p.Prove()) != c.want {
+					t.Errorf("it is vouched for: %v", p.Prove())
+				}
+			})
+		})
+	}
+}
+
+// TestHeadstartEnds: nothing is left of one that nobody took, or that was left.
+func TestHeadstartEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlowShelf()
+		s.delay = time.Hour
+		h := origin.NewHeadstart(s, s)
+		loc := media.Location{Provider: "slow", Key: "lesson"}
+		end := h.Begin(loc, 0)
+		again := h.Begin(loc, 0)
+		again()
+		synctest.Wait()
+		if s.peeks.Load() != 1 {
+			t.Errorf("%d peeks for two who came at once", s.peeks.Load())
+		}
+		began := time.Now()
+		end()
+		if time.Since(began) != 0 {
+			t.Errorf("ending took %v", time.Since(began))
+		}
+		s.delay = 50 * time.Millisecond
+		h, obj, end := begin(t, s, 0)
+		defer end()
+		ctx, cancel := context.WithCancel(t.Context())
+		body, err := h.Open(ctx, obj, obj.Span())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := body.Read(make([]byte, 10)); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		if _, err := io.ReadAll(body); media.KindOf(err) != media.Canceled {
+			t.Errorf("after hanging up: %v", err)
+		}
+		body.Close()
+	})
+}
+
+// TestBeside: neither what is known nor what is unknown costs two waits.
+func TestBeside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlowShelf()
+		h := origin.NewHeadstart(s, s)
+		router := origin.NewRouter(map[string]origin.Origin{"slow": h})
+		store := &countingStore{next: router}
+		b := origin.NewBeside(origin.Remember(router, time.Minute, time.Now), router, store)
+		defer b.Close()
+		loc := media.Location{Provider: "slow", Key: "lesson"}
+		for _, c := range []struct {
+			after          time.Duration
+			begun, waiting int64
+		}{{0, 0, 50}, {time.Second, 0, 0}, {time.Hour, 1, 50}} {
+			time.Sleep(c.after)
+			began, before := time.Now(), store.begun.Load()
+			obj, settle, err := b.StatFor(t.Context(), loc, 100)
+			if err != nil || obj.Size != 1<<20 {
+				t.Fatalf("%+v, %v", obj, err)
+			}
+			if took := time.Since(began).Milliseconds(); took != c.waiting || store.begun.Load()-before != c.begun {
+				t.Errorf("after %v: %d ms, %d reads begun; want %d, %d", c.after, took, store.begun.Load()-before, c.waiting, c.begun)
+			}
+			settle()
+			synctest.Wait()
+			if n := store.open.Load(); n != 0 {
+				t.Errorf("%d readers are open after it was settled", n)
+			}
+		}
+		if s.peeks.Load() != 1 {
+			t.Errorf("%d peeks, want one in a lesson's life", s.peeks.Load())
+		}
+	})
+}
+
+// countingStore counts the readers that were opened and those that still are.
+type countingStore struct {
+	next        origin.Opener
+	begun, open atomic.Int64
+}
+
+func (s *countingStore) Open(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error) {
+	s.begun.Add(1)
+	s.open.Add(1)
+	body, err := s.next.Open(ctx, obj, span)
+	if err != nil {
+		return nil, err
+	}
+	return &countedReader{s: s, body: body}, nil
+}
+
+type countedReader struct {
+	s    *countingStore
+	body io.ReadCloser
+}
+
+func (r *countedReader) Next(_ context.Context, most int64) (media.Piece, error) {
+	buf := make([]byte, most)
+	n, err := r.body.Read(buf)
+	if n == 0 && err != nil {
+		return media.Piece{}, errors.Join(io.EOF, err)
+	}
+	return media.Piece{Data: buf[:n], Len: int64(n)}, nil
+}
+
+func (r *countedReader) Status() media.CacheStatus { return media.CacheMiss }
+
+func (r *countedReader) Close() error {
+	r.s.open.Add(-1)
+	return r.body.Close()
+}
