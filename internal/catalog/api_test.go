@@ -33,6 +33,7 @@ type school struct {
 	t      *testing.T
 	store  *catalog.Store
 	minter *auth.Minter
+	signed auth.Config
 	url    string
 	now    func() time.Time
 }
@@ -70,8 +71,8 @@ func openSchool(t *testing.T, store *catalog.Store, change func(*proxy.Config)) 
 	gate, err := auth.NewGate(cfg, verifier, cached, prometheus.NewRegistry(), s.now)
 	must(err)
 	t.Cleanup(gate.Close)
-	s.minter, err = auth.NewMinter(cfg, s.now)
-	must(err)
+	s.signed = cfg
+	s.minter = s.minterAt(s.now)
 
 	library := catalog.NewLibrary(store, true, s.now)
 	keeper := ledger.NewKeeper(store, s.now, cached.Drop)
@@ -102,6 +103,16 @@ func openSchool(t *testing.T, store *catalog.Store, change func(*proxy.Config)) 
 		}
 	})
 	return s
+}
+
+// minterAt signs as at another moment.
+func (s *school) minterAt(now func() time.Time) *auth.Minter {
+	s.t.Helper()
+	m, err := auth.NewMinter(s.signed, now)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return m
 }
 
 // token is a platform's for a user.

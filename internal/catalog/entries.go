@@ -20,7 +20,7 @@ func (q *query) standing(user string) string {
 // Kind NotFound: there is no such row; a removed one comes with Deleted.
 func (l *Library) Entry(ctx context.Context, id, user int64) (media.Entry, media.Membership, error) {
 	const op = "catalog: a recording's entry"
-	found, err := l.entries(ctx, op, `(SELECT CAST($1 AS bigint) AS id) one`, "one.id", id, user)
+	found, err := l.entries(ctx, op, oneRecording, "one.id", id, user)
 	switch {
 	case err != nil:
 		return media.Entry{}, media.Membership{}, err
@@ -40,20 +40,23 @@ func (l *Library) LessonEntries(ctx context.Context, lesson, user int64) (list [
 	if err != nil {
 		return nil, false, err
 	}
-	q := &query{d: l.store.dialect}
-	rows := `(SELECT CAST($1 AS bigint) AS id) lesson` + q.by(false, "one", "one.id", recordingsTable, "one.lesson_id = lesson.id AND NOT one.is_deleted")
-	list, err = l.entries(ctx, op, rows, "one.id", lesson, user)
+	list, err = l.entries(ctx, op, l.ofLesson(), "one.id", lesson, user)
 	return list, member, err
+}
+
+// oneRecording and ofLesson are the rows of entries: a recording, and a lesson's.
+const oneRecording = `(SELECT CAST($1 AS bigint) AS id) one`
+
+func (l *Library) ofLesson() string {
+	q := &query{d: l.store.dialect}
+	return `(SELECT CAST($1 AS bigint) AS id) lesson` + q.by(false, "one", "one.id", recordingsTable, "one.lesson_id = lesson.id AND NOT one.is_deleted")
 }
 
 // entries are the recordings whose ids are in from, newest first; from may use $1.
 func (l *Library) entries(ctx context.Context, op, from, id string, first, user int64) ([]media.Standing, error) {
-	q := &query{d: l.store.dialect}
-	q.arg(first)
-	me := q.arg(user)
-	text := "SELECT " + q.standing(me) + ", " + q.shown(true) + " FROM " + from + q.reaching(id) + " ORDER BY " + q.moment("r.created_at") + " DESC, r.id DESC"
+	q := l.entriesQuery(from, id, first, user)
 	var out []media.Standing
-	err := l.read(ctx, op, text, q.args, func(scan func(...any) error) error {
+	err := l.read(ctx, op, q, func(scan func(...any) error) error {
 		var s media.Standing
 		e, err := scanEntry(scan, &s.Membership.ListedStudent, &s.Membership.InAllowedGroup, &s.Membership.InTeachersGroup)
 		s.Entry = e
@@ -63,28 +66,22 @@ func (l *Library) entries(ctx context.Context, op, from, id string, first, user 
 	return out, err
 }
 
+func (l *Library) entriesQuery(from, id string, first, user int64) *query {
+	q := &query{d: l.store.dialect}
+	q.arg(first)
+	me := q.arg(user)
+	q.text = "SELECT " + q.standing(me) + ", " + q.shown(true) + " FROM " + from + q.reaching(id) + " ORDER BY " + q.moment("r.created_at") + " DESC, r.id DESC"
+	return q
+}
+
 // maxProgress bounds what is told of recordings under way.
 const maxProgress = 100
 
 // Progress is what a teacher's recordings that cannot be watched wait for, or why
 // they failed, the latest change first.
 func (l *Library) Progress(ctx context.Context, user int64) ([]media.Progress, error) {
-	q := &query{d: l.store.dialect}
-	me := q.arg(user)
-	const columns = "r.id, r.lesson_id, r.title, r.status, r.is_deleted, r.updated_at"
-	const under = " AND r.status IN ('processing', 'failed') AND NOT r.is_deleted"
-	changed := q.moment("r.updated_at") + " AS changed"
-	text := `WITH hit AS MATERIALIZED (
-	SELECT r.id, ` + changed + ` FROM ` + lessonsTable + ` l` + q.by(false, "r", columns, recordingsTable, "r.lesson_id = l.id"+under) + ` WHERE l.teacher_id = ` + me + `
-	UNION ALL SELECT r.id, ` + changed + ` FROM ` + recordingsTable + ` r WHERE r.teacher_id = ` + me + ` AND r.lesson_id IS NULL` + under + `
-), page AS MATERIALIZED (SELECT id, changed FROM hit ORDER BY changed DESC, id DESC LIMIT ` + q.arg(int64(maxProgress)) + `)
-SELECT r.id, r.lesson_id, COALESCE(NULLIF(r.title, ''), NULLIF(l.title, ''), g.name, ''), r.status, r.updated_at, COALESCE(i.reason, '')
-FROM page` + q.by(false, "r", columns, recordingsTable, "r.id = page.id") +
-		q.by(true, "l", "l.id, l.title, l.group_id", lessonsTable, "l.id = r.lesson_id") + `
-LEFT JOIN public.schedule_group g ON g.id = l.group_id LEFT JOIN lectern.lectern_ingests i ON i.recording_id = r.id
-ORDER BY page.changed DESC, page.id DESC`
 	var out []media.Progress
-	err := l.read(ctx, "catalog: recordings under way", text, q.args, func(scan func(...any) error) error {
+	err := l.read(ctx, "catalog: recordings under way", l.progressQuery(user), func(scan func(...any) error) error {
 		var (
 			p       media.Progress
 			lesson  sql.NullInt64
@@ -96,6 +93,24 @@ ORDER BY page.changed DESC, page.id DESC`
 		return err
 	})
 	return out, err
+}
+
+func (l *Library) progressQuery(user int64) *query {
+	q := &query{d: l.store.dialect}
+	me := q.arg(user)
+	const columns = "r.id, r.lesson_id, r.title, r.status, r.is_deleted, r.updated_at"
+	const under = " AND r.status IN ('processing', 'failed') AND NOT r.is_deleted"
+	changed := q.moment("r.updated_at") + " AS changed"
+	q.text = `WITH hit AS MATERIALIZED (
+	SELECT r.id, ` + changed + ` FROM ` + lessonsTable + ` l` + q.by(false, "r", columns, recordingsTable, "r.lesson_id = l.id"+under) + ` WHERE l.teacher_id = ` + me + `
+	UNION ALL SELECT r.id, ` + changed + ` FROM ` + recordingsTable + ` r WHERE r.teacher_id = ` + me + ` AND r.lesson_id IS NULL` + under + `
+), page AS MATERIALIZED (SELECT id, changed FROM hit ORDER BY changed DESC, id DESC LIMIT ` + q.arg(int64(maxProgress)) + `)
+SELECT r.id, r.lesson_id, COALESCE(NULLIF(r.title, ''), NULLIF(l.title, ''), g.name, ''), r.status, r.updated_at, COALESCE(i.reason, '')
+FROM page` + q.by(false, "r", columns, recordingsTable, "r.id = page.id") +
+		q.by(true, "l", "l.id, l.title, l.group_id", lessonsTable, "l.id = r.lesson_id") + `
+LEFT JOIN public.schedule_group g ON g.id = l.group_id LEFT JOIN lectern.lectern_ingests i ON i.recording_id = r.id
+ORDER BY page.changed DESC, page.id DESC`
+	return q
 }
 
 // CaptionText is a recording's captions in one language, as WebVTT. Kind NotFound:

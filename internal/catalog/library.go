@@ -37,6 +37,7 @@ const listTimeout = 5 * time.Second
 // query is a text under construction, with its arguments.
 type query struct {
 	d    dialect
+	text string
 	args []any
 }
 
@@ -85,6 +86,10 @@ const (
 // StudentPage is a page of what a student may watch now, newest lesson first and
 // standalone videos before them all.
 func (l *Library) StudentPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error) {
+	return l.page(ctx, "catalog: a student's recordings", l.studentQuery(user, f))
+}
+
+func (l *Library) studentQuery(user int64, f media.Filter) *query {
 	q := &query{d: l.store.dialect}
 	me := q.arg(user)
 	all := "r.visibility = 'all_teacher_groups'"
@@ -92,7 +97,7 @@ func (l *Library) StudentPage(ctx context.Context, user int64, f media.Filter) (
 	if l.strict {
 		rule = "(w.how = 'all' OR (w.how = 'group' AND r.visibility IN ('lesson_group', 'custom_groups')) OR (w.how = 'student' AND r.visibility IN ('lesson_group', 'custom_students')))"
 	}
-	text := `WITH mine AS MATERIALIZED (SELECT m.group_id AS id FROM public.schedule_group_students m WHERE m.customuser_id = ` + me + `),
+	q.text = `WITH mine AS MATERIALIZED (SELECT m.group_id AS id FROM public.schedule_group_students m WHERE m.customuser_id = ` + me + `),
 owners AS MATERIALIZED (SELECT DISTINCT g.teacher_id AS id FROM mine CROSS JOIN public.schedule_group g WHERE g.id = mine.id),
 way AS MATERIALIZED (
 	SELECT a.lessonrecording_id AS id, 'group' AS how FROM mine CROSS JOIN public.schedule_lessonrecording_allowed_groups a WHERE a.group_id = mine.id
@@ -107,12 +112,17 @@ hit AS MATERIALIZED (
 	WHERE r.status = 'ready' AND NOT r.is_deleted AND (r.available_until IS NULL OR ` + q.moment("r.available_until") + ` > ` + q.moment(q.arg(stampOf(l.now()))) + `) AND ` + rule +
 		q.narrow(f, true) + `
 )`
-	return l.page(ctx, "catalog: a student's recordings", q, text, f.Window, false)
+	q.pageOf(f.Window, false)
+	return q
 }
 
 // TeacherPage is a page of a teacher's recordings, those of their lessons and their
 // standalone videos, newest first. Without Filter.Status, deleted ones are not in it.
 func (l *Library) TeacherPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error) {
+	return l.page(ctx, "catalog: a teacher's recordings", l.teacherQuery(user, f))
+}
+
+func (l *Library) teacherQuery(user int64, f media.Filter) *query {
 	q := &query{d: l.store.dialect}
 	me := q.arg(user)
 	status := " AND r.status <> 'deleted'"
@@ -120,13 +130,14 @@ func (l *Library) TeacherPage(ctx context.Context, user int64, f media.Filter) (
 		status = " AND r.status = " + q.arg(f.Status)
 	}
 	place := q.moment("r.created_at") + " AS place"
-	text := `WITH hit AS MATERIALIZED (
+	q.text = `WITH hit AS MATERIALIZED (
 	SELECT r.id, ` + place + ` FROM ` + lessonsTable + ` l` + q.by(false, "r", choosing, recordingsTable, "r.lesson_id = l.id AND NOT r.is_deleted"+status) + `
 	WHERE l.teacher_id = ` + me + q.narrow(f, true) + `
 	UNION ALL SELECT r.id, ` + place + ` FROM ` + recordingsTable + ` r
 	WHERE r.teacher_id = ` + me + ` AND r.lesson_id IS NULL AND NOT r.is_deleted` + status + q.narrow(f, false) + `
 )`
-	return l.page(ctx, "catalog: a teacher's recordings", q, text, f.Window, true)
+	q.pageOf(f.Window, true)
+	return q
 }
 
 // narrow is the filter of a list; lesson tells whether there is one to look at.
@@ -152,15 +163,19 @@ func (q *query) narrow(f media.Filter, lesson bool) string {
 	return b.String()
 }
 
-// page completes a list whose rows are in hit, sorted by place, and runs it.
-func (l *Library) page(ctx context.Context, op string, q *query, with string, w media.Window, students bool) (media.Listing, error) {
+// pageOf completes a list whose rows are in hit, sorted by place.
+func (q *query) pageOf(w media.Window, students bool) {
 	limit, offset := q.arg(w.Limit), q.arg(w.Offset)
-	text := with + `,
+	q.text += `,
 page AS MATERIALIZED (SELECT id, place FROM hit ORDER BY place DESC NULLS FIRST, id DESC LIMIT ` + limit + ` OFFSET ` + offset + `)
 SELECT (SELECT count(*) FROM hit), ` + q.shown(students) + ` FROM page` + q.reaching("page.id") + `
 ORDER BY page.place DESC NULLS FIRST, page.id DESC`
+}
+
+// page runs a list.
+func (l *Library) page(ctx context.Context, op string, q *query) (media.Listing, error) {
 	var out media.Listing
-	err := l.read(ctx, op, text, q.args, func(scan func(...any) error) error {
+	err := l.read(ctx, op, q, func(scan func(...any) error) error {
 		e, err := scanEntry(scan, &out.Total)
 		out.Entries = append(out.Entries, e)
 		return err
@@ -170,13 +185,13 @@ ORDER BY page.place DESC NULLS FIRST, page.id DESC`
 
 // read runs a query of many rows within listTimeout, again where a pooled
 // connection had been cut before the first row.
-func (l *Library) read(ctx context.Context, op, text string, args []any, row func(scan func(...any) error) error) error {
+func (l *Library) read(ctx context.Context, op string, q *query, row func(scan func(...any) error) error) error {
 	limited, cancel := context.WithTimeoutCause(ctx, listTimeout, errOwnDeadline)
 	defer cancel()
 	var err error
 	for range lookupTries {
 		begun := false
-		err = l.store.each(limited, l.store.db, text, args, func(scan func(...any) error) error {
+		err = l.store.each(limited, l.store.db, q.text, q.args, func(scan func(...any) error) error {
 			begun = true
 			return row(scan)
 		})

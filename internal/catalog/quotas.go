@@ -51,12 +51,12 @@ func (l *Library) Quotas(ctx context.Context, f media.QuotaFilter) (media.QuotaL
 	if !ok {
 		order = quotaOrders["-used_bytes"]
 	}
-	text := "SELECT count(*) OVER (), " + quotaShown + where + " ORDER BY " + order
+	q.text = "SELECT count(*) OVER (), " + quotaShown + where + " ORDER BY " + order
 	if f.Limit > 0 {
-		text += " LIMIT " + q.arg(f.Limit) + " OFFSET " + q.arg(f.Offset)
+		q.text += " LIMIT " + q.arg(f.Limit) + " OFFSET " + q.arg(f.Offset)
 	}
 	var out media.QuotaListing
-	err := l.read(ctx, "catalog: quotas", text, q.args, func(scan func(...any) error) error {
+	err := l.read(ctx, "catalog: quotas", q, func(scan func(...any) error) error {
 		a, err := scanAccount(scan, &out.Total)
 		out.Accounts = append(out.Accounts, a)
 		return err
@@ -68,7 +68,7 @@ func (l *Library) Quotas(ctx context.Context, f media.QuotaFilter) (media.QuotaL
 func (l *Library) Quota(ctx context.Context, id int64) (media.Account, error) {
 	const op = "catalog: a quota"
 	var found []media.Account
-	err := l.read(ctx, op, "SELECT "+quotaShown+" WHERE q.id = $1", []any{id}, func(scan func(...any) error) error {
+	err := l.read(ctx, op, &query{text: "SELECT " + quotaShown + " WHERE q.id = $1", args: []any{id}}, func(scan func(...any) error) error {
 		a, err := scanAccount(scan)
 		found = append(found, a)
 		return err
