@@ -106,7 +106,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
 		Gate:     gate,
-		API:      s.api(gate, store, directory),
+		API:      s.api(gate, store, views, func() { directory.Drop(); tell(changed) }),
 		Grants:   minter,
 		Starts:   auth.NewStarts(settings.Limit.PlaybacksPerHour, store, directory.Away, log, time.Now),
 		Captions: store,
@@ -166,10 +166,7 @@ func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry,
 		defer close(ended)
 		drop := func() {
 			cached.Drop()
-			select {
-			case changed <- struct{}{}:
-			default: // a round that has not begun yet sees this change too
-			}
+			tell(changed)
 		}
 		if err := store.Listen(listening, drop); err != nil && !errors.Is(err, context.Canceled) {
 			s.log.Error("changes of the catalog are no longer announced", slog.Any("error", err))
@@ -177,6 +174,15 @@ func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry,
 	}()
 	s.onClose(func() error { stop(); <-ended; return nil })
 	return store, cached, nil
+}
+
+// tell leaves a value, unless one waits already: a round that has not begun yet sees
+// this change too.
+func tell(changed chan<- struct{}) {
+	select {
+	case changed <- struct{}{}:
+	default:
+	}
 }
 
 // openOrigins opens what is configured, each origin behind its decorators.
@@ -211,11 +217,11 @@ func (s *service) warm(ctx context.Context, w *warmer) {
 	s.onClose(func() error { stop(); <-ended; return nil })
 }
 
-// api is what the recordings API works with.
-func (s *service) api(gate *auth.Gate, store *catalog.Store, directory *catalog.Cached) *proxy.API {
+// api is what the recordings API works with; changed is called after its changes.
+func (s *service) api(gate *auth.Gate, store *catalog.Store, views *catalog.Views, changed func()) *proxy.API {
 	library := catalog.NewLibrary(store, s.settings.Auth.AccessRule != string(auth.RulePlatform), time.Now)
-	keeper := ledger.NewKeeper(store, time.Now, directory.Drop)
-	return &proxy.API{Peruser: gate, Library: library, Keeper: keeper, Quotas: keeper, Views: keeper, Captions: library}
+	keeper := ledger.NewKeeper(store, time.Now, changed)
+	return &proxy.API{Peruser: gate, Library: library, Keeper: keeper, Quotas: keeper, Views: views, Captions: library}
 }
 
 // proxyConfig is the proxy's own Config out of the settings.

@@ -349,13 +349,3 @@ func (k *Keeper) OwnQuota(ctx context.Context, teacher int64) (id int64, err err
 	})
 	return id, err
 }
-
-// Count counts a view of a recording. It is no change of the recording: updated_at
-// stays. Nothing is left pending.
-func (k *Keeper) Count(ctx context.Context, _, id int64) (pending int64, err error) {
-	err = k.store.Update(ctx, "ledger: count a view", func(x Session) error {
-		_, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET views_count = views_count + 1 WHERE id = $1`, id)
-		return err
-	})
-	return 1, err
-}
