@@ -5,6 +5,8 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -57,7 +59,7 @@ func frontGateway(t *testing.T, env ...string) *frontedGateway {
 	forward := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host
-	}, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }}
+	}, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }, ErrorLog: log.New(io.Discard, "", 0)}
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		answer := s.answer
@@ -200,10 +202,11 @@ func js[T any](p *page, expression string) T {
 	return out
 }
 
-// until waits for an expression to be true.
+// until waits for an expression to be true; while a page is being built what it
+// looks at may not be there.
 func (p *page) until(what, expression string) {
 	p.t.Helper()
-	for end := time.Now().Add(40 * time.Second); !js[bool](p, "Boolean("+expression+")"); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(40 * time.Second); !js[bool](p, "(() => { try { return Boolean("+expression+") } catch { return false } })()"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			p.shot("stuck-" + strings.ReplaceAll(p.t.Name(), "/", "-"))
 			p.t.Fatalf("not so after 40 s: %s\n%s\nthe page says: %s", what, expression, js[string](p, "document.body.innerText"))

@@ -26,6 +26,7 @@ export function makeStorage() {
     const full = quota.quota_exceeded || share >= 1;
     const text = t.storageUsed.replace('{0}', size(quota.used_bytes)).replace('{1}', size(quota.total_quota_bytes));
     used.textContent = `${text} · ${count(quota.recordings_count, t.recordings)}`;
+    bar.hidden = !share;
     bar.style.inlineSize = `${(share * 100).toFixed(1)}%`;
     meter.setAttribute('aria-valuenow', Math.round(share * 100));
     meter.setAttribute('aria-valuetext', `${percent(share)}: ${text}`);
