@@ -20,9 +20,11 @@ import (
 	"github.com/lectiospace/lectern/internal/origin"
 	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/origin/local"
+	atzoom "github.com/lectiospace/lectern/internal/origin/zoom"
 	"github.com/lectiospace/lectern/internal/proxy"
 	"github.com/lectiospace/lectern/internal/telemetry"
 	"github.com/lectiospace/lectern/internal/web"
+	"github.com/lectiospace/lectern/internal/zoom"
 )
 
 // service is the gateway put together: the one place where concrete things meet.
@@ -78,7 +80,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		return nil, err
 	}
 
-	origins, files, err := s.openOrigins(ctx, metrics)
+	origins, files, err := s.openOrigins(ctx, store, metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +188,7 @@ func tell(changed chan<- struct{}) {
 }
 
 // openOrigins opens what is configured, each origin behind its decorators.
-func (s *service) openOrigins(ctx context.Context, metrics prometheus.Registerer) (*origin.Router, *local.Origin, error) {
+func (s *service) openOrigins(ctx context.Context, store *catalog.Store, metrics prometheus.Registerer) (*origin.Router, *local.Origin, error) {
 	files, err := local.New(s.settings.Origin.Local)
 	if err != nil {
 		return nil, nil, err
@@ -203,6 +205,11 @@ func (s *service) openOrigins(ctx context.Context, metrics prometheus.Registerer
 		hardened := origin.Harden(remote, origin.Options{Provider: media.ProviderDrive, Observer: observer})
 		routes[media.ProviderDrive] = origin.NewHeadstart(hardened, observer.ObservePeeks(media.ProviderDrive, remote))
 	}
+	client := zoom.NewClient(zoom.Config{FetchConfig: s.settings.Zoom}, s.log)
+	s.onClose(client.Close)
+	routes[media.ProviderZoom] = origin.Harden(atzoom.New(zoomAccounts{store}, client), origin.Options{
+		Provider: media.ProviderZoom, Observer: observer, Concurrent: zoomConcurrent,
+	})
 	return origin.NewRouter(routes), files, nil
 }
 
@@ -215,6 +222,18 @@ func (s *service) warm(ctx context.Context, w *warmer) {
 		w.run(ctx)
 	}()
 	s.onClose(func() error { stop(); <-ended; return nil })
+}
+
+// zoomConcurrent bounds the reads from Zoom, whose limits all of a teacher's apps share.
+const zoomConcurrent = 16
+
+// zoomAccounts finds teachers' Zoom apps in the catalog.
+type zoomAccounts struct{ store *catalog.Store }
+
+// ZoomAccount implements the origin's Accounts.
+func (a zoomAccounts) ZoomAccount(ctx context.Context, teacher int64) (zoom.Account, error) {
+	id, client, secret, err := a.store.ZoomApp(ctx, teacher)
+	return zoom.Account{ID: id, ClientID: client, ClientSecret: secret}, err
 }
 
 // api is what the recordings API works with; changed is called after its changes.

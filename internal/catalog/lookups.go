@@ -26,7 +26,7 @@ SELECT r.id, r.lesson_id,
        CASE WHEN r.lesson_id IS NULL THEN r.teacher_id ELSE l.teacher_id END,
        COALESCE(NULLIF(r.title, ''), NULLIF(l.title, ''), g.name, ''),
        r.status, r.visibility, r.is_deleted, r.available_until,
-       r.storage_provider, r.gdrive_file_id, r.archive_key, r.file_size, r.duration
+       r.storage_provider, r.gdrive_file_id, r.archive_key, r.download_url, r.file_size, r.duration
 FROM public.schedule_lessonrecording r
 LEFT JOIN public.schedule_lesson l ON l.id = r.lesson_id
 LEFT JOIN public.schedule_group g ON g.id = l.group_id
@@ -36,20 +36,23 @@ WHERE r.id = $1`
 // one comes with Deleted.
 func (s *Store) Recording(ctx context.Context, id int64) (media.Recording, error) {
 	var (
-		r                              media.Recording
-		lesson, owner, size, seconds   sql.NullInt64
-		provider, driveFile, archiveID string
-		until                          stamp
+		r                                    media.Recording
+		lesson, owner, size, seconds         sql.NullInt64
+		provider, driveFile, archiveID, link string
+		until                                stamp
 	)
 	err := s.lookup(ctx, "catalog: recording", selectRecording, []any{id},
 		&r.ID, &lesson, &owner, &r.Title, &r.Status, &r.Visibility, &r.Deleted, &until,
-		&provider, &driveFile, &archiveID, &size, &seconds)
+		&provider, &driveFile, &archiveID, &link, &size, &seconds)
 	if err != nil {
 		return media.Recording{}, err
 	}
 	r.LessonID, r.OwnerID = lesson.Int64, owner.Int64
 	r.AvailableUntil = until.Time
 	r.Location = location(provider, driveFile, archiveID)
+	if provider == media.ProviderZoom {
+		r.Location = media.AtZoom(r.OwnerID, link)
+	}
 	r.Size = max(size.Int64, 0)
 	r.Duration = time.Duration(max(seconds.Int64, 0)) * time.Second
 	return r, nil
@@ -62,6 +65,15 @@ func location(provider, driveFile, archiveKey string) media.Location {
 		return media.Location{Provider: provider, Key: driveFile}
 	}
 	return media.Location{Provider: provider, Key: archiveKey}
+}
+
+const selectZoomApp = `SELECT zoom_account_id, zoom_client_id, zoom_client_secret FROM public.accounts_customuser WHERE id = $1`
+
+// ZoomApp gives the credentials of a teacher's own Zoom app, as they stand there.
+// Kind NotFound: there is no such person.
+func (s *Store) ZoomApp(ctx context.Context, teacher int64) (account, client, secret string, err error) {
+	err = s.lookup(ctx, "catalog: zoom app", selectZoomApp, []any{teacher}, &account, &client, &secret)
+	return account, client, secret, err
 }
 
 const selectMembership = `

@@ -23,6 +23,7 @@ import (
 	"github.com/lectiospace/lectern/internal/origin/local"
 	"github.com/lectiospace/lectern/internal/proxy"
 	"github.com/lectiospace/lectern/internal/telemetry"
+	"github.com/lectiospace/lectern/internal/zoom"
 )
 
 // Base are the settings that both programs have.
@@ -67,6 +68,7 @@ type Settings struct {
 	Limit proxy.LimitConfig `embed:"" prefix:"limit-"`
 	Cache cache.Config      `embed:"" prefix:"cache-"`
 	CORS  proxy.CORSConfig  `embed:"" prefix:"cors-"`
+	Zoom  zoom.FetchConfig  `embed:"" prefix:"zoom-"`
 }
 
 // Origins are the settings of the places bytes come from.
@@ -177,7 +179,7 @@ func (b *Base) Blame(err error) error {
 func (s *Settings) ValidateServe() error {
 	public := proxy.DefaultConfig()
 	public.Limit, public.CORS = s.Limit, s.CORS
-	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate)
+	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate, s.Zoom.Check)
 }
 
 // firstProblem is the first check that fails, as an *Error; the checks' texts begin

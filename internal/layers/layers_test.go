@@ -43,7 +43,7 @@ var bans = []ban{
 	{module + "internal/catalog", []string{"cmd", "internal/ledger", "internal/syncer"}, "rooms know the words, not the store"},
 	{module + "internal/ledger", []string{"cmd", "internal/syncer"}, "it is what the syncer remembers"},
 	{module + "internal/syncer", []string{"cmd", "internal/config"}, "nothing calls back upward"},
-	{module + "internal/zoom", []string{"cmd", "internal/config", "internal/syncer"}, "one room speaks Zoom, one listens to it"},
+	{module + "internal/zoom", []string{"cmd", "internal/config", "internal/syncer", "internal/origin/zoom"}, "one room speaks Zoom, one listens to it"},
 	{module + "internal/ffmpeg", []string{"cmd", "internal/syncer"}, "the gateway serves bytes as they are"},
 	{module + "internal/auth", []string{"cmd", "internal/config", "bench"}, "the proxy declares the gate it needs; the benchmark signs tokens and checks them for nginx"},
 	{module + "internal/doctor", []string{"cmd"}, "a command examines the rooms, they do not examine themselves"},

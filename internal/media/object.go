@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -22,6 +23,22 @@ const (
 type Location struct {
 	Provider string
 	Key      string
+}
+
+// AtZoom is the place of a recording that still lies at Zoom: whose app may fetch
+// it, and the link. The Key is "" where either is not known.
+func AtZoom(teacher int64, link string) Location {
+	if teacher <= 0 || link == "" {
+		return Location{Provider: ProviderZoom}
+	}
+	return Location{Provider: ProviderZoom, Key: strconv.FormatInt(teacher, 10) + " " + link}
+}
+
+// Zoom takes AtZoom apart.
+func (l Location) Zoom() (teacher int64, link string, ok bool) {
+	id, link, ok := strings.Cut(l.Key, " ")
+	teacher, err := strconv.ParseInt(id, 10, 64)
+	return teacher, link, ok && err == nil && teacher > 0 && link != "" && l.Provider == ProviderZoom
 }
 
 // Object is the immutable identity of bytes. Two Objects that are equal name

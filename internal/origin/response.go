@@ -74,6 +74,15 @@ func wrong(format string, args ...any) error {
 	return media.Faultf(media.Corrupt, "origin: answer", format, args...)
 }
 
+// TotalOf is the size of the whole that a 206 tells, or -1.
+func TotalOf(resp *http.Response) int64 {
+	_, total, err := parseContentRange(resp.Header.Get("Content-Range"))
+	if err != nil {
+		return -1
+	}
+	return total
+}
+
 // parseContentRange reads "bytes a-b/size"; an unknown size ("*") is an error
 // here, because it cannot be held against the object's.
 func parseContentRange(field string) (media.Span, int64, error) {

@@ -224,7 +224,8 @@ func (s *school) open() {
 	s.store = store
 	t.Cleanup(func() { store.Close() })
 	zooms := zoom.Config{
-		WebhookSecret: webhookSecret, WebhookTolerance: 5 * time.Minute, APIURL: s.zoom.APIURL(), OAuthURL: s.zoom.OAuthURL(), DownloadHosts: []string{"127.0.0.1"},
+		WebhookSecret: webhookSecret, WebhookTolerance: 5 * time.Minute, APIURL: s.zoom.APIURL(),
+		FetchConfig: zoom.FetchConfig{OAuthURL: s.zoom.OAuthURL(), DownloadHosts: []string{"127.0.0.1"}},
 	}
 	client := zoom.NewClient(zooms, log)
 	t.Cleanup(func() { client.Close() })

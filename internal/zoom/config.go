@@ -8,15 +8,9 @@ import (
 	"time"
 )
 
-// Config of everything that talks to Zoom.
-type Config struct {
-	// WebhookSecret is the app's secret token, several comma separated while it is
-	// rotated: any of them verifies.
-	WebhookSecret string `name:"webhook-secret" secret:"" help:"Secret token of Zoom's webhooks, several comma separated during rotation; required by the syncer."`
-	// WebhookTolerance is how far a signed timestamp may be from now, either way.
-	WebhookTolerance time.Duration `name:"webhook-tolerance" default:"5m" help:"Age of a signed timestamp that is still taken (duration)."`
-	// APIURL and OAuthURL replace Zoom's own, for emulators and regions.
-	APIURL   string `name:"api-url" default:"https://api.zoom.us/v2" placeholder:"URL" help:"Base of Zoom's API (default: ${default})."`
+// FetchConfig says how files are fetched from Zoom with a teacher's credentials.
+type FetchConfig struct {
+	// OAuthURL replaces Zoom's own, for emulators and regions.
 	OAuthURL string `name:"oauth-url" default:"https://zoom.us/oauth/token" placeholder:"URL" help:"Zoom's token endpoint (default: ${default})."`
 	// DownloadHosts are the only hosts a Zoom token is sent to.
 	DownloadHosts []string `name:"download-hosts" default:"zoom.us,.zoom.us,zoom.com,.zoom.com" placeholder:"HOST" help:"Hosts a recording may be fetched from, with a Zoom token; .name means subdomains. https only, except hosts listed by address (default: ${default})."`
@@ -26,12 +20,35 @@ type Config struct {
 }
 
 // Check refuses what cannot work. The text begins with the setting's name.
+func (c *FetchConfig) Check() error { return checkURL("zoom-oauth-url", c.OAuthURL) }
+
+func checkURL(name, value string) error {
+	parsed, err := url.Parse(value)
+	if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "" {
+		return fmt.Errorf("%s: %q is not an absolute http or https URL", name, value)
+	}
+	return nil
+}
+
+// Config of everything that talks to Zoom.
+type Config struct {
+	FetchConfig
+	// WebhookSecret is the app's secret token, several comma separated while it is
+	// rotated: any of them verifies.
+	WebhookSecret string `name:"webhook-secret" secret:"" help:"Secret token of Zoom's webhooks, several comma separated during rotation; required by the syncer."`
+	// WebhookTolerance is how far a signed timestamp may be from now, either way.
+	WebhookTolerance time.Duration `name:"webhook-tolerance" default:"5m" help:"Age of a signed timestamp that is still taken (duration)."`
+	// APIURL replaces Zoom's own, for emulators and regions.
+	APIURL string `name:"api-url" default:"https://api.zoom.us/v2" placeholder:"URL" help:"Base of Zoom's API (default: ${default})."`
+}
+
+// Check refuses what cannot work. The text begins with the setting's name.
 func (c *Config) Check() error {
-	for _, u := range []struct{ name, value string }{{"zoom-api-url", c.APIURL}, {"zoom-oauth-url", c.OAuthURL}} {
-		parsed, err := url.Parse(u.value)
-		if err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "" {
-			return fmt.Errorf("%s: %q is not an absolute http or https URL", u.name, u.value)
-		}
+	if err := checkURL("zoom-api-url", c.APIURL); err != nil {
+		return err
+	}
+	if err := c.FetchConfig.Check(); err != nil {
+		return err
 	}
 	if c.WebhookTolerance <= 0 {
 		return fmt.Errorf("zoom-webhook-tolerance: must be longer than 0s")

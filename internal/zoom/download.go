@@ -102,6 +102,48 @@ func (c *Client) Download(ctx context.Context, link, token string, offset int64,
 
 func (d downloader) open(ctx context.Context, link, token string, offset int64, validator string) (*Download, error) {
 	const op = "zoom: download"
+	ctx, cancel := context.WithCancelCause(ctx)
+	resp, err := d.follow(ctx, op, link, token, func(h http.Header) {
+		if offset > 0 {
+			h.Set("Range", "bytes="+strconv.FormatInt(offset, 10)+"-")
+			if strings.HasPrefix(validator, `"`) {
+				h.Set("If-Range", validator)
+			}
+		}
+	})
+	if err != nil {
+		cancel(nil)
+		return nil, err
+	}
+	out, err := d.accept(op, resp, offset)
+	if err != nil {
+		resp.Body.Close()
+		cancel(nil)
+		return nil, err
+	}
+	out.Body = newWatched(ctx, cancel, resp.Body)
+	return out, nil
+}
+
+// Range asks for a span of a file, by the rules of Download, and gives the answer
+// of the host that has the bytes: 206, or 200 where it does not know ranges.
+// Refusals and pages for people are errors. ctx rules the body as well.
+func (c *Client) Range(ctx context.Context, link, token string, span media.Span) (*http.Response, error) {
+	const op = "zoom: range"
+	resp, err := c.loads.follow(ctx, op, link, token, func(h http.Header) { h.Set("Range", "bytes="+span.String()) })
+	if err != nil {
+		return nil, err
+	}
+	if err := refusedAnswer(op, resp); err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
+	return resp, nil
+}
+
+// follow goes to the link, and along redirects without the token, to the first
+// answer that is none.
+func (d downloader) follow(ctx context.Context, op, link, token string, headers func(http.Header)) (*http.Response, error) {
 	target, err := url.Parse(link)
 	if err != nil || target.Host == "" {
 		return nil, refusedHost("the download link is not a URL")
@@ -110,32 +152,21 @@ func (d downloader) open(ctx context.Context, link, token string, offset int64, 
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
 	for hop := 0; ; hop++ {
-		resp, err := d.ask(ctx, client, target, token, offset, validator)
+		resp, err := d.ask(ctx, client, target, token, headers)
 		if err != nil {
-			cancel(nil)
 			return nil, network(ctx, op, err)
 		}
 		if !redirects(resp.StatusCode) {
-			out, err := d.accept(op, resp, offset)
-			if err != nil {
-				resp.Body.Close()
-				cancel(nil)
-				return nil, err
-			}
-			out.Body = newWatched(ctx, cancel, resp.Body)
-			return out, nil
+			return resp, nil
 		}
 		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
 		resp.Body.Close()
 		next, err := target.Parse(resp.Header.Get("Location"))
 		if err != nil || resp.Header.Get("Location") == "" || hop == maxRedirects {
-			cancel(nil)
 			return nil, media.Faultf(media.Corrupt, op, "a redirect that leads nowhere")
 		}
 		if client, err = d.onward(next); err != nil {
-			cancel(nil)
 			return nil, err
 		}
 		target, token = next, ""
@@ -175,7 +206,7 @@ func (d downloader) onward(u *url.URL) (*http.Client, error) {
 	return d.public, nil
 }
 
-func (d downloader) ask(ctx context.Context, client *http.Client, u *url.URL, token string, offset int64, validator string) (*http.Response, error) {
+func (d downloader) ask(ctx context.Context, client *http.Client, u *url.URL, token string, headers func(http.Header)) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, refusedHost("the download link is not a URL")
@@ -184,41 +215,45 @@ func (d downloader) ask(ctx context.Context, client *http.Client, u *url.URL, to
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	if offset > 0 {
-		req.Header.Set("Range", "bytes="+strconv.FormatInt(offset, 10)+"-")
-		if strings.HasPrefix(validator, `"`) {
-			req.Header.Set("If-Range", validator)
-		}
-	}
+	headers(req.Header)
 	return client.Do(req)
 }
 
 // accept judges an answer that is no redirect.
 func (d downloader) accept(op string, resp *http.Response, offset int64) (*Download, error) {
+	if err := refusedAnswer(op, resp); err != nil {
+		return nil, err
+	}
 	out := &Download{Size: resp.ContentLength}
 	if etag := resp.Header.Get("ETag"); strings.HasPrefix(etag, `"`) {
 		out.Validator = etag
 	}
-	switch status := resp.StatusCode; {
-	case status == http.StatusPartialContent:
+	if resp.StatusCode == http.StatusPartialContent {
 		first, size, ok := contentRange(resp.Header.Get("Content-Range"))
 		if !ok || first != offset {
 			return nil, &media.Error{Kind: media.Corrupt, Op: op, Reason: ReasonRange}
 		}
 		out.Offset, out.Size = offset, size
-	case status == http.StatusOK:
-	case status == http.StatusRequestedRangeNotSatisfiable:
-		return nil, &media.Error{Kind: media.Corrupt, Op: op, Reason: ReasonRange}
+	}
+	return out, nil
+}
+
+// refusedAnswer is the error that an answer without a file's bytes stands for.
+func refusedAnswer(op string, resp *http.Response) error {
+	switch status := resp.StatusCode; status {
+	case http.StatusOK, http.StatusPartialContent:
+	case http.StatusRequestedRangeNotSatisfiable:
+		return &media.Error{Kind: media.Corrupt, Op: op, Reason: ReasonRange}
 	default:
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-		return nil, refusal(op, status, resp.Header, body)
+		return refusal(op, status, resp.Header, body)
 	}
 	// "Only the host can download this" comes as a page, with status 200.
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if kind == "text/html" || kind == "application/json" {
-		return nil, &media.Error{Kind: media.Corrupt, Op: op, Reason: ReasonPage, Err: errors.New("status 200 with " + kind)}
+		return &media.Error{Kind: media.Corrupt, Op: op, Reason: ReasonPage, Err: errors.New("status 200 with " + kind)}
 	}
-	return out, nil
+	return nil
 }
 
 // contentRange reads "bytes a-b/size"; size is -1 for "*".

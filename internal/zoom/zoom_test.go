@@ -28,7 +28,7 @@ func emulated(t *testing.T) (*zoomemu.Server, *zoom.Client) {
 	}
 	t.Cleanup(server.Stop)
 	server.AddAccount(zoomemu.Account{ID: "acc", ClientID: "client", ClientSecret: "secret", Owner: "owner"})
-	client := zoom.NewClient(zoom.Config{APIURL: server.APIURL(), OAuthURL: server.OAuthURL(), DownloadHosts: []string{"127.0.0.1"}}, slog.New(slog.DiscardHandler))
+	client := zoom.NewClient(zoom.Config{APIURL: server.APIURL(), FetchConfig: zoom.FetchConfig{OAuthURL: server.OAuthURL(), DownloadHosts: []string{"127.0.0.1"}}}, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { client.Close() })
 	return server, client
 }
@@ -131,7 +131,7 @@ func TestRefusals(t *testing.T) {
 			w.WriteHeader(c.status)
 			_, _ = io.WriteString(w, c.body)
 		}))
-		client := zoom.NewClient(zoom.Config{APIURL: server.URL, OAuthURL: server.URL + "/token"}, slog.New(slog.DiscardHandler))
+		client := zoom.NewClient(zoom.Config{APIURL: server.URL, FetchConfig: zoom.FetchConfig{OAuthURL: server.URL + "/token"}}, slog.New(slog.DiscardHandler))
 		_, err := client.Recordings(t.Context(), account, "u==")
 		if media.KindOf(err) != c.kind || zoom.ReasonOf(err) != c.reason || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%d %s: %v", c.status, c.body, err)
@@ -200,7 +200,7 @@ func TestWhereATokenGoes(t *testing.T) {
 		{"nothing", "", "", []string{"zoom.us"}, nil, false},
 	} {
 		redirect = c.redirect
-		client := zoom.NewClient(zoom.Config{DownloadHosts: c.downloads, RedirectHosts: c.redirects}, slog.New(slog.DiscardHandler))
+		client := zoom.NewClient(zoom.Config{FetchConfig: zoom.FetchConfig{DownloadHosts: c.downloads, RedirectHosts: c.redirects}}, slog.New(slog.DiscardHandler))
 		d, err := client.Download(t.Context(), c.link, "the-token", 0, "")
 		if (err == nil) != c.ok {
 			t.Errorf("%s: %v", c.name, err)

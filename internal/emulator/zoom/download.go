@@ -71,18 +71,22 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, rest string) {
 		return
 	}
 	size, first := found.Content.Size(), int64(0)
+	end := size
 	w.Header().Set("Content-Type", map[bool]string{true: "video/mp4", false: "application/octet-stream"}[found.Type == "MP4"])
 	w.Header().Set("Content-Disposition", `attachment; filename="`+id+`"`)
 	if from, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok && !faults.NoRange {
-		start, _, _ := strings.Cut(from, "-")
+		start, last, _ := strings.Cut(from, "-")
 		first, _ = strconv.ParseInt(start, 10, 64)
+		if n, err := strconv.ParseInt(last, 10, 64); err == nil {
+			end = min(n+1, size)
+		}
 		if first >= size {
 			w.Header().Set("Content-Range", fmt.Sprintf("bytes */%d", size))
 			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
 			return
 		}
-		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", first, size-1, size))
-		w.Header().Set("Content-Length", strconv.FormatInt(size-first, 10))
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", first, end-1, size))
+		w.Header().Set("Content-Length", strconv.FormatInt(end-first, 10))
 		w.WriteHeader(http.StatusPartialContent)
 	} else {
 		w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
@@ -93,8 +97,8 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, rest string) {
 	if faults.Rate > 0 {
 		buf = buf[:min(int64(len(buf)), max(4<<10, faults.Rate/20))]
 	}
-	for at := first; at < size; {
-		n := min(int64(len(buf)), size-at)
+	for at := first; at < end; {
+		n := min(int64(len(buf)), end-at)
 		_, _ = found.Content.ReadAt(buf[:n], at)
 		if _, err := w.Write(buf[:n]); err != nil {
 			return
@@ -103,7 +107,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, rest string) {
 		s.mu.Lock()
 		s.stats.Bytes += n
 		s.mu.Unlock()
-		if cut && sent >= (size-first)/2 {
+		if cut && sent >= (end-first)/2 {
 			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		}

@@ -1,0 +1,127 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
+	"github.com/lectiospace/lectern/internal/pgtest"
+)
+
+type finding struct{ Check, Status, Detail, Fix string }
+
+// examine runs the doctor and gives its findings by check; the last of one name counts.
+func examine(t *testing.T, code int, env ...string) map[string]finding {
+	t.Helper()
+	env = append([]string{"LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0", "LECTERN_CACHE_MIN_FREE=0", "LECTERN_CACHE_SIZE=1MiB"}, env...)
+	out, _ := command(t, env, code, "gateway", "doctor", "--json")
+	var list []finding
+	decode := json.NewDecoder(strings.NewReader(out))
+	decode.DisallowUnknownFields()
+	if err := decode.Decode(&list); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	found := map[string]finding{}
+	for _, f := range list {
+		if f.Status != "PASS" && f.Fix == "" {
+			t.Errorf("%+v does not say what to do", f)
+		}
+		found[f.Check] = f
+	}
+	return found
+}
+
+func TestDoctor(t *testing.T) {
+	remote := httptest.NewServer(driveemu.New())
+	defer remote.Close()
+	broken := t.TempDir()
+	if err := os.WriteFile(filepath.Join(broken, "lectern.db"), bytes.Repeat([]byte("no database "), 1000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	key := "LECTERN_AUTH_JWT_SECRET=" + secret
+	fresh := t.TempDir()
+	for _, c := range []struct {
+		name   string
+		env    []string
+		code   int
+		check  string
+		status string
+		says   string
+	}{
+		{"fresh", []string{key, "LECTERN_DATA_DIR=" + fresh}, 0, "query tokens", "WARN", "?token="},
+		{"no key", nil, 1, "configuration", "FAIL", "auth-jwt-secret"},
+		{"Drive", []string{key, "LECTERN_ORIGIN_DRIVE_CREDENTIALS=none", "LECTERN_ORIGIN_DRIVE_ENDPOINT=" + remote.URL}, 0, "origin drive", "PASS", "answers"},
+		{"Drive away", []string{key, "LECTERN_ORIGIN_DRIVE_CREDENTIALS=none", "LECTERN_ORIGIN_DRIVE_ENDPOINT=http://127.0.0.1:1"}, 1, "origin drive", "FAIL", "refused"},
+		{"not credentials", []string{key, `LECTERN_ORIGIN_DRIVE_CREDENTIALS={"a": "hidden"}`}, 1, "origin drive", "FAIL", "origin-drive-credentials"},
+		{"broken database", []string{key, "LECTERN_DATA_DIR=" + broken}, 1, "database", "FAIL", "not a database"},
+		{"database away", []string{key, "LECTERN_DATABASE_URL=postgres://u:hidden@127.0.0.1:1/d"}, 1, "database", "FAIL", ""},
+		{"port taken", []string{key, "LECTERN_LISTEN=" + taken.Addr().String()}, 1, "listen", "FAIL", "in use"},
+		{"http", []string{key, "LECTERN_PUBLIC_URL=http://lessons.example"}, 0, "public url", "WARN", "not https"},
+		{"weak key", []string{"LECTERN_AUTH_JWT_SECRET=" + strings.Repeat("ab", 20)}, 0, "jwt secret", "WARN", "few"},
+		{"key server away", []string{"LECTERN_AUTH_JWKS_URL=http://127.0.0.1:1/", "LECTERN_AUTH_PLAYBACK_SECRET=" + secret}, 1, "jwks", "FAIL", "cannot be fetched"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := examine(t, c.code, c.env...)[c.check]
+			if got.Status != c.status || !strings.Contains(got.Detail, c.says) || strings.Contains(got.Detail+got.Fix, "hidden") {
+				t.Errorf("%+v, want %s saying %q", got, c.status, c.says)
+			}
+		})
+	}
+	if left, err := os.ReadDir(fresh); err != nil || len(left) != 0 {
+		t.Errorf("the doctor left %v, %v", left, err)
+	}
+}
+
+// TestDoctorBesideARunningGateway: what the gateway itself holds is no fault.
+func TestDoctorBesideARunningGateway(t *testing.T) {
+	dir := "LECTERN_DATA_DIR=" + t.TempDir()
+	g := serve(t, dir, "LECTERN_CACHE_MIN_FREE=0")
+	for check, f := range examine(t, 0, dir, "LECTERN_AUTH_JWT_SECRET="+secret,
+		"LECTERN_LISTEN="+strings.TrimPrefix(g.url, "http://"), "LECTERN_ADMIN_LISTEN="+strings.TrimPrefix(g.admin, "http://")) {
+		if f.Status == "FAIL" {
+			t.Errorf("%s: %+v", check, f)
+		}
+	}
+	// From another gateway's settings the same directory is taken.
+	if f := examine(t, 1, dir, "LECTERN_AUTH_JWT_SECRET="+secret)["cache lock"]; f.Status != "FAIL" {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestDoctorBesideThePlatform(t *testing.T) {
+	database := pgtest.Start(t)
+	psql := func(args ...string) {
+		t.Helper()
+		if out, err := exec.CommandContext(t.Context(), "psql", append([]string{"-X", "-q", "-v", "ON_ERROR_STOP=1", database}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("psql: %v\n%s", err, out)
+		}
+	}
+	psql("-f", "../../internal/catalog/testdata/lectiospace.sql")
+	env := []string{"LECTERN_AUTH_JWT_SECRET=" + secret, "LECTERN_DATABASE_URL=" + database}
+	if f := examine(t, 1, env...)["schema"]; f.Status != "FAIL" || !strings.Contains(f.Fix, "gateway migrate up") {
+		t.Errorf("%+v", f)
+	}
+	command(t, env, 0, "gateway", "migrate", "up", "--yes", "--no-backup")
+	if f := examine(t, 0, env...)["schema"]; f.Status != "PASS" || !strings.Contains(f.Detail, "platform") {
+		t.Errorf("%+v", f)
+	}
+	psql("-c", "ALTER TABLE schedule_lessonrecording RENAME COLUMN archive_key TO key; ALTER TABLE schedule_lesson ALTER COLUMN record_lesson TYPE text")
+	out, _ := command(t, append(env, "LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0"), 1, "gateway", "doctor")
+	for _, want := range []string{"schedule_lessonrecording.archive_key is missing", "schedule_lesson.record_lesson is text and should be boolean"} {
+		if !strings.Contains(out, "FAIL  columns") || !strings.Contains(out, want) {
+			t.Errorf("%q is not said in\n%s", want, out)
+		}
+	}
+}
