@@ -82,6 +82,9 @@ func (c *migrateUp) Run(ctx context.Context, cli *CLI, term terminal) error {
 	}
 	applied, err := store.MigrateUp(ctx)
 	if err != nil {
+		if media.KindOf(err) == media.Invalid {
+			c.tell(ctx, store, term)
+		}
 		return err
 	}
 	for _, version := range applied {
@@ -91,6 +94,17 @@ func (c *migrateUp) Run(ctx context.Context, cli *CLI, term terminal) error {
 		fmt.Fprintln(term.out, "nothing to apply")
 	}
 	return nil
+}
+
+// tell lists what keeps the tables from being worked with, a line each.
+func (*migrateUp) tell(ctx context.Context, store *catalog.Store, term terminal) {
+	problems, err := store.ColumnProblems(ctx)
+	if err != nil {
+		return // the error that is being reported says enough
+	}
+	for _, p := range problems {
+		fmt.Fprintln(term.out, "FAIL", p)
+	}
 }
 
 // Run takes the last version back.

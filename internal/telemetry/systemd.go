@@ -2,8 +2,11 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,26 +77,53 @@ func (s *Systemd) notify(state string) {
 	}
 }
 
-// Sockets are the listeners systemd has opened for us, by FileDescriptorName.
-// They are bare TCP listeners, so that sendfile(2) works on their connections.
+// Sockets are the listeners systemd has opened for us. They are bare TCP listeners,
+// so that sendfile(2) works on their connections.
 type Sockets struct {
-	named map[string][]net.Listener
+	passed []passed
+}
+
+// passed is one socket and its FileDescriptorName. Without such a name systemd gives
+// that of the socket's unit, and other managers give none at all.
+type passed struct {
+	name string
+	ln   net.Listener
 }
 
 // Activated takes over what systemd passed, once: the variables are unset.
-func Activated() (*Sockets, error) {
-	named, err := activation.ListenersWithNames()
-	if err != nil {
-		return nil, err
+func Activated() (*Sockets, error) { return newSockets(activation.Files(true)) }
+
+// newSockets makes listeners of files and closes the files.
+func newSockets(files []*os.File) (*Sockets, error) {
+	s := &Sockets{}
+	for _, f := range files {
+		ln, err := net.FileListener(f)
+		f.Close()
+		if err != nil {
+			for _, p := range s.passed {
+				p.ln.Close()
+			}
+			return nil, fmt.Errorf("the passed socket %s cannot be listened on: %w", f.Name(), err)
+		}
+		s.passed = append(s.passed, passed{f.Name(), ln})
 	}
-	return &Sockets{named: named}, nil
+	return s, nil
 }
 
-// Listen gives the passed socket of that name, else opens address itself.
+// socketNames are the FileDescriptorNames that say which listener a socket is for.
+var socketNames = []string{"http", "admin"}
+
+// Listen gives the passed socket of that name, else the first that has none of the
+// known names, else opens address itself.
 func (s *Sockets) Listen(name, address string) (net.Listener, error) {
-	if passed := s.named[name]; len(passed) > 0 && passed[0] != nil {
-		s.named[name] = passed[1:]
-		return passed[0], nil
+	at := slices.IndexFunc(s.passed, func(p passed) bool { return p.name == name })
+	if at < 0 {
+		at = slices.IndexFunc(s.passed, func(p passed) bool { return !slices.Contains(socketNames, p.name) })
 	}
-	return net.Listen("tcp", address)
+	if at < 0 {
+		return net.Listen("tcp", address)
+	}
+	ln := s.passed[at].ln
+	s.passed = slices.Delete(s.passed, at, at+1)
+	return ln, nil
 }
