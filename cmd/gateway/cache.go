@@ -184,7 +184,7 @@ func withOwnCache(ctx context.Context, cli *CLI, out terminal, fetching bool, do
 		if err := store.SchemaReady(ctx); err != nil {
 			return err
 		}
-		origins, _, err := s.openOrigins(ctx, metrics)
+		origins, _, err := s.openOrigins(ctx, store, metrics)
 		if err != nil {
 			return err
 		}

@@ -114,7 +114,8 @@ func (d *demoSyncer) assemble(ctx context.Context, settings *config.Settings, lo
 	cfg.Settle, cfg.Provider, cfg.WorkDir = 0, media.ProviderLocal, filepath.Join(settings.DataDir, "sync")
 	zooms := zoom.Config{
 		WebhookSecret: d.secret, WebhookTolerance: 5 * time.Minute,
-		APIURL: d.zoom.APIURL(), OAuthURL: d.zoom.OAuthURL(), DownloadHosts: []string{"127.0.0.1"},
+		APIURL:      d.zoom.APIURL(),
+		FetchConfig: zoom.FetchConfig{OAuthURL: d.zoom.OAuthURL(), DownloadHosts: []string{"127.0.0.1"}},
 	}
 	d.client = zoom.NewClient(zooms, log)
 	if d.files, err = local.NewArchive(settings.Origin.Local); err != nil {
