@@ -166,8 +166,8 @@ func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry,
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		drop := func() {
-			cached.Drop()
+		drop := func(table string) {
+			cached.DropTable(table)
 			tell(changed)
 		}
 		if err := store.Listen(listening, drop); err != nil && !errors.Is(err, context.Canceled) {

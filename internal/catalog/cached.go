@@ -69,8 +69,7 @@ type Cached struct {
 	log *slog.Logger
 	now func() time.Time
 
-	epoch      time.Time
-	generation atomic.Uint64
+	epoch time.Time
 	// awaySince is when the database was first seen away, in clock's nanoseconds; 0
 	// while it answers.
 	awaySince atomic.Int64
@@ -162,7 +161,31 @@ func (c *Cached) Membership(ctx context.Context, userID int64, rec media.Recordi
 
 // Drop forgets everything at once, in a few nanoseconds. An answer to a question
 // asked before Drop is given to nobody as fresh and is not kept.
-func (c *Cached) Drop() { c.generation.Add(1) }
+func (c *Cached) Drop() {
+	c.users.generation.Add(1)
+	c.recordings.generation.Add(1)
+	c.memberships.generation.Add(1)
+}
+
+// DropTable is Drop for what a table's rows are asked for, and of everything for a
+// table that is not known. A school that makes a term's lessons one by one must
+// not have each of them ask anew for everybody who is watching.
+func (c *Cached) DropTable(table string) {
+	switch table {
+	case "accounts_customuser":
+		c.users.generation.Add(1)
+	case "schedule_lessonrecording", "schedule_lesson":
+		// An owner who changes is part of a membership's key.
+		c.recordings.generation.Add(1)
+	case "schedule_group":
+		c.recordings.generation.Add(1) // the name is a title's last resort
+		c.memberships.generation.Add(1)
+	case "schedule_group_students", "schedule_lessonrecording_allowed_groups", "schedule_lessonrecording_allowed_students":
+		c.memberships.generation.Add(1)
+	default:
+		c.Drop()
+	}
+}
 
 // Away reports whether the database is known to be away: asking it now would only
 // be waiting.

@@ -485,7 +485,7 @@ func listenInto(t *testing.T, s *Store, c *Cached) <-chan struct{} {
 	news, ended := make(chan struct{}, 100), make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := s.Listen(ctx, func() { c.Drop(); news <- struct{}{} }); err != nil {
+		if err := s.Listen(ctx, func(table string) { c.DropTable(table); news <- struct{}{} }); err != nil {
 			t.Error(err)
 		}
 	}()

@@ -39,8 +39,9 @@ const (
 // errDeaf is a connection that LISTENs and hears nothing.
 var errDeaf = errors.New("announcements do not come through: is there a transaction-mode pooler in between?")
 
-// Listen calls changed whenever a change of the catalog is announced, until ctx
-// ends, and then returns nil. It keeps one connection of its own and makes it
+// Listen calls changed whenever a change of the catalog is announced, with the
+// table that has changed, or "" when nobody says which, until ctx ends, and then
+// returns nil. It keeps one connection of its own and makes it
 // anew when it breaks; after each connecting it calls changed too, since
 // something may have been missed. changed is called by one goroutine at a time
 // and must not block.
@@ -51,7 +52,7 @@ var errDeaf = errors.New("announcements do not come through: is there a transact
 //
 // On SQLite there is nobody to announce anything, but triggers count the changes,
 // whichever process makes them, and Listen looks at the number five times a second.
-func (s *Store) Listen(ctx context.Context, changed func()) error {
+func (s *Store) Listen(ctx context.Context, changed func(table string)) error {
 	if s.dialect == sqlite {
 		s.watchSQLite(ctx, changed)
 		return nil
@@ -86,7 +87,7 @@ func (s *Store) Listen(ctx context.Context, changed func()) error {
 
 // listenOnce connects and listens until the connection or ctx ends. heard is
 // called once announcements are known to come through.
-func (s *Store) listenOnce(ctx context.Context, changed, heard func()) error {
+func (s *Store) listenOnce(ctx context.Context, changed func(table string), heard func()) error {
 	dialing, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(dialing, s.listener.Copy())
@@ -103,7 +104,7 @@ func (s *Store) listenOnce(ctx context.Context, changed, heard func()) error {
 	if _, err := conn.Exec(dialing, "LISTEN "+Channel); err != nil {
 		return err
 	}
-	changed()
+	changed("")
 	if err := s.testListening(ctx, conn, changed); err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func (s *Store) listenOnce(ctx context.Context, changed, heard func()) error {
 		switch {
 		case err == nil && strings.HasPrefix(n.Payload, testPayload): // another gateway's
 		case err == nil:
-			changed()
+			changed(n.Payload)
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case waiting.Err() == nil || conn.IsClosed():
@@ -130,7 +131,7 @@ func (s *Store) listenOnce(ctx context.Context, changed, heard func()) error {
 
 // testListening announces something on another connection and waits for it. A
 // pooler hands the LISTEN to a server connection that is then somebody else's.
-func (s *Store) testListening(ctx context.Context, conn *pgx.Conn, changed func()) error {
+func (s *Store) testListening(ctx context.Context, conn *pgx.Conn, changed func(table string)) error {
 	waiting, cancel := context.WithTimeout(ctx, listenTest)
 	defer cancel()
 	mine := testPayload + rand.Text()
@@ -143,7 +144,7 @@ func (s *Store) testListening(ctx context.Context, conn *pgx.Conn, changed func(
 		case err == nil && n.Payload == mine:
 			return nil
 		case err == nil:
-			changed()
+			changed(n.Payload)
 		case ctx.Err() == nil && waiting.Err() != nil:
 			// Where the pooler has put our LISTEN, it would stay.
 			quitting, cancel := context.WithTimeout(ctx, time.Second)
@@ -168,7 +169,7 @@ func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
 
 // watchSQLite calls changed when the number of changes is another than before,
 // and when it can be read again after it could not.
-func (s *Store) watchSQLite(ctx context.Context, changed func()) {
+func (s *Store) watchSQLite(ctx context.Context, changed func(table string)) {
 	tick := time.NewTicker(lookAtSQLite)
 	defer tick.Stop()
 	known := int64(-1)
@@ -185,7 +186,7 @@ func (s *Store) watchSQLite(ctx context.Context, changed func()) {
 		}
 		if n != known {
 			known = n
-			changed()
+			changed("")
 		}
 	}
 }

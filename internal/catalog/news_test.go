@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -28,7 +29,7 @@ func listen(t *testing.T, s *Store) <-chan struct{} {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	news, ended := make(chan struct{}, 1000), make(chan error, 1)
-	go func() { ended <- s.Listen(ctx, func() { news <- struct{}{} }) }()
+	go func() { ended <- s.Listen(ctx, func(string) { news <- struct{}{} }) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -137,6 +138,64 @@ func TestListenComesBack(t *testing.T) {
 	heard(t, news, "a change after a restart")
 	run(t, s, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`)
 	heard(t, news, "the connection after it was cut")
+}
+
+// TestNewsReachWhatTheyConcern: after each change that is told, every fact that was
+// known is as the database has it, though only the table's facts were dropped.
+func TestNewsReachWhatTheyConcern(t *testing.T) {
+	t.Parallel()
+	s := seeded(t, openStore(t, pgtest.Start(t)))
+	c, err := NewCached(s, CachedConfig{MaxStaleness: time.Hour}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	news := listenInto(t, s, c)
+	heard(t, news, "the connection")
+	facts := func(src interface {
+		User(context.Context, int64) (media.User, error)
+		Recording(context.Context, int64) (media.Recording, error)
+		Membership(context.Context, int64, media.Recording) (media.Membership, error)
+	}) string {
+		var b strings.Builder
+		for _, user := range []int64{3, 5, 9} {
+			u, err := src.User(t.Context(), user)
+			fmt.Fprintln(&b, u, err)
+			for id := range int64(14) {
+				r, err := src.Recording(t.Context(), id)
+				fmt.Fprintln(&b, r, err)
+				m, err := src.Membership(t.Context(), user, r)
+				fmt.Fprintln(&b, user, id, m, err)
+			}
+		}
+		return b.String()
+	}
+	for _, statement := range isNews {
+		facts(c)
+		c.users.kept.Wait()
+		c.recordings.kept.Wait()
+		c.memberships.kept.Wait()
+		run(t, s, statement)
+		heard(t, news, statement)
+		// What is told after a commit comes after what that commit told. It drops facts of
+		// another kind than the statement's own table.
+		marker := "accounts_customuser"
+		if strings.Contains(statement, marker) {
+			marker = "schedule_lessonrecording"
+		}
+		run(t, s, `SELECT pg_notify('lectern_changed', '`+marker+`')`)
+		heard(t, news, marker)
+		for quiet := false; !quiet; {
+			select {
+			case <-news:
+			case <-time.After(50 * time.Millisecond):
+				quiet = true
+			}
+		}
+		if known, true := facts(c), facts(s); known != true {
+			t.Errorf("after %s known facts are not the true ones", statement)
+		}
+	}
 }
 
 // TestListenOnSQLite: another process changes the file.

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dgraph-io/ristretto/v2"
 
@@ -28,6 +29,8 @@ type shelf[K comparable, V any] struct {
 	ask  func(context.Context, K) (V, error)
 	hash func(K) uint64
 	kept *ristretto.Cache[uint64, *fact[K, V]]
+	// generation counts how often what is kept was dropped.
+	generation atomic.Uint64
 
 	mu      sync.Mutex // guards flights; nothing is asked or kept under it
 	flights map[flightKey[K]]*flight[V]
@@ -86,7 +89,7 @@ func (s *shelf[K, V]) known(key K) *fact[K, V] {
 	}
 	f, ok := s.kept.Get(s.hash(key))
 	s.c.reading.RUnlock()
-	if !ok || f.key != key || f.generation != s.c.generation.Load() {
+	if !ok || f.key != key || f.generation != s.generation.Load() {
 		return nil
 	}
 	return f
@@ -102,7 +105,7 @@ func (s *shelf[K, V]) getSlowly(ctx context.Context, key K) (value V, err error)
 			err = media.Fault(media.Unavailable, op, errAway)
 			break
 		}
-		generation := s.c.generation.Load()
+		generation := s.generation.Load()
 		f, ok := s.join(key, generation)
 		if !ok {
 			err = media.Fault(media.Unavailable, op, errStopped)
@@ -117,7 +120,7 @@ func (s *shelf[K, V]) getSlowly(ctx context.Context, key K) (value V, err error)
 		}
 		// From the second try on the question was asked after this call began, so that
 		// its answer is as fresh as the caller can want, whatever is dropped meanwhile.
-		if s.c.generation.Load() == generation || try == maxRetries {
+		if s.generation.Load() == generation || try == maxRetries {
 			break
 		}
 	}

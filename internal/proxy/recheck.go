@@ -16,8 +16,8 @@ import (
 const recheckWorkers = 16
 
 // recheckRest is the least time between two rounds: a flood of changes is looked
-// at ten times a second, not without pause.
-const recheckRest = 100 * time.Millisecond
+// at four times a second, not without pause.
+const recheckRest = 250 * time.Millisecond
 
 // recheckAccess looks again at the access of every running stream, every
 // Config.Recheck and whenever something has changed, until ctx ends, and cuts
