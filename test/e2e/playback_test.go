@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -312,3 +313,46 @@ func TestPlaybackLimit(t *testing.T) {
 
 // token0 is no token.
 const token0 = "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"
+
+// TestViews: two gateways count each viewer once, and what was counted just before
+// a gateway is told to stop is written.
+func TestViews(t *testing.T) {
+	database := pgtest.Start(t)
+	c := newClassroom(t, database, database)
+	one, two := c.serve(t), c.serve(t)
+	see := func(g *gateway, user string) string {
+		t.Helper()
+		res, body := post(t, g.url+"/api/recordings/1/view/", token(t, "--user", user))
+		if res.StatusCode != 200 {
+			t.Fatalf("%s %s", res.Status, body)
+		}
+		return string(body)
+	}
+	written := func() (views, touched int64) {
+		t.Helper()
+		err := c.store.View(t.Context(), "test", func(x catalog.Session) error {
+			return x.One(t.Context(), `SELECT views_count, CASE WHEN updated_at = created_at THEN 0 ELSE 1 END FROM public.schedule_lessonrecording WHERE id = 1`, nil, &views, &touched)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return views, touched
+	}
+	if body := see(one, pupil); body != `{"success":true,"views_count":1}` {
+		t.Error(body)
+	}
+	waitFor(t, "the first view", func() bool { n, _ := written(); return n == 1 })
+	for _, g := range []*gateway{one, two} { // the pupil again, here and there
+		if body := see(g, pupil); body != `{"success":true,"views_count":1}` {
+			t.Error(body)
+		}
+	}
+	see(one, tutor)
+	see(two, tutor) // neither gateway knows of the other's yet, perhaps
+	for _, g := range []*gateway{one, two} {
+		g.stop(t, syscall.SIGTERM)
+	}
+	if n, touched := written(); n != 2 || touched != 0 {
+		t.Errorf("%d views of two people, updated_at touched: %d", n, touched)
+	}
+}
