@@ -435,3 +435,35 @@ func TestScan(t *testing.T) {
 		t.Errorf("%d of %d chunks were found", n, files)
 	}
 }
+
+// BenchmarkVerify is what comparing one chunk of 1 MiB costs, the file's pages
+// being in memory.
+func BenchmarkVerify(b *testing.B) {
+	const chunk = 1 << 20
+	obj := media.Object{Provider: "test", ID: "a", Version: "1", Size: chunk}
+	key, id, data := keyOf(obj, chunk), identity(obj, chunk), make([]byte, chunk)
+	path := key.path(b.TempDir(), 0)
+	if _, err := writeChunk(realDisk{}, b.TempDir(), path, encodeHeader(id, 0, chunk, data), data); err != nil {
+		b.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	b.Run("whole", func(b *testing.B) {
+		b.SetBytes(chunk)
+		for b.Loop() {
+			if err := verifyWhole(f, key, 0, chunk, chunk); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("first 64 KiB", func(b *testing.B) {
+		for b.Loop() {
+			if err := verifyBlocks(f, id, 0, chunk, chunk, blocksOf(chunk, 0, 64<<10)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
