@@ -34,7 +34,8 @@ type Cache struct {
 	probeEvery time.Duration
 	lock       *os.File // flocked as long as the cache is open
 
-	writing  chan struct{}   // as many as chunks that are being written
+	queued   chan struct{}   // as many as chunks that are to be written
+	writing  chan struct{}   // as many as those that are being written
 	found    chan struct{}   // closed when the scan is done
 	base     context.Context // ends at Close
 	cancel   context.CancelFunc
@@ -75,7 +76,7 @@ func newCache(cfg Config, fetch Fetcher, log *slog.Logger, reg prometheus.Regist
 	_ = lock.Truncate(0) // what an earlier holder has said of itself
 	c := &Cache{
 		cfg: cfg, chunkSize: int64(cfg.ChunkSize), fetch: fetch, log: log, disk: d, lock: lock,
-		found: make(chan struct{}), writing: make(chan struct{}, writersFor(int64(cfg.ChunkSize))), probeEvery: probeEvery,
+		found: make(chan struct{}), writing: make(chan struct{}, writers), queued: make(chan struct{}, queueFor(int64(cfg.Memory), int64(cfg.ChunkSize))), probeEvery: probeEvery,
 		scanning: true, index: newIndex(int64(cfg.ChunkSize)), handles: handles{by: map[chunkID]*handle{}},
 		memory: memory{limit: int64(cfg.Memory)},
 	}

@@ -120,10 +120,10 @@ func (d *stuckDisk) Rename(from, to string) error {
 func TestStuckDisk(t *testing.T) {
 	s, d := newShelf(), &stuckDisk{free: make(chan struct{})}
 	d.stuck.Store(true)
-	obj := s.put("a", "1", 100*testChunk)
+	obj := s.put("a", "1", 200*testChunk) // more than may wait for the disk
 	c := openCache(t, t.TempDir(), 100<<20, s, d)
 	scanned(t, c)
-	got, _, err := read(t.Context(), c, obj, obj.Span(), 1<<20) // 100 chunks: more than may wait for the disk
+	got, _, err := read(t.Context(), c, obj, obj.Span(), 1<<20)
 	if err != nil || !bytes.Equal(got, s.bytes(obj)) {
 		t.Fatalf("with a stuck disk: right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
 	}

@@ -114,7 +114,7 @@ func (c *Cache) diskGood() {
 // write may take on a well one.
 const (
 	probeEvery = 3 * time.Second
-	slowWrite  = 5 * time.Second
+	slowWrite  = 10 * time.Second
 )
 
 // probe writes a little every few seconds until it goes well.

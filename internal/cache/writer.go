@@ -8,16 +8,17 @@ import (
 )
 
 // Chunks are written beside the flights that brought them, so that a viewer does
-// not wait for the disk: what is being written is read from memory. So much may be
-// under way. When more comes in, a flight waits a moment; then the disk is too slow
-// for it, and the chunk goes unstored.
+// not wait for the disk: what waits for it is read from memory. Half of the
+// cache's memory may wait. When more comes in, a flight waits too, so long as a
+// busy machine may need and a player bears; then the disk is too slow, and the
+// chunk goes unstored.
 const (
-	writingBytes = 32 << 20
-	writerWait   = time.Second
+	writers    = 8 // at a time
+	writerWait = 5 * time.Second
 )
 
-// writersFor is how many chunks may be written at a time.
-func writersFor(chunkSize int64) int64 { return min(64, max(4, writingBytes/chunkSize)) }
+// queueFor is how many chunks may be written or wait for it.
+func queueFor(memory, chunkSize int64) int64 { return max(2, memory/2/chunkSize) }
 
 // store gives a whole chunk to a writer. c.mu is not held; the caller is a flight
 // that has claimed the chunk, and goes on to the next one.
@@ -30,12 +31,12 @@ func (c *Cache) store(fl *fill, identity string, data []byte, a eviction.Arrival
 	}
 	c.mu.Unlock()
 	select {
-	case c.writing <- struct{}{}:
+	case c.queued <- struct{}{}:
 	default:
 		late := time.NewTimer(writerWait)
 		defer late.Stop()
 		select {
-		case c.writing <- struct{}{}:
+		case c.queued <- struct{}{}:
 		case <-late.C:
 			c.diskFault("write", errSlow)
 			c.mu.Lock()
@@ -48,8 +49,10 @@ func (c *Cache) store(fl *fill, identity string, data []byte, a eviction.Arrival
 	fl.refs++ // the writer's: the memory stays
 	c.mu.Unlock()
 	c.running.Go(func() {
+		c.writing <- struct{}{}
 		c.write(fl, identity, data, a)
 		<-c.writing
+		<-c.queued
 	})
 }
 
