@@ -92,9 +92,6 @@ func (p *pace) ahead(pos int64) int64 {
 	target := int64(smallRequest)
 	if p.eager {
 		target *= int64(p.streams)
-		if p.bitrate > 0 {
-			target = min(target, max(2*smallRequest, p.bitrate*int64(aheadOfPlayer/time.Second)))
-		}
 	}
 	if p.hungry(pos) {
 		// As many streams as there may be, each asking for more the longer it goes on.
