@@ -1,7 +1,5 @@
 package cache
 
-import "sync"
-
 // block is memory for one chunk; guarded by Cache.mu, but for the bytes of data
 // that a part's watermark covers, which do not change any more, and those beyond
 // it, which belong to the part's flight.
@@ -17,8 +15,12 @@ type block struct {
 type memory struct {
 	limit, used int64
 	line        []chan struct{} // closed when its owner's turn has come
-	pool        sync.Pool
+	spare       []*block        // at most maxSpare, for the next who asks
 }
+
+// maxSpare is how many blocks are kept that nobody uses. Fresh memory costs a
+// first byte some milliseconds, page by page.
+const maxSpare = 16
 
 // take takes room for n bytes, or a place in the line for it: then wait is closed
 // once the room is the caller's.
@@ -56,8 +58,10 @@ func (m *memory) leave(wait chan struct{}, n int64) {
 // block makes a block of room that was taken. Full chunks' memory is used again;
 // a lesson's last chunk is a part of one.
 func (m *memory) block(length, chunkSize int64) *block {
-	b, _ := m.pool.Get().(*block)
-	if b == nil || int64(cap(b.data)) < length {
+	var b *block
+	if n := len(m.spare); n > 0 {
+		b, m.spare = m.spare[n-1], m.spare[:n-1]
+	} else {
 		b = &block{data: make([]byte, chunkSize)}
 	}
 	*b = block{data: b.data[:length], listed: true}
@@ -80,6 +84,8 @@ func (m *memory) settle(b *block) {
 	if b.refs == 0 && !b.listed {
 		b.data = b.data[:cap(b.data)]
 		m.give(int64(len(b.data)))
-		m.pool.Put(b)
+		if len(m.spare) < maxSpare {
+			m.spare = append(m.spare, b)
+		}
 	}
 }

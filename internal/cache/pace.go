@@ -80,9 +80,14 @@ func (p *pace) see(pos int64, now time.Time) {
 	}
 }
 
-// hungry tells whether the origin is what holds the reader up.
+// hungry tells whether the origin is what holds a reader up that has read enough
+// for this to matter: what a client's socket takes in is not yet what it wants.
 func (p *pace) hungry(pos int64) bool {
-	return pos-p.from >= proven && p.waitedAt >= p.from+proven && pos-p.waitedAt <= largeRequest
+	enough := int64(proven)
+	if !p.eager {
+		enough *= 2
+	}
+	return pos-p.from >= enough && p.waitedAt >= p.from+enough && pos-p.waitedAt <= largeRequest
 }
 
 // ahead is how many bytes beyond pos should be there or asked for.

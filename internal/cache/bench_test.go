@@ -1,0 +1,52 @@
+package cache
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// BenchmarkCold reads a lesson that is not there from an origin that costs
+// nothing, so that what remains is the cache: a copy, checksums, a file written.
+func BenchmarkCold(b *testing.B) {
+	const size = 64 * mib
+	s := newShelf()
+	whole := s.put("a", "1", size)
+	c, err := newCache(Config{Dir: b.TempDir(), Size: 1 << 30, ChunkSize: mib, Streams: 4, Memory: 256 << 20}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), realDisk{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	scanned(b, c)
+	b.SetBytes(size)
+	for b.Loop() {
+		r, err := c.Open(b.Context(), whole, whole.Span())
+		if err != nil {
+			b.Fatal(err)
+		}
+		for {
+			if _, err := r.Next(b.Context(), 512<<10); err == io.EOF {
+				break
+			} else if err != nil {
+				b.Fatal(err)
+			}
+		}
+		r.Close()
+		b.StopTimer()
+		landed(b, c)
+		c.purgeAll(b)
+		b.StartTimer()
+	}
+}
+
+// purgeAll makes the next read a cold one.
+func (c *Cache) purgeAll(tb testing.TB) {
+	tb.Helper()
+	if _, err := c.Purge(tb.Context(), media.Location{Provider: "test", Key: "a"}); err != nil {
+		tb.Fatal(err)
+	}
+}

@@ -1,0 +1,101 @@
+package cache
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+const (
+	// warmHead is what a player reads of a file's beginning before it decides where
+	// to go on.
+	warmHead = 1 << 20
+	// maxIndexBox bounds the index of a file that is fetched ahead: three hours at
+	// 60 frames a second need about ten MiB.
+	maxIndexBox = 16 << 20
+)
+
+// Warm fetches what a player needs of an object before it can show a first frame:
+// the head, and the index ("moov") where the file says it is, or else the tail. It
+// comes back when that is in the cache, or an error has come, or ctx has ended.
+func (c *Cache) Warm(ctx context.Context, obj media.Object) error {
+	head, err := c.fetchSpan(ctx, obj, media.Span{Len: warmHead}.Clip(obj.Size), 64<<10)
+	if err != nil {
+		return err
+	}
+	index := media.Span{Off: max(0, obj.Size-edge), Len: min(edge, obj.Size)}
+	if at, known := indexOf(head, obj.Size); known {
+		index = at
+	}
+	if index.End() <= warmHead {
+		return nil
+	}
+	_, err = c.fetchSpan(ctx, obj, index, 0)
+	return err
+}
+
+// fetchSpan brings a span into the cache and returns its first keep bytes.
+func (c *Cache) fetchSpan(ctx context.Context, obj media.Object, span media.Span, keep int) ([]byte, error) {
+	r, err := c.open(obj, span)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var kept []byte
+	for {
+		p, err := r.Next(ctx, 1<<20)
+		if errors.Is(err, io.EOF) {
+			return kept, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if want := min(int64(keep-len(kept)), p.Len); want > 0 {
+			part := p.Data
+			if p.File != nil {
+				part = make([]byte, want)
+				if _, err := io.ReadFull(p.File, part); err != nil {
+					return nil, media.Fault(media.Unavailable, "cache: warm", err)
+				}
+			}
+			kept = append(kept, part[:want]...)
+		}
+	}
+}
+
+// indexOf goes through the boxes at a file's beginning (ISO/IEC 14496-12 section
+// 4.2) to its index, the "moov" box. It knows where that is when the boxes before
+// it lie in head, or when the media data does, behind which it then is.
+func indexOf(head []byte, size int64) (media.Span, bool) {
+	for at := int64(0); at+16 <= int64(len(head)); {
+		length := int64(binary.BigEndian.Uint32(head[at:]))
+		kind := string(head[at+4 : at+8])
+		switch length {
+		case 0: // to the end of the file
+			length = size - at
+		case 1:
+			long := binary.BigEndian.Uint64(head[at+8:])
+			if long > uint64(size) {
+				return media.Span{}, false
+			}
+			length = int64(long)
+		}
+		if length < 8 || length > size-at {
+			return media.Span{}, false
+		}
+		switch kind {
+		case "moov":
+			return media.Span{Off: at, Len: min(length, maxIndexBox)}, true
+		case "mdat":
+			if at += length; at == size {
+				return media.Span{}, false
+			}
+			return media.Span{Off: at, Len: min(size-at, maxIndexBox)}, true
+		}
+		at += length
+	}
+	return media.Span{}, false
+}

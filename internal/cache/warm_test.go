@@ -1,0 +1,110 @@
+package cache
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// box is a box of so many bytes.
+func box(kind string, length int) []byte {
+	b := make([]byte, length)
+	binary.BigEndian.PutUint32(b, uint32(length))
+	copy(b[4:], kind)
+	return b
+}
+
+// longBox is one whose length has 64 bits.
+func longBox(kind string, length int) []byte {
+	b := box(kind, length)
+	binary.BigEndian.PutUint32(b, 1)
+	binary.BigEndian.PutUint64(b[8:], uint64(length))
+	return b
+}
+
+func TestIndexOf(t *testing.T) {
+	endless := box("mdat", 5000)
+	binary.BigEndian.PutUint32(endless, 0)
+	for _, c := range []struct {
+		name string
+		file [][]byte
+		want media.Span
+		ok   bool
+	}{
+		{"in front", [][]byte{box("ftyp", 32), box("moov", 400), box("mdat", 5000)}, media.Span{Off: 32, Len: 400}, true},
+		{"behind", [][]byte{box("ftyp", 32), box("free", 8), box("mdat", 5000), box("moov", 400)}, media.Span{Off: 5040, Len: 400}, true},
+		{"behind a long box", [][]byte{box("ftyp", 32), longBox("mdat", 5000), box("moov", 400)}, media.Span{Off: 5032, Len: 400}, true},
+		{"none", [][]byte{box("ftyp", 32), box("mdat", 5000)}, media.Span{}, false},
+		{"data to the end", [][]byte{box("ftyp", 32), endless}, media.Span{}, false},
+		{"no boxes", [][]byte{bytes.Repeat([]byte{0xff}, 500)}, media.Span{}, false},
+		{"too short", [][]byte{{0, 0, 0}}, media.Span{}, false},
+	} {
+		file := bytes.Join(c.file, nil)
+		if got, ok := indexOf(file[:min(len(file), 200)], int64(len(file))); ok != c.ok || got != c.want {
+			t.Errorf("%s: %+v, %v; want %+v, %v", c.name, got, ok, c.want, c.ok)
+		}
+	}
+}
+
+func FuzzIndexOf(f *testing.F) {
+	f.Add(bytes.Join([][]byte{box("ftyp", 32), longBox("mdat", 500), box("moov", 40)}, nil), int64(572))
+	f.Fuzz(func(t *testing.T, head []byte, size int64) {
+		if size < int64(len(head)) {
+			return
+		}
+		if at, ok := indexOf(head, size); ok && (at.Len <= 0 || at.Off < 0 || at.End() > size) {
+			t.Errorf("an index at %+v of %d bytes", at, size)
+		}
+	})
+}
+
+// TestWarm: after it, a player's look at head and index costs the origin nothing,
+// wherever the index is, and little else was fetched.
+func TestWarm(t *testing.T) {
+	for name, layout := range map[string][][]byte{
+		"index in front": {box("ftyp", 32), box("moov", 300_000), box("mdat", 20*mib)},
+		"index behind":   {box("ftyp", 32), box("mdat", 20*mib), box("moov", 3*mib+500)},
+		"no index":       {bytes.Repeat([]byte{1}, 20*mib)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShelf()
+			file := bytes.Join(layout, nil)
+			obj := s.put("a", "1", len(file))
+			copy(s.bytes(obj), file)
+			c := openCache(t, t.TempDir(), 100<<20, s, realDisk{})
+			scanned(t, c)
+			if err := c.Warm(t.Context(), obj); err != nil {
+				t.Fatal(err)
+			}
+			landed(t, c)
+			sent := s.sent.Load()
+			if sent > 6*mib {
+				t.Errorf("%d bytes were fetched", sent)
+			}
+			index, ok := indexOf(file[:100], obj.Size)
+			if !ok {
+				index = media.Span{Off: obj.Size - edge, Len: edge}
+			}
+			check(t, c, s, obj, media.Span{Len: 300_000}, media.CacheHit)
+			check(t, c, s, obj, index, media.CacheHit)
+			if s.sent.Load() != sent {
+				t.Errorf("%d more bytes were fetched", s.sent.Load()-sent)
+			}
+		})
+	}
+}
+
+// TestHeadOfAnIndexIsKept: a player that has jumped to an index at the end, in the
+// middle of a chunk, has brought that chunk for all who come after, though nobody
+// has asked for the part before the index.
+func TestHeadOfAnIndexIsKept(t *testing.T) {
+	s := newShelf()
+	obj := s.put("a", "1", 100*testChunk)
+	c := openCache(t, t.TempDir(), 100<<20, s, realDisk{})
+	scanned(t, c)
+	tail := media.Span{Off: 97*testChunk + 40_000, Len: 2*testChunk + 25_536}
+	check(t, c, s, obj, tail, media.CacheMiss)
+	check(t, c, s, obj, media.Span{Off: 97 * testChunk, Len: 3 * testChunk}, media.CacheHit)
+}
