@@ -75,6 +75,9 @@ func (f *flight) abandon() {
 		f.fills[i] = nil
 		if fl.lose(f) {
 			f.c.unlist(fl) // its memory may be in a reader's hands: others begin anew
+			for _, p := range fl.parts {
+				p.f.shed()
+			}
 		}
 		if fl.refs--; fl.refs == 0 {
 			f.c.discard(fl)
@@ -138,14 +141,15 @@ func (f *flight) close() {
 	f.c.flown.closed(f)
 }
 
-// shed lets go of the chunks in memory that all readers have passed.
+// shed lets go of the chunks that all readers have passed and that will never be
+// stored.
 func (f *flight) shed() {
 	low := f.end
 	for _, r := range f.aboard {
 		low = min(low, r.at)
 	}
 	for i, fl := range f.fills {
-		if fl == nil || fl.index >= low || fl.room > 0 || !fl.part(f).believed {
+		if fl == nil || fl.index >= low || fl.storing && fl.room > 0 || fl.listed && fl.room > 0 || !fl.part(f).believed {
 			continue // not passed, to be stored, or still being filled
 		}
 		f.fills[i] = nil

@@ -14,10 +14,11 @@ type fill struct {
 	length  int64
 	room    int64 // reserved on the disk; 0 = the chunk will not be stored
 	block   *block
-	parts   []*part // by rising lo; they do not overlap
-	refs    int     // flights that have not done with it
-	listed  bool    // in the object's table, where others find it
-	storing bool    // its bytes are complete, and somebody writes them
+	ready   chan struct{} // closed when block is set; nil when nobody waits for that
+	parts   []*part       // by rising lo; they do not overlap
+	refs    int           // flights that have not done with it
+	listed  bool          // in the object's table, where others find it
+	storing bool          // its bytes are complete, and somebody writes them
 }
 
 // part is the bytes [lo, hi) of a chunk, of which those below n are here.

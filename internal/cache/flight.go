@@ -45,6 +45,7 @@ type flight struct {
 	got       int64       // bytes that came
 	served    int64       // behind the last byte that a reader was given
 	firstByte time.Time
+	errand    bool  // it fills a hole that nobody reads
 	calledOff bool  // nobody waits any longer; it only has to end
 	over      bool  // its goroutine is through
 	err       error // why it failed; set with over
@@ -210,7 +211,16 @@ func (c *Cache) mend(fl *fill, obj media.Object) *flight {
 	}
 	start := fl.index * c.chunkSize
 	way := course{hole: fl, first: fl.index, end: fl.index + 1, from: start + lo, to: start + hi}
-	return c.fly(obj, fl.o.key, way, true)
+	f := c.fly(obj, fl.o.key, way, true)
+	f.errand = true
+	return f
+}
+
+// mendLater mends a chunk for nobody in particular; c.mu is held.
+func (c *Cache) mendLater(fl *fill, obj media.Object) {
+	if f := c.mend(fl, obj); f != nil {
+		f.linger()
+	}
 }
 
 // run fetches, fills, and reports how it ended.
@@ -246,13 +256,21 @@ func (f *flight) takeBlock(fl *fill) error {
 	if wait := c.memory.take(c.chunkSize); wait != nil {
 		for _, held := range f.fills {
 			if held != nil && held != fl && held.block != nil {
-				c.mend(held, f.obj)
+				c.mendLater(held, f.obj)
 			}
 		}
+		if fl.ready == nil {
+			fl.ready = make(chan struct{})
+		}
+		ready := fl.ready
 		c.mu.Unlock()
 		select {
 		case <-wait:
 			c.mu.Lock()
+		case <-ready: // another flight to the same chunk has brought its memory
+			c.mu.Lock()
+			c.memory.leave(wait, c.chunkSize)
+			return nil
 		case <-f.ctx.Done():
 			c.mu.Lock()
 			c.memory.leave(wait, c.chunkSize)
@@ -264,6 +282,9 @@ func (f *flight) takeBlock(fl *fill) error {
 		return nil
 	}
 	fl.block = c.memory.block(fl.length, c.chunkSize)
+	if fl.ready != nil {
+		close(fl.ready)
+	}
 	return nil
 }
 
@@ -295,6 +316,9 @@ func (f *flight) fill(body io.Reader) error {
 		f.c.mu.Lock()
 		p.believed = true
 		data, crowd := f.c.claim(fl), len(f.aboard) > 1
+		if f.errand && data == nil && f.c.memory.waited() {
+			f.c.mendLater(fl, f.obj) // there was more than one hole
+		}
 		f.c.mu.Unlock()
 		if data != nil {
 			f.c.store(fl, identity(f.obj, f.c.chunkSize), data, eviction.Arrival{Edge: isEdge(fl.index, f.obj.Size, f.c.chunkSize), Crowd: crowd})

@@ -44,6 +44,9 @@ func (m *memory) give(n int64) {
 	}
 }
 
+// waited reports whether somebody stands in the line.
+func (m *memory) waited() bool { return len(m.line) > 0 }
+
 // leave gives up a place in the line, or the room when it has just been given.
 func (m *memory) leave(wait chan struct{}, n int64) {
 	for i, w := range m.line {

@@ -202,7 +202,7 @@ func (r *reader) start() {
 	c.mu.Lock()
 	r.waitedOn = f
 	r.inMemory = f.fills[0] != nil && f.fills[0].room == 0
-	if len(c.memory.line) > 0 {
+	if c.memory.waited() {
 		r.leaveAhead(f)
 	} else if fl := f.fills[0]; fl != nil && r.isEdge(fl.index) {
 		// Heads and tails are where players look for the index of a file before they
@@ -344,7 +344,7 @@ func (r *reader) readAhead() {
 	for range 2 * r.pace.streams {
 		r.c.mu.Lock()
 		from, busy := r.survey(now)
-		short := len(r.c.memory.line) > 0 || now.Before(r.quiet)
+		short := r.c.memory.waited() || now.Before(r.quiet)
 		r.c.mu.Unlock()
 		if from >= r.end || short || !r.pace.more(r.pos, from, busy, r.inMemory) {
 			return

@@ -1,0 +1,176 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// TestMemoryIsBounded: viewers who jump about, slow ones and quick ones, with and
+// without room on the disk, share memory for a few chunks. Nobody takes more,
+// everybody gets on, and nothing is left.
+func TestMemoryIsBounded(t *testing.T) {
+	for name, size := range map[string]int64{"room for all": 1 << 30, "room for some": 20 * mib, "no room": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v := &river{latency: riverDelay, rate: streamRate}
+				c := openCache(t, t.TempDir(), size, v, realDisk{})
+				const limit = 4 * mib
+				c.chunkSize, c.index.chunkSize, c.memory.limit = mib, mib, limit
+				synctest.Wait()
+				var group sync.WaitGroup
+				for n := range 40 {
+					group.Go(func() {
+						r := rand.New(rand.NewPCG(uint64(n), 1))
+						for range 4 {
+							obj := media.Object{Provider: "test", ID: fmt.Sprint(r.IntN(3)), Version: "1", Size: lessonBytes}
+							off := r.Int64N(obj.Size)
+							rate := int64(0)
+							if n%3 == 0 {
+								rate = 400_000
+							}
+							viewer(t, c, obj, media.Span{Off: off, Len: obj.Size - off}, 1+r.Int64N(3*mib), rate, func(int64) {
+								c.mu.Lock()
+								used, blocks := c.memory.used, c.memoryInUse()
+								c.mu.Unlock()
+								if used > limit || blocks > used {
+									t.Errorf("%d bytes of memory are taken and %d counted, of %d", blocks, used, int64(limit))
+								}
+							})
+						}
+					})
+				}
+				group.Wait()
+				time.Sleep(2 * lingerFor)
+				synctest.Wait()
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				if c.memory.used != 0 || len(c.memory.line) != 0 {
+					t.Errorf("%d bytes are still taken, %d stand in the line", c.memory.used, len(c.memory.line))
+				}
+				for _, o := range c.index.objects {
+					if len(o.filling) > 0 {
+						t.Errorf("%d chunks are still on their way", len(o.filling))
+					}
+				}
+			})
+		})
+	}
+}
+
+// memoryInUse sums the blocks that fills hold; c.mu is held.
+func (c *Cache) memoryInUse() (n int64) {
+	for _, o := range c.index.objects {
+		for _, fl := range o.filling {
+			if fl.block != nil {
+				n += c.chunkSize
+			}
+		}
+	}
+	return n
+}
+
+// TestSeeksLeaveNothing: after many abandoned seeks there are no more
+// goroutines and no more memory than after some.
+func TestSeeksLeaveNothing(t *testing.T) {
+	s := newShelf()
+	obj := s.put("a", "1", 300*testChunk)
+	c := openCache(t, t.TempDir(), 100*testChunk, s, realDisk{})
+	scanned(t, c)
+	r := rand.New(rand.NewPCG(3, 4))
+	seeks := func(n int) (goroutines int, heap uint64) {
+		for range n {
+			off := r.Int64N(obj.Size)
+			one, err := c.Open(t.Context(), obj, media.Span{Off: off, Len: obj.Size - off})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range r.IntN(8) {
+				if _, err := one.Next(t.Context(), 100_000); err != nil && !errors.Is(err, io.EOF) {
+					t.Fatal(err)
+				}
+			}
+			one.Close()
+		}
+		landed(t, c)
+		waitUntil(t, func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.memory.used == 0 })
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return runtime.NumGoroutine(), m.HeapAlloc
+	}
+	goroutines, heap := seeks(60)
+	for range 2 {
+		more, larger := seeks(100)
+		if more > goroutines+5 || larger > heap+4<<20 {
+			t.Errorf("%d goroutines and %d bytes, at first %d and %d", more, larger, goroutines, heap)
+		}
+	}
+	if n := s.open.Load(); n != 0 {
+		t.Errorf("%d bodies are open", n)
+	}
+}
+
+// TestLine: memory is given first come, first served, and who leaves the line
+// leaves it in order.
+func TestLine(t *testing.T) {
+	m := memory{limit: 2}
+	if m.take(1) != nil || m.take(1) != nil {
+		t.Fatal("free memory is not given")
+	}
+	one, two, three := m.take(1), m.take(1), m.take(1)
+	m.leave(two, 1)
+	m.give(1)
+	if !closed(one) || closed(three) {
+		t.Error("the first in the line is not served first")
+	}
+	m.give(1)
+	if !closed(three) || m.used != 2 {
+		t.Errorf("the next is not served: %d used", m.used)
+	}
+	m.leave(three, 1) // given, and not wanted any more
+	m.give(1)
+	if m.used != 0 {
+		t.Errorf("%d used after all was given back", m.used)
+	}
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// TestFailedReadAheadIsForgiven: a read that fails ahead of a viewer is no fault of
+// what they watch; when they come there it is asked for again.
+func TestFailedReadAheadIsForgiven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &river{latency: riverDelay, rate: streamRate}
+		var down atomic.Bool
+		c := openCache(t, t.TempDir(), 1<<30, fetcherFunc(func(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
+			if down.Load() {
+				return nil, media.Fault(media.Unavailable, "test", nil)
+			}
+			return v.Open(ctx, obj, span)
+		}), realDisk{})
+		c.chunkSize, c.index.chunkSize, c.memory.limit = mib, mib, 64*mib
+		synctest.Wait()
+		obj := media.Object{Provider: "test", ID: "a", Version: "1", Size: lessonBytes}
+		viewer(t, c, obj, obj.Span(), 30*mib, 500_000, func(had int64) {
+			down.Store(had > 2*mib && had < 4*mib) // and well again before it is needed
+		})
+	})
+}
