@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"os"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -269,65 +268,71 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 	status := map[string]int{"not_authenticated": 401, "token_not_valid": 401, "user_not_found": 401, "user_inactive": 401, "not_found": 404, "no_media": 404,
 		"no_access": 403, "wrong_recording": 403, "expired": 410, "processing": 409, "throttled": 429, "too_many_streams": 429, "origin_timeout": 504}
 	var now atomic.Value
-	s.let(func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/playback/") {
+	refuse := func(w http.ResponseWriter, r *http.Request) bool {
+		code := now.Load().(string)
+		if code == "" || !strings.HasSuffix(r.URL.Path, "/playback/") {
 			return false
 		}
-		code := now.Load().(string)
 		answer := status[code]
 		if answer == 0 {
 			answer = http.StatusServiceUnavailable
 		}
-		if answer == 429 || answer == 503 {
-			w.Header().Set("Retry-After", strconv.Itoa(30))
+		if answer == http.StatusTooManyRequests || answer == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "30")
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(answer)
 		fmt.Fprintf(w, `{"detail": "x", "code": %q}`, code)
 		return true
-	})
+	}
+	now.Store("")
+	s.let(refuse)
 	for _, lang := range []string{"en", "ru"} {
 		at := look{lang: lang, dark: lang == "ru"}
 		p := open(t, at)
-		now.Store("overloaded")
 		p.goTo(s.url + "/#token=" + token(t, "--user", "1", "--ttl", "1h"))
 		p.until("the lessons are there", lessonCount+" === 7")
 		said := map[string]string{}
-		for _, code := range codes {
+		for i, code := range codes {
+			if lang == "ru" && i%6 != 0 {
+				continue // that there is a sentence in each language is known without a browser
+			}
 			now.Store(code[1])
-			p.click(`a[href="/watch/1"]`)
+			js[any](p, `document.querySelector('a[href="/watch/1"]').click()`)
 			p.until("a word on "+code[1], fmt.Sprintf("document.querySelector('.over .notice')?.dataset.code === %q", code[1]))
 			text := js[string](p, "[...document.querySelectorAll('.over :is(h2, p:not(.hint))')].map((e) => e.textContent).join(' ')")
 			if other := said[text]; other != "" || len(text) < 30 {
 				t.Errorf("%s, %s: %q (as %q)", lang, code[1], text, other)
 			}
 			said[text] = code[1]
-			p.check("refused-"+lang+"-"+code[1], at)
-			p.click("a.back")
+			if i%6 == 0 || code[1] == "overloaded" {
+				p.check("refused-"+lang+"-"+code[1], at)
+			}
+			js[any](p, `document.querySelector('a.back').click()`)
 			p.until("the library", lessonCount+" === 7")
 		}
 		// What passes is tried again, by a press here, and then plays.
 		now.Store("origin_unavailable")
-		p.click(`a[href="/watch/1"]`)
-		p.until("refused", "document.querySelector('.over .notice .hint')?.checkVisibility()")
-		s.let(nil)
+		js[any](p, `document.querySelector('a[href="/watch/1"]').click()`)
+		p.until("it counts the seconds to the next try", "document.querySelector('.over .notice .hint')?.checkVisibility()")
+		now.Store("")
 		p.click(".over button.primary")
 		p.play()
-		s.let(func(w http.ResponseWriter, r *http.Request) bool {
-			if !strings.HasSuffix(r.URL.Path, "/playback/") {
-				return false
-			}
-			code := now.Load().(string)
-			answer := max(status[code], 0)
-			if answer == 0 {
-				answer = http.StatusServiceUnavailable
-			}
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(answer)
-			fmt.Fprintf(w, `{"detail": "x", "code": %q}`, code)
-			return true
-		})
 	}
+}
+
+// TestLinkForOneLesson plays with a playback token, which opens that lesson only.
+func TestLinkForOneLesson(t *testing.T) {
+	s := frontGateway(t)
+	tok := token(t, "--user", "1", "--recording", "5", "--ttl", "1h")
+	p := open(t, look{})
+	p.goTo(s.url + "/watch/5#token=" + tok)
+	p.play()
+	if address := js[string](p, "location.href + document.title + JSON.stringify([history.state, {...localStorage}, {...sessionStorage}])"); strings.Contains(address, tok) {
+		t.Errorf("the token is left in %s", address)
+	}
+	p.goTo(s.url + "/watch/4#token=" + tok)
+	p.until("another lesson is refused", "document.querySelector('.over .notice')?.dataset.code === 'wrong_recording'")
 }
 
 // TestCaptionsInTheDemo switches the demo's captions on, and has the page's languages

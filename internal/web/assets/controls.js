@@ -104,7 +104,7 @@ export function makeControls(video) {
 
   setSpeed(SPEEDS.includes(preference('speed', 1)) ? preference('speed', 1) : 1);
   return {
-    node, skip, setCaptions, toggle,
+    node, skip, setCaptions, renewCaptions,
     allowDownload(href) { download.href = href; download.hidden = false; },
     close() { document.removeEventListener('keydown', onKey, true); },
   };
@@ -113,9 +113,18 @@ export function makeControls(video) {
   function setCaptions(list) {
     video.querySelectorAll('track').forEach((track) => track.remove());
     for (const { label, lang, url } of list) {
-      video.append(el('track', { kind: 'captions', label: lang === 'und' ? t.transcript : label, srclang: lang, src: url }));
+      video.append(el('track', { kind: 'captions', label: lang === 'und' ? t.transcript : label, srclang: lang, src: here(url) }));
     }
     captions.hidden = !list.length;
     if (list.length && preference('captions', false)) video.textTracks[0].mode = 'showing';
   }
+
+  // renewCaptions gives tracks that nobody has switched on yet their new addresses:
+  // the old ones end with the old grant.
+  function renewCaptions(list) {
+    video.querySelectorAll('track').forEach((track, i) => { if (track.readyState === 0 && list[i]) track.src = here(list[i].url); });
+  }
 }
+
+// here is an address of the gateway on this host, which alone the policy allows.
+const here = (url) => { const { pathname, search } = new URL(url, location.href); return pathname + search; };

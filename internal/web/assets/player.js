@@ -12,6 +12,8 @@ import { remember, session } from './session.js';
 import { t } from './words.js';
 
 const WORTH = 5; // seconds from either end of a lesson that are not worth resuming
+const DECIDED = 30; // seconds from where it was resumed, after which nobody wants the start any more
+const SOON = 30 * 60000; // ms before the end that are worth a colour
 const KEEP = 4000; // ms between two notes of the place
 
 export function openPlayer(id) {
@@ -25,7 +27,7 @@ export function openPlayer(id) {
   const node = el('article.player', {},
     el('nav', { 'aria-label': t.library }, el('a.back', { href: '/' }, icon('back'), t.toLibrary)),
     el('div.stage', {}, video, over),
-    ending, resumed, controls.node,
+    controls.node, resumed, ending,
     el('header', {}, title, meta),
     el('details.keys', {}, el('summary', {}, t.keys), el('dl', {}, t.keyList.map(([keys, does]) => el('div', {}, el('dt', {}, keys), el('dd', {}, does))))));
 
@@ -34,11 +36,12 @@ export function openPlayer(id) {
     refused: refuse,
     until(date) {
       ending.hidden = !date;
+      ending.classList.toggle('soon', date - Date.now() < SOON);
       if (date) ending.textContent = t.playsUntil.replace('{0}', timeOfDay(date));
     },
     captions(list) {
       const these = JSON.stringify(list.map((one) => [one.lang, one.label]));
-      if (these === captions) return; // a renewal brings the same again
+      if (these === captions) return controls.renewCaptions(list);
       captions = these;
       controls.setCaptions(list);
     },
@@ -75,6 +78,7 @@ export function openPlayer(id) {
     keepPlace(id, video.currentTime, video.duration);
   }
 
+  let resumedAt = 0;
   function resume() {
     const { at } = placeOf(id);
     if (at < WORTH || at > video.duration - WORTH || video.currentTime > 0) return;
@@ -84,16 +88,20 @@ export function openPlayer(id) {
       resumed.hidden = true;
     }));
     resumed.hidden = false;
+    resumedAt = at;
     say(t.resumed.replace('{0}', clock(at)));
   }
 
   let viewed = false;
   video.addEventListener('loadedmetadata', resume);
-  video.addEventListener('timeupdate', () => { if (!video.paused && Date.now() - kept > KEEP) note(); });
+  video.addEventListener('timeupdate', () => {
+    if (!video.paused && Date.now() - kept > KEEP) note();
+    if (Math.abs(video.currentTime - resumedAt) > DECIDED) resumed.hidden = true;
+  });
   video.addEventListener('pause', note);
   video.addEventListener('ended', () => keepPlace(id, video.duration, video.duration));
   video.addEventListener('playing', () => {
-    if (viewed || !session.token) return;
+    if (viewed || !session.token || session.opens !== undefined) return;
     viewed = true;
     ask('POST', `recordings/${id}/view/`).catch(() => {}); // a view not counted hurts no viewer
   });
@@ -116,7 +124,7 @@ export function openPlayer(id) {
   // reload stands meanwhile, and stays where there is no token to ask with.
   async function learn() {
     describe(history.state?.facts || { title: t.untitled.replace('{0}', id) });
-    if (!session.token) return;
+    if (!session.token || session.opens !== undefined) return;
     try {
       const recording = await ask('GET', `recordings/${id}/`);
       const lesson = recording.lesson_info;

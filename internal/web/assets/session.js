@@ -17,12 +17,15 @@ function claims(of) {
   }
 }
 
-const userOf = (of) => String(claims(of).user_id ?? '');
+const userOf = (of) => String(claims(of).user_id ?? claims(of).sub ?? '');
 
 export const session = {
   get token() { return token; },
   get role() { return role || claims(token).role || ''; },
   set role(found) { role = found; },
+  // opens is the one recording that a playback token is for, undefined for others.
+  get opens() { return claims(token).rid; },
+  get ends() { return claims(token).exp * 1000; },
   get user() { return token ? userOf(token) : history.state?.user || ''; },
   // onArrival calls back whenever a new token came.
   onArrival(f) { arrivals.add(f); },
