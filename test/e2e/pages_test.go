@@ -53,10 +53,7 @@ func TestStudentWatches(t *testing.T) {
 	p.play()
 	p.tokenFree(tok)
 	p.until("the words around it", "document.querySelector('h1').textContent === 'History: a long lecture' && document.title.startsWith('History')")
-	p.until("the view is counted", "true")
-	for end := time.Now().Add(20 * time.Second); s.times("POST /api/recordings/3/view/") == 0 && time.Now().Before(end); {
-		time.Sleep(50 * time.Millisecond)
-	}
+	waitFor(t, "the view", func() bool { return s.times("POST /api/recordings/3/view/") == 1 })
 
 	// Seeks by button, key and bar; speed by menu and key.
 	js[any](p, videoTime+" = 100")
@@ -226,12 +223,12 @@ func TestTeachersLibrary(t *testing.T) {
 	p.until("it is removed, and can be undone", "document.activeElement.textContent === 'Undo' && document.querySelector('.lesson.removed')")
 	p.check("library-removed", at)
 	tok := token(t, "--user", "1", "--ttl", "1h")
-	if status := get404(t, s.url+"/api/recordings/4/", tok); status != http.StatusNotFound {
+	if status := statusOf(t, s.url+"/api/recordings/4/", tok); status != http.StatusNotFound {
 		t.Errorf("a removed recording answers %d", status)
 	}
 	p.press("\r")
 	p.until("it is back", fmt.Sprintf("!document.querySelector('.lesson.removed') && document.querySelector('.lesson h3 a')?.textContent === %q", title))
-	if status := get404(t, s.url+"/api/recordings/4/", tok); status != http.StatusOK {
+	if status := statusOf(t, s.url+"/api/recordings/4/", tok); status != http.StatusOK {
 		t.Errorf("a recording that was brought back answers %d", status)
 	}
 	if !js[bool](p, "document.activeElement === document.querySelector('.lesson h3 a')") {
@@ -239,7 +236,7 @@ func TestTeachersLibrary(t *testing.T) {
 	}
 }
 
-func get404(t *testing.T, address, tok string) int {
+func statusOf(t *testing.T, address, tok string) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	if err != nil {
