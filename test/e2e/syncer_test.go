@@ -226,9 +226,9 @@ func TestSyncerCommands(t *testing.T) {
 // TestIngestKill: kill -9 at random moments of an ingest, dozens of times: every
 // recording ends archived once, with the right bytes, its quota counted once.
 func TestIngestKill(t *testing.T) {
-	const recordings = 6
+	const recordings = 8
 	s := newRecordedSchool(t, "", recordings)
-	s.zoom.SetFaults(zoomemu.Faults{Rate: 4 << 20})
+	s.zoom.SetFaults(zoomemu.Faults{Rate: 2 << 20})
 	s.drive.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{Rate: 6 << 20}})
 	lesson := mp4(t, 40)
 	// Padded with a free box, so that a download and an upload take their time.
@@ -256,9 +256,12 @@ func TestIngestKill(t *testing.T) {
 	for {
 		p := start(t, append([]string{"LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0", "LECTERN_LOG_FORMAT=json"}, s.env...), "syncer", "serve")
 		if kills < most {
-			// From its first sign of life on, so that a busy machine's runs get as far.
-			p.stderr.find(t, "the listening line", func(l string) bool { return strings.Contains(l, `"msg":"listening"`) })
-			time.Sleep(time.Duration(rng.IntN(1800)) * time.Millisecond)
+			// The moment is counted from its first work on: a busy machine's runs get as far.
+			before := s.traffic()
+			for end := time.Now().Add(20 * time.Second); s.traffic() == before && time.Now().Before(end) && len(s.drive.Files()) < recordings; {
+				time.Sleep(20 * time.Millisecond)
+			}
+			time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
 			p.kill()
 			kills++
 			continue
@@ -291,6 +294,12 @@ func TestIngestKill(t *testing.T) {
 		t.Errorf("temporary files are left: %v", left)
 	}
 	t.Logf("%d kills, %d recordings archived once, %d bytes charged once; Drive made %d files and %d revisions", kills, len(files), stored, s.drive.Usage().Created, s.drive.Usage().Revised)
+}
+
+// traffic grows with every byte from Zoom and every file that Drive takes.
+func (s *recordedSchool) traffic() int64 {
+	u := s.drive.Usage()
+	return s.zoom.Stats().Bytes + int64(u.Created+u.Revised)
 }
 
 func md5Of(t *testing.T, c emulator.Content) string {
