@@ -2,7 +2,6 @@ package cache
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 
@@ -186,9 +185,6 @@ func (r *reader) lookCommitted(id chunkID, off, limit int64) (media.Piece, <-cha
 	if err == nil && !known {
 		err = verifyBlocks(f.file, identity(r.obj, c.chunkSize), g.index, g.length, c.chunkSize, need)
 	}
-	if err == nil {
-		_, err = f.file.Seek(headerSize+off, io.SeekStart)
-	}
 	if !known || err != nil {
 		c.mu.Lock()
 		if !known {
@@ -211,7 +207,7 @@ func (r *reader) lookCommitted(id chunkID, off, limit int64) (media.Piece, <-cha
 		return media.Piece{}, nil, nil // absent now: look again
 	}
 	r.held = f
-	return media.Piece{File: f.file, Len: limit, From: from}, nil, nil
+	return media.Piece{File: f.file, Off: headerSize + off, Len: limit, From: from}, nil, nil
 }
 
 // source says where a committed chunk's bytes came from, for this reader.

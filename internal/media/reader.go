@@ -48,9 +48,10 @@ func (s CacheStatus) String() string {
 // File and Data is set. It belongs to the Reader that gave it and is valid until
 // that Reader's next Next or Close.
 type Piece struct {
-	// File is positioned at the first byte and is used by nobody else meanwhile,
-	// so that sendfile(2), which moves the file position, may be used on it.
+	// File has the bytes from Off on. It is used by nobody else meanwhile, so that
+	// its position may be moved.
 	File *os.File
+	Off  int64
 	// Data are the bytes themselves.
 	Data []byte
 	// Len is the number of bytes, always > 0.

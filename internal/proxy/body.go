@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"syscall"
 	"time"
@@ -24,9 +23,8 @@ var (
 //
 // It writes to the connection itself, not to the writer it is given: that one
 // buffers, so a small piece would lie in it while the origin is waited for, and
-// it tells how much it took, not how much was sent. A file goes to the kernel by
-// TCPConn.ReadFrom, which is sendfile(2) as long as the connection is a bare
-// *net.TCPConn and the source an *os.File in an *io.LimitedReader.
+// it tells how much it took, not how much was sent. A file goes by sendfile(2),
+// see conn, and the headers with the first piece.
 //
 // When anything goes wrong the error makes fasthttp close the connection. What
 // is missing is never padded: a short body is how a client learns of it.
@@ -35,7 +33,9 @@ type body struct {
 	plan  layout
 	pace  pace
 	began bool
-	err   error
+	// renewed is true once a write was given its deadline.
+	renewed bool
+	err     error
 }
 
 // Read is there because a body stream has to be an io.Reader; fasthttp prefers
@@ -60,7 +60,7 @@ func (b *body) WriteTo(io.Writer) (n int64, err error) {
 	if media.RefusalOf(b.err) != nil {
 		// Somebody who may not watch any longer does not get what still lies in the
 		// socket's buffer either, which can be minutes of a lesson.
-		if tcp, ok := b.x.conn.(*net.TCPConn); ok {
+		if tcp, ok := b.x.conn.(interface{ SetLinger(int) error }); ok {
 			tcp.SetLinger(0)
 		}
 	}
@@ -72,6 +72,9 @@ func (b *body) Close() error {
 	b.x.streaming.Store(false)
 	if !b.began {
 		b.err = errHangup // the headers could not be written
+	}
+	if b.x.own != nil {
+		b.x.own.drop()
 	}
 	b.x.finish(b.err)
 	return nil
@@ -112,8 +115,8 @@ func (b *body) sendSegment(seg segment) error {
 
 // openNext opens a later part, whose first byte has its own time to come.
 func (b *body) openNext(span media.Span) error {
-	b.x.timer.Reset(b.x.s.cfg.OriginTimeout)
-	defer b.x.timer.Stop()
+	b.x.expect()
+	defer b.x.unexpect()
 	return b.x.open(span)
 }
 
@@ -123,10 +126,10 @@ func (b *body) piece(left int64) (media.Piece, error) {
 	p := b.x.primed
 	b.x.primed = media.Piece{}
 	if p.Len == 0 {
-		b.x.timer.Reset(b.x.s.cfg.OriginTimeout)
+		b.x.expect()
 		var err error
 		p, err = b.x.next(left, b.pace.piece)
-		b.x.timer.Stop()
+		b.x.unexpect()
 		if err != nil {
 			return p, err
 		}
@@ -168,13 +171,13 @@ func (b *body) write(p media.Piece, off, n int64) (sent int64, err error) {
 	if err := b.renewDeadline(); err != nil {
 		return 0, err
 	}
-	if p.File != nil {
-		// io.Copy finds TCPConn.ReadFrom. The file stands behind what was sent before.
-		sent, err = io.Copy(b.x.conn, &io.LimitedReader{R: p.File, N: n})
-	} else {
-		var wrote int
-		wrote, err = b.x.conn.Write(p.Data[off : off+n])
-		sent = int64(wrote)
+	switch own := b.x.own; {
+	case p.File != nil && own != nil:
+		sent, err = own.sendFile(p.File, p.Off+off, n)
+	case p.File != nil:
+		sent, err = copyFile(b.x.conn, p.File, p.Off+off, n)
+	default:
+		sent, err = b.writeData(p.Data[off : off+n])
 	}
 	b.x.note.bytes += sent
 	if err != nil {
@@ -194,18 +197,30 @@ func (b *body) writeBytes(data []byte) error {
 	if err := b.renewDeadline(); err != nil {
 		return err
 	}
-	n, err := b.x.conn.Write(data)
-	b.x.note.bytes += int64(n)
+	n, err := b.writeData(data)
+	b.x.note.bytes += n
 	if err != nil {
 		return b.blame(err)
 	}
 	return nil
 }
 
-// renewDeadline gives the next write its time. Whoever cuts the stream ends ctx
-// before it sets its own deadline; looking at ctx after setting ours makes sure
-// that one of the two is seen.
+func (b *body) writeData(data []byte) (int64, error) {
+	if b.x.own != nil {
+		return b.x.own.sendBytes(data)
+	}
+	n, err := b.x.conn.Write(data)
+	return int64(n), err
+}
+
+// renewDeadline gives the next write its time; the first has just been given it
+// by fasthttp. Whoever cuts the stream ends ctx before it sets its own deadline;
+// looking at ctx after setting ours makes sure that one of the two is seen.
 func (b *body) renewDeadline() error {
+	if !b.renewed {
+		b.renewed = true
+		return context.Cause(b.x.ctx)
+	}
 	if err := b.x.conn.SetWriteDeadline(time.Now().Add(b.x.s.cfg.WriteIdle)); err != nil {
 		return errHangup
 	}

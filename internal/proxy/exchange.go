@@ -22,14 +22,17 @@ import (
 type exchange struct {
 	s    *Server
 	conn net.Conn
+	own  *conn // conn, where it is one of ours
 	ask  ask
 	note note
 
 	// ctx ends with a cause: the client hung up, the origin is slow, the server
-	// stops, access was lost. timer, where it is set, gives the cause errSlow.
+	// stops, access was lost.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	timer  *time.Timer
+	// due is when what is waited for has to be there, in the server's nanoseconds,
+	// or 0. Past it the cause is errSlow.
+	due atomic.Int64
 	// waiting is true while nothing is written, so that a hang-up has to be looked for.
 	waiting atomic.Bool
 	// streaming is true while the body is written, so that access is looked at again.
@@ -48,6 +51,7 @@ type exchange struct {
 
 	mu       sync.Mutex // orders cut and finish, see there
 	finished bool       // guarded by mu
+	wasCut   bool       // its write deadline is in the past; guarded by mu
 }
 
 // ask is what an exchange needs of its request. RequestCtx is pooled and dies
@@ -90,8 +94,7 @@ func (s *Server) serveStream(c *fasthttp.RequestCtx, n note, id int64) {
 	x.note.recording = id
 	x.note.asked = harmless(x.ask.rangeHeader, 64)
 	x.ctx, x.cancel = context.WithCancelCause(s.base)
-	x.timer = time.AfterFunc(s.cfg.OriginTimeout, func() { x.cancel(errSlow) })
-	x.timer.Stop()
+	x.own, _ = x.conn.(*conn)
 	s.running.add(x)
 	defer func() {
 		if p := recover(); p != nil {
@@ -114,15 +117,15 @@ func (s *Server) serveStream(c *fasthttp.RequestCtx, n note, id int64) {
 // decide goes the way from admission to the first bytes. What it returns as an
 // error is what the client is told first.
 func (x *exchange) decide() (judgement, error) {
-	x.timer.Reset(x.s.cfg.OriginTimeout)
-	defer x.timer.Stop()
+	x.expect()
+	defer x.unexpect()
 	for _, next := range []func() error{x.admit, x.authenticate, x.authorize, x.takeSlot, x.countStart} {
 		if err := next(); err != nil {
 			return judgement{}, err
 		}
 	}
 	x.step = stepOrigin
-	x.timer.Reset(x.s.cfg.OriginTimeout)
+	x.expect()
 	began := x.s.now()
 	defer func() { x.note.origin = x.s.now().Sub(began) }()
 	verdict, err := x.find()
@@ -139,6 +142,15 @@ func (x *exchange) decide() (judgement, error) {
 	}
 	return verdict, err
 }
+
+// expect begins the time in which an origin has to answer; unexpect ends it.
+// Whoever watches for hang-ups also watches for its end: a timer of its own for
+// each exchange would be set and stopped four times for nothing.
+func (x *exchange) expect() {
+	x.due.Store(int64(time.Since(x.s.started) + x.s.cfg.OriginTimeout))
+}
+
+func (x *exchange) unexpect() { x.due.Store(0) }
 
 // admit takes one of everybody's slots. HEAD needs none: it has no body.
 func (x *exchange) admit() error {
@@ -372,9 +384,14 @@ func (x *exchange) answer(resp *fasthttp.Response, verdict judgement) {
 		x.finish(nil)
 		return
 	}
-	// The body writes to the socket itself, so the headers have to be out before.
+	// The body writes to the socket itself, so the headers have to be out before:
+	// with us, who hold them until its first bytes, or on their way.
 	resp.ImmediateHeaderFlush = true
-	resp.SetBodyStream(&body{x: x, plan: plan, pace: newPace(int64(x.s.cfg.Limit.StreamRate))}, int(plan.length))
+	b := &body{x: x, plan: plan, pace: newPace(int64(x.s.cfg.Limit.StreamRate))}
+	if x.own != nil && b.pace.limiter == nil {
+		x.own.hold()
+	}
+	resp.SetBodyStream(b, int(plan.length))
 }
 
 func (x *exchange) validatorHeaders(h *fasthttp.ResponseHeader) {
@@ -410,6 +427,7 @@ func (x *exchange) cut(cause error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.finished { // else the connection may serve its next request already
+		x.wasCut = true
 		x.conn.SetWriteDeadline(time.Unix(1, 0))
 	}
 }
@@ -424,11 +442,13 @@ func (x *exchange) finish(fault error) {
 		return
 	}
 	x.finished = true
-	x.conn.SetWriteDeadline(time.Time{})
+	if x.wasCut {
+		x.conn.SetWriteDeadline(time.Time{})
+	}
 	x.mu.Unlock()
 
 	x.closeReader()
-	x.timer.Stop()
+	x.unexpect()
 	x.cancel(nil)
 	if x.slotted {
 		x.s.users.leave(x.viewer.User.ID)

@@ -9,7 +9,7 @@ import (
 const hangupPoll = 250 * time.Millisecond
 
 // watchHangups ends exchanges whose client went away while they wait for the
-// origin, or for their pace. While bytes are written a hang-up shows by itself,
+// origin, or for their pace, and those that have waited for too long. While bytes are written a hang-up shows by itself,
 // as a failing write; while waiting nothing would show it, and an origin would
 // be read for nobody. One goroutine looks for all, until ctx ends.
 func (s *Server) watchHangups(ctx context.Context) {
@@ -24,8 +24,12 @@ func (s *Server) watchHangups(ctx context.Context) {
 		}
 		clear(waiting)
 		waiting = s.running.appendTo(waiting[:0], func(x *exchange) bool { return x.waiting.Load() })
+		now := int64(time.Since(s.started))
 		for _, x := range waiting {
-			if hungUp(x.conn) {
+			switch due := x.due.Load(); {
+			case due != 0 && now > due:
+				x.cancel(errSlow)
+			case hungUp(x.conn):
 				x.cancel(errHangup)
 			}
 		}

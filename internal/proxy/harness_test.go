@@ -347,6 +347,7 @@ func (r *memReader) Close() error {
 // fileReader gives pieces of a file, as a chunk cache would.
 type fileReader struct {
 	f    *os.File
+	at   int64
 	left int64
 	most int64
 }
@@ -356,11 +357,7 @@ func openFileReader(path string, span media.Span, most int64) (*fileReader, erro
 	if err != nil {
 		return nil, err
 	}
-	if _, err := f.Seek(span.Off, io.SeekStart); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return &fileReader{f: f, left: span.Len, most: most}, nil
+	return &fileReader{f: f, at: span.Off, left: span.Len, most: most}, nil
 }
 
 func (r *fileReader) Next(_ context.Context, limit int64) (media.Piece, error) {
@@ -368,8 +365,9 @@ func (r *fileReader) Next(_ context.Context, limit int64) (media.Piece, error) {
 		return media.Piece{}, io.EOF
 	}
 	n := min(limit, r.left, r.most)
-	r.left -= n
-	return media.Piece{File: r.f, Len: n, From: media.SourceCache}, nil
+	p := media.Piece{File: r.f, Off: r.at, Len: n, From: media.SourceCache}
+	r.at, r.left = r.at+n, r.left-n
+	return p, nil
 }
 
 func (r *fileReader) Status() media.CacheStatus { return media.CacheHit }

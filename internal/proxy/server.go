@@ -95,6 +95,8 @@ type Server struct {
 	conns    *connTable
 	fast     *fasthttp.Server
 
+	started time.Time // of the clock that waits are measured by
+
 	// base ends, with its cause, when exchanges have to end.
 	base    context.Context
 	endBase context.CancelCauseFunc
@@ -149,6 +151,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		running: running{set: map[*exchange]struct{}{}},
 		conns:   newConnTable(),
 		stopped: make(chan struct{}),
+		started: time.Now(),
 	}
 	var err error
 	if s.metrics, err = newMetrics(deps.Metrics, s.Active); err != nil {
@@ -180,6 +183,11 @@ func (s *Server) newFastServer() *fasthttp.Server {
 		},
 		Logger:         fastLog{s.log},
 		ReadBufferSize: headerRoom + requestLineRoom,
+		// Headers of a stream are some 700 bytes; what is larger goes in parts.
+		WriteBufferSize: 2 << 10,
+		// Buffers are taken while a request is read or answered, not while a stream
+		// runs or a connection is idle: they would be most of a slow viewer's memory.
+		ReduceMemoryUsage: true,
 		// The time to read one request, from its first byte on a kept connection
 		// and from the start of a new one.
 		ReadTimeout: s.cfg.HeaderTimeout,
@@ -209,7 +217,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	s.listeners = append(s.listeners, ln)
 	s.mu.Unlock()
-	err := s.fast.Serve(ln)
+	err := s.fast.Serve(listener{ln})
 	if s.Draining() {
 		return nil
 	}

@@ -90,7 +90,7 @@ func TestReaderGivesTheFileInPlace(t *testing.T) {
 		if err != nil || p.File == nil || p.Len > 4 {
 			t.Fatalf("%+v, %v", p, err)
 		}
-		part, _ := io.ReadAll(io.LimitReader(p.File, p.Len))
+		part, _ := io.ReadAll(io.NewSectionReader(p.File, p.Off, p.Len))
 		got = append(got, part...)
 	}
 	if string(got) != "234567" || r.Status() != media.CacheBypass {

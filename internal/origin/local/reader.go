@@ -40,12 +40,10 @@ func (r *reader) Next(ctx context.Context, most int64) (media.Piece, error) {
 	if objectOf(r.key, info).Version != r.version {
 		return media.Piece{}, media.Faultf(media.Changed, "local: read", "the file has changed")
 	}
-	if _, err := r.f.Seek(r.at, io.SeekStart); err != nil {
-		return media.Piece{}, media.Fault(media.Unavailable, "local: read", err)
-	}
 	n := min(most, r.end-r.at)
+	p := media.Piece{File: r.f, Off: r.at, Len: n, From: media.SourceOrigin}
 	r.at += n
-	return media.Piece{File: r.f, Len: n, From: media.SourceOrigin}, nil
+	return p, nil
 }
 
 func (r *reader) Status() media.CacheStatus { return media.CacheBypass }
