@@ -24,7 +24,9 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	if err := cli.ValidateServe(); err != nil {
 		return err
 	}
-	log := telemetry.NewLogger(cli.Log, term.err)
+	lines := telemetry.Gather(term.err)
+	defer lines.Close()
+	log := telemetry.NewLogger(cli.Log, lines)
 	svc, err := assemble(ctx, &cli.Settings, log)
 	if err != nil {
 		return err

@@ -34,6 +34,9 @@ const (
 	CacheBypass
 )
 
+// CacheStatuses is how many there are.
+const CacheStatuses = int(CacheBypass) + 1
+
 var cacheNames = [...]string{"none", "hit", "miss", "partial", "bypass"}
 
 // String is the metric label.

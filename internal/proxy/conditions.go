@@ -27,8 +27,8 @@ type validators struct {
 // validatorsOf takes an object's validators. A modification time in the future
 // is left out, because a Last-Modified later than Date is forbidden (section
 // 8.8.2.1), and so is the epoch, which is how "not known" often looks.
-func validatorsOf(obj media.Object, now time.Time) validators {
-	v := validators{etag: obj.ETag()}
+func validatorsOf(obj media.Object, etag string, now time.Time) validators {
+	v := validators{etag: etag}
 	if !obj.ModTime.IsZero() && obj.ModTime.Unix() != 0 && !obj.ModTime.After(now) {
 		v.modified = obj.ModTime.UTC().Truncate(time.Second)
 	}

@@ -42,6 +42,7 @@ type exchange struct {
 	viewer    media.Viewer
 	recording media.Recording
 	object    media.Object
+	label     label
 	valid     validators
 	admitted  bool
 	slotted   bool
@@ -238,7 +239,8 @@ func (x *exchange) find() (judgement, error) {
 	if x.object.Size < 0 {
 		return judgement{}, media.Faultf(media.Corrupt, "proxy: stat", "a size of %d", x.object.Size)
 	}
-	x.valid = validatorsOf(x.object, x.s.now())
+	x.label = x.s.labels.of(x.object, x.recording, x.ask.download)
+	x.valid = validatorsOf(x.object, x.label.etag, x.s.now())
 	verdict := judge(x.ask.head, x.ask.rangeHeader, x.ask.conditions, x.valid, x.object.Size)
 	if len(verdict.spans) == 0 {
 		return verdict, nil
@@ -365,10 +367,9 @@ func (x *exchange) answer(resp *fasthttp.Response, verdict judgement) {
 		x.finish(nil)
 		return
 	}
-	contentType := contentTypeOf(x.object)
-	plan := layoutOf(verdict, x.object.Size, contentType)
+	plan := layoutOf(verdict, x.object.Size, x.label.contentType)
 	h.SetContentType(plan.contentType)
-	h.Set("Content-Disposition", disposition(x.recording, contentType, x.ask.download))
+	h.Set("Content-Disposition", x.label.disposition)
 	if plan.contentRange != "" {
 		h.Set("Content-Range", plan.contentRange)
 	}
@@ -397,7 +398,7 @@ func (x *exchange) answer(resp *fasthttp.Response, verdict judgement) {
 func (x *exchange) validatorHeaders(h *fasthttp.ResponseHeader) {
 	h.SetCanonical([]byte("ETag"), []byte(x.valid.etag))
 	if !x.valid.modified.IsZero() {
-		h.Set("Last-Modified", formatDate(x.valid.modified))
+		h.Set("Last-Modified", x.label.modified)
 	}
 }
 

@@ -18,6 +18,9 @@ const defaultType = "video/mp4"
 // on: generic types keep players from playing, and anything else, text/html
 // above all, would be run by a browser under our name.
 func contentTypeOf(obj media.Object) string {
+	if obj.ContentType == defaultType {
+		return defaultType
+	}
 	kind, params, err := mime.ParseMediaType(obj.ContentType)
 	if err != nil || !strings.HasPrefix(kind, "video/") && !strings.HasPrefix(kind, "audio/") {
 		return defaultType

@@ -23,6 +23,10 @@ type metrics struct {
 	firstByte *prometheus.HistogramVec
 	limited   *prometheus.CounterVec
 	bytes     [2]prometheus.Counter // by media.Source
+	// partial and firsts are those of requests and firstByte that every seek
+	// touches, by media.CacheStatus.
+	partial [media.CacheStatuses]prometheus.Counter
+	firsts  [media.CacheStatuses]prometheus.Observer
 }
 
 func newMetrics(reg prometheus.Registerer, active func() int) (*metrics, error) {
@@ -67,15 +71,24 @@ func newMetrics(reg prometheus.Registerer, active func() int) (*metrics, error) 
 	for _, src := range []media.Source{media.SourceCache, media.SourceOrigin} {
 		m.bytes[src] = bytes.WithLabelValues(src.String())
 	}
+	for i := range m.firsts {
+		name := media.CacheStatus(i).String()
+		m.firsts[i] = m.firstByte.WithLabelValues(name)
+		m.partial[i] = m.requests.WithLabelValues(strconv.Itoa(statusPartial), name)
+	}
 	return m, nil
 }
 
 func (m *metrics) request(status int, cache media.CacheStatus) {
+	if status == statusPartial {
+		m.partial[cache].Inc()
+		return
+	}
 	m.requests.WithLabelValues(strconv.Itoa(status), cache.String()).Inc()
 }
 
 func (m *metrics) sent(src media.Source, n int64) { m.bytes[src].Add(float64(n)) }
 
 func (m *metrics) first(cache media.CacheStatus, took time.Duration) {
-	m.firstByte.WithLabelValues(cache.String()).Observe(took.Seconds())
+	m.firsts[cache].Observe(took.Seconds())
 }

@@ -227,12 +227,12 @@ func TestValidatorsLeaveOutDoubtfulDates(t *testing.T) {
 	}{
 		{now.Add(-time.Hour), true}, {now, true}, {now.Add(time.Hour), false}, {time.Time{}, false}, {time.Unix(0, 0), false},
 	} {
-		v := validatorsOf(media.Object{Version: "1", ModTime: c.mod}, now)
+		v := validatorsOf(media.Object{Version: "1", ModTime: c.mod}, `"1"`, now)
 		if !v.modified.IsZero() != c.want {
 			t.Errorf("%v: %v", c.mod, v.modified)
 		}
 	}
-	v := validatorsOf(media.Object{Version: "1", ModTime: now.Add(-time.Nanosecond)}, now)
+	v := validatorsOf(media.Object{Version: "1", ModTime: now.Add(-time.Nanosecond)}, `"1"`, now)
 	if v.modified.Nanosecond() != 0 {
 		t.Errorf("a Last-Modified with fractions: %v", v.modified)
 	}

@@ -88,6 +88,7 @@ type Server struct {
 	now      func() time.Time
 	routes   []route
 	metrics  *metrics
+	labels   labels
 	streams  admission
 	users    *userSlots
 	brake    *brake

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 
 	"golang.org/x/term"
 )
@@ -17,7 +18,7 @@ func NewLogger(cfg LogConfig, w io.Writer) *slog.Logger {
 	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
 		level = slog.LevelInfo // the setting's enum admits no other word
 	}
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: redact}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: new(redactor).redact}
 	if cfg.Format == "text" || cfg.Format != "json" && isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
@@ -25,6 +26,9 @@ func NewLogger(cfg LogConfig, w io.Writer) *slog.Logger {
 }
 
 func isTerminal(w io.Writer) bool {
+	if g, ok := w.(*Gathered); ok {
+		return g.direct
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
@@ -33,12 +37,28 @@ func isTerminal(w io.Writer) bool {
 // mistake: the safety net under the rule that nobody does.
 var secretNames = []string{"token", "secret", "password", "authorization", "cookie", "credential"}
 
-func redact(_ []string, a slog.Attr) slog.Attr {
-	name := strings.ToLower(a.Key)
-	for _, secret := range secretNames {
-		if strings.Contains(name, secret) {
-			return slog.String(a.Key, "[redacted]")
-		}
+// redactor remembers which names are secret: the same ones come with every line.
+// The names of attributes are a program's own, so that there are few of them.
+type redactor struct{ known sync.Map }
+
+func (r *redactor) redact(_ []string, a slog.Attr) slog.Attr {
+	secret, ok := r.known.Load(a.Key)
+	if !ok {
+		secret = isSecret(a.Key)
+		r.known.Store(a.Key, secret)
+	}
+	if secret.(bool) {
+		return slog.String(a.Key, "[redacted]")
 	}
 	return a
+}
+
+func isSecret(name string) bool {
+	name = strings.ToLower(name)
+	for _, secret := range secretNames {
+		if strings.Contains(name, secret) {
+			return true
+		}
+	}
+	return false
 }
