@@ -99,7 +99,7 @@ func checkRecording(t *testing.T, s *Store) {
 		{"soft-deleted", media.Recording{ID: 25, LessonID: 4, OwnerID: 3, Title: "Weekly algebra", Status: "deleted", Visibility: "lesson_group", Deleted: true, Location: drive(""), Size: 52428825, Duration: 3625 * time.Second}},
 		{"soft-deleted, status ready", media.Recording{ID: 27, LessonID: 4, OwnerID: 3, Title: "Weekly algebra", Status: "ready", Visibility: "lesson_group", Deleted: true, Location: drive("drv027"), Size: 52428827, Duration: 3627 * time.Second}},
 		{"own title before the lesson's", media.Recording{ID: 32, LessonID: 7, OwnerID: 4, Title: "Custom title «Линзы»", Status: "ready", Visibility: "lesson_group", Location: drive("drv032"), Size: 1572864, Duration: 3632 * time.Second}},
-		{"the group's name when nothing has a title; at Zoom", media.Recording{ID: 33, LessonID: 10, OwnerID: 3, Title: "Математика Б", Status: "ready", Visibility: "lesson_group", Location: media.Location{Provider: "zoom"}, Size: 52428833, Duration: 3633 * time.Second}},
+		{"the group's name when nothing has a title; at Zoom", media.Recording{ID: 33, LessonID: 10, OwnerID: 3, Title: "Математика Б", Status: "ready", Visibility: "lesson_group", Location: media.Location{Provider: "zoom", Key: "3 https://zoom.example/rec/download/untitled"}, Size: 52428833, Duration: 3633 * time.Second}},
 		{"a substitute: the lesson's teacher, not the group's", media.Recording{ID: 34, LessonID: 11, OwnerID: 4, Title: "Substitute", Status: "ready", Visibility: "lesson_group", Location: drive("drv034"), Size: 52428834, Duration: 3634 * time.Second}},
 	}
 	for _, c := range cases {

@@ -27,6 +27,12 @@ const (
 // fillLarge makes the large school, in any home.
 func fillLarge(t testing.TB, s *Store) {
 	t.Helper()
+	lessons, videos := lessons, videos
+	if s.dialect == sqlite && underRace {
+		// The database is Go code here, which the detector slows down twentyfold. Its
+		// plans do not hang on the numbers: the statistics are dropped below.
+		lessons, videos = lessons/10, videos/10
+	}
 	numbers := func(n int) string {
 		return fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) ", n)
 	}
@@ -136,7 +142,7 @@ func apiQueries(l *Library) map[string]*query {
 // readsAll matches a plan's line that reads every recording.
 var readsAll = map[dialect]*regexp.Regexp{
 	postgres: regexp.MustCompile(`Seq Scan on (public\.)?schedule_lessonrecording( |$)`),
-	sqlite:   regexp.MustCompile(`^SCAN (r|one|schedule_lessonrecording)( |$)`),
+	sqlite:   regexp.MustCompile(`^SCAN (r|schedule_lessonrecording)( |$)`),
 }
 
 // plan is how the database would run a query, a line each.
@@ -200,7 +206,7 @@ func TestNoRequestReadsAllRecordings(t *testing.T) {
 				}
 			}
 			list, err := l.StudentPage(t.Context(), firstStudent+7, media.Filter{Window: media.Window{Limit: 20}})
-			if err != nil || list.Total < 50 || len(list.Entries) != 20 {
+			if err != nil || list.Total < 10 || len(list.Entries) != min(20, int(list.Total)) {
 				t.Errorf("%d of %d, %v", len(list.Entries), list.Total, err)
 			}
 		})

@@ -63,9 +63,12 @@ type Syncer struct {
 	alive   *lockFile
 	page    *riverui.Handler // nil unless JobsPage was asked for
 
-	stop    context.CancelFunc
-	running sync.WaitGroup
-	started bool
+	stop context.CancelFunc
+	// stopStarting ends the tries to start the queue; startEnded is closed after the last.
+	stopStarting context.CancelFunc
+	startEnded   chan struct{}
+	running      sync.WaitGroup
+	started      bool
 }
 
 // New prepares a syncer. Nothing is asked of anybody, and nothing runs, until Start;
@@ -175,26 +178,32 @@ func (s *Syncer) Start(ctx context.Context) error {
 		s.log.Warn("the database cannot be reached yet", slog.Any("error", err))
 	}
 	s.running.Go(func() { s.care(ctx) })
-	s.running.Go(func() { s.startClient(ctx) })
+	starting, stopStarting := context.WithCancel(ctx)
+	s.stopStarting, s.startEnded = stopStarting, make(chan struct{})
+	s.running.Go(func() { defer close(s.startEnded); s.startClient(ctx, starting) })
 	s.running.Go(func() { s.startPage(ctx) })
 	s.started = true
 	return nil
 }
 
-// startClient starts the queue, again and again while the database is away.
-func (s *Syncer) startClient(ctx context.Context) {
-	for ctx.Err() == nil {
+// startClient starts the queue, again and again while the database is away, until
+// starting ends. Jobs work under ctx.
+func (s *Syncer) startClient(ctx, starting context.Context) {
+	for starting.Err() == nil {
 		err := s.client.Start(ctx)
 		if err == nil {
 			return
 		}
 		s.log.Warn("the job queue does not start yet", slog.Any("error", err))
 		select {
-		case <-ctx.Done():
+		case <-starting.Done():
 		case <-time.After(2 * time.Second):
 		}
 	}
 }
+
+// startPatience is how long Stop waits for a start of the queue that is under way.
+const startPatience = 5 * time.Second
 
 // Stop ends the work: what runs is told to stop at once, since all of it can be
 // taken up again, and goes back into the queue. It may be called twice.
@@ -205,6 +214,14 @@ func (s *Syncer) Stop() {
 	s.started = false
 	limit, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+	// The queue cannot be stopped while it starts.
+	s.stopStarting()
+	select {
+	case <-s.startEnded:
+	case <-time.After(startPatience):
+		s.stop()
+		<-s.startEnded
+	}
 	if err := s.client.StopAndCancel(limit); err != nil && !errors.Is(err, context.Canceled) {
 		s.log.Warn("jobs did not end in time", slog.Any("error", err))
 	}
