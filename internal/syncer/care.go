@@ -118,9 +118,12 @@ func (s *Syncer) takeOver(ctx context.Context) error {
 	if err != nil {
 		return media.Fault(media.Unavailable, "syncer: running jobs", err)
 	}
-	var orphans []int64
+	var orphans, own []int64
 	for _, job := range running.Jobs {
 		n := len(job.AttemptedBy)
+		if n > 0 && job.AttemptedBy[n-1] == s.id {
+			own = append(own, job.ID)
+		}
 		if n == 0 || alive[job.AttemptedBy[n-1]] {
 			continue
 		}
@@ -128,6 +131,7 @@ func (s *Syncer) takeOver(ctx context.Context) error {
 			orphans = append(orphans, job.ID)
 		}
 	}
+	orphans = append(orphans, s.atWork.lost(own, s.now())...)
 	if len(dead) == 0 && len(orphans) == 0 {
 		return nil
 	}

@@ -206,10 +206,13 @@ func (d dailyAt) last(now time.Time) time.Time {
 type observer struct {
 	river.WorkerMiddlewareDefaults
 	metrics *metrics
+	atWork  *atWork
 }
 
 // Work implements rivertype.WorkerMiddleware.
 func (o *observer) Work(ctx context.Context, job *rivertype.JobRow, inner func(context.Context) error) error {
+	o.atWork.begin(job.ID)
+	defer o.atWork.end(job.ID)
 	err := inner(ctx)
 	var (
 		snoozed  *rivertype.JobSnoozeError

@@ -60,6 +60,7 @@ type Syncer struct {
 	intake  *writer
 	space   *space
 	claims  *claims
+	atWork  *atWork
 	alive   *lockFile
 	page    *riverui.Handler // nil unless JobsPage was asked for
 
@@ -101,6 +102,7 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 	}
 	s.tenants = newTenants(deps.Store, deps.SecretsKey, deps.Now)
 	s.claims = newClaims(s.id)
+	s.atWork = newAtWork()
 	s.space = newSpace(cfg.WorkDir, int64(cfg.WorkSize), int64(cfg.WorkMinFree))
 	s.intake = newWriter(s)
 	s.client, err = river.NewClient(deps.Store.JobDriver(), &river.Config{
@@ -118,7 +120,7 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 		Workers:          s.workers(),
 		PeriodicJobs:     s.periodic(),
 		Middleware:       nil,
-		WorkerMiddleware: []rivertype.WorkerMiddleware{&observer{metrics: s.metrics}},
+		WorkerMiddleware: []rivertype.WorkerMiddleware{&observer{metrics: s.metrics, atWork: s.atWork}},
 		JobTimeout:       time.Minute,
 		// A long ingest is not a stuck one; the caretaker knows the dead by their heartbeat.
 		RescueStuckJobsAfter:        7 * 24 * time.Hour,
