@@ -145,7 +145,7 @@ func (s *Syncer) workers() *river.Workers {
 	river.AddWorker(all, &worker[ingestArgs]{work: s.workIngest, timeout: -1, next: passing[ingestArgs]})
 	river.AddWorker(all, &worker[captionArgs]{work: s.workCaptions, timeout: 10 * time.Minute, next: passing[captionArgs]})
 	river.AddWorker(all, &worker[zoomTrashArgs]{work: s.workZoomTrash, timeout: 30 * time.Minute, next: passing[zoomTrashArgs]})
-	river.AddWorker(all, &worker[reconcileArgs]{work: s.workReconcile, timeout: reconcileHard, next: reconcileRetry})
+	river.AddWorker(all, &worker[reconcileArgs]{work: s.workReconcile, timeout: reconcileHard, next: s.reconcileRetry})
 	river.AddWorker(all, &worker[usageArgs]{work: s.workUsage, timeout: 30 * time.Minute})
 	river.AddWorker(all, &worker[cleanupArgs]{work: s.workCleanup, timeout: 30 * time.Minute})
 	river.AddWorker(all, &worker[purgeArgs]{work: s.workPurge, timeout: 30 * time.Minute})
@@ -160,9 +160,10 @@ func passing[T river.JobArgs](job *river.Job[T]) time.Time {
 	return time.Now().Add(wait)
 }
 
-// reconcileRetry doubles from five minutes to half an hour, with jitter.
-func reconcileRetry(job *river.Job[reconcileArgs]) time.Time {
-	wait := min(300*time.Second<<(max(job.Attempt, 1)-1), 1800*time.Second)
+// reconcileRetry doubles from five minutes to half an hour, with jitter, and never
+// waits longer than for the next regular run, which a waiting one keeps out.
+func (s *Syncer) reconcileRetry(job *river.Job[reconcileArgs]) time.Time {
+	wait := min(300*time.Second<<(max(job.Attempt, 1)-1), 1800*time.Second, s.cfg.ReconcileEvery)
 	return time.Now().Add(wait - rand.N(wait/10))
 }
 
