@@ -335,7 +335,7 @@ func TestLoss(t *testing.T) {
 	s.env = append(s.env, "LECTERN_SYNC_RECONCILE_EVERY=20s", "LECTERN_SYNC_WORKERS=6", "LECTERN_SYNC_PROVIDER=local")
 	lesson := emulator.Bytes(mp4(t, 1))
 	syncer := serveProgram(t, "syncer", s.env...)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	var group sync.WaitGroup
