@@ -206,7 +206,11 @@ func TestNoRequestReadsAllRecordings(t *testing.T) {
 				}
 			}
 			list, err := l.StudentPage(t.Context(), firstStudent+7, media.Filter{Window: media.Window{Limit: 20}})
-			if err != nil || list.Total < 10 || len(list.Entries) != min(20, int(list.Total)) {
+			least := 50
+			if s.dialect == sqlite && underRace {
+				least /= 10 // the school is a tenth there
+			}
+			if err != nil || int(list.Total) < least || len(list.Entries) != min(20, int(list.Total)) {
 				t.Errorf("%d of %d, %v", len(list.Entries), list.Total, err)
 			}
 		})
