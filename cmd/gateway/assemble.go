@@ -98,7 +98,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	s.onClose(beside.Close)
 	direct := map[string]opener{media.ProviderLocal: openerFunc(files.Reader)}
 	s.warm(ctx, &warmer{
-		news: store, origins: origins, shelf: chunks, chunk: int64(settings.Cache.ChunkSize), direct: direct, log: log,
+		news: store, origins: origins, shelf: chunks, direct: direct, log: log,
 		last: time.Now(), done: map[catalog.Arrival]bool{},
 	})
 

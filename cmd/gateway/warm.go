@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"io"
 	"log/slog"
 	"time"
 
@@ -19,7 +17,6 @@ const (
 	warmOverlap = 2 * time.Minute
 	// warmWithin bounds the reading of one recording's two ends.
 	warmWithin = 2 * time.Minute
-	warmPiece  = 1 << 20
 )
 
 // arrivals knows what has just been archived.
@@ -32,13 +29,17 @@ type stater interface {
 	Stat(ctx context.Context, loc media.Location) (media.Object, error)
 }
 
-// warmer reads the first and the last chunk of each new recording into the cache:
-// they are what every player asks for first, and a class opens a new lesson at once.
+// shelf keeps what players ask of an object before they show a first frame.
+type shelf interface {
+	Warm(ctx context.Context, obj media.Object) error
+}
+
+// warmer has the ends and the index of each new recording read into the cache: they
+// are what every player asks for first, and a class opens a new lesson at once.
 type warmer struct {
 	news    arrivals
 	origins stater
-	shelf   opener
-	chunk   int64
+	shelf   shelf
 	direct  map[string]opener // what needs no cache
 	log     *slog.Logger
 
@@ -96,31 +97,13 @@ func (w *warmer) round(ctx context.Context) error {
 	return nil
 }
 
-// warm reads a recording's first and last chunk through the cache's own reader.
+// warm reads what players ask for first.
 func (w *warmer) warm(ctx context.Context, a catalog.Arrival) error {
 	ctx, cancel := context.WithTimeout(ctx, warmWithin)
 	defer cancel()
 	obj, err := w.origins.Stat(ctx, a.Location)
-	if err != nil || obj.Size == 0 {
-		return err
-	}
-	tail := (obj.Size - 1) / w.chunk * w.chunk
-	if err := w.read(ctx, obj, media.Span{Len: min(w.chunk, obj.Size)}); err != nil || tail == 0 {
-		return err
-	}
-	return w.read(ctx, obj, media.Span{Off: tail, Len: obj.Size - tail})
-}
-
-func (w *warmer) read(ctx context.Context, obj media.Object, span media.Span) error {
-	in, err := w.shelf.Open(ctx, obj, span)
 	if err != nil {
 		return err
 	}
-	for err == nil {
-		_, err = in.Next(ctx, warmPiece)
-	}
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return errors.Join(err, in.Close())
+	return w.shelf.Warm(ctx, obj)
 }

@@ -46,6 +46,7 @@ type flight struct {
 	served    int64       // behind the last byte that a reader was given
 	firstByte time.Time
 	errand    bool  // it fills a hole that nobody reads
+	queues    bool  // it stands in the line for memory
 	calledOff bool  // nobody waits any longer; it only has to end
 	over      bool  // its goroutine is through
 	err       error // why it failed; set with over
@@ -244,8 +245,8 @@ func (f *flight) run() {
 
 // takeBlock gives a fill its memory. The line is waited in with nothing in hand
 // that cannot be given back meanwhile: a chunk whose head is missing is mended,
-// which needs no more memory; others are waited for by nobody but readers, and
-// those leave what they have read.
+// which needs no more memory; others are waited for by nobody but readers. Those
+// leave what they have read; and who waits for this flight lets go of all others.
 func (f *flight) takeBlock(fl *fill) error {
 	c := f.c
 	c.mu.Lock()
@@ -263,6 +264,9 @@ func (f *flight) takeBlock(fl *fill) error {
 			fl.ready = make(chan struct{})
 		}
 		ready := fl.ready
+		f.queues = true
+		defer func() { f.queues = false }()
+		f.tell()
 		c.mu.Unlock()
 		select {
 		case <-wait:
@@ -319,6 +323,7 @@ func (f *flight) fill(body io.Reader) error {
 		if f.errand && data == nil && f.c.memory.waited() {
 			f.c.mendLater(fl, f.obj) // there was more than one hole
 		}
+		f.shed() // its readers may have gone on already
 		f.c.mu.Unlock()
 		if data != nil {
 			f.c.store(fl, identity(f.obj, f.c.chunkSize), data, eviction.Arrival{Edge: isEdge(fl.index, f.obj.Size, f.c.chunkSize), Crowd: crowd})

@@ -50,7 +50,13 @@ func TestMemoryIsBounded(t *testing.T) {
 						}
 					})
 				}
-				group.Wait()
+				through := make(chan struct{})
+				go func() { group.Wait(); close(through) }()
+				select {
+				case <-through:
+				case <-time.After(time.Hour):
+					t.Fatal("viewers wait for each other's memory")
+				}
 				time.Sleep(2 * lingerFor)
 				synctest.Wait()
 				c.mu.Lock()

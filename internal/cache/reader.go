@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
@@ -162,6 +163,9 @@ func (r *reader) look(most int64) (media.Piece, <-chan struct{}, error) {
 			if !p.f.calledOff {
 				r.waitedOn = p.f
 			}
+			if p.f.queues {
+				r.leaveAhead(p.f)
+			}
 			return media.Piece{}, p.f.wait(), nil
 		}
 	}
@@ -202,9 +206,7 @@ func (r *reader) start() {
 	c.mu.Lock()
 	r.waitedOn = f
 	r.inMemory = f.fills[0] != nil && f.fills[0].room == 0
-	if c.memory.waited() {
-		r.leaveAhead(f)
-	} else if fl := f.fills[0]; fl != nil && r.isEdge(fl.index) {
+	if fl := f.fills[0]; fl != nil && r.isEdge(fl.index) && !c.memory.waited() {
 		// Heads and tails are where players look for the index of a file before they
 		// show anything: such a chunk is worth its missing part at once.
 		r.errand(fl)
@@ -272,15 +274,17 @@ func (r *reader) leavePassed() {
 	r.errands = under
 }
 
-// leaveAhead leaves all flights but one: a reader that stands in the line for
-// memory must hold none that others wait for. c.mu is held.
+// leaveAhead leaves all flights but one: a reader whose flight stands in the line
+// for memory must hold none that others wait for. c.mu is held.
 func (r *reader) leaveAhead(but *flight) {
-	for _, f := range r.flights {
+	for _, f := range slices.Concat(r.flights, r.errands) {
 		if f != but {
 			f.leave(r)
 		}
 	}
-	r.flights = append(r.flights[:0], but)
+	stay := func(f *flight) bool { return f != but }
+	r.flights = slices.DeleteFunc(r.flights, stay)
+	r.errands = slices.DeleteFunc(r.errands, stay)
 	r.frontier = r.at
 }
 

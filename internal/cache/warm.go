@@ -9,20 +9,27 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-const (
-	// warmHead is what a player reads of a file's beginning before it decides where
-	// to go on.
-	warmHead = 1 << 20
-	// maxIndexBox bounds the index of a file that is fetched ahead: three hours at
-	// 60 frames a second need about ten MiB.
-	maxIndexBox = 16 << 20
-)
+// maxIndexBox bounds the index of a file that is fetched ahead: three hours at 60
+// frames a second need about ten MiB.
+const maxIndexBox = 16 << 20
 
-// Warm fetches what a player needs of an object before it can show a first frame:
-// the head, and the index ("moov") where the file says it is, or else the tail. It
-// comes back when that is in the cache, or an error has come, or ctx has ended.
+// warmHead is what a player may read of a file's beginning before it decides where
+// to go on.
+const warmHead = 1 << 20
+
+// boxesWithin is how far into a file the boxes before its index or its media data
+// are looked for.
+const boxesWithin = 64 << 10
+
+// Warm fetches what players ask of an object before they show a first frame: its
+// first chunk, the index ("moov") where the file says it is, or else the tail, and
+// its last chunk. It comes back when that is in the cache, or an error has come, or
+// ctx has ended.
 func (c *Cache) Warm(ctx context.Context, obj media.Object) error {
-	head, err := c.fetchSpan(ctx, obj, media.Span{Len: warmHead}.Clip(obj.Size), 64<<10)
+	if obj.Size == 0 {
+		return nil
+	}
+	head, err := c.fetchSpan(ctx, obj, media.Span{Len: min(max(warmHead, c.chunkSize), obj.Size)}, boxesWithin)
 	if err != nil {
 		return err
 	}
@@ -30,15 +37,18 @@ func (c *Cache) Warm(ctx context.Context, obj media.Object) error {
 	if at, known := indexOf(head, obj.Size); known {
 		index = at
 	}
-	if index.End() <= warmHead {
-		return nil
+	last := (obj.Size - 1) / c.chunkSize
+	for _, span := range []media.Span{index, {Off: last * c.chunkSize, Len: c.chunkLength(last, obj.Size)}} {
+		if _, err := c.fetchSpan(ctx, obj, span, 0); err != nil {
+			return err
+		}
 	}
-	_, err = c.fetchSpan(ctx, obj, index, 0)
-	return err
+	return nil
 }
 
-// fetchSpan brings a span into the cache and returns its first keep bytes.
-func (c *Cache) fetchSpan(ctx context.Context, obj media.Object, span media.Span, keep int) ([]byte, error) {
+// fetchSpan brings a span into the cache and returns its first keep bytes, or all
+// of a shorter one.
+func (c *Cache) fetchSpan(ctx context.Context, obj media.Object, span media.Span, keep int64) ([]byte, error) {
 	r, err := c.open(obj, span)
 	if err != nil {
 		return nil, err
@@ -53,16 +63,18 @@ func (c *Cache) fetchSpan(ctx context.Context, obj media.Object, span media.Span
 		if err != nil {
 			return nil, err
 		}
-		if want := min(int64(keep-len(kept)), p.Len); want > 0 {
-			part := p.Data
-			if p.File != nil {
-				part = make([]byte, want)
-				if _, err := io.ReadFull(p.File, part); err != nil {
-					return nil, media.Fault(media.Unavailable, "cache: warm", err)
-				}
-			}
-			kept = append(kept, part[:want]...)
+		want := min(keep-int64(len(kept)), p.Len)
+		if want <= 0 {
+			continue
 		}
+		part := p.Data
+		if p.File != nil {
+			part = make([]byte, want)
+			if _, err := p.File.ReadAt(part, p.Off); err != nil {
+				return nil, media.Fault(media.Unavailable, "cache: warm", err)
+			}
+		}
+		kept = append(kept, part[:want]...)
 	}
 }
 

@@ -99,9 +99,13 @@ func (c *Cache) write(fl *fill, identity string, data []byte, a eviction.Arrival
 	}
 }
 
-// unstored gives back the room of a chunk that will not be stored; c.mu is held.
+// unstored gives back the room of a chunk that will not be stored, and its memory
+// unless somebody still has to read it; c.mu is held.
 func (c *Cache) unstored(fl *fill) {
 	c.release(fl.room)
 	fl.room = 0
 	c.metrics.event(eventBypass)
+	for _, p := range slices.Clone(fl.parts) {
+		p.f.shed()
+	}
 }

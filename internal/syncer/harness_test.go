@@ -292,11 +292,20 @@ func (w lockedWriter) Write(p []byte) (int, error) {
 	return w.b.Write(p)
 }
 
+// start starts the syncer, which reconciles at once; a test's own reconciliation
+// comes after that.
 func (s *school) start() *school {
 	s.t.Helper()
 	if err := s.syncer.Start(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
+	eventually(s.t, "it has reconciled at its start", func() (bool, string) {
+		var all, open int64
+		s.view(func(ctx context.Context, x ledger.Session) error {
+			return x.One(ctx, `SELECT COUNT(*), COUNT(CASE WHEN state IN ('available', 'pending', 'running') THEN 1 END) FROM lectern.river_job WHERE kind = 'reconcile'`, nil, &all, &open)
+		})
+		return all > 0 && open == 0, fmt.Sprint(open, " of ", all, " jobs")
+	})
 	return s
 }
 
