@@ -23,6 +23,7 @@ import (
 // TestOriginFaults makes Drive fail in every way and looks at what a viewer gets:
 // exact bytes, or a clear status before the headers.
 func TestOriginFaults(t *testing.T) {
+	t.Parallel()
 	// More than one request of the cache, so that an answer with the whole is never what was asked.
 	const size = 12 << 20
 	for _, c := range []struct {
@@ -185,6 +186,7 @@ func TestRevokedWhilePlaying(t *testing.T) {
 // TestDatabaseOutage: who was watching goes on for the grace, then nobody does,
 // and all is well when the database is back.
 func TestDatabaseOutage(t *testing.T) {
+	t.Parallel()
 	server := pgtest.StartServer(t)
 	env, _ := onPostgres(t, server)
 	g := serve(t, append(env, "LECTERN_AUTH_MAX_STALENESS=1s", "LECTERN_AUTH_OUTAGE_GRACE=6s")...)

@@ -111,6 +111,7 @@ func TestStudentWatches(t *testing.T) {
 // while a lesson plays. The first grant is cut short on its way to the page: the
 // playback token in it is real and really ends.
 func TestPlaybackIsRenewed(t *testing.T) {
+	t.Parallel()
 	s := frontGateway(t)
 	var grants atomic.Int64
 	s.let(func(w http.ResponseWriter, r *http.Request) bool {
@@ -153,6 +154,7 @@ func TestPlaybackIsRenewed(t *testing.T) {
 
 // TestThePageSaysItIsRevoked takes the student out of all groups while a lesson plays.
 func TestThePageSaysItIsRevoked(t *testing.T) {
+	t.Parallel()
 	s := frontGateway(t, "LECTERN_AUTH_MAX_STALENESS=1s", "LECTERN_LIMIT_STREAM_RATE=40KiB")
 	p := open(t, look{dark: true})
 	p.goTo(s.url + "/watch/3#token=" + token(t, "--user", "1", "--ttl", "1h"))

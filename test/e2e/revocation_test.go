@@ -29,6 +29,7 @@ var revocations = []struct{ name, take, give string }{
 // how long until the stream is cut: twenty runs where changes are told, fewer where
 // facts have to grow old.
 func TestRevocation(t *testing.T) {
+	t.Parallel()
 	for _, h := range []struct {
 		name   string
 		open   func(t *testing.T) *classroom
@@ -112,6 +113,7 @@ func watching(t *testing.T, g *gateway, bearer string) *http.Response {
 
 // TestExpiredTokenGoesOn: a token's end is looked at when a request begins.
 func TestExpiredTokenGoesOn(t *testing.T) {
+	t.Parallel()
 	c := newClassroom(t, "", "")
 	g := c.serve(t, "LECTERN_LIMIT_STREAM_RATE=1MiB")
 	short := token(t, "--user", pupil, "--ttl", "3s")
@@ -130,6 +132,7 @@ func TestExpiredTokenGoesOn(t *testing.T) {
 
 // TestStreamRate: a burst of one second, then the rate.
 func TestStreamRate(t *testing.T) {
+	t.Parallel()
 	c := newClassroom(t, "", "")
 	g := c.serve(t, "LECTERN_LIMIT_STREAM_RATE=1MiB")
 	began := time.Now()

@@ -328,6 +328,7 @@ func (s *recordedSchool) number(t *testing.T, query string) (n int64) {
 // TestLoss: 200 recordings, every webhook dropped, doubled, delayed or reordered at
 // random, the database restarted in the middle: 200 archived, once.
 func TestLoss(t *testing.T) {
+	t.Parallel()
 	const recordings = 200
 	server := pgtest.StartServer(t)
 	url := server.Database(t)
@@ -395,6 +396,7 @@ func TestLoss(t *testing.T) {
 
 // TestLargeRecording: memory stays flat on a recording of 2 GiB.
 func TestLargeRecording(t *testing.T) {
+	t.Parallel()
 	s := newRecordedSchool(t, "", 1)
 	lesson := mp4(t, 2)
 	size := int64(2<<30) - 8
