@@ -188,7 +188,7 @@ func TestExportApplyExport(t *testing.T) {
 }
 
 func TestExportIsReadable(t *testing.T) {
-	s := migrated(t, openSQLiteStore(t))
+	s := migrated(t, freshSQLite(t))
 	if got := dump(t, s); got != exportHeader+"{}\n" {
 		t.Errorf("an empty catalog: %q", got)
 	}

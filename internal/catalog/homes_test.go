@@ -4,11 +4,14 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
+	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -34,7 +37,7 @@ type home struct {
 }
 
 var homes = []home{
-	{"sqlite", func(t *testing.T) *Store { return seeded(t, openSQLiteStore(t)) }},
+	{"sqlite", func(t *testing.T) *Store { return seeded(t, freshSQLite(t)) }},
 	{"postgres", func(t *testing.T) *Store { return seeded(t, openStore(t, pgtest.Start(t))) }},
 	{"platform", func(t *testing.T) *Store { return platform(t, platformSQL) }},
 	{"platform with bigserial", func(t *testing.T) *Store { return platform(t, bigserial(platformSQL)) }},
@@ -43,7 +46,7 @@ var homes = []home{
 // standalone runs a test on fresh, migrated and empty catalogs.
 func standalone(t *testing.T, test func(t *testing.T, open func(t *testing.T) *Store)) {
 	t.Run("sqlite", func(t *testing.T) {
-		test(t, func(t *testing.T) *Store { return migrated(t, openSQLiteStore(t)) })
+		test(t, func(t *testing.T) *Store { return migrated(t, freshSQLite(t)) })
 	})
 	t.Run("postgres", func(t *testing.T) {
 		test(t, func(t *testing.T) *Store { return migrated(t, openStore(t, pgtest.Start(t))) })
@@ -67,6 +70,38 @@ func openStore(t *testing.T, url string) *Store {
 func openSQLiteStore(t *testing.T) *Store {
 	return openStore(t, "sqlite://"+filepath.Join(t.TempDir(), "lectern.db"))
 }
+
+// freshSQLite is a migrated, empty catalog, copied from one that was made once.
+func freshSQLite(t *testing.T) *Store {
+	t.Helper()
+	data, err := migratedSQLite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "lectern.db")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return openStore(t, "sqlite://"+path)
+}
+
+var migratedSQLite = sync.OnceValues(func() (_ []byte, err error) {
+	dir, err := os.MkdirTemp("", "catalog")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "lectern.db")
+	s, err := Open(context.Background(), "sqlite://"+path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.MigrateUp(context.Background())
+	if err := errors.Join(err, s.Close()); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path) // closing wrote its journal back
+})
 
 func migrated(t *testing.T, s *Store) *Store {
 	t.Helper()

@@ -201,7 +201,7 @@ func TestNewsReachWhatTheyConcern(t *testing.T) {
 // TestListenOnSQLite: another process changes the file.
 func TestListenOnSQLite(t *testing.T) {
 	t.Parallel()
-	s := seeded(t, openSQLiteStore(t))
+	s := seeded(t, freshSQLite(t))
 	other := openStore(t, sameDatabase(t, s))
 	news := listen(t, s)
 	heard(t, news, "the beginning")
