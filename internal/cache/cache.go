@@ -123,12 +123,10 @@ func (c *Cache) Close() error {
 		c.mu.Lock()
 		var files []*openFile
 		for _, h := range c.handles.by {
-			for f := c.handles.take(h); f != nil; f = c.handles.take(h) {
-				files = append(files, f)
-			}
+			files = append(files, c.handles.discard(h))
 		}
 		c.mu.Unlock()
-		closeFiles(files)
+		closeFiles(files...)
 		c.closeErr = c.lock.Close()
 	})
 	return c.closeErr
@@ -182,7 +180,7 @@ func (c *Cache) commit(o *object, index, length int64, verified blockSet, why ev
 type removal struct {
 	key   objectKey
 	index int64
-	files []*openFile
+	file  *openFile // nil when there is none to close
 	bytes int64
 }
 
@@ -190,7 +188,7 @@ type removal struct {
 // comes out to remove.
 func (c *Cache) drop(id chunkID, why event) removal {
 	o := c.index.objectOf(id)
-	gone := removal{key: o.key, index: c.index.at(id), bytes: footprint(c.index.length(id)), files: c.handles.drop(id)}
+	gone := removal{key: o.key, index: c.index.at(id), bytes: footprint(c.index.length(id)), file: c.handles.drop(id)}
 	c.policy.Remove(id) // asks the index for the chunk's object
 	c.index.remove(id)
 	c.metrics.event(why)
@@ -203,7 +201,7 @@ func (c *Cache) drop(id chunkID, why event) removal {
 func (c *Cache) remove(gone ...removal) {
 	freed := int64(0)
 	for _, r := range gone {
-		closeFiles(r.files)
+		closeFiles(r.file)
 		if err := os.Remove(r.key.path(c.cfg.Dir, r.index)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			c.diskFault("remove", err)
 			continue
@@ -234,9 +232,12 @@ func (c *Cache) removeFolders() {
 	c.mu.Unlock()
 }
 
-func closeFiles(files []*openFile) {
+// closeFiles closes those that are there.
+func closeFiles(files ...*openFile) {
 	for _, f := range files {
-		f.file.Close()
+		if f != nil {
+			f.file.Close()
+		}
 	}
 }
 

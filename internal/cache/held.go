@@ -9,7 +9,7 @@ import (
 )
 
 // maxIdle bounds the open descriptors that nobody uses.
-const maxIdle = 512
+const maxIdle = 1024
 
 // handle is a chunk whose file is open, or in somebody's hands; guarded by
 // Cache.mu. There are as many as there are open files, not as there are chunks.
@@ -21,15 +21,15 @@ type handle struct {
 	gone          bool // evicted or corrupt: no longer in the index
 	// checking is closed when a comparison under way has ended.
 	checking chan struct{}
-	idle     *openFile
+	file     *openFile // the one that readers share; nil until it is wanted
 }
 
-// openFile is a descriptor of a chunk's file. One that nobody uses is in its
-// handle's list and in the cache's ring of idle ones.
+// openFile is a descriptor of a chunk's file, shared by all who read it at a time,
+// none of whom moves its position. One that nobody uses is in the ring of idle ones.
 type openFile struct {
 	file         *os.File
 	of           *handle
-	next         *openFile // in the handle's list
+	uses         int       // readers that hold it
 	older, newer *openFile // in the ring
 }
 
@@ -52,26 +52,42 @@ func (h *handles) of(x *index, id chunkID) *handle {
 
 // settle forgets a handle that nobody needs.
 func (h *handles) settle(g *handle) {
-	if g.pins == 0 && g.idle == nil && !g.gone {
+	if g.pins == 0 && g.file == nil && !g.gone {
 		delete(h.by, g.id)
 	}
 }
 
-// take gives an idle descriptor of the chunk, or nil.
+// take gives the chunk's descriptor, or nil when none is open.
 func (h *handles) take(g *handle) *openFile {
-	f := g.idle
+	f := g.file
 	if f != nil {
-		g.idle = f.next
-		h.unlink(f)
+		if f.uses == 0 {
+			h.unlink(f)
+		}
+		f.uses++
 	}
 	return f
 }
 
-// put keeps a descriptor for the next reader. When there are too many, the one
-// that has not been used for longest is returned, to be closed.
+// opened makes a descriptor that its opener uses the one that all share, unless
+// another was quicker or the chunk has gone: then it is the opener's alone.
+func (h *handles) opened(f *openFile) {
+	f.uses = 1
+	if f.of.file == nil && !f.of.gone {
+		f.of.file = f
+	}
+}
+
+// put takes a descriptor back. What comes out must be closed: this one, when it
+// was not shared or its chunk has gone, or the one that has not been used for
+// longest, when there are too many.
 func (h *handles) put(f *openFile) (spare *openFile) {
-	g := f.of
-	f.next, g.idle = g.idle, f
+	if f.uses--; f.uses > 0 {
+		return nil
+	}
+	if f.of.file != f {
+		return f
+	}
 	f.older, f.newer = h.newest, nil
 	if h.newest != nil {
 		h.newest.newer = f
@@ -83,21 +99,23 @@ func (h *handles) put(f *openFile) (spare *openFile) {
 	if h.idle <= maxIdle {
 		return nil
 	}
-	spare = h.oldest
-	h.discard(spare)
-	return spare
+	return h.discard(h.oldest.of)
 }
 
-// discard takes an idle descriptor out.
-func (h *handles) discard(f *openFile) {
-	for p := &f.of.idle; *p != nil; p = &(*p).next {
-		if *p == f {
-			*p = f.next
-			break
-		}
+// discard parts a handle from its descriptor, which is returned, to be closed,
+// when nobody uses it; else its last user will close it.
+func (h *handles) discard(g *handle) *openFile {
+	f := g.file
+	if f == nil {
+		return nil
+	}
+	g.file = nil
+	h.settle(g)
+	if f.uses > 0 {
+		return nil
 	}
 	h.unlink(f)
-	h.settle(f.of)
+	return f
 }
 
 func (h *handles) unlink(f *openFile) {
@@ -111,23 +129,20 @@ func (h *handles) unlink(f *openFile) {
 	} else {
 		h.newest = f.older
 	}
-	f.next, f.older, f.newer = nil, nil, nil
+	f.older, f.newer = nil, nil
 	h.idle--
 }
 
-// drop tells that a chunk has left the index. Its idle descriptors are returned,
-// to be closed.
-func (h *handles) drop(id chunkID) (files []*openFile) {
+// drop tells that a chunk has left the index. Its descriptor is returned, to be
+// closed, when nobody uses it.
+func (h *handles) drop(id chunkID) *openFile {
 	g := h.by[id]
 	if g == nil {
 		return nil
 	}
-	for f := h.take(g); f != nil; f = h.take(g) {
-		files = append(files, f)
-	}
 	g.gone = true
 	delete(h.by, id)
-	return files
+	return h.discard(g)
 }
 
 // held tells whether somebody has the chunk's file in hand.
@@ -180,7 +195,11 @@ func (r *reader) lookCommitted(id chunkID, off, limit int64) (media.Piece, <-cha
 	var err error
 	if f == nil {
 		f = &openFile{of: g}
-		f.file, err = os.Open(g.key.path(c.cfg.Dir, g.index))
+		if f.file, err = os.Open(g.key.path(c.cfg.Dir, g.index)); err == nil {
+			c.mu.Lock()
+			c.handles.opened(f)
+			c.mu.Unlock()
+		}
 	}
 	if err == nil && !known {
 		err = verifyBlocks(f.file, identity(r.obj, c.chunkSize), g.index, g.length, c.chunkSize, need)
@@ -194,15 +213,17 @@ func (r *reader) lookCommitted(id chunkID, off, limit int64) (media.Piece, <-cha
 				*c.index.verified(id) |= need
 			}
 		}
-		if err != nil {
-			g.pins--
-		}
 		c.mu.Unlock()
 	}
 	if err != nil {
+		c.mu.Lock()
+		g.pins--
+		var spare *openFile
 		if f.file != nil {
-			f.file.Close()
+			spare = c.handles.put(f)
 		}
+		c.mu.Unlock()
+		closeFiles(spare)
 		r.distrust(g, err)
 		return media.Piece{}, nil, nil // absent now: look again
 	}
@@ -234,11 +255,10 @@ func (c *Cache) distrust(g *handle, err error) {
 // giveBack returns the descriptor a reader held; c.mu is held. What comes out
 // must be closed by the caller, without the lock.
 func (c *Cache) giveBack(f *openFile) (spare *openFile) {
-	g := f.of
-	g.pins--
-	if g.gone || c.closed {
-		c.handles.settle(g)
-		return f
+	f.of.pins--
+	spare = c.handles.put(f)
+	if c.closed && spare == nil && f.uses == 0 {
+		return c.handles.discard(f.of)
 	}
-	return c.handles.put(f)
+	return spare
 }

@@ -304,9 +304,7 @@ func (r *reader) letGo() {
 		r.held = nil
 	}
 	r.c.mu.Unlock()
-	if spare != nil {
-		spare.file.Close()
-	}
+	closeFiles(spare)
 }
 
 // Close implements media.Reader. Flights that nobody else waits for stop. A reader

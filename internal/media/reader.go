@@ -51,8 +51,8 @@ func (s CacheStatus) String() string {
 // File and Data is set. It belongs to the Reader that gave it and is valid until
 // that Reader's next Next or Close.
 type Piece struct {
-	// File has the bytes from Off on. It is used by nobody else meanwhile, so that
-	// its position may be moved.
+	// File has the bytes from Off on. Others read it at the same time, so that its
+	// position must not be moved, nor relied on.
 	File *os.File
 	Off  int64
 	// Data are the bytes themselves.

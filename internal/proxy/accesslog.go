@@ -67,11 +67,11 @@ func (s *Server) record(n *note) {
 		slog.String("request_id", n.id), slog.String("client", n.client.String()),
 		slog.String("method", n.method), slog.String("route", n.route),
 		slog.Int("status", n.status), slog.String("outcome", n.outcome),
-		slog.Int64("bytes", n.bytes), slog.Float64("duration_ms", inMillis(s.now().Sub(n.began))))
+		slog.Int64("bytes", n.bytes), slog.Int64("duration_us", s.now().Sub(n.began).Microseconds()))
 	if n.recording != 0 {
 		attrs = append(attrs, slog.Int64("recording", n.recording), slog.Int64("user", n.user),
-			slog.String("cache", n.cache.String()), slog.Float64("auth_ms", inMillis(n.auth)),
-			slog.Float64("catalog_ms", inMillis(n.catalog)), slog.Float64("origin_ms", inMillis(n.origin)))
+			slog.String("cache", n.cache.String()), slog.Int64("auth_us", n.auth.Microseconds()),
+			slog.Int64("catalog_us", n.catalog.Microseconds()), slog.Int64("origin_us", n.origin.Microseconds()))
 	}
 	if n.asked != "" {
 		attrs = append(attrs, slog.String("range", n.asked))
@@ -87,9 +87,6 @@ func (s *Server) record(n *note) {
 	s.log.LogAttrs(context.Background(), level, "exchange", attrs...)
 }
 
-// inMillis keeps microseconds: enough to compare, short enough to read.
-func inMillis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
 // harmless cuts a header's text down to what a log may hold: at most limit
 // letters, digits and the marks that ranges and ids are made of.
 func harmless(s string, limit int) string {
@@ -97,7 +94,12 @@ func harmless(s string, limit int) string {
 		s = s[:limit]
 	}
 	return strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("-=,._ ", r) {
+		switch {
+		case r >= '0' && r <= '9', r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z':
+			return r
+		}
+		switch r {
+		case '-', '=', ',', '.', '_', ' ':
 			return r
 		}
 		return '?'

@@ -141,11 +141,7 @@ func (c *conn) sendBytes(data []byte) (int64, error) {
 	return int64(n), err
 }
 
-// copyFile sends n bytes of f from off on, through whatever door dst has:
-// TCPConn.ReadFrom, which is sendfile(2), for the bare connections of tests.
+// copyFile sends n bytes of f from off on to a connection that knows no better.
 func copyFile(dst io.Writer, f *os.File, off, n int64) (int64, error) {
-	if _, err := f.Seek(off, io.SeekStart); err != nil {
-		return 0, err
-	}
-	return io.Copy(dst, &io.LimitedReader{R: f, N: n})
+	return io.Copy(dst, io.NewSectionReader(f, off, n))
 }

@@ -527,7 +527,7 @@ func TestAccessLog(t *testing.T) {
 	})
 	h.do("GET", streamPath, "Cookie: lectern_playback="+goodToken, "Range: bytes=\"é")
 	line := h.line()
-	for _, k := range []string{"request_id", "client", "duration_ms", "auth_ms", "catalog_ms", "origin_ms"} {
+	for _, k := range []string{"request_id", "client", "duration_us", "auth_us", "catalog_us", "origin_us"} {
 		if _, ok := line[k]; !ok {
 			t.Errorf("%s is missing in %v", k, line)
 		}

@@ -5,9 +5,10 @@ package telemetry
 import (
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"golang.org/x/term"
 )
@@ -39,15 +40,26 @@ var secretNames = []string{"token", "secret", "password", "authorization", "cook
 
 // redactor remembers which names are secret: the same ones come with every line.
 // The names of attributes are a program's own, so that there are few of them.
-type redactor struct{ known sync.Map }
+type redactor struct {
+	known atomic.Pointer[map[string]bool]
+}
 
 func (r *redactor) redact(_ []string, a slog.Attr) slog.Attr {
-	secret, ok := r.known.Load(a.Key)
+	known := r.known.Load()
+	if known == nil {
+		known = new(map[string]bool)
+	}
+	secret, ok := (*known)[a.Key]
 	if !ok {
 		secret = isSecret(a.Key)
-		r.known.Store(a.Key, secret)
+		more := maps.Clone(*known)
+		if more == nil {
+			more = map[string]bool{}
+		}
+		more[a.Key] = secret
+		r.known.Store(&more) // another's news may be lost, and is found out again
 	}
-	if secret.(bool) {
+	if secret {
 		return slog.String(a.Key, "[redacted]")
 	}
 	return a
