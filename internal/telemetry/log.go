@@ -45,6 +45,10 @@ type redactor struct {
 }
 
 func (r *redactor) redact(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.LevelKey {
+		level, _ := a.Value.Any().(slog.Level)
+		return slog.String(a.Key, level.String()) // else each line's would go through encoding/json
+	}
 	known := r.known.Load()
 	if known == nil {
 		known = new(map[string]bool)
