@@ -23,6 +23,8 @@ const (
 	// maxRememberedStarts bounds the memory to a few MB.
 	maxRememberedStarts = 1 << 16
 	uncountTimeout      = 3 * time.Second
+	// refusedFor bounds how long a refusal is given again without a question.
+	refusedFor = 10 * time.Second
 )
 
 // StartLedger counts starts for all gateways of a database together.
@@ -45,8 +47,12 @@ type Starts struct {
 
 	mu    sync.Mutex             // guards what follows; nothing is asked under it
 	known map[startKey]time.Time // until when a direct stream needs no counting
+	spent map[startKey]refusal   // starts that were refused
 	told  time.Time              // when a failure was last told of
 }
+
+// refusal is the ledger's no: heard at a moment, and good until another.
+type refusal struct{ heard, until time.Time }
 
 // startKey is what a direct stream's start goes by.
 type startKey struct{ user, recording int64 }
@@ -54,7 +60,7 @@ type startKey struct{ user, recording int64 }
 // NewStarts makes the counter; a limit of 0 lets everybody start at will. away
 // tells when there is no point in asking the ledger.
 func NewStarts(limit int, ledger StartLedger, away func() bool, log *slog.Logger, now func() time.Time) *Starts {
-	return &Starts{limit: limit, ledger: ledger, away: away, log: log, now: now, known: map[startKey]time.Time{}}
+	return &Starts{limit: limit, ledger: ledger, away: away, log: log, now: now, known: map[startKey]time.Time{}, spent: map[startKey]refusal{}}
 }
 
 // Count counts a start, or refuses it with CodeThrottled. A direct one goes with
@@ -73,6 +79,9 @@ func (s *Starts) Count(ctx context.Context, userID, recordingID int64, direct bo
 		}
 		reuse = directReuse
 	}
+	if wait := s.refused(key, now); wait > 0 {
+		return nil, throttled(wait)
+	}
 	start, err := s.ledger.CountStart(ctx, userID, recordingID, now, startWindow, reuse, s.limit)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -82,6 +91,7 @@ func (s *Starts) Count(ctx context.Context, userID, recordingID int64, direct bo
 		s.remember(key, now.Add(unknownReuse), now)
 		return nil, nil
 	case start.Wait > 0:
+		s.refuse(key, start.Wait, now)
 		return nil, throttled(start.Wait)
 	}
 	s.remember(key, start.At.Add(directReuse), now)
@@ -105,6 +115,37 @@ func (s *Starts) remembered(key startKey, now time.Time) bool {
 	return now.Before(s.known[key])
 }
 
+// Ready reports whether Count answers for a direct stream without a question, so
+// that there is nothing to wait for.
+func (s *Starts) Ready(userID, recordingID int64) bool {
+	key, now := startKey{userID, recordingID}, s.now()
+	return s.limit == 0 || s.away() || s.remembered(key, now) || s.refused(key, now) > 0
+}
+
+// refused is how long a start has still to wait, 0 when that has to be asked.
+func (s *Starts) refused(key startKey, now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.spent[key]
+	if !ok {
+		return 0
+	}
+	if now.Sub(r.heard) >= refusedFor || !now.Before(r.until) {
+		delete(s.spent, key)
+		return 0
+	}
+	return r.until.Sub(now)
+}
+
+func (s *Starts) refuse(key startKey, wait time.Duration, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.spent) >= maxRememberedStarts {
+		clear(s.spent)
+	}
+	s.spent[key] = refusal{heard: now, until: now.Add(wait)}
+}
+
 // remember may forget others to make room: that costs a question each.
 func (s *Starts) remember(key startKey, until, now time.Time) {
 	s.mu.Lock()
@@ -123,6 +164,7 @@ func (s *Starts) remember(key startKey, until, now time.Time) {
 func (s *Starts) uncount(ctx context.Context, key startKey, id int64) {
 	s.mu.Lock()
 	delete(s.known, key)
+	delete(s.spent, key)
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), uncountTimeout)
 	defer cancel()

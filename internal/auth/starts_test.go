@@ -190,3 +190,31 @@ func BenchmarkStartsRemembered(b *testing.B) {
 		}
 	}
 }
+
+// TestARefusalIsRemembered: who is told to wait and asks again at once is answered
+// without the ledger, and asked about again soon after.
+func TestARefusalIsRemembered(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	asked := 0
+	ledger := countingLedger(func() (media.Start, error) { asked++; return media.Start{Wait: 90 * time.Second}, nil })
+	s := NewStarts(1, ledger, func() bool { return false }, slog.New(slog.DiscardHandler), func() time.Time { return now })
+	for _, c := range []struct {
+		after time.Duration
+		asked int
+	}{{0, 1}, {time.Second, 1}, {8 * time.Second, 1}, {2 * time.Second, 2}} {
+		now = now.Add(c.after)
+		if _, err := s.Count(t.Context(), 1, 2, true); media.RefusalOf(err) == nil || asked != c.asked {
+			t.Errorf("after %s: %v, asked %d times, want %d", c.after, err, asked, c.asked)
+		}
+		if !s.Ready(1, 2) || s.Ready(1, 3) {
+			t.Error("what is remembered is not told")
+		}
+	}
+}
+
+type countingLedger func() (media.Start, error)
+
+func (f countingLedger) CountStart(context.Context, int64, int64, time.Time, time.Duration, time.Duration, int) (media.Start, error) {
+	return f()
+}
+func (f countingLedger) UncountStart(context.Context, int64) error { return nil }

@@ -120,15 +120,32 @@ func (s *Server) serveStream(c *fasthttp.RequestCtx, n note, id int64) {
 func (x *exchange) decide() (judgement, error) {
 	x.expect()
 	defer x.unexpect()
-	for _, next := range []func() error{x.admit, x.authenticate, x.authorize, x.takeSlot, x.countStart} {
+	for _, next := range []func() error{x.admit, x.authenticate, x.authorize, x.takeSlot} {
 		if err := next(); err != nil {
 			return judgement{}, err
 		}
 	}
+	counted, err := x.countStart()
+	if err != nil {
+		return judgement{}, err
+	}
 	x.step = stepOrigin
 	x.expect()
 	began := x.s.now()
-	defer func() { x.note.origin = x.s.now().Sub(began) }()
+	verdict, err := x.seek()
+	x.note.origin = x.s.now().Sub(began)
+	if refusal := counted(); refusal != nil {
+		x.closeReader()
+		return judgement{}, refusal
+	}
+	if x.uncount != nil && (err != nil || verdict.status >= statusBadRequest) {
+		x.uncount() // what plays nothing is no start
+	}
+	return verdict, err
+}
+
+// seek finds what there is to send, again when it changes under its hands.
+func (x *exchange) seek() (judgement, error) {
 	verdict, err := x.find()
 	if media.KindOf(err) == media.Changed {
 		// The version we were told of is gone. What takes its place may have another
@@ -137,9 +154,6 @@ func (x *exchange) decide() (judgement, error) {
 		if media.KindOf(err) == media.Changed {
 			err = media.Fault(media.Unavailable, "proxy: the object keeps changing", err)
 		}
-	}
-	if x.uncount != nil && (err != nil || verdict.status >= statusBadRequest) {
-		x.uncount() // what plays nothing is no start
 	}
 	return verdict, err
 }
@@ -207,14 +221,43 @@ func (x *exchange) takeSlot() error {
 
 // countStart counts a stream with an access token as a start of playback. HEAD
 // plays nothing, and with a playback token the start was counted when it was made.
-func (x *exchange) countStart() error {
-	if x.ask.head || x.viewer.Playback != 0 {
-		return nil
+// Where the ledger has to be asked, which is a commit to a disk, it is asked while
+// the origin is; counted waits for its word.
+func (x *exchange) countStart() (counted func() error, err error) {
+	counted = func() error { return nil }
+	if x.ask.head || x.viewer.Playback != 0 || x.s.starts == nil {
+		return counted, nil
 	}
-	return x.wait(func(ctx context.Context) (err error) {
-		x.uncount, err = x.s.countStart(ctx, x.viewer.User.ID, x.ask.id, true)
-		return err
-	})
+	user, recording := x.viewer.User.ID, x.ask.id
+	if x.s.starts.Ready(user, recording) {
+		return counted, x.wait(func(ctx context.Context) (err error) {
+			x.uncount, err = x.s.countStart(ctx, user, recording, true)
+			return err
+		})
+	}
+	var undo func()
+	var refusal error
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		defer func() {
+			if p := recover(); p != nil {
+				x.s.logPanic(x.note.id, p)
+				refusal = errPanic
+			}
+		}()
+		undo, refusal = x.s.countStart(x.ctx, user, recording, true)
+	}()
+	return func() error {
+		began := x.s.now()
+		defer func() { x.note.catalog += x.s.now().Sub(began) }()
+		wait := x.wait(func(context.Context) error {
+			<-answered // it ends with ctx
+			return refusal
+		})
+		x.uncount = undo
+		return wait
+	}, nil
 }
 
 // find learns which object lies at the recording's place, decides the status,

@@ -87,6 +87,8 @@ func (h *house) Grant(userID int64, rec media.Recording) (media.Grant, error) {
 func (h *house) Captions(ctx context.Context, recordingID int64) ([]media.Caption, error) {
 	return h.tracks(ctx, recordingID)
 }
+func (h *house) Ready(int64, int64) bool { return false }
+
 func (h *house) Count(ctx context.Context, userID, recordingID int64, direct bool) (func(), error) {
 	return h.count(ctx, userID, recordingID, direct)
 }

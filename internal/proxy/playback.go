@@ -29,6 +29,8 @@ type Captions interface {
 // once, when the request is refused after all.
 type Starts interface {
 	Count(ctx context.Context, userID, recordingID int64, direct bool) (undo func(), err error)
+	// Ready reports whether Count will answer for a direct stream at once.
+	Ready(userID, recordingID int64) bool
 }
 
 // playbackAnswer is the body of 201, in the contract's order.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"net/netip"
 	"strings"
@@ -281,5 +282,28 @@ func TestDirectStartThrottled(t *testing.T) {
 	a := h.get("Range: bytes=99-")
 	if a.StatusCode != 429 || a.Header.Get("Retry-After") != "1800" || string(a.body) != `{"detail":"Request was throttled. Expected available in 1800 seconds.","code":"throttled"}` {
 		t.Errorf("%d %s %v", a.StatusCode, a.body, a.Header)
+	}
+}
+
+// TestStartIsCountedBesideTheOrigin: the commit that counts a start costs a first
+// byte nothing while the origin has not answered.
+func TestStartIsCountedBesideTheOrigin(t *testing.T) {
+	h := newHouse(t, 1000, func(_ *Config, h *house) {
+		opened, open := make(chan struct{}), h.open
+		h.open = func(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error) {
+			close(opened)
+			return open(ctx, obj, span)
+		}
+		h.count = func(ctx context.Context, _, _ int64, _ bool) (func(), error) {
+			select {
+			case <-opened:
+				return nil, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+	})
+	if a := h.get("Range: bytes=0-99"); a.StatusCode != 206 || !bytes.Equal(a.body, h.content[:100]) {
+		t.Errorf("%d with %d bytes", a.StatusCode, len(a.body))
 	}
 }
