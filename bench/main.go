@@ -118,6 +118,9 @@ func (o options) run(ctx context.Context) error {
 			set.Failures = append(set.Failures, results.Failure{Workload: results.AuthPath, Target: "gateway", Error: err.Error()})
 		}
 	}
+	if o.only.MatchString(results.Eviction) {
+		workloads.Eviction(max(5, o.rounds), set)
+	}
 	if err := set.Write(below(o.report)); err != nil {
 		return err
 	}

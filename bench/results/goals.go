@@ -14,6 +14,7 @@ const (
 	Slow1000 = "slow, 1000 viewers at 1 Mbit/s"
 	Slow5000 = "slow, 5000 viewers at 1 Mbit/s"
 	AuthPath = "auth on the hot path"
+	Eviction = "eviction at 10 % of all lessons"
 )
 
 // Names of servers that goals are about.
@@ -103,6 +104,8 @@ func goals() (all []Goal) {
 	}
 	add(AuthPath, "token and access decision, ns", 3000, most, median1(AuthPath, Nanoseconds))
 	add(AuthPath, "allocations", 0, most, median1(AuthPath, Allocations))
+	add(Eviction, "byte hit ratio, points over S3-FIFO", 0, false, func(s *Set) (float64, bool) { return s.Difference(Eviction, "Lectern", "S3-FIFO", ByteHits, ByteHits) })
+	add(Eviction, "byte hit ratio, points over LRU", 10, false, func(s *Set) (float64, bool) { return s.Difference(Eviction, "Lectern", "LRU", ByteHits, ByteHits) })
 	return all
 }
 

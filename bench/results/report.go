@@ -12,8 +12,8 @@ import (
 )
 
 // Write puts the report into dir: report.md, the plots beside it, and all
-// samples as samples.json. extra are further sections, as Markdown.
-func (s *Set) Write(dir string, extra ...string) error {
+// samples as samples.json.
+func (s *Set) Write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (s *Set) Write(dir string, extra ...string) error {
 			return err
 		}
 	}
-	text := s.markdown() + strings.Join(extra, "\n")
+	text := s.markdown()
 	return os.WriteFile(filepath.Join(dir, "report.md"), []byte(text), 0o644)
 }
 
@@ -83,7 +83,7 @@ func (s *Set) writeGoals(b *strings.Builder) {
 
 // columns is the order in which metrics stand in tables.
 var columns = []string{Throughput, Requests, CPUPerGiB, CPUPerSecond, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
-	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations}
+	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, Openings}
 
 func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 	targets := s.Targets(workload)

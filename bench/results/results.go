@@ -26,6 +26,8 @@ const (
 	Worst        = "worst lateness" // ms
 	Nanoseconds  = "ns/op"
 	Allocations  = "allocs/op"
+	ByteHits     = "byte hit ratio %"
+	Openings     = "heads and tails %"
 )
 
 // Sample is one run of one server under one workload.
