@@ -554,7 +554,7 @@ func TestModel(t *testing.T) {
 		c := openCache(t, dir, budget, s, d)
 		defer func() { c.Close() }()
 		for range rapid.IntRange(1, 6).Draw(rt, "rounds") {
-			switch rapid.IntRange(0, 6).Draw(rt, "event") {
+			switch rapid.IntRange(0, 8).Draw(rt, "event") { // of the last two nothing comes
 			case 0:
 				c.Close()
 				c = openCache(t, dir, budget, s, d)
@@ -569,6 +569,14 @@ func TestModel(t *testing.T) {
 				})
 			case 4:
 				s.setFault(nil)
+			case 5: // the disk has changed a byte while nobody looked
+				c.Close()
+				damage(dir, rapid.IntRange(0, 1000).Draw(rt, "damaged"))
+				c = openCache(t, dir, budget, s, d)
+			case 6: // a crash has torn a chunk
+				c.Close()
+				tear(dir, rapid.IntRange(0, 1000).Draw(rt, "torn"))
+				c = openCache(t, dir, budget, s, d)
 			}
 			type ask struct {
 				obj  media.Object
@@ -599,4 +607,36 @@ func TestModel(t *testing.T) {
 			}
 		}
 	})
+}
+
+// chunkFile picks one of the files of chunks; "" when there is none.
+func chunkFile(dir string, n int) string {
+	var names []string
+	_ = filepath.WalkDir(filepath.Join(dir, "chunks"), func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, name)
+		}
+		return nil
+	})
+	if len(names) == 0 {
+		return ""
+	}
+	return names[n%len(names)]
+}
+
+// damage changes a byte of a chunk's file.
+func damage(dir string, n int) {
+	name := chunkFile(dir, n)
+	if data, err := os.ReadFile(name); err == nil {
+		data[len(data)-1-n%(len(data)/2)] ^= 1
+		_ = os.WriteFile(name, data, 0o600)
+	}
+}
+
+// tear cuts a chunk's file short.
+func tear(dir string, n int) {
+	name := chunkFile(dir, n)
+	if info, err := os.Stat(name); err == nil {
+		_ = os.Truncate(name, info.Size()*int64(n%10)/10)
+	}
 }

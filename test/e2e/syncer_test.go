@@ -110,12 +110,17 @@ func (s *recordedSchool) deliver(ctx context.Context, url func() string, body []
 	}
 }
 
-// mp4 is a small real MP4; each call of a number is another.
-func mp4(t *testing.T, seconds int) []byte {
+// mp4 is a small real MP4, its index in front unless other flags are given; each
+// call of a number is another.
+func mp4(t *testing.T, seconds int, movflags ...string) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "lesson.mp4")
+	if movflags == nil {
+		movflags = []string{"+faststart"}
+	}
 	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=320x180:rate=10:duration=%d", seconds),
-		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:duration=%d", seconds), "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-c:a", "aac", "-movflags", "+faststart", out)
+		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:duration=%d", seconds), "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-c:a", "aac",
+		"-movflags", strings.Join(movflags, ""), out)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ffmpeg: %v\n%s", err, text)
 	}
