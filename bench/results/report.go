@@ -78,7 +78,7 @@ func (s *Set) writeGoals(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", v.Workload, v.What, v.bound(), got, verdict)
 	}
-	b.WriteString("\n")
+	b.WriteString("\nWhat keeps goals from being reached, and what was tried, is told in [NOTES.md](../NOTES.md).\n\n")
 }
 
 // columns is the order in which metrics stand in tables.

@@ -147,9 +147,13 @@ func (r *runner) once(ctx context.Context, s peers.Starter, round int) error {
 	if r.w.Lessons > 0 {
 		lesson = r.site.Lessons[1+round%r.w.Lessons]
 	}
+	before := r.site.Origin.Stats().BytesSent
 	sample, err := r.w.Run(ctx, Run{Peer: r.running[s.Name], Lesson: lesson, Origin: r.site.Origin, Round: round})
 	if err != nil {
 		return err
+	}
+	if n := r.site.Origin.Stats().BytesSent - before; r.w.Warm && n > 0 {
+		return fmt.Errorf("%d bytes were fetched of what it should have kept", n)
 	}
 	sample.Workload, sample.Target, sample.Round = r.w.Name, s.Name, round
 	r.set.Samples = append(r.set.Samples, sample)
