@@ -85,7 +85,7 @@ func TestAFailingServerIsLeftOut(t *testing.T) {
 // TestThePlanReachesEveryGoal makes sure that what is promised is also measured.
 func TestThePlanReachesEveryGoal(t *testing.T) {
 	o := options{only: regexp.MustCompile("."), against: regexp.MustCompile(".")}
-	planned := map[string]bool{results.AuthPath: true}
+	planned := map[string]bool{results.AuthPath: true, results.Eviction: true}
 	for _, w := range o.plan() {
 		planned[w.Name] = true
 		if w.Rounds < 5 {
