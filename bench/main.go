@@ -28,6 +28,7 @@ type options struct {
 	only      *regexp.Regexp // workloads
 	against   *regexp.Regexp // peers
 	rounds    int
+	soak      time.Duration
 	tools     string
 	report    string
 	module    string
@@ -56,6 +57,7 @@ func readOptions() (o options, err error) {
 	only := flag.String("only", ".", "workloads to run, a regular expression of their names")
 	against := flag.String("peers", ".", "servers to run, a regular expression; those that ratios are held against always run")
 	flag.IntVar(&o.rounds, "rounds", 0, "rounds of every workload instead of its own number")
+	flag.DurationVar(&o.soak, "soak", 0, "instead of comparing: random seeks for so long, and the gateway's memory meanwhile")
 	flag.StringVar(&o.module, "C", ".", "the module's folder")
 	flag.StringVar(&o.tools, "tools", "bench/.tools", "folder of the programs that are built, below the module's")
 	flag.StringVar(&o.report, "report", "bench/report", "folder of the report, below the module's")
@@ -100,6 +102,9 @@ func (o options) run(ctx context.Context) error {
 	bench := &workloads.Bench{Progress: os.Stdout, HotSize: o.hotSize(), Site: &peers.Site{
 		Dir: dir, Static: filepath.Join(dir, "static"), Tools: tools, People: people, CacheBytes: 16 << 30, MemoryBytes: 4 << 30,
 	}}
+	if o.soak > 0 {
+		return bench.Soak(ctx, o.soak)
+	}
 	if err := os.Mkdir(bench.Site.Static, 0o755); err != nil {
 		return err
 	}
