@@ -163,7 +163,7 @@ func (r *reader) lookCommitted(id chunkID, off, limit int64) (media.Piece, <-cha
 	g := c.handles.of(&c.index, id)
 	if g.length != c.chunkLength(g.index, r.obj.Size) {
 		c.mu.Unlock()
-		r.distrust(g, errTorn)
+		c.distrust(g, errTorn)
 		return media.Piece{}, nil, nil // absent now: look again
 	}
 	need := blocksOf(c.chunkSize, off, limit)
@@ -224,7 +224,7 @@ func (r *reader) lookCommitted(id chunkID, off, limit int64) (media.Piece, <-cha
 		}
 		c.mu.Unlock()
 		closeFiles(spare)
-		r.distrust(g, err)
+		c.distrust(g, err)
 		return media.Piece{}, nil, nil // absent now: look again
 	}
 	r.held = f
@@ -241,8 +241,6 @@ func (r *reader) source(index int64) media.Source {
 
 // distrust takes a chunk that cannot be read, or is not what it should be, out
 // of the cache: it is a miss, and it is fetched again.
-func (r *reader) distrust(g *handle, err error) { r.c.distrust(g, err) }
-
 func (c *Cache) distrust(g *handle, err error) {
 	c.erase(g, eventCorrupt)
 	if !errors.Is(err, errTorn) && !errors.Is(err, os.ErrNotExist) {

@@ -1,0 +1,43 @@
+package proxy
+
+import (
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// ask is what an exchange needs of its request. RequestCtx is pooled and dies
+// when the handler returns, so everything here is a copy.
+type ask struct {
+	id          int64
+	head        bool
+	token       media.Token
+	badToken    *media.Refusal
+	rangeHeader string
+	conditions  conditions
+	download    bool
+}
+
+func readAsk(c *fasthttp.RequestCtx, id int64) ask {
+	get := func(name string) string { return string(c.Request.Header.Peek(name)) }
+	list := func(name string) string {
+		var lines []string
+		for _, line := range c.Request.Header.PeekAll(name) {
+			lines = append(lines, string(line))
+		}
+		return strings.Join(lines, ", ")
+	}
+	a := ask{
+		id: id, head: c.IsHead(), rangeHeader: get("Range"),
+		download: string(c.QueryArgs().Peek("download")) == "1",
+		conditions: conditions{
+			ifMatch: list("If-Match"), ifNoneMatch: list("If-None-Match"),
+			ifModifiedSince: get("If-Modified-Since"), ifUnmodifiedSince: get("If-Unmodified-Since"),
+			ifRange: get("If-Range"),
+		},
+	}
+	a.token, a.badToken = credentials(&c.Request)
+	return a
+}
