@@ -385,14 +385,18 @@ func TestJWKSLogTellsNoURL(t *testing.T) {
 	redirecting := httptest.NewServer(http.RedirectHandler("http://127.0.0.1:1/s3cret?s3cret", http.StatusFound))
 	defer redirecting.Close()
 	for _, base := range []string{down.URL, broken.URL, redirecting.URL} {
-		var out bytes.Buffer
+		out := &announced{first: make(chan struct{})}
 		address := strings.Replace(base, "http://", "http://user:s3cret@", 1) + "/s3cret/keys?token=s3cret"
-		v, err := NewVerifier(Config{JWKSURL: address, PlaybackSecret: playOne}, slog.New(slog.NewJSONHandler(&out, nil)), time.Now)
+		v, err := NewVerifier(Config{JWKSURL: address, PlaybackSecret: playOne}, slog.New(slog.NewJSONHandler(out, nil)), time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
 		v.Start(t.Context())
 		_, err = v.Verify(t.Context(), by("one", k.ec))
+		select { // the line comes after the answer, and Stop would be before it
+		case <-out.first:
+		case <-time.After(10 * time.Second):
+		}
 		v.Stop()
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("error: %v", err)
@@ -401,6 +405,19 @@ func TestJWKSLogTellsNoURL(t *testing.T) {
 			t.Errorf("log: %s", text)
 		}
 	}
+}
+
+// announced is a log that says when its first line is there.
+type announced struct {
+	bytes.Buffer
+	once  sync.Once
+	first chan struct{}
+}
+
+func (a *announced) Write(p []byte) (int, error) {
+	n, err := a.Buffer.Write(p)
+	a.once.Do(func() { close(a.first) })
+	return n, err
 }
 
 // TestJWKSRetries: a failing start is tried again without anybody asking.
