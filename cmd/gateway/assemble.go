@@ -15,13 +15,13 @@ import (
 	"github.com/lectiospace/lectern/internal/cache"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/config"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin"
 	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/origin/local"
 	atzoom "github.com/lectiospace/lectern/internal/origin/zoom"
 	"github.com/lectiospace/lectern/internal/proxy"
+	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/telemetry"
 	"github.com/lectiospace/lectern/internal/web"
 	"github.com/lectiospace/lectern/internal/zoom"
@@ -239,7 +239,7 @@ func (a zoomAccounts) ZoomAccount(ctx context.Context, teacher int64) (zoom.Acco
 // api is what the recordings API works with; changed is called after its changes.
 func (s *service) api(gate *auth.Gate, store *catalog.Store, views *catalog.Views, changed func()) *proxy.API {
 	library := catalog.NewLibrary(store, s.settings.Auth.AccessRule != string(auth.RulePlatform), time.Now)
-	keeper := ledger.NewKeeper(store, time.Now, changed)
+	keeper := syncstore.NewKeeper(store, time.Now, changed)
 	return &proxy.API{Peruser: gate, Library: library, Keeper: keeper, Quotas: keeper, Views: views, Captions: library}
 }
 

@@ -17,8 +17,8 @@ import (
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/config"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/lessons"
+	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
 
@@ -190,27 +190,27 @@ func fillDemoLedger(ctx context.Context, store *catalog.Store, now time.Time) er
 		return err
 	}
 	return store.Update(ctx, "demo: fill the ledger", func(x catalog.Session) error {
-		if err := ledger.PutCaption(ctx, x, lessons.Spoken, ledger.Caption{Lang: "en", Label: "English", Body: captions}, now); err != nil {
+		if err := syncstore.PutCaption(ctx, x, lessons.Spoken, syncstore.Caption{Lang: "en", Label: "English", Body: captions}, now); err != nil {
 			return err
 		}
-		lesson, err := ledger.LoadLesson(ctx, x, lessons.BrokenLesson)
+		lesson, err := syncstore.LoadLesson(ctx, x, lessons.BrokenLesson)
 		if err != nil {
 			return err
 		}
-		ingest, _, err := ledger.Want(ctx, x, lesson, now)
+		ingest, _, err := syncstore.Want(ctx, x, lesson, now)
 		if err != nil {
 			return err
 		}
 		ingest.RecordingID, ingest.State, ingest.Reason = lessons.Broken, "failed", "gone_at_zoom"
-		if _, err := ledger.Save(ctx, x, ingest, "", now); err != nil {
+		if _, err := syncstore.Save(ctx, x, ingest, "", now); err != nil {
 			return err
 		}
-		teachers, err := ledger.QuotaTeachers(ctx, x)
+		teachers, err := syncstore.QuotaTeachers(ctx, x)
 		if err != nil {
 			return err
 		}
 		for _, teacher := range teachers {
-			if _, _, _, err := ledger.UsageOf(ctx, x, teacher, now); err != nil {
+			if _, _, _, err := syncstore.UsageOf(ctx, x, teacher, now); err != nil {
 				return err
 			}
 		}

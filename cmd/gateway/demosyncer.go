@@ -20,10 +20,10 @@ import (
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/emulator"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin/local"
 	"github.com/lectiospace/lectern/internal/syncer"
+	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -95,8 +95,8 @@ lessons:
 	if _, err := d.store.Apply(ctx, strings.NewReader(doc), false); err != nil {
 		return err
 	}
-	return d.store.View(ctx, "demo: the lesson", func(x ledger.Session) error {
-		found, err := ledger.LessonsOfMeeting(ctx, x, fmt.Sprint(demoMeeting), demoAccount, "demo-host", 0)
+	return d.store.View(ctx, "demo: the lesson", func(x syncstore.Session) error {
+		found, err := syncstore.LessonsOfMeeting(ctx, x, fmt.Sprint(demoMeeting), demoAccount, "demo-host", 0)
 		if err != nil {
 			return err
 		}
@@ -166,9 +166,9 @@ func (d *demoSyncer) play(ctx context.Context, say func(format string, args ...a
 			return errors.New("the meeting was not archived in time")
 		case err != nil:
 			return err
-		case i.State == ledger.Failed:
+		case i.State == syncstore.Failed:
 			return fmt.Errorf("the meeting could not be archived: %s", i.Reason)
-		case i.State == ledger.Done:
+		case i.State == syncstore.Done:
 			say("Archived %.1f s later.", time.Since(began).Seconds())
 			return nil
 		}
@@ -180,9 +180,9 @@ func (d *demoSyncer) play(ctx context.Context, say func(format string, args ...a
 }
 
 // look is how far the lesson's recording has come.
-func (d *demoSyncer) look(ctx context.Context) (i ledger.Ingest, err error) {
-	err = d.store.View(ctx, "demo: look", func(x ledger.Session) error {
-		i, err = ledger.IngestOfLesson(ctx, x, d.lesson)
+func (d *demoSyncer) look(ctx context.Context) (i syncstore.Ingest, err error) {
+	err = d.store.View(ctx, "demo: look", func(x syncstore.Session) error {
+		i, err = syncstore.IngestOfLesson(ctx, x, d.lesson)
 		if catalog.IsNotFound(err) {
 			return nil
 		}

@@ -18,10 +18,10 @@ import (
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/doctor"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/syncer"
+	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -166,8 +166,8 @@ func (e *examination) openCatalog(ctx context.Context) bool {
 func (e *examination) tenants(ctx context.Context) {
 	const check = "tenants"
 	var n int
-	err := e.store.View(ctx, "doctor: tenants", func(x ledger.Session) error {
-		all, err := ledger.Tenants(ctx, x)
+	err := e.store.View(ctx, "doctor: tenants", func(x syncstore.Session) error {
+		all, err := syncstore.Tenants(ctx, x)
 		n = len(all)
 		return err
 	})
@@ -185,9 +185,9 @@ func (e *examination) tenants(ctx context.Context) {
 func (e *examination) others(ctx context.Context) {
 	const check = "syncers"
 	alive := 0
-	var last ledger.Run
-	err := e.store.View(ctx, "doctor: syncers", func(x ledger.Session) error {
-		all, err := ledger.Syncers(ctx, x)
+	var last syncstore.Run
+	err := e.store.View(ctx, "doctor: syncers", func(x syncstore.Session) error {
+		all, err := syncstore.Syncers(ctx, x)
 		if err != nil {
 			return err
 		}
@@ -196,7 +196,7 @@ func (e *examination) others(ctx context.Context) {
 				alive++
 			}
 		}
-		last, err = ledger.LastRun(ctx, x, "reconcile")
+		last, err = syncstore.LastRun(ctx, x, "reconcile")
 		return err
 	})
 	switch {
@@ -217,9 +217,9 @@ func (e *examination) others(ctx context.Context) {
 // the credentials and the scopes.
 func (e *examination) teachers(ctx context.Context) {
 	const check = "zoom"
-	var all []ledger.Teacher
-	err := e.store.View(ctx, "doctor: teachers", func(x ledger.Session) (err error) {
-		all, err = ledger.ZoomTeachers(ctx, x)
+	var all []syncstore.Teacher
+	err := e.store.View(ctx, "doctor: teachers", func(x syncstore.Session) (err error) {
+		all, err = syncstore.ZoomTeachers(ctx, x)
 		return err
 	})
 	if err != nil {

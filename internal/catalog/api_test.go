@@ -19,9 +19,9 @@ import (
 
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy"
+	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 var update = flag.Bool("update", false, "write what the API answers into testdata")
@@ -78,7 +78,7 @@ func openSchool(t *testing.T, store *catalog.Store, change func(*proxy.Config)) 
 	library := catalog.NewLibrary(store, true, s.now)
 	s.views = catalog.NewViews(store, log)
 	t.Cleanup(s.views.Stop)
-	keeper := ledger.NewKeeper(store, s.now, cached.Drop)
+	keeper := syncstore.NewKeeper(store, s.now, cached.Drop)
 	public := proxy.DefaultConfig()
 	public.PublicURL = publicURL
 	if change != nil {

@@ -23,7 +23,7 @@ type ban struct {
 
 var bans = []ban{
 	{"github.com/valyala/fasthttp", []string{"internal/proxy"}, "its pooled contexts and body rules are for one room to know"},
-	{"database/sql", []string{"internal/catalog", "internal/ledger", "internal/syncer", "internal/pgtest"}, "SQL lives in the catalog and the ledger beside it; the syncer knows the transaction's type"},
+	{"database/sql", []string{"internal/catalog", "internal/syncer", "internal/pgtest"}, "SQL lives in the catalog and the ledger beside it; the syncer knows the transaction's type"},
 	{"github.com/jackc/pgx/v5", []string{"internal/catalog", "internal/pgtest"}, "SQL lives in one place"},
 	{"modernc.org/sqlite", []string{"internal/catalog"}, "SQL lives in one place"},
 	{"github.com/riverqueue/river", []string{"internal/syncer", "internal/catalog"}, "one room has jobs, and the schema one owner"},
@@ -40,8 +40,8 @@ var bans = []ban{
 	{module + "internal/proxy", []string{"cmd", "internal/config"}, "nothing calls back upward"},
 	{module + "internal/cache", []string{"cmd", "internal/config", "internal/cache", "bench"}, "the cache is wired, not known"},
 	{module + "internal/origin", []string{"cmd", "internal/config", "internal/origin"}, "the cache declares the one method it needs"},
-	{module + "internal/catalog", []string{"cmd", "internal/ledger", "internal/syncer"}, "rooms know the words, not the store"},
-	{module + "internal/ledger", []string{"cmd", "internal/syncer"}, "it is what the syncer remembers"},
+	{module + "internal/catalog", []string{"cmd", "internal/syncer"}, "rooms know the words, not the store"},
+	{module + "internal/syncer/store", []string{"cmd", "internal/syncer"}, "it is the syncer's own tables"},
 	{module + "internal/syncer", []string{"cmd", "internal/config"}, "nothing calls back upward"},
 	{module + "internal/zoom", []string{"cmd", "internal/config", "internal/syncer", "internal/origin/zoom"}, "one room speaks Zoom, one listens to it"},
 	{module + "internal/ffmpeg", []string{"cmd", "internal/syncer"}, "the gateway serves bytes as they are"},

@@ -5,38 +5,38 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // adopt finds or makes the recording's row. done says that there is nothing to do
 // after all: it was removed here, or archived by the platform.
 func (w *ingest) adopt(ctx context.Context) (done bool, err error) {
-	err = w.s.deps.Store.Update(ctx, "syncer: the recording's row", func(x ledger.Session) error {
+	err = w.s.deps.Store.Update(ctx, "syncer: the recording's row", func(x store.Session) error {
 		done = false
-		rows, err := ledger.RecordingsOfLesson(ctx, x, w.row.LessonID)
+		rows, err := store.RecordingsOfLesson(ctx, x, w.row.LessonID)
 		if err != nil {
 			return err
 		}
-		meetings, err := ledger.MeetingsOf(ctx, x, w.row.LessonID)
+		meetings, err := store.MeetingsOf(ctx, x, w.row.LessonID)
 		if err != nil {
 			return err
 		}
 		row, found := chooseRow(rows, w.row, meetings)
 		switch {
 		case found && row.Deleted:
-			w.row.State, done = ledger.Removed, true
+			w.row.State, done = store.Removed, true
 			w.row.RecordingID = row.ID
-			if err := ledger.Unreserve(ctx, x, row.ID, w.s.now()); err != nil {
+			if err := store.Unreserve(ctx, x, row.ID, w.s.now()); err != nil {
 				return err
 			}
 			return w.save(ctx, x, "removed here, it does not come back", "")
 		case found && w.row.RecordingID == 0 && archivedElsewhere(row):
-			w.row.State, w.row.RecordingID, w.row.ArchivedParts, done = ledger.Done, row.ID, strings.Join(w.plan.names(), "\n"), true
+			w.row.State, w.row.RecordingID, w.row.ArchivedParts, done = store.Done, row.ID, strings.Join(w.plan.names(), "\n"), true
 			return w.save(ctx, x, "archived already, by the platform", "")
 		case found:
 			w.row.RecordingID = row.ID
-			listed, err := ledger.HasAudience(ctx, x, row.ID)
+			listed, err := store.HasAudience(ctx, x, row.ID)
 			if err != nil {
 				return err
 			}
@@ -45,17 +45,17 @@ func (w *ingest) adopt(ctx context.Context) (done bool, err error) {
 				if err != nil {
 					return err
 				}
-				if err := ledger.SetVisibility(ctx, x, row.ID, visibility, w.s.now()); err != nil {
+				if err := store.SetVisibility(ctx, x, row.ID, visibility, w.s.now()); err != nil {
 					return err
 				}
 			}
 			if row.Status != media.StatusReady && row.Status != media.StatusArchived {
-				if err := ledger.SetStatus(ctx, x, row.ID, media.StatusProcessing, w.s.now()); err != nil {
+				if err := store.SetStatus(ctx, x, row.ID, media.StatusProcessing, w.s.now()); err != nil {
 					return err
 				}
 			}
 		default:
-			id, err := ledger.AddRecording(ctx, x, ledger.Recording{
+			id, err := store.AddRecording(ctx, x, store.Recording{
 				LessonID: w.row.LessonID, ZoomRecordingID: w.plan.zoomID(), View: w.plan.view, Provider: w.s.deps.Target.Provider(),
 				Visibility: media.VisibleLessonGroup, Start: w.plan.start(), End: w.plan.end(),
 			}, w.s.now())
@@ -66,7 +66,7 @@ func (w *ingest) adopt(ctx context.Context) (done bool, err error) {
 			if err != nil {
 				return err
 			}
-			if err := ledger.SetVisibility(ctx, x, id, visibility, w.s.now()); err != nil {
+			if err := store.SetVisibility(ctx, x, id, visibility, w.s.now()); err != nil {
 				return err
 			}
 			w.row.RecordingID = id
@@ -79,7 +79,7 @@ func (w *ingest) adopt(ctx context.Context) (done bool, err error) {
 // chooseRow finds the row that stands for Zoom's recording of the lesson: the one
 // made before, one that names one of its files, or one that waits for a recording.
 // Rows of other things (an upload, a soundtrack) are left alone. It is pure.
-func chooseRow(rows []ledger.Recording, i ledger.Ingest, meetings []ledger.Meeting) (ledger.Recording, bool) {
+func chooseRow(rows []store.Recording, i store.Ingest, meetings []store.Meeting) (store.Recording, bool) {
 	names := map[string]bool{}
 	for _, m := range meetings {
 		names["bundle_"+m.UUID], names["bundle_"+m.MeetingID] = true, true
@@ -89,7 +89,7 @@ func chooseRow(rows []ledger.Recording, i ledger.Ingest, meetings []ledger.Meeti
 			}
 		}
 	}
-	var removed, waiting *ledger.Recording
+	var removed, waiting *store.Recording
 	for n := range rows {
 		r := &rows[n]
 		switch {
@@ -110,11 +110,11 @@ func chooseRow(rows []ledger.Recording, i ledger.Ingest, meetings []ledger.Meeti
 	case waiting != nil:
 		return *waiting, true
 	default:
-		return ledger.Recording{}, false
+		return store.Recording{}, false
 	}
 }
 
 // archivedElsewhere reports whether a row plays from an archive already.
-func archivedElsewhere(r ledger.Recording) bool {
+func archivedElsewhere(r store.Recording) bool {
 	return (r.Status == media.StatusReady || r.Status == media.StatusArchived) && r.Provider != media.ProviderZoom && r.Stored().Key != ""
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/lectiospace/lectern/internal/alert"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // raise tells operators of trouble, once per state: the alert becomes a job in the
 // same transaction, and is tried until somebody has it.
-func (s *Syncer) raise(ctx context.Context, x ledger.Session, a alertArgs) error {
-	changed, since, err := ledger.SetAlert(ctx, x, a.Key, a.State, a.Title, s.now())
+func (s *Syncer) raise(ctx context.Context, x store.Session, a alertArgs) error {
+	changed, since, err := store.SetAlert(ctx, x, a.Key, a.State, a.Title, s.now())
 	if err != nil || !changed {
 		return err
 	}
@@ -26,15 +26,15 @@ func (s *Syncer) raise(ctx context.Context, x ledger.Session, a alertArgs) error
 }
 
 // resolve tells them that it is over, if they were told that it began.
-func (s *Syncer) resolve(ctx context.Context, x ledger.Session, key, title, text string) error {
-	changed, since, err := ledger.SetAlert(ctx, x, key, "", "", s.now())
+func (s *Syncer) resolve(ctx context.Context, x store.Session, key, title, text string) error {
+	changed, since, err := store.SetAlert(ctx, x, key, "", "", s.now())
 	if err != nil || !changed {
 		return err
 	}
 	return s.send(ctx, x, alertArgs{Key: key, State: alert.Resolved, Severity: "info", Title: title, Text: text, Since: since, At: s.now()})
 }
 
-func (s *Syncer) send(ctx context.Context, x ledger.Session, a alertArgs) error {
+func (s *Syncer) send(ctx context.Context, x store.Session, a alertArgs) error {
 	if !s.deps.Alerts.Any() {
 		return nil
 	}
@@ -52,7 +52,7 @@ func (s *Syncer) workAlert(ctx context.Context, job *river.Job[alertArgs]) error
 }
 
 // warnQuota tells that a teacher has reached 80 %.
-func (s *Syncer) warnQuota(ctx context.Context, x ledger.Session, q ledger.Quota) error {
+func (s *Syncer) warnQuota(ctx context.Context, x store.Session, q store.Quota) error {
 	return s.send(ctx, x, alertArgs{
 		Key: fmt.Sprintf("quota:%d", q.TeacherID), State: alert.Firing, Severity: "info", Since: s.now(), At: s.now(),
 		Title: fmt.Sprintf("Teacher %d has used %d %% of the storage", q.TeacherID, q.Share()),

@@ -17,8 +17,8 @@ import (
 	"github.com/lectiospace/lectern/internal/emulator"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 func depsWithOwnMetrics(d Deps) Deps {
@@ -27,11 +27,11 @@ func depsWithOwnMetrics(d Deps) Deps {
 }
 
 // failed waits until a lesson's ingest has failed for a reason.
-func (s *school) failed(lesson int64, reason string) ledger.Ingest {
+func (s *school) failed(lesson int64, reason string) store.Ingest {
 	s.t.Helper()
 	eventually(s.t, fmt.Sprintf("lesson %d failed with %s", lesson, reason), func() (bool, string) {
 		i := s.ingest(lesson)
-		return i.State == ledger.Failed && i.Reason == reason, fmt.Sprintf("%+v", i)
+		return i.State == store.Failed && i.Reason == reason, fmt.Sprintf("%+v", i)
 	})
 	return s.ingest(lesson)
 }
@@ -75,7 +75,7 @@ func TestARedelivery(t *testing.T) {
 		t.Errorf("%+v became %+v", before, after)
 	}
 	var groups int64
-	s.view(func(ctx context.Context, x ledger.Session) error {
+	s.view(func(ctx context.Context, x store.Session) error {
 		return x.One(ctx, `SELECT COUNT(*) FROM public.schedule_lessonrecording_allowed_groups WHERE lessonrecording_id = $1`, []any{before.ID}, &groups)
 	})
 	if groups != 0 {
@@ -88,7 +88,7 @@ func (s *school) settled() {
 	s.t.Helper()
 	eventually(s.t, "the queue is empty", func() (bool, string) {
 		var n int64
-		s.view(func(ctx context.Context, x ledger.Session) error {
+		s.view(func(ctx context.Context, x store.Session) error {
 			return x.One(ctx, `SELECT COUNT(*) FROM lectern.river_job WHERE state IN ('available', 'pending', 'retryable', 'running') AND kind <> 'reconcile'`, nil, &n)
 		})
 		return n == 0, fmt.Sprint(n, " jobs")
@@ -104,7 +104,7 @@ func TestARemovedRecordingStaysRemoved(t *testing.T) {
 	s.exec(`UPDATE public.schedule_lessonrecording SET is_deleted = $2, status = 'deleted', deleted_at = $3 WHERE id = $1`, r.ID, true, ledgerStamp(time.Now()))
 	s.zoom.AddFile("uuid-1==", zoomemu.File{ID: "late", Type: "MP4", View: speaker, Start: lessonAt.Add(61 * time.Minute), End: lessonAt.Add(70 * time.Minute), Content: video(t)})
 	s.deliver(s.zoom.Event("recording.completed", "uuid-1=="))
-	eventually(t, "it is noticed", func() (bool, string) { i := s.ingest(1); return i.State == ledger.Removed, fmt.Sprintf("%+v", i) })
+	eventually(t, "it is noticed", func() (bool, string) { i := s.ingest(1); return i.State == store.Removed, fmt.Sprintf("%+v", i) })
 	if rows := s.recordings(1); len(rows) != 1 || !rows[0].Deleted {
 		t.Errorf("%+v", rows)
 	}
@@ -131,9 +131,9 @@ func TestViewsAudioAndTranscripts(t *testing.T) {
 		t.Errorf("quota: %+v", q)
 	}
 	eventually(t, "captions", func() (bool, string) {
-		var captions []ledger.Caption
-		s.view(func(ctx context.Context, x ledger.Session) (err error) {
-			captions, err = ledger.Captions(ctx, x, r.ID)
+		var captions []store.Caption
+		s.view(func(ctx context.Context, x store.Session) (err error) {
+			captions, err = store.Captions(ctx, x, r.ID)
 			return err
 		})
 		return len(captions) == 1 && strings.Contains(captions[0].Body, "Anna: Good morning"), fmt.Sprint(captions)
@@ -232,7 +232,7 @@ func TestNoTrashWithoutArchive(t *testing.T) {
 	s.settled()
 	ahead.Store(int64(2 * time.Hour)) // it is time to trash Zoom's copy
 	var job int64
-	s.view(func(ctx context.Context, x ledger.Session) error {
+	s.view(func(ctx context.Context, x store.Session) error {
 		return x.One(ctx, `SELECT id FROM lectern.river_job WHERE kind = 'zoom_trash'`, nil, &job)
 	})
 	if err := s.syncer.Retry(t.Context(), job); err != nil {
@@ -382,8 +382,8 @@ func TestQuota(t *testing.T) {
 	s := newSchool(t).start()
 	m := s.record("1", 86412345678, "uuid-1==", lessonAt)
 	size := m.Files[0].Content.Size()
-	s.update(func(ctx context.Context, x ledger.Session) error {
-		_, err := ledger.LoadQuota(ctx, x, 1, time.Now())
+	s.update(func(ctx context.Context, x store.Session) error {
+		_, err := store.LoadQuota(ctx, x, 1, time.Now())
 		return err
 	})
 	s.exec(`UPDATE public.schedule_teacherstoragequota SET total_quota_bytes = $1 WHERE teacher_id = 1`, size-1)

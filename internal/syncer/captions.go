@@ -12,7 +12,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/ledger"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/vtt"
 )
 
@@ -23,23 +23,23 @@ const maxTranscript = 8 << 20
 // each moved to where its segment stands in the joined file.
 func (s *Syncer) workCaptions(ctx context.Context, job *river.Job[captionArgs]) error {
 	var (
-		i        ledger.Ingest
-		meetings []ledger.Meeting
+		i        store.Ingest
+		meetings []store.Meeting
 		work     = &ingest{s: s, log: s.log}
 	)
 	over := false
-	err := s.deps.Store.View(ctx, "syncer: captions", func(x ledger.Session) (err error) {
-		if i, err = ledger.LoadIngest(ctx, x, job.Args.IngestID, false); err != nil || i.LessonID == 0 || !i.Archived() || i.RecordingID == 0 {
+	err := s.deps.Store.View(ctx, "syncer: captions", func(x store.Session) (err error) {
+		if i, err = store.LoadIngest(ctx, x, job.Args.IngestID, false); err != nil || i.LessonID == 0 || !i.Archived() || i.RecordingID == 0 {
 			over = catalog.IsNotFound(err) || err == nil
 			return ignoreNotFound(err)
 		}
-		if work.lesson, err = ledger.LoadLesson(ctx, x, i.LessonID); err != nil {
+		if work.lesson, err = store.LoadLesson(ctx, x, i.LessonID); err != nil {
 			return err
 		}
-		if work.teacher, err = ledger.LoadTeacher(ctx, x, work.lesson.TeacherID); err != nil {
+		if work.teacher, err = store.LoadTeacher(ctx, x, work.lesson.TeacherID); err != nil {
 			return err
 		}
-		meetings, err = ledger.MeetingsOf(ctx, x, i.LessonID)
+		meetings, err = store.MeetingsOf(ctx, x, i.LessonID)
 		return err
 	})
 	if err != nil || over {
@@ -50,17 +50,17 @@ func (s *Syncer) workCaptions(ctx context.Context, job *river.Job[captionArgs]) 
 	if err != nil || len(track.Cues) == 0 {
 		return err
 	}
-	return s.deps.Store.Update(ctx, "syncer: keep captions", func(x ledger.Session) error {
-		if err := ledger.PutCaption(ctx, x, i.RecordingID, ledger.Caption{Lang: "und", Label: "Transcript", Body: track.String()}, s.now()); err != nil {
+	return s.deps.Store.Update(ctx, "syncer: keep captions", func(x store.Session) error {
+		if err := store.PutCaption(ctx, x, i.RecordingID, store.Caption{Lang: "und", Label: "Transcript", Body: track.String()}, s.now()); err != nil {
 			return err
 		}
-		return ledger.Tell(ctx, x, ledger.Line{At: s.now(), IngestID: i.ID, RecordingID: i.RecordingID, What: "captions kept"})
+		return store.Tell(ctx, x, store.Line{At: s.now(), IngestID: i.ID, RecordingID: i.RecordingID, What: "captions kept"})
 	})
 }
 
 // transcripts joins what is said in all archived segments.
-func (w *ingest) transcripts(ctx context.Context, meetings []ledger.Meeting) (vtt.Track, error) {
-	var segments []ledger.File
+func (w *ingest) transcripts(ctx context.Context, meetings []store.Meeting) (vtt.Track, error) {
+	var segments []store.File
 	for _, m := range meetings {
 		for _, f := range m.Files {
 			if slices.Contains(w.row.Parts(), m.UUID+"/"+f.ID) {
@@ -68,7 +68,7 @@ func (w *ingest) transcripts(ctx context.Context, meetings []ledger.Meeting) (vt
 			}
 		}
 	}
-	slices.SortFunc(segments, func(a, b ledger.File) int { return a.Start.Compare(b.Start) })
+	slices.SortFunc(segments, func(a, b store.File) int { return a.Start.Compare(b.Start) })
 	var out vtt.Track
 	offset := time.Duration(0)
 	for _, segment := range segments {
@@ -93,7 +93,7 @@ func (w *ingest) transcripts(ctx context.Context, meetings []ledger.Meeting) (vt
 	return out, nil
 }
 
-func (w *ingest) transcript(ctx context.Context, f ledger.File) (vtt.Track, error) {
+func (w *ingest) transcript(ctx context.Context, f store.File) (vtt.Track, error) {
 	tokens := w.tokensFor(ctx, f)
 	for try := 0; ; try++ {
 		token, err := tokens.get(ctx)
@@ -118,7 +118,7 @@ func (w *ingest) transcript(ctx context.Context, f ledger.File) (vtt.Track, erro
 	}
 }
 
-func (w *ingest) read(ctx context.Context, f ledger.File, token string) ([]byte, error) {
+func (w *ingest) read(ctx context.Context, f store.File, token string) ([]byte, error) {
 	d, err := w.s.deps.Zoom.Download(ctx, f.DownloadURL, token, 0, "")
 	if err != nil {
 		return nil, err

@@ -10,8 +10,8 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 const (
@@ -64,26 +64,26 @@ func (s *Syncer) careOnce(ctx context.Context, round int) error {
 }
 
 func (s *Syncer) beat(ctx context.Context) error {
-	return s.deps.Store.Update(ctx, "syncer: heartbeat", func(x ledger.Session) error { return ledger.Beat(ctx, x, s.id, s.now()) })
+	return s.deps.Store.Update(ctx, "syncer: heartbeat", func(x store.Session) error { return store.Beat(ctx, x, s.id, s.now()) })
 }
 
 func (s *Syncer) leave(ctx context.Context) error {
-	return s.deps.Store.Update(ctx, "syncer: leave", func(x ledger.Session) error {
-		if err := ledger.Disown(ctx, x, s.id); err != nil {
+	return s.deps.Store.Update(ctx, "syncer: leave", func(x store.Session) error {
+		if err := store.Disown(ctx, x, s.id); err != nil {
 			return err
 		}
-		if err := ledger.Dethrone(ctx, x, s.id); err != nil {
+		if err := store.Dethrone(ctx, x, s.id); err != nil {
 			return err
 		}
-		return ledger.Leave(ctx, x, s.id)
+		return store.Leave(ctx, x, s.id)
 	})
 }
 
 // Others says whether another syncer lives.
 func (s *Syncer) Others(ctx context.Context) (bool, error) {
 	found := false
-	err := s.deps.Store.View(ctx, "syncer: who else", func(x ledger.Session) error {
-		all, err := ledger.Syncers(ctx, x)
+	err := s.deps.Store.View(ctx, "syncer: who else", func(x store.Session) error {
+		all, err := store.Syncers(ctx, x)
 		for _, other := range all {
 			if other.ID != s.id && s.now().Sub(other.BeatAt) < deadAfter && !certainlyDead(s.cfg.WorkDir, other.ID) {
 				found = true
@@ -98,8 +98,8 @@ func (s *Syncer) Others(ctx context.Context) (bool, error) {
 func (s *Syncer) takeOver(ctx context.Context) error {
 	var dead []string
 	alive := map[string]bool{s.id: true}
-	err := s.deps.Store.View(ctx, "syncer: look for the dead", func(x ledger.Session) error {
-		all, err := ledger.Syncers(ctx, x)
+	err := s.deps.Store.View(ctx, "syncer: look for the dead", func(x store.Session) error {
+		all, err := store.Syncers(ctx, x)
 		for _, other := range all {
 			switch {
 			case other.ID == s.id:
@@ -135,15 +135,15 @@ func (s *Syncer) takeOver(ctx context.Context) error {
 	if len(dead) == 0 && len(orphans) == 0 {
 		return nil
 	}
-	return s.deps.Store.Update(ctx, "syncer: take over", func(x ledger.Session) error {
+	return s.deps.Store.Update(ctx, "syncer: take over", func(x store.Session) error {
 		for _, id := range orphans {
-			if err := ledger.Requeue(ctx, x, id); err != nil {
+			if err := store.Requeue(ctx, x, id); err != nil {
 				return err
 			}
 		}
 		for _, id := range dead {
 			s.log.Warn("a syncer has died, its jobs are taken over", slog.String("syncer", id))
-			for _, step := range []func(context.Context, ledger.Session, string) error{ledger.Disown, ledger.Dethrone, ledger.Leave} {
+			for _, step := range []func(context.Context, store.Session, string) error{store.Disown, store.Dethrone, store.Leave} {
 				if err := step(ctx, x, id); err != nil {
 					return err
 				}
@@ -155,15 +155,15 @@ func (s *Syncer) takeOver(ctx context.Context) error {
 
 // wakeThoseWithRoom takes up what failed for want of quota when room has come.
 func (s *Syncer) wakeThoseWithRoom(ctx context.Context) error {
-	var stopped []ledger.Ingest
-	err := s.deps.Store.View(ctx, "syncer: what waits for room", func(x ledger.Session) error {
-		all, err := ledger.IngestsIn(ctx, x, ledger.Failed)
-		stopped = slices.DeleteFunc(all, func(i ledger.Ingest) bool { return i.Reason != reasonQuota || i.LessonID == 0 })
+	var stopped []store.Ingest
+	err := s.deps.Store.View(ctx, "syncer: what waits for room", func(x store.Session) error {
+		all, err := store.IngestsIn(ctx, x, store.Failed)
+		stopped = slices.DeleteFunc(all, func(i store.Ingest) bool { return i.Reason != reasonQuota || i.LessonID == 0 })
 		return err
 	})
 	for _, i := range stopped {
-		err = s.deps.Store.Update(ctx, "syncer: room for an ingest", func(x ledger.Session) error {
-			q, err := ledger.LoadQuota(ctx, x, i.TeacherID, s.now())
+		err = s.deps.Store.Update(ctx, "syncer: room for an ingest", func(x store.Session) error {
+			q, err := store.LoadQuota(ctx, x, i.TeacherID, s.now())
 			if err != nil || q.Used+q.Reserved+i.Need > q.Total {
 				return err
 			}
@@ -182,7 +182,7 @@ func (s *Syncer) wakePurge(ctx context.Context) error {
 	if err != nil || len(due) == 0 {
 		return err
 	}
-	return s.deps.Store.Update(ctx, "syncer: ask for a purge", func(x ledger.Session) error {
+	return s.deps.Store.Update(ctx, "syncer: ask for a purge", func(x store.Session) error {
 		return s.enqueue(ctx, x, purgeArgs{}, time.Time{})
 	})
 }
@@ -190,30 +190,30 @@ func (s *Syncer) wakePurge(ctx context.Context) error {
 // catchUpCleanup asks for the daily clean-up when today's was missed.
 func (s *Syncer) catchUpCleanup(ctx context.Context) error {
 	due, missed := dailyAt(s.cfg.CleanupAt).last(s.now()), false
-	err := s.deps.Store.View(ctx, "syncer: catch up", func(x ledger.Session) error {
-		last, err := ledger.LastRun(ctx, x, cleanupArgs{}.Kind())
+	err := s.deps.Store.View(ctx, "syncer: catch up", func(x store.Session) error {
+		last, err := store.LastRun(ctx, x, cleanupArgs{}.Kind())
 		missed = last.Started.Before(due)
 		return err
 	})
 	if err != nil || !missed {
 		return err
 	}
-	return s.deps.Store.Update(ctx, "syncer: catch up", func(x ledger.Session) error {
+	return s.deps.Store.Update(ctx, "syncer: catch up", func(x store.Session) error {
 		return s.enqueue(ctx, x, cleanupArgs{}, time.Time{})
 	})
 }
 
 // measure keeps the gauges.
 func (s *Syncer) measure(ctx context.Context) error {
-	return s.deps.Store.View(ctx, "syncer: measure", func(x ledger.Session) error {
-		waiting, err := ledger.WaitingJobs(ctx, x)
+	return s.deps.Store.View(ctx, "syncer: measure", func(x store.Session) error {
+		waiting, err := store.WaitingJobs(ctx, x)
 		if err != nil {
 			return err
 		}
 		for _, kind := range kinds {
 			s.metrics.waiting.WithLabelValues(kind).Set(float64(waiting[kind]))
 		}
-		oldest, err := ledger.OldestUnarchived(ctx, x)
+		oldest, err := store.OldestUnarchived(ctx, x)
 		if err != nil {
 			return err
 		}
@@ -223,7 +223,7 @@ func (s *Syncer) measure(ctx context.Context) error {
 		}
 		s.metrics.oldest.Set(age)
 		// Another syncer may have led the latest reconciliation.
-		last, err := ledger.LastRun(ctx, x, reconcileArgs{}.Kind())
+		last, err := store.LastRun(ctx, x, reconcileArgs{}.Kind())
 		var summary Summary
 		if err == nil && !last.Finished.IsZero() && json.Unmarshal([]byte(last.Summary), &summary) == nil && summary.Failed == 0 {
 			s.metrics.reconciled.Set(float64(last.Finished.Unix()))
@@ -237,13 +237,13 @@ func (s *Syncer) measure(ctx context.Context) error {
 // came later.
 func (s *Syncer) sweep(ctx context.Context) error {
 	return s.space.sweep(func(id int64) (serves bool, err error) {
-		err = s.deps.Store.View(ctx, "syncer: sweep", func(x ledger.Session) error {
-			i, err := ledger.LoadIngest(ctx, x, id, false)
+		err = s.deps.Store.View(ctx, "syncer: sweep", func(x store.Session) error {
+			i, err := store.LoadIngest(ctx, x, id, false)
 			if err != nil {
 				return ignoreNotFound(err)
 			}
 			if serves = i.Owner != ""; !serves {
-				serves, err = ledger.Queued(ctx, x, ingestArgs{}.Kind(), "ingest_id", id)
+				serves, err = store.Queued(ctx, x, ingestArgs{}.Kind(), "ingest_id", id)
 			}
 			return err
 		})

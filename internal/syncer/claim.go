@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/ledger"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // busyWait is how long an ingest waits for its folder.
@@ -50,15 +50,15 @@ func (c *claims) lapsed(name string) bool {
 
 // claim makes this syncer the owner. Without one (ID 0) there is nothing to do, or
 // nothing yet: wait says when.
-func (s *Syncer) claim(ctx context.Context, id int64, owner string) (i ledger.Ingest, wait time.Duration, err error) {
-	err = s.deps.Store.Update(ctx, "syncer: claim an ingest", func(x ledger.Session) error {
-		row, err := ledger.LoadIngest(ctx, x, id, true)
+func (s *Syncer) claim(ctx context.Context, id int64, owner string) (i store.Ingest, wait time.Duration, err error) {
+	err = s.deps.Store.Update(ctx, "syncer: claim an ingest", func(x store.Session) error {
+		row, err := store.LoadIngest(ctx, x, id, true)
 		switch {
 		case catalog.IsNotFound(err):
 			return nil
 		case err != nil:
 			return err
-		case row.State == ledger.Removed, row.LessonID == 0:
+		case row.State == store.Removed, row.LessonID == 0:
 			return nil
 		case row.Owner != "" && !s.claims.lapsed(row.Owner):
 			wait = 2 * time.Second // until its owner ends, or counts as dead
@@ -67,13 +67,13 @@ func (s *Syncer) claim(ctx context.Context, id int64, owner string) (i ledger.In
 		before := row.Owner
 		row.Owner = owner
 		row.Attempts++
-		if row.State == ledger.Failed { // somebody asked for another try
+		if row.State == store.Failed { // somebody asked for another try
 			row.Attempts, row.FailingSince = 1, time.Time{}
 		}
-		if row.State != ledger.Done {
-			row.State = ledger.Working
+		if row.State != store.Done {
+			row.State = store.Working
 		}
-		ok, err := ledger.Save(ctx, x, row, before, s.now())
+		ok, err := store.Save(ctx, x, row, before, s.now())
 		if ok {
 			i = row
 		}

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // compareArchives finds what is archived and gone from there, and what lies there
@@ -25,12 +25,12 @@ func (s *Syncer) compareArchives(ctx context.Context) error {
 }
 
 func (s *Syncer) compareArchive(ctx context.Context, provider string, a archive.Archive) error {
-	var ours []ledger.Ingest
+	var ours []store.Ingest
 	// What is known is read before and after the list: a file that is new meanwhile is
 	// no orphan, and one that is purged meanwhile not lost.
-	err := s.deps.Store.View(ctx, "syncer: what is archived", func(x ledger.Session) error {
-		all, err := ledger.IngestsIn(ctx, x, ledger.Done)
-		ours = slices.DeleteFunc(all, func(i ledger.Ingest) bool { return i.Provider != provider || !i.Archived() || i.RecordingID == 0 })
+	err := s.deps.Store.View(ctx, "syncer: what is archived", func(x store.Session) error {
+		all, err := store.IngestsIn(ctx, x, store.Done)
+		ours = slices.DeleteFunc(all, func(i store.Ingest) bool { return i.Provider != provider || !i.Archived() || i.RecordingID == 0 })
 		return err
 	})
 	if err != nil {
@@ -57,8 +57,8 @@ func (s *Syncer) compareArchive(ctx context.Context, provider string, a archive.
 // tellOrphans reports files that belong to nothing here: their rows were deleted by
 // the platform for good. They are not touched.
 func (s *Syncer) tellOrphans(ctx context.Context, provider string, there map[string]bool) error {
-	return s.deps.Store.Update(ctx, "syncer: orphans", func(x ledger.Session) error {
-		known, err := ledger.KnownKeys(ctx, x, provider)
+	return s.deps.Store.Update(ctx, "syncer: orphans", func(x store.Session) error {
+		known, err := store.KnownKeys(ctx, x, provider)
 		if err != nil {
 			return err
 		}
@@ -84,17 +84,17 @@ func (s *Syncer) tellOrphans(ctx context.Context, provider string, there map[str
 
 // lost takes up a recording again that has gone from the archive, from Zoom's copy
 // while there is one; else it says that it is lost.
-func (s *Syncer) lost(ctx context.Context, i ledger.Ingest) error {
-	return s.deps.Store.Update(ctx, "syncer: lost from the archive", func(x ledger.Session) error {
-		now, err := ledger.LoadIngest(ctx, x, i.ID, true)
+func (s *Syncer) lost(ctx context.Context, i store.Ingest) error {
+	return s.deps.Store.Update(ctx, "syncer: lost from the archive", func(x store.Session) error {
+		now, err := store.LoadIngest(ctx, x, i.ID, true)
 		if err != nil || now.Owner != "" || now.ArchivedVersion != i.ArchivedVersion || now.LessonID == 0 || now.RecordingID == 0 {
 			return ignoreNotFound(err)
 		}
-		row, err := ledger.LoadRecording(ctx, x, now.RecordingID, true)
+		row, err := store.LoadRecording(ctx, x, now.RecordingID, true)
 		if err != nil || row.Deleted {
 			return ignoreNotFound(err)
 		}
-		meetings, err := ledger.MeetingsOf(ctx, x, now.LessonID)
+		meetings, err := store.MeetingsOf(ctx, x, now.LessonID)
 		if err != nil {
 			return err
 		}
@@ -108,11 +108,11 @@ func (s *Syncer) lost(ctx context.Context, i ledger.Ingest) error {
 		}
 		key := fmt.Sprintf("ingest:%d", now.ID)
 		if !atZoom {
-			now.State, now.Reason, now.Detail = ledger.Failed, reasonArchiveLost, "the file is gone from the archive, and Zoom's copy was trashed"
-			if _, err := ledger.Save(ctx, x, now, "", s.now()); err != nil {
+			now.State, now.Reason, now.Detail = store.Failed, reasonArchiveLost, "the file is gone from the archive, and Zoom's copy was trashed"
+			if _, err := store.Save(ctx, x, now, "", s.now()); err != nil {
 				return err
 			}
-			if err := ledger.SetStatus(ctx, x, row.ID, media.StatusFailed, s.now()); err != nil {
+			if err := store.SetStatus(ctx, x, row.ID, media.StatusFailed, s.now()); err != nil {
 				return err
 			}
 			return s.raise(ctx, x, alertArgs{
@@ -122,19 +122,19 @@ func (s *Syncer) lost(ctx context.Context, i ledger.Ingest) error {
 		}
 		for _, m := range meetings {
 			for _, f := range m.Files {
-				if err := ledger.MarkArchived(ctx, x, m.UUID, f.ID, time.Time{}); err != nil {
+				if err := store.MarkArchived(ctx, x, m.UUID, f.ID, time.Time{}); err != nil {
 					return err
 				}
 			}
 		}
-		now.State, now.ArchiveKey, now.ArchivedParts, now.ArchivedVersion, now.VerifiedAt = ledger.Waiting, "", "", "", time.Time{}
-		if _, err := ledger.Save(ctx, x, now, "", s.now()); err != nil {
+		now.State, now.ArchiveKey, now.ArchivedParts, now.ArchivedVersion, now.VerifiedAt = store.Waiting, "", "", "", time.Time{}
+		if _, err := store.Save(ctx, x, now, "", s.now()); err != nil {
 			return err
 		}
-		if err := ledger.SetStatus(ctx, x, row.ID, media.StatusProcessing, s.now()); err != nil {
+		if err := store.SetStatus(ctx, x, row.ID, media.StatusProcessing, s.now()); err != nil {
 			return err
 		}
-		if err := ledger.Tell(ctx, x, ledger.Line{At: s.now(), IngestID: now.ID, RecordingID: row.ID, What: "gone from the archive", Detail: "archived again from Zoom's copy"}); err != nil {
+		if err := store.Tell(ctx, x, store.Line{At: s.now(), IngestID: now.ID, RecordingID: row.ID, What: "gone from the archive", Detail: "archived again from Zoom's copy"}); err != nil {
 			return err
 		}
 		return s.takeUp(ctx, x, now.LessonID, "it is gone from the archive")

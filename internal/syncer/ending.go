@@ -12,8 +12,8 @@ import (
 	"github.com/riverqueue/river/riverdriver"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // finish writes down how a run ended and tells the queue.
@@ -29,13 +29,13 @@ func (w *ingest) finish(ctx context.Context, job *river.Job[ingestArgs], err err
 	case err == nil:
 		return w.complete(ctx, job)
 	case errors.As(err, &later):
-		if saveErr := w.release(ctx, ledger.Waiting, false); saveErr != nil {
+		if saveErr := w.release(ctx, store.Waiting, false); saveErr != nil {
 			return saveErr
 		}
 		return river.JobSnooze(max(later.until.Sub(w.s.now()), time.Second))
 	case shutdown:
 		// Not a fault: whoever comes next goes on.
-		if saveErr := w.release(ctx, ledger.Waiting, false); saveErr != nil {
+		if saveErr := w.release(ctx, store.Waiting, false); saveErr != nil {
 			return saveErr
 		}
 		return river.JobSnooze(0)
@@ -46,15 +46,15 @@ func (w *ingest) finish(ctx context.Context, job *river.Job[ingestArgs], err err
 
 // release gives the ingest up without an end.
 func (w *ingest) release(ctx context.Context, state string, failing bool) error {
-	return w.s.deps.Store.Update(ctx, "syncer: release an ingest", func(x ledger.Session) error {
-		if w.row.State != ledger.Done {
+	return w.s.deps.Store.Update(ctx, "syncer: release an ingest", func(x store.Session) error {
+		if w.row.State != store.Done {
 			w.row.State = state
 		}
 		w.row.Owner = ""
 		if !failing {
 			w.row.Attempts = max(w.row.Attempts-1, 0)
 		}
-		_, err := ledger.Save(ctx, x, w.row, w.owner, w.s.now())
+		_, err := store.Save(ctx, x, w.row, w.owner, w.s.now())
 		return err
 	})
 }
@@ -63,21 +63,21 @@ func (w *ingest) release(ctx context.Context, state string, failing bool) error 
 // when somebody asked for it meanwhile it goes round once more.
 func (w *ingest) complete(ctx context.Context, job *river.Job[ingestArgs]) error {
 	again := false
-	err := w.s.deps.Store.Update(ctx, "syncer: complete an ingest", func(x ledger.Session) error {
-		now, err := ledger.LoadIngest(ctx, x, w.row.ID, true)
+	err := w.s.deps.Store.Update(ctx, "syncer: complete an ingest", func(x store.Session) error {
+		now, err := store.LoadIngest(ctx, x, w.row.ID, true)
 		if err != nil {
 			return err
 		}
 		again = now.Wanted != w.row.Wanted
 		switch {
-		case w.row.State == ledger.Removed:
+		case w.row.State == store.Removed:
 		case w.row.Archived() || w.row.ArchivedParts != "":
-			w.row.State = ledger.Done
+			w.row.State = store.Done
 		default:
-			w.row.State = ledger.Waiting // nothing recorded yet
+			w.row.State = store.Waiting // nothing recorded yet
 		}
 		w.row.Owner, w.row.Attempts, w.row.FailingSince, w.row.Reason, w.row.Detail = "", 0, time.Time{}, "", ""
-		if ok, err := ledger.Save(ctx, x, w.row, w.owner, w.s.now()); err != nil || !ok {
+		if ok, err := store.Save(ctx, x, w.row, w.owner, w.s.now()); err != nil || !ok {
 			return errors.Join(err, notOwner(ok))
 		}
 		if w.archived {
@@ -122,8 +122,8 @@ func (w *ingest) fail(ctx context.Context, err error) error {
 	}
 	w.log.Warn("an ingest failed", slog.String("reason", reason), slog.Bool("permanent", permanent), slog.Int64("attempt", w.row.Attempts), slog.Any("error", err))
 	again := false
-	saveErr := w.s.deps.Store.Update(ctx, "syncer: a failed ingest", func(x ledger.Session) error {
-		newest, loadErr := ledger.LoadIngest(ctx, x, w.row.ID, true)
+	saveErr := w.s.deps.Store.Update(ctx, "syncer: a failed ingest", func(x store.Session) error {
+		newest, loadErr := store.LoadIngest(ctx, x, w.row.ID, true)
 		if loadErr != nil {
 			return loadErr
 		}
@@ -135,15 +135,15 @@ func (w *ingest) fail(ctx context.Context, err error) error {
 		what := "failed in passing: " + reason
 		switch {
 		case permanent:
-			w.row.State, what = ledger.Failed, "failed: "+reason
-		case w.row.State != ledger.Done:
-			w.row.State = ledger.Waiting
+			w.row.State, what = store.Failed, "failed: "+reason
+		case w.row.State != store.Done:
+			w.row.State = store.Waiting
 		}
 		w.row.Owner = ""
-		if ok, err := ledger.Save(ctx, x, w.row, w.owner, now); err != nil || !ok {
+		if ok, err := store.Save(ctx, x, w.row, w.owner, now); err != nil || !ok {
 			return errors.Join(err, notOwner(ok))
 		}
-		if err := ledger.Tell(ctx, x, ledger.Line{At: now, IngestID: w.row.ID, RecordingID: w.row.RecordingID, What: what, Detail: err.Error()}); err != nil {
+		if err := store.Tell(ctx, x, store.Line{At: now, IngestID: w.row.ID, RecordingID: w.row.RecordingID, What: what, Detail: err.Error()}); err != nil {
 			return err
 		}
 		if !permanent {
@@ -169,17 +169,17 @@ func (w *ingest) fail(ctx context.Context, err error) error {
 
 // bury ends an ingest that failed for good: its promise of quota is released, its
 // row says so unless it plays, and somebody is told.
-func (w *ingest) bury(ctx context.Context, x ledger.Session, reason string, now time.Time) error {
+func (w *ingest) bury(ctx context.Context, x store.Session, reason string, now time.Time) error {
 	if w.row.RecordingID != 0 {
-		if err := ledger.Unreserve(ctx, x, w.row.RecordingID, now); err != nil {
+		if err := store.Unreserve(ctx, x, w.row.RecordingID, now); err != nil {
 			return err
 		}
-		row, err := ledger.LoadRecording(ctx, x, w.row.RecordingID, true)
+		row, err := store.LoadRecording(ctx, x, w.row.RecordingID, true)
 		if err != nil && !catalog.IsNotFound(err) {
 			return err
 		}
 		if err == nil && row.Status != media.StatusReady && row.Status != media.StatusArchived {
-			if err := ledger.SetStatus(ctx, x, row.ID, media.StatusFailed, now); err != nil {
+			if err := store.SetStatus(ctx, x, row.ID, media.StatusFailed, now); err != nil {
 				return err
 			}
 		}

@@ -10,31 +10,31 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
 // workEvent does what a stored webhook asks for.
 func (s *Syncer) workEvent(ctx context.Context, job *river.Job[eventArgs]) error {
-	return s.deps.Store.Update(ctx, "syncer: event", func(x ledger.Session) error {
-		row, err := ledger.LoadEvent(ctx, x, job.Args.EventID)
+	return s.deps.Store.Update(ctx, "syncer: event", func(x store.Session) error {
+		row, err := store.LoadEvent(ctx, x, job.Args.EventID)
 		if err != nil {
 			return err
 		}
 		event, err := zoom.ParseEvent([]byte(row.Body))
 		if err != nil {
-			return ledger.SettleEvent(ctx, x, row.ID, "ignored", "the body cannot be read")
+			return store.SettleEvent(ctx, x, row.ID, "ignored", "the body cannot be read")
 		}
 		note, err := s.handle(ctx, x, row, event)
 		if err != nil {
 			return err
 		}
-		return ledger.SettleEvent(ctx, x, row.ID, "done", note)
+		return store.SettleEvent(ctx, x, row.ID, "done", note)
 	})
 }
 
-func (s *Syncer) handle(ctx context.Context, x ledger.Session, row ledger.Event, e zoom.Event) (note string, err error) {
+func (s *Syncer) handle(ctx context.Context, x store.Session, row store.Event, e zoom.Event) (note string, err error) {
 	switch e.Name {
 	case zoom.EventCompleted, zoom.EventTranscriptCompleted:
 		return s.recorded(ctx, x, meetingOf(e.Meeting, row.TeacherID, row.SealedToken))
@@ -57,8 +57,8 @@ func (s *Syncer) handle(ctx context.Context, x ledger.Session, row ledger.Event,
 }
 
 // meetingOf is a meeting as the ledger keeps it.
-func meetingOf(m zoom.Meeting, teacher int64, sealedToken string) ledger.Meeting {
-	out := ledger.Meeting{
+func meetingOf(m zoom.Meeting, teacher int64, sealedToken string) store.Meeting {
+	out := store.Meeting{
 		UUID: m.UUID, AccountID: m.AccountID, MeetingID: m.ID, HostID: m.HostID, TeacherID: teacher,
 		Topic: m.Topic, Start: m.Start, Duration: m.Duration, SealedToken: sealedToken,
 	}
@@ -67,21 +67,21 @@ func meetingOf(m zoom.Meeting, teacher int64, sealedToken string) ledger.Meeting
 		if status == "" {
 			status = "completed"
 		}
-		out.Files = append(out.Files, ledger.File{MeetingUUID: m.UUID, ID: f.ID, Type: f.Type, View: f.View, Status: status, Start: f.Start, End: f.End, Size: f.Size, DownloadURL: f.DownloadURL})
+		out.Files = append(out.Files, store.File{MeetingUUID: m.UUID, ID: f.ID, Type: f.Type, View: f.View, Status: status, Start: f.Start, End: f.End, Size: f.Size, DownloadURL: f.DownloadURL})
 	}
 	return out
 }
 
 // recorded takes in what Zoom says of a meeting's recording, and asks for the
 // lesson's recording when the lesson is known.
-func (s *Syncer) recorded(ctx context.Context, x ledger.Session, m ledger.Meeting) (note string, err error) {
+func (s *Syncer) recorded(ctx context.Context, x store.Session, m store.Meeting) (note string, err error) {
 	if m.UUID == "" {
 		return "the meeting has no uuid", nil
 	}
-	if err := ledger.PutMeeting(ctx, x, m, s.now()); err != nil {
+	if err := store.PutMeeting(ctx, x, m, s.now()); err != nil {
 		return "", err
 	}
-	known, err := ledger.LoadMeeting(ctx, x, m.UUID)
+	known, err := store.LoadMeeting(ctx, x, m.UUID)
 	if err != nil {
 		return "", err
 	}
@@ -93,25 +93,25 @@ func (s *Syncer) recorded(ctx context.Context, x ledger.Session, m ledger.Meetin
 }
 
 // match finds a meeting's lesson and writes it down, or why there is none.
-func (s *Syncer) match(ctx context.Context, x ledger.Session, m ledger.Meeting) (ledger.Lesson, string, error) {
+func (s *Syncer) match(ctx context.Context, x store.Session, m store.Meeting) (store.Lesson, string, error) {
 	if m.LessonID != 0 {
-		l, err := ledger.LoadLesson(ctx, x, m.LessonID)
+		l, err := store.LoadLesson(ctx, x, m.LessonID)
 		if err == nil && l.Record || err != nil && !catalog.IsNotFound(err) {
 			return l, fmt.Sprintf("belongs to lesson %d", m.LessonID), err
 		}
 	}
-	candidates, err := ledger.LessonsOfMeeting(ctx, x, m.MeetingID, m.AccountID, m.HostID, m.TeacherID)
+	candidates, err := store.LessonsOfMeeting(ctx, x, m.MeetingID, m.AccountID, m.HostID, m.TeacherID)
 	if err != nil {
-		return ledger.Lesson{}, "", err
+		return store.Lesson{}, "", err
 	}
 	return s.assign(ctx, x, m, candidates)
 }
 
 // assign chooses among lessons. A lesson whose recording is switched off waits: it
 // may be switched on.
-func (s *Syncer) assign(ctx context.Context, x ledger.Session, m ledger.Meeting, candidates []ledger.Lesson) (ledger.Lesson, string, error) {
+func (s *Syncer) assign(ctx context.Context, x store.Session, m store.Meeting, candidates []store.Lesson) (store.Lesson, string, error) {
 	began := began(m)
-	l, ok := ledger.Nearest(candidates, m.MeetingID, began)
+	l, ok := store.Nearest(candidates, m.MeetingID, began)
 	note := ""
 	switch {
 	case began.IsZero():
@@ -122,20 +122,20 @@ func (s *Syncer) assign(ctx context.Context, x ledger.Session, m ledger.Meeting,
 		note, ok = fmt.Sprintf("recording is switched off for lesson %d", l.ID), false
 	}
 	if !ok {
-		return ledger.Lesson{}, note, ledger.Assign(ctx, x, m.UUID, 0, 0, note)
+		return store.Lesson{}, note, store.Assign(ctx, x, m.UUID, 0, 0, note)
 	}
 	note = fmt.Sprintf("belongs to lesson %d", l.ID)
 	if m.LessonID == l.ID {
 		return l, note, nil
 	}
-	if err := ledger.Assign(ctx, x, m.UUID, l.ID, 0, note); err != nil {
+	if err := store.Assign(ctx, x, m.UUID, l.ID, 0, note); err != nil {
 		return l, note, err
 	}
-	return l, note, ledger.Tell(ctx, x, ledger.Line{At: s.now(), MeetingUUID: m.UUID, What: "matched", Detail: note})
+	return l, note, store.Tell(ctx, x, store.Line{At: s.now(), MeetingUUID: m.UUID, What: "matched", Detail: note})
 }
 
 // began is when a meeting's recording began.
-func began(m ledger.Meeting) time.Time {
+func began(m store.Meeting) time.Time {
 	at := m.Start
 	for _, f := range m.Files {
 		if !f.Start.IsZero() && (f.Type == "MP4" || f.Type == "M4A") && (at.IsZero() || f.Start.Before(at)) {
@@ -147,29 +147,29 @@ func began(m ledger.Meeting) time.Time {
 
 // takeUp asks for a lesson's recording: now, or when its parts have settled. What is
 // archived already and complete costs one look.
-func (s *Syncer) takeUp(ctx context.Context, x ledger.Session, lesson int64, why string) error {
-	l, err := ledger.LoadLesson(ctx, x, lesson)
+func (s *Syncer) takeUp(ctx context.Context, x store.Session, lesson int64, why string) error {
+	l, err := store.LoadLesson(ctx, x, lesson)
 	if err != nil {
 		return err
 	}
-	i, isNew, err := ledger.Want(ctx, x, l, s.now())
-	if err != nil || i.State == ledger.Removed {
+	i, isNew, err := store.Want(ctx, x, l, s.now())
+	if err != nil || i.State == store.Removed {
 		return err
 	}
-	if i.State == ledger.Failed {
+	if i.State == store.Failed {
 		owner := i.Owner
-		i.State, i.Reason, i.Detail, i.FailingSince, i.Attempts, i.Need = ledger.Waiting, "", "", time.Time{}, 0, 0
-		if _, err := ledger.Save(ctx, x, i, owner, s.now()); err != nil {
+		i.State, i.Reason, i.Detail, i.FailingSince, i.Attempts, i.Need = store.Waiting, "", "", time.Time{}, 0, 0
+		if _, err := store.Save(ctx, x, i, owner, s.now()); err != nil {
 			return err
 		}
 	}
-	meetings, err := ledger.MeetingsOf(ctx, x, lesson)
+	meetings, err := store.MeetingsOf(ctx, x, lesson)
 	if err != nil {
 		return err
 	}
 	p := makePlan(meetings, s.cfg.Settle, s.now())
 	if isNew {
-		if err := ledger.Tell(ctx, x, ledger.Line{At: s.now(), IngestID: i.ID, What: "asked for", Detail: why}); err != nil {
+		if err := store.Tell(ctx, x, store.Line{At: s.now(), IngestID: i.ID, What: "asked for", Detail: why}); err != nil {
 			return err
 		}
 	}
@@ -197,7 +197,7 @@ func (s *Syncer) takeUp(ctx context.Context, x ledger.Session, lesson int64, why
 
 // gone notes a fact about Zoom's copy: trashed or deleted, or back with the zero
 // time. It is never one about ours.
-func (s *Syncer) gone(ctx context.Context, x ledger.Session, e zoom.Event, at time.Time) (string, error) {
+func (s *Syncer) gone(ctx context.Context, x store.Session, e zoom.Event, at time.Time) (string, error) {
 	var files []string
 	for _, f := range e.Meeting.Files {
 		if f.ID != "" {
@@ -207,9 +207,9 @@ func (s *Syncer) gone(ctx context.Context, x ledger.Session, e zoom.Event, at ti
 	if e.Meeting.UUID == "" {
 		return "the meeting has no uuid", nil
 	}
-	if _, err := ledger.LoadMeeting(ctx, x, e.Meeting.UUID); catalog.IsNotFound(err) {
+	if _, err := store.LoadMeeting(ctx, x, e.Meeting.UUID); catalog.IsNotFound(err) {
 		// It came before its recording.completed, or instead of it.
-		if err := ledger.PutMeeting(ctx, x, meetingOf(e.Meeting, 0, ""), s.now()); err != nil {
+		if err := store.PutMeeting(ctx, x, meetingOf(e.Meeting, 0, ""), s.now()); err != nil {
 			return "", err
 		}
 	} else if err != nil {
@@ -218,18 +218,18 @@ func (s *Syncer) gone(ctx context.Context, x ledger.Session, e zoom.Event, at ti
 	return s.goneFiles(ctx, x, e.Meeting.UUID, files, at)
 }
 
-func (s *Syncer) goneFiles(ctx context.Context, x ledger.Session, uuid string, files []string, at time.Time) (string, error) {
-	if err := ledger.MarkGone(ctx, x, uuid, files, at); err != nil {
+func (s *Syncer) goneFiles(ctx context.Context, x store.Session, uuid string, files []string, at time.Time) (string, error) {
+	if err := store.MarkGone(ctx, x, uuid, files, at); err != nil {
 		return "", err
 	}
 	what := "Zoom's copy is gone"
 	if at.IsZero() {
 		what = "Zoom's copy is back"
 	}
-	if err := ledger.Tell(ctx, x, ledger.Line{At: s.now(), MeetingUUID: uuid, What: what}); err != nil {
+	if err := store.Tell(ctx, x, store.Line{At: s.now(), MeetingUUID: uuid, What: what}); err != nil {
 		return "", err
 	}
-	m, err := ledger.LoadMeeting(ctx, x, uuid)
+	m, err := store.LoadMeeting(ctx, x, uuid)
 	if catalog.IsNotFound(err) {
 		return what + ", of a meeting nobody has heard of", nil
 	}
@@ -240,7 +240,7 @@ func (s *Syncer) goneFiles(ctx context.Context, x ledger.Session, uuid string, f
 	if err != nil || lesson.ID == 0 {
 		return what, err
 	}
-	i, err := ledger.IngestOfLesson(ctx, x, lesson.ID)
+	i, err := store.IngestOfLesson(ctx, x, lesson.ID)
 	switch {
 	case catalog.IsNotFound(err):
 		return what, nil
@@ -248,7 +248,7 @@ func (s *Syncer) goneFiles(ctx context.Context, x ledger.Session, uuid string, f
 		return what, err
 	case at.IsZero():
 		return what, s.takeUp(ctx, x, lesson.ID, "it was recovered at Zoom")
-	case i.Archived() || i.State == ledger.Failed || i.State == ledger.Removed:
+	case i.Archived() || i.State == store.Failed || i.State == store.Removed:
 		return what + ", ours stays as it is", nil
 	default:
 		// The ingest under way looks, and ends.
@@ -256,7 +256,7 @@ func (s *Syncer) goneFiles(ctx context.Context, x ledger.Session, uuid string, f
 	}
 }
 
-func (s *Syncer) batch(ctx context.Context, x ledger.Session, uuids []string, at time.Time) (string, error) {
+func (s *Syncer) batch(ctx context.Context, x store.Session, uuids []string, at time.Time) (string, error) {
 	for _, uuid := range uuids {
 		if uuid == "" {
 			continue
@@ -269,8 +269,8 @@ func (s *Syncer) batch(ctx context.Context, x ledger.Session, uuids []string, at
 }
 
 // ended notes a lesson's real end.
-func (s *Syncer) ended(ctx context.Context, x ledger.Session, row ledger.Event, e zoom.Event) (string, error) {
-	candidates, err := ledger.LessonsOfMeeting(ctx, x, e.Meeting.ID, e.AccountID, e.Meeting.HostID, row.TeacherID)
+func (s *Syncer) ended(ctx context.Context, x store.Session, row store.Event, e zoom.Event) (string, error) {
+	candidates, err := store.LessonsOfMeeting(ctx, x, e.Meeting.ID, e.AccountID, e.Meeting.HostID, row.TeacherID)
 	if err != nil {
 		return "", err
 	}
@@ -278,7 +278,7 @@ func (s *Syncer) ended(ctx context.Context, x ledger.Session, row ledger.Event, 
 	if began.IsZero() {
 		began = row.ReceivedAt
 	}
-	l, ok := ledger.Nearest(candidates, e.Meeting.ID, began)
+	l, ok := store.Nearest(candidates, e.Meeting.ID, began)
 	if !ok {
 		return "no lesson of its teacher has this meeting id at this time", nil
 	}
@@ -286,7 +286,7 @@ func (s *Syncer) ended(ctx context.Context, x ledger.Session, row ledger.Event, 
 	if e.Time > 0 {
 		at = time.UnixMilli(e.Time).UTC()
 	}
-	if _, err := ledger.EndLesson(ctx, x, l.ID, at, s.now()); err != nil {
+	if _, err := store.EndLesson(ctx, x, l.ID, at, s.now()); err != nil {
 		return "", err
 	}
 	s.log.Debug("a lesson ended", slog.Int64("lesson", l.ID))

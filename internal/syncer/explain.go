@@ -16,8 +16,8 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -25,7 +25,7 @@ import (
 // NotFound: nobody has heard of it.
 func (s *Syncer) Explain(ctx context.Context, subject string, w io.Writer) error {
 	var b strings.Builder
-	err := s.deps.Store.View(ctx, "syncer: explain", func(x ledger.Session) error {
+	err := s.deps.Store.View(ctx, "syncer: explain", func(x store.Session) error {
 		b.Reset()
 		if id, err := strconv.ParseInt(subject, 10, 64); err == nil {
 			return explainRecording(ctx, x, id, &b)
@@ -49,8 +49,8 @@ func at(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
-func explainRecording(ctx context.Context, x ledger.Session, id int64, b *strings.Builder) error {
-	row, err := ledger.LoadRecording(ctx, x, id, false)
+func explainRecording(ctx context.Context, x store.Session, id int64, b *strings.Builder) error {
+	row, err := store.LoadRecording(ctx, x, id, false)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func explainRecording(ctx context.Context, x ledger.Session, id int64, b *string
 	if row.Deleted {
 		fmt.Fprintf(b, "  removed    %s\n", at(row.DeletedAt))
 	}
-	i, err := ledger.IngestOfRecording(ctx, x, id)
+	i, err := store.IngestOfRecording(ctx, x, id)
 	if catalog.IsNotFound(err) {
 		b.WriteString("  not archived by this syncer\n")
 		return writeStory(ctx, x, b, 0, id, nil)
@@ -75,7 +75,7 @@ func explainRecording(ctx context.Context, x ledger.Session, id int64, b *string
 	return explainIngest(ctx, x, i, b)
 }
 
-func explainIngest(ctx context.Context, x ledger.Session, i ledger.Ingest, b *strings.Builder) error {
+func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *strings.Builder) error {
 	fmt.Fprintf(b, "ingest %d  lesson %d  state %s", i.ID, i.LessonID, i.State)
 	if i.Reason != "" {
 		fmt.Fprintf(b, "  reason %s: %s", i.Reason, i.Detail)
@@ -90,7 +90,7 @@ func explainIngest(ctx context.Context, x ledger.Session, i ledger.Ingest, b *st
 	if i.Archived() {
 		fmt.Fprintf(b, "  verified   %s, %d bytes, md5 %s\n", at(i.VerifiedAt), i.Size, i.MD5)
 	}
-	meetings, err := ledger.MeetingsOf(ctx, x, i.LessonID)
+	meetings, err := store.MeetingsOf(ctx, x, i.LessonID)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func explainIngest(ctx context.Context, x ledger.Session, i ledger.Ingest, b *st
 	return writeStory(ctx, x, b, i.ID, i.RecordingID, uuids)
 }
 
-func describeMeeting(m ledger.Meeting, i ledger.Ingest, b *strings.Builder) {
+func describeMeeting(m store.Meeting, i store.Ingest, b *strings.Builder) {
 	fmt.Fprintf(b, "meeting %s  id %s  began %s  first heard of %s\n", m.UUID, m.MeetingID, at(began(m)), at(m.FirstSeen))
 	for _, f := range m.Files {
 		state := "at Zoom"
@@ -124,12 +124,12 @@ func describeMeeting(m ledger.Meeting, i ledger.Ingest, b *strings.Builder) {
 	}
 }
 
-func explainMeeting(ctx context.Context, x ledger.Session, uuid string, b *strings.Builder) error {
-	m, err := ledger.LoadMeeting(ctx, x, uuid)
+func explainMeeting(ctx context.Context, x store.Session, uuid string, b *strings.Builder) error {
+	m, err := store.LoadMeeting(ctx, x, uuid)
 	if err != nil {
 		return err
 	}
-	events, err := ledger.EventsOf(ctx, x, uuid)
+	events, err := store.EventsOf(ctx, x, uuid)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func explainMeeting(ctx context.Context, x ledger.Session, uuid string, b *strin
 		fmt.Fprintf(b, "event %d  %s  %s  %s: %s\n", e.ID, at(e.ReceivedAt), e.Name, e.State, e.Note)
 	}
 	if m.LessonID != 0 {
-		i, err := ledger.IngestOfLesson(ctx, x, m.LessonID)
+		i, err := store.IngestOfLesson(ctx, x, m.LessonID)
 		if err == nil {
 			return explainIngest(ctx, x, i, b)
 		}
@@ -145,19 +145,19 @@ func explainMeeting(ctx context.Context, x ledger.Session, uuid string, b *strin
 			return err
 		}
 	}
-	describeMeeting(m, ledger.Ingest{}, b)
+	describeMeeting(m, store.Ingest{}, b)
 	if m.LessonID == 0 {
 		fmt.Fprintf(b, "  waits: %s\n", m.Note)
 	}
 	return writeStory(ctx, x, b, 0, 0, []string{uuid})
 }
 
-func writeStory(ctx context.Context, x ledger.Session, b *strings.Builder, ingest, recording int64, uuids []string) error {
-	lines, err := ledger.Story(ctx, x, ingest, recording, uuids)
+func writeStory(ctx context.Context, x store.Session, b *strings.Builder, ingest, recording int64, uuids []string) error {
+	lines, err := store.Story(ctx, x, ingest, recording, uuids)
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(lines, func(a, b ledger.Line) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(lines, func(a, b store.Line) int { return a.At.Compare(b.At) })
 	for _, l := range lines {
 		fmt.Fprintf(b, "%s  %s", at(l.At), l.What)
 		if l.Detail != "" {

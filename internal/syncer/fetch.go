@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/ffmpeg"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -118,7 +118,7 @@ func (w *ingest) fetchArchived(ctx context.Context) (string, error) {
 const resumeTries = 20
 
 // fetch has one part on disk, going on where an earlier try broke off.
-func (w *ingest) fetch(ctx context.Context, f ledger.File) (string, error) {
+func (w *ingest) fetch(ctx context.Context, f store.File) (string, error) {
 	sum := sha256.Sum256([]byte(f.MeetingUUID + "/" + f.ID))
 	path := filepath.Join(w.s.space.folder(w.row.ID), "part-"+hex.EncodeToString(sum[:8])+".mp4")
 	if info, err := os.Stat(path); err == nil && (f.Size == 0 || info.Size() == f.Size) {
@@ -162,10 +162,10 @@ type downloadTokens struct {
 	last    string
 }
 
-func (w *ingest) tokensFor(ctx context.Context, f ledger.File) *downloadTokens {
+func (w *ingest) tokensFor(ctx context.Context, f store.File) *downloadTokens {
 	t := &downloadTokens{w: w, refused: map[string]bool{}}
-	_ = w.s.deps.Store.View(ctx, "syncer: a meeting", func(x ledger.Session) error {
-		m, err := ledger.LoadMeeting(ctx, x, f.MeetingUUID)
+	_ = w.s.deps.Store.View(ctx, "syncer: a meeting", func(x store.Session) error {
+		m, err := store.LoadMeeting(ctx, x, f.MeetingUUID)
 		if err == nil {
 			t.account, t.sealed = w.account(ctx, m), m.SealedToken
 		}
@@ -194,7 +194,7 @@ func (t *downloadTokens) get(ctx context.Context) (string, error) {
 
 // download appends to a partial file what Zoom still owes, and says how many bytes
 // came.
-func (w *ingest) download(ctx context.Context, f ledger.File, partial, token string) (moved int64, err error) {
+func (w *ingest) download(ctx context.Context, f store.File, partial, token string) (moved int64, err error) {
 	out, err := os.OpenFile(partial, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return 0, err
@@ -247,7 +247,7 @@ func (w *ingest) download(ctx context.Context, f ledger.File, partial, token str
 
 // checkVideo refuses what is no recording, whatever its status and type said: a page
 // for people, a file that ends too early or has another size than Zoom lists.
-func checkVideo(path string, f ledger.File) error {
+func checkVideo(path string, f store.File) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err

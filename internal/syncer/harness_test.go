@@ -29,11 +29,11 @@ import (
 	"github.com/lectiospace/lectern/internal/emulator"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/origin/local"
 	"github.com/lectiospace/lectern/internal/pgtest"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -301,7 +301,7 @@ func (s *school) start() *school {
 	}
 	eventually(s.t, "it has reconciled at its start", func() (bool, string) {
 		var all, open int64
-		s.view(func(ctx context.Context, x ledger.Session) error {
+		s.view(func(ctx context.Context, x store.Session) error {
 			return x.One(ctx, `SELECT COUNT(*), COUNT(CASE WHEN state IN ('available', 'pending', 'running') THEN 1 END) FROM lectern.river_job WHERE kind = 'reconcile'`, nil, &all, &open)
 		})
 		return all > 0 && open == 0, fmt.Sprint(open, " of ", all, " jobs")
@@ -391,16 +391,16 @@ func eventually(t *testing.T, what string, holds func() (bool, string)) {
 	}
 }
 
-func (s *school) view(f func(ctx context.Context, x ledger.Session) error) {
+func (s *school) view(f func(ctx context.Context, x store.Session) error) {
 	s.t.Helper()
-	if err := s.store.View(s.t.Context(), "test", func(x ledger.Session) error { return f(s.t.Context(), x) }); err != nil {
+	if err := s.store.View(s.t.Context(), "test", func(x store.Session) error { return f(s.t.Context(), x) }); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-func (s *school) update(f func(ctx context.Context, x ledger.Session) error) {
+func (s *school) update(f func(ctx context.Context, x store.Session) error) {
 	s.t.Helper()
-	if err := s.store.Update(s.t.Context(), "test", func(x ledger.Session) error { return f(s.t.Context(), x) }); err != nil {
+	if err := s.store.Update(s.t.Context(), "test", func(x store.Session) error { return f(s.t.Context(), x) }); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -408,24 +408,24 @@ func (s *school) update(f func(ctx context.Context, x ledger.Session) error) {
 // exec runs a statement as PostgreSQL spells it.
 func (s *school) exec(statement string, args ...any) {
 	s.t.Helper()
-	s.update(func(ctx context.Context, x ledger.Session) error {
+	s.update(func(ctx context.Context, x store.Session) error {
 		_, err := x.Exec(ctx, statement, args...)
 		return err
 	})
 }
 
-func (s *school) recordings(lesson int64) (out []ledger.Recording) {
+func (s *school) recordings(lesson int64) (out []store.Recording) {
 	s.t.Helper()
-	s.view(func(ctx context.Context, x ledger.Session) (err error) {
-		out, err = ledger.RecordingsOfLesson(ctx, x, lesson)
+	s.view(func(ctx context.Context, x store.Session) (err error) {
+		out, err = store.RecordingsOfLesson(ctx, x, lesson)
 		return err
 	})
 	return out
 }
 
-func (s *school) ingest(lesson int64) (out ledger.Ingest) {
-	s.view(func(ctx context.Context, x ledger.Session) (err error) {
-		out, err = ledger.IngestOfLesson(ctx, x, lesson)
+func (s *school) ingest(lesson int64) (out store.Ingest) {
+	s.view(func(ctx context.Context, x store.Session) (err error) {
+		out, err = store.IngestOfLesson(ctx, x, lesson)
 		if catalog.IsNotFound(err) {
 			return nil
 		}
@@ -434,20 +434,20 @@ func (s *school) ingest(lesson int64) (out ledger.Ingest) {
 	return out
 }
 
-func (s *school) quota(teacher int64) (q ledger.Quota) {
-	s.update(func(ctx context.Context, x ledger.Session) (err error) {
-		q, err = ledger.LoadQuota(ctx, x, teacher, time.Now())
+func (s *school) quota(teacher int64) (q store.Quota) {
+	s.update(func(ctx context.Context, x store.Session) (err error) {
+		q, err = store.LoadQuota(ctx, x, teacher, time.Now())
 		return err
 	})
 	return q
 }
 
 // archived waits until a lesson's recording is archived, and returns its row.
-func (s *school) archived(lesson int64, parts ...string) ledger.Recording {
+func (s *school) archived(lesson int64, parts ...string) store.Recording {
 	s.t.Helper()
 	eventually(s.t, fmt.Sprintf("lesson %d archived", lesson), func() (bool, string) {
 		i := s.ingest(lesson)
-		return i.State == ledger.Done && i.Owner == "" && (len(parts) == 0 || strings.Join(i.Parts(), " ") == strings.Join(parts, " ")), fmt.Sprintf("%+v", i)
+		return i.State == store.Done && i.Owner == "" && (len(parts) == 0 || strings.Join(i.Parts(), " ") == strings.Join(parts, " ")), fmt.Sprintf("%+v", i)
 	})
 	rows := s.recordings(lesson)
 	if len(rows) != 1 || rows[0].Status != media.StatusReady {
@@ -457,7 +457,7 @@ func (s *school) archived(lesson int64, parts ...string) ledger.Recording {
 }
 
 // bytesOf are the archived bytes of a row.
-func (s *school) bytesOf(r ledger.Recording) []byte {
+func (s *school) bytesOf(r store.Recording) []byte {
 	s.t.Helper()
 	in, err := s.deps.Archives[r.Provider].Open(s.t.Context(), r.Stored().Key)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/riverqueue/river"
 
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -55,10 +55,10 @@ func (s *Syncer) workIngest(ctx context.Context, job *river.Job[ingestArgs]) err
 // ingest is the work on one lesson's recording.
 type ingest struct {
 	s       *Syncer
-	row     ledger.Ingest
+	row     store.Ingest
 	log     *slog.Logger
-	lesson  ledger.Lesson
-	teacher ledger.Teacher
+	lesson  store.Lesson
+	teacher store.Teacher
 	plan    plan
 	began   time.Time
 	owner   string // this claim's, as the ledger has it while it holds
@@ -124,15 +124,15 @@ func cause(ctx context.Context, err error) error {
 
 // look finds out what there is to archive, from the ledger and from Zoom.
 func (w *ingest) look(ctx context.Context) error {
-	var meetings []ledger.Meeting
-	err := w.s.deps.Store.View(ctx, "syncer: look at an ingest", func(x ledger.Session) (err error) {
-		if w.lesson, err = ledger.LoadLesson(ctx, x, w.row.LessonID); err != nil {
+	var meetings []store.Meeting
+	err := w.s.deps.Store.View(ctx, "syncer: look at an ingest", func(x store.Session) (err error) {
+		if w.lesson, err = store.LoadLesson(ctx, x, w.row.LessonID); err != nil {
 			return err
 		}
-		if w.teacher, err = ledger.LoadTeacher(ctx, x, w.lesson.TeacherID); err != nil {
+		if w.teacher, err = store.LoadTeacher(ctx, x, w.lesson.TeacherID); err != nil {
 			return err
 		}
-		meetings, err = ledger.MeetingsOf(ctx, x, w.row.LessonID)
+		meetings, err = store.MeetingsOf(ctx, x, w.row.LessonID)
 		return err
 	})
 	if err != nil {
@@ -144,8 +144,8 @@ func (w *ingest) look(ctx context.Context) error {
 			return err
 		}
 	}
-	err = w.s.deps.Store.View(ctx, "syncer: look at an ingest", func(x ledger.Session) (err error) {
-		meetings, err = ledger.MeetingsOf(ctx, x, w.row.LessonID)
+	err = w.s.deps.Store.View(ctx, "syncer: look at an ingest", func(x store.Session) (err error) {
+		meetings, err = store.MeetingsOf(ctx, x, w.row.LessonID)
 		return err
 	})
 	if err != nil {
@@ -166,11 +166,11 @@ func (w *ingest) look(ctx context.Context) error {
 
 // account is the Zoom app through which a meeting is reached: that of the teacher it
 // was found with, else the lesson's.
-func (w *ingest) account(ctx context.Context, m ledger.Meeting) zoom.Account {
+func (w *ingest) account(ctx context.Context, m store.Meeting) zoom.Account {
 	t := w.teacher
 	if m.TeacherID != 0 && m.TeacherID != t.ID {
-		_ = w.s.deps.Store.View(ctx, "syncer: a meeting's teacher", func(x ledger.Session) error {
-			other, err := ledger.LoadTeacher(ctx, x, m.TeacherID)
+		_ = w.s.deps.Store.View(ctx, "syncer: a meeting's teacher", func(x store.Session) error {
+			other, err := store.LoadTeacher(ctx, x, m.TeacherID)
 			if err == nil && other.AccountID != "" && other.ClientID != "" && other.ClientSecret != "" {
 				t = other
 			}
@@ -183,7 +183,7 @@ func (w *ingest) account(ctx context.Context, m ledger.Meeting) zoom.Account {
 // refresh asks Zoom about a meeting. What a webhook said is not all: it may be old,
 // and names one file where there are three. Where Zoom cannot be asked, what the
 // webhook said has to do.
-func (w *ingest) refresh(ctx context.Context, m ledger.Meeting) error {
+func (w *ingest) refresh(ctx context.Context, m store.Meeting) error {
 	account := w.account(ctx, m)
 	if !account.Complete() {
 		if m.SealedToken == "" {
@@ -196,7 +196,7 @@ func (w *ingest) refresh(ctx context.Context, m ledger.Meeting) error {
 	case err == nil:
 	case zoom.ReasonOf(err) == zoom.ReasonNoRecording:
 		// Nothing is listed: trashed, deleted, or by us, once it was archived.
-		return w.s.deps.Store.Update(ctx, "syncer: gone at Zoom", func(x ledger.Session) error {
+		return w.s.deps.Store.Update(ctx, "syncer: gone at Zoom", func(x store.Session) error {
 			return w.markUnlisted(ctx, x, m, nil)
 		})
 	case media.KindOf(err) == media.Canceled, m.SealedToken == "" || len(m.Files) == 0:
@@ -207,15 +207,15 @@ func (w *ingest) refresh(ctx context.Context, m ledger.Meeting) error {
 	}
 	fresh := meetingOf(got, 0, w.s.tokens.close(got.DownloadToken, downloadPurpose))
 	fresh.UUID = m.UUID
-	return w.s.deps.Store.Update(ctx, "syncer: what Zoom says", func(x ledger.Session) error {
-		if err := ledger.PutMeeting(ctx, x, fresh, w.s.now()); err != nil {
+	return w.s.deps.Store.Update(ctx, "syncer: what Zoom says", func(x store.Session) error {
+		if err := store.PutMeeting(ctx, x, fresh, w.s.now()); err != nil {
 			return err
 		}
 		listed := map[string]bool{}
 		for _, f := range fresh.Files {
 			listed[f.ID] = true
 			if f.ID != "" {
-				if err := ledger.MarkGone(ctx, x, m.UUID, []string{f.ID}, time.Time{}); err != nil {
+				if err := store.MarkGone(ctx, x, m.UUID, []string{f.ID}, time.Time{}); err != nil {
 					return err
 				}
 			}
@@ -225,10 +225,10 @@ func (w *ingest) refresh(ctx context.Context, m ledger.Meeting) error {
 }
 
 // markUnlisted notes which known files Zoom no longer lists.
-func (w *ingest) markUnlisted(ctx context.Context, x ledger.Session, m ledger.Meeting, listed map[string]bool) error {
+func (w *ingest) markUnlisted(ctx context.Context, x store.Session, m store.Meeting, listed map[string]bool) error {
 	for _, f := range m.Files {
 		if !listed[f.ID] && f.GoneAt.IsZero() {
-			if err := ledger.MarkGone(ctx, x, m.UUID, []string{f.ID}, w.s.now()); err != nil {
+			if err := store.MarkGone(ctx, x, m.UUID, []string{f.ID}, w.s.now()); err != nil {
 				return err
 			}
 		}
@@ -238,8 +238,8 @@ func (w *ingest) markUnlisted(ctx context.Context, x ledger.Session, m ledger.Me
 
 // save writes the ingest and a line of its story; not being the owner any more is an
 // error.
-func (w *ingest) save(ctx context.Context, x ledger.Session, what, detail string) error {
-	ok, err := ledger.Save(ctx, x, w.row, w.owner, w.s.now())
+func (w *ingest) save(ctx context.Context, x store.Session, what, detail string) error {
+	ok, err := store.Save(ctx, x, w.row, w.owner, w.s.now())
 	if err != nil {
 		return err
 	}
@@ -249,7 +249,7 @@ func (w *ingest) save(ctx context.Context, x ledger.Session, what, detail string
 	if what == "" {
 		return nil
 	}
-	return ledger.Tell(ctx, x, ledger.Line{At: w.s.now(), IngestID: w.row.ID, RecordingID: w.row.RecordingID, What: what, Detail: detail})
+	return store.Tell(ctx, x, store.Line{At: w.s.now(), IngestID: w.row.ID, RecordingID: w.row.RecordingID, What: what, Detail: detail})
 }
 
 // watch ends the work when Zoom's copy is taken away, when somebody else has taken
@@ -265,15 +265,15 @@ func (w *ingest) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 		case <-tick.C:
 		}
 		var (
-			row      ledger.Ingest
-			meetings []ledger.Meeting
+			row      store.Ingest
+			meetings []store.Meeting
 		)
 		asking, stop := context.WithTimeout(ctx, 5*time.Second)
-		err := w.s.deps.Store.View(asking, "syncer: watch an ingest", func(x ledger.Session) (err error) {
-			if row, err = ledger.LoadIngest(asking, x, w.row.ID, false); err != nil {
+		err := w.s.deps.Store.View(asking, "syncer: watch an ingest", func(x store.Session) (err error) {
+			if row, err = store.LoadIngest(asking, x, w.row.ID, false); err != nil {
 				return err
 			}
-			meetings, err = ledger.MeetingsOf(asking, x, row.LessonID)
+			meetings, err = store.MeetingsOf(asking, x, row.LessonID)
 			return err
 		})
 		stop()
@@ -302,10 +302,10 @@ func (w *ingest) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 // reserve promises the teacher's quota and the disk before a byte is fetched.
 func (w *ingest) reserve(ctx context.Context) error {
 	size := w.plan.size()
-	var quota ledger.Quota
+	var quota store.Quota
 	ok := false
-	err := w.s.deps.Store.Update(ctx, "syncer: reserve quota", func(x ledger.Session) (err error) {
-		ok, quota, err = ledger.Reserve(ctx, x, w.row.RecordingID, w.lesson.TeacherID, size, w.s.now())
+	err := w.s.deps.Store.Update(ctx, "syncer: reserve quota", func(x store.Session) (err error) {
+		ok, quota, err = store.Reserve(ctx, x, w.row.RecordingID, w.lesson.TeacherID, size, w.s.now())
 		return err
 	})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
-	"github.com/lectiospace/lectern/internal/ledger"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -150,15 +150,15 @@ func TestNothingIsKeptOfSecrets(t *testing.T) {
 		t.Fatal(got)
 	}
 	eventually(t, "the event is handled", func() (bool, string) {
-		var events []ledger.Event
-		s.view(func(ctx context.Context, x ledger.Session) (err error) {
-			events, err = ledger.EventsOf(ctx, x, "u")
+		var events []store.Event
+		s.view(func(ctx context.Context, x store.Session) (err error) {
+			events, err = store.EventsOf(ctx, x, "u")
 			return err
 		})
 		return len(events) == 1 && events[0].State == "done", fmt.Sprintf("%+v", events)
 	})
 	var kept strings.Builder
-	s.view(func(ctx context.Context, x ledger.Session) error {
+	s.view(func(ctx context.Context, x store.Session) error {
 		for _, query := range []string{`SELECT body || sealed_token FROM lectern.lectern_zoom_events`, `SELECT download_url FROM lectern.lectern_zoom_files`, `SELECT sealed_token FROM lectern.lectern_zoom_meetings`} {
 			if err := x.Each(ctx, query, nil, func(scan func(...any) error) error {
 				var text string

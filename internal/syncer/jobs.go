@@ -10,7 +10,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
-	"github.com/lectiospace/lectern/internal/ledger"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // The queues: ingests have one of their own, so that a long download holds up
@@ -237,7 +237,7 @@ func (o *observer) Work(ctx context.Context, job *rivertype.JobRow, inner func(c
 }
 
 // enqueue puts a job into the transaction.
-func (s *Syncer) enqueue(ctx context.Context, x ledger.Session, args river.JobArgs, at time.Time) error {
+func (s *Syncer) enqueue(ctx context.Context, x store.Session, args river.JobArgs, at time.Time) error {
 	_, err := s.insert(ctx, x.Tx(), args, at)
 	return err
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/ledger"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // longAgo bounds how far back meetings without a lesson are tried again.
@@ -38,20 +38,20 @@ func (s *Syncer) reconcileRest(ctx context.Context, report *Report) error {
 // retryUnmatched tries meetings again whose lesson was not there, and tells of those
 // that have waited too long.
 func (s *Syncer) retryUnmatched(ctx context.Context) (lessons []int64, err error) {
-	var waiting []ledger.Meeting
-	err = s.deps.Store.View(ctx, "syncer: unmatched", func(x ledger.Session) (err error) {
-		waiting, err = ledger.Unmatched(ctx, x, s.now().Add(-longAgo))
+	var waiting []store.Meeting
+	err = s.deps.Store.View(ctx, "syncer: unmatched", func(x store.Session) (err error) {
+		waiting, err = store.Unmatched(ctx, x, s.now().Add(-longAgo))
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	var overdue []ledger.Meeting
+	var overdue []store.Meeting
 	for _, m := range waiting {
 		if !hasMedia(m) {
 			continue
 		}
-		err := s.deps.Store.Update(ctx, "syncer: match again", func(x ledger.Session) error {
+		err := s.deps.Store.Update(ctx, "syncer: match again", func(x store.Session) error {
 			lesson, _, err := s.match(ctx, x, m)
 			if err != nil || lesson.ID == 0 {
 				return err
@@ -72,19 +72,19 @@ func (s *Syncer) retryUnmatched(ctx context.Context) (lessons []int64, err error
 	return lessons, s.tellUnmatched(ctx, overdue)
 }
 
-func (s *Syncer) tellUnmatched(ctx context.Context, overdue []ledger.Meeting) error {
+func (s *Syncer) tellUnmatched(ctx context.Context, overdue []store.Meeting) error {
 	if len(overdue) == 0 {
 		return nil
 	}
-	return s.deps.Store.Update(ctx, "syncer: tell of the unmatched", func(x ledger.Session) error {
+	return s.deps.Store.Update(ctx, "syncer: tell of the unmatched", func(x store.Session) error {
 		var lines []string
 		for _, m := range overdue {
-			fresh, err := ledger.LoadMeeting(ctx, x, m.UUID)
+			fresh, err := store.LoadMeeting(ctx, x, m.UUID)
 			if err != nil || fresh.LessonID != 0 {
 				return ignoreNotFound(err)
 			}
 			lines = append(lines, fmt.Sprintf("meeting %s of %s (%s): %s", m.MeetingID, began(m).Format("2006-01-02 15:04 UTC"), m.UUID, m.Note))
-			if err := ledger.MarkAlerted(ctx, x, m.UUID, s.now()); err != nil {
+			if err := store.MarkAlerted(ctx, x, m.UUID, s.now()); err != nil {
 				return err
 			}
 		}
@@ -98,9 +98,9 @@ func (s *Syncer) tellUnmatched(ctx context.Context, overdue []ledger.Meeting) er
 
 // retryFailed takes up what failed for a passing reason and is listed no more.
 func (s *Syncer) retryFailed(ctx context.Context) (lessons []int64, err error) {
-	var failed []ledger.Ingest
-	err = s.deps.Store.View(ctx, "syncer: failed ingests", func(x ledger.Session) (err error) {
-		failed, err = ledger.IngestsIn(ctx, x, ledger.Failed)
+	var failed []store.Ingest
+	err = s.deps.Store.View(ctx, "syncer: failed ingests", func(x store.Session) (err error) {
+		failed, err = store.IngestsIn(ctx, x, store.Failed)
 		return err
 	})
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *Syncer) retryFailed(ctx context.Context) (lessons []int64, err error) {
 		if i.LessonID == 0 || !mendable[i.Reason] {
 			continue
 		}
-		err := s.deps.Store.Update(ctx, "syncer: try again", func(x ledger.Session) error {
+		err := s.deps.Store.Update(ctx, "syncer: try again", func(x store.Session) error {
 			return s.takeUp(ctx, x, i.LessonID, "it failed for a passing reason: "+i.Reason)
 		})
 		if err != nil {

@@ -9,8 +9,8 @@ import (
 	"riverqueue.com/riverui"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // StartIngests is Start for a command that works by itself until its own recordings
@@ -22,19 +22,19 @@ func (s *Syncer) StartIngests(ctx context.Context) error {
 
 // Unfinished says which lessons' recordings are still under way, and which have
 // failed.
-func (s *Syncer) Unfinished(ctx context.Context, lessons []int64) (open, failed []ledger.Ingest, err error) {
-	err = s.deps.Store.View(ctx, "syncer: what is under way", func(x ledger.Session) error {
+func (s *Syncer) Unfinished(ctx context.Context, lessons []int64) (open, failed []store.Ingest, err error) {
+	err = s.deps.Store.View(ctx, "syncer: what is under way", func(x store.Session) error {
 		open, failed = nil, nil
 		for _, lesson := range lessons {
-			i, err := ledger.IngestOfLesson(ctx, x, lesson)
+			i, err := store.IngestOfLesson(ctx, x, lesson)
 			switch {
 			case catalog.IsNotFound(err):
 				continue
 			case err != nil:
 				return err
-			case i.State == ledger.Failed:
+			case i.State == store.Failed:
 				failed = append(failed, i)
-			case i.State == ledger.Waiting, i.State == ledger.Working, i.Owner != "":
+			case i.State == store.Waiting, i.State == store.Working, i.Owner != "":
 				open = append(open, i)
 			}
 		}

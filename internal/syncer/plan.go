@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/ledger"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // views are the pictures Zoom makes of one meeting, the best first. A view that is
@@ -28,7 +28,7 @@ func rank(view string) int {
 // plan is what a lesson's recording is to be made of.
 type plan struct {
 	// parts are the files to join, in time order.
-	parts []ledger.File
+	parts []store.File
 	// view of the first part.
 	view string
 	// processing: Zoom is still at one of the files.
@@ -47,8 +47,8 @@ const stuck = 48 * time.Hour
 // makePlan chooses among all files of a lesson's meetings: every segment of the best
 // view; where that view does not reach, the best other one, so that nothing of the
 // lesson is lost; sound only where there are no pictures at all. It is pure.
-func makePlan(meetings []ledger.Meeting, settle time.Duration, now time.Time) plan {
-	var videos, sounds []ledger.File
+func makePlan(meetings []store.Meeting, settle time.Duration, now time.Time) plan {
+	var videos, sounds []store.File
 	var p plan
 	for _, m := range meetings {
 		for _, f := range m.Files {
@@ -81,15 +81,15 @@ func makePlan(meetings []ledger.Meeting, settle time.Duration, now time.Time) pl
 	if len(files) == 0 && !p.processing {
 		files = sounds
 	}
-	slices.SortFunc(files, func(a, b ledger.File) int {
+	slices.SortFunc(files, func(a, b store.File) int {
 		return cmp.Or(rank(a.View)-rank(b.View), a.Start.Compare(b.Start), strings.Compare(a.ID, b.ID))
 	})
 	for _, f := range files {
-		if !slices.ContainsFunc(p.parts, func(chosen ledger.File) bool { return sameTime(chosen, f) }) {
+		if !slices.ContainsFunc(p.parts, func(chosen store.File) bool { return sameTime(chosen, f) }) {
 			p.parts = append(p.parts, f)
 		}
 	}
-	slices.SortStableFunc(p.parts, func(a, b ledger.File) int { return a.Start.Compare(b.Start) })
+	slices.SortStableFunc(p.parts, func(a, b store.File) int { return a.Start.Compare(b.Start) })
 	for _, f := range p.parts {
 		p.settled = latest(p.settled, latest(f.Start, f.End))
 	}
@@ -103,7 +103,7 @@ func makePlan(meetings []ledger.Meeting, settle time.Duration, now time.Time) pl
 
 // sameTime reports whether two files show the same minutes. Without an end they do
 // when they begin together.
-func sameTime(a, b ledger.File) bool {
+func sameTime(a, b store.File) bool {
 	if a.Start.Equal(b.Start) {
 		return true
 	}

@@ -6,16 +6,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 var ten = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
 
 // file reads "id view from-to [word…]", minutes after ten; words: m4a, chat, processing, gone, archived.
-func file(uuid, spec string) ledger.File {
+func file(uuid, spec string) store.File {
 	words := strings.Fields(spec)
-	f := ledger.File{MeetingUUID: uuid, ID: words[0], Type: "MP4", View: words[1], Status: "completed", Size: 100}
+	f := store.File{MeetingUUID: uuid, ID: words[0], Type: "MP4", View: words[1], Status: "completed", Size: 100}
 	from, to, _ := strings.Cut(words[2], "-")
 	minutes := func(s string) time.Time {
 		d, err := time.ParseDuration(s + "m")
@@ -70,9 +70,9 @@ func TestPlan(t *testing.T) {
 		{"what is archived stays part of it", map[string][]string{"u": {"a " + best + " 0-20 archived gone", "b " + best + " 30-60"}}, "u/a u/b", 65 * time.Minute, ""},
 		{"nothing recorded", map[string][]string{"u": nil}, "", 0, ""},
 	} {
-		var meetings []ledger.Meeting
+		var meetings []store.Meeting
 		for _, uuid := range []string{"u", "w"} {
-			m := ledger.Meeting{UUID: uuid, Start: ten}
+			m := store.Meeting{UUID: uuid, Start: ten}
 			for _, spec := range c.files[uuid] {
 				m.Files = append(m.Files, file(uuid, spec))
 			}
@@ -89,7 +89,7 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%s: processing %v, gone %v", c.name, p.processing, p.gone)
 		}
 	}
-	stuckFor := makePlan([]ledger.Meeting{{UUID: "u", Files: []ledger.File{file("u", "a "+best+" 0-20"), file("u", "b "+best+" 30- processing")}}}, 0, ten.Add(3*24*time.Hour))
+	stuckFor := makePlan([]store.Meeting{{UUID: "u", Files: []store.File{file("u", "a "+best+" 0-20"), file("u", "b "+best+" 30- processing")}}}, 0, ten.Add(3*24*time.Hour))
 	if stuckFor.processing || len(stuckFor.parts) != 1 {
 		t.Errorf("a file that Zoom never finishes holds up the others: %+v", stuckFor)
 	}
@@ -98,10 +98,10 @@ func TestPlan(t *testing.T) {
 // TestNearest: platform-pains B4, B5: recurring lessons share a meeting id.
 func TestNearest(t *testing.T) {
 	week := 7 * 24 * time.Hour
-	lesson := func(id int64, start time.Time) ledger.Lesson {
-		return ledger.Lesson{ID: id, MeetingID: "864 1234 5678", Start: start, End: start.Add(time.Hour)}
+	lesson := func(id int64, start time.Time) store.Lesson {
+		return store.Lesson{ID: id, MeetingID: "864 1234 5678", Start: start, End: start.Add(time.Hour)}
 	}
-	lessons := []ledger.Lesson{lesson(1, ten.Add(-week)), lesson(2, ten), lesson(3, ten.Add(week)), lesson(4, ten.Add(90*time.Minute)), {ID: 5, MeetingID: "999", Start: ten, End: ten.Add(time.Hour)}}
+	lessons := []store.Lesson{lesson(1, ten.Add(-week)), lesson(2, ten), lesson(3, ten.Add(week)), lesson(4, ten.Add(90*time.Minute)), {ID: 5, MeetingID: "999", Start: ten, End: ten.Add(time.Hour)}}
 	for _, c := range []struct {
 		began time.Duration
 		want  int64
@@ -109,7 +109,7 @@ func TestNearest(t *testing.T) {
 		{0, 2}, {-week, 1}, {week + 5*time.Minute, 3}, {-2 * time.Hour, 2}, {-2*time.Hour - time.Second, 0}, {80 * time.Minute, 4}, {40 * time.Minute, 2},
 		{90*time.Minute + 3*time.Hour, 4}, {90*time.Minute + 3*time.Hour + time.Second, 0}, {3 * 24 * time.Hour, 0}, {45 * time.Minute, 2},
 	} {
-		got, ok := ledger.Nearest(lessons, "86412345678", ten.Add(c.began))
+		got, ok := store.Nearest(lessons, "86412345678", ten.Add(c.began))
 		if got.ID != c.want || ok != (c.want != 0) {
 			t.Errorf("%s after ten: lesson %d, want %d", c.began, got.ID, c.want)
 		}

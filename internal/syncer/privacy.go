@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // privacy is who a new recording is for.
@@ -65,15 +65,15 @@ func ids(raw []json.RawMessage) (out []int64) {
 // applyPrivacy lists who may watch a new recording: groups and students that are the
 // teacher's, and the lesson's own group where it is meant or where the platform's
 // rule adds it always.
-func (s *Syncer) applyPrivacy(ctx context.Context, x ledger.Session, recording int64, l ledger.Lesson) (media.Visibility, error) {
+func (s *Syncer) applyPrivacy(ctx context.Context, x store.Session, recording int64, l store.Lesson) (media.Visibility, error) {
 	p := parsePrivacy(l.Notes)
 	var groups, students []int64
 	var err error
 	switch p.visibility {
 	case media.VisibleCustomGroups:
-		groups, err = ledger.OwnGroups(ctx, x, l.TeacherID, p.groups)
+		groups, err = store.OwnGroups(ctx, x, l.TeacherID, p.groups)
 	case media.VisibleCustomStudents:
-		students, err = ledger.OwnStudents(ctx, x, l.TeacherID, p.students)
+		students, err = store.OwnStudents(ctx, x, l.TeacherID, p.students)
 	}
 	if err != nil {
 		return p.visibility, err
@@ -83,5 +83,5 @@ func (s *Syncer) applyPrivacy(ctx context.Context, x ledger.Session, recording i
 			groups = append(groups, l.GroupID)
 		}
 	}
-	return p.visibility, ledger.Allow(ctx, x, recording, groups, students)
+	return p.visibility, store.Allow(ctx, x, recording, groups, students)
 }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // put has the file in the archive, verified by the archive's own checksum. The key
@@ -32,7 +32,7 @@ func (w *ingest) put(ctx context.Context, m made) (archive.Stored, error) {
 			return archive.Stored{}, failedAt(atArchive, err)
 		}
 		w.row.Provider, w.row.ArchiveKey = target.Provider(), key
-		err = w.s.deps.Store.Update(ctx, "syncer: where it goes", func(x ledger.Session) error { return w.save(ctx, x, "", "") })
+		err = w.s.deps.Store.Update(ctx, "syncer: where it goes", func(x store.Session) error { return w.save(ctx, x, "", "") })
 		if err != nil {
 			return archive.Stored{}, err
 		}
@@ -72,7 +72,7 @@ func (w *ingest) abandon(ctx context.Context, target archive.Archive, stored arc
 		return failedAt(atArchive, err)
 	}
 	w.row.ArchiveKey, w.row.VerifiedAt, w.row.ArchivedParts = "", time.Time{}, ""
-	err := w.s.deps.Store.Update(ctx, "syncer: give a key up", func(x ledger.Session) error {
+	err := w.s.deps.Store.Update(ctx, "syncer: give a key up", func(x store.Session) error {
 		return w.save(ctx, x, "failed verification", fmt.Sprintf("the archive holds %d bytes with another checksum", stored.Size))
 	})
 	if err != nil {
@@ -97,13 +97,13 @@ func (w *ingest) fileName() string {
 func (w *ingest) publish(ctx context.Context, m made, stored archive.Stored) error {
 	now := w.s.now()
 	removed := false
-	err := w.s.deps.Store.Update(ctx, "syncer: publish", func(x ledger.Session) error {
+	err := w.s.deps.Store.Update(ctx, "syncer: publish", func(x store.Session) error {
 		removed = false
 		// The ingest first, then the row, then the quota: always in this order.
-		if _, err := ledger.LoadIngest(ctx, x, w.row.ID, true); err != nil {
+		if _, err := store.LoadIngest(ctx, x, w.row.ID, true); err != nil {
 			return err
 		}
-		row, err := ledger.LoadRecording(ctx, x, w.row.RecordingID, true)
+		row, err := store.LoadRecording(ctx, x, w.row.RecordingID, true)
 		if err != nil && !catalog.IsNotFound(err) {
 			return err
 		}
@@ -121,10 +121,10 @@ func (w *ingest) publish(ctx context.Context, m made, stored archive.Stored) err
 		} else if first {
 			row.AvailableUntil = time.Time{}
 		}
-		if _, err := ledger.Publish(ctx, x, row, now); err != nil {
+		if _, err := store.Publish(ctx, x, row, now); err != nil {
 			return err
 		}
-		warn, quota, err := ledger.Settle(ctx, x, row.ID, w.lesson.TeacherID, m.size, now)
+		warn, quota, err := store.Settle(ctx, x, row.ID, w.lesson.TeacherID, m.size, now)
 		if err != nil {
 			return err
 		}
@@ -134,12 +134,12 @@ func (w *ingest) publish(ctx context.Context, m made, stored archive.Stored) err
 			}
 		}
 		for _, f := range w.plan.parts {
-			if err := ledger.MarkArchived(ctx, x, f.MeetingUUID, f.ID, now); err != nil {
+			if err := store.MarkArchived(ctx, x, f.MeetingUUID, f.ID, now); err != nil {
 				return err
 			}
 		}
 		w.row.ArchivedParts, w.row.ArchivedVersion = strings.Join(w.plan.names(), "\n"), stored.Version
-		w.row.Size, w.row.MD5, w.row.VerifiedAt, w.row.State = m.size, m.md5, now, ledger.Done
+		w.row.Size, w.row.MD5, w.row.VerifiedAt, w.row.State = m.size, m.md5, now, store.Done
 		if err := w.save(ctx, x, "archived", fmt.Sprintf("%s, %s, version %s", stored.Key, media.Size(m.size), stored.Version)); err != nil {
 			return err
 		}
@@ -164,8 +164,8 @@ func (w *ingest) publish(ctx context.Context, m made, stored archive.Stored) err
 }
 
 // stillAtZoom ends an ingest whose recording was taken away while it was under way.
-func (w *ingest) stillAtZoom(ctx context.Context, x ledger.Session) error {
-	meetings, err := ledger.MeetingsOf(ctx, x, w.row.LessonID)
+func (w *ingest) stillAtZoom(ctx context.Context, x store.Session) error {
+	meetings, err := store.MeetingsOf(ctx, x, w.row.LessonID)
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (w *ingest) stillAtZoom(ctx context.Context, x ledger.Session) error {
 }
 
 // fill writes what is known now into the recording's row.
-func fill(row *ledger.Recording, w *ingest, m made, stored archive.Stored) {
+func fill(row *store.Recording, w *ingest, m made, stored archive.Stored) {
 	row.ZoomRecordingID, row.View, row.Provider = w.plan.zoomID(), w.plan.view, w.row.Provider
 	row.ArchiveKey, row.ArchiveURL, row.PlayURL, row.DownloadURL = stored.Key, stored.URL, stored.URL, ""
 	row.DriveFile, row.DriveFolder = "", ""
@@ -213,9 +213,9 @@ func (w *ingest) takeBack(ctx context.Context) error {
 	if err := target.Remove(ctx, w.row.ArchiveKey); err != nil {
 		return failedAt(atArchive, err)
 	}
-	w.row.State, w.archived = ledger.Removed, false
-	return w.s.deps.Store.Update(ctx, "syncer: removed meanwhile", func(x ledger.Session) error {
-		if err := ledger.Unreserve(ctx, x, w.row.RecordingID, w.s.now()); err != nil {
+	w.row.State, w.archived = store.Removed, false
+	return w.s.deps.Store.Update(ctx, "syncer: removed meanwhile", func(x store.Session) error {
+		if err := store.Unreserve(ctx, x, w.row.RecordingID, w.s.now()); err != nil {
 			return err
 		}
 		return w.save(ctx, x, "removed while it was being archived", "")

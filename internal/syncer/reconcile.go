@@ -15,8 +15,8 @@ import (
 	"github.com/riverqueue/river"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -45,7 +45,7 @@ type Scope struct {
 // Progress is how far a reconciliation is.
 type Progress struct {
 	Done, Total int
-	Teacher     ledger.Teacher
+	Teacher     store.Teacher
 	Actions     []Action
 	Err         error
 }
@@ -70,7 +70,7 @@ type Report struct {
 
 // Failure is a teacher whose recordings could not be looked through.
 type Failure struct {
-	Teacher ledger.Teacher
+	Teacher store.Teacher
 	Reason  string
 	Err     error
 }
@@ -87,8 +87,8 @@ func (s *Syncer) workReconcile(ctx context.Context, _ *river.Job[reconcileArgs])
 // job.
 func (s *Syncer) periodicRun(ctx context.Context, kind string, f func(context.Context) (any, error)) error {
 	var id int64
-	err := s.deps.Store.Update(ctx, "syncer: begin "+kind, func(x ledger.Session) (err error) {
-		id, err = ledger.BeginRun(ctx, x, kind, s.now())
+	err := s.deps.Store.Update(ctx, "syncer: begin "+kind, func(x store.Session) (err error) {
+		id, err = store.BeginRun(ctx, x, kind, s.now())
 		return err
 	})
 	if err != nil {
@@ -107,8 +107,8 @@ func (s *Syncer) periodicRun(ctx context.Context, kind string, f func(context.Co
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
-	err = s.deps.Store.Update(ending, "syncer: end "+kind, func(x ledger.Session) error {
-		return ledger.EndRun(ending, x, id, outcome, string(text), s.now())
+	err = s.deps.Store.Update(ending, "syncer: end "+kind, func(x store.Session) error {
+		return store.EndRun(ending, x, id, outcome, string(text), s.now())
 	})
 	return errors.Join(runErr, err)
 }
@@ -172,15 +172,15 @@ func (s *Syncer) Reconcile(ctx context.Context, scope Scope) (Report, error) {
 	return report, nil
 }
 
-func (s *Syncer) teachersOf(ctx context.Context, scope Scope) (out []ledger.Teacher, err error) {
-	err = s.deps.Store.View(ctx, "syncer: teachers", func(x ledger.Session) (err error) {
-		out, err = ledger.ZoomTeachers(ctx, x)
+func (s *Syncer) teachersOf(ctx context.Context, scope Scope) (out []store.Teacher, err error) {
+	err = s.deps.Store.View(ctx, "syncer: teachers", func(x store.Session) (err error) {
+		out, err = store.ZoomTeachers(ctx, x)
 		return err
 	})
 	if err != nil || scope.Teacher == 0 {
 		return out, err
 	}
-	out = slices.DeleteFunc(out, func(t ledger.Teacher) bool { return t.ID != scope.Teacher })
+	out = slices.DeleteFunc(out, func(t store.Teacher) bool { return t.ID != scope.Teacher })
 	if len(out) == 0 {
 		return nil, media.Faultf(media.NotFound, "syncer: reconcile", "there is no teacher %d with all three Zoom credentials", scope.Teacher)
 	}
@@ -206,7 +206,7 @@ func (s *Syncer) tellReconciled(ctx context.Context, scope Scope, r Report, bega
 		state = append(state, fmt.Sprintf("%d:%s", f.Teacher.ID, f.Reason))
 		lines = append(lines, fmt.Sprintf("teacher %d: %s", f.Teacher.ID, f.Err))
 	}
-	err := s.deps.Store.Update(ctx, "syncer: failing teachers", func(x ledger.Session) error {
+	err := s.deps.Store.Update(ctx, "syncer: failing teachers", func(x store.Session) error {
 		const key = "reconcile.teachers"
 		if len(state) == 0 {
 			return s.resolve(ctx, x, key, "All teachers' recordings can be looked through again", "Nothing is left to do.")
@@ -230,11 +230,11 @@ const (
 
 // window is which dates are due for a teacher: as far back as the setting says from
 // now, or from when the last look succeeded.
-func (s *Syncer) window(ctx context.Context, t ledger.Teacher, scope Scope) (from, to time.Time, err error) {
+func (s *Syncer) window(ctx context.Context, t store.Teacher, scope Scope) (from, to time.Time, err error) {
 	now := s.now()
 	from, to = now.Add(-s.cfg.Lookback), now
-	err = s.deps.Store.View(ctx, "syncer: cursor", func(x ledger.Session) error {
-		reached, err := ledger.Cursor(ctx, x, t.ID)
+	err = s.deps.Store.View(ctx, "syncer: cursor", func(x store.Session) error {
+		reached, err := store.Cursor(ctx, x, t.ID)
 		if !reached.IsZero() && reached.Before(now) {
 			from = reached.Add(-s.cfg.Lookback)
 		}

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // reconcile runs one reconciliation and compares its summary.
@@ -49,9 +49,9 @@ func TestLostWebhooks(t *testing.T) {
 			}
 			s.reconcile(Summary{Processed: 2})
 			eventually(t, "the start's own reconciliation", func() (bool, string) {
-				var run ledger.Run
-				s.view(func(ctx context.Context, x ledger.Session) (err error) {
-					run, err = ledger.LastRun(ctx, x, "reconcile")
+				var run store.Run
+				s.view(func(ctx context.Context, x store.Session) (err error) {
+					run, err = store.LastRun(ctx, x, "reconcile")
 					return err
 				})
 				var got Summary
@@ -70,8 +70,8 @@ func TestALongOutage(t *testing.T) {
 	s := newSchool(t)
 	ago := lessonAt.AddDate(0, 0, -75)
 	s.exec(`UPDATE public.schedule_lesson SET start_time = $1, end_time = $2 WHERE id = 2`, ledgerStamp(ago), ledgerStamp(ago.Add(time.Hour)))
-	s.update(func(ctx context.Context, x ledger.Session) error {
-		return ledger.SetCursor(ctx, x, 1, ago.Add(24*time.Hour))
+	s.update(func(ctx context.Context, x store.Session) error {
+		return store.SetCursor(ctx, x, 1, ago.Add(24*time.Hour))
 	})
 	s.record("1", 86412345678, "uuid-old==", ago)
 	for i := range 650 { // more than two pages
@@ -148,7 +148,7 @@ func TestFailedRows(t *testing.T) {
 	s.failed(1, "download_host_refused")
 	s.zoom.SetFaults(zoomemu.Faults{})
 	s.reconcile(Summary{Processed: 2})
-	s.update(func(ctx context.Context, x ledger.Session) error {
+	s.update(func(ctx context.Context, x store.Session) error {
 		_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET reason = 'zoom_unavailable' WHERE lesson_id = 1`)
 		return err
 	})
@@ -205,7 +205,7 @@ func TestGoneFromTheArchive(t *testing.T) {
 			s.deliver(s.zoom.Event("recording.completed", "uuid-1=="))
 			s.deliver(s.zoom.Event("recording.completed", "uuid-2=="))
 			one, two := s.archived(1), s.archived(3)
-			for _, r := range []ledger.Recording{one, two} {
+			for _, r := range []store.Recording{one, two} {
 				if err := s.deps.Target.Remove(t.Context(), r.Stored().Key); err != nil {
 					t.Fatal(err)
 				}
@@ -282,7 +282,7 @@ func TestRetention(t *testing.T) {
 				t.Errorf("quotas: %+v, %+v", one, two)
 			}
 			var removed int64
-			s.view(func(ctx context.Context, x ledger.Session) error {
+			s.view(func(ctx context.Context, x store.Session) error {
 				return x.One(ctx, `SELECT COUNT(*) FROM public.schedule_lessonrecording WHERE is_deleted = $1`, []any{true}, &removed)
 			})
 			if removed != 4 {
@@ -326,8 +326,8 @@ func TestManyReserveAtOnce(t *testing.T) {
 			for id := range int64(20) {
 				go func() {
 					ok := false
-					err := s.store.Update(t.Context(), "test", func(x ledger.Session) (err error) {
-						ok, _, err = ledger.Reserve(t.Context(), x, id+1, 1, 100, time.Now())
+					err := s.store.Update(t.Context(), "test", func(x store.Session) (err error) {
+						ok, _, err = store.Reserve(t.Context(), x, id+1, 1, 100, time.Now())
 						return err
 					})
 					if err != nil {
@@ -349,21 +349,21 @@ func TestManyReserveAtOnce(t *testing.T) {
 				t.Fatalf("%d of 20 were granted 100 of 1000; %+v", len(lucky), q)
 			}
 			for range 3 { // settling twice counts once
-				s.update(func(ctx context.Context, x ledger.Session) error {
-					_, _, err := ledger.Settle(ctx, x, lucky[0], 1, 150, time.Now())
+				s.update(func(ctx context.Context, x store.Session) error {
+					_, _, err := store.Settle(ctx, x, lucky[0], 1, 150, time.Now())
 					return err
 				})
 			}
 			for range 3 {
-				s.update(func(ctx context.Context, x ledger.Session) error {
-					return ledger.Release(ctx, x, lucky[1], 1, 100, time.Now())
+				s.update(func(ctx context.Context, x store.Session) error {
+					return store.Release(ctx, x, lucky[1], 1, 100, time.Now())
 				})
 			}
 			if q := s.quota(1); q.Used != 150 || q.Recordings != 1 || q.Reserved != 800 {
 				t.Errorf("%+v", q)
 			}
 			for _, id := range lucky {
-				s.update(func(ctx context.Context, x ledger.Session) error { return ledger.Unreserve(ctx, x, id, time.Now()) })
+				s.update(func(ctx context.Context, x store.Session) error { return store.Unreserve(ctx, x, id, time.Now()) })
 			}
 			if q := s.quota(1); q.Used != 150 || q.Recordings != 1 || q.Reserved != 0 {
 				t.Errorf("%+v", q)
@@ -381,8 +381,8 @@ func TestTakeOver(t *testing.T) {
 			s.record("1", 86412345678, "uuid-1==", lessonAt)
 			s.reconcile(Summary{Processed: 2, Synced: 1})
 			// As one leaves it that was killed while downloading.
-			s.update(func(ctx context.Context, x ledger.Session) error {
-				if err := ledger.Beat(ctx, x, "the-dead", time.Now().Add(-time.Minute)); err != nil {
+			s.update(func(ctx context.Context, x store.Session) error {
+				if err := store.Beat(ctx, x, "the-dead", time.Now().Add(-time.Minute)); err != nil {
 					return err
 				}
 				_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET owner = 'the-dead', state = 'working'`)

@@ -8,25 +8,25 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // takeRequests turns what gateways have asked for into jobs. A gateway knows no
 // queue: it leaves a row.
 func (s *Syncer) takeRequests(ctx context.Context) error {
-	var waiting []ledger.ResyncRequest
-	err := s.deps.Store.View(ctx, "syncer: requests", func(x ledger.Session) (err error) {
-		waiting, err = ledger.Resyncs(ctx, x)
+	var waiting []store.ResyncRequest
+	err := s.deps.Store.View(ctx, "syncer: requests", func(x store.Session) (err error) {
+		waiting, err = store.Resyncs(ctx, x)
 		return err
 	})
 	for _, r := range waiting {
-		err = s.deps.Store.Update(ctx, "syncer: take a request", func(x ledger.Session) error {
-			mine, err := ledger.TakeResync(ctx, x, r.LessonID)
+		err = s.deps.Store.Update(ctx, "syncer: take a request", func(x store.Session) error {
+			mine, err := store.TakeResync(ctx, x, r.LessonID)
 			if err != nil || !mine {
 				return err
 			}
-			if err := ledger.Tell(ctx, x, ledger.Line{At: s.now(), RecordingID: r.RecordingID, What: "asked for again", Detail: "by its teacher"}); err != nil {
+			if err := store.Tell(ctx, x, store.Line{At: s.now(), RecordingID: r.RecordingID, What: "asked for again", Detail: "by its teacher"}); err != nil {
 				return err
 			}
 			return s.enqueue(ctx, x, resyncArgs{LessonID: r.LessonID, RecordingID: r.RecordingID}, time.Time{})
@@ -44,9 +44,9 @@ const around = 24 * time.Hour
 // workResync looks through the teacher's recordings of the lesson's days, and takes
 // up what is there.
 func (s *Syncer) workResync(ctx context.Context, job *river.Job[resyncArgs]) error {
-	var lesson ledger.Lesson
-	err := s.deps.Store.View(ctx, "syncer: resync", func(x ledger.Session) (err error) {
-		lesson, err = ledger.LoadLesson(ctx, x, job.Args.LessonID)
+	var lesson store.Lesson
+	err := s.deps.Store.View(ctx, "syncer: resync", func(x store.Session) (err error) {
+		lesson, err = store.LoadLesson(ctx, x, job.Args.LessonID)
 		return err
 	})
 	if err != nil {
@@ -60,8 +60,8 @@ func (s *Syncer) workResync(ctx context.Context, job *river.Job[resyncArgs]) err
 	if err != nil && job.Attempt < job.MaxAttempts && media.KindOf(err) != media.NotFound {
 		return err
 	}
-	return s.deps.Store.Update(ctx, "syncer: resync", func(x ledger.Session) error {
-		meetings, loadErr := ledger.MeetingsOf(ctx, x, lesson.ID)
+	return s.deps.Store.Update(ctx, "syncer: resync", func(x store.Session) error {
+		meetings, loadErr := store.MeetingsOf(ctx, x, lesson.ID)
 		if loadErr != nil {
 			return loadErr
 		}
@@ -74,16 +74,16 @@ func (s *Syncer) workResync(ctx context.Context, job *river.Job[resyncArgs]) err
 }
 
 // notFoundAgain leaves a recording as failed as it was before somebody asked.
-func (s *Syncer) notFoundAgain(ctx context.Context, x ledger.Session, recording int64) error {
-	row, err := ledger.LoadRecording(ctx, x, recording, true)
+func (s *Syncer) notFoundAgain(ctx context.Context, x store.Session, recording int64) error {
+	row, err := store.LoadRecording(ctx, x, recording, true)
 	if catalog.IsNotFound(err) || err == nil && (row.Deleted || row.Status != media.StatusProcessing || row.Stored().Key != "") {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if err := ledger.SetStatus(ctx, x, recording, media.StatusFailed, s.now()); err != nil {
+	if err := store.SetStatus(ctx, x, recording, media.StatusFailed, s.now()); err != nil {
 		return err
 	}
-	return ledger.Tell(ctx, x, ledger.Line{At: s.now(), RecordingID: recording, What: "not found at Zoom"})
+	return store.Tell(ctx, x, store.Line{At: s.now(), RecordingID: recording, What: "not found at Zoom"})
 }

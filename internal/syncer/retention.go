@@ -9,8 +9,8 @@ import (
 
 	"github.com/riverqueue/river"
 
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // Retention is what a clean-up or a purge came to.
@@ -29,10 +29,10 @@ func (s *Syncer) workCleanup(ctx context.Context, _ *river.Job[cleanupArgs]) err
 func (s *Syncer) Cleanup(ctx context.Context) (Retention, error) {
 	var (
 		out  Retention
-		rows []ledger.Recording
+		rows []store.Recording
 	)
-	err := s.deps.Store.View(ctx, "syncer: expired recordings", func(x ledger.Session) (err error) {
-		rows, err = ledger.Expiring(ctx, x)
+	err := s.deps.Store.View(ctx, "syncer: expired recordings", func(x store.Session) (err error) {
+		rows, err = store.Expiring(ctx, x)
 		return err
 	})
 	if err != nil {
@@ -58,32 +58,32 @@ func (s *Syncer) Cleanup(ctx context.Context) (Retention, error) {
 	return out, nil
 }
 
-func (s *Syncer) expire(ctx context.Context, row ledger.Recording) error {
-	return s.deps.Store.Update(ctx, "syncer: remove an expired recording", func(x ledger.Session) error {
-		locked, err := ledger.LoadRecording(ctx, x, row.ID, true)
+func (s *Syncer) expire(ctx context.Context, row store.Recording) error {
+	return s.deps.Store.Update(ctx, "syncer: remove an expired recording", func(x store.Session) error {
+		locked, err := store.LoadRecording(ctx, x, row.ID, true)
 		if err != nil || locked.Deleted || locked.AvailableUntil.IsZero() || locked.AvailableUntil.After(s.now()) {
 			return ignoreNotFound(err)
 		}
-		if _, err := ledger.Remove(ctx, x, row.ID, "expired: available until "+row.AvailableUntil.UTC().Format(time.RFC3339), s.now()); err != nil {
+		if _, err := store.Remove(ctx, x, row.ID, "expired: available until "+row.AvailableUntil.UTC().Format(time.RFC3339), s.now()); err != nil {
 			return err
 		}
 		teacher, err := s.payer(ctx, x, locked)
 		if err != nil {
 			return err
 		}
-		if err := ledger.Release(ctx, x, row.ID, teacher, locked.Size, s.now()); err != nil {
+		if err := store.Release(ctx, x, row.ID, teacher, locked.Size, s.now()); err != nil {
 			return err
 		}
-		return ledger.Tell(ctx, x, ledger.Line{At: s.now(), RecordingID: row.ID, What: "expired", Detail: "its bytes go after " + s.cfg.TrashGrace.String()})
+		return store.Tell(ctx, x, store.Line{At: s.now(), RecordingID: row.ID, What: "expired", Detail: "its bytes go after " + s.cfg.TrashGrace.String()})
 	})
 }
 
 // payer is who a recording is charged to: the lesson's teacher, or its own.
-func (s *Syncer) payer(ctx context.Context, x ledger.Session, row ledger.Recording) (int64, error) {
+func (s *Syncer) payer(ctx context.Context, x store.Session, row store.Recording) (int64, error) {
 	if row.LessonID == 0 {
 		return row.TeacherID, nil
 	}
-	lesson, err := ledger.LoadLesson(ctx, x, row.LessonID)
+	lesson, err := store.LoadLesson(ctx, x, row.LessonID)
 	if err != nil {
 		return row.TeacherID, ignoreNotFound(err)
 	}
@@ -94,10 +94,10 @@ func (s *Syncer) payer(ctx context.Context, x ledger.Session, row ledger.Recordi
 const purgeRetry = 10 * time.Minute
 
 // purgeable are the removed recordings whose grace is over.
-func (s *Syncer) purgeable(ctx context.Context) (due []ledger.Recording, err error) {
-	err = s.deps.Store.View(ctx, "syncer: purgeable recordings", func(x ledger.Session) error {
-		rows, err := ledger.Purgeable(ctx, x, s.now().Add(-purgeRetry))
-		due = slices.DeleteFunc(rows, func(r ledger.Recording) bool {
+func (s *Syncer) purgeable(ctx context.Context) (due []store.Recording, err error) {
+	err = s.deps.Store.View(ctx, "syncer: purgeable recordings", func(x store.Session) error {
+		rows, err := store.Purgeable(ctx, x, s.now().Add(-purgeRetry))
+		due = slices.DeleteFunc(rows, func(r store.Recording) bool {
 			since := r.DeletedAt
 			if since.IsZero() {
 				since = r.UpdatedAt
@@ -129,8 +129,8 @@ func (s *Syncer) Purge(ctx context.Context) (Retention, error) {
 			out.Failed++
 			s.metrics.cleanup.WithLabelValues("failed").Inc()
 			s.log.Error("a removed recording could not be purged", slog.Int64("recording", row.ID), slog.Any("error", err))
-			noted := s.deps.Store.Update(ctx, "syncer: a failed purge", func(x ledger.Session) error {
-				return ledger.MarkPurged(ctx, x, row, s.now(), err.Error())
+			noted := s.deps.Store.Update(ctx, "syncer: a failed purge", func(x store.Session) error {
+				return store.MarkPurged(ctx, x, row, s.now(), err.Error())
 			})
 			if noted != nil {
 				return out, noted
@@ -146,21 +146,21 @@ func (s *Syncer) Purge(ctx context.Context) (Retention, error) {
 	return out, nil
 }
 
-func (s *Syncer) purge(ctx context.Context, row ledger.Recording) error {
+func (s *Syncer) purge(ctx context.Context, row store.Recording) error {
 	shared := false
 	// The claim and a restoration hold the same row: whoever comes second sees the other.
-	err := s.deps.Store.Update(ctx, "syncer: before a purge", func(x ledger.Session) error {
-		now, err := ledger.LoadRecording(ctx, x, row.ID, true)
+	err := s.deps.Store.Update(ctx, "syncer: before a purge", func(x store.Session) error {
+		now, err := store.LoadRecording(ctx, x, row.ID, true)
 		if err != nil {
 			return err
 		}
 		if !now.Deleted {
 			return errRestored
 		}
-		if shared, err = ledger.Shared(ctx, x, row); err != nil {
+		if shared, err = store.Shared(ctx, x, row); err != nil {
 			return err
 		}
-		return ledger.ClaimPurge(ctx, x, row)
+		return store.ClaimPurge(ctx, x, row)
 	})
 	if errors.Is(err, errRestored) {
 		return nil
@@ -178,15 +178,15 @@ func (s *Syncer) purge(ctx context.Context, row ledger.Recording) error {
 			return err
 		}
 	}
-	return s.deps.Store.Update(ctx, "syncer: purged", func(x ledger.Session) error {
-		if err := ledger.MarkPurged(ctx, x, row, s.now(), ""); err != nil {
+	return s.deps.Store.Update(ctx, "syncer: purged", func(x store.Session) error {
+		if err := store.MarkPurged(ctx, x, row, s.now(), ""); err != nil {
 			return err
 		}
 		// Whoever removed it has given its quota back: we at once, the platform itself.
-		if err := ledger.Forgive(ctx, x, row.ID, s.now()); err != nil {
+		if err := store.Forgive(ctx, x, row.ID, s.now()); err != nil {
 			return err
 		}
-		return ledger.Tell(ctx, x, ledger.Line{At: s.now(), RecordingID: row.ID, What: "purged", Detail: at.Provider + " " + at.Key})
+		return store.Tell(ctx, x, store.Line{At: s.now(), RecordingID: row.ID, What: "purged", Detail: at.Provider + " " + at.Key})
 	})
 }
 
@@ -210,16 +210,16 @@ func (s *Syncer) Usage(ctx context.Context) (Usage, error) {
 		out      Usage
 		teachers []int64
 	)
-	err := s.deps.Store.View(ctx, "syncer: teachers with storage", func(x ledger.Session) (err error) {
-		teachers, err = ledger.QuotaTeachers(ctx, x)
+	err := s.deps.Store.View(ctx, "syncer: teachers with storage", func(x store.Session) (err error) {
+		teachers, err = store.QuotaTeachers(ctx, x)
 		return err
 	})
 	if err != nil {
 		return out, err
 	}
 	for _, id := range teachers {
-		err := s.deps.Store.Update(ctx, "syncer: usage", func(x ledger.Session) error {
-			before, after, warn, err := ledger.UsageOf(ctx, x, id, s.now())
+		err := s.deps.Store.Update(ctx, "syncer: usage", func(x store.Session) error {
+			before, after, warn, err := store.UsageOf(ctx, x, id, s.now())
 			if err != nil {
 				return err
 			}

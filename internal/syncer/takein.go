@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/ledger"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -15,7 +15,7 @@ import (
 const together = 50
 
 // reconcileTeacher lists a teacher's recordings and takes up what is missing.
-func (s *Syncer) reconcileTeacher(ctx context.Context, t ledger.Teacher, scope Scope) ([]Action, error) {
+func (s *Syncer) reconcileTeacher(ctx context.Context, t store.Teacher, scope Scope) ([]Action, error) {
 	began := s.now()
 	from, to, err := s.window(ctx, t, scope)
 	if err != nil {
@@ -43,14 +43,14 @@ func (s *Syncer) reconcileTeacher(ctx context.Context, t ledger.Teacher, scope S
 	if err != nil || scope.DryRun || !scope.From.IsZero() || !scope.To.IsZero() {
 		return actions, err
 	}
-	return actions, s.deps.Store.Update(ctx, "syncer: cursor", func(x ledger.Session) error { return ledger.SetCursor(ctx, x, t.ID, began) })
+	return actions, s.deps.Store.Update(ctx, "syncer: cursor", func(x store.Session) error { return store.SetCursor(ctx, x, t.ID, began) })
 }
 
 // takeIn writes down what Zoom lists of some meetings and takes up what is missing.
-func (s *Syncer) takeIn(ctx context.Context, t ledger.Teacher, listed []zoom.Meeting, rehearse bool) (actions []Action, err error) {
-	err = s.deps.Store.Update(ctx, "syncer: take in", func(x ledger.Session) error {
+func (s *Syncer) takeIn(ctx context.Context, t store.Teacher, listed []zoom.Meeting, rehearse bool) (actions []Action, err error) {
+	err = s.deps.Store.Update(ctx, "syncer: take in", func(x store.Session) error {
 		actions = nil
-		lessons, err := ledger.LessonsOfTeacher(ctx, x, t.ID)
+		lessons, err := store.LessonsOfTeacher(ctx, x, t.ID)
 		if err != nil {
 			return err
 		}
@@ -71,27 +71,27 @@ func (s *Syncer) takeIn(ctx context.Context, t ledger.Teacher, listed []zoom.Mee
 	return actions, err
 }
 
-func (s *Syncer) takeInOne(ctx context.Context, x ledger.Session, t ledger.Teacher, listed zoom.Meeting, lessons []ledger.Lesson) (Action, error) {
+func (s *Syncer) takeInOne(ctx context.Context, x store.Session, t store.Teacher, listed zoom.Meeting, lessons []store.Lesson) (Action, error) {
 	if listed.AccountID == "" {
 		listed.AccountID = t.AccountID
 	}
 	fresh := meetingOf(listed, t.ID, "")
-	if err := ledger.PutMeeting(ctx, x, fresh, s.now()); err != nil {
+	if err := store.PutMeeting(ctx, x, fresh, s.now()); err != nil {
 		return Action{}, err
 	}
-	known, err := ledger.LoadMeeting(ctx, x, fresh.UUID)
+	known, err := store.LoadMeeting(ctx, x, fresh.UUID)
 	if err != nil {
 		return Action{}, err
 	}
 	// What is listed is there, whatever an event said that came too late.
 	for _, f := range known.Files {
-		if !f.GoneAt.IsZero() && slices.ContainsFunc(fresh.Files, func(l ledger.File) bool { return l.ID == f.ID }) {
-			if err := ledger.MarkGone(ctx, x, known.UUID, []string{f.ID}, time.Time{}); err != nil {
+		if !f.GoneAt.IsZero() && slices.ContainsFunc(fresh.Files, func(l store.File) bool { return l.ID == f.ID }) {
+			if err := store.MarkGone(ctx, x, known.UUID, []string{f.ID}, time.Time{}); err != nil {
 				return Action{}, err
 			}
 		}
 	}
-	lesson, note, err := ledger.Lesson{}, "", error(nil)
+	lesson, note, err := store.Lesson{}, "", error(nil)
 	if known.LessonID != 0 {
 		lesson, note, err = s.match(ctx, x, known)
 	} else {
@@ -109,13 +109,13 @@ func (s *Syncer) takeInOne(ctx context.Context, x ledger.Session, t ledger.Teach
 	return s.missing(ctx, x, lesson, known.UUID)
 }
 
-func hasMedia(m ledger.Meeting) bool {
-	return slices.ContainsFunc(m.Files, func(f ledger.File) bool { return f.Type == "MP4" || f.Type == "M4A" })
+func hasMedia(m store.Meeting) bool {
+	return slices.ContainsFunc(m.Files, func(f store.File) bool { return f.Type == "MP4" || f.Type == "M4A" })
 }
 
 // missing takes a lesson's recording up when something of it is not archived.
-func (s *Syncer) missing(ctx context.Context, x ledger.Session, lesson ledger.Lesson, uuid string) (Action, error) {
-	meetings, err := ledger.MeetingsOf(ctx, x, lesson.ID)
+func (s *Syncer) missing(ctx context.Context, x store.Session, lesson store.Lesson, uuid string) (Action, error) {
+	meetings, err := store.MeetingsOf(ctx, x, lesson.ID)
 	if err != nil {
 		return Action{}, err
 	}
@@ -123,22 +123,22 @@ func (s *Syncer) missing(ctx context.Context, x ledger.Session, lesson ledger.Le
 	if len(p.parts) == 0 && !p.processing {
 		return Action{}, nil
 	}
-	i, err := ledger.IngestOfLesson(ctx, x, lesson.ID)
+	i, err := store.IngestOfLesson(ctx, x, lesson.ID)
 	action := Action{Lesson: lesson.ID, Meeting: uuid, What: actArchive}
 	switch {
 	case catalog.IsNotFound(err):
 		action.Why = "Zoom lists it and nothing is archived"
 	case err != nil:
 		return Action{}, err
-	case i.State == ledger.Removed:
+	case i.State == store.Removed:
 		return Action{}, nil
-	case i.State == ledger.Done && slices.Equal(p.names(), i.Parts()), i.State == ledger.Done && p.processing:
+	case i.State == store.Done && slices.Equal(p.names(), i.Parts()), i.State == store.Done && p.processing:
 		return Action{}, nil
-	case i.State == ledger.Done:
+	case i.State == store.Done:
 		action.Why = "Zoom lists a segment that is not archived"
-	case i.State == ledger.Failed && !mendable[i.Reason]:
+	case i.State == store.Failed && !mendable[i.Reason]:
 		return Action{}, nil
-	case i.State == ledger.Failed:
+	case i.State == store.Failed:
 		action.Why = "it failed for a passing reason: " + i.Reason
 	default:
 		// Under way already: only see to it that a job exists.

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -69,9 +69,9 @@ func (t *tenants) find(ctx context.Context, id string) (tenant, bool, error) {
 }
 
 func (t *tenants) load(ctx context.Context) (map[string]tenant, error) {
-	var rows []ledger.Tenant
-	err := t.store.View(ctx, "syncer: tenants", func(x ledger.Session) (err error) {
-		rows, err = ledger.Tenants(ctx, x)
+	var rows []store.Tenant
+	err := t.store.View(ctx, "syncer: tenants", func(x store.Session) (err error) {
+		rows, err = store.Tenants(ctx, x)
 		return err
 	})
 	if err != nil {
@@ -113,14 +113,14 @@ func (s *Syncer) PutTenant(ctx context.Context, teacher int64, account, secrets 
 		return "", err
 	}
 	id := strings.ToLower(rand.Text())
-	err = s.deps.Store.Update(ctx, op, func(x ledger.Session) error {
-		if _, err := ledger.LoadTeacher(ctx, x, teacher); err != nil {
+	err = s.deps.Store.Update(ctx, op, func(x store.Session) error {
+		if _, err := store.LoadTeacher(ctx, x, teacher); err != nil {
 			if catalog.IsNotFound(err) {
 				return media.Faultf(media.NotFound, op, "there is no user %d", teacher)
 			}
 			return err
 		}
-		all, err := ledger.Tenants(ctx, x)
+		all, err := store.Tenants(ctx, x)
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (s *Syncer) PutTenant(ctx context.Context, teacher int64, account, secrets 
 				id, created = t.ID, t.CreatedAt
 			}
 		}
-		return ledger.PutTenant(ctx, x, ledger.Tenant{ID: id, TeacherID: teacher, AccountID: account, SealedSecrets: closer.close(secrets, tenantPurpose), CreatedAt: created})
+		return store.PutTenant(ctx, x, store.Tenant{ID: id, TeacherID: teacher, AccountID: account, SealedSecrets: closer.close(secrets, tenantPurpose), CreatedAt: created})
 	})
 	if err == nil {
 		s.log.Info("a tenant was put", slog.Int64("teacher", teacher))
@@ -139,9 +139,9 @@ func (s *Syncer) PutTenant(ctx context.Context, teacher int64, account, secrets 
 }
 
 // Tenants lists the tenants; their secrets stay sealed.
-func (s *Syncer) Tenants(ctx context.Context) (out []ledger.Tenant, err error) {
-	err = s.deps.Store.View(ctx, "syncer: tenants", func(x ledger.Session) (err error) {
-		out, err = ledger.Tenants(ctx, x)
+func (s *Syncer) Tenants(ctx context.Context) (out []store.Tenant, err error) {
+	err = s.deps.Store.View(ctx, "syncer: tenants", func(x store.Session) (err error) {
+		out, err = store.Tenants(ctx, x)
 		return err
 	})
 	return out, err
@@ -149,8 +149,8 @@ func (s *Syncer) Tenants(ctx context.Context) (out []ledger.Tenant, err error) {
 
 // DropTenant ends a tenant's path.
 func (s *Syncer) DropTenant(ctx context.Context, id string) error {
-	return s.deps.Store.Update(ctx, "syncer: drop a tenant", func(x ledger.Session) error {
-		ok, err := ledger.DropTenant(ctx, x, id)
+	return s.deps.Store.Update(ctx, "syncer: drop a tenant", func(x store.Session) error {
+		ok, err := store.DropTenant(ctx, x, id)
 		if err == nil && !ok {
 			return media.Faultf(media.NotFound, "syncer: drop a tenant", "there is none of that id")
 		}

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -26,7 +26,7 @@ type writer struct {
 
 // pending is an event that waits to be stored. done gets exactly one outcome.
 type pending struct {
-	event ledger.Event
+	event store.Event
 	done  chan outcome
 }
 
@@ -39,12 +39,12 @@ func newWriter(s *Syncer) *writer { return &writer{s: s, in: make(chan *pending,
 
 // eventRow is an event as the ledger keeps it: without secrets, but for the download
 // token, which is sealed.
-func (s *Syncer) eventRow(e zoom.Event, teacher int64, body []byte) ledger.Event {
+func (s *Syncer) eventRow(e zoom.Event, teacher int64, body []byte) store.Event {
 	state := "ignored"
 	if zoom.Handled(e.Name) {
 		state = "new"
 	}
-	return ledger.Event{
+	return store.Event{
 		Identity: e.Identity(), Name: e.Name, AccountID: e.AccountID, TeacherID: teacher, MeetingUUID: e.Meeting.UUID,
 		Time: e.Time, ReceivedAt: s.now(), Body: string(zoom.Scrub(body)), SealedToken: s.tokens.close(e.Meeting.DownloadToken, downloadPurpose), State: state,
 	}
@@ -52,7 +52,7 @@ func (s *Syncer) eventRow(e zoom.Event, teacher int64, body []byte) ledger.Event
 
 // store keeps an event and says whether it was new: accepted, duplicate or ignored.
 // It returns when the event is durable, or when ctx ends.
-func (w *writer) store(ctx context.Context, e ledger.Event) (string, error) {
+func (w *writer) store(ctx context.Context, e store.Event) (string, error) {
 	p := &pending{event: e, done: make(chan outcome, 1)}
 	select {
 	case w.in <- p:
@@ -124,9 +124,9 @@ func (w *writer) transaction(ctx context.Context, all []*pending) ([]string, err
 	ctx, cancel := context.WithTimeout(ctx, storeWithin-300*time.Millisecond)
 	defer cancel()
 	results := make([]string, len(all))
-	err := w.s.deps.Store.Update(ctx, "syncer: store events", func(x ledger.Session) error {
+	err := w.s.deps.Store.Update(ctx, "syncer: store events", func(x store.Session) error {
 		for i, p := range all {
-			id, isNew, again, err := ledger.AddEvent(ctx, x, p.event)
+			id, isNew, again, err := store.AddEvent(ctx, x, p.event)
 			if err != nil {
 				return err
 			}

@@ -9,32 +9,32 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/ledger"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // workZoomTrash puts what is archived into Zoom's trash, one file at a time and
 // never wider, after looking once more whether the archive holds it.
 func (s *Syncer) workZoomTrash(ctx context.Context, job *river.Job[zoomTrashArgs]) error {
 	var (
-		i        ledger.Ingest
-		meetings []ledger.Meeting
-		lesson   ledger.Lesson
-		teacher  ledger.Teacher
+		i        store.Ingest
+		meetings []store.Meeting
+		lesson   store.Lesson
+		teacher  store.Teacher
 		over     bool
 	)
-	err := s.deps.Store.View(ctx, "syncer: what may be trashed", func(x ledger.Session) (err error) {
-		if i, err = ledger.LoadIngest(ctx, x, job.Args.IngestID, false); err != nil || i.LessonID == 0 || !i.Archived() {
+	err := s.deps.Store.View(ctx, "syncer: what may be trashed", func(x store.Session) (err error) {
+		if i, err = store.LoadIngest(ctx, x, job.Args.IngestID, false); err != nil || i.LessonID == 0 || !i.Archived() {
 			over = catalog.IsNotFound(err) || err == nil
 			return ignoreNotFound(err)
 		}
-		if lesson, err = ledger.LoadLesson(ctx, x, i.LessonID); err != nil {
+		if lesson, err = store.LoadLesson(ctx, x, i.LessonID); err != nil {
 			return err
 		}
-		if teacher, err = ledger.LoadTeacher(ctx, x, lesson.TeacherID); err != nil {
+		if teacher, err = store.LoadTeacher(ctx, x, lesson.TeacherID); err != nil {
 			return err
 		}
-		meetings, err = ledger.MeetingsOf(ctx, x, i.LessonID)
+		meetings, err = store.MeetingsOf(ctx, x, i.LessonID)
 		return err
 	})
 	if err != nil || over || !s.cfg.DeleteFromZoom {
@@ -65,11 +65,11 @@ func (s *Syncer) workZoomTrash(ctx context.Context, job *river.Job[zoomTrashArgs
 			if err := s.deps.Zoom.TrashFile(ctx, account, m.UUID, f.ID); err != nil {
 				return fmt.Errorf("trash at Zoom: %w", err)
 			}
-			err := s.deps.Store.Update(ctx, "syncer: trashed at Zoom", func(x ledger.Session) error {
-				if err := ledger.MarkTrashed(ctx, x, m.UUID, f.ID, s.now()); err != nil {
+			err := s.deps.Store.Update(ctx, "syncer: trashed at Zoom", func(x store.Session) error {
+				if err := store.MarkTrashed(ctx, x, m.UUID, f.ID, s.now()); err != nil {
 					return err
 				}
-				return ledger.Tell(ctx, x, ledger.Line{At: s.now(), IngestID: i.ID, RecordingID: i.RecordingID, What: "trashed at Zoom", Detail: m.UUID + "/" + f.ID})
+				return store.Tell(ctx, x, store.Line{At: s.now(), IngestID: i.ID, RecordingID: i.RecordingID, What: "trashed at Zoom", Detail: m.UUID + "/" + f.ID})
 			})
 			if err != nil {
 				return err

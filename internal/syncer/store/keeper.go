@@ -1,4 +1,4 @@
-package ledger
+package store
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func denied(op, reason string) error {
 // May tells whether a teacher may change a recording: nil, NotFound, or Denied with
 // a reason.
 func (k *Keeper) May(ctx context.Context, teacher, id int64) error {
-	const op = "ledger: may change"
+	const op = "store: may change"
 	return k.store.View(ctx, op, func(x Session) error {
 		_, err := k.own(ctx, x, op, teacher, id, false)
 		return err
@@ -120,7 +120,7 @@ func (k *Keeper) change(ctx context.Context, op string, f func(x Session) error)
 
 // Rename gives a recording a title of its own.
 func (k *Keeper) Rename(ctx context.Context, teacher, id int64, title string) error {
-	const op = "ledger: rename"
+	const op = "store: rename"
 	return k.change(ctx, op, func(x Session) error {
 		if _, err := k.own(ctx, x, op, teacher, id, true); err != nil {
 			return err
@@ -133,7 +133,7 @@ func (k *Keeper) Rename(ctx context.Context, teacher, id int64, title string) er
 // Remove marks a recording as removed, by whom and why, and gives its bytes back to
 // its teacher's quota, once. The bytes themselves go when their grace is over.
 func (k *Keeper) Remove(ctx context.Context, teacher, id int64, reason string) error {
-	const op = "ledger: remove"
+	const op = "store: remove"
 	return k.change(ctx, op, func(x Session) error {
 		r, err := k.own(ctx, x, op, teacher, id, true)
 		if err != nil {
@@ -161,7 +161,7 @@ func (k *Keeper) Remove(ctx context.Context, teacher, id int64, reason string) e
 // teacher's quota has room for them. NotFound: no such recording, or one that its
 // teacher has not removed. Denied: see the reason.
 func (k *Keeper) Restore(ctx context.Context, teacher, id int64) error {
-	const op = "ledger: restore"
+	const op = "store: restore"
 	return k.change(ctx, op, func(x Session) error {
 		now := k.now()
 		active, err := subscribed(ctx, x, teacher, now)
@@ -231,7 +231,7 @@ func restorable(ctx context.Context, x Session, op string, r Recording) error {
 // Resync asks the syncers to look for a lesson's recording at Zoom again. It comes
 // back with what is known of it there.
 func (k *Keeper) Resync(ctx context.Context, teacher, id int64) (media.Resync, error) {
-	const op = "ledger: resync"
+	const op = "store: resync"
 	var out media.Resync
 	err := k.change(ctx, op, func(x Session) error {
 		r, err := LoadRecording(ctx, x, id, true)
@@ -320,7 +320,7 @@ func summarise(out *media.Resync, meetings []Meeting, view string) bool {
 
 // RaiseQuota gives a teacher more room. NotFound: there is no such quota.
 func (k *Keeper) RaiseQuota(ctx context.Context, id, bytes, wholeGB int64) error {
-	return k.store.Update(ctx, "ledger: raise a quota", func(x Session) error {
+	return k.store.Update(ctx, "store: raise a quota", func(x Session) error {
 		var teacher int64
 		if err := x.One(ctx, `SELECT teacher_id FROM public.schedule_teacherstoragequota WHERE id = $1`, []any{id}, &teacher); err != nil {
 			return err
@@ -342,7 +342,7 @@ func (k *Keeper) RaiseQuota(ctx context.Context, id, bytes, wholeGB int64) error
 
 // OwnQuota makes sure that a teacher has a quota, and gives its id.
 func (k *Keeper) OwnQuota(ctx context.Context, teacher int64) (id int64, err error) {
-	err = k.store.Update(ctx, "ledger: a teacher's quota", func(x Session) error {
+	err = k.store.Update(ctx, "store: a teacher's quota", func(x Session) error {
 		q, err := LoadQuota(ctx, x, teacher, k.now())
 		id = q.ID
 		return err

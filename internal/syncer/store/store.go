@@ -1,11 +1,11 @@
-// Package ledger is what the syncer remembers and what it writes into the catalog:
+// Package store is what the syncer remembers and what it writes into the catalog:
 // webhooks, recorded meetings and their files, how each lesson gets its recording,
 // quotas, retention, the story of it all.
 //
 // Its functions take the catalog's Session, so that several of them, and a job of
 // the queue, make one transaction. Moments are time.Time in UTC; the zero time is
 // NULL. A row that is not there is media.NotFound.
-package ledger
+package store
 
 import (
 	"context"
