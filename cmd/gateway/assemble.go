@@ -129,7 +129,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		"draining": s.notDraining,
 	})
 	cacheKeeper{chunks: chunks, recordings: store, origins: origins}.handlePages(s.admin.Handle)
-	s.announce = chunks.Announce
+	s.announce = chunks.RecordOwner
 	s.systemd = telemetry.NewSystemd(log, func(context.Context) error { return nil })
 	return s, nil
 }

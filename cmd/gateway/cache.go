@@ -152,8 +152,8 @@ func giveOrder(ctx context.Context, cli *CLI, out terminal, what string, ids []i
 }
 
 // holderOf is the running gateway that holds the cache, or nil.
-func holderOf(cli *CLI) (*cache.Holder, error) {
-	holder, err := cache.HolderOf(cli.Cache.Dir)
+func holderOf(cli *CLI) (*cache.Owner, error) {
+	holder, err := cache.OwnerOf(cli.Cache.Dir)
 	if err == nil && holder != nil && holder.Admin == "" {
 		return nil, fmt.Errorf("cache-dir: %s is in use by a process that takes no orders: a gateway that is just starting, or another `gateway cache`; try again in a moment", cli.Cache.Dir)
 	}

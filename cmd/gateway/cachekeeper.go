@@ -89,7 +89,7 @@ func (k cacheKeeper) warm(ctx context.Context, ids []int64, tell func(cacheEvent
 		if err != nil {
 			return fmt.Errorf("recording %d: %w", rec.ID, err)
 		}
-		before := k.chunks.Holding(obj)
+		before := k.chunks.CachedBytes(obj)
 		if err := k.readThrough(ctx, rec.ID, obj, paced(tell)); err != nil {
 			return fmt.Errorf("recording %d: %w", rec.ID, err)
 		}
@@ -134,7 +134,7 @@ const settleFor = 3 * time.Second
 // settled waits until what was fetched is stored, as far as it will be.
 func (k cacheKeeper) settled(ctx context.Context, obj media.Object) (held int64, err error) {
 	for end := time.Now().Add(settleFor); ; {
-		held = k.chunks.Holding(obj)
+		held = k.chunks.CachedBytes(obj)
 		if held >= obj.Size || time.Now().After(end) {
 			return held, nil
 		}

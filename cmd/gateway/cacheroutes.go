@@ -69,7 +69,7 @@ func (k cacheKeeper) order(do func(context.Context, cacheOrder, func(cacheEvent)
 }
 
 // remoteCache gives orders to a running gateway.
-type remoteCache struct{ holder cache.Holder }
+type remoteCache struct{ holder cache.Owner }
 
 func (r remoteCache) url(path string) string { return "http://" + r.holder.Admin + "/cache/" + path }
 

@@ -135,7 +135,7 @@ func (e *examination) machine() {
 	if e.WritableDir("cache dir", "cache-dir", s.Cache.Dir) {
 		e.cacheLock()
 	}
-	e.Space("cache space", "lower cache-size, or give the cache a larger disk", s.Cache.Dir, s.Cache.Size, media.Size(cache.Stored(s.Cache.Dir)), s.Cache.MinFree)
+	e.Space("cache space", "lower cache-size, or give the cache a larger disk", s.Cache.Dir, s.Cache.Size, media.Size(cache.ChunkFileBytes(s.Cache.Dir)), s.Cache.MinFree)
 	e.Listener("listen", "listen", s.Listen, e.running)
 	e.Listener("admin listen", "admin-listen", s.AdminListen, e.running)
 	// A stream holds its connection and a chunk file, or its origin's connection.

@@ -176,7 +176,7 @@ func TestFloor(t *testing.T) {
 	if err != nil || !bytes.Equal(got, s.bytes(other)) {
 		t.Fatalf("on a full disk: right bytes %v, %v", bytes.Equal(got, s.bytes(other)), err)
 	}
-	if c.Holding(other) != 0 {
+	if c.CachedBytes(other) != 0 {
 		t.Error("something was stored although the disk is full")
 	}
 }
@@ -203,7 +203,7 @@ func TestRealFullDisk(t *testing.T) {
 			t.Fatalf("right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
 		}
 	}
-	if held := c.Holding(obj); held == 0 || held >= obj.Size {
+	if held := c.CachedBytes(obj); held == 0 || held >= obj.Size {
 		t.Errorf("%d of %d bytes are held on a disk of 2 MiB", held, obj.Size)
 	}
 }
@@ -349,8 +349,8 @@ func TestVerifyAndPurge(t *testing.T) {
 	}
 	check(t, c, s, two, two.Span(), media.CachePartial)
 	gone, err := c.Purge(t.Context(), one.Location())
-	if err != nil || gone.Chunks != 6 || c.Holding(one)+c.Holding(two) != 0 || c.Holding(other) != other.Size {
-		t.Errorf("purge: %+v, %v; %d, %d, %d bytes are held", gone, err, c.Holding(one), c.Holding(two), c.Holding(other))
+	if err != nil || gone.Chunks != 6 || c.CachedBytes(one)+c.CachedBytes(two) != 0 || c.CachedBytes(other) != other.Size {
+		t.Errorf("purge: %+v, %v; %d, %d, %d bytes are held", gone, err, c.CachedBytes(one), c.CachedBytes(two), c.CachedBytes(other))
 	}
 	if _, err := os.Stat(keyOf(one, testChunk).folder(dir)); !os.IsNotExist(err) {
 		t.Errorf("a purged object's folder: %v", err)
@@ -370,21 +370,21 @@ func TestVerifyAndPurge(t *testing.T) {
 // TestHolder: commands find the process that holds a directory.
 func TestHolder(t *testing.T) {
 	dir, s := t.TempDir(), newShelf()
-	if h, err := HolderOf(filepath.Join(dir, "nowhere")); h != nil || err != nil {
+	if h, err := OwnerOf(filepath.Join(dir, "nowhere")); h != nil || err != nil {
 		t.Errorf("of a directory that is not there: %+v, %v", h, err)
 	}
 	c := openCache(t, dir, 1<<20, s, realDisk{})
-	if h, err := HolderOf(dir); err != nil || h == nil || h.Admin != "" {
+	if h, err := OwnerOf(dir); err != nil || h == nil || h.Admin != "" {
 		t.Errorf("before the announcement: %+v, %v", h, err)
 	}
-	if err := c.Announce("127.0.0.1:9090"); err != nil {
+	if err := c.RecordOwner("127.0.0.1:9090"); err != nil {
 		t.Fatal(err)
 	}
-	if h, err := HolderOf(dir); err != nil || h == nil || *h != (Holder{os.Getpid(), "127.0.0.1:9090"}) {
+	if h, err := OwnerOf(dir); err != nil || h == nil || *h != (Owner{os.Getpid(), "127.0.0.1:9090"}) {
 		t.Errorf("after it: %+v, %v", h, err)
 	}
 	c.Close()
-	if h, err := HolderOf(dir); h != nil || err != nil {
+	if h, err := OwnerOf(dir); h != nil || err != nil {
 		t.Errorf("after the close: %+v, %v", h, err)
 	}
 }

@@ -28,7 +28,7 @@ func InUse(dir string) (bool, error) {
 }
 
 // Stored is the size of the chunk files below the directory.
-func Stored(dir string) (size int64) {
+func ChunkFileBytes(dir string) (size int64) {
 	_ = filepath.WalkDir(filepath.Join(dir, "chunks"), func(_ string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return nil // what cannot be read is not counted

@@ -326,7 +326,7 @@ func (f *flight) fill(body io.Reader) error {
 		f.shed() // its readers may have gone on already
 		f.c.mu.Unlock()
 		if data != nil {
-			f.c.store(fl, identity(f.obj, f.c.chunkSize), data, eviction.Arrival{Edge: isEdge(fl.index, f.obj.Size, f.c.chunkSize), Crowd: crowd})
+			f.c.store(fl, identity(f.obj, f.c.chunkSize), data, eviction.Arrival{Edge: isEdge(fl.index, f.obj.Size, f.c.chunkSize), Shared: crowd})
 		}
 	}
 	return nil

@@ -25,7 +25,7 @@ func lockDirectory(dir string) (*os.File, error) {
 }
 
 // Holder is what the process that holds a cache's directory says of itself.
-type Holder struct {
+type Owner struct {
 	PID int `json:"pid"`
 	// Admin is the address of its admin listener, where it takes orders.
 	Admin string `json:"admin"`
@@ -33,8 +33,8 @@ type Holder struct {
 
 // Announce writes into the lock file where the cache's owner takes orders, for
 // commands that find the directory locked.
-func (c *Cache) Announce(admin string) error {
-	text, err := json.Marshal(Holder{PID: os.Getpid(), Admin: admin})
+func (c *Cache) RecordOwner(admin string) error {
+	text, err := json.Marshal(Owner{PID: os.Getpid(), Admin: admin})
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (c *Cache) Announce(admin string) error {
 
 // HolderOf finds out who holds a cache's directory: nil when nobody does. A holder
 // that has not announced itself has no Admin.
-func HolderOf(dir string) (*Holder, error) {
+func OwnerOf(dir string) (*Owner, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -65,7 +65,7 @@ func HolderOf(dir string) (*Holder, error) {
 	if !errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, fmt.Errorf("cache-dir: %w", err)
 	}
-	var h Holder
+	var h Owner
 	_ = json.NewDecoder(f).Decode(&h) // one that is just starting has written nothing yet
 	return &h, nil
 }

@@ -69,7 +69,7 @@ func (c *Cache) countVerified() (n int) {
 }
 
 // Holding is how much of an object is on the disk, in bytes of its data.
-func (c *Cache) Holding(obj media.Object) (held int64) {
+func (c *Cache) CachedBytes(obj media.Object) (held int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := c.index.objects[keyOf(obj, c.chunkSize)]

@@ -14,7 +14,7 @@ type Arrival struct {
 	// show a first frame.
 	Edge bool
 	// Crowd waited for it: more than one reader.
-	Crowd bool
+	Shared bool
 }
 
 // Policy ranks chunks. It is not safe for concurrent use: its owner's lock is

@@ -15,7 +15,7 @@ import (
 //
 // Time is counted in uses and arrivals, and compared with the cache's capacity:
 // a small cache forgets sooner.
-type Worth struct {
+type ScorePolicy struct {
 	group    func(ID) uint32
 	capacity float64
 	pages    []*page
@@ -64,19 +64,19 @@ type group struct {
 
 // New makes a policy for a cache of about so many chunks. group gives the number
 // of a chunk's object; numbers may be used again.
-func New(chunks int, group func(ID) uint32) *Worth {
-	return &Worth{group: group, capacity: float64(max(1, chunks)), random: rand.NewPCG(0x1ec7, 0xe217)}
+func New(chunks int, group func(ID) uint32) *ScorePolicy {
+	return &ScorePolicy{group: group, capacity: float64(max(1, chunks)), random: rand.NewPCG(0x1ec7, 0xe217)}
 }
 
 // left is what a half-life leaves of one after a time.
-func (w *Worth) left(since uint32, half float64) float64 {
+func (w *ScorePolicy) left(since uint32, half float64) float64 {
 	return math.Exp2(-float64(w.now-since) / (half * w.capacity))
 }
 
-func (w *Worth) page(id ID) (*page, int) { return w.pages[id/pageSize], int(id % pageSize) }
+func (w *ScorePolicy) page(id ID) (*page, int) { return w.pages[id/pageSize], int(id % pageSize) }
 
 // Admit implements Policy.
-func (w *Worth) Admit(id ID, a Arrival) {
+func (w *ScorePolicy) Admit(id ID, a Arrival) {
 	for int(id/pageSize) >= len(w.pages) {
 		w.pages = append(w.pages, new(page))
 	}
@@ -90,14 +90,14 @@ func (w *Worth) Admit(id ID, a Arrival) {
 	}
 	g := w.groupOf(id)
 	g.chunks++
-	if a.Crowd {
+	if a.Shared {
 		p.notes[i] += oneUse
 		g.heat++
 	}
 }
 
 // groupOf brings a chunk's group up to now.
-func (w *Worth) groupOf(id ID) *group {
+func (w *ScorePolicy) groupOf(id ID) *group {
 	n := int(w.group(id))
 	for n >= len(w.groups) {
 		w.groups = append(w.groups, group{})
@@ -111,7 +111,7 @@ func (w *Worth) groupOf(id ID) *group {
 }
 
 // Touch implements Policy.
-func (w *Worth) Touch(id ID) {
+func (w *ScorePolicy) Touch(id ID) {
 	w.now++
 	p, i := w.page(id)
 	uses := float64(p.notes[i]&usesMax)*w.left(p.last[i], usesHalf) + float64(oneUse)
@@ -121,7 +121,7 @@ func (w *Worth) Touch(id ID) {
 }
 
 // Remove implements Policy.
-func (w *Worth) Remove(id ID) {
+func (w *ScorePolicy) Remove(id ID) {
 	g := w.groupOf(id)
 	if g.chunks--; g.chunks == 0 {
 		g.heat = 0 // the number may become another object's
@@ -132,7 +132,7 @@ func (w *Worth) Remove(id ID) {
 }
 
 // worth of a chunk now, in uses.
-func (w *Worth) worth(id ID) float64 {
+func (w *ScorePolicy) worth(id ID) float64 {
 	p, i := w.page(id)
 	n, last := p.notes[i], p.last[i]
 	own := float64(n&usesMax)/float64(oneUse)*w.left(last, usesHalf) + w.left(last, freshHalf)
@@ -146,7 +146,7 @@ func (w *Worth) worth(id ID) float64 {
 // Victim implements Policy. Numbers that are free are drawn in vain, which is
 // rare: they are used again first. Where most are, as after a purge, or where
 // most chunks are busy, a walk from a random place finds one.
-func (w *Worth) Victim(busy func(ID) bool) ID {
+func (w *ScorePolicy) Victim(busy func(ID) bool) ID {
 	best, least := ID(0), math.Inf(1)
 	for seen, drawn := 0, 0; seen < samples && drawn < 4*samples && w.here > 0; drawn++ {
 		id := ID(w.random.Uint64() % uint64(w.end))
@@ -173,7 +173,7 @@ func (w *Worth) Victim(busy func(ID) bool) ID {
 // maxWalk bounds the walk: a caller that gets nothing does without.
 const maxWalk = 1 << 14
 
-func (w *Worth) evictable(id ID, busy func(ID) bool) bool {
+func (w *ScorePolicy) evictable(id ID, busy func(ID) bool) bool {
 	if id == 0 || int(id/pageSize) >= len(w.pages) {
 		return false
 	}

@@ -18,7 +18,7 @@ func TestModel(t *testing.T) {
 			switch {
 			case !here[id]:
 				groups[id] = rapid.Uint32Range(1, 5).Draw(rt, "group")
-				w.Admit(id, Arrival{Edge: rapid.Bool().Draw(rt, "edge"), Crowd: rapid.Bool().Draw(rt, "crowd")})
+				w.Admit(id, Arrival{Edge: rapid.Bool().Draw(rt, "edge"), Shared: rapid.Bool().Draw(rt, "crowd")})
 				here[id] = true
 			case rapid.Bool().Draw(rt, "touch"):
 				w.Touch(id)
