@@ -4,7 +4,7 @@
 # optics.mp4 has its index (moov) at the end, as recorders write it; the others
 # have it in front. Needs ffmpeg with libx264.
 set -euo pipefail
-cd "$(dirname "$0")/../internal/lessons/media"
+cd "$(dirname "$0")/../internal/demo/lessons/media"
 
 make_lesson() { # NAME SECONDS PICTURE TONE VIDEO_RATE EXTRA...
 	local name=$1 seconds=$2 picture=$3 tone=$4 rate=$5

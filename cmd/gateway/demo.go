@@ -17,7 +17,7 @@ import (
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/config"
-	"github.com/lectiospace/lectern/internal/lessons"
+	"github.com/lectiospace/lectern/internal/demo/lessons"
 	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/telemetry"
 )

@@ -24,7 +24,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"github.com/lectiospace/lectern/internal/lessons"
+	"github.com/lectiospace/lectern/internal/demo/lessons"
 )
 
 // frontedGateway is a gateway with the demo's lessons, and what stands between it and the

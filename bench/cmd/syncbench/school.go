@@ -17,10 +17,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/demo/lessons"
 	"github.com/lectiospace/lectern/internal/emulator"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
-	"github.com/lectiospace/lectern/internal/lessons"
 )
 
 const webhookSecret = "the-benchmarks-webhook-secret"
