@@ -70,7 +70,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	}
 	verifier.Start(context.WithoutCancel(ctx)) // ends with Stop: streams that drain still need it
 	s.onClose(func() error { verifier.Stop(); return nil })
-	gate, err := auth.NewGate(settings.Auth, verifier, directory, metrics, time.Now)
+	gate, err := auth.NewAuthorizer(settings.Auth, verifier, directory, metrics, time.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -89,12 +89,12 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		return nil, err
 	}
 	s.onClose(chunks.Close)
-	remembered := origin.Remember(origins, settings.Origin.Recheck, time.Now)
+	remembered := origin.NewStatCache(origins, settings.Origin.Recheck, time.Now)
 	s.onClose(remembered.Close)
-	if err := remembered.Keep(filepath.Join(settings.DataDir, "objects.jsonl"), log); err != nil {
+	if err := remembered.OpenJournal(filepath.Join(settings.DataDir, "objects.jsonl"), log); err != nil {
 		return nil, fmt.Errorf("data-dir: %w", err)
 	}
-	beside := origin.NewBeside(remembered, origins, chunks)
+	beside := origin.NewSpeculativeOpener(remembered, origins, chunks)
 	s.onClose(beside.Close)
 	direct := map[string]opener{media.ProviderLocal: openerFunc(files.Reader)}
 	s.warm(ctx, &warmer{
@@ -110,7 +110,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		Gate:     gate,
 		API:      s.api(gate, store, views, func() { directory.Drop(); tell(changed) }),
 		Grants:   minter,
-		Starts:   auth.NewStarts(settings.Limit.PlaybacksPerHour, store, directory.Away, log, time.Now),
+		Starts:   auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, store, directory.Away, log, time.Now),
 		Captions: store,
 		Changed:  changed,
 		Origins:  beside,
@@ -203,7 +203,7 @@ func (s *service) openOrigins(ctx context.Context, store *catalog.Store, metrics
 		}
 		s.onClose(remote.Close)
 		hardened := origin.Harden(remote, origin.Options{Provider: media.ProviderDrive, Observer: observer})
-		routes[media.ProviderDrive] = origin.NewHeadstart(hardened, observer.ObservePeeks(media.ProviderDrive, remote))
+		routes[media.ProviderDrive] = origin.NewSpeculativeReader(hardened, observer.ObservePeeks(media.ProviderDrive, remote))
 	}
 	client := zoom.NewClient(zoom.Config{FetchConfig: s.settings.Zoom}, s.log)
 	s.onClose(client.Close)
@@ -237,7 +237,7 @@ func (a zoomAccounts) ZoomAccount(ctx context.Context, teacher int64) (zoom.Acco
 }
 
 // api is what the recordings API works with; changed is called after its changes.
-func (s *service) api(gate *auth.Gate, store *catalog.Store, views *catalog.Views, changed func()) *proxy.API {
+func (s *service) api(gate *auth.Authorizer, store *catalog.Store, views *catalog.Views, changed func()) *proxy.API {
 	library := catalog.NewLibrary(store, s.settings.Auth.AccessRule != string(auth.RulePlatform), time.Now)
 	keeper := syncstore.NewKeeper(store, time.Now, changed)
 	return &proxy.API{Peruser: gate, Library: library, Keeper: keeper, Quotas: keeper, Views: views, Captions: library}

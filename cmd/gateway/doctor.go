@@ -262,7 +262,7 @@ func (e *examination) drive(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
 	defer cancel()
 	asked := time.Now()
-	account, err := remote.Examine(ctx)
+	account, err := remote.CheckAccess(ctx)
 	answered := time.Now()
 	switch kind := media.KindOf(err); {
 	case kind == media.Denied:

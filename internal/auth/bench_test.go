@@ -21,10 +21,10 @@ func (d *ready) Membership(context.Context, int64, media.Recording) (media.Membe
 	return media.Membership{InAllowedGroup: true}, nil
 }
 
-func benchGate(b *testing.B) (*Gate, media.Token) {
+func benchGate(b *testing.B) (*Authorizer, media.Token) {
 	cfg := Config{JWTSecret: testSecret}
 	people := newPeople()
-	g, err := NewGate(cfg, newTestVerifier(b, cfg), &ready{people.users[student], people.recordings[3]}, prometheus.NewRegistry(), atNoon)
+	g, err := NewAuthorizer(cfg, newTestVerifier(b, cfg), &ready{people.users[student], people.recordings[3]}, prometheus.NewRegistry(), atNoon)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -30,7 +30,7 @@ type claimChecks struct {
 // look at them, so that the reason told is theirs: times, issuer and audience,
 // jti, token_type, user_id.
 func (c claimChecks) access(payload []byte, now time.Time) (Claims, *media.Refusal) {
-	fields, ok := members(payload)
+	fields, ok := jsonObject(payload)
 	if !ok {
 		return Claims{}, invalid()
 	}
@@ -38,7 +38,7 @@ func (c claimChecks) access(payload []byte, now time.Time) (Claims, *media.Refus
 	if refusal != nil {
 		return Claims{}, refusal
 	}
-	if issuer, _ := text(fields["iss"]); c.issuer != "" && issuer != c.issuer {
+	if issuer, _ := jsonString(fields["iss"]); c.issuer != "" && issuer != c.issuer {
 		return Claims{}, invalid()
 	}
 	audience, ok := audiences(fields["aud"])
@@ -48,10 +48,10 @@ func (c claimChecks) access(payload []byte, now time.Time) (Claims, *media.Refus
 	case slices.Contains(audience, playbackAudience):
 		return Claims{}, invalid()
 	}
-	if jti, ok := text(fields["jti"]); !ok || jti == "" {
+	if jti, ok := jsonString(fields["jti"]); !ok || jti == "" {
 		return Claims{}, invalid()
 	}
-	if kind, ok := text(fields["token_type"]); !ok || kind != "access" {
+	if kind, ok := jsonString(fields["token_type"]); !ok || kind != "access" {
 		return Claims{}, wrongType()
 	}
 	user, ok := userID(fields["user_id"])
@@ -63,7 +63,7 @@ func (c claimChecks) access(payload []byte, now time.Time) (Claims, *media.Refus
 
 // playback reads the claims of a playback token (contract section 4.2).
 func (c claimChecks) playback(payload []byte, now time.Time) (Claims, *media.Refusal) {
-	fields, ok := members(payload)
+	fields, ok := jsonObject(payload)
 	if !ok {
 		return Claims{}, invalid()
 	}
@@ -74,21 +74,21 @@ func (c claimChecks) playback(payload []byte, now time.Time) (Claims, *media.Ref
 	if audience, ok := audiences(fields["aud"]); !ok || !slices.Contains(audience, playbackAudience) {
 		return Claims{}, invalid()
 	}
-	if jti, ok := text(fields["jti"]); !ok || jti == "" {
+	if jti, ok := jsonString(fields["jti"]); !ok || jti == "" {
 		return Claims{}, invalid()
 	}
 	if _, found := fields["token_type"]; found {
 		return Claims{}, invalid()
 	}
-	subject, ok := text(fields["sub"])
+	subject, ok := jsonString(fields["sub"])
 	if !ok {
 		return Claims{}, invalid()
 	}
-	user, ok := positive(subject)
+	user, ok := parseID(subject)
 	if !ok {
 		return Claims{}, invalid()
 	}
-	recording, ok := positive(string(fields["rid"]))
+	recording, ok := parseID(string(fields["rid"]))
 	if !ok {
 		return Claims{}, invalid()
 	}
@@ -110,14 +110,14 @@ func (c claimChecks) times(fields map[string]json.RawMessage, now time.Time) (ti
 	switch {
 	case !ok:
 		return time.Time{}, invalid()
-	case c.over(expires, now):
+	case c.hasExpired(expires, now):
 		return time.Time{}, expired()
 	}
 	return expires, nil
 }
 
 // over reports whether a token's time is over: exp <= now - leeway, as simplejwt has it.
-func (c claimChecks) over(expires, now time.Time) bool {
+func (c claimChecks) hasExpired(expires, now time.Time) bool {
 	return !now.Before(expires.Add(c.leeway))
 }
 
@@ -147,7 +147,7 @@ func numericDate(raw json.RawMessage) (time.Time, bool) {
 
 // audiences reads aud: one string or a list of strings (RFC 7519 section 4.1.3).
 func audiences(raw json.RawMessage) ([]string, bool) {
-	if one, ok := text(raw); ok {
+	if one, ok := jsonString(raw); ok {
 		return []string{one}, true
 	}
 	var list []json.RawMessage
@@ -156,7 +156,7 @@ func audiences(raw json.RawMessage) ([]string, bool) {
 	}
 	names := make([]string, 0, len(list))
 	for _, item := range list {
-		name, ok := text(item)
+		name, ok := jsonString(item)
 		if !ok {
 			return nil, false
 		}
@@ -168,15 +168,15 @@ func audiences(raw json.RawMessage) ([]string, bool) {
 // userID reads the user's id, which simplejwt wrote as a number up to 5.5.0 and
 // as a string since.
 func userID(raw json.RawMessage) (int64, bool) {
-	if s, ok := text(raw); ok {
-		return positive(s)
+	if s, ok := jsonString(raw); ok {
+		return parseID(s)
 	}
-	return positive(string(raw))
+	return parseID(string(raw))
 }
 
 // positive reads an id in its one canonical spelling: "07", "+7", "7.0" and
 // "1e3" are not ids, so that no two spellings name one user.
-func positive(s string) (int64, bool) {
+func parseID(s string) (int64, bool) {
 	id, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || id <= 0 || s[0] == '0' || s[0] == '+' {
 		return 0, false

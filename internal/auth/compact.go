@@ -32,7 +32,7 @@ var foreignHeaders = []string{"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", 
 // parseCompact takes a token apart, and refuses whatever is unusual about its shape.
 func parseCompact(token string) (compact, bool) {
 	// The decoder skips line ends, so other alphabets have to be refused first.
-	if len(token) > maxTokenBytes || !plain(token) {
+	if len(token) > maxTokenBytes || !isTokenAlphabet(token) {
 		return compact{}, false
 	}
 	header, rest, _ := strings.Cut(token, ".")
@@ -49,7 +49,7 @@ func parseCompact(token string) (compact, bool) {
 	if err != nil {
 		return compact{}, false
 	}
-	fields, ok := members(raw)
+	fields, ok := jsonObject(raw)
 	if !ok {
 		return compact{}, false
 	}
@@ -59,15 +59,15 @@ func parseCompact(token string) (compact, bool) {
 		}
 	}
 	if _, found := fields["typ"]; found {
-		if _, ok := text(fields["typ"]); !ok {
+		if _, ok := jsonString(fields["typ"]); !ok {
 			return compact{}, false
 		}
 	}
-	if t.alg, ok = text(fields["alg"]); !ok {
+	if t.alg, ok = jsonString(fields["alg"]); !ok {
 		return compact{}, false
 	}
 	if raw, found := fields["kid"]; found {
-		if t.kid, ok = text(raw); !ok || t.kid == "" {
+		if t.kid, ok = jsonString(raw); !ok || t.kid == "" {
 			return compact{}, false
 		}
 	}
@@ -75,7 +75,7 @@ func parseCompact(token string) (compact, bool) {
 }
 
 // plain reports whether a token has only the characters of base64url and dots.
-func plain(token string) bool {
+func isTokenAlphabet(token string) bool {
 	for i := range len(token) {
 		c := token[i]
 		switch {
@@ -90,7 +90,7 @@ func plain(token string) bool {
 // members reads one JSON object. A name that stands twice is refused, since
 // another reader may have taken the other value (RFC 7515 section 4, RFC 7519
 // section 4), and so is anything after the object.
-func members(raw []byte) (map[string]json.RawMessage, bool) {
+func jsonObject(raw []byte) (map[string]json.RawMessage, bool) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
 		return nil, false
@@ -119,7 +119,7 @@ func members(raw []byte) (map[string]json.RawMessage, bool) {
 }
 
 // text reads a JSON string, and nothing else.
-func text(raw json.RawMessage) (string, bool) {
+func jsonString(raw json.RawMessage) (string, bool) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false
 	}

@@ -33,7 +33,7 @@ func (class) Ping(context.Context) error { return nil }
 
 // newHotPath is the gate as the gateway wires it, the cache of facts included,
 // and a token it knows.
-func newHotPath(tb testing.TB) (*auth.Gate, media.Token) {
+func newHotPath(tb testing.TB) (*auth.Authorizer, media.Token) {
 	cfg := auth.Config{JWTSecret: "a-secret-of-the-tests-that-is-long-enough-0123456789", QueryTokens: "any", AccessRule: "strict"}
 	log := slog.New(slog.DiscardHandler)
 	metrics := prometheus.NewRegistry()
@@ -46,7 +46,7 @@ func newHotPath(tb testing.TB) (*auth.Gate, media.Token) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	gate, err := auth.NewGate(cfg, verifier, facts, metrics, time.Now)
+	gate, err := auth.NewAuthorizer(cfg, verifier, facts, metrics, time.Now)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func newHotPath(tb testing.TB) (*auth.Gate, media.Token) {
 	return gate, token
 }
 
-func decideOnce(gate *auth.Gate, token media.Token) error {
+func decideOnce(gate *auth.Authorizer, token media.Token) error {
 	viewer, err := gate.Authenticate(context.Background(), token)
 	if err != nil {
 		return err

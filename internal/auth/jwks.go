@@ -16,43 +16,43 @@ import (
 )
 
 const (
-	jwksEvery      = 10 * time.Minute // between refreshes while all is well
-	jwksRetryFirst = time.Second      // after a failure, doubling
-	jwksRetryMost  = time.Minute
-	jwksPause      = 15 * time.Second // between refreshes that unknown kids ask for
-	jwksTimeout    = 5 * time.Second  // of one fetch
-	jwksMaxBytes   = 1 << 20
+	jwksInterval    = 10 * time.Minute // between refreshes while all is well
+	jwksRetryFirst  = time.Second      // after a failure, doubling
+	jwksRetryMost   = time.Minute
+	jwksMinInterval = 15 * time.Second // between refreshes that unknown kids ask for
+	jwksTimeout     = 5 * time.Second  // of one fetch
+	jwksMaxBytes    = 1 << 20
 )
 
 // jwks keeps the public keys of one URL fresh. One goroutine fetches; look-ups
 // wait for it only when they need a key that is not there.
 type jwks struct {
-	url    string
-	host   string // what may be logged of the URL: its path or query may be a capability
-	client *http.Client
-	log    *slog.Logger
-	now    func() time.Time
-	every  time.Duration
-	retry  time.Duration
-	pause  time.Duration
+	url         string
+	host        string // what may be logged of the URL: its path or query may be a capability
+	client      *http.Client
+	log         *slog.Logger
+	now         func() time.Time
+	interval    time.Duration
+	retry       time.Duration
+	minInterval time.Duration
 
 	set  atomic.Pointer[keySet] // nil until the first success
 	wake chan struct{}          // holds one wish for a fetch
 
 	// mu guards what follows. No I/O happens under it.
-	mu      sync.Mutex
-	asked   chan struct{} // closed when the fetch that was asked for is over; nil = none asked for
-	last    time.Time     // when one was last asked for
-	running bool
-	cancel  context.CancelFunc // nil before start
-	done    chan struct{}      // closed when the goroutine has ended
+	mu        sync.Mutex
+	pending   chan struct{} // closed when the fetch that was asked for is over; nil = none asked for
+	requested time.Time     // when one was last asked for
+	running   bool
+	cancel    context.CancelFunc // nil before start
+	done      chan struct{}      // closed when the goroutine has ended
 }
 
 func newJWKS(address string, log *slog.Logger, now func() time.Time) *jwks {
 	j := &jwks{
 		url: address, log: log, now: now,
-		client: &http.Client{Timeout: jwksTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: time.Minute}},
-		every:  jwksEvery, retry: jwksRetryFirst, pause: jwksPause,
+		client:   &http.Client{Timeout: jwksTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, IdleConnTimeout: time.Minute}},
+		interval: jwksInterval, retry: jwksRetryFirst, minInterval: jwksMinInterval,
 		wake: make(chan struct{}, 1),
 	}
 	if u, err := url.Parse(address); err == nil {
@@ -71,7 +71,7 @@ func (j *jwks) start(ctx context.Context) {
 	ctx, j.cancel = context.WithCancel(ctx)
 	j.done, j.running = make(chan struct{}), true
 	// Requests that arrive before the first answer wait for it.
-	j.asked, j.last = make(chan struct{}), j.now()
+	j.pending, j.requested = make(chan struct{}), j.now()
 	go j.run(ctx)
 }
 
@@ -91,18 +91,18 @@ func (j *jwks) stop() {
 func (j *jwks) run(ctx context.Context) {
 	defer close(j.done)
 	defer j.client.CloseIdleConnections()
-	defer j.end()
+	defer j.releaseWaiters()
 	wait := j.retry
 	for {
-		asked := j.begin()
+		asked := j.startFetch()
 		err := j.fetch(ctx)
-		j.land(asked)
-		next := j.every
+		j.finishFetch(asked)
+		next := j.interval
 		switch {
 		case err == nil:
 			wait = j.retry
 		case ctx.Err() == nil:
-			next, wait = min(wait, j.every), min(2*wait, jwksRetryMost)
+			next, wait = min(wait, j.interval), min(2*wait, jwksRetryMost)
 			j.log.Warn("the keys of tokens could not be fetched",
 				slog.String("setting", "auth-jwks-url"), slog.String("host", j.host),
 				slog.String("error", err.Error()), slog.Duration("again_in", next))
@@ -121,30 +121,30 @@ func (j *jwks) run(ctx context.Context) {
 
 // begin gives the wish that the coming fetch fulfils. It stays open for others
 // to join; one that is made while no wish was open is for the next fetch.
-func (j *jwks) begin() chan struct{} {
+func (j *jwks) startFetch() chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.asked
+	return j.pending
 }
 
 // land tells those who wished for the fetch that it is over.
-func (j *jwks) land(asked chan struct{}) {
+func (j *jwks) finishFetch(asked chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if asked != nil {
 		close(asked)
-		j.asked = nil
+		j.pending = nil
 	}
 }
 
 // end lets go of everybody who still waits.
-func (j *jwks) end() {
+func (j *jwks) releaseWaiters() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.running = false
-	if j.asked != nil {
-		close(j.asked)
-		j.asked = nil
+	if j.pending != nil {
+		close(j.pending)
+		j.pending = nil
 	}
 }
 
@@ -210,10 +210,10 @@ func (j *jwks) generation() uint64 {
 // which the request waits for, but not more often than every pause: made-up
 // kids must not turn into a flood against the key server. The error is a
 // refusal for a kid nobody knows, and a fault while no keys were ever had.
-func (j *jwks) find(ctx context.Context, kid string) (*keySet, error) {
+func (j *jwks) lookup(ctx context.Context, kid string) (*keySet, error) {
 	set := j.set.Load()
 	if set == nil || !set.knows(kid) {
-		if asked := j.ask(); asked != nil {
+		if asked := j.requestFetch(); asked != nil {
 			select {
 			case <-asked:
 			case <-ctx.Done():
@@ -233,16 +233,16 @@ func (j *jwks) find(ctx context.Context, kid string) (*keySet, error) {
 
 // ask wishes for a fetch, or joins a wish that is open, and returns what is closed
 // when it is over; nil when it is too soon for another or nobody fetches.
-func (j *jwks) ask() <-chan struct{} {
+func (j *jwks) requestFetch() <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.asked != nil || !j.running || j.now().Sub(j.last) < j.pause {
-		return j.asked
+	if j.pending != nil || !j.running || j.now().Sub(j.requested) < j.minInterval {
+		return j.pending
 	}
-	j.asked, j.last = make(chan struct{}), j.now()
+	j.pending, j.requested = make(chan struct{}), j.now()
 	select {
 	case j.wake <- struct{}{}:
 	default:
 	}
-	return j.asked
+	return j.pending
 }

@@ -152,7 +152,7 @@ func startVerifier(t testing.TB, cfg Config, pause time.Duration) *Verifier {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.now, v.jwks.pause, v.jwks.retry = atNoon, pause, time.Hour
+	v.now, v.jwks.minInterval, v.jwks.retry = atNoon, pause, time.Hour
 	v.Start(t.Context())
 	t.Cleanup(v.Stop)
 	return v
@@ -356,7 +356,7 @@ func TestJWKSWaitEnds(t *testing.T) {
 		t.Errorf("stopped: %v", err)
 	}
 	v.Stop()
-	v.jwks.pause = 0
+	v.jwks.minInterval = 0
 	if _, err := v.Verify(t.Context(), by("one", k.ec)); media.KindOf(err) != media.Unavailable {
 		t.Errorf("nobody fetches any more: %v", err)
 	}
@@ -429,7 +429,7 @@ func TestJWKSRetries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.jwks.retry, v.jwks.pause = 5*time.Millisecond, time.Hour
+	v.jwks.retry, v.jwks.minInterval = 5*time.Millisecond, time.Hour
 	v.Start(t.Context())
 	defer v.Stop()
 	if _, err := v.Verify(t.Context(), by("one", k.ec)); media.KindOf(err) != media.Unavailable {

@@ -64,7 +64,7 @@ func notFound() *media.Refusal {
 // available refuses what the user may watch in principle: too late, or too early.
 // The end of retention counts for students; owner and admin may still look.
 func available(u media.User, rec media.Recording, now time.Time) *media.Refusal {
-	if u.Role == media.RoleStudent && over(rec, now) {
+	if u.Role == media.RoleStudent && hasExpired(rec, now) {
 		return media.Refuse(media.CodeExpired, "This recording is no longer available.")
 	}
 	if rec.Status == media.StatusProcessing {
@@ -76,7 +76,7 @@ func available(u media.User, rec media.Recording, now time.Time) *media.Refusal 
 }
 
 // over reports whether a recording's retention has ended.
-func over(rec media.Recording, now time.Time) bool {
+func hasExpired(rec media.Recording, now time.Time) bool {
 	return !rec.AvailableUntil.IsZero() && !rec.AvailableUntil.After(now)
 }
 

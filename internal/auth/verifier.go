@@ -69,7 +69,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 	}
 	// The header is not verified yet. It can only choose between two ways of
 	// being refused: neither key signs what the other way accepts.
-	if key, ok := v.playback.named(t.kid); ok {
+	if key, ok := v.playback.byID(t.kid); ok {
 		return v.verifyPlayback(t, key)
 	}
 	return v.verifyAccess(ctx, t)
@@ -121,7 +121,7 @@ func (v *Verifier) signedByPlatform(ctx context.Context, t compact) (generation 
 	if !ok || v.jwks == nil {
 		return 0, forged()
 	}
-	keys, err := v.jwks.find(ctx, t.kid)
+	keys, err := v.jwks.lookup(ctx, t.kid)
 	if err != nil {
 		return 0, err
 	}
@@ -147,5 +147,5 @@ func publicMethod(alg string) (jwt.SigningMethod, bool) {
 // current reports whether claims that were verified before may still be
 // believed: their time is not over and their key has not been withdrawn.
 func (v *Verifier) current(claims Claims, now time.Time) bool {
-	return !v.checks.over(claims.Expires, now) && (claims.keys == 0 || claims.keys == v.jwks.generation())
+	return !v.checks.hasExpired(claims.Expires, now) && (claims.keys == 0 || claims.keys == v.jwks.generation())
 }

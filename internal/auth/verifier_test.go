@@ -297,7 +297,7 @@ func TestForged(t *testing.T) {
 			v := newTestVerifier(t, Config{JWTSecret: testSecret, PlaybackSecret: playOne})
 			var err error
 			if len(c.token) > maxTokenBytes {
-				_, err = (&Gate{verifier: v}).verify(t.Context(), c.token)
+				_, err = (&Authorizer{verifier: v}).verify(t.Context(), c.token)
 			} else {
 				_, err = v.Verify(t.Context(), c.token)
 			}

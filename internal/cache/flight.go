@@ -56,7 +56,7 @@ type flight struct {
 
 // prover is a body whose bytes may be handed on before they are certain. Prove
 // waits until it can vouch for all it has given, or knows that it cannot.
-type prover interface{ Prove() error }
+type verifiable interface{ Verify() error }
 
 // chunkLength is how many bytes chunk index of an object of size bytes has.
 func (c *Cache) chunkLength(index, size int64) int64 {
@@ -312,8 +312,8 @@ func (f *flight) fill(body io.Reader) error {
 				return err
 			}
 		}
-		if b, ok := body.(prover); ok {
-			if err := b.Prove(); err != nil {
+		if b, ok := body.(verifiable); ok {
+			if err := b.Verify(); err != nil {
 				return err
 			}
 		}

@@ -69,7 +69,7 @@ func openSchool(t *testing.T, store *catalog.Store, change func(*proxy.Config)) 
 	must(err)
 	verifier.Start(t.Context())
 	t.Cleanup(verifier.Stop)
-	gate, err := auth.NewGate(cfg, verifier, cached, prometheus.NewRegistry(), s.now)
+	gate, err := auth.NewAuthorizer(cfg, verifier, cached, prometheus.NewRegistry(), s.now)
 	must(err)
 	t.Cleanup(gate.Close)
 	s.signed = cfg

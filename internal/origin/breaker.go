@@ -12,11 +12,11 @@ import (
 // quotaRest is how long an object whose quota is used up is left alone when the
 // origin does not say: asking again does not help for hours, but an operator who
 // has mended it should not wait for long either.
-const quotaRest = 5 * time.Minute
+const quotaCooldown = 5 * time.Minute
 
 // breakerRoom bounds the memory: beyond it the table is forgotten, which costs
 // one more request for each object.
-const breakerRoom = 10_000
+const maxBreakerEntries = 10_000
 
 // Breaker fails reads of an object fast while its quota is known to be used up.
 func Breaker(next Origin) Origin {
@@ -63,11 +63,11 @@ func (b *breaker) refusal(loc media.Location) error {
 func (b *breaker) trip(loc media.Location, err error) {
 	rest := media.RetryAfterOf(err)
 	if rest <= 0 {
-		rest = quotaRest
+		rest = quotaCooldown
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.open) >= breakerRoom {
+	if len(b.open) >= maxBreakerEntries {
 		clear(b.open)
 	}
 	b.open[loc] = tripped{time.Now().Add(rest), err}

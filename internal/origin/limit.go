@@ -15,31 +15,31 @@ func Limit(next Origin, n int) Origin {
 }
 
 type limiter struct {
-	next   Opener
-	places chan struct{}
+	next  Opener
+	slots chan struct{}
 }
 
 func (l limiter) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
 	select {
-	case l.places <- struct{}{}:
+	case l.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, media.Fault(media.KindOf(ctx.Err()), "origin: wait for a place", ctx.Err())
 	}
 	body, err := l.next.Open(ctx, obj, span)
 	if err != nil {
-		<-l.places
+		<-l.slots
 		return nil, err
 	}
-	return &limitedBody{ReadCloser: body, places: l.places}, nil
+	return &limitedBody{ReadCloser: body, slots: l.slots}, nil
 }
 
 type limitedBody struct {
 	io.ReadCloser
-	places chan struct{}
-	once   sync.Once
+	slots chan struct{}
+	once  sync.Once
 }
 
 func (b *limitedBody) Close() error {
-	defer b.once.Do(func() { <-b.places })
+	defer b.once.Do(func() { <-b.slots })
 	return b.ReadCloser.Close()
 }

@@ -38,7 +38,7 @@ type Router struct{ routes map[string]Origin }
 // NewRouter makes the table.
 func NewRouter(routes map[string]Origin) *Router { return &Router{routes} }
 
-func (r *Router) find(provider string) (Origin, error) {
+func (r *Router) route(provider string) (Origin, error) {
 	if o, ok := r.routes[provider]; ok {
 		return o, nil
 	}
@@ -47,7 +47,7 @@ func (r *Router) find(provider string) (Origin, error) {
 
 // Stat asks the location's provider.
 func (r *Router) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
-	o, err := r.find(loc.Provider)
+	o, err := r.route(loc.Provider)
 	if err != nil {
 		return media.Object{}, err
 	}
@@ -56,7 +56,7 @@ func (r *Router) Stat(ctx context.Context, loc media.Location) (media.Object, er
 
 // Open asks the object's provider.
 func (r *Router) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
-	o, err := r.find(obj.Provider)
+	o, err := r.route(obj.Provider)
 	if err != nil {
 		return nil, err
 	}

@@ -244,7 +244,7 @@ func TestRouterNamesTheProvider(t *testing.T) {
 func TestRemember(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := origintest.New(files)
-		r := origin.Remember(fake, time.Minute, time.Now)
+		r := origin.NewStatCache(fake, time.Minute, time.Now)
 		defer r.Close()
 		loc := media.Location{Provider: origintest.Provider, Key: "lesson"}
 		fake.Delay(time.Second)
@@ -283,7 +283,7 @@ func TestRemember(t *testing.T) {
 			t.Errorf("what is certainly gone is remembered: %v", err)
 		}
 		fake.StatFails(nil)
-		r.Forget(loc)
+		r.Invalidate(loc)
 		if _, err := r.Stat(t.Context(), loc); err != nil {
 			t.Error(err)
 		}
@@ -301,9 +301,9 @@ func TestRemember(t *testing.T) {
 func TestRememberKeeps(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data", "objects.jsonl")
 	loc := media.Location{Provider: origintest.Provider, Key: "lesson"}
-	open := func(fake *origintest.Fake) *origin.Remembered {
-		r := origin.Remember(fake, time.Minute, time.Now)
-		if err := r.Keep(path, slog.New(slog.DiscardHandler)); err != nil {
+	open := func(fake *origintest.Fake) *origin.StatCache {
+		r := origin.NewStatCache(fake, time.Minute, time.Now)
+		if err := r.OpenJournal(path, slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { r.Close() })
@@ -359,7 +359,7 @@ func TestRememberAsksAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := origintest.New(files)
 		fake.Delay(time.Second)
-		r := origin.Remember(fake, time.Minute, time.Now)
+		r := origin.NewStatCache(fake, time.Minute, time.Now)
 		defer r.Close()
 		loc := media.Location{Provider: origintest.Provider, Key: "lesson"}
 		took := func() time.Duration {

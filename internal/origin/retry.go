@@ -39,7 +39,7 @@ func (r *retrier) Stat(ctx context.Context, loc media.Location) (obj media.Objec
 }
 
 func (r *retrier) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
-	b := &retriedBody{r: r, ctx: ctx, obj: obj, left: span}
+	b := &retriedBody{r: r, ctx: ctx, obj: obj, remaining: span}
 	if err := b.open(); err != nil {
 		return nil, err
 	}
@@ -76,18 +76,18 @@ func pause(ctx context.Context, n int, asked time.Duration) error {
 }
 
 type retriedBody struct {
-	r      *retrier
-	ctx    context.Context
-	obj    media.Object
-	left   media.Span
-	body   io.ReadCloser // nil between attempts
-	failed int           // attempts without a byte
-	err    error         // final
+	r         *retrier
+	ctx       context.Context
+	obj       media.Object
+	remaining media.Span
+	body      io.ReadCloser // nil between attempts
+	failed    int           // attempts without a byte
+	err       error         // final
 }
 
 func (b *retriedBody) open() error {
 	return b.r.attempts(b.ctx, func() (err error) {
-		b.body, err = b.r.next.Open(b.ctx, b.obj, b.left)
+		b.body, err = b.r.next.Open(b.ctx, b.obj, b.remaining)
 		return err
 	})
 }
@@ -103,14 +103,14 @@ func (b *retriedBody) Read(p []byte) (int, error) {
 			}
 		}
 		n, err := b.body.Read(p)
-		b.left.Off, b.left.Len = b.left.Off+int64(n), b.left.Len-int64(n)
+		b.remaining.Off, b.remaining.Len = b.remaining.Off+int64(n), b.remaining.Len-int64(n)
 		if n > 0 {
 			b.failed = 0
 		}
 		if err == nil {
 			return n, nil
 		}
-		b.again(err)
+		b.retryOrFail(err)
 		if n > 0 {
 			return n, nil
 		}
@@ -118,10 +118,10 @@ func (b *retriedBody) Read(p []byte) (int, error) {
 }
 
 // again decides whether a broken body is worth another attempt.
-func (b *retriedBody) again(err error) {
+func (b *retriedBody) retryOrFail(err error) {
 	b.failed++
 	switch {
-	case errors.Is(err, io.EOF), b.left.Len == 0, b.failed >= b.r.tries, !media.KindOf(err).Passing(), b.ctx.Err() != nil:
+	case errors.Is(err, io.EOF), b.remaining.Len == 0, b.failed >= b.r.tries, !media.KindOf(err).Passing(), b.ctx.Err() != nil:
 		b.err = err
 	default:
 		b.body.Close()

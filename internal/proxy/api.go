@@ -15,7 +15,7 @@ import (
 // API is what the recordings API needs of the house. Errors have a Kind; NotFound
 // is what is certainly not there.
 type API struct {
-	Peruser  Peruser
+	Peruser  ViewabilityChecker
 	Library  Library
 	Keeper   Keeper
 	Quotas   Quotas
@@ -25,8 +25,8 @@ type API struct {
 
 // Peruser applies the access rule to facts that are at hand. The error is a
 // *media.Refusal.
-type Peruser interface {
-	Peruse(v media.Viewer, rec media.Recording, m media.Membership) error
+type ViewabilityChecker interface {
+	CheckViewable(v media.Viewer, rec media.Recording, m media.Membership) error
 }
 
 // Library answers for lists of recordings and for one with all that is shown of it.
@@ -277,7 +277,7 @@ func (x *call) entry() (media.Entry, error) {
 	if err != nil {
 		return e, err
 	}
-	return e, x.s.api.Peruser.Peruse(x.viewer, e.Recording, m)
+	return e, x.s.api.Peruser.CheckViewable(x.viewer, e.Recording, m)
 }
 
 // only lets one role pass and refuses the others in the platform's words.

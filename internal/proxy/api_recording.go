@@ -36,7 +36,7 @@ func (x *call) lessonRecording() (reply, error) {
 		if s.Entry.Status != media.StatusReady && s.Entry.Status != media.StatusArchived {
 			continue
 		}
-		err := x.s.api.Peruser.Peruse(x.viewer, s.Entry.Recording, s.Membership)
+		err := x.s.api.Peruser.CheckViewable(x.viewer, s.Entry.Recording, s.Membership)
 		if err == nil {
 			return reply{statusOK, x.shape(s.Entry)}, nil
 		}

@@ -17,9 +17,9 @@ func (x *exchange) find() (judgement, error) {
 	settle := func() {}
 	defer func() { settle() }()
 	err := x.wait(func(ctx context.Context) (err error) {
-		if b, ok := x.s.origins.(besider); ok {
+		if b, ok := x.s.origins.(statPrefetcher); ok {
 			if off, ok := x.likelyStart(); ok {
-				x.object, settle, err = b.StatFor(ctx, loc, off)
+				x.object, settle, err = b.StatPrefetch(ctx, loc, off)
 				return err
 			}
 		}
@@ -44,8 +44,8 @@ func (x *exchange) find() (judgement, error) {
 	}
 	err = open(verdict.spans[0])
 	if kind := media.KindOf(err); err != nil && (kind == media.Changed || kind == media.NotFound) {
-		if f, ok := x.s.origins.(forgetter); ok {
-			f.Forget(loc)
+		if f, ok := x.s.origins.(invalidator); ok {
+			f.Invalidate(loc)
 		}
 	}
 	return verdict, err

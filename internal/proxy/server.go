@@ -39,13 +39,13 @@ type Store interface {
 }
 
 // forgetter is the optional power of Origins to drop what it remembers.
-type forgetter interface{ Forget(loc media.Location) }
+type invalidator interface{ Invalidate(loc media.Location) }
 
 // besider is the optional power of Origins to have the bytes from off on asked for
 // while it finds out what lies there. settle must be called when they have been
 // asked for in earnest, or will not be.
-type besider interface {
-	StatFor(ctx context.Context, loc media.Location, off int64) (obj media.Object, settle func(), err error)
+type statPrefetcher interface {
+	StatPrefetch(ctx context.Context, loc media.Location, off int64) (obj media.Object, settle func(), err error)
 }
 
 // bitrated is the optional power of a reader to read ahead by time: it is told how

@@ -27,12 +27,12 @@ const (
 
 // Client speaks Zoom's API for any number of accounts. Safe for concurrent use.
 type Client struct {
-	cfg    Config
-	log    *slog.Logger
-	api    *http.Client
-	tokens *tokens
-	gates  gates
-	loads  downloader
+	cfg       Config
+	log       *slog.Logger
+	api       *http.Client
+	tokens    *tokens
+	limits    accountLimits
+	downloads downloader
 	// pause is the wait before try n (from 1) of a call.
 	pause func(n int) time.Duration
 }
@@ -49,8 +49,8 @@ func NewClient(cfg Config, log *slog.Logger) *Client {
 	}
 	return &Client{
 		cfg: cfg, log: log, api: api,
-		tokens: &tokens{client: api, url: cfg.OAuthURL, now: time.Now, kept: map[string]kept{}},
-		loads:  newDownloader(cfg),
+		tokens:    &tokens{client: api, url: cfg.OAuthURL, now: time.Now, cached: map[string]cachedToken{}},
+		downloads: newDownloader(cfg),
 		pause: func(n int) time.Duration {
 			return time.Second<<(n-1) + rand.N(500*time.Millisecond)
 		},
@@ -60,7 +60,7 @@ func NewClient(cfg Config, log *slog.Logger) *Client {
 // Close drops idle connections.
 func (c *Client) Close() error {
 	c.api.CloseIdleConnections()
-	c.loads.close()
+	c.downloads.close()
 	return nil
 }
 
@@ -87,7 +87,7 @@ func (c *Client) TrashFile(ctx context.Context, a Account, uuid, fileID string) 
 		// Without a file id the path would mean the whole recording.
 		return media.Faultf(media.Invalid, op, "no file is named")
 	}
-	gate := c.gates.of(a.ID)
+	gate := c.limits.forAccount(a.ID)
 	select {
 	case gate.deleting <- struct{}{}:
 		defer func() { <-gate.deleting }()
@@ -116,7 +116,7 @@ func escapeUUID(uuid string) string {
 // Passing faults are tried again, within the account's limits; a refused token is
 // replaced once.
 func (c *Client) call(ctx context.Context, op string, a Account, method, path string, query url.Values, l label, out any) error {
-	gate := c.gates.of(a.ID)
+	gate := c.limits.forAccount(a.ID)
 	refused, renewed := "", false
 	for try := 1; ; try++ {
 		if err := gate.wait(ctx, op, l); err != nil {
@@ -134,10 +134,10 @@ func (c *Client) call(ctx context.Context, op string, a Account, method, path st
 			refused, renewed = token, true
 			continue
 		case reason == ReasonRateLimited:
-			gate.slower(l, reason, max(media.RetryAfterOf(err), c.pause(min(try, 4))))
+			gate.backOff(l, reason, max(media.RetryAfterOf(err), c.pause(min(try, 4))))
 		case reason == ReasonDailyLimit:
-			gate.slower(l, reason, max(media.RetryAfterOf(err), time.Minute))
-			if media.RetryAfterOf(err) > patience {
+			gate.backOff(l, reason, max(media.RetryAfterOf(err), time.Minute))
+			if media.RetryAfterOf(err) > maxWait {
 				return err
 			}
 		case !media.KindOf(err).Passing():

@@ -76,7 +76,7 @@ func newHostList(names []string) hostList {
 }
 
 // has reports whether a URL's host is listed, and whether it is so by address.
-func (l hostList) has(host string) (listed, byAddress bool) {
+func (l hostList) contains(host string) (listed, byAddress bool) {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	for _, name := range l {

@@ -97,7 +97,7 @@ func refusedHost(why string) error {
 // for people, and ranges that do not line up, are errors. The body fails when it
 // is silent for a minute; closing it ends the exchange.
 func (c *Client) Download(ctx context.Context, link, token string, offset int64, validator string) (*Download, error) {
-	return c.loads.open(ctx, link, token, offset, validator)
+	return c.downloads.open(ctx, link, token, offset, validator)
 }
 
 func (d downloader) open(ctx context.Context, link, token string, offset int64, validator string) (*Download, error) {
@@ -121,7 +121,7 @@ func (d downloader) open(ctx context.Context, link, token string, offset int64, 
 		cancel(nil)
 		return nil, err
 	}
-	out.Body = newWatched(ctx, cancel, resp.Body)
+	out.Body = newWatchdogBody(ctx, cancel, resp.Body)
 	return out, nil
 }
 
@@ -130,7 +130,7 @@ func (d downloader) open(ctx context.Context, link, token string, offset int64, 
 // Refusals and pages for people are errors. ctx rules the body as well.
 func (c *Client) Range(ctx context.Context, link, token string, span media.Span) (*http.Response, error) {
 	const op = "zoom: range"
-	resp, err := c.loads.follow(ctx, op, link, token, func(h http.Header) { h.Set("Range", "bytes="+span.String()) })
+	resp, err := c.downloads.follow(ctx, op, link, token, func(h http.Header) { h.Set("Range", "bytes="+span.String()) })
 	if err != nil {
 		return nil, err
 	}
@@ -148,12 +148,12 @@ func (d downloader) follow(ctx context.Context, op, link, token string, headers 
 	if err != nil || target.Host == "" {
 		return nil, refusedHost("the download link is not a URL")
 	}
-	client, err := d.first(target)
+	client, err := d.checkLink(target)
 	if err != nil {
 		return nil, err
 	}
 	for hop := 0; ; hop++ {
-		resp, err := d.ask(ctx, client, target, token, headers)
+		resp, err := d.get(ctx, client, target, token, headers)
 		if err != nil {
 			return nil, network(ctx, op, err)
 		}
@@ -166,7 +166,7 @@ func (d downloader) follow(ctx context.Context, op, link, token string, headers 
 		if err != nil || resp.Header.Get("Location") == "" || hop == maxRedirects {
 			return nil, media.Faultf(media.Corrupt, op, "a redirect that leads nowhere")
 		}
-		if client, err = d.onward(next); err != nil {
+		if client, err = d.checkRedirect(next); err != nil {
 			return nil, err
 		}
 		target, token = next, ""
@@ -182,8 +182,8 @@ func redirects(status int) bool {
 }
 
 // first judges the link itself.
-func (d downloader) first(u *url.URL) (*http.Client, error) {
-	listed, byAddress := d.downloads.has(u.Hostname())
+func (d downloader) checkLink(u *url.URL) (*http.Client, error) {
+	listed, byAddress := d.downloads.contains(u.Hostname())
 	switch {
 	case !listed:
 		return nil, refusedHost("the download link's host is not one of zoom-download-hosts")
@@ -194,9 +194,9 @@ func (d downloader) first(u *url.URL) (*http.Client, error) {
 }
 
 // onward judges where a redirect leads.
-func (d downloader) onward(u *url.URL) (*http.Client, error) {
+func (d downloader) checkRedirect(u *url.URL) (*http.Client, error) {
 	for _, list := range []hostList{d.downloads, d.redirects} {
-		if listed, byAddress := list.has(u.Hostname()); listed && (u.Scheme == "https" || u.Scheme == "http" && byAddress) {
+		if listed, byAddress := list.contains(u.Hostname()); listed && (u.Scheme == "https" || u.Scheme == "http" && byAddress) {
 			return d.listed, nil
 		}
 	}
@@ -206,7 +206,7 @@ func (d downloader) onward(u *url.URL) (*http.Client, error) {
 	return d.public, nil
 }
 
-func (d downloader) ask(ctx context.Context, client *http.Client, u *url.URL, token string, headers func(http.Header)) (*http.Response, error) {
+func (d downloader) get(ctx context.Context, client *http.Client, u *url.URL, token string, headers func(http.Header)) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, refusedHost("the download link is not a URL")
@@ -273,7 +273,7 @@ func contentRange(h string) (first, size int64, ok bool) {
 }
 
 // watched is a body that fails when it is silent for too long.
-type watched struct {
+type watchdogBody struct {
 	io.Reader
 	body   io.Closer
 	ctx    context.Context
@@ -283,14 +283,14 @@ type watched struct {
 
 var errStalled = errors.New("the download stalled")
 
-func newWatched(ctx context.Context, cancel context.CancelCauseFunc, body io.ReadCloser) *watched {
-	return &watched{
+func newWatchdogBody(ctx context.Context, cancel context.CancelCauseFunc, body io.ReadCloser) *watchdogBody {
+	return &watchdogBody{
 		Reader: body, body: body, ctx: ctx, cancel: cancel,
 		timer: time.AfterFunc(stalledAfter, func() { cancel(errStalled) }),
 	}
 }
 
-func (w *watched) Read(p []byte) (int, error) {
+func (w *watchdogBody) Read(p []byte) (int, error) {
 	w.timer.Reset(stalledAfter)
 	n, err := w.Reader.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -302,7 +302,7 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (w *watched) Close() error {
+func (w *watchdogBody) Close() error {
 	w.timer.Stop()
 	w.cancel(nil)
 	return w.body.Close()

@@ -21,7 +21,7 @@ const (
 	renewAhead = 5 * time.Minute
 	// refusedFor is how long wrong credentials are not tried again: a teacher with
 	// junk in the fields must not cost a call each time.
-	refusedFor = time.Minute
+	refusalTTL = time.Minute
 )
 
 // tokens keeps one access token per app. Tokens are asked for when somebody needs
@@ -30,14 +30,14 @@ type tokens struct {
 	client *http.Client
 	url    string
 	now    func() time.Time
-	flight singleflight.Group
+	group  singleflight.Group
 
-	mu   sync.Mutex
-	kept map[string]kept // by Account.key; guarded by mu
+	mu     sync.Mutex
+	cached map[string]cachedToken // by Account.key; guarded by mu
 }
 
 // kept is a token, or why there is none.
-type kept struct {
+type cachedToken struct {
 	token   string
 	expires time.Time
 	err     error
@@ -49,7 +49,7 @@ type kept struct {
 func (t *tokens) get(ctx context.Context, a Account, refused string) (string, error) {
 	key := a.key()
 	t.mu.Lock()
-	k, ok := t.kept[key]
+	k, ok := t.cached[key]
 	t.mu.Unlock()
 	now := t.now()
 	switch {
@@ -60,10 +60,10 @@ func (t *tokens) get(ctx context.Context, a Account, refused string) (string, er
 	}
 	// All callers of one app wait for one exchange, which does not end when the first
 	// of them goes away.
-	done := t.flight.DoChan(key, func() (any, error) {
+	done := t.group.DoChan(key, func() (any, error) {
 		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
-		return t.ask(asking, a, key)
+		return t.refresh(asking, a, key)
 	})
 	if ok && k.err == nil && k.token != refused && now.Before(k.expires.Add(-10*time.Second)) {
 		return k.token, nil // still good: the renewal goes on without this caller
@@ -81,15 +81,15 @@ func (t *tokens) get(ctx context.Context, a Account, refused string) (string, er
 
 // ask exchanges the credentials (grant_type=account_credentials) and keeps the
 // answer.
-func (t *tokens) ask(ctx context.Context, a Account, key string) (string, error) {
+func (t *tokens) refresh(ctx context.Context, a Account, key string) (string, error) {
 	token, life, err := t.exchange(ctx, a)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case err == nil:
-		t.kept[key] = kept{token: token, expires: t.now().Add(life)}
+		t.cached[key] = cachedToken{token: token, expires: t.now().Add(life)}
 	case media.KindOf(err) == media.Denied:
-		t.kept[key] = kept{err: err, retry: t.now().Add(refusedFor)}
+		t.cached[key] = cachedToken{err: err, retry: t.now().Add(refusalTTL)}
 	}
 	return token, err
 }

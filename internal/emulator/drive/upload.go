@@ -198,7 +198,7 @@ func (s *Server) spoolFolder() (string, error) {
 }
 
 // take says whether a fault is due, and counts it down.
-func take(n *int) bool {
+func useFault(n *int) bool {
 	if *n <= 0 {
 		return false
 	}
@@ -209,7 +209,7 @@ func take(n *int) bool {
 func (s *Server) serveChunk(w http.ResponseWriter, r *http.Request, id string) {
 	s.mu.Lock()
 	u := s.sessions[id]
-	if u != nil && take(&s.faults.Upload.Expire) {
+	if u != nil && useFault(&s.faults.Upload.Expire) {
 		delete(s.sessions, id)
 		u = nil
 	}
@@ -218,7 +218,7 @@ func (s *Server) serveChunk(w http.ResponseWriter, r *http.Request, id string) {
 		refuse(w, http.StatusNotFound, "notFound")
 		return
 	}
-	refused := take(&s.faults.Upload.Refuse)
+	refused := useFault(&s.faults.Upload.Refuse)
 	faults := s.faults.Upload
 	s.mu.Unlock()
 	if refused {
@@ -261,7 +261,7 @@ func (s *Server) receive(u *session, r *http.Request, want int64, faults UploadF
 		return 0, err
 	}
 	s.mu.Lock()
-	short := take(&s.faults.Upload.ShortAccept)
+	short := useFault(&s.faults.Upload.ShortAccept)
 	s.mu.Unlock()
 	keep := want
 	if short {
@@ -308,10 +308,10 @@ func (u *session) answerIncomplete(w http.ResponseWriter) {
 // finish makes the file of a complete upload.
 func (s *Server) finish(w http.ResponseWriter, u *session) {
 	s.mu.Lock()
-	if take(&s.faults.Upload.Damage) {
+	if useFault(&s.faults.Upload.Damage) {
 		damage(u.path)
 	}
-	lose := take(&s.faults.Upload.LoseFinal)
+	lose := useFault(&s.faults.Upload.LoseFinal)
 	s.mu.Unlock()
 	content, sum, err := emulator.OpenFile(u.path)
 	if err != nil {

@@ -30,7 +30,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-RateLimit-Remaining", "0")
 		fail(w, http.StatusTooManyRequests, 429, "You have reached the maximum per-second rate limit for this API.")
 		return
-	case faults.APIStatus != 0 && (faults.APITimes == 0 || s.take(func(f *Faults) *int { return &f.APITimes })):
+	case faults.APIStatus != 0 && (faults.APITimes == 0 || s.useFault(func(f *Faults) *int { return &f.APITimes })):
 		fail(w, faults.APIStatus, faults.APIStatus, "emulated")
 		if faults.APITimes == 1 {
 			s.mu.Lock()

@@ -16,10 +16,10 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 	pause(r.Context(), faults.Latency)
 	account := s.bearer(r)
 	switch {
-	case account == "", s.take(func(f *Faults) *int { return &f.Download401 }):
+	case account == "", s.useFault(func(f *Faults) *int { return &f.Download401 }):
 		fail(w, http.StatusUnauthorized, 124, "Invalid access token")
 		return
-	case s.take(func(f *Faults) *int { return &f.DownloadPage }):
+	case s.useFault(func(f *Faults) *int { return &f.DownloadPage }):
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = io.WriteString(w, "<html><body>Only the host can download this recording.</body></html>")
 		return
@@ -91,7 +91,7 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, rest string) {
 	} else {
 		w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
 	}
-	cut := s.take(func(f *Faults) *int { return &f.DownloadCut })
+	cut := s.useFault(func(f *Faults) *int { return &f.DownloadCut })
 	began, sent := time.Now(), int64(0)
 	buf := make([]byte, 256<<10)
 	if faults.Rate > 0 {

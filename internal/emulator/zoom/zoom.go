@@ -222,7 +222,7 @@ func (s *Server) fault() Faults {
 }
 
 // take counts a fault down and says whether it is due.
-func (s *Server) take(n func(*Faults) *int) bool {
+func (s *Server) useFault(n func(*Faults) *int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if left := n(&s.faults); *left > 0 {

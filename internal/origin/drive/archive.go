@@ -36,12 +36,12 @@ type Archive struct {
 	cfg ArchiveConfig
 	// chunk is how many bytes one request carries.
 	chunk int64
-	waits waits
+	retry retryPolicy
 }
 
 // NewArchive makes the writing side of an origin; closing it is the origin's.
 func NewArchive(o *Origin, cfg ArchiveConfig) *Archive {
-	return &Archive{Origin: o, cfg: cfg, chunk: uploadChunk, waits: patientWaits}
+	return &Archive{Origin: o, cfg: cfg, chunk: uploadChunk, retry: defaultRetry}
 }
 
 // Provider implements archive.Archive.
@@ -51,7 +51,7 @@ func (a *Archive) Provider() string { return media.ProviderDrive }
 // the second time, where the same name would simply stand there twice.
 func (a *Archive) NewKey(ctx context.Context, _ string) (string, error) {
 	var ids *drivev3.GeneratedIds
-	err := a.patiently(ctx, func() (err error) {
+	err := a.withRetry(ctx, func() (err error) {
 		ids, err = a.service.Files.GenerateIds().Count(1).Space("drive").Context(ctx).Do()
 		return err
 	})
@@ -74,7 +74,7 @@ func (a *Archive) Stat(ctx context.Context, key string) (archive.Stored, error) 
 		return archive.Stored{}, media.Faultf(media.NotFound, op, "not a Drive file id")
 	}
 	var f *drivev3.File
-	err := a.patiently(ctx, func() (err error) {
+	err := a.withRetry(ctx, func() (err error) {
 		f, err = a.service.Files.Get(key).SupportsAllDrives(true).Fields(archiveFields).Context(ctx).Do()
 		return err
 	})
@@ -148,12 +148,12 @@ func (a *Archive) Remove(ctx context.Context, key string) error {
 	if !fileID.MatchString(key) {
 		return nil // nothing of that name can be there
 	}
-	err := a.patiently(ctx, func() error {
+	err := a.withRetry(ctx, func() error {
 		return a.service.Files.Delete(key).SupportsAllDrives(true).Context(ctx).Do()
 	})
 	var refused *googleapi.Error
 	if errors.As(err, &refused) && refused.Code == http.StatusForbidden && kindOf(refused.Code, reasonOf(refused)) == media.Denied {
-		err = a.patiently(ctx, func() error {
+		err = a.withRetry(ctx, func() error {
 			_, err := a.service.Files.Update(key, &drivev3.File{Trashed: true}).SupportsAllDrives(true).Fields("id").Context(ctx).Do()
 			return err
 		})
@@ -179,7 +179,7 @@ func (a *Archive) List(ctx context.Context, each func(archive.Stored) error) err
 			call = call.PageToken(token)
 		}
 		var page *drivev3.FileList
-		err := a.patiently(ctx, func() (err error) {
+		err := a.withRetry(ctx, func() (err error) {
 			page, err = call.Do()
 			return err
 		})

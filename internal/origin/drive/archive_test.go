@@ -29,7 +29,7 @@ func archiveOn(t *testing.T, cfg ArchiveConfig) (*Archive, *driveemu.Server) {
 	t.Cleanup(func() { o.Close() })
 	a := NewArchive(o, cfg)
 	a.chunk = 1 << 20
-	a.waits.before = func(int) time.Duration { return time.Millisecond }
+	a.retry.before = func(int) time.Duration { return time.Millisecond }
 	return a, emulator
 }
 

@@ -30,7 +30,7 @@ type Origin struct {
 	service   *drivev3.Service
 	transport *http.Transport
 	client    *http.Client
-	tokens    *warmTokens // nil without authentication
+	tokens    *tokenRefresher // nil without authentication
 
 	mu sync.Mutex
 	// unpinned are files whose revisions this principal may not read; guarded by mu.
@@ -47,7 +47,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Origin, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.tokens = newWarmTokens(source, log)
+		o.tokens = newTokenRefresher(source, log)
 		client.Transport = &oauth2.Transport{Base: o.transport, Source: o.tokens}
 	}
 	o.client = client
@@ -106,11 +106,11 @@ func tokenSource(cfg Config, client *http.Client) (oauth2.TokenSource, error) {
 			return nil, errors.New("origin-drive-credentials: not a service account's JSON, which origin-drive-subject needs")
 		}
 		jwtConfig.Subject = cfg.Subject
-		return anew(func() oauth2.TokenSource { return jwtConfig.TokenSource(ctx) }), nil
+		return uncachedSource(func() oauth2.TokenSource { return jwtConfig.TokenSource(ctx) }), nil
 	}
 	for _, kind := range []google.CredentialsType{google.ServiceAccount, google.AuthorizedUser} {
 		if _, err := google.CredentialsFromJSONWithType(ctx, data, kind, drivev3.DriveScope); err == nil {
-			return anew(func() oauth2.TokenSource {
+			return uncachedSource(func() oauth2.TokenSource {
 				creds, err := google.CredentialsFromJSONWithType(ctx, data, kind, drivev3.DriveScope)
 				if err != nil {
 					panic("BUG: credentials that were read once cannot be read again")
@@ -124,10 +124,10 @@ func tokenSource(cfg Config, client *http.Client) (oauth2.TokenSource, error) {
 
 // anew makes a token source that never answers from memory: the library's own
 // keep a token until it is nearly over, and could not be renewed ahead.
-type anew func() oauth2.TokenSource
+type uncachedSource func() oauth2.TokenSource
 
 // Token implements oauth2.TokenSource.
-func (a anew) Token() (*oauth2.Token, error) { return a().Token() }
+func (a uncachedSource) Token() (*oauth2.Token, error) { return a().Token() }
 
 // statFields are what identifies bytes; the default set lacks size and checksum.
 const statFields = "id,name,mimeType,size,md5Checksum,headRevisionId,modifiedTime,trashed,shortcutDetails,capabilities/canDownload"
@@ -157,7 +157,7 @@ func (o *Origin) metadata(ctx context.Context, key string) (*drivev3.File, error
 	call := o.service.Files.Get(id).SupportsAllDrives(true).Fields(statFields).Context(ctx)
 	setResourceKey(call.Header(), id, resourceKey)
 	var f *drivev3.File
-	err := o.authorised(func() (err error) {
+	err := o.withFreshToken(func() (err error) {
 		f, err = call.Do()
 		return err
 	})
@@ -202,7 +202,7 @@ func objectOf(loc media.Location, f *drivev3.File) (media.Object, error) {
 
 // authorised runs a request and, when the token was refused, once more with a
 // fresh one.
-func (o *Origin) authorised(request func() error) error {
+func (o *Origin) withFreshToken(request func() error) error {
 	err := request()
 	var apiErr *googleapi.Error
 	if o.tokens != nil && errors.As(err, &apiErr) && apiErr.Code == http.StatusUnauthorized {

@@ -60,7 +60,7 @@ func revisionRefused(err error) bool {
 
 func (o *Origin) openRevision(ctx context.Context, obj media.Object, id string, span media.Span) (io.ReadCloser, error) {
 	call := o.service.Revisions.Get(id, obj.Version).Context(ctx)
-	o.ask(call.Header(), obj, id, span)
+	o.setRange(call.Header(), obj, id, span)
 	return o.download(obj, span, call.Download)
 }
 
@@ -70,7 +70,7 @@ func (o *Origin) openRevision(ctx context.Context, obj media.Object, id string, 
 // before the last bytes are released, for a server that is no such thing.
 func (o *Origin) openHead(ctx context.Context, obj media.Object, id string, span media.Span) (io.ReadCloser, error) {
 	call := o.service.Files.Get(id).SupportsAllDrives(true).Context(ctx)
-	o.ask(call.Header(), obj, id, span)
+	o.setRange(call.Header(), obj, id, span)
 	body, err := o.download(obj, span, call.Download)
 	if err != nil {
 		return nil, err
@@ -89,9 +89,9 @@ func (o *Origin) Peek(ctx context.Context, loc media.Location, span media.Span) 
 		return nil, 0, media.Faultf(media.Invalid, "drive: peek", "not a Drive file id")
 	}
 	call := o.service.Files.Get(id).SupportsAllDrives(true).Context(ctx)
-	o.ask(call.Header(), media.Object{ID: loc.Key}, id, span)
+	o.setRange(call.Header(), media.Object{ID: loc.Key}, id, span)
 	var resp *http.Response
-	err := o.authorised(func() (err error) {
+	err := o.withFreshToken(func() (err error) {
 		resp, err = call.Download()
 		return err
 	})
@@ -122,7 +122,7 @@ func (o *Origin) stillHead(ctx context.Context, obj media.Object) error {
 }
 
 // ask sets the headers of a ranged read. An empty file takes no Range at all.
-func (o *Origin) ask(h http.Header, obj media.Object, id string, span media.Span) {
+func (o *Origin) setRange(h http.Header, obj media.Object, id string, span media.Span) {
 	if !span.Empty() {
 		h.Set("Range", "bytes="+span.String())
 	}
@@ -133,7 +133,7 @@ func (o *Origin) ask(h http.Header, obj media.Object, id string, span media.Span
 // download runs the request and checks its answer before a byte is believed.
 func (o *Origin) download(obj media.Object, span media.Span, request func(...googleapi.CallOption) (*http.Response, error)) (io.ReadCloser, error) {
 	var resp *http.Response
-	err := o.authorised(func() (err error) {
+	err := o.withFreshToken(func() (err error) {
 		resp, err = request()
 		return err
 	})

@@ -33,26 +33,26 @@ const (
 	// uploadStall is how long a request may move no byte and get no answer.
 	uploadStall = 60 * time.Second
 	// freshStarts bounds how often a session that is gone is begun anew.
-	freshStarts = 3
+	maxSessions = 3
 )
 
 // waits is how patient the archive is: before try n (from 1) of a request that
 // failed in passing, and how many tries there are.
-type waits struct {
+type retryPolicy struct {
 	tries  int
 	before func(n int) time.Duration
 }
 
 // patientWaits is what Google advises: truncated exponential backoff with jitter.
-var patientWaits = waits{tries: 6, before: func(n int) time.Duration {
+var defaultRetry = retryPolicy{tries: 6, before: func(n int) time.Duration {
 	return min(time.Second<<(n-1), 32*time.Second) + rand.N(time.Second)
 }}
 
 // patiently runs a small request again while its fault passes.
-func (a *Archive) patiently(ctx context.Context, request func() error) error {
+func (a *Archive) withRetry(ctx context.Context, request func() error) error {
 	for try := 1; ; try++ {
-		err := a.authorised(request)
-		if err == nil || try == a.waits.tries || !media.KindOf(fault("", err)).Passing() {
+		err := a.withFreshToken(request)
+		if err == nil || try == a.retry.tries || !media.KindOf(fault("", err)).Passing() {
 			return err
 		}
 		if err := a.pause(ctx, try); err != nil {
@@ -65,7 +65,7 @@ func (a *Archive) pause(ctx context.Context, n int) error {
 	select {
 	case <-ctx.Done():
 		return media.Fault(media.KindOf(ctx.Err()), "drive: wait", ctx.Err())
-	case <-time.After(a.waits.before(n)):
+	case <-time.After(a.retry.before(n)):
 		return nil
 	}
 }
@@ -83,7 +83,7 @@ func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, e
 	}
 	defer f.Close()
 	session := item.Session
-	for range freshStarts {
+	for range maxSessions {
 		if session == "" {
 			there, err := a.alreadyThere(ctx, &item)
 			if err != nil || there.Key != "" {
@@ -152,7 +152,7 @@ func (a *Archive) begin(ctx context.Context, item archive.Item) (string, error) 
 		"uploadType": {"resumable"}, "supportsAllDrives": {"true"}, "fields": {"id"},
 	}.Encode()
 	session, inUse := "", false
-	err = a.patiently(ctx, func() error {
+	err = a.withRetry(ctx, func() error {
 		req, err := http.NewRequestWithContext(ctx, method, target, strings.NewReader(string(body)))
 		if err != nil {
 			return media.Fault(media.Invalid, op, err)
@@ -191,7 +191,7 @@ var errSessionGone = errors.New("the upload session is gone")
 // send brings a session to its end from wherever it stands.
 func (a *Archive) send(ctx context.Context, session string, f *os.File, size int64) error {
 	const op = "drive: upload"
-	offset, done, err := a.ask(ctx, session, size)
+	offset, done, err := a.sessionOffset(ctx, session, size)
 	failures := 0
 	for !done {
 		if err == nil {
@@ -211,20 +211,20 @@ func (a *Archive) send(ctx context.Context, session string, f *os.File, size int
 			return err
 		}
 		failures++
-		if failures >= a.waits.tries || !media.KindOf(archiveFault(op, err)).Passing() {
+		if failures >= a.retry.tries || !media.KindOf(archiveFault(op, err)).Passing() {
 			return archiveFault(op, err)
 		}
 		if err := a.pause(ctx, failures); err != nil {
 			return err
 		}
 		// What was kept of a chunk whose answer is missing only Drive knows.
-		offset, done, err = a.ask(ctx, session, size)
+		offset, done, err = a.sessionOffset(ctx, session, size)
 	}
 	return nil
 }
 
 // ask finds out where a session stands.
-func (a *Archive) ask(ctx context.Context, session string, size int64) (offset int64, done bool, err error) {
+func (a *Archive) sessionOffset(ctx context.Context, session string, size int64) (offset int64, done bool, err error) {
 	return a.put(ctx, session, http.NoBody, 0, "bytes */"+strconv.FormatInt(size, 10))
 }
 
@@ -241,7 +241,7 @@ func (a *Archive) put(ctx context.Context, session string, body io.Reader, lengt
 	const op = "drive: upload"
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	moving := &moving{Reader: body}
+	moving := &stallReader{Reader: body}
 	moving.timer = time.AfterFunc(uploadStall, func() { moving.stalled.Store(true); cancel() })
 	defer moving.timer.Stop()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, session, moving)
@@ -263,7 +263,7 @@ func (a *Archive) put(ctx context.Context, session string, body io.Reader, lengt
 	defer resp.Body.Close()
 	switch status := resp.StatusCode; {
 	case status == http.StatusPermanentRedirect: // 308, here "Resume Incomplete"
-		return kept(resp.Header.Get("Range")), false, nil
+		return receivedBytes(resp.Header.Get("Range")), false, nil
 	case status == http.StatusOK, status == http.StatusCreated:
 		_, _ = io.CopyN(io.Discard, resp.Body, 1<<20)
 		return 0, true, nil
@@ -275,7 +275,7 @@ func (a *Archive) put(ctx context.Context, session string, body io.Reader, lengt
 }
 
 // kept reads "bytes=0-N": N+1 bytes have been kept. Without the header it is none.
-func kept(h string) int64 {
+func receivedBytes(h string) int64 {
 	_, last, ok := strings.Cut(strings.TrimPrefix(h, "bytes="), "-")
 	n, err := strconv.ParseInt(last, 10, 64)
 	if !ok || err != nil || n < 0 {
@@ -285,13 +285,13 @@ func kept(h string) int64 {
 }
 
 // moving notices when nobody reads any more: the connection is stuck.
-type moving struct {
+type stallReader struct {
 	io.Reader
 	timer   *time.Timer
 	stalled atomic.Bool
 }
 
-func (m *moving) Read(p []byte) (int, error) {
+func (m *stallReader) Read(p []byte) (int, error) {
 	m.timer.Reset(uploadStall)
 	return m.Reader.Read(p)
 }

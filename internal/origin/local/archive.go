@@ -22,7 +22,7 @@ import (
 
 // shelf is the folder below the root that new recordings go to; what an operator
 // put elsewhere is never listed as ours.
-const shelf = "lessons"
+const recordingsDir = "lessons"
 
 // Archive puts recordings into the folder. It implements archive.Archive.
 type Archive struct {
@@ -49,7 +49,7 @@ func (a *Archive) Provider() string { return media.ProviderLocal }
 
 // NewKey gives lessons/YEAR/HINT-RANDOM.mp4.
 func (a *Archive) NewKey(_ context.Context, hint string) (string, error) {
-	return path.Join(shelf, time.Now().UTC().Format("2006"), hint+"-"+strings.ToLower(rand.Text()[:10])+".mp4"), nil
+	return path.Join(recordingsDir, time.Now().UTC().Format("2006"), hint+"-"+strings.ToLower(rand.Text()[:10])+".mp4"), nil
 }
 
 // Put copies the file beside its place, syncs it, and renames it: a reader sees the
@@ -66,7 +66,7 @@ func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, e
 		return archive.Stored{}, archiveFault(ctx, op, err)
 	}
 	partial := path.Join(path.Dir(item.Key), "."+path.Base(item.Key)+".partial")
-	if err := a.copyIn(ctx, item, partial); err != nil {
+	if err := a.copyFile(ctx, item, partial); err != nil {
 		return archive.Stored{}, archiveFault(ctx, op, errors.Join(err, a.root.RemoveAll(partial)))
 	}
 	if err := a.root.Rename(partial, item.Key); err != nil {
@@ -78,7 +78,7 @@ func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, e
 	return a.Stat(ctx, item.Key)
 }
 
-func (a *Archive) copyIn(ctx context.Context, item archive.Item, partial string) error {
+func (a *Archive) copyFile(ctx context.Context, item archive.Item, partial string) error {
 	in, err := os.Open(item.Path)
 	if err != nil {
 		return err
@@ -165,7 +165,7 @@ func (a *Archive) Remove(ctx context.Context, key string) error {
 // List walks what syncers have put there. Checksums are left out: they would mean
 // reading everything.
 func (a *Archive) List(ctx context.Context, each func(archive.Stored) error) error {
-	err := fs.WalkDir(a.root.FS(), shelf, func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(a.root.FS(), recordingsDir, func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil

@@ -98,7 +98,7 @@ func (o *Origin) Open(ctx context.Context, obj media.Object, span media.Span) (i
 	if resp.StatusCode == http.StatusOK {
 		if _, err := io.CopyN(io.Discard, resp.Body, span.Off); err != nil {
 			resp.Body.Close()
-			return nil, broken(ctx, err)
+			return nil, readError(ctx, err)
 		}
 		from = io.LimitReader(resp.Body, span.Len)
 	}
@@ -180,12 +180,12 @@ func (b *body) Read(p []byte) (int, error) {
 	if err == nil || errors.Is(err, io.EOF) {
 		return n, err
 	}
-	return n, broken(b.ctx, err)
+	return n, readError(b.ctx, err)
 }
 
 func (b *body) Close() error { return b.closer.Close() }
 
-func broken(ctx context.Context, err error) error {
+func readError(ctx context.Context, err error) error {
 	const op = "zoom origin: read"
 	switch {
 	case ctx.Err() != nil:

@@ -23,10 +23,10 @@ const (
 	peekLen = 256 << 10
 	// peekTimeout bounds a peek, peekRoom how many there may be.
 	peekTimeout = 10 * time.Second
-	peekRoom    = 64
+	maxPeeks    = 64
 	// settled is how old content must be for a peek at it to be used. Within its
 	// first minute the answer to "what is it?" and the bytes may be of two versions.
-	settled = time.Minute
+	minPeekAge = time.Minute
 )
 
 // Headstart lets the first bytes of an object that nobody has asked for yet be
@@ -35,7 +35,7 @@ const (
 // bytes are read of the version that was found out, and compared; whatever the
 // peek has given is vouched for, or the read fails as Changed, at the latest in
 // Prove, which is asked before any of it is kept.
-type Headstart struct {
+type SpeculativeReader struct {
 	Origin
 	peeker Peeker
 
@@ -44,16 +44,16 @@ type Headstart struct {
 }
 
 // NewHeadstart puts peeks in front of an origin.
-func NewHeadstart(next Origin, peeker Peeker) *Headstart {
-	return &Headstart{Origin: next, peeker: peeker, peeks: map[media.Location]*peek{}}
+func NewSpeculativeReader(next Origin, peeker Peeker) *SpeculativeReader {
+	return &SpeculativeReader{Origin: next, peeker: peeker, peeks: map[media.Location]*peek{}}
 }
 
 // Begin asks for the bytes from off on of what lies at a place. What is given back
 // ends the matter, and must be called when the read has begun or will not come.
-func (h *Headstart) Begin(loc media.Location, off int64) (end func()) {
+func (h *SpeculativeReader) Prefetch(loc media.Location, off int64) (end func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.peeks[loc] != nil || len(h.peeks) >= peekRoom {
+	if h.peeks[loc] != nil || len(h.peeks) >= maxPeeks {
 		return func() {}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), peekTimeout)
@@ -68,7 +68,7 @@ func (h *Headstart) Begin(loc media.Location, off int64) (end func()) {
 }
 
 // remove takes a peek out of the table; false when somebody has done so.
-func (h *Headstart) remove(loc media.Location, p *peek) bool {
+func (h *SpeculativeReader) remove(loc media.Location, p *peek) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.peeks[loc] != p {
@@ -79,18 +79,18 @@ func (h *Headstart) remove(loc media.Location, p *peek) bool {
 }
 
 // Open implements Opener.
-func (h *Headstart) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
+func (h *SpeculativeReader) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
 	h.mu.Lock()
 	p := h.peeks[obj.Location()]
 	h.mu.Unlock()
 	if p == nil || p.off != span.Off || !h.remove(obj.Location(), p) {
 		return h.Origin.Open(ctx, obj, span)
 	}
-	if obj.ModTime.IsZero() || p.began.Sub(obj.ModTime) < settled {
+	if obj.ModTime.IsZero() || p.began.Sub(obj.ModTime) < minPeekAge {
 		p.stop()
 		return h.Origin.Open(ctx, obj, span)
 	}
-	return newStartedBody(ctx, h.Origin, p, obj, span), nil
+	return newSpeculativeBody(ctx, h.Origin, p, obj, span), nil
 }
 
 // peek is some bytes of an unknown version.
@@ -130,7 +130,7 @@ func (p *peek) run(ctx context.Context, peeker Peeker, loc media.Location) {
 }
 
 // look gives what is there of an object of size bytes, and what tells of more.
-func (p *peek) look(size int64) ([]byte, <-chan struct{}) {
+func (p *peek) snapshot(size int64) ([]byte, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.size != size {
@@ -145,27 +145,27 @@ func (p *peek) stop() {
 }
 
 // startedBody gives a peek's bytes until the certain ones have come.
-type startedBody struct {
+type speculativeBody struct {
 	peek   *peek
 	obj    media.Object
 	span   media.Span
 	cancel context.CancelFunc
-	given  int // bytes of the peek that were given
+	served int // bytes of the peek that were given
 
-	certain chan struct{} // closed when the following are set
-	body    io.ReadCloser
-	head    []byte // its first bytes
-	err     error  // why there is none
+	confirmed chan struct{} // closed when the following are set
+	body      io.ReadCloser
+	head      []byte // its first bytes
+	err       error  // why there is none
 
 	compared bool
-	verdict  error
+	result   error
 }
 
-func newStartedBody(ctx context.Context, next Opener, p *peek, obj media.Object, span media.Span) *startedBody {
+func newSpeculativeBody(ctx context.Context, next Opener, p *peek, obj media.Object, span media.Span) *speculativeBody {
 	ctx, cancel := context.WithCancel(ctx)
-	b := &startedBody{peek: p, obj: obj, span: span, cancel: cancel, certain: make(chan struct{})}
+	b := &speculativeBody{peek: p, obj: obj, span: span, cancel: cancel, confirmed: make(chan struct{})}
 	go func() {
-		defer close(b.certain)
+		defer close(b.confirmed)
 		body, err := next.Open(ctx, obj, span)
 		if err != nil {
 			b.err = err
@@ -184,28 +184,28 @@ func newStartedBody(ctx context.Context, next Opener, p *peek, obj media.Object,
 }
 
 // Read gives the peek's bytes while the certain ones are on their way.
-func (b *startedBody) Read(p []byte) (int, error) {
+func (b *speculativeBody) Read(p []byte) (int, error) {
 	for {
 		select {
-		case <-b.certain:
-			return b.readCertain(p)
+		case <-b.confirmed:
+			return b.readConfirmed(p)
 		default:
 		}
-		data, more := b.peek.look(b.obj.Size)
-		if data = data[:min(int64(len(data)), b.span.Len)]; b.given < len(data) {
-			n := copy(p, data[b.given:])
-			b.given += n
+		data, more := b.peek.snapshot(b.obj.Size)
+		if data = data[:min(int64(len(data)), b.span.Len)]; b.served < len(data) {
+			n := copy(p, data[b.served:])
+			b.served += n
 			return n, nil
 		}
 		select {
 		case <-more:
-		case <-b.certain:
+		case <-b.confirmed:
 		}
 	}
 }
 
-func (b *startedBody) readCertain(p []byte) (int, error) {
-	if err := b.Prove(); err != nil {
+func (b *speculativeBody) readConfirmed(p []byte) (int, error) {
+	if err := b.Verify(); err != nil {
 		return 0, err
 	}
 	if len(b.head) > 0 {
@@ -217,29 +217,29 @@ func (b *startedBody) readCertain(p []byte) (int, error) {
 }
 
 // Prove waits until all bytes given so far are vouched for, or known to be wrong.
-func (b *startedBody) Prove() error {
-	<-b.certain
+func (b *speculativeBody) Verify() error {
+	<-b.confirmed
 	if b.compared {
-		return b.verdict
+		return b.result
 	}
 	b.compared = true
-	data, _ := b.peek.look(b.obj.Size)
+	data, _ := b.peek.snapshot(b.obj.Size)
 	switch {
 	case b.err != nil:
-		b.verdict = b.err
-	case !bytes.HasPrefix(b.head, data[:b.given]):
-		b.verdict = media.Faultf(media.Changed, "origin: body", "the file was replaced while it was looked at")
+		b.result = b.err
+	case !bytes.HasPrefix(b.head, data[:b.served]):
+		b.result = media.Faultf(media.Changed, "origin: body", "the file was replaced while it was looked at")
 	default:
-		b.head = b.head[b.given:]
+		b.head = b.head[b.served:]
 	}
-	return b.verdict
+	return b.result
 }
 
 // Close ends both reads.
-func (b *startedBody) Close() error {
+func (b *speculativeBody) Close() error {
 	b.cancel()
 	b.peek.stop()
-	<-b.certain
+	<-b.confirmed
 	if b.body == nil {
 		return nil
 	}

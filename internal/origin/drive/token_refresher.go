@@ -20,29 +20,29 @@ const (
 
 // warmTokens gives out a token that one goroutine renews ahead of its end, so
 // that no viewer waits for the exchange. Safe for concurrent use.
-type warmTokens struct {
+type tokenRefresher struct {
 	source oauth2.TokenSource // makes a new token at each call, or nearly
 	log    *slog.Logger
 	cancel context.CancelFunc
 	ended  chan struct{}
 	wake   chan struct{} // asks for a renewal now
 
-	mu     sync.Mutex
-	asking bool          // an attempt is under way; guarded by mu
-	token  *oauth2.Token // guarded by mu
-	err    error         // why there is none; guarded by mu
-	fresh  chan struct{} // closed when an attempt has ended; guarded by mu
+	mu         sync.Mutex
+	refreshing bool          // an attempt is under way; guarded by mu
+	token      *oauth2.Token // guarded by mu
+	err        error         // why there is none; guarded by mu
+	attempted  chan struct{} // closed when an attempt has ended; guarded by mu
 }
 
-func newWarmTokens(source oauth2.TokenSource, log *slog.Logger) *warmTokens {
+func newTokenRefresher(source oauth2.TokenSource, log *slog.Logger) *tokenRefresher {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &warmTokens{source: source, log: log, cancel: cancel, ended: make(chan struct{}), wake: make(chan struct{}, 1), fresh: make(chan struct{}), asking: true}
-	go w.keep(ctx)
+	w := &tokenRefresher{source: source, log: log, cancel: cancel, ended: make(chan struct{}), wake: make(chan struct{}, 1), attempted: make(chan struct{}), refreshing: true}
+	go w.run(ctx)
 	return w
 }
 
 // keep renews until ctx ends.
-func (w *warmTokens) keep(ctx context.Context) {
+func (w *tokenRefresher) run(ctx context.Context) {
 	defer close(w.ended)
 	failing := false
 	for {
@@ -55,33 +55,33 @@ func (w *warmTokens) keep(ctx context.Context) {
 				w.log.Info("Drive's access token is renewed again")
 			}
 		}
-		w.settle(token, err)
+		w.publish(token, err)
 		timer := time.NewTimer(nextRenewal(token, err))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			w.settle(nil, errors.New("the origin is closed"))
+			w.publish(nil, errors.New("the origin is closed"))
 			return
 		case <-w.wake:
 			timer.Stop()
 		case <-timer.C:
 		}
 		w.mu.Lock()
-		w.asking = true
+		w.refreshing = true
 		w.mu.Unlock()
 	}
 }
 
 // settle publishes an attempt's end; a failure keeps the token that still holds.
-func (w *warmTokens) settle(token *oauth2.Token, err error) {
+func (w *tokenRefresher) publish(token *oauth2.Token, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.err, w.asking = err, false
+	w.err, w.refreshing = err, false
 	if err == nil {
 		w.token = token
 	}
-	close(w.fresh)
-	w.fresh = make(chan struct{})
+	close(w.attempted)
+	w.attempted = make(chan struct{})
 }
 
 func nextRenewal(token *oauth2.Token, err error) time.Duration {
@@ -96,9 +96,9 @@ func nextRenewal(token *oauth2.Token, err error) time.Duration {
 }
 
 // Token implements oauth2.TokenSource. It waits only while there is no token at all.
-func (w *warmTokens) Token() (*oauth2.Token, error) {
+func (w *tokenRefresher) Token() (*oauth2.Token, error) {
 	w.mu.Lock()
-	token, err, fresh := w.token, w.err, w.fresh
+	token, err, fresh := w.token, w.err, w.attempted
 	w.mu.Unlock()
 	if token.Valid() {
 		return token, nil
@@ -110,17 +110,17 @@ func (w *warmTokens) Token() (*oauth2.Token, error) {
 }
 
 // renewNow makes a refused token be replaced, and waits for it.
-func (w *warmTokens) renewNow() {
+func (w *tokenRefresher) renewNow() {
 	w.mu.Lock()
-	fresh := w.fresh
+	fresh := w.attempted
 	w.mu.Unlock()
 	_, _ = w.await(fresh)
 }
 
 // await asks for a renewal and waits for the attempt that fresh announces.
-func (w *warmTokens) await(fresh chan struct{}) (*oauth2.Token, error) {
+func (w *tokenRefresher) await(fresh chan struct{}) (*oauth2.Token, error) {
 	w.mu.Lock()
-	if !w.asking {
+	if !w.refreshing {
 		select {
 		case w.wake <- struct{}{}:
 		default:
@@ -139,7 +139,7 @@ func (w *warmTokens) await(fresh chan struct{}) (*oauth2.Token, error) {
 	return w.token, nil
 }
 
-func (w *warmTokens) stop() {
+func (w *tokenRefresher) stop() {
 	w.cancel()
 	<-w.ended
 }

@@ -17,30 +17,30 @@ type Store interface {
 // two. Where something is remembered, that version is opened: when the answer is
 // another, nobody takes a byte of it. Where nothing is, a peek stands in. Safe for
 // concurrent use.
-type Beside struct {
-	*Remembered
-	router *Router
-	store  Store
-	opened sync.WaitGroup
+type SpeculativeOpener struct {
+	*StatCache
+	router  *Router
+	store   Store
+	readers sync.WaitGroup
 }
 
 // NewBeside puts a memory, the origins it asks, and the store in front of them
 // together. Close closes the memory.
-func NewBeside(memory *Remembered, router *Router, store Store) *Beside {
-	return &Beside{Remembered: memory, router: router, store: store}
+func NewSpeculativeOpener(memory *StatCache, router *Router, store Store) *SpeculativeOpener {
+	return &SpeculativeOpener{StatCache: memory, router: router, store: store}
 }
 
 // StatFor is Stat for somebody who will read from off on. settle must be called
 // once they have begun to, or will not.
-func (b *Beside) StatFor(ctx context.Context, loc media.Location, off int64) (obj media.Object, settle func(), err error) {
+func (b *SpeculativeOpener) StatPrefetch(ctx context.Context, loc media.Location, off int64) (obj media.Object, settle func(), err error) {
 	settle = func() {}
-	if head, ok := b.router.headstart(loc.Provider); ok && off >= 0 {
-		switch known, fresh, ok := b.Known(loc); {
+	if head, ok := b.router.speculativeReader(loc.Provider); ok && off >= 0 {
+		switch known, fresh, ok := b.Cached(loc); {
 		case fresh:
 		case !ok:
-			settle = head.Begin(loc, off)
+			settle = head.Prefetch(loc, off)
 		case off < known.Size:
-			settle = b.begin(known, off)
+			settle = b.openAhead(known, off)
 		}
 	}
 	obj, err = b.Stat(ctx, loc)
@@ -48,9 +48,9 @@ func (b *Beside) StatFor(ctx context.Context, loc media.Location, off int64) (ob
 }
 
 // begin opens a reader and waits with it for its first byte.
-func (b *Beside) begin(obj media.Object, off int64) (settle func()) {
+func (b *SpeculativeOpener) openAhead(obj media.Object, off int64) (settle func()) {
 	ctx, cancel := context.WithCancel(b.base)
-	b.opened.Go(func() {
+	b.readers.Go(func() {
 		r, err := b.store.Open(ctx, obj, media.Span{Off: off, Len: obj.Size - off})
 		if err != nil {
 			return // who reads in earnest will be told
@@ -63,14 +63,14 @@ func (b *Beside) begin(obj media.Object, off int64) (settle func()) {
 }
 
 // Close ends what was begun and closes the memory.
-func (b *Beside) Close() error {
-	err := b.Remembered.Close()
-	b.opened.Wait()
+func (b *SpeculativeOpener) Close() error {
+	err := b.StatCache.Close()
+	b.readers.Wait()
 	return err
 }
 
 // headstart is a provider's, if it has one.
-func (r *Router) headstart(provider string) (*Headstart, bool) {
-	h, ok := r.routes[provider].(*Headstart)
+func (r *Router) speculativeReader(provider string) (*SpeculativeReader, bool) {
+	h, ok := r.routes[provider].(*SpeculativeReader)
 	return h, ok
 }

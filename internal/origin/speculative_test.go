@@ -73,11 +73,11 @@ func newSlowShelf() *slowShelf {
 }
 
 // begin is what a viewer of an unknown object does.
-func begin(t *testing.T, s *slowShelf, off int64) (h *origin.Headstart, obj media.Object, end func()) {
+func begin(t *testing.T, s *slowShelf, off int64) (h *origin.SpeculativeReader, obj media.Object, end func()) {
 	t.Helper()
-	h = origin.NewHeadstart(s, s)
+	h = origin.NewSpeculativeReader(s, s)
 	loc := media.Location{Provider: "slow", Key: "lesson"}
-	end = h.Begin(loc, off)
+	end = h.Prefetch(loc, off)
 	obj, err := h.Stat(t.Context(), loc)
 	if err != nil {
 		t.Fatal(err)
@@ -159,10 +159,10 @@ func TestHeadstartEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlowShelf()
 		s.delay = time.Hour
-		h := origin.NewHeadstart(s, s)
+		h := origin.NewSpeculativeReader(s, s)
 		loc := media.Location{Provider: "slow", Key: "lesson"}
-		end := h.Begin(loc, 0)
-		again := h.Begin(loc, 0)
+		end := h.Prefetch(loc, 0)
+		again := h.Prefetch(loc, 0)
 		again()
 		synctest.Wait()
 		if s.peeks.Load() != 1 {
@@ -196,10 +196,10 @@ func TestHeadstartEnds(t *testing.T) {
 func TestBeside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlowShelf()
-		h := origin.NewHeadstart(s, s)
+		h := origin.NewSpeculativeReader(s, s)
 		router := origin.NewRouter(map[string]origin.Origin{"slow": h})
 		store := &countingStore{next: router}
-		b := origin.NewBeside(origin.Remember(router, time.Minute, time.Now), router, store)
+		b := origin.NewSpeculativeOpener(origin.NewStatCache(router, time.Minute, time.Now), router, store)
 		defer b.Close()
 		loc := media.Location{Provider: "slow", Key: "lesson"}
 		for _, c := range []struct {
@@ -208,7 +208,7 @@ func TestBeside(t *testing.T) {
 		}{{0, 0, 50}, {time.Second, 0, 0}, {time.Hour, 1, 50}} {
 			time.Sleep(c.after)
 			began, before := time.Now(), store.begun.Load()
-			obj, settle, err := b.StatFor(t.Context(), loc, 100)
+			obj, settle, err := b.StatPrefetch(t.Context(), loc, 100)
 			if err != nil || obj.Size != 1<<20 {
 				t.Fatalf("%+v, %v", obj, err)
 			}

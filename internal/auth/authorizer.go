@@ -19,23 +19,23 @@ type Directory interface {
 }
 
 // Gate decides who may watch what. Safe for concurrent use.
-type Gate struct {
+type Authorizer struct {
 	rule          Rule
 	queryPlayback bool // ?token= takes playback tokens only
 	verifier      *Verifier
 	verified      *verifiedTokens
 	directory     Directory
-	results       results
+	counters      decisionCounters
 	now           func() time.Time
 }
 
 // NewGate puts the gate together. The verifier is the caller's to start and stop;
 // Close ends what the gate itself runs.
-func NewGate(cfg Config, v *Verifier, dir Directory, reg prometheus.Registerer, now func() time.Time) (*Gate, error) {
+func NewAuthorizer(cfg Config, v *Verifier, dir Directory, reg prometheus.Registerer, now func() time.Time) (*Authorizer, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	counted, err := newResults(reg)
+	counted, err := newDecisionCounters(reg)
 	if err != nil {
 		return nil, err
 	}
@@ -43,28 +43,28 @@ func NewGate(cfg Config, v *Verifier, dir Directory, reg prometheus.Registerer, 
 	if err != nil {
 		return nil, err
 	}
-	return &Gate{
+	return &Authorizer{
 		rule: Rule(cfg.AccessRule), queryPlayback: cfg.QueryTokens == "playback",
-		verifier: v, verified: known, directory: dir, results: counted, now: now,
+		verifier: v, verified: known, directory: dir, counters: counted, now: now,
 	}, nil
 }
 
 // Close forgets the verified tokens and ends the goroutines that kept them. Call
 // it, once or twice, when nobody is inside the gate any more.
-func (g *Gate) Close() { g.verified.close() }
+func (g *Authorizer) Close() { g.verified.close() }
 
 // Authenticate tells who is asking. The error is a *media.Refusal, or a fault
 // when the catalog or the keys of tokens cannot be had.
-func (g *Gate) Authenticate(ctx context.Context, tok media.Token) (media.Viewer, error) {
+func (g *Authorizer) Authenticate(ctx context.Context, tok media.Token) (media.Viewer, error) {
 	viewer, err := g.authenticate(ctx, tok)
 	if err != nil {
-		g.results.count(err)
+		g.counters.count(err)
 		return media.Viewer{}, err
 	}
 	return viewer, nil
 }
 
-func (g *Gate) authenticate(ctx context.Context, tok media.Token) (media.Viewer, error) {
+func (g *Authorizer) authenticate(ctx context.Context, tok media.Token) (media.Viewer, error) {
 	if tok.Value == "" {
 		return media.Viewer{}, media.Refuse(media.CodeNotAuthenticated, "Authentication credentials were not provided.")
 	}
@@ -83,7 +83,7 @@ func (g *Gate) authenticate(ctx context.Context, tok media.Token) (media.Viewer,
 }
 
 // verify remembers what it has verified; time and keys are looked at every time.
-func (g *Gate) verify(ctx context.Context, token string) (Claims, error) {
+func (g *Authorizer) verify(ctx context.Context, token string) (Claims, error) {
 	if len(token) > maxTokenBytes {
 		return Claims{}, forged()
 	}
@@ -100,7 +100,7 @@ func (g *Gate) verify(ctx context.Context, token string) (Claims, error) {
 }
 
 // user finds an active user. The role is the database's, never the token's.
-func (g *Gate) user(ctx context.Context, id int64) (media.User, error) {
+func (g *Authorizer) user(ctx context.Context, id int64) (media.User, error) {
 	user, err := g.directory.User(ctx, id)
 	switch {
 	case err != nil && media.KindOf(err) == media.NotFound:
@@ -115,13 +115,13 @@ func (g *Gate) user(ctx context.Context, id int64) (media.User, error) {
 
 // Authorize tells whether the viewer may watch the recording now. The error is
 // a *media.Refusal, or a fault when the catalog cannot be asked.
-func (g *Gate) Authorize(ctx context.Context, v media.Viewer, recordingID int64) (media.Recording, error) {
+func (g *Authorizer) Authorize(ctx context.Context, v media.Viewer, recordingID int64) (media.Recording, error) {
 	rec, err := g.authorize(ctx, v, recordingID)
-	g.results.count(err)
+	g.counters.count(err)
 	return rec, err
 }
 
-func (g *Gate) authorize(ctx context.Context, v media.Viewer, id int64) (media.Recording, error) {
+func (g *Authorizer) authorize(ctx context.Context, v media.Viewer, id int64) (media.Recording, error) {
 	if !v.User.Active {
 		return media.Recording{}, inactive()
 	}
@@ -154,7 +154,7 @@ func (g *Gate) authorize(ctx context.Context, v media.Viewer, id int64) (media.R
 // Recheck tells whether a running stream may go on: the user is still active and
 // may still watch. An expired token does not end it: expiry is looked at when a
 // request begins. It is meant to be asked often and is not counted.
-func (g *Gate) Recheck(ctx context.Context, v media.Viewer, recordingID int64) error {
+func (g *Authorizer) Recheck(ctx context.Context, v media.Viewer, recordingID int64) error {
 	user, err := g.user(ctx, v.User.ID)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ import (
 // a log of lines; the last one about a place counts. A line is written only when
 // something is new, so it stays short. Nothing in it is believed for longer than
 // what is remembered otherwise: it is asked again at the first chance.
-type keeper struct {
+type journal struct {
 	mu    sync.Mutex
 	path  string
 	file  *os.File // guarded by mu
@@ -27,18 +27,18 @@ type keeper struct {
 }
 
 // keptLine is one line. Object is nil when there is nothing at the place any more.
-type keptLine struct {
+type journalLine struct {
 	Provider string        `json:"provider"`
 	Key      string        `json:"key"`
 	Object   *media.Object `json:"object,omitempty"`
 }
 
 // maxLine bounds a line that is read: a key and an object are far shorter.
-const maxLine = 64 << 10
+const maxJournalLine = 64 << 10
 
 // openKeeper reads what an earlier run wrote down, and goes on writing. Lines that
 // cannot be read, as a crash leaves one at the end, are left out.
-func openKeeper(path string) (*keeper, map[media.Location]media.Object, error) {
+func openJournal(path string) (*journal, map[media.Location]media.Object, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, nil, err
 	}
@@ -48,20 +48,20 @@ func openKeeper(path string) (*keeper, map[media.Location]media.Object, error) {
 		return nil, nil, err
 	}
 	scanner := bufio.NewScanner(bytes.NewReader(data))
-	scanner.Buffer(nil, maxLine)
+	scanner.Buffer(nil, maxJournalLine)
 	for scanner.Scan() {
-		var line keptLine
+		var line journalLine
 		if json.Unmarshal(scanner.Bytes(), &line) != nil {
 			continue
 		}
 		loc := media.Location{Provider: line.Provider, Key: line.Key}
 		if line.Object == nil {
 			delete(known, loc)
-		} else if line.Object.Version != "" && line.Object.Size >= 0 && len(known) < rememberRoom {
+		} else if line.Object.Version != "" && line.Object.Size >= 0 && len(known) < maxStatEntries {
 			known[loc] = *line.Object
 		}
 	}
-	k := &keeper{path: path}
+	k := &journal{path: path}
 	if err := k.rewrite(known); err != nil {
 		return nil, nil, err
 	}
@@ -69,11 +69,11 @@ func openKeeper(path string) (*keeper, map[media.Location]media.Object, error) {
 }
 
 // rewrite makes the log anew, a line for each place; k.mu is held, or k is new.
-func (k *keeper) rewrite(known map[media.Location]media.Object) error {
+func (k *journal) rewrite(known map[media.Location]media.Object) error {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	for loc, obj := range known {
-		if err := enc.Encode(keptLine{loc.Provider, loc.Key, &obj}); err != nil {
+		if err := enc.Encode(journalLine{loc.Provider, loc.Key, &obj}); err != nil {
 			return err
 		}
 	}
@@ -98,16 +98,16 @@ func (k *keeper) rewrite(known map[media.Location]media.Object) error {
 
 // note writes one line; obj is nil when there is nothing there. all gives what is
 // known when the log has grown long enough to be made anew.
-func (k *keeper) note(loc media.Location, obj *media.Object, all func() map[media.Location]media.Object) error {
+func (k *journal) add(loc media.Location, obj *media.Object, all func() map[media.Location]media.Object) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.file == nil {
 		return nil
 	}
-	if k.lines > 2*rememberRoom {
+	if k.lines > 2*maxStatEntries {
 		return k.rewrite(all())
 	}
-	line, err := json.Marshal(keptLine{loc.Provider, loc.Key, obj})
+	line, err := json.Marshal(journalLine{loc.Provider, loc.Key, obj})
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (k *keeper) note(loc media.Location, obj *media.Object, all func() map[medi
 	return nil
 }
 
-func (k *keeper) close() error {
+func (k *journal) close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.file == nil {

@@ -84,7 +84,7 @@ func newPeople() *people {
 }
 
 type gateRig struct {
-	*Gate
+	*Authorizer
 	people  *people
 	metrics *prometheus.Registry
 	now     time.Time
@@ -101,7 +101,7 @@ func newGateRig(t testing.TB, cfg Config) *gateRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rig.Gate, err = NewGate(cfg, v, rig.people, rig.metrics, clock); err != nil {
+	if rig.Authorizer, err = NewAuthorizer(cfg, v, rig.people, rig.metrics, clock); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(rig.Close)
@@ -243,7 +243,7 @@ func TestMemoryEndsWithTheKey(t *testing.T) {
 	k := testKeys()
 	server := newKeyServer(t, jwksOf(jwk("one", k.ec, "")))
 	v := startVerifier(t, Config{JWKSURL: server.URL, JWTSecret: testSecret}, 0)
-	g, err := NewGate(Config{JWTSecret: testSecret}, v, newPeople(), prometheus.NewRegistry(), atNoon)
+	g, err := NewAuthorizer(Config{JWTSecret: testSecret}, v, newPeople(), prometheus.NewRegistry(), atNoon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -412,7 +412,7 @@ func TestMetricIsClosedAndComplete(t *testing.T) {
 	if err := testutil.GatherAndCompare(rig.metrics, strings.NewReader(want)); err != nil {
 		t.Error(err)
 	}
-	if _, err := NewGate(Config{JWTSecret: testSecret}, rig.verifier, rig.people, rig.metrics, atNoon); err == nil {
+	if _, err := NewAuthorizer(Config{JWTSecret: testSecret}, rig.verifier, rig.people, rig.metrics, atNoon); err == nil {
 		t.Error("registered twice without a word")
 	}
 }

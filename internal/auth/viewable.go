@@ -5,7 +5,7 @@ import "github.com/lectiospace/lectern/internal/media"
 // Peruse tells whether the viewer may know of a recording now, with the facts about
 // it at hand: nil, or a *media.Refusal. Unlike Authorize it lets those who may watch
 // it see a recording that does not play, or not yet.
-func (g *Gate) Peruse(v media.Viewer, rec media.Recording, m media.Membership) error {
+func (g *Authorizer) CheckViewable(v media.Viewer, rec media.Recording, m media.Membership) error {
 	switch {
 	case !v.User.Active:
 		return inactive()
@@ -13,7 +13,7 @@ func (g *Gate) Peruse(v media.Viewer, rec media.Recording, m media.Membership) e
 		return notFound()
 	case !mayWatch(g.rule, v.User, rec, m):
 		return media.Refuse(media.CodeNoAccess, "You do not have access to this recording.")
-	case v.User.Role == media.RoleStudent && over(rec, g.now()):
+	case v.User.Role == media.RoleStudent && hasExpired(rec, g.now()):
 		return media.Refuse(media.CodeExpired, "This recording is no longer available.")
 	}
 	return nil

@@ -50,7 +50,7 @@ func newPlaybackKey(secret []byte) playbackKey {
 }
 
 // named finds the key of a kid; no key has the kid "".
-func (k playbackKeys) named(kid string) (playbackKey, bool) {
+func (k playbackKeys) byID(kid string) (playbackKey, bool) {
 	for _, key := range k {
 		if key.id == kid {
 			return key, true

@@ -28,39 +28,39 @@ const (
 	// slowest is where halving ends: a free account's heaviest label.
 	slowest rate.Limit = 1
 	// regain is how long without a 429 until a halved limit is doubled again.
-	regain = time.Minute
+	recoverAfter = time.Minute
 	// patience is how long a caller waits for a limit; what takes longer is an error
 	// that says when.
-	patience = 2 * time.Minute
+	maxWait = 2 * time.Minute
 )
 
 // gates hold back calls, per Zoom account. Safe for concurrent use.
-type gates struct {
+type accountLimits struct {
 	mu       sync.Mutex
-	accounts map[string]*gate // guarded by mu
+	accounts map[string]*accountLimit // guarded by mu
 }
 
 // gate is one account's limits.
-type gate struct {
+type accountLimit struct {
 	limiters [labels]*rate.Limiter
 	// deleting lets one deletion go at a time: Zoom answers 429 to a second.
 	deleting chan struct{}
 
 	mu      sync.Mutex
 	until   [labels]time.Time // nothing goes before; guarded by mu
-	slowed  [labels]time.Time // the last 429; guarded by mu
+	limited [labels]time.Time // the last 429; guarded by mu
 	blocked [labels]string    // why until; guarded by mu
 }
 
-func (g *gates) of(account string) *gate {
+func (g *accountLimits) forAccount(account string) *accountLimit {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.accounts == nil {
-		g.accounts = map[string]*gate{}
+		g.accounts = map[string]*accountLimit{}
 	}
 	one := g.accounts[account]
 	if one == nil {
-		one = &gate{deleting: make(chan struct{}, 1)}
+		one = &accountLimit{deleting: make(chan struct{}, 1)}
 		for l := range one.limiters {
 			one.limiters[l] = rate.NewLimiter(perSecond[l], max(1, int(perSecond[l])/2))
 		}
@@ -70,18 +70,18 @@ func (g *gates) of(account string) *gate {
 }
 
 // wait holds a call back until the account has room for it.
-func (g *gate) wait(ctx context.Context, op string, l label) error {
+func (g *accountLimit) wait(ctx context.Context, op string, l label) error {
 	g.mu.Lock()
 	left, reason := time.Until(g.until[l]), g.blocked[l]
-	if !g.slowed[l].IsZero() && time.Since(g.slowed[l]) > regain {
+	if !g.limited[l].IsZero() && time.Since(g.limited[l]) > recoverAfter {
 		g.limiters[l].SetLimit(min(perSecond[l], 2*g.limiters[l].Limit()))
-		g.slowed[l] = time.Now()
+		g.limited[l] = time.Now()
 		if g.limiters[l].Limit() == perSecond[l] {
-			g.slowed[l] = time.Time{}
+			g.limited[l] = time.Time{}
 		}
 	}
 	g.mu.Unlock()
-	if left > patience {
+	if left > maxWait {
 		return &media.Error{Kind: media.Quota, Op: op, Reason: reason, RetryAfter: left}
 	}
 	if left > 0 {
@@ -99,15 +99,15 @@ func (g *gate) wait(ctx context.Context, op string, l label) error {
 
 // slower remembers a 429: every caller of the account waits, and the pace is
 // halved.
-func (g *gate) slower(l label, reason string, wait time.Duration) {
+func (g *accountLimit) backOff(l label, reason string, wait time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if until := time.Now().Add(wait); until.After(g.until[l]) {
 		g.until[l], g.blocked[l] = until, reason
 	}
-	if reason == ReasonRateLimited && time.Since(g.slowed[l]) > time.Second {
+	if reason == ReasonRateLimited && time.Since(g.limited[l]) > time.Second {
 		g.limiters[l].SetLimit(max(slowest, g.limiters[l].Limit()/2))
 		g.limiters[l].SetBurst(1)
-		g.slowed[l] = time.Now()
+		g.limited[l] = time.Now()
 	}
 }

@@ -57,10 +57,10 @@ func (b *startBook) UncountStart(_ context.Context, id int64) error {
 }
 
 // starting is a Starts on a startBook, with a clock to turn.
-func starting(limit int) (s *Starts, b *startBook, now *time.Time, log *strings.Builder) {
+func starting(limit int) (s *PlaybackLimiter, b *startBook, now *time.Time, log *strings.Builder) {
 	b, now, log = &startBook{rows: map[int64]startRow{}}, &time.Time{}, &strings.Builder{}
 	*now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	s = NewStarts(limit, b, func() bool { return false }, slog.New(slog.NewTextHandler(log, nil)), func() time.Time { return *now })
+	s = NewPlaybackLimiter(limit, b, func() bool { return false }, slog.New(slog.NewTextHandler(log, nil)), func() time.Time { return *now })
 	return s, b, now, log
 }
 
@@ -135,20 +135,20 @@ func TestStartsWithoutALedger(t *testing.T) {
 	if b.asked != 1 {
 		t.Errorf("asked %d times", b.asked)
 	}
-	*now = now.Add(unknownReuse)
+	*now = now.Add(uncountedReuse)
 	if _, err := s.Count(t.Context(), 5, 1, true); err != nil || b.asked != 2 {
 		t.Errorf("%v; asked %d times", err, b.asked)
 	}
 	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
 		t.Errorf("%d warnings: %s", n, log)
 	}
-	s.away = func() bool { return true }
+	s.unavailable = func() bool { return true }
 	if _, err := s.Count(t.Context(), 6, 1, false); err != nil || b.asked != 2 {
 		t.Errorf("known to be away: %v, asked %d times", err, b.asked)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	s.away = func() bool { return false }
+	s.unavailable = func() bool { return false }
 	if _, err := s.Count(gone, 7, 1, true); err == nil {
 		t.Error("who has hung up has started")
 	}
@@ -163,17 +163,17 @@ func TestStartsWithoutALimit(t *testing.T) {
 
 func TestStartsKeepWithinTheirMemory(t *testing.T) {
 	s, _, now, _ := starting(1 << 30)
-	for i := range maxRememberedStarts + 100 {
-		s.remember(startKey{1, int64(i)}, now.Add(directReuse), *now)
+	for i := range maxStartEntries + 100 {
+		s.markCounted(startKey{1, int64(i)}, now.Add(directReuse), *now)
 	}
-	if n := len(s.known); n > maxRememberedStarts || n < maxRememberedStarts/2 {
+	if n := len(s.counted); n > maxStartEntries || n < maxStartEntries/2 {
 		t.Errorf("%d are remembered", n)
 	}
 	*now = now.Add(directReuse)
-	for i := range maxRememberedStarts {
-		s.remember(startKey{2, int64(i)}, now.Add(directReuse), *now)
+	for i := range maxStartEntries {
+		s.markCounted(startKey{2, int64(i)}, now.Add(directReuse), *now)
 	}
-	if n := len(s.known); n > maxRememberedStarts {
+	if n := len(s.counted); n > maxStartEntries {
 		t.Errorf("%d are remembered", n)
 	}
 }
@@ -197,7 +197,7 @@ func TestARefusalIsRemembered(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	asked := 0
 	ledger := countingLedger(func() (media.Start, error) { asked++; return media.Start{Wait: 90 * time.Second}, nil })
-	s := NewStarts(1, ledger, func() bool { return false }, slog.New(slog.DiscardHandler), func() time.Time { return now })
+	s := NewPlaybackLimiter(1, ledger, func() bool { return false }, slog.New(slog.DiscardHandler), func() time.Time { return now })
 	for _, c := range []struct {
 		after time.Duration
 		asked int

@@ -23,7 +23,7 @@ type Account struct {
 // Examine asks Drive whether the credentials are good: a token is fetched and
 // about.get called or, where an endpoint does not know it, a file listed. Faults
 // have a Kind and quote no secret.
-func (o *Origin) Examine(ctx context.Context) (Account, error) {
+func (o *Origin) CheckAccess(ctx context.Context) (Account, error) {
 	if o.tokens != nil {
 		if _, err := o.tokens.Token(); err != nil {
 			return Account{}, fault("drive: token", err)
@@ -35,7 +35,7 @@ func (o *Origin) Examine(ctx context.Context) (Account, error) {
 	}
 	call := o.service.Files.List().PageSize(1).SupportsAllDrives(true).IncludeItemsFromAllDrives(true).Fields("files(id)").Context(ctx)
 	var list *drivev3.FileList
-	err = o.authorised(func() (err error) {
+	err = o.withFreshToken(func() (err error) {
 		list, err = call.Do()
 		return err
 	})
@@ -54,7 +54,7 @@ func dateOf(h http.Header) time.Time {
 func (o *Origin) about(ctx context.Context) (Account, error) {
 	call := o.service.About.Get().Fields("user(emailAddress),storageQuota(limit,usage)").Context(ctx)
 	var about *drivev3.About
-	err := o.authorised(func() (err error) {
+	err := o.withFreshToken(func() (err error) {
 		about, err = call.Do()
 		return err
 	})

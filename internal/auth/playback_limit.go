@@ -19,16 +19,16 @@ const (
 	// one start.
 	directReuse = 10 * time.Minute
 	// unknownReuse is how long a start that could not be counted is left alone.
-	unknownReuse = 10 * time.Second
+	uncountedReuse = 10 * time.Second
 	// maxRememberedStarts bounds the memory to a few MB.
-	maxRememberedStarts = 1 << 16
-	uncountTimeout      = 3 * time.Second
+	maxStartEntries = 1 << 16
+	uncountTimeout  = 3 * time.Second
 	// refusedFor bounds how long a refusal is given again without a question.
-	refusedFor = 10 * time.Second
+	refusalTTL = 10 * time.Second
 )
 
 // StartLedger counts starts for all gateways of a database together.
-type StartLedger interface {
+type StartStore interface {
 	CountStart(ctx context.Context, userID, recordingID int64, at time.Time, window, reuse time.Duration, limit int) (media.Start, error)
 	UncountStart(ctx context.Context, id int64) error
 }
@@ -38,63 +38,63 @@ type StartLedger interface {
 // While the ledger cannot be reached starts are not counted: the limit keeps
 // costs down, it is not what keeps people out, and who may watch then is decided
 // by AUTH_OUTAGE_GRACE. Safe for concurrent use.
-type Starts struct {
-	limit  int // 0 = none
-	ledger StartLedger
-	away   func() bool
-	log    *slog.Logger
-	now    func() time.Time
+type PlaybackLimiter struct {
+	limit       int // 0 = none
+	store       StartStore
+	unavailable func() bool
+	log         *slog.Logger
+	now         func() time.Time
 
-	mu    sync.Mutex             // guards what follows; nothing is asked under it
-	known map[startKey]time.Time // until when a direct stream needs no counting
-	spent map[startKey]refusal   // starts that were refused
-	told  time.Time              // when a failure was last told of
+	mu       sync.Mutex                 // guards what follows; nothing is asked under it
+	counted  map[startKey]time.Time     // until when a direct stream needs no counting
+	refusals map[startKey]cachedRefusal // starts that were refused
+	logged   time.Time                  // when a failure was last told of
 }
 
 // refusal is the ledger's no: heard at a moment, and good until another.
-type refusal struct{ heard, until time.Time }
+type cachedRefusal struct{ received, until time.Time }
 
 // startKey is what a direct stream's start goes by.
 type startKey struct{ user, recording int64 }
 
 // NewStarts makes the counter; a limit of 0 lets everybody start at will. away
 // tells when there is no point in asking the ledger.
-func NewStarts(limit int, ledger StartLedger, away func() bool, log *slog.Logger, now func() time.Time) *Starts {
-	return &Starts{limit: limit, ledger: ledger, away: away, log: log, now: now, known: map[startKey]time.Time{}, spent: map[startKey]refusal{}}
+func NewPlaybackLimiter(limit int, ledger StartStore, away func() bool, log *slog.Logger, now func() time.Time) *PlaybackLimiter {
+	return &PlaybackLimiter{limit: limit, store: ledger, unavailable: away, log: log, now: now, counted: map[startKey]time.Time{}, refusals: map[startKey]cachedRefusal{}}
 }
 
 // Count counts a start, or refuses it with CodeThrottled. A direct one goes with
 // an earlier start of the same user and recording within ten minutes; that it
 // does is remembered, so that range requests ask nobody. undo, when not nil, takes
 // back what this call has counted.
-func (s *Starts) Count(ctx context.Context, userID, recordingID int64, direct bool) (undo func(), err error) {
-	if s.limit == 0 || s.away() {
+func (s *PlaybackLimiter) Count(ctx context.Context, userID, recordingID int64, direct bool) (undo func(), err error) {
+	if s.limit == 0 || s.unavailable() {
 		return nil, nil
 	}
 	key, now := startKey{userID, recordingID}, s.now()
 	reuse := time.Duration(0)
 	if direct {
-		if s.remembered(key, now) {
+		if s.isCounted(key, now) {
 			return nil, nil
 		}
 		reuse = directReuse
 	}
-	if wait := s.refused(key, now); wait > 0 {
+	if wait := s.refusedFor(key, now); wait > 0 {
 		return nil, throttled(wait)
 	}
-	start, err := s.ledger.CountStart(ctx, userID, recordingID, now, startWindow, reuse, s.limit)
+	start, err := s.store.CountStart(ctx, userID, recordingID, now, startWindow, reuse, s.limit)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, err // the one who asked is gone
 	case err != nil:
-		s.tell(err, now)
-		s.remember(key, now.Add(unknownReuse), now)
+		s.logFailure(err, now)
+		s.markCounted(key, now.Add(uncountedReuse), now)
 		return nil, nil
 	case start.Wait > 0:
-		s.refuse(key, start.Wait, now)
+		s.markRefused(key, start.Wait, now)
 		return nil, throttled(start.Wait)
 	}
-	s.remember(key, start.At.Add(directReuse), now)
+	s.markCounted(key, start.At.Add(directReuse), now)
 	if start.ID == 0 {
 		return nil, nil
 	}
@@ -109,76 +109,76 @@ func throttled(wait time.Duration) *media.Refusal {
 	return r
 }
 
-func (s *Starts) remembered(key startKey, now time.Time) bool {
+func (s *PlaybackLimiter) isCounted(key startKey, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return now.Before(s.known[key])
+	return now.Before(s.counted[key])
 }
 
 // Ready reports whether Count answers for a direct stream without a question, so
 // that there is nothing to wait for.
-func (s *Starts) Ready(userID, recordingID int64) bool {
+func (s *PlaybackLimiter) Ready(userID, recordingID int64) bool {
 	key, now := startKey{userID, recordingID}, s.now()
-	return s.limit == 0 || s.away() || s.remembered(key, now) || s.refused(key, now) > 0
+	return s.limit == 0 || s.unavailable() || s.isCounted(key, now) || s.refusedFor(key, now) > 0
 }
 
 // refused is how long a start has still to wait, 0 when that has to be asked.
-func (s *Starts) refused(key startKey, now time.Time) time.Duration {
+func (s *PlaybackLimiter) refusedFor(key startKey, now time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, ok := s.spent[key]
+	r, ok := s.refusals[key]
 	if !ok {
 		return 0
 	}
-	if now.Sub(r.heard) >= refusedFor || !now.Before(r.until) {
-		delete(s.spent, key)
+	if now.Sub(r.received) >= refusalTTL || !now.Before(r.until) {
+		delete(s.refusals, key)
 		return 0
 	}
 	return r.until.Sub(now)
 }
 
-func (s *Starts) refuse(key startKey, wait time.Duration, now time.Time) {
+func (s *PlaybackLimiter) markRefused(key startKey, wait time.Duration, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.spent) >= maxRememberedStarts {
-		clear(s.spent)
+	if len(s.refusals) >= maxStartEntries {
+		clear(s.refusals)
 	}
-	s.spent[key] = refusal{heard: now, until: now.Add(wait)}
+	s.refusals[key] = cachedRefusal{received: now, until: now.Add(wait)}
 }
 
 // remember may forget others to make room: that costs a question each.
-func (s *Starts) remember(key startKey, until, now time.Time) {
+func (s *PlaybackLimiter) markCounted(key startKey, until, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.known[key]; !ok && len(s.known) >= maxRememberedStarts {
-		for k, end := range s.known {
-			if !now.Before(end) || len(s.known) > maxRememberedStarts*9/10 {
-				delete(s.known, k)
+	if _, ok := s.counted[key]; !ok && len(s.counted) >= maxStartEntries {
+		for k, end := range s.counted {
+			if !now.Before(end) || len(s.counted) > maxStartEntries*9/10 {
+				delete(s.counted, k)
 			}
 		}
 	}
-	s.known[key] = until
+	s.counted[key] = until
 }
 
 // uncount forgets first: whoever asks meanwhile is counted anew.
-func (s *Starts) uncount(ctx context.Context, key startKey, id int64) {
+func (s *PlaybackLimiter) uncount(ctx context.Context, key startKey, id int64) {
 	s.mu.Lock()
-	delete(s.known, key)
-	delete(s.spent, key)
+	delete(s.counted, key)
+	delete(s.refusals, key)
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), uncountTimeout)
 	defer cancel()
-	if err := s.ledger.UncountStart(ctx, id); err != nil {
+	if err := s.store.UncountStart(ctx, id); err != nil {
 		s.log.Debug("a start of playback stays counted", slog.Any("error", err))
 	}
 }
 
 // tell logs that starts are not counted, once a minute at most.
-func (s *Starts) tell(err error, now time.Time) {
+func (s *PlaybackLimiter) logFailure(err error, now time.Time) {
 	s.mu.Lock()
-	silent := now.Sub(s.told) < time.Minute
+	silent := now.Sub(s.logged) < time.Minute
 	if !silent {
-		s.told = now
+		s.logged = now
 	}
 	s.mu.Unlock()
 	if !silent {

@@ -9,38 +9,38 @@ import (
 // results counts what the gate decided, once per request: the refusal where
 // there is one, else what Authorize said. Requests that only authenticate count
 // when they are refused.
-type results struct {
+type decisionCounters struct {
 	ok, fault prometheus.Counter
 	refused   map[media.Code]prometheus.Counter
 }
 
 // refusalsOfGate are the codes the gate can refuse with: the label's closed set.
-var refusalsOfGate = [...]media.Code{
+var refusalCodes = [...]media.Code{
 	media.CodeNotAuthenticated, media.CodeTokenNotValid, media.CodeUserNotFound, media.CodeUserInactive,
 	media.CodeNotFound, media.CodeNoMedia, media.CodeNoAccess, media.CodeWrongRecording,
 	media.CodeExpired, media.CodeProcessing,
 }
 
 // newResults registers the metric with every series at zero.
-func newResults(reg prometheus.Registerer) (results, error) {
+func newDecisionCounters(reg prometheus.Registerer) (decisionCounters, error) {
 	total := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "lectern_auth_total", Help: "Access decisions by result: ok, a refusal's code, or error.",
 	}, []string{"result"})
 	if err := reg.Register(total); err != nil {
-		return results{}, err
+		return decisionCounters{}, err
 	}
 	// Resolved once: looking a label up costs more than the decision.
-	r := results{
+	r := decisionCounters{
 		ok: total.WithLabelValues("ok"), fault: total.WithLabelValues("error"),
-		refused: make(map[media.Code]prometheus.Counter, len(refusalsOfGate)),
+		refused: make(map[media.Code]prometheus.Counter, len(refusalCodes)),
 	}
-	for _, code := range refusalsOfGate {
+	for _, code := range refusalCodes {
 		r.refused[code] = total.WithLabelValues(string(code))
 	}
 	return r, nil
 }
 
-func (r results) count(err error) {
+func (r decisionCounters) count(err error) {
 	if err == nil {
 		r.ok.Inc()
 		return
