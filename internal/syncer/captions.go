@@ -13,7 +13,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/syncer/store"
-	"github.com/lectiospace/lectern/internal/vtt"
+	"github.com/lectiospace/lectern/internal/webvtt"
 )
 
 // maxTranscript bounds one transcript: three hours of speech are about 400 KiB.
@@ -59,7 +59,7 @@ func (s *Syncer) workCaptions(ctx context.Context, job *river.Job[captionArgs]) 
 }
 
 // transcripts joins what is said in all archived segments.
-func (w *ingest) transcripts(ctx context.Context, meetings []store.Meeting) (vtt.Track, error) {
+func (w *ingest) transcripts(ctx context.Context, meetings []store.Meeting) (webvtt.Track, error) {
 	var segments []store.File
 	for _, m := range meetings {
 		for _, f := range m.Files {
@@ -69,7 +69,7 @@ func (w *ingest) transcripts(ctx context.Context, meetings []store.Meeting) (vtt
 		}
 	}
 	slices.SortFunc(segments, func(a, b store.File) int { return a.Start.Compare(b.Start) })
-	var out vtt.Track
+	var out webvtt.Track
 	offset := time.Duration(0)
 	for _, segment := range segments {
 		length := max(0, segment.End.Sub(segment.Start))
@@ -93,12 +93,12 @@ func (w *ingest) transcripts(ctx context.Context, meetings []store.Meeting) (vtt
 	return out, nil
 }
 
-func (w *ingest) transcript(ctx context.Context, f store.File) (vtt.Track, error) {
+func (w *ingest) transcript(ctx context.Context, f store.File) (webvtt.Track, error) {
 	tokens := w.tokensFor(ctx, f)
 	for try := 0; ; try++ {
 		token, err := tokens.get(ctx)
 		if err != nil {
-			return vtt.Track{}, err
+			return webvtt.Track{}, err
 		}
 		data, err := w.read(ctx, f, token)
 		if err != nil {
@@ -106,13 +106,13 @@ func (w *ingest) transcript(ctx context.Context, f store.File) (vtt.Track, error
 				tokens.refuse(token)
 				continue
 			}
-			return vtt.Track{}, err
+			return webvtt.Track{}, err
 		}
-		track, err := vtt.Parse(data)
+		track, err := webvtt.Parse(data)
 		if err != nil {
 			// A recording without captions is better than one that is tried for ever.
 			w.log.Warn("a transcript cannot be read", slog.String("file", f.ID), slog.Any("error", err))
-			return vtt.Track{}, nil
+			return webvtt.Track{}, nil
 		}
 		return track, nil
 	}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/vtt"
+	"github.com/lectiospace/lectern/internal/webvtt"
 )
 
 // boxes lists an MP4's top-level boxes in their order (ISO/IEC 14496-12, 4.2).
@@ -70,7 +70,7 @@ func TestCatalogFollowsTheCalendar(t *testing.T) {
 		t.Error("a time is left unsaid")
 	}
 	captions, err := Captions()
-	if track, parseErr := vtt.Parse([]byte(captions)); err != nil || parseErr != nil || len(track.Cues) < 10 {
+	if track, parseErr := webvtt.Parse([]byte(captions)); err != nil || parseErr != nil || len(track.Cues) < 10 {
 		t.Errorf("captions: %v, %v, %d cues", err, parseErr, len(track.Cues))
 	}
 }

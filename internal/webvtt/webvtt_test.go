@@ -1,4 +1,4 @@
-package vtt
+package webvtt
 
 import (
 	"reflect"

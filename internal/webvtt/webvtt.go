@@ -1,6 +1,6 @@
-// Package vtt reads, joins and writes captions in WebVTT
+// Package webvtt reads, joins and writes captions in WebVTT
 // (https://www.w3.org/TR/webvtt1/), as far as Zoom's transcripts need.
-package vtt
+package webvtt
 
 import (
 	"bytes"
