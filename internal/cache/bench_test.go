@@ -14,7 +14,7 @@ import (
 // nothing, so that what remains is the cache: a copy, checksums, a file written.
 func BenchmarkCold(b *testing.B) {
 	const size = 64 * mib
-	s := newShelf()
+	s := newFakeOrigin()
 	whole := s.put("a", "1", size)
 	c, err := newCache(Config{Dir: b.TempDir(), Size: 1 << 30, ChunkSize: mib, Streams: 4, Memory: 256 << 20}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), realDisk{})
 	if err != nil {
@@ -37,7 +37,7 @@ func BenchmarkCold(b *testing.B) {
 		}
 		r.Close()
 		b.StopTimer()
-		landed(b, c)
+		waitForFills(b, c)
 		c.purgeAll(b)
 		b.StartTimer()
 	}

@@ -31,7 +31,7 @@ func footprint(length int64) int64 {
 }
 
 // freeFor is how long a reading of the filesystem's free space is believed.
-const freeFor = time.Second
+const freeMaxAge = time.Second
 
 // reserve takes room for n bytes of files, evicting for it where needed. It
 // reports false, without having waited for anybody, when there is no room or
@@ -45,7 +45,7 @@ func (c *Cache) reserve(n int64) bool {
 			c.mu.Unlock()
 			return false
 		}
-		room := c.room()
+		room := c.available()
 		if n <= room {
 			c.budget.used += n
 			c.mu.Unlock()
@@ -71,7 +71,7 @@ func (c *Cache) limit() int64 {
 
 // room is what may still be reserved: within the budget, and leaving the floor
 // of free space alone; c.mu is held.
-func (c *Cache) room() int64 {
+func (c *Cache) available() int64 {
 	room := c.limit() - c.budget.used
 	return min(room, c.free()-int64(c.cfg.MinFree))
 }
@@ -87,7 +87,7 @@ const maxEvict = 16
 // a time; c.mu is held. Their files still count until they are removed.
 func (c *Cache) evict(n int64) (gone []removal) {
 	for n > 0 && len(gone) < maxEvict {
-		id := c.policy.Victim(c.handles.held)
+		id := c.policy.Victim(c.fds.inUse)
 		if id == 0 {
 			break
 		}
@@ -100,24 +100,24 @@ func (c *Cache) evict(n int64) (gone []removal) {
 
 // floorEvery is how often the floor of free space is looked at when nothing is
 // stored: others write to the disk as well.
-const floorEvery = 5 * time.Second
+const minFreeInterval = 5 * time.Second
 
 // keepFloor gives chunks up while less than the floor is free.
-func (c *Cache) keepFloor() {
-	tick := time.NewTicker(floorEvery)
+func (c *Cache) watchMinFree() {
+	tick := time.NewTicker(minFreeInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-c.base.Done():
 			return
 		case <-tick.C:
-			c.yield()
+			c.restoreMinFree()
 		}
 	}
 }
 
 // yield evicts until the floor is free, or nothing is left to evict.
-func (c *Cache) yield() {
+func (c *Cache) restoreMinFree() {
 	for c.base.Err() == nil {
 		c.measureFree()
 		c.mu.Lock()
@@ -142,7 +142,7 @@ func (c *Cache) release(n int64) { c.budget.used -= n }
 func (c *Cache) measureFree() {
 	now := time.Now()
 	c.mu.Lock()
-	fresh := now.Sub(c.budget.at) < freeFor
+	fresh := now.Sub(c.budget.at) < freeMaxAge
 	if !fresh {
 		c.budget.at = now // others go on with the old reading meanwhile
 	}

@@ -26,7 +26,7 @@ type Fetcher interface {
 type Cache struct {
 	cfg       Config
 	chunkSize int64
-	fetch     Fetcher
+	origin    Fetcher
 	log       *slog.Logger
 	metrics   *metrics
 	disk      disk
@@ -36,24 +36,24 @@ type Cache struct {
 
 	queued   chan struct{}   // as many as chunks that are to be written
 	writing  chan struct{}   // as many as those that are being written
-	found    chan struct{}   // closed when the scan is done
+	scanDone chan struct{}   // closed when the scan is done
 	base     context.Context // ends at Close
 	cancel   context.CancelFunc
 	running  sync.WaitGroup // flights, scan, probe
 	closing  sync.Once
 	closeErr error
 
-	mu       sync.Mutex
-	closed   bool
-	scanning bool
-	index    index
-	handles  handles
-	policy   eviction.Policy
-	budget   budget
-	health   health
-	memory   memory
-	flown    *flown
-	emptied  []objectKey // whose folders are empty, and still in the budget
+	mu           sync.Mutex
+	closed       bool
+	scanning     bool
+	index        index
+	fds          fdCache
+	policy       eviction.Policy
+	budget       budget
+	health       health
+	buffers      bufferPool
+	fetchMetrics *fetchMetrics
+	emptyFolders []objectKey // whose folders are empty, and still in the budget
 }
 
 // New opens the cache: it takes the directory's lock, removes what a crash left
@@ -75,10 +75,10 @@ func newCache(cfg Config, fetch Fetcher, log *slog.Logger, reg prometheus.Regist
 	}
 	_ = lock.Truncate(0) // what an earlier holder has said of itself
 	c := &Cache{
-		cfg: cfg, chunkSize: int64(cfg.ChunkSize), fetch: fetch, log: log, disk: d, lock: lock,
-		found: make(chan struct{}), writing: make(chan struct{}, writers), queued: make(chan struct{}, queueFor(int64(cfg.Memory), int64(cfg.ChunkSize))), probeEvery: probeEvery,
-		scanning: true, index: newIndex(int64(cfg.ChunkSize)), handles: handles{by: map[chunkID]*handle{}},
-		memory: memory{limit: int64(cfg.Memory)},
+		cfg: cfg, chunkSize: int64(cfg.ChunkSize), origin: fetch, log: log, disk: d, lock: lock,
+		scanDone: make(chan struct{}), writing: make(chan struct{}, writers), queued: make(chan struct{}, queueFor(int64(cfg.Memory), int64(cfg.ChunkSize))), probeEvery: probeEvery,
+		scanning: true, index: newIndex(int64(cfg.ChunkSize)), fds: fdCache{entries: map[chunkID]*fdEntry{}},
+		buffers: bufferPool{limit: int64(cfg.Memory)},
 	}
 	c.policy = eviction.New(int(int64(cfg.Size)/int64(cfg.ChunkSize)), c.index.number)
 	if err := c.clearTemporary(); err != nil {
@@ -89,13 +89,13 @@ func newCache(cfg Config, fetch Fetcher, log *slog.Logger, reg prometheus.Regist
 		lock.Close()
 		return nil, err
 	}
-	if c.flown, err = newFlown(reg, c); err != nil {
+	if c.fetchMetrics, err = newFetchMetrics(reg, c); err != nil {
 		lock.Close()
 		return nil, err
 	}
 	c.base, c.cancel = context.WithCancel(context.Background())
 	c.running.Go(c.scan)
-	c.running.Go(c.keepFloor)
+	c.running.Go(c.watchMinFree)
 	if cfg.ScrubRate > 0 {
 		c.running.Go(c.scrub)
 	}
@@ -122,8 +122,8 @@ func (c *Cache) Close() error {
 		c.running.Wait()
 		c.mu.Lock()
 		var files []*openFile
-		for _, h := range c.handles.by {
-			files = append(files, c.handles.discard(h))
+		for _, h := range c.fds.entries {
+			files = append(files, c.fds.discard(h))
 		}
 		c.mu.Unlock()
 		closeFiles(files...)
@@ -134,13 +134,13 @@ func (c *Cache) Close() error {
 
 // tidy forgets an object that has nothing left; c.mu is held. Its folder goes with
 // the next removal, or before the next fill.
-func (c *Cache) tidy(o *object) {
+func (c *Cache) dropIfEmpty(o *object) {
 	if len(o.ids) > 0 || len(o.filling) > 0 || c.index.objects[o.key] != o {
 		return
 	}
 	c.index.forget(o)
-	if o.housed {
-		c.emptied = append(c.emptied, o.key)
+	if o.hasFolder {
+		c.emptyFolders = append(c.emptyFolders, o.key)
 	}
 }
 
@@ -188,11 +188,11 @@ type removal struct {
 // comes out to remove.
 func (c *Cache) drop(id chunkID, why event) removal {
 	o := c.index.objectOf(id)
-	gone := removal{key: o.key, index: c.index.at(id), bytes: footprint(c.index.length(id)), file: c.handles.drop(id)}
+	gone := removal{key: o.key, index: c.index.at(id), bytes: footprint(c.index.length(id)), file: c.fds.remove(id)}
 	c.policy.Remove(id) // asks the index for the chunk's object
 	c.index.remove(id)
 	c.metrics.event(why)
-	c.tidy(o)
+	c.dropIfEmpty(o)
 	return gone
 }
 
@@ -218,8 +218,8 @@ func (c *Cache) remove(gone ...removal) {
 // not held.
 func (c *Cache) removeFolders() {
 	c.mu.Lock()
-	emptied := c.emptied
-	c.emptied = nil
+	emptied := c.emptyFolders
+	c.emptyFolders = nil
 	c.mu.Unlock()
 	if len(emptied) == 0 {
 		return
@@ -242,9 +242,9 @@ func closeFiles(files ...*openFile) {
 }
 
 // erase drops the chunk of a handle and its file. c.mu is not held.
-func (c *Cache) erase(g *handle, why event) {
+func (c *Cache) removeChunk(g *fdEntry, why event) {
 	c.mu.Lock()
-	if g.gone {
+	if g.removed {
 		c.mu.Unlock()
 		return
 	}

@@ -27,7 +27,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // shelf is an origin in memory that can be told to misbehave.
-type shelf struct {
+type fakeOrigin struct {
 	mu    sync.Mutex
 	files map[string][]byte // by id and version
 	// fault is asked before each open, and may wrap its body.
@@ -36,10 +36,10 @@ type shelf struct {
 	opens, sent, open atomic.Int64
 }
 
-func newShelf() *shelf { return &shelf{files: map[string][]byte{}} }
+func newFakeOrigin() *fakeOrigin { return &fakeOrigin{files: map[string][]byte{}} }
 
 // put makes an object of size bytes that differ by id and version.
-func (s *shelf) put(id, version string, size int) media.Object {
+func (s *fakeOrigin) put(id, version string, size int) media.Object {
 	data := make([]byte, size)
 	r := rand.NewChaCha8([32]byte([]byte(fmt.Sprintf("%-32.32s", id+version))))
 	_, _ = r.Read(data)
@@ -49,23 +49,23 @@ func (s *shelf) put(id, version string, size int) media.Object {
 	return media.Object{Provider: "test", ID: id, Version: version, Size: int64(size)}
 }
 
-func (s *shelf) bytes(obj media.Object) []byte {
+func (s *fakeOrigin) bytes(obj media.Object) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.files[obj.ID+"@"+obj.Version]
 }
 
-func (s *shelf) setFault(f func(io.ReadCloser) (io.ReadCloser, error)) {
+func (s *fakeOrigin) setFault(f func(io.ReadCloser) (io.ReadCloser, error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = f
 }
 
-func (s *shelf) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
+func (s *fakeOrigin) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
 	data := s.bytes(obj)
 	s.opens.Add(1)
 	s.open.Add(1)
-	var body io.ReadCloser = &shelfBody{s: s, ctx: ctx, r: bytes.NewReader(data[span.Off:span.End()])}
+	var body io.ReadCloser = &fakeBody{s: s, ctx: ctx, r: bytes.NewReader(data[span.Off:span.End()])}
 	s.mu.Lock()
 	fault := s.fault
 	s.mu.Unlock()
@@ -75,14 +75,14 @@ func (s *shelf) Open(ctx context.Context, obj media.Object, span media.Span) (io
 	return body, nil
 }
 
-type shelfBody struct {
-	s      *shelf
+type fakeBody struct {
+	s      *fakeOrigin
 	ctx    context.Context
 	r      io.Reader
 	closed bool
 }
 
-func (b *shelfBody) Read(p []byte) (int, error) {
+func (b *fakeBody) Read(p []byte) (int, error) {
 	if err := b.ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -91,7 +91,7 @@ func (b *shelfBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *shelfBody) Close() error {
+func (b *fakeBody) Close() error {
 	if !b.closed {
 		b.closed = true
 		b.s.open.Add(-1)
@@ -185,7 +185,7 @@ func read(ctx context.Context, c *Cache, obj media.Object, span media.Span, most
 	}
 }
 
-func check(t testing.TB, c *Cache, s *shelf, obj media.Object, span media.Span, want media.CacheStatus) {
+func check(t testing.TB, c *Cache, s *fakeOrigin, obj media.Object, span media.Span, want media.CacheStatus) {
 	t.Helper()
 	got, status, err := read(t.Context(), c, obj, span, 1<<20)
 	if err != nil || !bytes.Equal(got, s.bytes(obj)[span.Off:span.End()]) {
@@ -194,12 +194,12 @@ func check(t testing.TB, c *Cache, s *shelf, obj media.Object, span media.Span, 
 	if status != want {
 		t.Errorf("span %v: status %v, want %v", span, status, want)
 	}
-	landed(t, c)
+	waitForFills(t, c)
 }
 
 // landed waits for flights: a reader has its last byte a moment before the chunk
 // is stored.
-func landed(t testing.TB, c *Cache) {
+func waitForFills(t testing.TB, c *Cache) {
 	t.Helper()
 	waitUntil(t, func() bool {
 		c.mu.Lock()
@@ -240,7 +240,7 @@ func accounted(t testing.TB, dir string, c *Cache) {
 }
 
 func TestMissThenHit(t *testing.T) {
-	s, dir := newShelf(), t.TempDir()
+	s, dir := newFakeOrigin(), t.TempDir()
 	obj := s.put("a", "1", 5*testChunk+77)
 	c := openCache(t, dir, 10<<20, s, realDisk{})
 	scanned(t, c)
@@ -256,7 +256,7 @@ func TestMissThenHit(t *testing.T) {
 }
 
 func TestCommittedPiecesAreFilesInPlace(t *testing.T) {
-	s := newShelf()
+	s := newFakeOrigin()
 	obj := s.put("a", "1", 2*testChunk)
 	c := openCache(t, t.TempDir(), 10<<20, s, realDisk{})
 	scanned(t, c)
@@ -276,7 +276,7 @@ func TestCommittedPiecesAreFilesInPlace(t *testing.T) {
 }
 
 func TestRestartKeepsAndVerifies(t *testing.T) {
-	s, dir := newShelf(), t.TempDir()
+	s, dir := newFakeOrigin(), t.TempDir()
 	obj := s.put("a", "1", 6*testChunk)
 	c := openCache(t, dir, 10<<20, s, realDisk{})
 	scanned(t, c)
@@ -318,13 +318,13 @@ func TestRestartKeepsAndVerifies(t *testing.T) {
 	if fetched := s.sent.Load() - before; fetched != 4*testChunk {
 		t.Errorf("%d bytes were fetched again, want the four damaged chunks", fetched)
 	}
-	landed(t, c)
+	waitForFills(t, c)
 	check(t, c, s, obj, obj.Span(), media.CacheHit)
 	accounted(t, dir, c)
 }
 
 func TestDirectoryIsLocked(t *testing.T) {
-	dir, s := t.TempDir(), newShelf()
+	dir, s := t.TempDir(), newFakeOrigin()
 	openCache(t, dir, 1<<20, s, realDisk{})
 	_, err := New(Config{Dir: dir, Size: 1 << 20, ChunkSize: testChunk, Streams: 4, Memory: 16 << 20}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err == nil || !bytes.Contains([]byte(err.Error()), []byte("cache-dir")) {
@@ -334,7 +334,7 @@ func TestDirectoryIsLocked(t *testing.T) {
 
 // TestWatermark: the first bytes are there although the flight stalls in mid-chunk.
 func TestWatermark(t *testing.T) {
-	s := newShelf()
+	s := newFakeOrigin()
 	obj := s.put("a", "1", 4*testChunk)
 	ctx, resume := context.WithCancel(t.Context())
 	s.setFault(func(b io.ReadCloser) (io.ReadCloser, error) { return &stallAfter{b, ctx, 10_000}, nil })
@@ -367,7 +367,7 @@ func TestWatermark(t *testing.T) {
 
 // TestCrowd: fifty readers of one cold object cost the origin one copy.
 func TestCrowd(t *testing.T) {
-	s := newShelf()
+	s := newFakeOrigin()
 	obj := s.put("a", "1", 150*testChunk+5)
 	c := openCache(t, t.TempDir(), 100<<20, s, realDisk{})
 	scanned(t, c)
@@ -388,7 +388,7 @@ func TestCrowd(t *testing.T) {
 
 // TestHangUp: the flight goes on for those who stay, and ends with the last one.
 func TestHangUp(t *testing.T) {
-	s := newShelf()
+	s := newFakeOrigin()
 	obj := s.put("a", "1", 4*testChunk)
 	var flightCtx context.Context
 	started := make(chan struct{})
@@ -435,7 +435,7 @@ func waitUntil(t testing.TB, ok func() bool) {
 func TestFaultsReachTheReader(t *testing.T) {
 	for _, kind := range []media.Kind{media.NotFound, media.Denied, media.Unavailable, media.Quota, media.Timeout, media.Changed, media.Corrupt} {
 		t.Run(kind.String(), func(t *testing.T) {
-			s := newShelf()
+			s := newFakeOrigin()
 			obj := s.put("a", "1", 4*testChunk)
 			c := openCache(t, t.TempDir(), 10<<20, s, realDisk{})
 			scanned(t, c)
@@ -456,7 +456,7 @@ func TestFaultsReachTheReader(t *testing.T) {
 		})
 	}
 	t.Run("too many bytes", func(t *testing.T) {
-		s := newShelf()
+		s := newFakeOrigin()
 		obj := s.put("a", "1", testChunk)
 		s.setFault(func(b io.ReadCloser) (io.ReadCloser, error) {
 			return struct {
@@ -473,14 +473,14 @@ func TestFaultsReachTheReader(t *testing.T) {
 }
 
 // sickDisk fails writes while it is told to.
-type sickDisk struct {
+type faultyDisk struct {
 	realDisk
 	err atomic.Pointer[error]
 }
 
-func (d *sickDisk) fail(err error) { d.err.Store(&err) }
+func (d *faultyDisk) fail(err error) { d.err.Store(&err) }
 
-func (d *sickDisk) CreateTemp(dir string) (*os.File, error) {
+func (d *faultyDisk) CreateTemp(dir string) (*os.File, error) {
 	if p := d.err.Load(); p != nil && *p != nil {
 		return nil, *p
 	}
@@ -491,7 +491,7 @@ func (d *sickDisk) CreateTemp(dir string) (*os.File, error) {
 func TestSickDisk(t *testing.T) {
 	for _, fault := range []error{syscall.ENOSPC, syscall.EIO, syscall.EROFS} {
 		t.Run(fault.Error(), func(t *testing.T) {
-			s, d := newShelf(), &sickDisk{}
+			s, d := newFakeOrigin(), &faultyDisk{}
 			obj := s.put("a", "1", 40*testChunk)
 			c := openCache(t, t.TempDir(), 10<<20, s, d)
 			scanned(t, c)
@@ -513,7 +513,7 @@ func TestSickDisk(t *testing.T) {
 }
 
 func TestNewVersionIsAnotherObject(t *testing.T) {
-	s := newShelf()
+	s := newFakeOrigin()
 	old, next := s.put("a", "1", 3*testChunk), s.put("a", "2", 3*testChunk)
 	c := openCache(t, t.TempDir(), 10<<20, s, realDisk{})
 	scanned(t, c)
@@ -524,7 +524,7 @@ func TestNewVersionIsAnotherObject(t *testing.T) {
 
 // TestNoRoom: what does not fit streams through, and nothing is over the budget.
 func TestNoRoom(t *testing.T) {
-	s, dir := newShelf(), t.TempDir()
+	s, dir := newFakeOrigin(), t.TempDir()
 	obj := s.put("a", "1", 60*testChunk)
 	const budget = 3*testChunk + baseFootprint
 	c := openCache(t, dir, budget, s, realDisk{})
@@ -544,13 +544,13 @@ func TestNoRoom(t *testing.T) {
 // and compares every byte.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		s, dir := newShelf(), t.TempDir()
+		s, dir := newFakeOrigin(), t.TempDir()
 		budget := int64(rapid.IntRange(2, 40).Draw(rt, "budget in chunks")) * (testChunk + 2*headerSize)
 		var objects []media.Object
 		for i := range 3 {
 			objects = append(objects, s.put(fmt.Sprint(i), "1", rapid.IntRange(1, 20*testChunk).Draw(rt, "size")))
 		}
-		d := &sickDisk{}
+		d := &faultyDisk{}
 		c := openCache(t, dir, budget, s, d)
 		defer func() { c.Close() }()
 		for range rapid.IntRange(1, 6).Draw(rt, "rounds") {
@@ -600,7 +600,7 @@ func TestModel(t *testing.T) {
 				})
 			}
 			group.Wait()
-			landed(t, c)
+			waitForFills(t, c)
 			audit(t, c)
 			if got := onDisk(t, dir); got > budget {
 				rt.Fatalf("%d bytes on disk, the budget is %d", got, budget)

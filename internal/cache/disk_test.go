@@ -38,7 +38,7 @@ func du(dir string) (bytes int64) {
 // folders included, while many readers fill a cache that is much too small.
 func TestNeverOverBudget(t *testing.T) {
 	const budget = 4 << 20
-	s, dir := newShelf(), t.TempDir()
+	s, dir := newFakeOrigin(), t.TempDir()
 	c := openCache(t, dir, budget, s, realDisk{})
 	scanned(t, c)
 	var objects []media.Object
@@ -94,7 +94,7 @@ func TestDiskStates(t *testing.T) {
 		{diskProbing, [4]diskState{diskOK, diskBypass, diskBypass, diskProbing}},
 	} {
 		for news, want := range c.want {
-			if got := c.from.after(diskNews(news)); got != want {
+			if got := c.from.after(diskEvent(news)); got != want {
 				t.Errorf("%v after news %d: %v, want %v", c.from, news, got, want)
 			}
 		}
@@ -118,7 +118,7 @@ func (d *stuckDisk) Rename(from, to string) error {
 // TestStuckDisk: a disk that does not answer holds nobody up for long, is given
 // up, and used again when it answers.
 func TestStuckDisk(t *testing.T) {
-	s, d := newShelf(), &stuckDisk{free: make(chan struct{})}
+	s, d := newFakeOrigin(), &stuckDisk{free: make(chan struct{})}
 	d.stuck.Store(true)
 	obj := s.put("a", "1", 200*testChunk) // more than may wait for the disk
 	c := openCache(t, t.TempDir(), 100<<20, s, d)
@@ -133,7 +133,7 @@ func TestStuckDisk(t *testing.T) {
 	d.stuck.Store(false)
 	close(d.free)
 	waitUntil(t, func() bool { return c.Stats().State == "ok" })
-	landed(t, c)
+	waitForFills(t, c)
 	check(t, c, s, obj, obj.Span(), media.CachePartial)
 	check(t, c, s, obj, obj.Span(), media.CacheHit)
 }
@@ -148,7 +148,7 @@ func (d *fullDisk) Free(string) (int64, error) { return d.left.Load(), nil }
 
 // TestFloor: below the floor nothing is stored, and what others need is given up.
 func TestFloor(t *testing.T) {
-	s, d := newShelf(), &fullDisk{}
+	s, d := newFakeOrigin(), &fullDisk{}
 	d.left.Store(1 << 30)
 	obj := s.put("a", "1", 20*testChunk)
 	c, err := newCache(Config{Dir: t.TempDir(), Size: 100 << 20, MinFree: 10 << 20, ChunkSize: testChunk, Memory: 8 << 20, Streams: 4}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), d)
@@ -165,7 +165,7 @@ func TestFloor(t *testing.T) {
 	}
 	d.left.Store(10<<20 - 5*testChunk)
 	forget()
-	c.yield()
+	c.restoreMinFree()
 	if n := c.Stats().Chunks; n < 13 || n > 15 {
 		t.Errorf("%d of 20 chunks are left after five chunks' room was missing", n)
 	}
@@ -192,7 +192,7 @@ func TestRealFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s := newShelf()
+	s := newFakeOrigin()
 	obj := s.put("a", "1", 60*testChunk)
 	c := openCache(t, dir, 100<<20, s, realDisk{})
 	defer c.Close()
@@ -211,7 +211,7 @@ func TestRealFullDisk(t *testing.T) {
 // TestDamage tears a chunk file at every border, and flips bits all over it: what
 // is wrong is never given to a reader, and counted.
 func TestDamage(t *testing.T) {
-	s, dir := newShelf(), t.TempDir()
+	s, dir := newFakeOrigin(), t.TempDir()
 	obj := s.put("a", "1", testChunk+testChunk/2)
 	c := openCache(t, dir, 10<<20, s, realDisk{})
 	scanned(t, c)
@@ -264,7 +264,7 @@ func TestDamage(t *testing.T) {
 					t.Fatalf("span %v: right bytes %v, %v", span, bytes.Equal(got, s.bytes(obj)[span.Off:span.End()]), err)
 				}
 			}
-			landed(t, c)
+			waitForFills(t, c)
 			st := c.Stats()
 			if refused := len(d.data) <= headerSize || len(d.data) > headerSize+testChunk; !refused && st.Events["corrupt"] != 1 {
 				t.Errorf("%d chunks were counted as corrupt", st.Events["corrupt"])
@@ -280,7 +280,7 @@ func TestDamage(t *testing.T) {
 // its checksums, and a flaw further on is found when it is come to.
 func TestFirstByteAfterRestart(t *testing.T) {
 	const chunk = 1 << 20
-	s, dir := newShelf(), t.TempDir()
+	s, dir := newFakeOrigin(), t.TempDir()
 	obj := s.put("a", "1", chunk)
 	open := func() *Cache {
 		c, err := New(Config{Dir: dir, Size: 10 << 20, ChunkSize: chunk, Memory: 8 << 20, Streams: 4}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
@@ -323,7 +323,7 @@ func TestFirstByteAfterRestart(t *testing.T) {
 
 // TestVerifyAndPurge: what operators ask for, and the scrub, which does it by itself.
 func TestVerifyAndPurge(t *testing.T) {
-	s, dir := newShelf(), t.TempDir()
+	s, dir := newFakeOrigin(), t.TempDir()
 	one, two, other := s.put("a", "1", 3*testChunk), s.put("a", "2", 3*testChunk), s.put("b", "1", 2*testChunk)
 	c := openCache(t, dir, 10<<20, s, realDisk{})
 	scanned(t, c)
@@ -369,7 +369,7 @@ func TestVerifyAndPurge(t *testing.T) {
 
 // TestHolder: commands find the process that holds a directory.
 func TestHolder(t *testing.T) {
-	dir, s := t.TempDir(), newShelf()
+	dir, s := t.TempDir(), newFakeOrigin()
 	if h, err := OwnerOf(filepath.Join(dir, "nowhere")); h != nil || err != nil {
 		t.Errorf("of a directory that is not there: %+v, %v", h, err)
 	}
@@ -400,7 +400,7 @@ func TestScan(t *testing.T) {
 		}
 		files = n
 	}
-	s, dir := newShelf(), t.TempDir()
+	s, dir := newFakeOrigin(), t.TempDir()
 	// Sparse files: the scan looks at names and sizes.
 	for i := range files {
 		path := testKey(i/perObject).path(dir, int64(i%perObject))

@@ -9,27 +9,27 @@ import "slices"
 // in the middle of a chunk makes one that begins at the wanted byte, and the head
 // is another, asked for when it is known that somebody stays.
 type fill struct {
-	o       *object
-	index   int64
-	length  int64
-	room    int64 // reserved on the disk; 0 = the chunk will not be stored
-	block   *block
-	ready   chan struct{} // closed when block is set; nil when nobody waits for that
-	parts   []*part       // by rising lo; they do not overlap
-	refs    int           // flights that have not done with it
-	listed  bool          // in the object's table, where others find it
-	storing bool          // its bytes are complete, and somebody writes them
+	o           *object
+	index       int64
+	length      int64
+	reserved    int64 // reserved on the disk; 0 = the chunk will not be stored
+	buffer      *buffer
+	bufferReady chan struct{} // closed when block is set; nil when nobody waits for that
+	parts       []*part       // by rising lo; they do not overlap
+	refs        int           // flights that have not done with it
+	listed      bool          // in the object's table, where others find it
+	storing     bool          // its bytes are complete, and somebody writes them
 }
 
 // part is the bytes [lo, hi) of a chunk, of which those below n are here.
 type part struct {
-	f         *flight
-	lo, n, hi int64
-	believed  bool // the flight vouches for them
+	fetch        *fetch
+	lo, have, hi int64
+	verified     bool // the flight vouches for them
 }
 
 // at finds the part that has, or is to have, the byte at off.
-func (fl *fill) at(off int64) *part {
+func (fl *fill) partAt(off int64) *part {
 	for _, p := range fl.parts {
 		if off >= p.lo && off < p.hi {
 			return p
@@ -39,7 +39,7 @@ func (fl *fill) at(off int64) *part {
 }
 
 // gap is the end of the hole that off lies in, which no part is to fill.
-func (fl *fill) gap(off int64) int64 {
+func (fl *fill) gapEnd(off int64) int64 {
 	for _, p := range fl.parts {
 		if p.lo > off {
 			return p.lo
@@ -50,14 +50,14 @@ func (fl *fill) gap(off int64) int64 {
 
 // boarded gives a reader a place on the flights that bring what lies behind off,
 // and finds the first byte there that none is to bring.
-func (fl *fill) boarded(r *reader, off int64) int64 {
+func (fl *fill) attachFrom(r *reader, off int64) int64 {
 	for _, p := range fl.parts {
 		if off < p.lo {
 			break
 		}
 		if off < p.hi {
-			if !p.f.over && !p.f.calledOff {
-				p.f.board(r)
+			if !p.fetch.finished && !p.fetch.cancelled {
+				p.fetch.attach(r)
 			}
 			off = p.hi
 		}
@@ -66,7 +66,7 @@ func (fl *fill) boarded(r *reader, off int64) int64 {
 }
 
 // hole is the first run of bytes that no part is to fill; empty when there is none.
-func (fl *fill) hole() (lo, hi int64) {
+func (fl *fill) firstGap() (lo, hi int64) {
 	at := int64(0)
 	for _, p := range fl.parts {
 		if p.lo > at {
@@ -78,17 +78,17 @@ func (fl *fill) hole() (lo, hi int64) {
 }
 
 // join adds a part.
-func (fl *fill) join(p *part) {
+func (fl *fill) addPart(p *part) {
 	i, _ := slices.BinarySearchFunc(fl.parts, p.lo, func(q *part, lo int64) int { return int(q.lo - lo) })
 	fl.parts = slices.Insert(fl.parts, i, p)
 	fl.refs++
 }
 
 // whole reports whether every byte is here and vouched for.
-func (fl *fill) whole() bool {
+func (fl *fill) complete() bool {
 	at := int64(0)
 	for _, p := range fl.parts {
-		if p.lo != at || !p.believed {
+		if p.lo != at || !p.verified {
 			return false
 		}
 		at = p.hi
@@ -97,9 +97,9 @@ func (fl *fill) whole() bool {
 }
 
 // part is what a flight is to bring.
-func (fl *fill) part(f *flight) *part {
+func (fl *fill) partOf(f *fetch) *part {
 	for _, p := range fl.parts {
-		if p.f == f {
+		if p.fetch == f {
 			return p
 		}
 	}
@@ -108,9 +108,9 @@ func (fl *fill) part(f *flight) *part {
 
 // lose takes out what a flight has brought and nobody vouches for; it reports
 // whether there was any.
-func (fl *fill) lose(f *flight) bool {
+func (fl *fill) dropUnverified(f *fetch) bool {
 	before := len(fl.parts)
-	fl.parts = slices.DeleteFunc(fl.parts, func(p *part) bool { return p.f == f && !p.believed })
+	fl.parts = slices.DeleteFunc(fl.parts, func(p *part) bool { return p.fetch == f && !p.verified })
 	return len(fl.parts) < before
 }
 
@@ -121,30 +121,30 @@ func (c *Cache) unlist(fl *fill) {
 	}
 	fl.listed = false
 	delete(fl.o.filling, fl.index)
-	c.tidy(fl.o)
+	c.dropIfEmpty(fl.o)
 }
 
 // discard ends a fill that nobody needs any longer, committed or not.
-func (c *Cache) discard(fl *fill) {
+func (c *Cache) discardFill(fl *fill) {
 	c.unlist(fl)
-	c.release(fl.room)
-	fl.room = 0
-	if fl.block != nil {
-		c.memory.unlist(fl.block)
-		fl.block = nil
+	c.release(fl.reserved)
+	fl.reserved = 0
+	if fl.buffer != nil {
+		c.buffers.unlist(fl.buffer)
+		fl.buffer = nil
 	}
 }
 
 // claim gives the bytes of a whole chunk to the one who is to store it, and nil to
 // everybody else. c.mu is held.
-func (c *Cache) claim(fl *fill) []byte {
-	if fl.storing || !fl.whole() {
+func (c *Cache) beginStore(fl *fill) []byte {
+	if fl.storing || !fl.complete() {
 		return nil
 	}
 	fl.storing = true
-	if fl.room == 0 {
+	if fl.reserved == 0 {
 		c.metrics.event(eventBypass)
 		return nil
 	}
-	return fl.block.data
+	return fl.buffer.data
 }

@@ -33,25 +33,25 @@ var diskStates = [...]string{"ok", "suspect", "bypass", "probing"}
 func (s diskState) String() string { return diskStates[s] }
 
 // diskNews is what may move the state.
-type diskNews uint8
+type diskEvent uint8
 
 const (
-	newsGood  diskNews = iota // a write went well
-	newsSlip                  // one did not, and the next may
-	newsFault                 // one did not, and the next will not
-	newsProbe                 // it is time to try again
+	writeOK    diskEvent = iota // a write went well
+	writeSlip                   // one did not, and the next may
+	writeFault                  // one did not, and the next will not
+	probeDue                    // it is time to try again
 )
 
 // after is the one transition function.
-func (s diskState) after(news diskNews) diskState {
+func (s diskState) after(news diskEvent) diskState {
 	switch {
-	case s == diskOK && news == newsSlip:
+	case s == diskOK && news == writeSlip:
 		return diskSuspect
-	case s == diskSuspect && news == newsSlip, news == newsFault, s == diskProbing && news == newsSlip:
+	case s == diskSuspect && news == writeSlip, news == writeFault, s == diskProbing && news == writeSlip:
 		return diskBypass
-	case s == diskSuspect && news == newsGood, s == diskProbing && news == newsGood:
+	case s == diskSuspect && news == writeOK, s == diskProbing && news == writeOK:
 		return diskOK
-	case s == diskBypass && news == newsProbe:
+	case s == diskBypass && news == probeDue:
 		return diskProbing
 	default:
 		return s // what was under way before a bypass says nothing of now
@@ -73,19 +73,19 @@ var errSlow = errors.New("the disk is slow")
 // lasting are the faults that the next write would meet as well.
 var lasting = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.EACCES, syscall.EPERM, syscall.EMFILE, syscall.ENFILE}
 
-func newsOf(err error) diskNews {
+func diskEventOf(err error) diskEvent {
 	for _, l := range lasting {
 		if errors.Is(err, l) {
-			return newsFault
+			return writeFault
 		}
 	}
-	return newsSlip
+	return writeSlip
 }
 
 // diskFault notes that the disk failed us; c.mu is not held.
 func (c *Cache) diskFault(op string, err error) {
 	c.mu.Lock()
-	before, now := c.tell(newsOf(err))
+	before, now := c.setHealth(diskEventOf(err))
 	if now == diskBypass && !c.health.probing && !c.closed {
 		c.health.probing = true
 		c.running.Go(c.probe)
@@ -97,16 +97,16 @@ func (c *Cache) diskFault(op string, err error) {
 }
 
 // tell moves the state; c.mu is held.
-func (c *Cache) tell(news diskNews) (before, now diskState) {
+func (c *Cache) setHealth(news diskEvent) (before, now diskState) {
 	before = c.health.state
 	c.health.state = before.after(news)
 	return before, c.health.state
 }
 
 // diskGood notes that a write went well; c.mu is held.
-func (c *Cache) diskGood() {
+func (c *Cache) writeSucceeded() {
 	if c.health.state == diskSuspect {
-		c.tell(newsGood)
+		c.setHealth(writeOK)
 	}
 }
 
@@ -130,7 +130,7 @@ func (c *Cache) probe() {
 		case <-timer.C:
 		}
 		c.mu.Lock()
-		c.tell(newsProbe)
+		c.setHealth(probeDue)
 		c.mu.Unlock()
 		began := time.Now()
 		err := c.tryWrite()
@@ -138,11 +138,11 @@ func (c *Cache) probe() {
 			err = errSlow
 		}
 		c.mu.Lock()
-		news := newsGood
+		news := writeOK
 		if err != nil {
-			news = newsFault
+			news = writeFault
 		}
-		if _, now := c.tell(news); now == diskOK {
+		if _, now := c.setHealth(news); now == diskOK {
 			c.health.probing = false
 			c.mu.Unlock()
 			c.log.Info("the cache's disk is well again")

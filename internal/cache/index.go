@@ -38,12 +38,12 @@ type indexPage struct {
 
 // object is what is known of one object's chunks; guarded by Cache.mu.
 type object struct {
-	key     objectKey
-	number  uint32          // in the index's table
-	housed  bool            // its folder exists, and counts against the budget
-	ids     []chunkID       // committed chunks, by rising index
-	short   []shortChunk    // those that are less than a full chunk: the last one
-	filling map[int64]*fill // chunks on their way; nil for none
+	key       objectKey
+	number    uint32          // in the index's table
+	hasFolder bool            // its folder exists, and counts against the budget
+	ids       []chunkID       // committed chunks, by rising index
+	short     []shortChunk    // those that are less than a full chunk: the last one
+	filling   map[int64]*fill // chunks on their way; nil for none
 }
 
 // shortChunk is the length of a chunk that is not full. An object has one, at its

@@ -16,7 +16,7 @@ import (
 
 func testKey(i int) (k objectKey) {
 	binary.LittleEndian.PutUint64(k[:], uint64(i)*0x9e3779b97f4a7c15)
-	binary.LittleEndian.PutUint64(k[placeSize:], uint64(i)*0xd6e8feb86659fd93)
+	binary.LittleEndian.PutUint64(k[locationSize:], uint64(i)*0xd6e8feb86659fd93)
 	return k
 }
 
@@ -122,12 +122,12 @@ func discrepancies(c *Cache) (wrong []string) {
 	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	used, chunks := int64(len(c.emptied))*folderFootprint, 0
+	used, chunks := int64(len(c.emptyFolders))*folderFootprint, 0
 	for key, o := range c.index.objects {
 		if o.key != key || c.index.table[o.number] != o {
 			say("object %d is listed under another key or number", o.number)
 		}
-		if o.housed {
+		if o.hasFolder {
 			used += folderFootprint
 		}
 		for _, id := range o.ids {
@@ -138,23 +138,23 @@ func discrepancies(c *Cache) (wrong []string) {
 			chunks++
 		}
 		for _, fl := range o.filling {
-			used += fl.room
+			used += fl.reserved
 		}
 	}
 	if used != c.budget.used || chunks != c.index.chunks {
 		say("the budget says %d bytes, the index %d; %d chunks are listed, %d counted", c.budget.used, used, chunks, c.index.chunks)
 	}
-	for id, h := range c.handles.by {
-		if h.id != id || h.gone || c.index.objectOf(id).key != h.key || c.index.at(id) != h.index {
+	for id, h := range c.fds.entries {
+		if h.id != id || h.removed || c.index.objectOf(id).key != h.key || c.index.at(id) != h.index {
 			say("handle %d is of a chunk that is no longer there", id)
 		}
 	}
 	idle := 0
-	for f := c.handles.oldest; f != nil; f = f.newer {
+	for f := c.fds.oldest; f != nil; f = f.newer {
 		idle++
 	}
-	if idle != c.handles.idle || idle > maxIdle {
-		say("%d idle descriptors are in the ring, %d counted", idle, c.handles.idle)
+	if idle != c.fds.idle || idle > maxIdle {
+		say("%d idle descriptors are in the ring, %d counted", idle, c.fds.idle)
 	}
 	return wrong
 }

@@ -17,7 +17,7 @@ type objectKey [32]byte
 
 // placeSize is how much of an objectKey says where the object lies: what all its
 // versions have in common.
-const placeSize = 16
+const locationSize = 16
 
 // identity is the full key of an object's chunks: all that makes bytes different
 // must be in it, the chunk size too, because it decides where a chunk begins.
@@ -31,15 +31,15 @@ func keyOf(obj media.Object, chunkSize int64) objectKey {
 
 func keyOfIdentity(at media.Location, identity string) (k objectKey) {
 	version := sha256.Sum256([]byte(identity))
-	copy(k[:placeSize], placeOf(at))
-	copy(k[placeSize:], version[:])
+	copy(k[:locationSize], locationDigest(at))
+	copy(k[locationSize:], version[:])
 	return k
 }
 
 // placeOf is the part of the key that all versions of what lies there share.
-func placeOf(at media.Location) []byte {
+func locationDigest(at media.Location) []byte {
 	place := sha256.Sum256([]byte(at.Provider + "\x00" + at.Key))
-	return place[:placeSize]
+	return place[:locationSize]
 }
 
 // keyOfFolder reads folderName back.

@@ -52,7 +52,7 @@ func (c *Cache) scan() {
 	c.mu.Lock()
 	c.scanning = false
 	c.mu.Unlock()
-	close(c.found)
+	close(c.scanDone)
 	c.log.Info("cache index rebuilt", slog.Int("chunks", found), slog.String("took", time.Since(began).String()))
 	if err != nil && c.base.Err() == nil {
 		c.diskFault("scan", err)
@@ -68,14 +68,14 @@ func (c *Cache) scanFolder(key objectKey) (found int, err error) {
 	defer dir.Close()
 	for c.base.Err() == nil {
 		entries, err := dir.ReadDir(scanBatch)
-		files := make([]leftover, 0, len(entries))
+		files := make([]foundFile, 0, len(entries))
 		for _, e := range entries {
-			files = append(files, leftoverOf(e))
+			files = append(files, foundFileOf(e))
 		}
 		// Chunks are played in order and go together: in order they cost the index
 		// nothing to insert.
-		slices.SortFunc(files, func(a, b leftover) int { return int(a.index - b.index) })
-		for _, name := range c.adoptAll(key, files) {
+		slices.SortFunc(files, func(a, b foundFile) int { return int(a.index - b.index) })
+		for _, name := range c.addAllFound(key, files) {
 			_ = os.RemoveAll(filepath.Join(key.folder(c.cfg.Dir), name))
 		}
 		found += len(files)
@@ -97,13 +97,13 @@ func (c *Cache) scanFolder(key objectKey) (found int, err error) {
 
 // leftover is a file that an earlier run has left; length is 0 for what cannot be
 // a chunk.
-type leftover struct {
+type foundFile struct {
 	name          string
 	index, length int64
 }
 
-func leftoverOf(e os.DirEntry) leftover {
-	f := leftover{name: e.Name()}
+func foundFileOf(e os.DirEntry) foundFile {
+	f := foundFile{name: e.Name()}
 	index, ok := indexOfName(e.Name())
 	if info, err := e.Info(); ok && err == nil && info.Mode().IsRegular() {
 		f.index, f.length = index, info.Size()-headerSize
@@ -113,9 +113,9 @@ func leftoverOf(e os.DirEntry) leftover {
 
 // adoptAll takes existing files into the index, and names those that must go. The
 // lock is given back between them: readers do not wait for a folder.
-func (c *Cache) adoptAll(key objectKey, files []leftover) (refused []string) {
+func (c *Cache) addAllFound(key objectKey, files []foundFile) (refused []string) {
 	for _, f := range files {
-		if !c.adopt(key, f.index, f.length) {
+		if !c.addFound(key, f.index, f.length) {
 			refused = append(refused, f.name)
 		}
 	}
@@ -124,7 +124,7 @@ func (c *Cache) adoptAll(key objectKey, files []leftover) (refused []string) {
 
 // adopt takes an existing file into the index; false when it must go, because it
 // is no chunk, or the budget has become smaller since it was written.
-func (c *Cache) adopt(key objectKey, index, length int64) bool {
+func (c *Cache) addFound(key objectKey, index, length int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := c.index.objects[key]
@@ -135,14 +135,14 @@ func (c *Cache) adopt(key objectKey, index, length int64) bool {
 		return true
 	}
 	size := footprint(length)
-	if o == nil || !o.housed {
+	if o == nil || !o.hasFolder {
 		size += folderFootprint
 	}
 	if size > c.limit()-c.budget.used {
 		return false
 	}
 	o = c.index.objectFor(key)
-	o.housed = true
+	o.hasFolder = true
 	c.commit(o, index, length, 0, eventFound, eviction.Arrival{})
 	c.budget.used += size
 	c.budget.usedThen += size // the free space was measured with it
@@ -151,7 +151,7 @@ func (c *Cache) adopt(key objectKey, index, length int64) bool {
 
 // lookOnDisk finds a chunk that the scan has not come to yet; c.mu is not held.
 // It reports whether the chunk is in the index now.
-func (c *Cache) lookOnDisk(key objectKey, index, length int64) bool {
+func (c *Cache) statChunk(key objectKey, index, length int64) bool {
 	info, err := os.Stat(key.path(c.cfg.Dir, index))
-	return err == nil && info.Mode().IsRegular() && info.Size() == headerSize+length && c.adopt(key, index, length)
+	return err == nil && info.Mode().IsRegular() && info.Size() == headerSize+length && c.addFound(key, index, length)
 }

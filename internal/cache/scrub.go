@@ -52,7 +52,7 @@ func (c *Cache) Ready(ctx context.Context) error {
 // scanned waits for the scan's end; false when ctx ended first.
 func (c *Cache) scanned(ctx context.Context) bool {
 	select {
-	case <-c.found:
+	case <-c.scanDone:
 		return true
 	case <-ctx.Done():
 		return false
@@ -103,7 +103,7 @@ func (c *Cache) verifyAll(ctx context.Context, limit *rate.Limiter, progress fun
 		c.metrics.scrubBytes.Add(float64(headerSize + g.length))
 		if err != nil {
 			out.Corrupt++
-			c.distrust(g, err)
+			c.invalidate(g, err)
 		}
 		c.unpin(g)
 		if progress != nil {
@@ -114,7 +114,7 @@ func (c *Cache) verifyAll(ctx context.Context, limit *rate.Limiter, progress fun
 }
 
 // verifyHeld compares a chunk that is pinned.
-func (c *Cache) verifyHeld(g *handle) error {
+func (c *Cache) verifyHeld(g *fdEntry) error {
 	f, err := os.Open(g.key.path(c.cfg.Dir, g.index))
 	if errors.Is(err, os.ErrNotExist) && c.hasGone(g) {
 		return nil // purged meanwhile
@@ -128,33 +128,33 @@ func (c *Cache) verifyHeld(g *handle) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !g.gone {
+	if !g.removed {
 		*c.index.verified(g.id) = allBlocks
 	}
 	return nil
 }
 
-func (c *Cache) hasGone(g *handle) bool {
+func (c *Cache) hasGone(g *fdEntry) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return g.gone
+	return g.removed
 }
 
 // pin keeps a chunk from being evicted; nil when the number is not in use.
-func (c *Cache) pin(id chunkID) *handle {
+func (c *Cache) pin(id chunkID) *fdEntry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.index.number(id) == 0 {
 		return nil
 	}
-	g := c.handles.of(&c.index, id)
+	g := c.fds.entryOf(&c.index, id)
 	g.pins++
 	return g
 }
 
-func (c *Cache) unpin(g *handle) {
+func (c *Cache) unpin(g *fdEntry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g.pins--
-	c.handles.settle(g)
+	c.fds.dropIfUnused(g)
 }

@@ -69,7 +69,7 @@ func TestWarm(t *testing.T) {
 		"no index":       {bytes.Repeat([]byte{1}, 5*mib)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newShelf()
+			s := newFakeOrigin()
 			file := bytes.Join(layout, nil)
 			obj := s.put("a", "1", len(file))
 			copy(s.bytes(obj), file)
@@ -78,7 +78,7 @@ func TestWarm(t *testing.T) {
 			if err := c.Warm(t.Context(), obj); err != nil {
 				t.Fatal(err)
 			}
-			landed(t, c)
+			waitForFills(t, c)
 			sent := s.sent.Load()
 			if sent > obj.Size*3/4 {
 				t.Errorf("%d bytes were fetched", sent)
@@ -100,7 +100,7 @@ func TestWarm(t *testing.T) {
 // middle of a chunk, has brought that chunk for all who come after, though nobody
 // has asked for the part before the index.
 func TestHeadOfAnIndexIsKept(t *testing.T) {
-	s := newShelf()
+	s := newFakeOrigin()
 	obj := s.put("a", "1", 100*testChunk)
 	c := openCache(t, t.TempDir(), 100<<20, s, realDisk{})
 	scanned(t, c)

@@ -94,7 +94,7 @@ func (c *Cache) Purge(ctx context.Context, at media.Location) (out PurgeOutcome,
 	if !c.scanned(ctx) {
 		return out, media.Fault(media.Canceled, "cache: purge", ctx.Err())
 	}
-	place := placeOf(at)
+	place := locationDigest(at)
 	for {
 		if ctx.Err() != nil {
 			return out, media.Fault(media.Canceled, "cache: purge", ctx.Err())
@@ -102,7 +102,7 @@ func (c *Cache) Purge(ctx context.Context, at media.Location) (out PurgeOutcome,
 		var gone []removal
 		c.mu.Lock()
 		for key, o := range c.index.objects {
-			if !bytes.Equal(key[:placeSize], place) {
+			if !bytes.Equal(key[:locationSize], place) {
 				continue
 			}
 			for len(o.ids) > 0 && len(gone) < maxEvict {

@@ -26,7 +26,7 @@ func (c *Cache) store(fl *fill, identity string, data []byte, a eviction.Arrival
 	c.mu.Lock()
 	if !c.health.state.writable() {
 		defer c.mu.Unlock()
-		c.unstored(fl)
+		c.passThrough(fl)
 		return
 	}
 	c.mu.Unlock()
@@ -41,7 +41,7 @@ func (c *Cache) store(fl *fill, identity string, data []byte, a eviction.Arrival
 			c.diskFault("write", errSlow)
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.unstored(fl)
+			c.passThrough(fl)
 			return
 		}
 	}
@@ -73,39 +73,39 @@ func (c *Cache) write(fl *fill, identity string, data []byte, a eviction.Arrival
 	defer c.mu.Unlock()
 	if err != nil {
 		if litter {
-			fl.room -= footprint(fl.length) // it is on the disk, and stays in the budget
+			fl.reserved -= footprint(fl.length) // it is on the disk, and stays in the budget
 		}
-		c.unstored(fl)
+		c.passThrough(fl)
 	} else {
 		if took <= slowWrite {
-			c.diskGood()
+			c.writeSucceeded()
 		}
 		// The last reader may have left while the file was written, and the object's
 		// entry with it.
 		o := c.index.objectFor(fl.o.key)
-		if !o.housed {
-			o.housed = true
-			fl.room -= folderFootprint
+		if !o.hasFolder {
+			o.hasFolder = true
+			fl.reserved -= folderFootprint
 		}
 		if c.commit(o, fl.index, fl.length, allBlocks, eventCommit, a) {
-			fl.room -= footprint(fl.length)
+			fl.reserved -= footprint(fl.length)
 		} // else the scan found the file before we could say that it is ours
 		for _, p := range slices.Clone(fl.parts) {
-			p.f.done(fl)
+			p.fetch.chunkCommitted(fl)
 		}
 	}
 	if fl.refs--; fl.refs == 0 {
-		c.discard(fl)
+		c.discardFill(fl)
 	}
 }
 
 // unstored gives back the room of a chunk that will not be stored, and its memory
 // unless somebody still has to read it; c.mu is held.
-func (c *Cache) unstored(fl *fill) {
-	c.release(fl.room)
-	fl.room = 0
+func (c *Cache) passThrough(fl *fill) {
+	c.release(fl.reserved)
+	fl.reserved = 0
 	c.metrics.event(eventBypass)
 	for _, p := range slices.Clone(fl.parts) {
-		p.f.shed()
+		p.fetch.releasePassed()
 	}
 }

@@ -20,7 +20,7 @@ type ScorePolicy struct {
 	capacity float64
 	pages    []*page
 	groups   []group
-	here     int
+	resident int
 	end      ID // one more than the highest number ever admitted
 	now      uint32
 	random   *rand.PCG
@@ -39,27 +39,27 @@ const (
 
 // page is the notes of pageSize chunks. Growing by pages never copies.
 type page struct {
-	last  [pageSize]uint32 // when it was used last, or came
-	notes [pageSize]note
+	last   [pageSize]uint32 // when it was used last, or came
+	usages [pageSize]usage
 }
 
 const pageSize = 1 << 12
 
 // note is a chunk's uses as of the last one, in 1/256, and two bits.
-type note uint16
+type usage uint16
 
 const (
-	present note = 1 << 15
-	edge    note = 1 << 14
-	oneUse  note = 1 << 8
-	usesMax note = edge - 1
+	present usage = 1 << 15
+	edge    usage = 1 << 14
+	oneUse  usage = 1 << 8
+	usesMax usage = edge - 1
 )
 
 // group is the chunks of one object together.
 type group struct {
-	chunks uint32 // here now
-	heat   float32
-	asOf   uint32
+	chunks     uint32 // here now
+	popularity float32
+	asOf       uint32
 }
 
 // New makes a policy for a cache of about so many chunks. group gives the number
@@ -69,7 +69,7 @@ func New(chunks int, group func(ID) uint32) *ScorePolicy {
 }
 
 // left is what a half-life leaves of one after a time.
-func (w *ScorePolicy) left(since uint32, half float64) float64 {
+func (w *ScorePolicy) decay(since uint32, half float64) float64 {
 	return math.Exp2(-float64(w.now-since) / (half * w.capacity))
 }
 
@@ -82,17 +82,17 @@ func (w *ScorePolicy) Admit(id ID, a Arrival) {
 	}
 	w.end = max(w.end, id+1)
 	w.now++
-	w.here++
+	w.resident++
 	p, i := w.page(id)
-	p.last[i], p.notes[i] = w.now, present
+	p.last[i], p.usages[i] = w.now, present
 	if a.Edge {
-		p.notes[i] |= edge
+		p.usages[i] |= edge
 	}
 	g := w.groupOf(id)
 	g.chunks++
 	if a.Shared {
-		p.notes[i] += oneUse
-		g.heat++
+		p.usages[i] += oneUse
+		g.popularity++
 	}
 }
 
@@ -104,7 +104,7 @@ func (w *ScorePolicy) groupOf(id ID) *group {
 	}
 	g := &w.groups[n]
 	if g.asOf != w.now {
-		g.heat *= float32(w.left(g.asOf, groupHalf))
+		g.popularity *= float32(w.decay(g.asOf, groupHalf))
 		g.asOf = w.now
 	}
 	return g
@@ -114,33 +114,33 @@ func (w *ScorePolicy) groupOf(id ID) *group {
 func (w *ScorePolicy) Touch(id ID) {
 	w.now++
 	p, i := w.page(id)
-	uses := float64(p.notes[i]&usesMax)*w.left(p.last[i], usesHalf) + float64(oneUse)
-	p.notes[i] = p.notes[i]&^usesMax | note(min(uses, float64(usesMax)))
+	uses := float64(p.usages[i]&usesMax)*w.decay(p.last[i], usesHalf) + float64(oneUse)
+	p.usages[i] = p.usages[i]&^usesMax | usage(min(uses, float64(usesMax)))
 	p.last[i] = w.now
-	w.groupOf(id).heat++
+	w.groupOf(id).popularity++
 }
 
 // Remove implements Policy.
 func (w *ScorePolicy) Remove(id ID) {
 	g := w.groupOf(id)
 	if g.chunks--; g.chunks == 0 {
-		g.heat = 0 // the number may become another object's
+		g.popularity = 0 // the number may become another object's
 	}
 	p, i := w.page(id)
-	p.notes[i] = 0
-	w.here--
+	p.usages[i] = 0
+	w.resident--
 }
 
 // worth of a chunk now, in uses.
-func (w *ScorePolicy) worth(id ID) float64 {
+func (w *ScorePolicy) score(id ID) float64 {
 	p, i := w.page(id)
-	n, last := p.notes[i], p.last[i]
-	own := float64(n&usesMax)/float64(oneUse)*w.left(last, usesHalf) + w.left(last, freshHalf)
+	n, last := p.usages[i], p.last[i]
+	own := float64(n&usesMax)/float64(oneUse)*w.decay(last, usesHalf) + w.decay(last, freshHalf)
 	if n&edge != 0 {
-		own += 2 * w.left(last, edgeHalf)
+		own += 2 * w.decay(last, edgeHalf)
 	}
 	g := w.groupOf(id)
-	return own + groupUse*float64(g.heat)/float64(g.chunks)
+	return own + groupUse*float64(g.popularity)/float64(g.chunks)
 }
 
 // Victim implements Policy. Numbers that are free are drawn in vain, which is
@@ -148,17 +148,17 @@ func (w *ScorePolicy) worth(id ID) float64 {
 // most chunks are busy, a walk from a random place finds one.
 func (w *ScorePolicy) Victim(busy func(ID) bool) ID {
 	best, least := ID(0), math.Inf(1)
-	for seen, drawn := 0, 0; seen < samples && drawn < 4*samples && w.here > 0; drawn++ {
+	for seen, drawn := 0, 0; seen < samples && drawn < 4*samples && w.resident > 0; drawn++ {
 		id := ID(w.random.Uint64() % uint64(w.end))
 		if !w.evictable(id, busy) {
 			continue
 		}
 		seen++
-		if v := w.worth(id); v < least {
+		if v := w.score(id); v < least {
 			best, least = id, v
 		}
 	}
-	if best != 0 || w.here == 0 {
+	if best != 0 || w.resident == 0 {
 		return best
 	}
 	start := ID(w.random.Uint64() % uint64(w.end))
@@ -178,5 +178,5 @@ func (w *ScorePolicy) evictable(id ID, busy func(ID) bool) bool {
 		return false
 	}
 	p, i := w.page(id)
-	return p.notes[i]&present != 0 && !busy(id)
+	return p.usages[i]&present != 0 && !busy(id)
 }

@@ -13,12 +13,12 @@ const maxIdle = 1024
 
 // handle is a chunk whose file is open, or in somebody's hands; guarded by
 // Cache.mu. There are as many as there are open files, not as there are chunks.
-type handle struct {
+type fdEntry struct {
 	id            chunkID
 	key           objectKey
 	index, length int64
 	pins          int  // readers that hold a descriptor
-	gone          bool // evicted or corrupt: no longer in the index
+	removed       bool // evicted or corrupt: no longer in the index
 	// checking is closed when a comparison under way has ended.
 	checking chan struct{}
 	file     *openFile // the one that readers share; nil until it is wanted
@@ -28,64 +28,64 @@ type handle struct {
 // none of whom moves its position. One that nobody uses is in the ring of idle ones.
 type openFile struct {
 	file         *os.File
-	of           *handle
-	uses         int       // readers that hold it
+	entry        *fdEntry
+	refs         int       // readers that hold it
 	older, newer *openFile // in the ring
 }
 
 // handles are the open files; guarded by Cache.mu.
-type handles struct {
-	by             map[chunkID]*handle
+type fdCache struct {
+	entries        map[chunkID]*fdEntry
 	oldest, newest *openFile
 	idle           int
 }
 
 // of finds or makes a chunk's handle.
-func (h *handles) of(x *index, id chunkID) *handle {
-	g := h.by[id]
+func (h *fdCache) entryOf(x *index, id chunkID) *fdEntry {
+	g := h.entries[id]
 	if g == nil {
-		g = &handle{id: id, key: x.objectOf(id).key, index: x.at(id), length: x.length(id)}
-		h.by[id] = g
+		g = &fdEntry{id: id, key: x.objectOf(id).key, index: x.at(id), length: x.length(id)}
+		h.entries[id] = g
 	}
 	return g
 }
 
 // settle forgets a handle that nobody needs.
-func (h *handles) settle(g *handle) {
-	if g.pins == 0 && g.file == nil && !g.gone {
-		delete(h.by, g.id)
+func (h *fdCache) dropIfUnused(g *fdEntry) {
+	if g.pins == 0 && g.file == nil && !g.removed {
+		delete(h.entries, g.id)
 	}
 }
 
 // take gives the chunk's descriptor, or nil when none is open.
-func (h *handles) take(g *handle) *openFile {
+func (h *fdCache) acquire(g *fdEntry) *openFile {
 	f := g.file
 	if f != nil {
-		if f.uses == 0 {
+		if f.refs == 0 {
 			h.unlink(f)
 		}
-		f.uses++
+		f.refs++
 	}
 	return f
 }
 
 // opened makes a descriptor that its opener uses the one that all share, unless
 // another was quicker or the chunk has gone: then it is the opener's alone.
-func (h *handles) opened(f *openFile) {
-	f.uses = 1
-	if f.of.file == nil && !f.of.gone {
-		f.of.file = f
+func (h *fdCache) share(f *openFile) {
+	f.refs = 1
+	if f.entry.file == nil && !f.entry.removed {
+		f.entry.file = f
 	}
 }
 
 // put takes a descriptor back. What comes out must be closed: this one, when it
 // was not shared or its chunk has gone, or the one that has not been used for
 // longest, when there are too many.
-func (h *handles) put(f *openFile) (spare *openFile) {
-	if f.uses--; f.uses > 0 {
+func (h *fdCache) release(f *openFile) (spare *openFile) {
+	if f.refs--; f.refs > 0 {
 		return nil
 	}
-	if f.of.file != f {
+	if f.entry.file != f {
 		return f
 	}
 	f.older, f.newer = h.newest, nil
@@ -99,26 +99,26 @@ func (h *handles) put(f *openFile) (spare *openFile) {
 	if h.idle <= maxIdle {
 		return nil
 	}
-	return h.discard(h.oldest.of)
+	return h.discard(h.oldest.entry)
 }
 
 // discard parts a handle from its descriptor, which is returned, to be closed,
 // when nobody uses it; else its last user will close it.
-func (h *handles) discard(g *handle) *openFile {
+func (h *fdCache) discard(g *fdEntry) *openFile {
 	f := g.file
 	if f == nil {
 		return nil
 	}
 	g.file = nil
-	h.settle(g)
-	if f.uses > 0 {
+	h.dropIfUnused(g)
+	if f.refs > 0 {
 		return nil
 	}
 	h.unlink(f)
 	return f
 }
 
-func (h *handles) unlink(f *openFile) {
+func (h *fdCache) unlink(f *openFile) {
 	if f.older != nil {
 		f.older.newer = f.newer
 	} else {
@@ -135,19 +135,19 @@ func (h *handles) unlink(f *openFile) {
 
 // drop tells that a chunk has left the index. Its descriptor is returned, to be
 // closed, when nobody uses it.
-func (h *handles) drop(id chunkID) *openFile {
-	g := h.by[id]
+func (h *fdCache) remove(id chunkID) *openFile {
+	g := h.entries[id]
 	if g == nil {
 		return nil
 	}
-	g.gone = true
-	delete(h.by, id)
+	g.removed = true
+	delete(h.entries, id)
 	return h.discard(g)
 }
 
 // held tells whether somebody has the chunk's file in hand.
-func (h *handles) held(id chunkID) bool {
-	g := h.by[id]
+func (h *fdCache) inUse(id chunkID) bool {
+	g := h.entries[id]
 	return g != nil && g.pins > 0
 }
 
@@ -160,10 +160,10 @@ const unverifiedPiece = 256 << 10
 // not on the way out.
 func (r *reader) lookCommitted(id chunkID, off, limit int64) (media.Piece, <-chan struct{}, error) {
 	c := r.c
-	g := c.handles.of(&c.index, id)
+	g := c.fds.entryOf(&c.index, id)
 	if g.length != c.chunkLength(g.index, r.obj.Size) {
 		c.mu.Unlock()
-		c.distrust(g, errTorn)
+		c.invalidate(g, errTorn)
 		return media.Piece{}, nil, nil // absent now: look again
 	}
 	need := blocksOf(c.chunkSize, off, limit)
@@ -179,12 +179,12 @@ func (r *reader) lookCommitted(id chunkID, off, limit int64) (media.Piece, <-cha
 		need = blocksOf(c.chunkSize, off, limit)
 	}
 	g.pins++
-	f := c.handles.take(g)
+	f := c.fds.acquire(g)
 	from := r.source(g.index)
-	if g.index != r.touched {
+	if g.index != r.lastHit {
 		// One reader's way through a chunk is one use, and none when the reader's
 		// own flight brought it: else a downloader would look like a class.
-		r.touched = g.index
+		r.lastHit = g.index
 		if from == media.SourceCache {
 			c.policy.Touch(id)
 		}
@@ -194,10 +194,10 @@ func (r *reader) lookCommitted(id chunkID, off, limit int64) (media.Piece, <-cha
 
 	var err error
 	if f == nil {
-		f = &openFile{of: g}
+		f = &openFile{entry: g}
 		if f.file, err = os.Open(g.key.path(c.cfg.Dir, g.index)); err == nil {
 			c.mu.Lock()
-			c.handles.opened(f)
+			c.fds.share(f)
 			c.mu.Unlock()
 		}
 	}
@@ -209,7 +209,7 @@ func (r *reader) lookCommitted(id chunkID, off, limit int64) (media.Piece, <-cha
 		if !known {
 			close(g.checking)
 			g.checking = nil
-			if err == nil && !g.gone {
+			if err == nil && !g.removed {
 				*c.index.verified(id) |= need
 			}
 		}
@@ -220,20 +220,20 @@ func (r *reader) lookCommitted(id chunkID, off, limit int64) (media.Piece, <-cha
 		g.pins--
 		var spare *openFile
 		if f.file != nil {
-			spare = c.handles.put(f)
+			spare = c.fds.release(f)
 		}
 		c.mu.Unlock()
 		closeFiles(spare)
-		c.distrust(g, err)
+		c.invalidate(g, err)
 		return media.Piece{}, nil, nil // absent now: look again
 	}
-	r.held = f
+	r.file = f
 	return media.Piece{File: f.file, Off: headerSize + off, Len: limit, From: from}, nil, nil
 }
 
 // source says where a committed chunk's bytes came from, for this reader.
 func (r *reader) source(index int64) media.Source {
-	if index >= r.flown.first && index < r.flown.end {
+	if index >= r.fetched.first && index < r.fetched.end {
 		return media.SourceOrigin
 	}
 	return media.SourceCache
@@ -241,8 +241,8 @@ func (r *reader) source(index int64) media.Source {
 
 // distrust takes a chunk that cannot be read, or is not what it should be, out
 // of the cache: it is a miss, and it is fetched again.
-func (c *Cache) distrust(g *handle, err error) {
-	c.erase(g, eventCorrupt)
+func (c *Cache) invalidate(g *fdEntry, err error) {
+	c.removeChunk(g, eventCorrupt)
 	if !errors.Is(err, errTorn) && !errors.Is(err, os.ErrNotExist) {
 		c.diskFault("read", err)
 		return
@@ -252,11 +252,11 @@ func (c *Cache) distrust(g *handle, err error) {
 
 // giveBack returns the descriptor a reader held; c.mu is held. What comes out
 // must be closed by the caller, without the lock.
-func (c *Cache) giveBack(f *openFile) (spare *openFile) {
-	f.of.pins--
-	spare = c.handles.put(f)
-	if c.closed && spare == nil && f.uses == 0 {
-		return c.handles.discard(f.of)
+func (c *Cache) releaseFile(f *openFile) (spare *openFile) {
+	f.entry.pins--
+	spare = c.fds.release(f)
+	if c.closed && spare == nil && f.refs == 0 {
+		return c.fds.discard(f.entry)
 	}
 	return spare
 }

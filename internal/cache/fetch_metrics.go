@@ -4,24 +4,24 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // How flights end.
 const (
-	flightLanded    = "landed"
-	flightCalledOff = "called_off"
-	flightFailed    = "failed"
+	fetchFinished  = "landed"
+	fetchCancelled = "called_off"
+	fetchFailed    = "failed"
 )
 
 // flown counts flights and what they brought in vain.
-type flown struct {
-	flights  map[string]prometheus.Counter
+type fetchMetrics struct {
+	fetches  map[string]prometheus.Counter
 	overread prometheus.Counter
 }
 
-func newFlown(reg prometheus.Registerer, c *Cache) (*flown, error) {
+func newFetchMetrics(reg prometheus.Registerer, c *Cache) (*fetchMetrics, error) {
 	flights := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "lectern_cache_flights_total", Help: "Requests of the cache to origins by how they ended: landed with all bytes, called off because nobody waited any longer, failed.",
 	}, []string{"outcome"})
-	m := &flown{flights: map[string]prometheus.Counter{}}
-	for _, o := range []string{flightLanded, flightCalledOff, flightFailed} {
-		m.flights[o] = flights.WithLabelValues(o)
+	m := &fetchMetrics{fetches: map[string]prometheus.Counter{}}
+	for _, o := range []string{fetchFinished, fetchCancelled, fetchFailed} {
+		m.fetches[o] = flights.WithLabelValues(o)
 	}
 	m.overread = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "lectern_cache_overread_bytes_total", Help: "Bytes fetched from origins that no viewer had been given when the last one left their request: read-ahead and heads of chunks. What was stored may still be served later.",
@@ -31,7 +31,7 @@ func newFlown(reg prometheus.Registerer, c *Cache) (*flown, error) {
 	}, func() float64 {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return float64(c.memory.used)
+		return float64(c.buffers.used)
 	})
 	for _, collector := range []prometheus.Collector{flights, m.overread, inUse} {
 		if err := reg.Register(collector); err != nil {
@@ -42,14 +42,14 @@ func newFlown(reg prometheus.Registerer, c *Cache) (*flown, error) {
 }
 
 // closed accounts for a flight at its end; Cache.mu is held.
-func (m *flown) closed(f *flight) {
-	outcome := flightLanded
+func (m *fetchMetrics) closed(f *fetch) {
+	outcome := fetchFinished
 	switch {
-	case f.calledOff:
-		outcome = flightCalledOff
+	case f.cancelled:
+		outcome = fetchCancelled
 	case f.err != nil:
-		outcome = flightFailed
+		outcome = fetchFailed
 	}
-	m.flights[outcome].Inc()
-	m.overread.Add(float64(f.got - min(f.got, f.served-f.from)))
+	m.fetches[outcome].Inc()
+	m.overread.Add(float64(f.received - min(f.received, f.served-f.from)))
 }

@@ -40,8 +40,8 @@ func TestModel(t *testing.T) {
 				rt.Fatalf("victim %d, here %v, busy %v; %d could go", victim, here[victim], busy[victim], free)
 			}
 		}
-		if w.here != len(here) {
-			rt.Fatalf("counts %d, %d are here", w.here, len(here))
+		if w.resident != len(here) {
+			rt.Fatalf("counts %d, %d are here", w.resident, len(here))
 		}
 	})
 }

@@ -16,31 +16,31 @@ import (
 
 // river is an origin some way off: a first byte takes latency, and no stream
 // brings more than rate bytes a second.
-type river struct {
+type slowOrigin struct {
 	latency time.Duration
 	rate    int64
 
 	requests, asked, sent, open atomic.Int64
 }
 
-func (v *river) Open(ctx context.Context, _ media.Object, span media.Span) (io.ReadCloser, error) {
+func (v *slowOrigin) Open(ctx context.Context, _ media.Object, span media.Span) (io.ReadCloser, error) {
 	v.requests.Add(1)
 	v.asked.Add(span.Len)
 	if err := sleep(ctx, v.latency); err != nil {
 		return nil, media.Fault(media.Canceled, "river", err)
 	}
 	v.open.Add(1)
-	return &riverBody{v: v, ctx: ctx, left: span.Len, began: time.Now()}, nil
+	return &slowBody{v: v, ctx: ctx, left: span.Len, began: time.Now()}, nil
 }
 
-type riverBody struct {
-	v          *river
+type slowBody struct {
+	v          *slowOrigin
 	ctx        context.Context
 	left, done int64
 	began      time.Time
 }
 
-func (b *riverBody) Read(p []byte) (int, error) {
+func (b *slowBody) Read(p []byte) (int, error) {
 	if b.left == 0 {
 		return 0, io.EOF
 	}
@@ -54,7 +54,7 @@ func (b *riverBody) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-func (b *riverBody) Close() error {
+func (b *slowBody) Close() error {
 	b.v.open.Add(-1)
 	return nil
 }
@@ -103,19 +103,19 @@ func viewer(t *testing.T, c *Cache, obj media.Object, span media.Span, most, rat
 }
 
 const (
-	mib         = 1 << 20
-	riverDelay  = 50 * time.Millisecond
-	streamRate  = 8 * mib
-	lessonBytes = 64*mib + 12345
+	mib           = 1 << 20
+	originLatency = 50 * time.Millisecond
+	streamRate    = 8 * mib
+	lessonBytes   = 64*mib + 12345
 )
 
 // timed runs a test in virtual time: what it finds out is how requests are laid,
 // not how fast the machine is.
-func timed(t *testing.T, test func(t *testing.T, c *Cache, v *river, obj media.Object)) {
+func inVirtualTime(t *testing.T, test func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object)) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &river{latency: riverDelay, rate: streamRate}
+		v := &slowOrigin{latency: originLatency, rate: streamRate}
 		c := openCache(t, t.TempDir(), 1<<30, v, realDisk{})
-		c.chunkSize, c.index.chunkSize, c.memory.limit = mib, mib, 64*mib
+		c.chunkSize, c.index.chunkSize, c.buffers.limit = mib, mib, 64*mib
 		synctest.Wait()
 		test(t, c, v, media.Object{Provider: "test", ID: "a", Version: "1", Size: lessonBytes})
 		synctest.Wait()
@@ -128,11 +128,11 @@ func timed(t *testing.T, test func(t *testing.T, c *Cache, v *river, obj media.O
 // TestStreamsTogether: one viewer gets what all streams bring, from one first
 // byte's wait on, and the origin sends the lesson once.
 func TestStreamsTogether(t *testing.T) {
-	timed(t, func(t *testing.T, c *Cache, v *river, obj media.Object) {
+	inVirtualTime(t, func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object) {
 		first, all := viewer(t, c, obj, obj.Span(), obj.Size, 0, nil)
-		direct := riverDelay + time.Duration(float64(obj.Size)/streamRate*float64(time.Second))
+		direct := originLatency + time.Duration(float64(obj.Size)/streamRate*float64(time.Second))
 		t.Logf("first byte %v, all %v: %.2f × direct, %d requests", first, all, float64(direct)/float64(all), v.requests.Load())
-		if first > riverDelay+5*time.Millisecond {
+		if first > originLatency+5*time.Millisecond {
 			t.Errorf("the first byte took %v", first)
 		}
 		if float64(direct)/float64(all) < 3.8 {
@@ -146,13 +146,13 @@ func TestStreamsTogether(t *testing.T) {
 
 // TestCrowdTogether: the same for fifty, who come one after the other.
 func TestCrowdTogether(t *testing.T) {
-	timed(t, func(t *testing.T, c *Cache, v *river, obj media.Object) {
+	inVirtualTime(t, func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object) {
 		began := time.Now()
 		var group sync.WaitGroup
 		for i := range 50 {
 			group.Go(func() {
 				time.Sleep(time.Duration(i) * 2 * time.Millisecond)
-				if first, _ := viewer(t, c, obj, obj.Span(), obj.Size, 0, nil); first > riverDelay+5*time.Millisecond {
+				if first, _ := viewer(t, c, obj, obj.Span(), obj.Size, 0, nil); first > originLatency+5*time.Millisecond {
 					t.Errorf("viewer %d waited %v for the first byte", i, first)
 				}
 			})
@@ -168,14 +168,14 @@ func TestCrowdTogether(t *testing.T) {
 // TestSeek: a player jumps somewhere, reads a MiB and goes on elsewhere. It waits
 // for one first byte, and little is asked for that it does not want.
 func TestSeek(t *testing.T) {
-	timed(t, func(t *testing.T, c *Cache, v *river, obj media.Object) {
+	inVirtualTime(t, func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object) {
 		r := rand.New(rand.NewPCG(1, 2))
 		const seeks = 40
 		for range seeks {
 			obj.ID += "x" // cold each time
 			off := 1 + r.Int64N(obj.Size-4*mib)
 			span := media.Span{Off: off, Len: obj.Size - off}
-			if first, _ := viewer(t, c, obj, span, mib, 0, nil); first > riverDelay+8*time.Millisecond {
+			if first, _ := viewer(t, c, obj, span, mib, 0, nil); first > originLatency+8*time.Millisecond {
 				t.Errorf("the first byte at %d took %v", off, first)
 			}
 		}
@@ -190,7 +190,7 @@ func TestSeek(t *testing.T) {
 
 // TestSlowViewer: who takes a megabit a second does not pull the lesson in.
 func TestSlowViewer(t *testing.T) {
-	timed(t, func(t *testing.T, c *Cache, v *river, obj media.Object) {
+	inVirtualTime(t, func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object) {
 		worst := int64(0)
 		viewer(t, c, obj, obj.Span(), 8*mib, 125_000, func(had int64) {
 			worst = max(worst, v.asked.Load()-had)
@@ -207,7 +207,7 @@ func TestSlowViewer(t *testing.T) {
 func TestHangUpStops(t *testing.T) {
 	for name, latency := range map[string]time.Duration{"no answer": time.Hour, "a stalled body": time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
-			timed(t, func(t *testing.T, c *Cache, v *river, obj media.Object) {
+			inVirtualTime(t, func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object) {
 				v.latency, v.rate = latency, 1
 				ctx, hangUp := context.WithTimeout(t.Context(), 10*time.Second)
 				defer hangUp()
@@ -220,8 +220,8 @@ func TestHangUpStops(t *testing.T) {
 				}
 				r.Close()
 				synctest.Wait() // no time passes
-				if s := c.Stats(); s.Bytes != 0 || c.memory.used != 0 || v.open.Load() != 0 {
-					t.Errorf("%d bytes reserved, %d in memory, %d bodies open", s.Bytes, c.memory.used, v.open.Load())
+				if s := c.Stats(); s.Bytes != 0 || c.buffers.used != 0 || v.open.Load() != 0 {
+					t.Errorf("%d bytes reserved, %d in memory, %d bodies open", s.Bytes, c.buffers.used, v.open.Load())
 				}
 			})
 		})

@@ -8,18 +8,18 @@ import (
 // What readers and flights do to each other; all of it under Cache.mu.
 
 // board gives a reader a place; false when it has one, or none is to be had.
-func (f *flight) board(r *reader) bool {
-	if f.closed || slices.Contains(r.flights, f) {
+func (f *fetch) attach(r *reader) bool {
+	if f.closed || slices.Contains(r.fetches, f) {
 		return false
 	}
-	f.aboard = append(f.aboard, r)
-	r.flights = append(r.flights, f)
-	r.flew(f)
+	f.readers = append(f.readers, r)
+	r.fetches = append(r.fetches, f)
+	r.noteFetched(f)
 	return true
 }
 
 // wait is closed when a reader may find something new.
-func (f *flight) wait() <-chan struct{} {
+func (f *fetch) nextChange() <-chan struct{} {
 	if f.changed == nil {
 		f.changed = make(chan struct{})
 	}
@@ -27,7 +27,7 @@ func (f *flight) wait() <-chan struct{} {
 }
 
 // tell wakes the readers that wait.
-func (f *flight) tell() {
+func (f *fetch) broadcast() {
 	if f.changed != nil {
 		close(f.changed)
 		f.changed = nil
@@ -35,52 +35,52 @@ func (f *flight) tell() {
 }
 
 // done tells a flight that a chunk is committed: it has nothing more to do with it.
-func (f *flight) done(fl *fill) {
+func (f *fetch) chunkCommitted(fl *fill) {
 	i := fl.index - f.first
 	if f.fills[i] != fl {
 		return
 	}
 	f.fills[i] = nil
-	f.tell()
+	f.broadcast()
 	if fl.refs--; fl.refs == 0 {
-		f.c.discard(fl)
+		f.c.discardFill(fl)
 	}
 }
 
 // land is a flight's end. One that failed leaves the table at once, with all that
 // is not committed. What cannot be committed stays for those who read it.
-func (f *flight) land(err error) {
-	f.over, f.err = true, err
-	if f.lingering != nil {
-		f.lingering.Stop()
+func (f *fetch) finish(err error) {
+	f.finished, f.err = true, err
+	if f.graceTimer != nil {
+		f.graceTimer.Stop()
 	}
-	if err != nil && !f.calledOff {
+	if err != nil && !f.cancelled {
 		f.c.metrics.event(eventFailed)
 	}
 	if err != nil {
 		f.abandon()
 	}
-	if len(f.aboard) == 0 {
+	if len(f.readers) == 0 {
 		f.close()
 	}
-	f.tell()
+	f.broadcast()
 }
 
 // abandon lets go of every fill.
-func (f *flight) abandon() {
+func (f *fetch) abandon() {
 	for i, fl := range f.fills {
 		if fl == nil {
 			continue
 		}
 		f.fills[i] = nil
-		if fl.lose(f) {
+		if fl.dropUnverified(f) {
 			f.c.unlist(fl) // its memory may be in a reader's hands: others begin anew
 			for _, p := range fl.parts {
-				p.f.shed()
+				p.fetch.releasePassed()
 			}
 		}
 		if fl.refs--; fl.refs == 0 {
-			f.c.discard(fl)
+			f.c.discardFill(fl)
 		}
 	}
 }
@@ -88,88 +88,88 @@ func (f *flight) abandon() {
 // leave gives a reader's place back. The last one to leave calls the flight off
 // and takes it out of the table in the same step, so that nobody can join it any
 // more; unless it lingers, or only has to store its last chunk.
-func (f *flight) leave(r *reader) {
-	i := slices.Index(f.aboard, r)
+func (f *fetch) detach(r *reader) {
+	i := slices.Index(f.readers, r)
 	if i < 0 {
 		return
 	}
-	f.aboard = slices.Delete(f.aboard, i, i+1)
+	f.readers = slices.Delete(f.readers, i, i+1)
 	switch {
-	case len(f.aboard) > 0:
-		f.shed()
-	case f.over:
+	case len(f.readers) > 0:
+		f.releasePassed()
+	case f.finished:
 		f.close()
-	case f.lingering == nil && !f.arrived():
-		f.callOff()
+	case f.graceTimer == nil && !f.allReceived():
+		f.cancel()
 	}
 }
 
-func (f *flight) callOff() {
-	f.calledOff = true
+func (f *fetch) cancel() {
+	f.cancelled = true
 	for _, fl := range f.fills {
-		if fl != nil && (fl.refs == 1 || !fl.part(f).believed) {
+		if fl != nil && (fl.refs == 1 || !fl.partOf(f).verified) {
 			f.c.unlist(fl)
 		}
 	}
-	f.cancel()
+	f.cancelCtx()
 }
 
 // linger lets a flight go on without readers, for a while.
-func (f *flight) linger() {
-	if f.over || f.lingering != nil {
+func (f *fetch) startDetachGrace() {
+	if f.finished || f.graceTimer != nil {
 		return
 	}
-	f.lingering = time.AfterFunc(lingerFor, func() {
+	f.graceTimer = time.AfterFunc(detachGrace, func() {
 		f.c.mu.Lock()
 		defer f.c.mu.Unlock()
-		if len(f.aboard) == 0 && !f.over {
-			f.callOff()
+		if len(f.readers) == 0 && !f.finished {
+			f.cancel()
 		}
 	})
 }
 
 // arrived tells whether every byte is here.
-func (f *flight) arrived() bool { return f.got == f.to-f.from }
+func (f *fetch) allReceived() bool { return f.received == f.to-f.from }
 
 // close is what comes last: the flight is over and nobody is aboard.
-func (f *flight) close() {
+func (f *fetch) close() {
 	if f.closed {
 		return
 	}
 	f.closed = true
 	f.abandon()
-	f.c.flown.closed(f)
+	f.c.fetchMetrics.closed(f)
 }
 
 // shed lets go of the chunks that all readers have passed and that will never be
 // stored.
-func (f *flight) shed() {
+func (f *fetch) releasePassed() {
 	low := f.end
-	for _, r := range f.aboard {
-		low = min(low, r.at)
+	for _, r := range f.readers {
+		low = min(low, r.chunk)
 	}
 	for i, fl := range f.fills {
-		if fl == nil || fl.index >= low || fl.storing && fl.room > 0 || fl.listed && fl.room > 0 || !fl.part(f).believed {
+		if fl == nil || fl.index >= low || fl.storing && fl.reserved > 0 || fl.listed && fl.reserved > 0 || !fl.partOf(f).verified {
 			continue // not passed, to be stored, or still being filled
 		}
 		f.fills[i] = nil
 		if fl.refs--; fl.refs == 0 {
-			f.c.discard(fl)
+			f.c.discardFill(fl)
 		}
 	}
 }
 
 // landing tells whether so little is missing that the next flight's first byte
 // will not come before it: the next may then start without being one more stream.
-func (f *flight) landing(now time.Time) bool {
-	if f.over || f.arrived() {
+func (f *fetch) nearlyDone(now time.Time) bool {
+	if f.finished || f.allReceived() {
 		return true
 	}
-	flying := now.Sub(f.firstByte)
-	if f.got == 0 || flying <= 0 {
+	flying := now.Sub(f.firstByteAt)
+	if f.received == 0 || flying <= 0 {
 		return false
 	}
-	latency := f.firstByte.Sub(f.began)
-	left := f.to - f.from - f.got
-	return float64(left)*float64(flying) <= 1.25*float64(latency)*float64(f.got)
+	latency := f.firstByteAt.Sub(f.startedAt)
+	left := f.to - f.from - f.received
+	return float64(left)*float64(flying) <= 1.25*float64(latency)*float64(f.received)
 }

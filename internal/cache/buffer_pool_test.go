@@ -23,10 +23,10 @@ func TestMemoryIsBounded(t *testing.T) {
 	for name, size := range map[string]int64{"room for all": 1 << 30, "room for some": 20 * mib, "no room": 1} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				v := &river{latency: riverDelay, rate: streamRate}
+				v := &slowOrigin{latency: originLatency, rate: streamRate}
 				c := openCache(t, t.TempDir(), size, v, realDisk{})
 				const limit = 4 * mib
-				c.chunkSize, c.index.chunkSize, c.memory.limit = mib, mib, limit
+				c.chunkSize, c.index.chunkSize, c.buffers.limit = mib, mib, limit
 				synctest.Wait()
 				var group sync.WaitGroup
 				for n := range 40 {
@@ -41,7 +41,7 @@ func TestMemoryIsBounded(t *testing.T) {
 							}
 							viewer(t, c, obj, media.Span{Off: off, Len: obj.Size - off}, 1+r.Int64N(3*mib), rate, func(int64) {
 								c.mu.Lock()
-								used, blocks := c.memory.used, c.memoryInUse()
+								used, blocks := c.buffers.used, c.memoryInUse()
 								c.mu.Unlock()
 								if used > limit || blocks > used {
 									t.Errorf("%d bytes of memory are taken and %d counted, of %d", blocks, used, int64(limit))
@@ -57,12 +57,12 @@ func TestMemoryIsBounded(t *testing.T) {
 				case <-time.After(time.Hour):
 					t.Fatal("viewers wait for each other's memory")
 				}
-				time.Sleep(2 * lingerFor)
+				time.Sleep(2 * detachGrace)
 				synctest.Wait()
 				c.mu.Lock()
 				defer c.mu.Unlock()
-				if c.memory.used != 0 || len(c.memory.line) != 0 {
-					t.Errorf("%d bytes are still taken, %d stand in the line", c.memory.used, len(c.memory.line))
+				if c.buffers.used != 0 || len(c.buffers.waiters) != 0 {
+					t.Errorf("%d bytes are still taken, %d stand in the line", c.buffers.used, len(c.buffers.waiters))
 				}
 				for _, o := range c.index.objects {
 					if len(o.filling) > 0 {
@@ -78,7 +78,7 @@ func TestMemoryIsBounded(t *testing.T) {
 func (c *Cache) memoryInUse() (n int64) {
 	for _, o := range c.index.objects {
 		for _, fl := range o.filling {
-			if fl.block != nil {
+			if fl.buffer != nil {
 				n += c.chunkSize
 			}
 		}
@@ -89,7 +89,7 @@ func (c *Cache) memoryInUse() (n int64) {
 // TestSeeksLeaveNothing: after many abandoned seeks there are no more
 // goroutines and no more memory than after some.
 func TestSeeksLeaveNothing(t *testing.T) {
-	s := newShelf()
+	s := newFakeOrigin()
 	obj := s.put("a", "1", 300*testChunk)
 	c := openCache(t, t.TempDir(), 100*testChunk, s, realDisk{})
 	scanned(t, c)
@@ -108,8 +108,8 @@ func TestSeeksLeaveNothing(t *testing.T) {
 			}
 			one.Close()
 		}
-		landed(t, c)
-		waitUntil(t, func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.memory.used == 0 })
+		waitForFills(t, c)
+		waitUntil(t, func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.buffers.used == 0 })
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
@@ -130,22 +130,22 @@ func TestSeeksLeaveNothing(t *testing.T) {
 // TestLine: memory is given first come, first served, and who leaves the line
 // leaves it in order.
 func TestLine(t *testing.T) {
-	m := memory{limit: 2}
-	if m.take(1) != nil || m.take(1) != nil {
+	m := bufferPool{limit: 2}
+	if m.acquire(1) != nil || m.acquire(1) != nil {
 		t.Fatal("free memory is not given")
 	}
-	one, two, three := m.take(1), m.take(1), m.take(1)
-	m.leave(two, 1)
-	m.give(1)
+	one, two, three := m.acquire(1), m.acquire(1), m.acquire(1)
+	m.cancelWait(two, 1)
+	m.release(1)
 	if !closed(one) || closed(three) {
 		t.Error("the first in the line is not served first")
 	}
-	m.give(1)
+	m.release(1)
 	if !closed(three) || m.used != 2 {
 		t.Errorf("the next is not served: %d used", m.used)
 	}
-	m.leave(three, 1) // given, and not wanted any more
-	m.give(1)
+	m.cancelWait(three, 1) // given, and not wanted any more
+	m.release(1)
 	if m.used != 0 {
 		t.Errorf("%d used after all was given back", m.used)
 	}
@@ -164,7 +164,7 @@ func closed(c <-chan struct{}) bool {
 // what they watch; when they come there it is asked for again.
 func TestFailedReadAheadIsForgiven(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v := &river{latency: riverDelay, rate: streamRate}
+		v := &slowOrigin{latency: originLatency, rate: streamRate}
 		var down atomic.Bool
 		c := openCache(t, t.TempDir(), 1<<30, fetcherFunc(func(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
 			if down.Load() {
@@ -172,7 +172,7 @@ func TestFailedReadAheadIsForgiven(t *testing.T) {
 			}
 			return v.Open(ctx, obj, span)
 		}), realDisk{})
-		c.chunkSize, c.index.chunkSize, c.memory.limit = mib, mib, 64*mib
+		c.chunkSize, c.index.chunkSize, c.buffers.limit = mib, mib, 64*mib
 		synctest.Wait()
 		obj := media.Object{Provider: "test", ID: "a", Version: "1", Size: lessonBytes}
 		viewer(t, c, obj, obj.Span(), 30*mib, 500_000, func(had int64) {
