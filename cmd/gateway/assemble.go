@@ -13,6 +13,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/cache"
+	"github.com/lectiospace/lectern/internal/cacheadmin"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/media"
@@ -20,6 +21,7 @@ import (
 	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/origin/local"
 	atzoom "github.com/lectiospace/lectern/internal/origin/zoom"
+	"github.com/lectiospace/lectern/internal/prewarm"
 	"github.com/lectiospace/lectern/internal/proxy"
 	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/telemetry"
@@ -35,8 +37,9 @@ type service struct {
 	admin    *telemetry.Admin
 	systemd  *telemetry.Systemd
 	draining atomic.Bool
-	// announce tells commands that find the cache in use where to ask.
-	announce func(admin string) error
+	// recordOwner writes the admin listener's address where `gateway cache` looks for
+	// the owner of the cache directory.
+	recordOwner func(admin string) error
 	// closers undo what was opened, last first.
 	closers []func() error
 }
@@ -97,10 +100,13 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	beside := origin.NewSpeculativeOpener(remembered, origins, chunks)
 	s.onClose(beside.Close)
 	direct := map[string]opener{media.ProviderLocal: openerFunc(files.Reader)}
-	s.warm(ctx, &warmer{
-		news: store, origins: origins, shelf: chunks, direct: direct, log: log,
-		last: time.Now(), done: map[catalog.Arrival]bool{},
+	prewarmer := prewarm.New(prewarm.Deps{
+		List: arrivals(store), Origin: origins, Cache: chunks,
+		Uncached: func(provider string) bool { return direct[provider] != nil },
+		Log:      log, Now: time.Now,
 	})
+	prewarmer.Start(ctx)
+	s.onClose(func() error { prewarmer.Stop(); return nil })
 
 	documents, err := pages()
 	if err != nil {
@@ -128,8 +134,8 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		"schema":   store.SchemaReady,
 		"draining": s.notDraining,
 	})
-	cacheKeeper{chunks: chunks, recordings: store, origins: origins}.handlePages(s.admin.Handle)
-	s.announce = chunks.RecordOwner
+	cacheadmin.Handle(cacheadmin.Local{Cache: chunks, Recordings: store, Origin: origins}, s.admin.Handle)
+	s.recordOwner = chunks.RecordOwner
 	s.systemd = telemetry.NewSystemd(log, func(context.Context) error { return nil })
 	return s, nil
 }
@@ -213,15 +219,16 @@ func (s *service) openOrigins(ctx context.Context, store *catalog.Store, metrics
 	return origin.NewRouter(routes), files, nil
 }
 
-// warm lets w read new recordings in until the service closes.
-func (s *service) warm(ctx context.Context, w *warmer) {
-	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		w.run(ctx)
-	}()
-	s.onClose(func() error { stop(); <-ended; return nil })
+// arrivals lists the catalog's new recordings for prewarm.
+func arrivals(store *catalog.Store) prewarm.ListFunc {
+	return func(ctx context.Context, after time.Time) ([]prewarm.Arrival, error) {
+		found, err := store.Arrivals(ctx, after)
+		out := make([]prewarm.Arrival, len(found))
+		for i, a := range found {
+			out[i] = prewarm.Arrival(a)
+		}
+		return out, err
+	}
 }
 
 // zoomConcurrent bounds the reads from Zoom, whose limits all of a teacher's apps share.

@@ -5,24 +5,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strings"
-	"text/tabwriter"
-	"time"
-
-	"golang.org/x/term"
 
 	"github.com/lectiospace/lectern/internal/cache"
+	"github.com/lectiospace/lectern/internal/cacheadmin"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
 
 type cacheCommand struct {
-	Stats  cacheStats  `cmd:"" help:"Tell how the cache stands: room, chunks, hits, health of the disk."`
+	Stats  cacheStats  `cmd:"" help:"Show size, chunks, hit ratio and health of the disk cache."`
 	Warm   cacheWarm   `cmd:"" help:"Fetch recordings ahead, so that the first viewer finds them on the disk; exit 1 when they did not fit."`
 	Purge  cachePurge  `cmd:"" help:"Drop recordings from the cache, every version of them. Viewers go on; what they still need is fetched again."`
-	Verify cacheVerify `cmd:"" help:"Compare every chunk's checksums and throw away what does not hold; exit 1 when something did not."`
+	Verify cacheVerify `cmd:"" help:"Compare every chunk's checksums and drop corrupt chunks; exit 1 when there were any."`
 }
 
 type cacheStats struct {
@@ -39,143 +34,91 @@ type cachePurge struct {
 
 type cacheVerify struct{}
 
-// errUnsound is what a command ends with that has said already what is wrong.
-var errUnsound = errors.New("not everything is as it should be, see above")
+// errIncomplete ends a command with exit code 1 whose output says already what is wrong.
+var errIncomplete = errors.New("not everything succeeded, see above")
 
 // Run prints the numbers.
-func (c *cacheStats) Run(ctx context.Context, cli *CLI, out terminal) error {
-	stats, err := statsOf(ctx, cli, out)
+func (c *cacheStats) Run(ctx context.Context, cli *CLI, term terminal) error {
+	stats, err := statsOf(ctx, cli, term)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		return json.NewEncoder(out.out).Encode(stats)
+		return json.NewEncoder(term.out).Encode(stats)
 	}
-	return printStats(out.out, stats)
+	return cacheadmin.PrintStats(term.out, stats)
 }
 
-func statsOf(ctx context.Context, cli *CLI, out terminal) (cache.Stats, error) {
-	holder, err := holderOf(cli)
-	if err != nil {
-		return cache.Stats{}, err
+// statsOf does not make a cache directory that is not there yet.
+func statsOf(ctx context.Context, cli *CLI, term terminal) (stats cache.Stats, err error) {
+	cfg := cli.Cache
+	if _, err := os.Stat(cfg.Dir); errors.Is(err, os.ErrNotExist) {
+		return cache.Stats{Dir: cfg.Dir, Capacity: int64(cfg.Size), MinFree: int64(cfg.MinFree), ChunkSize: int64(cfg.ChunkSize), State: "ok"}, nil
 	}
-	if holder != nil {
-		return remoteCache{*holder}.stats(ctx)
-	}
-	if _, err := os.Stat(cli.Cache.Dir); errors.Is(err, os.ErrNotExist) {
-		return cache.Stats{Dir: cli.Cache.Dir, Capacity: int64(cli.Cache.Size), MinFree: int64(cli.Cache.MinFree), ChunkSize: int64(cli.Cache.ChunkSize), State: "ok"}, nil
-	}
-	var stats cache.Stats
-	err = withOwnCache(ctx, cli, out, false, func(k cacheKeeper) error {
-		err := k.chunks.Ready(ctx)
-		stats = k.chunks.Stats()
+	err = withCache(ctx, cli, term, false, func(ops cacheadmin.Operations) (err error) {
+		stats, err = ops.Stats(ctx)
 		return err
 	})
 	return stats, err
 }
 
-func printStats(w io.Writer, s cache.Stats) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	line := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
-	line("directory", "%s", s.Dir)
-	line("used", "%s of %s (%.1f %%)", bytesText(s.Bytes), bytesText(s.Capacity), 100*float64(s.Bytes)/float64(max(1, s.Capacity)))
-	if s.Free > 0 {
-		line("free on its disk", "%s, %s of it left alone", bytesText(s.Free), bytesText(s.MinFree))
-	}
-	line("chunks", "%d of %s each, of %d files", s.Chunks, bytesText(s.ChunkSize), s.Objects)
-	line("verified", "%d chunks since the start", s.Verified)
-	line("disk", "%s", s.State)
-	if s.Scanning {
-		line("index", "is still being rebuilt: the numbers grow")
-	}
-	if ratio, ok := s.HitRatio(); ok {
-		line("hit ratio", "%.1f %% of %d look-ups", 100*ratio, s.Events["hit"]+s.Events["miss"]+s.Events["joined"])
-	}
-	for _, e := range []struct{ event, text string }{
-		{"commit", "stored"}, {"evict", "evicted"}, {"purge", "purged"}, {"bypass", "passed through unstored"}, {"failed", "fetches failed"}, {"corrupt", "corrupt, thrown away"},
-	} {
-		if n := s.Events[e.event]; n > 0 {
-			line(e.text, "%d", n)
-		}
-	}
-	return t.Flush()
-}
-
-// Run fetches them.
-func (c *cacheWarm) Run(ctx context.Context, cli *CLI, out terminal) error {
-	return giveOrder(ctx, cli, out, "warm", c.Recordings, cacheKeeper.warm)
-}
-
-// Run drops them.
-func (c *cachePurge) Run(ctx context.Context, cli *CLI, out terminal) error {
-	return giveOrder(ctx, cli, out, "purge", c.Recordings, cacheKeeper.purge)
-}
-
-// Run reads everything.
-func (*cacheVerify) Run(ctx context.Context, cli *CLI, out terminal) error {
-	return giveOrder(ctx, cli, out, "verify", nil, func(k cacheKeeper, ctx context.Context, _ []int64, tell func(cacheEvent)) error {
-		return k.verify(ctx, tell)
+// Run fetches the recordings.
+func (c *cacheWarm) Run(ctx context.Context, cli *CLI, term terminal) error {
+	return printing(ctx, cli, term, true, func(ops cacheadmin.Operations, report func(cacheadmin.Event)) error {
+		return ops.Warm(ctx, c.Recordings, report)
 	})
 }
 
-// giveOrder has the running gateway do it, which holds the cache's directory, or
-// does it itself when none runs.
-func giveOrder(ctx context.Context, cli *CLI, out terminal, what string, ids []int64, do func(cacheKeeper, context.Context, []int64, func(cacheEvent)) error) error {
-	bar, failed := newBar(out.err), false
-	defer bar.clear()
-	tell := func(e cacheEvent) {
-		failed = failed || e.Failed
-		if e.Event == "progress" {
-			bar.show(e)
-			return
-		}
-		bar.clear()
-		if e.Recording != 0 {
-			fmt.Fprintf(out.out, "recording %d: %s\n", e.Recording, e.Text)
-		} else {
-			fmt.Fprintln(out.out, e.Text)
-		}
-	}
-	holder, err := holderOf(cli)
-	switch {
-	case err != nil:
-	case holder != nil:
-		err = remoteCache{*holder}.order(ctx, what, ids, tell)
-	default:
-		err = withOwnCache(ctx, cli, out, what != "verify", func(k cacheKeeper) error { return do(k, ctx, ids, tell) })
-	}
-	bar.clear()
-	if err == nil && failed {
-		return errUnsound
+// Run drops the recordings.
+func (c *cachePurge) Run(ctx context.Context, cli *CLI, term terminal) error {
+	return printing(ctx, cli, term, true, func(ops cacheadmin.Operations, report func(cacheadmin.Event)) error {
+		return ops.Purge(ctx, c.Recordings, report)
+	})
+}
+
+// Run reads every chunk.
+func (*cacheVerify) Run(ctx context.Context, cli *CLI, term terminal) error {
+	return printing(ctx, cli, term, false, func(ops cacheadmin.Operations, report func(cacheadmin.Event)) error {
+		return ops.Verify(ctx, report)
+	})
+}
+
+// printing runs an operation and prints its events.
+func printing(ctx context.Context, cli *CLI, term terminal, withCatalog bool, run func(cacheadmin.Operations, func(cacheadmin.Event)) error) error {
+	printer := cacheadmin.NewPrinter(term.out, term.err)
+	defer printer.Close()
+	err := withCache(ctx, cli, term, withCatalog, func(ops cacheadmin.Operations) error { return run(ops, printer.Report) })
+	if err == nil && printer.Failed() {
+		return errIncomplete
 	}
 	return err
 }
 
-// holderOf is the running gateway that holds the cache, or nil.
-func holderOf(cli *CLI) (*cache.Owner, error) {
-	holder, err := cache.OwnerOf(cli.Cache.Dir)
-	if err == nil && holder != nil && holder.Admin == "" {
-		return nil, fmt.Errorf("cache-dir: %s is in use by a process that takes no orders: a gateway that is just starting, or another `gateway cache`; try again in a moment", cli.Cache.Dir)
-	}
-	return holder, err
-}
-
-// withOwnCache opens the cache in this process; with the catalog and the origins
-// where they are needed.
-func withOwnCache(ctx context.Context, cli *CLI, out terminal, fetching bool, do func(cacheKeeper) error) error {
-	if err := cli.Cache.Check(); err != nil {
+// withCache runs do on the running gateway's cache or, when none owns the directory,
+// on one that is opened here; that one knows recordings and origins only withCatalog.
+func withCache(ctx context.Context, cli *CLI, term terminal, withCatalog bool, do func(cacheadmin.Operations) error) error {
+	owner, err := cache.OwnerOf(cli.Cache.Dir)
+	switch {
+	case err != nil:
 		return err
+	case owner != nil && owner.Admin == "":
+		return fmt.Errorf("cache-dir: %s is in use by a gateway that is just starting, or by another `gateway cache`; try again in a moment", cli.Cache.Dir)
+	case owner != nil:
+		return do(cacheadmin.NewClient(*owner))
+	}
+	if err := cli.Cache.Check(); err != nil {
+		return cli.Blame(err)
 	}
 	logging := cli.Log
 	if logging.Level == "info" {
-		logging.Level = "warn" // who gave the command is told its outcome
+		logging.Level = "warn" // the operation's own output says what was done
 	}
-	s := &service{settings: &cli.Settings, log: telemetry.NewLogger(logging, out.err)}
+	s := &service{settings: &cli.Settings, log: telemetry.NewLogger(logging, term.err)}
 	defer s.close()
 	metrics := telemetry.NewRegistry("", "")
-	k := cacheKeeper{}
+	var local cacheadmin.Local
 	var fetch cache.Fetcher
-	if fetching {
+	if withCatalog {
 		store, err := catalog.Open(ctx, cli.DatabaseURL, s.log)
 		if err != nil {
 			return err
@@ -188,60 +131,16 @@ func withOwnCache(ctx context.Context, cli *CLI, out terminal, fetching bool, do
 		if err != nil {
 			return err
 		}
-		k.recordings, k.origins, fetch = store, origins, origins
+		local.Recordings, local.Origin, fetch = store, origins, origins
 	}
 	cfg := cli.Cache
 	cfg.ScrubRate = 0
-	chunks, err := cache.New(cfg, fetch, s.log, metrics)
-	if err != nil {
+	if local.Cache, err = cache.New(cfg, fetch, s.log, metrics); err != nil {
 		return err
 	}
-	s.onClose(chunks.Close)
-	k.chunks = chunks
-	return do(k)
-}
-
-// bar is a line of progress, on a terminal only.
-type bar struct {
-	w       *os.File
-	shown   bool
-	what    int64
-	began   time.Time
-	already int64
-}
-
-func newBar(w io.Writer) *bar {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return &bar{}
+	s.onClose(local.Cache.Close)
+	if err := local.Cache.Ready(ctx); err != nil {
+		return err
 	}
-	return &bar{w: f}
-}
-
-const barWidth = 30
-
-func (b *bar) show(e cacheEvent) {
-	if b.w == nil || e.Total <= 0 {
-		return
-	}
-	if b.began.IsZero() || b.what != e.Recording {
-		b.began, b.what, b.already = time.Now(), e.Recording, e.Done
-	}
-	filled := int(barWidth * min(e.Done, e.Total) / e.Total)
-	line := fmt.Sprintf("[%s%s] %3d %%", strings.Repeat("#", filled), strings.Repeat(".", barWidth-filled), 100*min(e.Done, e.Total)/e.Total)
-	if e.Recording != 0 {
-		rate := float64(e.Done-b.already) / max(0.1, time.Since(b.began).Seconds())
-		line = fmt.Sprintf("recording %d %s  %s of %s, %v/s", e.Recording, line, bytesText(e.Done), bytesText(e.Total), bytesText(int64(rate)))
-	} else {
-		line = fmt.Sprintf("%s  %d of %d chunks", line, e.Done, e.Total)
-	}
-	fmt.Fprintf(b.w, "\r\x1b[K%s", line)
-	b.shown = true
-}
-
-func (b *bar) clear() {
-	if b.shown {
-		fmt.Fprint(b.w, "\r\x1b[K")
-		b.shown = false
-	}
+	return do(local)
 }

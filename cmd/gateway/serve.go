@@ -59,7 +59,7 @@ func listen(s *config.Settings) (public, admin net.Listener, err error) {
 // it from the top down: readiness goes first, then the streams drain.
 func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	s.admin.Start(admin)
-	if err := s.announce(admin.Addr().String()); err != nil {
+	if err := s.recordOwner(admin.Addr().String()); err != nil {
 		s.log.Warn("commands will not find this gateway", slog.Any("error", err))
 	}
 	defer s.admin.Stop()

@@ -38,7 +38,7 @@ var bans = []ban{
 	{module + "internal/emulator", []string{"internal/emulator", "bench", "cmd/gateway"}, "emulators are for tests, benchmarks and the demo"},
 	{module + "internal/pgtest", []string{"internal/pgtest"}, "for tests only"},
 	{module + "internal/proxy", []string{"cmd", "internal/config"}, "nothing calls back upward"},
-	{module + "internal/cache", []string{"cmd", "internal/config", "internal/cache", "bench"}, "the cache is wired, not known"},
+	{module + "internal/cache", []string{"cmd", "internal/config", "internal/cache", "internal/cacheadmin", "bench"}, "the cache is wired, not known"},
 	{module + "internal/origin", []string{"cmd", "internal/config", "internal/origin"}, "the cache declares the one method it needs"},
 	{module + "internal/catalog", []string{"cmd", "internal/syncer"}, "rooms know the words, not the store"},
 	{module + "internal/syncer/store", []string{"cmd", "internal/syncer"}, "it is the syncer's own tables"},

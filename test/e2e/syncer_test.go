@@ -214,7 +214,7 @@ func TestSyncerCommands(t *testing.T) {
 	waitFor(t, "the replayed recording", func() bool { return len(s.drive.Files()) == 2 })
 	// Its ends wait in the gateway's cache before the first viewer comes.
 	g.stderr.find(t, "a warm recording", func(l string) bool {
-		return strings.Contains(l, `"msg":"a new recording is warm"`) && strings.Contains(l, `"recording":2`)
+		return strings.Contains(l, `"msg":"prewarm: recording read"`) && strings.Contains(l, `"recording":2`)
 	})
 	for _, ends := range []string{"bytes=0-1023", "bytes=-1024"} {
 		res, _ := get(t, g.url+"/schedule/api/recordings/2/stream/", token(t, "--user", "2"), ends)
