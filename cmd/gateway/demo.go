@@ -197,12 +197,12 @@ func fillDemoLedger(ctx context.Context, store *catalog.Store, now time.Time) er
 		if err != nil {
 			return err
 		}
-		ingest, _, err := syncstore.Want(ctx, x, lesson, now)
+		ingest, _, err := syncstore.RequestIngest(ctx, x, lesson, now)
 		if err != nil {
 			return err
 		}
 		ingest.RecordingID, ingest.State, ingest.Reason = lessons.Broken, "failed", "gone_at_zoom"
-		if _, err := syncstore.Save(ctx, x, ingest, "", now); err != nil {
+		if _, err := syncstore.SaveIngest(ctx, x, ingest, "", now); err != nil {
 			return err
 		}
 		teachers, err := syncstore.QuotaTeachers(ctx, x)
@@ -210,7 +210,7 @@ func fillDemoLedger(ctx context.Context, store *catalog.Store, now time.Time) er
 			return err
 		}
 		for _, teacher := range teachers {
-			if _, _, _, err := syncstore.UsageOf(ctx, x, teacher, now); err != nil {
+			if _, _, _, err := syncstore.RecomputeUsage(ctx, x, teacher, now); err != nil {
 				return err
 			}
 		}

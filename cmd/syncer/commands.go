@@ -66,8 +66,8 @@ func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error 
 	if err != nil {
 		return err
 	}
-	if report.Left > 0 {
-		fmt.Fprintf(t.err, "%d teacher(s) are left for the next run: the time limit was reached\n", report.Left)
+	if report.Skipped > 0 {
+		fmt.Fprintf(t.err, "%d teacher(s) are left for the next run: the time limit was reached\n", report.Skipped)
 	}
 	var waited error
 	if !c.NoWait && !c.DryRun {
@@ -118,7 +118,7 @@ func (c *reconcileCommand) wait(ctx context.Context, svc *service, t terminal, r
 	if len(report.Lessons) == 0 {
 		return nil
 	}
-	others, err := svc.syncer.Others(ctx)
+	others, err := svc.syncer.OthersAlive(ctx)
 	if err != nil {
 		return err
 	}

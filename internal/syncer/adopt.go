@@ -27,7 +27,7 @@ func (w *ingest) adopt(ctx context.Context) (done bool, err error) {
 		case found && row.Deleted:
 			w.row.State, done = store.Removed, true
 			w.row.RecordingID = row.ID
-			if err := store.Unreserve(ctx, x, row.ID, w.s.now()); err != nil {
+			if err := store.Release(ctx, x, row.ID, w.s.now()); err != nil {
 				return err
 			}
 			return w.save(ctx, x, "removed here, it does not come back", "")
@@ -36,7 +36,7 @@ func (w *ingest) adopt(ctx context.Context) (done bool, err error) {
 			return w.save(ctx, x, "archived already, by the platform", "")
 		case found:
 			w.row.RecordingID = row.ID
-			listed, err := store.HasAudience(ctx, x, row.ID)
+			listed, err := store.HasViewers(ctx, x, row.ID)
 			if err != nil {
 				return err
 			}
@@ -99,7 +99,7 @@ func chooseRow(rows []store.Recording, i store.Ingest, meetings []store.Meeting)
 			return *r, true
 		case r.ZoomRecordingID != "" && names[r.ZoomRecordingID] && removed == nil:
 			removed = r
-		case !r.Deleted && waiting == nil && (r.Status == media.StatusProcessing || r.Status == media.StatusFailed) && r.Stored().Key == "",
+		case !r.Deleted && waiting == nil && (r.Status == media.StatusProcessing || r.Status == media.StatusFailed) && r.Location().Key == "",
 			!r.Deleted && waiting == nil && r.Provider == media.ProviderZoom:
 			waiting = r
 		}
@@ -116,5 +116,5 @@ func chooseRow(rows []store.Recording, i store.Ingest, meetings []store.Meeting)
 
 // archivedElsewhere reports whether a row plays from an archive already.
 func archivedElsewhere(r store.Recording) bool {
-	return (r.Status == media.StatusReady || r.Status == media.StatusArchived) && r.Provider != media.ProviderZoom && r.Stored().Key != ""
+	return (r.Status == media.StatusReady || r.Status == media.StatusArchived) && r.Provider != media.ProviderZoom && r.Location().Key != ""
 }

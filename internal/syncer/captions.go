@@ -54,7 +54,7 @@ func (s *Syncer) workCaptions(ctx context.Context, job *river.Job[captionArgs]) 
 		if err := store.PutCaption(ctx, x, i.RecordingID, store.Caption{Lang: "und", Label: "Transcript", Body: track.String()}, s.now()); err != nil {
 			return err
 		}
-		return store.Tell(ctx, x, store.Line{At: s.now(), IngestID: i.ID, RecordingID: i.RecordingID, What: "captions kept"})
+		return store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), IngestID: i.ID, RecordingID: i.RecordingID, What: "captions kept"})
 	})
 }
 

@@ -64,23 +64,23 @@ func (s *Syncer) careOnce(ctx context.Context, round int) error {
 }
 
 func (s *Syncer) beat(ctx context.Context) error {
-	return s.deps.Store.Update(ctx, "syncer: heartbeat", func(x store.Session) error { return store.Beat(ctx, x, s.id, s.now()) })
+	return s.deps.Store.Update(ctx, "syncer: heartbeat", func(x store.Session) error { return store.Heartbeat(ctx, x, s.id, s.now()) })
 }
 
 func (s *Syncer) leave(ctx context.Context) error {
 	return s.deps.Store.Update(ctx, "syncer: leave", func(x store.Session) error {
-		if err := store.Disown(ctx, x, s.id); err != nil {
+		if err := store.ReleaseLeases(ctx, x, s.id); err != nil {
 			return err
 		}
-		if err := store.Dethrone(ctx, x, s.id); err != nil {
+		if err := store.ResignLeadership(ctx, x, s.id); err != nil {
 			return err
 		}
-		return store.Leave(ctx, x, s.id)
+		return store.Deregister(ctx, x, s.id)
 	})
 }
 
-// Others says whether another syncer lives.
-func (s *Syncer) Others(ctx context.Context) (bool, error) {
+// OthersAlive says whether another syncer lives.
+func (s *Syncer) OthersAlive(ctx context.Context) (bool, error) {
 	found := false
 	err := s.deps.Store.View(ctx, "syncer: who else", func(x store.Session) error {
 		all, err := store.Syncers(ctx, x)
@@ -137,13 +137,13 @@ func (s *Syncer) takeOver(ctx context.Context) error {
 	}
 	return s.deps.Store.Update(ctx, "syncer: take over", func(x store.Session) error {
 		for _, id := range orphans {
-			if err := store.Requeue(ctx, x, id); err != nil {
+			if err := store.RequeueJob(ctx, x, id); err != nil {
 				return err
 			}
 		}
 		for _, id := range dead {
 			s.log.Warn("a syncer has died, its jobs are taken over", slog.String("syncer", id))
-			for _, step := range []func(context.Context, store.Session, string) error{store.Disown, store.Dethrone, store.Leave} {
+			for _, step := range []func(context.Context, store.Session, string) error{store.ReleaseLeases, store.ResignLeadership, store.Deregister} {
 				if err := step(ctx, x, id); err != nil {
 					return err
 				}
@@ -157,7 +157,7 @@ func (s *Syncer) takeOver(ctx context.Context) error {
 func (s *Syncer) wakeThoseWithRoom(ctx context.Context) error {
 	var stopped []store.Ingest
 	err := s.deps.Store.View(ctx, "syncer: what waits for room", func(x store.Session) error {
-		all, err := store.IngestsIn(ctx, x, store.Failed)
+		all, err := store.IngestsInState(ctx, x, store.Failed)
 		stopped = slices.DeleteFunc(all, func(i store.Ingest) bool { return i.Reason != reasonQuota || i.LessonID == 0 })
 		return err
 	})
@@ -242,8 +242,8 @@ func (s *Syncer) sweep(ctx context.Context) error {
 			if err != nil {
 				return ignoreNotFound(err)
 			}
-			if serves = i.Owner != ""; !serves {
-				serves, err = store.Queued(ctx, x, ingestArgs{}.Kind(), "ingest_id", id)
+			if serves = i.Lease != ""; !serves {
+				serves, err = store.JobQueued(ctx, x, ingestArgs{}.Kind(), "ingest_id", id)
 			}
 			return err
 		})

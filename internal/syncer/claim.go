@@ -60,12 +60,12 @@ func (s *Syncer) claim(ctx context.Context, id int64, owner string) (i store.Ing
 			return err
 		case row.State == store.Removed, row.LessonID == 0:
 			return nil
-		case row.Owner != "" && !s.claims.lapsed(row.Owner):
+		case row.Lease != "" && !s.claims.lapsed(row.Lease):
 			wait = 2 * time.Second // until its owner ends, or counts as dead
 			return nil
 		}
-		before := row.Owner
-		row.Owner = owner
+		before := row.Lease
+		row.Lease = owner
 		row.Attempts++
 		if row.State == store.Failed { // somebody asked for another try
 			row.Attempts, row.FailingSince = 1, time.Time{}
@@ -73,7 +73,7 @@ func (s *Syncer) claim(ctx context.Context, id int64, owner string) (i store.Ing
 		if row.State != store.Done {
 			row.State = store.Working
 		}
-		ok, err := store.Save(ctx, x, row, before, s.now())
+		ok, err := store.SaveIngest(ctx, x, row, before, s.now())
 		if ok {
 			i = row
 		}

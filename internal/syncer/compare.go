@@ -29,7 +29,7 @@ func (s *Syncer) compareArchive(ctx context.Context, provider string, a archive.
 	// What is known is read before and after the list: a file that is new meanwhile is
 	// no orphan, and one that is purged meanwhile not lost.
 	err := s.deps.Store.View(ctx, "syncer: what is archived", func(x store.Session) error {
-		all, err := store.IngestsIn(ctx, x, store.Done)
+		all, err := store.IngestsInState(ctx, x, store.Done)
 		ours = slices.DeleteFunc(all, func(i store.Ingest) bool { return i.Provider != provider || !i.Archived() || i.RecordingID == 0 })
 		return err
 	})
@@ -58,7 +58,7 @@ func (s *Syncer) compareArchive(ctx context.Context, provider string, a archive.
 // the platform for good. They are not touched.
 func (s *Syncer) tellOrphans(ctx context.Context, provider string, there map[string]bool) error {
 	return s.deps.Store.Update(ctx, "syncer: orphans", func(x store.Session) error {
-		known, err := store.KnownKeys(ctx, x, provider)
+		known, err := store.ReferencedKeys(ctx, x, provider)
 		if err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (s *Syncer) tellOrphans(ctx context.Context, provider string, there map[str
 func (s *Syncer) lost(ctx context.Context, i store.Ingest) error {
 	return s.deps.Store.Update(ctx, "syncer: lost from the archive", func(x store.Session) error {
 		now, err := store.LoadIngest(ctx, x, i.ID, true)
-		if err != nil || now.Owner != "" || now.ArchivedVersion != i.ArchivedVersion || now.LessonID == 0 || now.RecordingID == 0 {
+		if err != nil || now.Lease != "" || now.ArchivedVersion != i.ArchivedVersion || now.LessonID == 0 || now.RecordingID == 0 {
 			return ignoreNotFound(err)
 		}
 		row, err := store.LoadRecording(ctx, x, now.RecordingID, true)
@@ -109,7 +109,7 @@ func (s *Syncer) lost(ctx context.Context, i store.Ingest) error {
 		key := fmt.Sprintf("ingest:%d", now.ID)
 		if !atZoom {
 			now.State, now.Reason, now.Detail = store.Failed, reasonArchiveLost, "the file is gone from the archive, and Zoom's copy was trashed"
-			if _, err := store.Save(ctx, x, now, "", s.now()); err != nil {
+			if _, err := store.SaveIngest(ctx, x, now, "", s.now()); err != nil {
 				return err
 			}
 			if err := store.SetStatus(ctx, x, row.ID, media.StatusFailed, s.now()); err != nil {
@@ -128,13 +128,13 @@ func (s *Syncer) lost(ctx context.Context, i store.Ingest) error {
 			}
 		}
 		now.State, now.ArchiveKey, now.ArchivedParts, now.ArchivedVersion, now.VerifiedAt = store.Waiting, "", "", "", time.Time{}
-		if _, err := store.Save(ctx, x, now, "", s.now()); err != nil {
+		if _, err := store.SaveIngest(ctx, x, now, "", s.now()); err != nil {
 			return err
 		}
 		if err := store.SetStatus(ctx, x, row.ID, media.StatusProcessing, s.now()); err != nil {
 			return err
 		}
-		if err := store.Tell(ctx, x, store.Line{At: s.now(), IngestID: now.ID, RecordingID: row.ID, What: "gone from the archive", Detail: "archived again from Zoom's copy"}); err != nil {
+		if err := store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), IngestID: now.ID, RecordingID: row.ID, What: "gone from the archive", Detail: "archived again from Zoom's copy"}); err != nil {
 			return err
 		}
 		return s.takeUp(ctx, x, now.LessonID, "it is gone from the archive")

@@ -50,11 +50,11 @@ func (w *ingest) release(ctx context.Context, state string, failing bool) error 
 		if w.row.State != store.Done {
 			w.row.State = state
 		}
-		w.row.Owner = ""
+		w.row.Lease = ""
 		if !failing {
 			w.row.Attempts = max(w.row.Attempts-1, 0)
 		}
-		_, err := store.Save(ctx, x, w.row, w.owner, w.s.now())
+		_, err := store.SaveIngest(ctx, x, w.row, w.owner, w.s.now())
 		return err
 	})
 }
@@ -68,7 +68,7 @@ func (w *ingest) complete(ctx context.Context, job *river.Job[ingestArgs]) error
 		if err != nil {
 			return err
 		}
-		again = now.Wanted != w.row.Wanted
+		again = now.Requests != w.row.Requests
 		switch {
 		case w.row.State == store.Removed:
 		case w.row.Archived() || w.row.ArchivedParts != "":
@@ -76,8 +76,8 @@ func (w *ingest) complete(ctx context.Context, job *river.Job[ingestArgs]) error
 		default:
 			w.row.State = store.Waiting // nothing recorded yet
 		}
-		w.row.Owner, w.row.Attempts, w.row.FailingSince, w.row.Reason, w.row.Detail = "", 0, time.Time{}, "", ""
-		if ok, err := store.Save(ctx, x, w.row, w.owner, w.s.now()); err != nil || !ok {
+		w.row.Lease, w.row.Attempts, w.row.FailingSince, w.row.Reason, w.row.Detail = "", 0, time.Time{}, "", ""
+		if ok, err := store.SaveIngest(ctx, x, w.row, w.owner, w.s.now()); err != nil || !ok {
 			return errors.Join(err, notOwner(ok))
 		}
 		if w.archived {
@@ -128,7 +128,7 @@ func (w *ingest) fail(ctx context.Context, err error) error {
 			return loadErr
 		}
 		// Something has happened since this run began, and may be the cure.
-		if again = newest.Wanted != w.row.Wanted; again {
+		if again = newest.Requests != w.row.Requests; again {
 			permanent = false
 		}
 		w.row.Reason, w.row.Detail = reason, err.Error()
@@ -139,11 +139,11 @@ func (w *ingest) fail(ctx context.Context, err error) error {
 		case w.row.State != store.Done:
 			w.row.State = store.Waiting
 		}
-		w.row.Owner = ""
-		if ok, err := store.Save(ctx, x, w.row, w.owner, now); err != nil || !ok {
+		w.row.Lease = ""
+		if ok, err := store.SaveIngest(ctx, x, w.row, w.owner, now); err != nil || !ok {
 			return errors.Join(err, notOwner(ok))
 		}
-		if err := store.Tell(ctx, x, store.Line{At: now, IngestID: w.row.ID, RecordingID: w.row.RecordingID, What: what, Detail: err.Error()}); err != nil {
+		if err := store.AppendHistory(ctx, x, store.HistoryEntry{At: now, IngestID: w.row.ID, RecordingID: w.row.RecordingID, What: what, Detail: err.Error()}); err != nil {
 			return err
 		}
 		if !permanent {
@@ -171,7 +171,7 @@ func (w *ingest) fail(ctx context.Context, err error) error {
 // row says so unless it plays, and somebody is told.
 func (w *ingest) bury(ctx context.Context, x store.Session, reason string, now time.Time) error {
 	if w.row.RecordingID != 0 {
-		if err := store.Unreserve(ctx, x, w.row.RecordingID, now); err != nil {
+		if err := store.Release(ctx, x, w.row.RecordingID, now); err != nil {
 			return err
 		}
 		row, err := store.LoadRecording(ctx, x, w.row.RecordingID, true)

@@ -24,13 +24,13 @@ func (s *Syncer) workEvent(ctx context.Context, job *river.Job[eventArgs]) error
 		}
 		event, err := zoom.ParseEvent([]byte(row.Body))
 		if err != nil {
-			return store.SettleEvent(ctx, x, row.ID, "ignored", "the body cannot be read")
+			return store.FinishEvent(ctx, x, row.ID, "ignored", "the body cannot be read")
 		}
 		note, err := s.handle(ctx, x, row, event)
 		if err != nil {
 			return err
 		}
-		return store.SettleEvent(ctx, x, row.ID, "done", note)
+		return store.FinishEvent(ctx, x, row.ID, "done", note)
 	})
 }
 
@@ -111,7 +111,7 @@ func (s *Syncer) match(ctx context.Context, x store.Session, m store.Meeting) (s
 // may be switched on.
 func (s *Syncer) assign(ctx context.Context, x store.Session, m store.Meeting, candidates []store.Lesson) (store.Lesson, string, error) {
 	began := began(m)
-	l, ok := store.Nearest(candidates, m.MeetingID, began)
+	l, ok := store.NearestLesson(candidates, m.MeetingID, began)
 	note := ""
 	switch {
 	case began.IsZero():
@@ -122,16 +122,16 @@ func (s *Syncer) assign(ctx context.Context, x store.Session, m store.Meeting, c
 		note, ok = fmt.Sprintf("recording is switched off for lesson %d", l.ID), false
 	}
 	if !ok {
-		return store.Lesson{}, note, store.Assign(ctx, x, m.UUID, 0, 0, note)
+		return store.Lesson{}, note, store.AssignLesson(ctx, x, m.UUID, 0, 0, note)
 	}
 	note = fmt.Sprintf("belongs to lesson %d", l.ID)
 	if m.LessonID == l.ID {
 		return l, note, nil
 	}
-	if err := store.Assign(ctx, x, m.UUID, l.ID, 0, note); err != nil {
+	if err := store.AssignLesson(ctx, x, m.UUID, l.ID, 0, note); err != nil {
 		return l, note, err
 	}
-	return l, note, store.Tell(ctx, x, store.Line{At: s.now(), MeetingUUID: m.UUID, What: "matched", Detail: note})
+	return l, note, store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), MeetingUUID: m.UUID, What: "matched", Detail: note})
 }
 
 // began is when a meeting's recording began.
@@ -152,14 +152,14 @@ func (s *Syncer) takeUp(ctx context.Context, x store.Session, lesson int64, why 
 	if err != nil {
 		return err
 	}
-	i, isNew, err := store.Want(ctx, x, l, s.now())
+	i, isNew, err := store.RequestIngest(ctx, x, l, s.now())
 	if err != nil || i.State == store.Removed {
 		return err
 	}
 	if i.State == store.Failed {
-		owner := i.Owner
+		owner := i.Lease
 		i.State, i.Reason, i.Detail, i.FailingSince, i.Attempts, i.Need = store.Waiting, "", "", time.Time{}, 0, 0
-		if _, err := store.Save(ctx, x, i, owner, s.now()); err != nil {
+		if _, err := store.SaveIngest(ctx, x, i, owner, s.now()); err != nil {
 			return err
 		}
 	}
@@ -169,7 +169,7 @@ func (s *Syncer) takeUp(ctx context.Context, x store.Session, lesson int64, why 
 	}
 	p := makePlan(meetings, s.cfg.Settle, s.now())
 	if isNew {
-		if err := store.Tell(ctx, x, store.Line{At: s.now(), IngestID: i.ID, What: "asked for", Detail: why}); err != nil {
+		if err := store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), IngestID: i.ID, What: "asked for", Detail: why}); err != nil {
 			return err
 		}
 	}
@@ -184,11 +184,11 @@ func (s *Syncer) takeUp(ctx context.Context, x store.Session, lesson int64, why 
 		if _, err := s.client.JobRetryTx(ctx, x.Tx(), result.Job.ID); err != nil {
 			return media.Fault(media.Unavailable, "syncer: wake an ingest", err)
 		}
-	case result.Job.State == rivertype.JobStateRunning && i.Owner == "":
+	case result.Job.State == rivertype.JobStateRunning && i.Lease == "":
 		// Its run has written down how it ended, and the queue is about to hear it (or it
 		// has not begun, and one look more does no harm): that job will not see what was
 		// asked just now.
-		if _, err := s.insert(ctx, x.Tx(), ingestArgs{IngestID: i.ID, Again: i.Wanted}, latest(p.settled, s.now().Add(time.Second))); err != nil {
+		if _, err := s.insert(ctx, x.Tx(), ingestArgs{IngestID: i.ID, Again: i.Requests}, latest(p.settled, s.now().Add(time.Second))); err != nil {
 			return err
 		}
 	}
@@ -226,7 +226,7 @@ func (s *Syncer) goneFiles(ctx context.Context, x store.Session, uuid string, fi
 	if at.IsZero() {
 		what = "Zoom's copy is back"
 	}
-	if err := store.Tell(ctx, x, store.Line{At: s.now(), MeetingUUID: uuid, What: what}); err != nil {
+	if err := store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), MeetingUUID: uuid, What: what}); err != nil {
 		return "", err
 	}
 	m, err := store.LoadMeeting(ctx, x, uuid)
@@ -278,7 +278,7 @@ func (s *Syncer) ended(ctx context.Context, x store.Session, row store.Event, e 
 	if began.IsZero() {
 		began = row.ReceivedAt
 	}
-	l, ok := store.Nearest(candidates, e.Meeting.ID, began)
+	l, ok := store.NearestLesson(candidates, e.Meeting.ID, began)
 	if !ok {
 		return "no lesson of its teacher has this meeting id at this time", nil
 	}

@@ -55,7 +55,7 @@ func explainRecording(ctx context.Context, x store.Session, id int64, b *strings
 		return err
 	}
 	fmt.Fprintf(b, "recording %d  lesson %d  status %s  visibility %s\n", row.ID, row.LessonID, row.Status, row.Visibility)
-	where := row.Stored()
+	where := row.Location()
 	fmt.Fprintf(b, "  archive    %s %s, %d bytes, %d s\n", where.Provider, where.Key, row.Size, row.Seconds)
 	fmt.Fprintf(b, "  zoom       %s (%s)\n", row.ZoomRecordingID, row.View)
 	if !row.AvailableUntil.IsZero() {
@@ -153,11 +153,11 @@ func explainMeeting(ctx context.Context, x store.Session, uuid string, b *string
 }
 
 func writeStory(ctx context.Context, x store.Session, b *strings.Builder, ingest, recording int64, uuids []string) error {
-	lines, err := store.Story(ctx, x, ingest, recording, uuids)
+	lines, err := store.History(ctx, x, ingest, recording, uuids)
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(lines, func(a, b store.Line) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(lines, func(a, b store.HistoryEntry) int { return a.At.Compare(b.At) })
 	for _, l := range lines {
 		fmt.Fprintf(b, "%s  %s", at(l.At), l.What)
 		if l.Detail != "" {

@@ -447,7 +447,7 @@ func (s *school) archived(lesson int64, parts ...string) store.Recording {
 	s.t.Helper()
 	eventually(s.t, fmt.Sprintf("lesson %d archived", lesson), func() (bool, string) {
 		i := s.ingest(lesson)
-		return i.State == store.Done && i.Owner == "" && (len(parts) == 0 || strings.Join(i.Parts(), " ") == strings.Join(parts, " ")), fmt.Sprintf("%+v", i)
+		return i.State == store.Done && i.Lease == "" && (len(parts) == 0 || strings.Join(i.Parts(), " ") == strings.Join(parts, " ")), fmt.Sprintf("%+v", i)
 	})
 	rows := s.recordings(lesson)
 	if len(rows) != 1 || rows[0].Status != media.StatusReady {
@@ -459,7 +459,7 @@ func (s *school) archived(lesson int64, parts ...string) store.Recording {
 // bytesOf are the archived bytes of a row.
 func (s *school) bytesOf(r store.Recording) []byte {
 	s.t.Helper()
-	in, err := s.deps.Archives[r.Provider].Open(s.t.Context(), r.Stored().Key)
+	in, err := s.deps.Archives[r.Provider].Open(s.t.Context(), r.Location().Key)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -239,7 +239,7 @@ func (w *ingest) markUnlisted(ctx context.Context, x store.Session, m store.Meet
 // save writes the ingest and a line of its story; not being the owner any more is an
 // error.
 func (w *ingest) save(ctx context.Context, x store.Session, what, detail string) error {
-	ok, err := store.Save(ctx, x, w.row, w.owner, w.s.now())
+	ok, err := store.SaveIngest(ctx, x, w.row, w.owner, w.s.now())
 	if err != nil {
 		return err
 	}
@@ -249,7 +249,7 @@ func (w *ingest) save(ctx context.Context, x store.Session, what, detail string)
 	if what == "" {
 		return nil
 	}
-	return store.Tell(ctx, x, store.Line{At: w.s.now(), IngestID: w.row.ID, RecordingID: w.row.RecordingID, What: what, Detail: detail})
+	return store.AppendHistory(ctx, x, store.HistoryEntry{At: w.s.now(), IngestID: w.row.ID, RecordingID: w.row.RecordingID, What: what, Detail: detail})
 }
 
 // watch ends the work when Zoom's copy is taken away, when somebody else has taken
@@ -283,7 +283,7 @@ func (w *ingest) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 			return
 		case err != nil:
 			continue
-		case row.Owner != w.owner:
+		case row.Lease != w.owner:
 			cancel(errTaken)
 			return
 		}

@@ -23,7 +23,7 @@ func TestARecordingIsArchived(t *testing.T) {
 			if r.ZoomRecordingID != "file-uuid-1==" || r.View != speaker || r.Seconds != 2 || r.Size != int64(len(s.bytesOf(r))) || r.Visibility != media.VisibleLessonGroup {
 				t.Errorf("%+v", r)
 			}
-			if keys := s.keys(); len(keys) != 1 || keys[0] != r.Stored().Key {
+			if keys := s.keys(); len(keys) != 1 || keys[0] != r.Location().Key {
 				t.Errorf("archived: %v", keys)
 			}
 			if q := s.quota(1); q.Used != r.Size || q.Recordings != 1 || q.Reserved != 0 {

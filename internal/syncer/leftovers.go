@@ -40,7 +40,7 @@ func (s *Syncer) reconcileRest(ctx context.Context, report *Report) error {
 func (s *Syncer) retryUnmatched(ctx context.Context) (lessons []int64, err error) {
 	var waiting []store.Meeting
 	err = s.deps.Store.View(ctx, "syncer: unmatched", func(x store.Session) (err error) {
-		waiting, err = store.Unmatched(ctx, x, s.now().Add(-longAgo))
+		waiting, err = store.UnmatchedMeetings(ctx, x, s.now().Add(-longAgo))
 		return err
 	})
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *Syncer) tellUnmatched(ctx context.Context, overdue []store.Meeting) err
 func (s *Syncer) retryFailed(ctx context.Context) (lessons []int64, err error) {
 	var failed []store.Ingest
 	err = s.deps.Store.View(ctx, "syncer: failed ingests", func(x store.Session) (err error) {
-		failed, err = store.IngestsIn(ctx, x, store.Failed)
+		failed, err = store.IngestsInState(ctx, x, store.Failed)
 		return err
 	})
 	if err != nil {

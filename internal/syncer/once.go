@@ -34,7 +34,7 @@ func (s *Syncer) Unfinished(ctx context.Context, lessons []int64) (open, failed 
 				return err
 			case i.State == store.Failed:
 				failed = append(failed, i)
-			case i.State == store.Waiting, i.State == store.Working, i.Owner != "":
+			case i.State == store.Waiting, i.State == store.Working, i.Lease != "":
 				open = append(open, i)
 			}
 		}

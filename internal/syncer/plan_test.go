@@ -109,7 +109,7 @@ func TestNearest(t *testing.T) {
 		{0, 2}, {-week, 1}, {week + 5*time.Minute, 3}, {-2 * time.Hour, 2}, {-2*time.Hour - time.Second, 0}, {80 * time.Minute, 4}, {40 * time.Minute, 2},
 		{90*time.Minute + 3*time.Hour, 4}, {90*time.Minute + 3*time.Hour + time.Second, 0}, {3 * 24 * time.Hour, 0}, {45 * time.Minute, 2},
 	} {
-		got, ok := store.Nearest(lessons, "86412345678", ten.Add(c.began))
+		got, ok := store.NearestLesson(lessons, "86412345678", ten.Add(c.began))
 		if got.ID != c.want || ok != (c.want != 0) {
 			t.Errorf("%s after ten: lesson %d, want %d", c.began, got.ID, c.want)
 		}

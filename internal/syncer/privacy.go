@@ -83,5 +83,5 @@ func (s *Syncer) applyPrivacy(ctx context.Context, x store.Session, recording in
 			groups = append(groups, l.GroupID)
 		}
 	}
-	return p.visibility, store.Allow(ctx, x, recording, groups, students)
+	return p.visibility, store.AddViewers(ctx, x, recording, groups, students)
 }

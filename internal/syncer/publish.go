@@ -124,7 +124,7 @@ func (w *ingest) publish(ctx context.Context, m made, stored archive.Stored) err
 		if _, err := store.Publish(ctx, x, row, now); err != nil {
 			return err
 		}
-		warn, quota, err := store.Settle(ctx, x, row.ID, w.lesson.TeacherID, m.size, now)
+		warn, quota, err := store.Commit(ctx, x, row.ID, w.lesson.TeacherID, m.size, now)
 		if err != nil {
 			return err
 		}
@@ -215,7 +215,7 @@ func (w *ingest) takeBack(ctx context.Context) error {
 	}
 	w.row.State, w.archived = store.Removed, false
 	return w.s.deps.Store.Update(ctx, "syncer: removed meanwhile", func(x store.Session) error {
-		if err := store.Unreserve(ctx, x, w.row.RecordingID, w.s.now()); err != nil {
+		if err := store.Release(ctx, x, w.row.RecordingID, w.s.now()); err != nil {
 			return err
 		}
 		return w.save(ctx, x, "removed while it was being archived", "")

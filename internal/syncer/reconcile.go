@@ -62,8 +62,8 @@ type Action struct {
 type Report struct {
 	Summary
 	Failures []Failure
-	// Left are teachers that the soft time limit left for the next run.
-	Left int
+	// Skipped are teachers that the soft time limit left for the next run.
+	Skipped int
 	// Lessons that were newly taken up.
 	Lessons []int64
 }
@@ -128,7 +128,7 @@ func (s *Syncer) Reconcile(ctx context.Context, scope Scope) (Report, error) {
 	group.SetLimit(abreast)
 	for _, t := range teachers {
 		if s.now().Sub(began) > s.cfg.reconcileSoft {
-			report.Left++
+			report.Skipped++
 			continue
 		}
 		group.Go(func() error {
@@ -192,13 +192,13 @@ func (s *Syncer) teachersOf(ctx context.Context, scope Scope) (out []store.Teach
 func (s *Syncer) tellReconciled(ctx context.Context, scope Scope, r Report, began time.Time) {
 	s.metrics.synced.Add(float64(r.Synced))
 	s.log.Info("reconciled", slog.Int("teachers_processed", r.Processed), slog.Int("teachers_failed", r.Failed), slog.Int("total_synced", r.Synced),
-		slog.Int("teachers_left", r.Left), slog.String("took", s.now().Sub(began).Round(time.Millisecond).String()))
+		slog.Int("teachers_left", r.Skipped), slog.String("took", s.now().Sub(began).Round(time.Millisecond).String()))
 	if scope.Teacher != 0 {
 		return
 	}
 	s.metrics.teachers.WithLabelValues("processed").Set(float64(r.Processed))
 	s.metrics.teachers.WithLabelValues("failed").Set(float64(r.Failed))
-	if r.Failed == 0 && r.Left == 0 {
+	if r.Failed == 0 && r.Skipped == 0 {
 		s.metrics.reconciled.Set(float64(s.now().Unix()))
 	}
 	var state, lines []string

@@ -206,7 +206,7 @@ func TestGoneFromTheArchive(t *testing.T) {
 			s.deliver(s.zoom.Event("recording.completed", "uuid-2=="))
 			one, two := s.archived(1), s.archived(3)
 			for _, r := range []store.Recording{one, two} {
-				if err := s.deps.Target.Remove(t.Context(), r.Stored().Key); err != nil {
+				if err := s.deps.Target.Remove(t.Context(), r.Location().Key); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -217,7 +217,7 @@ func TestGoneFromTheArchive(t *testing.T) {
 			s.failed(3, "archive_lost")
 			eventually(t, "archived again", func() (bool, string) {
 				r := s.recordings(1)[0]
-				return r.Status == media.StatusReady && r.Stored().Key != one.Stored().Key, fmt.Sprintf("%+v", r)
+				return r.Status == media.StatusReady && r.Location().Key != one.Location().Key, fmt.Sprintf("%+v", r)
 			})
 			if q := s.quota(1); q.Recordings != 1 || q.Used != s.recordings(1)[0].Size {
 				t.Errorf("quota: %+v", q)
@@ -231,7 +231,7 @@ func TestGoneFromTheArchive(t *testing.T) {
 				got := s.alerts.titles()
 				return slices.ContainsFunc(got, func(t string) bool { return strings.Contains(t, "1 file(s) in the archive") }), fmt.Sprint(got)
 			})
-			if _, err := s.deps.Target.Stat(t.Context(), again.Stored().Key); err != nil {
+			if _, err := s.deps.Target.Stat(t.Context(), again.Location().Key); err != nil {
 				t.Errorf("the orphan was touched: %v", err)
 			}
 		})
@@ -350,20 +350,20 @@ func TestManyReserveAtOnce(t *testing.T) {
 			}
 			for range 3 { // settling twice counts once
 				s.update(func(ctx context.Context, x store.Session) error {
-					_, _, err := store.Settle(ctx, x, lucky[0], 1, 150, time.Now())
+					_, _, err := store.Commit(ctx, x, lucky[0], 1, 150, time.Now())
 					return err
 				})
 			}
 			for range 3 {
 				s.update(func(ctx context.Context, x store.Session) error {
-					return store.Release(ctx, x, lucky[1], 1, 100, time.Now())
+					return store.Refund(ctx, x, lucky[1], 1, 100, time.Now())
 				})
 			}
 			if q := s.quota(1); q.Used != 150 || q.Recordings != 1 || q.Reserved != 800 {
 				t.Errorf("%+v", q)
 			}
 			for _, id := range lucky {
-				s.update(func(ctx context.Context, x store.Session) error { return store.Unreserve(ctx, x, id, time.Now()) })
+				s.update(func(ctx context.Context, x store.Session) error { return store.Release(ctx, x, id, time.Now()) })
 			}
 			if q := s.quota(1); q.Used != 150 || q.Recordings != 1 || q.Reserved != 0 {
 				t.Errorf("%+v", q)
@@ -382,7 +382,7 @@ func TestTakeOver(t *testing.T) {
 			s.reconcile(Summary{Processed: 2, Synced: 1})
 			// As one leaves it that was killed while downloading.
 			s.update(func(ctx context.Context, x store.Session) error {
-				if err := store.Beat(ctx, x, "the-dead", time.Now().Add(-time.Minute)); err != nil {
+				if err := store.Heartbeat(ctx, x, "the-dead", time.Now().Add(-time.Minute)); err != nil {
 					return err
 				}
 				_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET owner = 'the-dead', state = 'working'`)

@@ -17,16 +17,16 @@ import (
 func (s *Syncer) takeRequests(ctx context.Context) error {
 	var waiting []store.ResyncRequest
 	err := s.deps.Store.View(ctx, "syncer: requests", func(x store.Session) (err error) {
-		waiting, err = store.Resyncs(ctx, x)
+		waiting, err = store.ResyncRequests(ctx, x)
 		return err
 	})
 	for _, r := range waiting {
 		err = s.deps.Store.Update(ctx, "syncer: take a request", func(x store.Session) error {
-			mine, err := store.TakeResync(ctx, x, r.LessonID)
+			mine, err := store.DeleteResync(ctx, x, r.LessonID)
 			if err != nil || !mine {
 				return err
 			}
-			if err := store.Tell(ctx, x, store.Line{At: s.now(), RecordingID: r.RecordingID, What: "asked for again", Detail: "by its teacher"}); err != nil {
+			if err := store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), RecordingID: r.RecordingID, What: "asked for again", Detail: "by its teacher"}); err != nil {
 				return err
 			}
 			return s.enqueue(ctx, x, resyncArgs{LessonID: r.LessonID, RecordingID: r.RecordingID}, time.Time{})
@@ -76,7 +76,7 @@ func (s *Syncer) workResync(ctx context.Context, job *river.Job[resyncArgs]) err
 // notFoundAgain leaves a recording as failed as it was before somebody asked.
 func (s *Syncer) notFoundAgain(ctx context.Context, x store.Session, recording int64) error {
 	row, err := store.LoadRecording(ctx, x, recording, true)
-	if catalog.IsNotFound(err) || err == nil && (row.Deleted || row.Status != media.StatusProcessing || row.Stored().Key != "") {
+	if catalog.IsNotFound(err) || err == nil && (row.Deleted || row.Status != media.StatusProcessing || row.Location().Key != "") {
 		return nil
 	}
 	if err != nil {
@@ -85,5 +85,5 @@ func (s *Syncer) notFoundAgain(ctx context.Context, x store.Session, recording i
 	if err := store.SetStatus(ctx, x, recording, media.StatusFailed, s.now()); err != nil {
 		return err
 	}
-	return store.Tell(ctx, x, store.Line{At: s.now(), RecordingID: recording, What: "not found at Zoom"})
+	return store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), RecordingID: recording, What: "not found at Zoom"})
 }

@@ -64,17 +64,17 @@ func (s *Syncer) expire(ctx context.Context, row store.Recording) error {
 		if err != nil || locked.Deleted || locked.AvailableUntil.IsZero() || locked.AvailableUntil.After(s.now()) {
 			return ignoreNotFound(err)
 		}
-		if _, err := store.Remove(ctx, x, row.ID, "expired: available until "+row.AvailableUntil.UTC().Format(time.RFC3339), s.now()); err != nil {
+		if _, err := store.RemoveRecording(ctx, x, row.ID, "expired: available until "+row.AvailableUntil.UTC().Format(time.RFC3339), s.now()); err != nil {
 			return err
 		}
 		teacher, err := s.payer(ctx, x, locked)
 		if err != nil {
 			return err
 		}
-		if err := store.Release(ctx, x, row.ID, teacher, locked.Size, s.now()); err != nil {
+		if err := store.Refund(ctx, x, row.ID, teacher, locked.Size, s.now()); err != nil {
 			return err
 		}
-		return store.Tell(ctx, x, store.Line{At: s.now(), RecordingID: row.ID, What: "expired", Detail: "its bytes go after " + s.cfg.TrashGrace.String()})
+		return store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), RecordingID: row.ID, What: "expired", Detail: "its bytes go after " + s.cfg.TrashGrace.String()})
 	})
 }
 
@@ -157,10 +157,10 @@ func (s *Syncer) purge(ctx context.Context, row store.Recording) error {
 		if !now.Deleted {
 			return errRestored
 		}
-		if shared, err = store.Shared(ctx, x, row); err != nil {
+		if shared, err = store.SharesBytes(ctx, x, row); err != nil {
 			return err
 		}
-		return store.ClaimPurge(ctx, x, row)
+		return store.BeginPurge(ctx, x, row)
 	})
 	if errors.Is(err, errRestored) {
 		return nil
@@ -168,7 +168,7 @@ func (s *Syncer) purge(ctx context.Context, row store.Recording) error {
 	if err != nil {
 		return err
 	}
-	at := row.Stored()
+	at := row.Location()
 	if !shared && at.Provider != media.ProviderZoom {
 		a, err := s.archiveOf(at.Provider)
 		if err != nil {
@@ -183,10 +183,10 @@ func (s *Syncer) purge(ctx context.Context, row store.Recording) error {
 			return err
 		}
 		// Whoever removed it has given its quota back: we at once, the platform itself.
-		if err := store.Forgive(ctx, x, row.ID, s.now()); err != nil {
+		if err := store.MarkRefunded(ctx, x, row.ID, s.now()); err != nil {
 			return err
 		}
-		return store.Tell(ctx, x, store.Line{At: s.now(), RecordingID: row.ID, What: "purged", Detail: at.Provider + " " + at.Key})
+		return store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), RecordingID: row.ID, What: "purged", Detail: at.Provider + " " + at.Key})
 	})
 }
 
@@ -219,7 +219,7 @@ func (s *Syncer) Usage(ctx context.Context) (Usage, error) {
 	}
 	for _, id := range teachers {
 		err := s.deps.Store.Update(ctx, "syncer: usage", func(x store.Session) error {
-			before, after, warn, err := store.UsageOf(ctx, x, id, s.now())
+			before, after, warn, err := store.RecomputeUsage(ctx, x, id, s.now())
 			if err != nil {
 				return err
 			}

@@ -69,7 +69,7 @@ func (s *Syncer) workZoomTrash(ctx context.Context, job *river.Job[zoomTrashArgs
 				if err := store.MarkTrashed(ctx, x, m.UUID, f.ID, s.now()); err != nil {
 					return err
 				}
-				return store.Tell(ctx, x, store.Line{At: s.now(), IngestID: i.ID, RecordingID: i.RecordingID, What: "trashed at Zoom", Detail: m.UUID + "/" + f.ID})
+				return store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), IngestID: i.ID, RecordingID: i.RecordingID, What: "trashed at Zoom", Detail: m.UUID + "/" + f.ID})
 			})
 			if err != nil {
 				return err

@@ -77,8 +77,8 @@ func EventsOf(ctx context.Context, x Session, uuid string) ([]Event, error) {
 	return out, err
 }
 
-// SettleEvent says what became of an event.
-func SettleEvent(ctx context.Context, x Session, id int64, state, note string) error {
+// FinishEvent says what became of an event.
+func FinishEvent(ctx context.Context, x Session, id int64, state, note string) error {
 	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_events SET state = $2, note = $3 WHERE id = $1`, id, state, clip(note, 500))
 	return err
 }

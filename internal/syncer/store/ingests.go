@@ -27,12 +27,12 @@ type Ingest struct {
 	State       string
 	Reason      string
 	Detail      string
-	// Wanted counts the times somebody asked for it; a worker that finds it higher than
-	// when it began goes round once more.
-	Wanted       int64
+	// Requests counts the requests for it; a run that finds more of them at its end than
+	// at its beginning runs once more.
+	Requests     int64
 	Attempts     int64
 	FailingSince time.Time
-	Owner        string // the syncer at work, and which of its claims
+	Lease        string // of the run at work: the syncer's id, '#', a number; "" = none
 	Provider     string
 	ArchiveKey   string // given before the first byte goes up
 	// ArchivedParts are the files that the archive holds, as uuid/file, a line each.
@@ -68,7 +68,7 @@ func ingests(ctx context.Context, x Session, rest string, args ...any) ([]Ingest
 			lesson, recording                   sql.NullInt64
 			failing, verified, created, updated catalog.Stamp
 		)
-		err := scan(&i.ID, &lesson, &recording, &i.TeacherID, &i.State, &i.Reason, &i.Detail, &i.Wanted, &i.Attempts, &failing, &i.Owner,
+		err := scan(&i.ID, &lesson, &recording, &i.TeacherID, &i.State, &i.Reason, &i.Detail, &i.Requests, &i.Attempts, &failing, &i.Lease,
 			&i.Provider, &i.ArchiveKey, &i.ArchivedParts, &i.ArchivedVersion, &i.Size, &i.MD5, &verified, &i.Need, &created, &updated)
 		i.LessonID, i.RecordingID = lesson.Int64, recording.Int64
 		i.FailingSince, i.VerifiedAt, i.CreatedAt, i.UpdatedAt = failing.Time, verified.Time, created.Time, updated.Time
@@ -109,7 +109,7 @@ func IngestOfRecording(ctx context.Context, x Session, recording int64) (Ingest,
 }
 
 // IngestsIn are the ingests in a state, oldest first.
-func IngestsIn(ctx context.Context, x Session, state string) ([]Ingest, error) {
+func IngestsInState(ctx context.Context, x Session, state string) ([]Ingest, error) {
 	return ingests(ctx, x, `WHERE state = $1 ORDER BY id`, state)
 }
 
@@ -118,9 +118,9 @@ func AllIngests(ctx context.Context, x Session) ([]Ingest, error) {
 	return ingests(ctx, x, `ORDER BY id`)
 }
 
-// Want asks for a lesson's recording: the ingest is made, or told that somebody
-// asked again. The row is held until the transaction ends.
-func Want(ctx context.Context, x Session, l Lesson, now time.Time) (i Ingest, isNew bool, err error) {
+// RequestIngest requests a lesson's recording: the ingest is created, or its count of
+// requests grows. The row is locked until the transaction ends.
+func RequestIngest(ctx context.Context, x Session, l Lesson, now time.Time) (i Ingest, isNew bool, err error) {
 	var id int64
 	err = x.One(ctx, `INSERT INTO lectern.lectern_ingests (lesson_id, teacher_id, created_at, updated_at) VALUES ($1, $2, $3, $3)
 		ON CONFLICT (lesson_id) DO NOTHING RETURNING id`, []any{l.ID, l.TeacherID, stamp(now)}, &id)
@@ -138,14 +138,14 @@ func Want(ctx context.Context, x Session, l Lesson, now time.Time) (i Ingest, is
 	return i, isNew, err
 }
 
-// Save writes back what changes while an ingest is worked on, and only if owner is
-// still the one at work: false means that somebody else has taken it over.
-func Save(ctx context.Context, x Session, i Ingest, owner string, now time.Time) (bool, error) {
+// SaveIngest writes back what changes while an ingest is worked on, and only while
+// owner still holds its lease: false means that another run has leased it.
+func SaveIngest(ctx context.Context, x Session, i Ingest, owner string, now time.Time) (bool, error) {
 	n, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET recording_id = $3, teacher_id = $4, state = $5, reason = $6, detail = $7, attempts = $8, failing_since = $9,
 			owner = $10, provider = $11, archive_key = $12, archived_parts = $13, archived_version = $14, size = $15, md5 = $16, verified_at = $17, need = $18, updated_at = $19
 		WHERE id = $1 AND owner = $2`,
 		i.ID, owner, sql.NullInt64{Int64: i.RecordingID, Valid: i.RecordingID != 0}, i.TeacherID, i.State, i.Reason, clip(i.Detail, 1000), i.Attempts, stamp(i.FailingSince),
-		i.Owner, i.Provider, i.ArchiveKey, i.ArchivedParts, i.ArchivedVersion, i.Size, i.MD5, stamp(i.VerifiedAt), i.Need, stamp(now))
+		i.Lease, i.Provider, i.ArchiveKey, i.ArchivedParts, i.ArchivedVersion, i.Size, i.MD5, stamp(i.VerifiedAt), i.Need, stamp(now))
 	return n > 0, err
 }
 

@@ -79,19 +79,6 @@ func (k *Keeper) owned(ctx context.Context, x Session, op string, teacher int64,
 	return nil
 }
 
-// OwnerOf is whom a recording belongs to and who pays for it: the lesson's teacher,
-// or its own; 0 for nobody.
-func OwnerOf(ctx context.Context, x Session, r Recording) (int64, error) {
-	if r.LessonID == 0 {
-		return r.TeacherID, nil
-	}
-	lesson, err := LoadLesson(ctx, x, r.LessonID)
-	if catalog.IsNotFound(err) {
-		return 0, nil
-	}
-	return lesson.TeacherID, err
-}
-
 // subscribed tells whether a teacher's subscription is active, where there are any.
 func subscribed(ctx context.Context, x Session, teacher int64, now time.Time) (bool, error) {
 	there, err := x.HasTable(ctx, "accounts_subscription")
@@ -140,7 +127,7 @@ func (k *Keeper) Remove(ctx context.Context, teacher, id int64, reason string) e
 			return err
 		}
 		now := k.now()
-		if _, err := Remove(ctx, x, id, reason, now); err != nil {
+		if _, err := RemoveRecording(ctx, x, id, reason, now); err != nil {
 			return err
 		}
 		if _, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET deleted_by_id = $2 WHERE id = $1`, id, teacher); err != nil {
@@ -150,10 +137,10 @@ func (k *Keeper) Remove(ctx context.Context, teacher, id int64, reason string) e
 		if (r.Status != media.StatusReady && r.Status != media.StatusArchived) || r.Provider == media.ProviderZoom {
 			payer = 0 // nothing is stored yet: nobody pays
 		}
-		if err := Release(ctx, x, id, payer, r.Size, now); err != nil {
+		if err := Refund(ctx, x, id, payer, r.Size, now); err != nil {
 			return err
 		}
-		return Tell(ctx, x, Line{At: now, RecordingID: id, What: "removed by its teacher", Detail: reason})
+		return AppendHistory(ctx, x, HistoryEntry{At: now, RecordingID: id, What: "removed by its teacher", Detail: reason})
 	})
 }
 
@@ -186,14 +173,14 @@ func (k *Keeper) Restore(ctx context.Context, teacher, id int64) error {
 		if err := restorable(ctx, x, op, r); err != nil {
 			return err
 		}
-		switch ok, err := Retake(ctx, x, id, now); {
+		switch ok, err := Recharge(ctx, x, id, now); {
 		case err != nil:
 			return err
 		case !ok:
 			return denied(op, ReasonQuota)
 		}
 		status := media.StatusReady
-		if r.Stored().Key == "" {
+		if r.Location().Key == "" {
 			// It had not been archived. Its lesson's meeting is looked for again.
 			status = media.StatusFailed
 			if asked, err := k.ask(ctx, x, op, r, teacher); err == nil && asked.Parts > 0 {
@@ -206,7 +193,7 @@ func (k *Keeper) Restore(ctx context.Context, teacher, id int64) error {
 			id, false, string(status), stamp(now)); err != nil {
 			return err
 		}
-		return Tell(ctx, x, Line{At: now, RecordingID: id, What: "restored by its teacher"})
+		return AppendHistory(ctx, x, HistoryEntry{At: now, RecordingID: id, What: "restored by its teacher"})
 	})
 }
 

@@ -86,10 +86,10 @@ func digits(id string) string { return strings.NewReplacer(" ", "", "-", "").Rep
 // Before and after a lesson's plan its recording may still begin and belong to it.
 const slack = 2 * time.Hour
 
-// Nearest finds the lesson a meeting belongs to: the one with its meeting id whose
+// NearestLesson finds the lesson a meeting belongs to: the one with its meeting id whose
 // start is nearest to the recording's, from two hours before the lesson's start to
 // two hours after its end. Of equally near ones the earlier. It is pure.
-func Nearest(lessons []Lesson, meetingID string, began time.Time) (Lesson, bool) {
+func NearestLesson(lessons []Lesson, meetingID string, began time.Time) (Lesson, bool) {
 	var (
 		best  Lesson
 		found bool

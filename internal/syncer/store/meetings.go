@@ -145,13 +145,13 @@ func MeetingsOf(ctx context.Context, x Session, lesson int64) ([]Meeting, error)
 	return meetings(ctx, x, `WHERE lesson_id = $1 ORDER BY start_time, uuid`, lesson)
 }
 
-// Unmatched are the meetings that belong to no lesson yet, seen since a moment.
-func Unmatched(ctx context.Context, x Session, since time.Time) ([]Meeting, error) {
+// UnmatchedMeetings are the meetings that belong to no lesson yet, seen since a moment.
+func UnmatchedMeetings(ctx context.Context, x Session, since time.Time) ([]Meeting, error) {
 	return meetings(ctx, x, `WHERE lesson_id IS NULL AND last_seen_at >= $1 ORDER BY first_seen_at, uuid`, stamp(since))
 }
 
-// Assign says which lesson a meeting belongs to, or with 0 why it belongs to none.
-func Assign(ctx context.Context, x Session, uuid string, lesson, teacher int64, note string) error {
+// AssignLesson says which lesson a meeting belongs to, or with 0 why it belongs to none.
+func AssignLesson(ctx context.Context, x Session, uuid string, lesson, teacher int64, note string) error {
 	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_meetings SET lesson_id = $2, teacher_id = CASE WHEN $3 = 0 THEN teacher_id ELSE $3 END, note = $4 WHERE uuid = $1`,
 		uuid, sql.NullInt64{Int64: lesson, Valid: lesson != 0}, teacher, clip(note, 300))
 	return err

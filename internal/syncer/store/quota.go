@@ -20,7 +20,7 @@ type Quota struct {
 	Recordings int64
 	Warned     bool
 	Exceeded   bool
-	// Reserved is what ingests under way have been promised.
+	// Reserved is the sum of the reservations of ingests under way.
 	Reserved int64
 }
 
@@ -36,7 +36,7 @@ func (q Quota) Share() int {
 const warnAt = 80
 
 // LoadQuota reads a teacher's account and holds it until the transaction ends: who
-// reserves, settles or releases is alone with it. A teacher's first use makes it.
+// reserves, commits or releases is alone with it. A teacher's first use makes it.
 func LoadQuota(ctx context.Context, x Session, teacher int64, now time.Time) (Quota, error) {
 	_, err := x.Exec(ctx, `INSERT INTO public.schedule_teacherstoragequota
 			(teacher_id, total_quota_bytes, used_bytes, recordings_count, purchased_gb, warning_sent, quota_exceeded, created_at, updated_at)
@@ -89,9 +89,9 @@ func saveCharge(ctx context.Context, x Session, recording int64, c charge, now t
 	return err
 }
 
-// Reserve promises a recording that it may grow to size bytes. ok is false when the
-// teacher has no room for what it adds to what it costs already. Asking again
-// replaces the promise.
+// Reserve reserves quota for a recording that may grow to size bytes. ok is false
+// when the teacher's quota has no room for what that adds to its present charge. A
+// second call replaces the reservation.
 func Reserve(ctx context.Context, x Session, recording, teacher, size int64, now time.Time) (ok bool, q Quota, err error) {
 	if q, err = LoadQuota(ctx, x, teacher, now); err != nil {
 		return false, q, err
@@ -120,9 +120,9 @@ func Reserve(ctx context.Context, x Session, recording, teacher, size int64, now
 	return true, q, saveCharge(ctx, x, recording, c, now)
 }
 
-// Settle turns a promise into a charge of exactly size bytes, once, however often it
-// is called. warn says that the teacher has just reached 80 %.
-func Settle(ctx context.Context, x Session, recording, teacher, size int64, now time.Time) (warn bool, q Quota, err error) {
+// Commit turns a reservation into a charge of exactly size bytes, once, however often
+// it is called. warn says that the teacher has just reached 80 %.
+func Commit(ctx context.Context, x Session, recording, teacher, size int64, now time.Time) (warn bool, q Quota, err error) {
 	if q, err = LoadQuota(ctx, x, teacher, now); err != nil {
 		return false, q, err
 	}
@@ -143,16 +143,16 @@ func Settle(ctx context.Context, x Session, recording, teacher, size int64, now 
 	return warn, q, err
 }
 
-// Unreserve takes a promise back; what is charged stays.
-func Unreserve(ctx context.Context, x Session, recording int64, now time.Time) error {
+// Release releases a reservation; what is charged stays.
+func Release(ctx context.Context, x Session, recording int64, now time.Time) error {
 	_, err := x.Exec(ctx, `UPDATE lectern.lectern_quota_charges SET reserved = 0, state = CASE WHEN state = 'reserved' THEN 'released' ELSE state END, updated_at = $2 WHERE recording_id = $1`,
 		recording, stamp(now))
 	return err
 }
 
-// Release gives a removed recording's bytes back to its teacher, once. Of a
-// recording that was never charged here (the platform made it) size is given back.
-func Release(ctx context.Context, x Session, recording, teacher, size int64, now time.Time) error {
+// Refund refunds a removed recording's charge to its teacher, once. Of a recording
+// that was never charged here (the platform archived it) size is refunded.
+func Refund(ctx context.Context, x Session, recording, teacher, size int64, now time.Time) error {
 	c, err := loadCharge(ctx, x, recording)
 	if err != nil {
 		return err
@@ -178,9 +178,8 @@ func Release(ctx context.Context, x Session, recording, teacher, size int64, now
 	return saveCharge(ctx, x, recording, charge{teacher: teacher, bytes: size, state: "released"}, now)
 }
 
-// Forgive notes that somebody else (the platform) has given a recording's bytes
-// back already.
-func Forgive(ctx context.Context, x Session, recording int64, now time.Time) error {
+// MarkRefunded notes that the platform has refunded a recording's charge itself.
+func MarkRefunded(ctx context.Context, x Session, recording int64, now time.Time) error {
 	c, err := loadCharge(ctx, x, recording)
 	if err != nil {
 		return err
@@ -189,9 +188,9 @@ func Forgive(ctx context.Context, x Session, recording int64, now time.Time) err
 	return saveCharge(ctx, x, recording, c, now)
 }
 
-// UsageOf recomputes a teacher's account from the recordings that are stored and not
+// RecomputeUsage recomputes a teacher's account from the recordings that are stored and not
 // removed. warn says that the 80 % have been crossed just now.
-func UsageOf(ctx context.Context, x Session, teacher int64, now time.Time) (before, after Quota, warn bool, err error) {
+func RecomputeUsage(ctx context.Context, x Session, teacher int64, now time.Time) (before, after Quota, warn bool, err error) {
 	if before, err = LoadQuota(ctx, x, teacher, now); err != nil {
 		return before, after, false, err
 	}

@@ -36,12 +36,25 @@ type Recording struct {
 	UpdatedAt       time.Time
 }
 
-// Stored is where the bytes of a row lie, empty Key for nowhere.
-func (r Recording) Stored() media.Location {
+// Location is where the bytes of a row are stored, with an empty Key for nowhere.
+func (r Recording) Location() media.Location {
 	if r.Provider == media.ProviderDrive && r.DriveFile != "" {
 		return media.Location{Provider: r.Provider, Key: r.DriveFile}
 	}
 	return media.Location{Provider: r.Provider, Key: r.ArchiveKey}
+}
+
+// OwnerOf is the teacher whom a recording belongs to and whose quota it is charged
+// to: the lesson's teacher, or its own where it has no lesson; 0 for nobody.
+func OwnerOf(ctx context.Context, x Session, r Recording) (int64, error) {
+	if r.LessonID == 0 {
+		return r.TeacherID, nil
+	}
+	lesson, err := LoadLesson(ctx, x, r.LessonID)
+	if catalog.IsNotFound(err) {
+		return 0, nil
+	}
+	return lesson.TeacherID, err
 }
 
 // recordingsTable is what gateways are told has changed: beside the platform there
@@ -137,8 +150,8 @@ func fitting(s string, limit int) string {
 	return s
 }
 
-// Allow lists groups and students of a recording, beside those who are listed.
-func Allow(ctx context.Context, x Session, recording int64, groups, students []int64) error {
+// AddViewers lists groups and students of a recording, beside those who are listed.
+func AddViewers(ctx context.Context, x Session, recording int64, groups, students []int64) error {
 	for _, g := range groups {
 		if _, err := x.Exec(ctx, `INSERT INTO public.schedule_lessonrecording_allowed_groups (lessonrecording_id, group_id) VALUES ($1, $2)
 			ON CONFLICT (lessonrecording_id, group_id) DO NOTHING`, recording, g); err != nil {
@@ -154,8 +167,8 @@ func Allow(ctx context.Context, x Session, recording int64, groups, students []i
 	return nil
 }
 
-// HasAudience reports whether anybody is listed for a recording.
-func HasAudience(ctx context.Context, x Session, recording int64) (bool, error) {
+// HasViewers reports whether anybody is listed for a recording.
+func HasViewers(ctx context.Context, x Session, recording int64) (bool, error) {
 	var ok bool
 	err := x.One(ctx, `SELECT EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_groups WHERE lessonrecording_id = $1)
 		OR EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_students WHERE lessonrecording_id = $1)`, []any{recording}, &ok)
@@ -203,8 +216,8 @@ func Expiring(ctx context.Context, x Session) ([]Recording, error) {
 	return recordings(ctx, x, `WHERE r.status IN ('ready', 'archived') AND r.is_deleted = $1 AND r.available_until IS NOT NULL ORDER BY r.id`, false)
 }
 
-// Remove marks a row as removed, once: false when it was already.
-func Remove(ctx context.Context, x Session, id int64, reason string, now time.Time) (bool, error) {
+// RemoveRecording marks a row as removed, once: false when it was already.
+func RemoveRecording(ctx context.Context, x Session, id int64, reason string, now time.Time) (bool, error) {
 	n, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET is_deleted = $2, status = 'deleted', deleted_at = $3, deletion_reason = $4, updated_at = $3
 		WHERE id = $1 AND is_deleted = $5`, id, true, stamp(now), clip(reason, 255), false)
 	if err != nil {
@@ -220,10 +233,10 @@ func Purgeable(ctx context.Context, x Session, failedBefore time.Time) ([]Record
 		AND NOT EXISTS (SELECT 1 FROM lectern.lectern_purges p WHERE p.recording_id = r.id AND (p.purged_at IS NOT NULL OR p.failed_at > $2)) ORDER BY r.id`, true, stamp(failedBefore))
 }
 
-// Shared reports whether a living row plays the same bytes as a removed one.
-func Shared(ctx context.Context, x Session, r Recording) (bool, error) {
+// SharesBytes reports whether a living row plays the same bytes as a removed one.
+func SharesBytes(ctx context.Context, x Session, r Recording) (bool, error) {
 	var ok bool
-	at := r.Stored()
+	at := r.Location()
 	err := x.One(ctx, `SELECT EXISTS (SELECT 1 FROM public.schedule_lessonrecording WHERE id <> $1 AND is_deleted = $2 AND storage_provider = $3
 		AND (archive_key = $4 OR gdrive_file_id = $4))`, []any{r.ID, false, at.Provider, at.Key}, &ok)
 	return ok, err
@@ -231,7 +244,7 @@ func Shared(ctx context.Context, x Session, r Recording) (bool, error) {
 
 // MarkPurged remembers that a removed row's bytes are gone, or why they are not.
 func MarkPurged(ctx context.Context, x Session, r Recording, at time.Time, failure string) error {
-	where := r.Stored()
+	where := r.Location()
 	purged, failed := stamp(at), catalog.Stamp{}
 	if failure != "" {
 		purged, failed = failed, purged
@@ -247,8 +260,8 @@ func Living(ctx context.Context, x Session, provider string) ([]Recording, error
 	return recordings(ctx, x, `WHERE r.storage_provider = $1 AND r.is_deleted = $2 AND r.status IN ('ready', 'archived') ORDER BY r.id`, provider, false)
 }
 
-// KnownKeys are all keys in an archive that somebody here still knows of.
-func KnownKeys(ctx context.Context, x Session, provider string) (map[string]bool, error) {
+// ReferencedKeys are the keys in an archive that a recording or an ingest refers to.
+func ReferencedKeys(ctx context.Context, x Session, provider string) (map[string]bool, error) {
 	out := map[string]bool{}
 	add := func(scan func(...any) error) error {
 		var a, b string

@@ -21,8 +21,8 @@ func PutResync(ctx context.Context, x Session, lesson, recording, teacher int64,
 	return err
 }
 
-// Resyncs are the requests that wait, oldest first.
-func Resyncs(ctx context.Context, x Session) ([]ResyncRequest, error) {
+// ResyncRequests are the requests that wait, oldest first.
+func ResyncRequests(ctx context.Context, x Session) ([]ResyncRequest, error) {
 	var out []ResyncRequest
 	err := x.Each(ctx, `SELECT lesson_id, recording_id, teacher_id FROM lectern.lectern_resyncs ORDER BY requested_at, lesson_id`, nil, func(scan func(...any) error) error {
 		var r ResyncRequest
@@ -33,24 +33,24 @@ func Resyncs(ctx context.Context, x Session) ([]ResyncRequest, error) {
 	return out, err
 }
 
-// TakeResync removes a request: true for the one who did.
-func TakeResync(ctx context.Context, x Session, lesson int64) (bool, error) {
+// DeleteResync deletes a request: true when it was there.
+func DeleteResync(ctx context.Context, x Session, lesson int64) (bool, error) {
 	n, err := x.Exec(ctx, `DELETE FROM lectern.lectern_resyncs WHERE lesson_id = $1`, lesson)
 	return n > 0, err
 }
 
-// ClaimPurge notes that a removed row's bytes are about to go, so that nobody
+// BeginPurge notes that a removed row's bytes are about to go, so that nobody
 // restores it any more.
-func ClaimPurge(ctx context.Context, x Session, r Recording) error {
-	where := r.Stored()
+func BeginPurge(ctx context.Context, x Session, r Recording) error {
+	where := r.Location()
 	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_purges (recording_id, provider, archive_key) VALUES ($1, $2, $3) ON CONFLICT (recording_id) DO NOTHING`,
 		r.ID, where.Provider, where.Key)
 	return err
 }
 
-// Retake charges a restored recording again, with what its removal gave back: false
-// when there is no room for it.
-func Retake(ctx context.Context, x Session, recording int64, now time.Time) (bool, error) {
+// Recharge charges a restored recording again, with what its removal refunded: false
+// when the quota has no room for it.
+func Recharge(ctx context.Context, x Session, recording int64, now time.Time) (bool, error) {
 	c, err := loadCharge(ctx, x, recording)
 	if err != nil || c.state != "released" || c.teacher == 0 {
 		return true, err

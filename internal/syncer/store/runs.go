@@ -80,15 +80,15 @@ func SetAlert(ctx context.Context, x Session, key, state, text string, now time.
 	return true, since, err
 }
 
-// Beat says that a syncer is alive.
-func Beat(ctx context.Context, x Session, id string, now time.Time) error {
+// Heartbeat notes that a syncer is alive.
+func Heartbeat(ctx context.Context, x Session, id string, now time.Time) error {
 	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_syncers (id, started_at, beat_at) VALUES ($1, $2, $2)
 		ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at`, id, stamp(now))
 	return err
 }
 
-// Leave says that a syncer ends.
-func Leave(ctx context.Context, x Session, id string) error {
+// Deregister removes a syncer from those that are alive.
+func Deregister(ctx context.Context, x Session, id string) error {
 	_, err := x.Exec(ctx, `DELETE FROM lectern.lectern_syncers WHERE id = $1`, id)
 	return err
 }

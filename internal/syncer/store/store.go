@@ -32,8 +32,8 @@ func clip(s string, runes int) string {
 	return strings.ToValidUTF8(s, "")
 }
 
-// Line is one line of a story.
-type Line struct {
+// HistoryEntry is one entry of the history of a recording, an ingest or a meeting.
+type HistoryEntry struct {
 	At          time.Time
 	IngestID    int64
 	RecordingID int64
@@ -42,20 +42,20 @@ type Line struct {
 	Detail      string
 }
 
-// Tell adds a line to the story.
-func Tell(ctx context.Context, x Session, l Line) error {
+// AppendHistory appends an entry to the history.
+func AppendHistory(ctx context.Context, x Session, l HistoryEntry) error {
 	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_history (at, ingest_id, recording_id, meeting_uuid, what, detail) VALUES ($1, $2, $3, $4, $5, $6)`,
 		stamp(l.At), l.IngestID, l.RecordingID, l.MeetingUUID, l.What, clip(l.Detail, 2000))
 	return err
 }
 
-// Story gives the lines about a recording, an ingest or meetings, in order.
-func Story(ctx context.Context, x Session, ingest, recording int64, meetings []string) ([]Line, error) {
-	var out []Line
+// History lists the entries about a recording, an ingest or meetings, in order.
+func History(ctx context.Context, x Session, ingest, recording int64, meetings []string) ([]HistoryEntry, error) {
+	var out []HistoryEntry
 	add := func(query string, args ...any) error {
 		return x.Each(ctx, query, args, func(scan func(...any) error) error {
 			var (
-				l  Line
+				l  HistoryEntry
 				at catalog.Stamp
 				id int64
 			)

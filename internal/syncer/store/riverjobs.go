@@ -7,29 +7,29 @@ import (
 
 // The job queue's own tables, where its library offers no way: see its schema.
 
-// Requeue takes a running job from a worker that has died and makes it available. It
+// RequeueJob takes a running job from a worker that has died and makes it available. It
 // was begun and not ended by the worker's own fault: the attempt does not count.
-func Requeue(ctx context.Context, x Session, job int64) error {
+func RequeueJob(ctx context.Context, x Session, job int64) error {
 	_, err := x.Exec(ctx, `UPDATE lectern.river_job SET state = 'available', attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END WHERE id = $1 AND state = 'running'`, job)
 	return err
 }
 
-// Dethrone ends the leadership of a client that has died, so that another may lead
+// ResignLeadership ends the leadership of a client that has died, so that another may lead
 // before its term is over.
-func Dethrone(ctx context.Context, x Session, client string) error {
+func ResignLeadership(ctx context.Context, x Session, client string) error {
 	_, err := x.Exec(ctx, `DELETE FROM lectern.river_leader WHERE leader_id = $1`, client)
 	return err
 }
 
-// Disown frees the ingests that a dead syncer was working on, under any of its
-// claims: the syncer's id, #, and a number.
-func Disown(ctx context.Context, x Session, owner string) error {
+// ReleaseLeases frees the ingests that a dead syncer was working on, under any of its
+// leases: the syncer's id, #, and a number.
+func ReleaseLeases(ctx context.Context, x Session, owner string) error {
 	_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET owner = '', state = CASE WHEN state = 'working' THEN 'waiting' ELSE state END WHERE owner = $1 OR substr(owner, 1, length($1) + 1) = $1 || '#'`, owner)
 	return err
 }
 
-// Queued reports whether a job of a kind that is not over carries this number.
-func Queued(ctx context.Context, x Session, kind, arg string, id int64) (bool, error) {
+// JobQueued reports whether a job of a kind that is not over carries this number.
+func JobQueued(ctx context.Context, x Session, kind, arg string, id int64) (bool, error) {
 	var n int64
 	err := x.One(ctx, `SELECT COUNT(*) FROM lectern.river_job WHERE kind = $1 AND state IN ('available', 'pending', 'retryable', 'running', 'scheduled') AND CAST(args ->> $2 AS text) = $3`,
 		[]any{kind, arg, strconv.FormatInt(id, 10)}, &n)
