@@ -1,0 +1,347 @@
+// Package docs tests that the documentation matches the code and itself.
+package docs
+
+import (
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/lectiospace/lectern/internal/config"
+)
+
+// read returns a file of the repository; name is relative to its root.
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// pages returns the names of all Markdown files, relative to the repository's root.
+func pages(t *testing.T) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != "..":
+			return filepath.SkipDir
+		case strings.HasSuffix(path, ".md"):
+			names = append(names, strings.TrimPrefix(path, "../"))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(names) < 20 {
+		t.Fatalf("only %d pages were found", len(names))
+	}
+	return names
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	fence   = regexp.MustCompile("(?ms)^```.*?^```$")
+)
+
+// anchors returns the fragments that GitHub gives the headings of a page.
+func anchors(text string) (ids []string) {
+	for _, h := range heading.FindAllStringSubmatch(fence.ReplaceAllString(text, ""), -1) {
+		id := strings.Map(func(r rune) rune {
+			switch {
+			case r == ' ':
+				return '-'
+			case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+				return unicode.ToLower(r)
+			}
+			return -1
+		}, h[1])
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// TestLinks checks that each relative link of each page leads to a file, and its
+// fragment to a heading.
+func TestLinks(t *testing.T) {
+	for _, page := range pages(t) {
+		for _, m := range link.FindAllStringSubmatch(fence.ReplaceAllString(read(t, page), ""), -1) {
+			u, err := url.Parse(m[1])
+			if err != nil || u.Scheme != "" {
+				if err != nil {
+					t.Errorf("%s: %v", page, err)
+				}
+				continue
+			}
+			target := page
+			if u.Path != "" {
+				target = filepath.Join(filepath.Dir(page), u.Path)
+			}
+			if strings.HasPrefix(target, "..") {
+				t.Errorf("%s links out of the repository: %s", page, m[1])
+				continue
+			}
+			if _, err := os.Stat(filepath.Join("..", target)); err != nil {
+				t.Errorf("%s links to %s, which does not exist", page, m[1])
+				continue
+			}
+			if u.Fragment != "" && !slices.Contains(anchors(read(t, target)), u.Fragment) {
+				t.Errorf("%s links to %s, which has no such heading", page, m[1])
+			}
+		}
+	}
+}
+
+// TestIndex checks that docs/README.md links to every page of its directory.
+func TestIndex(t *testing.T) {
+	index := read(t, "docs/README.md")
+	for _, page := range pages(t) {
+		dir, name := filepath.Split(page)
+		if dir == "docs/" && name != "README.md" && !strings.Contains(index, "]("+name+")") {
+			t.Errorf("docs/README.md does not link to %s", name)
+		}
+		if dir == "docs/adr/" && name != "README.md" && !strings.Contains(read(t, "docs/adr/README.md"), "]("+name+")") {
+			t.Errorf("docs/adr/README.md does not link to %s", name)
+		}
+	}
+}
+
+// TestDecisionRecords checks the form of each decision record.
+func TestDecisionRecords(t *testing.T) {
+	for _, page := range pages(t) {
+		if !strings.HasPrefix(page, "docs/adr/0") {
+			continue
+		}
+		text := read(t, page)
+		for _, part := range []string{"\nStatus: ", "Date: 20", "\n## Context\n", "\n## Decision\n", "\n## Alternatives\n", "\n## Consequences\n"} {
+			if !strings.Contains(text, part) {
+				t.Errorf("%s lacks %q", page, strings.TrimSpace(part))
+			}
+		}
+	}
+}
+
+type gatewayCLI struct {
+	config.Settings `embed:""`
+	Serve           struct{} `cmd:"" default:"withargs"`
+}
+
+type syncerCLI struct {
+	config.SyncerSettings `embed:""`
+	Serve                 struct{} `cmd:"" default:"withargs"`
+}
+
+// defaults returns each setting of both programs with its default.
+func defaults(t *testing.T) map[string]any {
+	t.Helper()
+	var gateway gatewayCLI
+	var syncer syncerCLI
+	var gatewayYAML, syncerYAML strings.Builder
+	args := []string{"serve"}
+	if _, err := config.Parse("gateway", "", &gateway, args, nil, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Parse("syncer", "", &syncer, args, nil, io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Print(&gatewayYAML, &gateway.Settings); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.PrintSyncer(&syncerYAML, &syncer.SyncerSettings); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]any{}
+	for _, text := range []string{syncerYAML.String(), gatewayYAML.String()} {
+		var values map[string]any
+		if err := yaml.Unmarshal([]byte(text), &values); err != nil {
+			t.Fatal(err)
+		}
+		flatten("", values, all)
+	}
+	if len(all) < 50 {
+		t.Fatalf("only %d settings were found", len(all))
+	}
+	return all
+}
+
+// flatten writes nested settings under their flags' names.
+func flatten(prefix string, values, into map[string]any) {
+	for key, value := range values {
+		name := prefix + strings.ReplaceAll(key, "_", "-")
+		if section, ok := value.(map[string]any); ok {
+			flatten(name+"-", section, into)
+			continue
+		}
+		into[name] = value
+	}
+}
+
+// TestConfiguration checks that configuration.md names every setting, no other, and
+// each with its default.
+func TestConfiguration(t *testing.T) {
+	documented := map[string]string{}
+	row := regexp.MustCompile("(?m)^\\| (`[a-z-]+`(?:, `[a-z-]+`)*) \\| ([^|]*) \\|")
+	for _, m := range row.FindAllStringSubmatch(read(t, "docs/configuration.md"), -1) {
+		for name := range strings.SplitSeq(m[1], ", ") {
+			documented[strings.Trim(name, "`")] = m[2]
+		}
+	}
+	all := defaults(t)
+	for name := range documented {
+		if _, ok := all[name]; !ok {
+			t.Errorf("configuration.md documents %s, which is no setting", name)
+		}
+	}
+	for name, value := range all {
+		stated, ok := documented[name]
+		if !ok {
+			t.Errorf("configuration.md does not document %s", name)
+			continue
+		}
+		if want := written(value); want != "" && !strings.HasPrefix(stated, "`"+want+"`") && !sameDuration(stated, want) && !strings.Contains(want, "lectern-data/") {
+			t.Errorf("configuration.md gives %s the default %s, which is %s", name, stated, want)
+		}
+	}
+}
+
+// written returns a default as a flag spells it, "" for an empty one.
+func written(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case []any:
+		var parts []string
+		for _, part := range v {
+			parts = append(parts, written(part))
+		}
+		return strings.Join(parts, ",")
+	default:
+		text, err := yaml.Marshal(v)
+		if err != nil {
+			return err.Error()
+		}
+		return strings.Trim(strings.TrimSpace(string(text)), `"'`)
+	}
+}
+
+func sameDuration(stated, want string) bool {
+	a, errA := time.ParseDuration(strings.Trim(stated, "`"))
+	b, errB := time.ParseDuration(want)
+	return errA == nil && errB == nil && a == b
+}
+
+// sources returns the text of all Go files below a directory that are no tests.
+func sources(t *testing.T, dir string) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(filepath.Join("..", dir), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
+// TestErrorCodes checks that http-api.md and runbook.md name the codes of refusals
+// that exist, and that every refusal of the shared vocabulary is in both.
+func TestErrorCodes(t *testing.T) {
+	known := map[string]bool{}
+	vocabulary := regexp.MustCompile(`(?m)^\s*\w+\s+Code = "(\w+)"`).FindAllStringSubmatch(sources(t, "internal/media"), -1)
+	if len(vocabulary) < 15 {
+		t.Fatalf("only %d codes were found in internal/media", len(vocabulary))
+	}
+	api, runbook := section(t, "docs/http-api.md", "Errors"), section(t, "docs/runbook.md", "Error codes")
+	for _, m := range vocabulary {
+		known[m[1]] = true
+		for page, text := range map[string]string{"http-api.md": api, "runbook.md": runbook} {
+			if !strings.Contains(text, "`"+m[1]+"`") {
+				t.Errorf("%s does not name the code %s", page, m[1])
+			}
+		}
+	}
+	for _, m := range regexp.MustCompile(`media\.Code\s+= "(\w+)"`).FindAllStringSubmatch(sources(t, "internal/proxy"), -1) {
+		known[m[1]] = true
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\| \\d[^|]*\\| ([^|]+) \\|").FindAllStringSubmatch(api, -1) {
+		for code := range strings.SplitSeq(m[1], ", ") {
+			if !known[strings.Trim(code, "`")] {
+				t.Errorf("http-api.md names the code %s, which does not exist", code)
+			}
+		}
+	}
+}
+
+// section returns the text of a page below a heading, up to the next heading.
+func section(t *testing.T, page, title string) string {
+	t.Helper()
+	_, after, ok := strings.Cut(read(t, page), "\n## "+title+"\n")
+	if !ok {
+		t.Fatalf("%s has no section %q", page, title)
+	}
+	text, _, _ := strings.Cut(after, "\n## ")
+	return text
+}
+
+// TestAlerts checks that the runbook has every alert of the rules, and no other.
+func TestAlerts(t *testing.T) {
+	name := regexp.MustCompile(`\bLectern[A-Z]\w+`)
+	inRules, inRunbook := name.FindAllString(read(t, "configs/prometheus/alerts.yml"), -1), name.FindAllString(section(t, "docs/runbook.md", "Alerts"), -1)
+	slices.Sort(inRules)
+	slices.Sort(inRunbook)
+	if !slices.Equal(inRules, inRunbook) {
+		t.Errorf("alerts.yml has %v, the runbook %v", inRules, inRunbook)
+	}
+}
+
+// TestMetrics checks that each metric that a page names is registered somewhere.
+func TestMetrics(t *testing.T) {
+	code := sources(t, "internal")
+	for _, page := range pages(t) {
+		for _, metric := range regexp.MustCompile(`\blectern_[a-z_]+_(?:total|seconds|bytes|state)\b`).FindAllString(read(t, page), -1) {
+			if !strings.Contains(code, `"`+metric+`"`) {
+				t.Errorf("%s names %s, which does not exist", page, metric)
+			}
+		}
+	}
+}
+
+// TestREADME checks that the README is a page, that its measurements are those of the
+// report, and that it conceals no goal that is not met.
+func TestREADME(t *testing.T) {
+	readme := read(t, "README.md")
+	if lines := strings.Count(readme, "\n"); lines > 110 {
+		t.Errorf("the README has %d lines, more than 110", lines)
+	}
+	_, goals, _ := strings.Cut(read(t, "bench/report/report.md"), "\n## Goals\n")
+	goals, _, _ = strings.Cut(goals, "\n## ")
+	for row := range strings.Lines(goals) {
+		if strings.Contains(row, "**not met**") && !strings.Contains(readme, row) {
+			t.Errorf("the README conceals a goal that is not met: %s", row)
+		}
+	}
+	for row := range strings.Lines(section(t, "README.md", "Measured")) {
+		if strings.HasPrefix(row, "| ") && !strings.Contains(goals, row) {
+			t.Errorf("the README has a figure that is not the report's: %s", row)
+		}
+	}
+}
