@@ -113,7 +113,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		return nil, err
 	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
-		Gate:     gate,
+		Access:   gate,
 		API:      s.api(gate, store, views, func() { directory.Drop(); tell(changed) }),
 		Grants:   minter,
 		Starts:   auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, store, directory.Away, log, time.Now),
@@ -247,7 +247,7 @@ func (a zoomAccounts) ZoomAccount(ctx context.Context, teacher int64) (zoom.Acco
 func (s *service) api(gate *auth.Authorizer, store *catalog.Store, views *catalog.Views, changed func()) *proxy.API {
 	library := catalog.NewLibrary(store, s.settings.Auth.AccessRule != string(auth.RulePlatform), time.Now)
 	keeper := syncstore.NewKeeper(store, time.Now, changed)
-	return &proxy.API{Peruser: gate, Library: library, Keeper: keeper, Quotas: keeper, Views: views, Captions: library}
+	return &proxy.API{Viewability: gate, Recordings: library, Editor: keeper, Quotas: keeper, Views: views, Captions: library}
 }
 
 // proxyConfig is the proxy's own Config out of the settings.

@@ -85,8 +85,8 @@ func openSchool(t *testing.T, store *catalog.Store, change func(*proxy.Config)) 
 		change(&public)
 	}
 	server, err := proxy.New(public, proxy.Deps{
-		Gate: gate, Origins: nothing{}, Store: nothing{}, Log: log, Now: s.now,
-		API: &proxy.API{Peruser: gate, Library: library, Keeper: keeper, Quotas: keeper, Views: s.views, Captions: library},
+		Access: gate, Origins: nothing{}, Store: nothing{}, Log: log, Now: s.now,
+		API: &proxy.API{Viewability: gate, Recordings: library, Editor: keeper, Quotas: keeper, Views: s.views, Captions: library},
 	})
 	must(err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -15,12 +15,12 @@ import (
 // API is what the recordings API needs of the house. Errors have a Kind; NotFound
 // is what is certainly not there.
 type API struct {
-	Peruser  ViewabilityChecker
-	Library  Library
-	Keeper   Keeper
-	Quotas   Quotas
-	Views    Views
-	Captions CaptionTexts
+	Viewability ViewabilityChecker
+	Recordings  RecordingsReader
+	Editor      RecordingsEditor
+	Quotas      QuotaEditor
+	Views       ViewCounter
+	Captions    CaptionReader
 }
 
 // Peruser applies the access rule to facts that are at hand. The error is a
@@ -30,7 +30,7 @@ type ViewabilityChecker interface {
 }
 
 // Library answers for lists of recordings and for one with all that is shown of it.
-type Library interface {
+type RecordingsReader interface {
 	StudentPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error)
 	TeacherPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error)
 	// Entry gives a removed recording too, with Deleted.
@@ -47,7 +47,7 @@ type Library interface {
 // Keeper makes the changes that a teacher asks for. Besides NotFound an error may be
 // Denied, with one of the reasons subscription, not_owner, purged, quota_exceeded,
 // no_meeting, no_account and gone_at_zoom.
-type Keeper interface {
+type RecordingsEditor interface {
 	// May tells whether Rename would be refused.
 	May(ctx context.Context, teacher, recordingID int64) error
 	Rename(ctx context.Context, teacher, recordingID int64, title string) error
@@ -57,7 +57,7 @@ type Keeper interface {
 }
 
 // Quotas makes changes of quotas.
-type Quotas interface {
+type QuotaEditor interface {
 	RaiseQuota(ctx context.Context, id, bytes, wholeGB int64) error
 	// OwnQuota finds, or makes, a teacher's.
 	OwnQuota(ctx context.Context, teacher int64) (id int64, err error)
@@ -66,12 +66,12 @@ type Quotas interface {
 // Views counts that somebody opened a recording, once in a while per user and
 // recording. pending is how many views the catalog's number does not have yet, this
 // one among them.
-type Views interface {
+type ViewCounter interface {
 	Count(ctx context.Context, userID, recordingID int64) (pending int64, err error)
 }
 
 // CaptionTexts gives captions as WebVTT.
-type CaptionTexts interface {
+type CaptionReader interface {
 	CaptionText(ctx context.Context, recordingID int64, lang string) (string, error)
 }
 
@@ -79,7 +79,7 @@ type CaptionTexts interface {
 const apiTimeout = 10 * time.Second
 
 // call is one request to the API.
-type call struct {
+type request struct {
 	s      *Server
 	c      *fasthttp.RequestCtx
 	ctx    context.Context
@@ -89,7 +89,7 @@ type call struct {
 }
 
 // reply is what a call came to: a status and what is written as JSON.
-type reply struct {
+type response struct {
 	status int
 	body   any
 }
@@ -113,13 +113,15 @@ type complaintError struct{ complaint }
 func (e *complaintError) Error() string { return e.complaint.Error + e.Detail }
 
 // answers says what each method of a route does. HEAD is GET without its body.
-type answers struct{ get, post, patch, remove func(*call) (reply, error) }
+type methods struct {
+	get, post, patch, remove func(*request) (response, error)
+}
 
-func (a answers) allow() string {
+func (a methods) allow() string {
 	var methods []string
 	for _, m := range []struct {
 		name string
-		does func(*call) (reply, error)
+		does func(*request) (response, error)
 	}{{"GET, HEAD", a.get}, {"POST", a.post}, {"PATCH", a.patch}, {"DELETE", a.remove}} {
 		if m.does != nil {
 			methods = append(methods, m.name)
@@ -128,7 +130,7 @@ func (a answers) allow() string {
 	return strings.Join(append(methods, "OPTIONS"), ", ")
 }
 
-func (a answers) to(method string) func(*call) (reply, error) {
+func (a methods) of(method string) func(*request) (response, error) {
 	switch method {
 	case fasthttp.MethodPost:
 		return a.post
@@ -146,49 +148,49 @@ func (s *Server) apiRoutes(base string) []route {
 	var out []route
 	for _, r := range []struct {
 		path string
-		answers
+		methods
 	}{
-		{"/recordings/", answers{get: (*call).studentList}},
-		{"/recordings/teacher/", answers{get: (*call).teacherList}},
-		{"/recordings/progress/", answers{get: (*call).progress}},
-		{"/recordings/{id}/", answers{get: (*call).detail, patch: (*call).rename, remove: (*call).remove}},
-		{"/recordings/{id}/delete/", answers{remove: (*call).remove}},
-		{"/recordings/{id}/restore/", answers{post: (*call).restore}},
-		{"/recordings/{id}/view/", answers{post: (*call).view}},
-		{"/recordings/{id}/resync/", answers{post: (*call).resync}},
-		{"/lessons/{id}/recording/", answers{get: (*call).lessonRecording}},
-		{"/storage/quota/", answers{get: (*call).ownQuota}},
-		{"/storage/quotas/", answers{get: (*call).quotaList}},
-		{"/storage/quotas/{id}/", answers{get: (*call).quotaDetail}},
-		{"/storage/quotas/{id}/increase/", answers{post: (*call).raiseQuota}},
-		{"/storage/statistics/", answers{get: (*call).statistics}},
+		{"/recordings/", methods{get: (*request).studentList}},
+		{"/recordings/teacher/", methods{get: (*request).teacherList}},
+		{"/recordings/progress/", methods{get: (*request).progress}},
+		{"/recordings/{id}/", methods{get: (*request).detail, patch: (*request).rename, remove: (*request).remove}},
+		{"/recordings/{id}/delete/", methods{remove: (*request).remove}},
+		{"/recordings/{id}/restore/", methods{post: (*request).restore}},
+		{"/recordings/{id}/view/", methods{post: (*request).view}},
+		{"/recordings/{id}/resync/", methods{post: (*request).resync}},
+		{"/lessons/{id}/recording/", methods{get: (*request).lessonRecording}},
+		{"/storage/quota/", methods{get: (*request).ownQuota}},
+		{"/storage/quotas/", methods{get: (*request).quotaList}},
+		{"/storage/quotas/{id}/", methods{get: (*request).quotaDetail}},
+		{"/storage/quotas/{id}/increase/", methods{post: (*request).raiseQuota}},
+		{"/storage/statistics/", methods{get: (*request).statistics}},
 	} {
-		out = append(out, route{pattern: base + r.path, slash: true, allow: r.allow(), serve: s.apiServe(base, r.answers)})
+		out = append(out, route{pattern: base + r.path, slash: true, allow: r.allow(), serve: s.apiServe(base, r.methods)})
 	}
 	return append(out, route{pattern: base + "/recordings/{id}/captions/{lang}.vtt", allow: "GET, HEAD, OPTIONS", serve: s.serveCaptions})
 }
 
 // apiServe answers a route of the API.
-func (s *Server) apiServe(base string, a answers) func(*fasthttp.RequestCtx, note, int64) {
-	return func(c *fasthttp.RequestCtx, n note, id int64) {
+func (s *Server) apiServe(base string, a methods) func(*fasthttp.RequestCtx, Record, int64) {
+	return func(c *fasthttp.RequestCtx, n Record, id int64) {
 		ctx, cancel := context.WithTimeoutCause(s.base, apiTimeout, errSlow)
 		defer cancel()
-		x := &call{s: s, c: c, ctx: ctx, base: base, id: id}
-		if strings.Contains(n.route, "/recordings/{id}/") {
-			n.recording = id
+		x := &request{s: s, c: c, ctx: ctx, base: base, id: id}
+		if strings.Contains(n.Route, "/recordings/{id}/") {
+			n.Recording = id
 		}
 		h := &c.Response.Header
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		began := s.now()
-		err := x.authenticate(n.client)
-		n.auth, n.user = s.now().Sub(began), x.viewer.User.ID
-		var out reply
+		err := x.authenticate(n.Client)
+		n.Auth, n.User = s.now().Sub(began), x.viewer.User.ID
+		var out response
 		if err == nil {
 			began = s.now()
-			out, err = a.to(string(c.Method()))(x)
-			n.catalog = s.now().Sub(began)
+			out, err = a.of(string(c.Method()))(x)
+			n.Catalog = s.now().Sub(began)
 		}
 		if err != nil {
 			x.refuse(&n, err)
@@ -202,7 +204,7 @@ func (s *Server) apiServe(base string, a answers) func(*fasthttp.RequestCtx, not
 
 // authenticate takes a platform's token from the header and nothing else. What it
 // refuses, it refuses in the platform's words.
-func (x *call) authenticate(client netip.Addr) error {
+func (x *request) authenticate(client netip.Addr) error {
 	words := strings.Fields(string(x.c.Request.Header.Peek("Authorization")))
 	switch {
 	case len(words) == 0 || words[0] != "Bearer":
@@ -224,13 +226,13 @@ func (x *call) authenticate(client netip.Addr) error {
 }
 
 // refuse answers with what went wrong.
-func (x *call) refuse(n *note, err error) {
+func (x *request) refuse(n *Record, err error) {
 	resp := &x.c.Response
 	if e, ok := err.(*complaintError); ok {
 		if e.status == statusUnauthorized {
 			resp.Header.SetCanonical([]byte("WWW-Authenticate"), []byte(`Bearer realm="api"`))
 		}
-		n.code = e.Code
+		n.Code = e.Code
 		writeJSON(resp, e.status, e.complaint)
 		return
 	}
@@ -239,17 +241,17 @@ func (x *call) refuse(n *note, err error) {
 		if cause := context.Cause(x.ctx); cause != nil {
 			err = cause
 		}
-		n.fault = err
+		n.Err = err
 	}
 	if r != nil && x.id != 0 {
 		if c := complaintOf(r); c.status != 0 {
-			n.code = r.Code
+			n.Code = r.Code
 			writeJSON(resp, c.status, c)
 			return
 		}
 	}
 	p := problemFor(err, stepAccess)
-	n.code = p.Code
+	n.Code = p.Code
 	writeProblem(resp, p)
 }
 
@@ -269,19 +271,19 @@ func complaintOf(r *media.Refusal) complaint {
 }
 
 // entry is the recording of the path as the viewer may see it, or a refusal.
-func (x *call) entry() (media.Entry, error) {
-	e, m, err := x.s.api.Library.Entry(x.ctx, x.id, x.viewer.User.ID)
+func (x *request) entry() (media.Entry, error) {
+	e, m, err := x.s.api.Recordings.Entry(x.ctx, x.id, x.viewer.User.ID)
 	if media.KindOf(err) == media.NotFound {
 		return e, media.Refuse(media.CodeNotFound, "There is no such recording.")
 	}
 	if err != nil {
 		return e, err
 	}
-	return e, x.s.api.Peruser.CheckViewable(x.viewer, e.Recording, m)
+	return e, x.s.api.Viewability.CheckViewable(x.viewer, e.Recording, m)
 }
 
 // only lets one role pass and refuses the others in the platform's words.
-func (x *call) only(role media.Role, otherwise string) error {
+func (x *request) requireRole(role media.Role, otherwise string) error {
 	if x.viewer.User.Role != role {
 		return complain(statusForbidden, otherwise)
 	}
@@ -289,7 +291,7 @@ func (x *call) only(role media.Role, otherwise string) error {
 }
 
 // query is a parameter of the URL's query, whole and valid UTF-8.
-func (x *call) query(name string) (string, error) {
+func (x *request) query(name string) (string, error) {
 	text := string(x.c.QueryArgs().Peek(name))
 	if strings.ToValidUTF8(text, "") != text || strings.ContainsRune(text, 0) {
 		return "", complain(statusBadRequest, fmt.Sprintf("Параметр %s не является текстом", name))

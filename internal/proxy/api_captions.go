@@ -29,8 +29,8 @@ func captionLang(path string) string {
 // serveCaptions answers GET {base}/recordings/{id}/captions/{lang}.vtt. Whoever may
 // play the stream may read them, with the same credentials: a <track> sends no
 // header. Refusals are the stream's.
-func (s *Server) serveCaptions(c *fasthttp.RequestCtx, n note, id int64) {
-	n.recording = id
+func (s *Server) serveCaptions(c *fasthttp.RequestCtx, n Record, id int64) {
+	n.Recording = id
 	ctx, cancel := context.WithTimeoutCause(s.base, apiTimeout, errSlow)
 	defer cancel()
 	body, err := s.captionsFor(ctx, c, &n, id)
@@ -39,8 +39,8 @@ func (s *Server) serveCaptions(c *fasthttp.RequestCtx, n note, id int64) {
 			err = cause
 		}
 		p := problemFor(err, stepAccess)
-		if n.code = p.Code; media.RefusalOf(err) == nil {
-			n.fault = err
+		if n.Code = p.Code; media.RefusalOf(err) == nil {
+			n.Err = err
 		}
 		writeProblem(&c.Response, p)
 	} else {
@@ -56,20 +56,20 @@ func (s *Server) serveCaptions(c *fasthttp.RequestCtx, n note, id int64) {
 	s.recordAnswered(c, n)
 }
 
-func (s *Server) captionsFor(ctx context.Context, c *fasthttp.RequestCtx, n *note, id int64) (string, error) {
+func (s *Server) captionsFor(ctx context.Context, c *fasthttp.RequestCtx, n *Record, id int64) (string, error) {
 	token, refusal := credentials(&c.Request)
 	if refusal != nil {
 		return "", refusal
 	}
 	began := s.now()
-	viewer, err := s.authenticate(ctx, n.client, token)
-	n.auth, n.user = s.now().Sub(began), viewer.User.ID
+	viewer, err := s.authenticate(ctx, n.Client, token)
+	n.Auth, n.User = s.now().Sub(began), viewer.User.ID
 	if err != nil {
 		return "", err
 	}
 	began = s.now()
-	defer func() { n.catalog = s.now().Sub(began) }()
-	if _, err := s.gate.Authorize(ctx, viewer, id); err != nil {
+	defer func() { n.Catalog = s.now().Sub(began) }()
+	if _, err := s.access.Authorize(ctx, viewer, id); err != nil {
 		return "", err
 	}
 	none := media.Refuse(media.CodeNotFound, "There are no such captions.")

@@ -20,7 +20,7 @@ const (
 )
 
 // fields reads the request's body, an object of JSON; no body is an empty one.
-func (x *call) fields() (map[string]any, error) {
+func (x *request) fields() (map[string]any, error) {
 	kind, _, _ := strings.Cut(string(x.c.Request.Header.ContentType()), ";")
 	kind = strings.ToLower(strings.TrimSpace(kind))
 	body := bytes.TrimSpace(x.c.Request.Body())
@@ -71,37 +71,37 @@ func (r refusals) what(err error) error {
 var noSubscription = complaint{status: statusForbidden, Detail: "Требуется активная подписка"}
 
 // rename is PATCH recordings/{id}/.
-func (x *call) rename() (reply, error) {
-	if err := x.only(media.RoleTeacher, "Только преподаватели могут редактировать записи"); err != nil {
-		return reply{}, err
+func (x *request) rename() (response, error) {
+	if err := x.requireRole(media.RoleTeacher, "Только преподаватели могут редактировать записи"); err != nil {
+		return response{}, err
 	}
 	words := refusals{
 		"subscription": noSubscription,
 		"not_owner":    {status: statusForbidden, Error: "У вас нет прав на редактирование этой записи"},
 	}
-	if err := x.s.api.Keeper.May(x.ctx, x.viewer.User.ID, x.id); err != nil {
-		return reply{}, words.what(err)
+	if err := x.s.api.Editor.May(x.ctx, x.viewer.User.ID, x.id); err != nil {
+		return response{}, words.what(err)
 	}
 	body, err := x.fields()
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
 	title, ok := body["title"].(string)
 	if _, there := body["title"]; there && !ok {
-		return reply{}, complain(statusBadRequest, "Название должно быть текстом")
+		return response{}, complain(statusBadRequest, "Название должно быть текстом")
 	}
 	switch title = strings.TrimSpace(title); {
 	case title == "":
-		return reply{}, complain(statusBadRequest, "Название не может быть пустым")
+		return response{}, complain(statusBadRequest, "Название не может быть пустым")
 	case utf8.RuneCountInString(title) > maxTitle:
-		return reply{}, complain(statusBadRequest, "Название слишком длинное (максимум 255 символов)")
+		return response{}, complain(statusBadRequest, "Название слишком длинное (максимум 255 символов)")
 	case strings.ContainsRune(title, 0):
-		return reply{}, complain(statusBadRequest, "Название должно быть текстом")
+		return response{}, complain(statusBadRequest, "Название должно быть текстом")
 	}
-	if err := x.s.api.Keeper.Rename(x.ctx, x.viewer.User.ID, x.id, title); err != nil {
-		return reply{}, words.what(err)
+	if err := x.s.api.Editor.Rename(x.ctx, x.viewer.User.ID, x.id, title); err != nil {
+		return response{}, words.what(err)
 	}
-	return reply{statusOK, struct {
+	return response{statusOK, struct {
 		ID      int64  `json:"id"`
 		Title   string `json:"title"`
 		Message string `json:"message"`
@@ -109,13 +109,13 @@ func (x *call) rename() (reply, error) {
 }
 
 // remove is DELETE recordings/{id}/, and its older twin. A body may say why.
-func (x *call) remove() (reply, error) {
-	if err := x.only(media.RoleTeacher, "Только преподаватели могут удалять записи"); err != nil {
-		return reply{}, err
+func (x *request) remove() (response, error) {
+	if err := x.requireRole(media.RoleTeacher, "Только преподаватели могут удалять записи"); err != nil {
+		return response{}, err
 	}
 	body, err := x.fields()
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
 	reason, _ := body["reason"].(string)
 	reason = strings.TrimSpace(strings.ReplaceAll(reason, "\x00", ""))
@@ -125,14 +125,14 @@ func (x *call) remove() (reply, error) {
 	if reason == "" {
 		reason = "removed by its teacher"
 	}
-	err = x.s.api.Keeper.Remove(x.ctx, x.viewer.User.ID, x.id, reason)
+	err = x.s.api.Editor.Remove(x.ctx, x.viewer.User.ID, x.id, reason)
 	if err != nil {
-		return reply{}, refusals{
+		return response{}, refusals{
 			"subscription": noSubscription,
 			"not_owner":    {status: statusForbidden, Error: "У вас нет прав на удаление этой записи"},
 		}.what(err)
 	}
-	return reply{statusOK, struct {
+	return response{statusOK, struct {
 		Message     string `json:"message"`
 		RecordingID string `json:"recording_id"` // a string, as the platform has it
 	}{"Запись успешно удалена", strconv.FormatInt(x.id, 10)}}, nil
@@ -140,12 +140,12 @@ func (x *call) remove() (reply, error) {
 
 // restore is POST recordings/{id}/restore/: an owner's second thought, as long as
 // the bytes are there. It answers with the recording.
-func (x *call) restore() (reply, error) {
-	if err := x.only(media.RoleTeacher, "Только преподаватели могут восстанавливать записи"); err != nil {
-		return reply{}, err
+func (x *request) restore() (response, error) {
+	if err := x.requireRole(media.RoleTeacher, "Только преподаватели могут восстанавливать записи"); err != nil {
+		return response{}, err
 	}
-	if err := x.s.api.Keeper.Restore(x.ctx, x.viewer.User.ID, x.id); err != nil {
-		return reply{}, refusals{
+	if err := x.s.api.Editor.Restore(x.ctx, x.viewer.User.ID, x.id); err != nil {
+		return response{}, refusals{
 			"subscription":   noSubscription,
 			"not_owner":      {status: statusForbidden, Error: "У вас нет прав на восстановление этой записи"},
 			"purged":         {status: statusGone, Error: "Файл записи уже удалён", Code: "purged"},
@@ -156,20 +156,20 @@ func (x *call) restore() (reply, error) {
 }
 
 // resync is POST recordings/{id}/resync/: a syncer will look for it at Zoom again.
-func (x *call) resync() (reply, error) {
-	if err := x.only(media.RoleTeacher, "Только преподаватели могут синхронизировать записи"); err != nil {
-		return reply{}, err
+func (x *request) resync() (response, error) {
+	if err := x.requireRole(media.RoleTeacher, "Только преподаватели могут синхронизировать записи"); err != nil {
+		return response{}, err
 	}
-	out, err := x.s.api.Keeper.Resync(x.ctx, x.viewer.User.ID, x.id)
+	out, err := x.s.api.Editor.Resync(x.ctx, x.viewer.User.ID, x.id)
 	if err != nil {
-		return reply{}, refusals{
+		return response{}, refusals{
 			"not_owner":    {status: statusForbidden, Error: "У вас нет доступа к этой записи"},
 			"no_meeting":   {status: statusBadRequest, Error: "У записи нет урока в Zoom"},
 			"no_account":   {status: statusBadRequest, Error: "Не настроен доступ к Zoom"},
 			"gone_at_zoom": {status: statusNotFound, Error: "Запись не найдена в Zoom"},
 		}.what(err)
 	}
-	return reply{statusOK, struct {
+	return response{statusOK, struct {
 		Status        string `json:"status"`
 		RecordingID   int64  `json:"recording_id"`
 		PartsCount    int64  `json:"parts_count"`
@@ -180,16 +180,16 @@ func (x *call) resync() (reply, error) {
 }
 
 // view is POST recordings/{id}/view/.
-func (x *call) view() (reply, error) {
+func (x *request) view() (response, error) {
 	e, err := x.entry()
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
 	pending, err := x.s.api.Views.Count(x.ctx, x.viewer.User.ID, x.id)
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
-	return reply{statusOK, struct {
+	return response{statusOK, struct {
 		Success    bool  `json:"success"`
 		ViewsCount int64 `json:"views_count"`
 	}{true, e.Views + pending}}, nil

@@ -19,7 +19,7 @@ const (
 )
 
 // pageShape is one page of a list.
-type pageShape struct {
+type pageJSON struct {
 	Count    int64   `json:"count"`
 	Next     *string `json:"next"`
 	Previous *string `json:"previous"`
@@ -32,7 +32,7 @@ func noSuchPage() error {
 }
 
 // wantedPage reads ?page=: a number from 1 on, or last.
-func (x *call) wantedPage() (number int64, last bool, err error) {
+func (x *request) pageNumber() (number int64, last bool, err error) {
 	text := strings.TrimSpace(string(x.c.QueryArgs().Peek("page")))
 	switch text {
 	case "":
@@ -49,10 +49,10 @@ func (x *call) wantedPage() (number int64, last bool, err error) {
 
 // paged answers with the page that was asked for. fetch gives the rows of a window,
 // how many there are, and how many there are in all; beyond the end both may be 0.
-func (x *call) paged(size int64, fetch func(w media.Window) (rows any, got, total int64, err error)) (reply, error) {
-	number, last, err := x.wantedPage()
+func (x *request) page(size int64, fetch func(w media.Window) (rows any, got, total int64, err error)) (response, error) {
+	number, last, err := x.pageNumber()
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
 	rows, got, total, err := fetch(media.Window{Offset: (number - 1) * size, Limit: size})
 	if err == nil && last && total > size {
@@ -61,23 +61,23 @@ func (x *call) paged(size int64, fetch func(w media.Window) (rows any, got, tota
 	}
 	switch {
 	case err != nil:
-		return reply{}, err
+		return response{}, err
 	case got == 0 && number > 1:
-		return reply{}, noSuchPage()
+		return response{}, noSuchPage()
 	}
-	out := pageShape{Count: total, Results: rows}
+	out := pageJSON{Count: total, Results: rows}
 	if number*size < total {
 		out.Next = x.pageLink(number + 1)
 	}
 	if number > 1 {
 		out.Previous = x.pageLink(number - 1)
 	}
-	return reply{statusOK, out}, nil
+	return response{statusOK, out}, nil
 }
 
 // pageLink is this request's URL with another page, the parameters sorted, as the
 // platform writes it.
-func (x *call) pageLink(number int64) *string {
+func (x *request) pageLink(number int64) *string {
 	args := url.Values{}
 	for key, value := range x.c.QueryArgs().All() {
 		args.Add(string(key), string(value))
@@ -94,7 +94,7 @@ func (x *call) pageLink(number int64) *string {
 }
 
 // filter reads what narrows a list of recordings down.
-func (x *call) filter() (media.Filter, error) {
+func (x *request) filter() (media.Filter, error) {
 	var f media.Filter
 	group, err := x.query("group_id")
 	if err != nil {
@@ -109,7 +109,7 @@ func (x *call) filter() (media.Filter, error) {
 	return f, err
 }
 
-func (x *call) search() (string, error) {
+func (x *request) search() (string, error) {
 	text, err := x.query("search")
 	if err != nil {
 		return "", err
@@ -122,43 +122,43 @@ func (x *call) search() (string, error) {
 }
 
 // studentList is GET recordings/.
-func (x *call) studentList() (reply, error) {
-	if err := x.only(media.RoleStudent, "Доступ только для студентов"); err != nil {
-		return reply{}, err
+func (x *request) studentList() (response, error) {
+	if err := x.requireRole(media.RoleStudent, "Доступ только для студентов"); err != nil {
+		return response{}, err
 	}
 	f, err := x.filter()
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
-	return x.paged(pageSize, func(w media.Window) (any, int64, int64, error) {
+	return x.page(pageSize, func(w media.Window) (any, int64, int64, error) {
 		f.Window = w
-		list, err := x.s.api.Library.StudentPage(x.ctx, x.viewer.User.ID, f)
-		rows := make([]recordingShape, len(list.Entries))
+		list, err := x.s.api.Recordings.StudentPage(x.ctx, x.viewer.User.ID, f)
+		rows := make([]recordingJSON, len(list.Entries))
 		for i, e := range list.Entries {
-			rows[i] = x.shape(e).brief()
+			rows[i] = x.recording(e).forStudentList()
 		}
 		return rows, int64(len(rows)), list.Total, err
 	})
 }
 
 // teacherList is GET recordings/teacher/.
-func (x *call) teacherList() (reply, error) {
-	if err := x.only(media.RoleTeacher, "Доступ только для преподавателей"); err != nil {
-		return reply{}, err
+func (x *request) teacherList() (response, error) {
+	if err := x.requireRole(media.RoleTeacher, "Доступ только для преподавателей"); err != nil {
+		return response{}, err
 	}
 	f, err := x.filter()
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
 	if f.Status, err = x.query("status"); err != nil {
-		return reply{}, err
+		return response{}, err
 	}
-	return x.paged(pageSize, func(w media.Window) (any, int64, int64, error) {
+	return x.page(pageSize, func(w media.Window) (any, int64, int64, error) {
 		f.Window = w
-		list, err := x.s.api.Library.TeacherPage(x.ctx, x.viewer.User.ID, f)
-		rows := make([]recordingShape, len(list.Entries))
+		list, err := x.s.api.Recordings.TeacherPage(x.ctx, x.viewer.User.ID, f)
+		rows := make([]recordingJSON, len(list.Entries))
 		for i, e := range list.Entries {
-			rows[i] = x.shape(e)
+			rows[i] = x.recording(e)
 		}
 		return rows, int64(len(rows)), list.Total, err
 	})

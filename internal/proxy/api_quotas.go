@@ -11,26 +11,26 @@ import (
 )
 
 // quotaShape is a teacher's quota, in the platform's order.
-type quotaShape struct {
-	ID              int64        `json:"id"`
-	Teacher         int64        `json:"teacher"`
-	TeacherInfo     teacherShape `json:"teacher_info"`
-	TotalQuotaBytes int64        `json:"total_quota_bytes"`
-	TotalGB         decimal      `json:"total_gb"`
-	UsedBytes       int64        `json:"used_bytes"`
-	UsedGB          decimal      `json:"used_gb"`
-	AvailableGB     decimal      `json:"available_gb"`
-	UsagePercent    decimal      `json:"usage_percent"`
-	RecordingsCount int64        `json:"recordings_count"`
-	PurchasedGB     int64        `json:"purchased_gb"`
-	WarningSent     bool         `json:"warning_sent"`
-	QuotaExceeded   bool         `json:"quota_exceeded"`
-	LastWarningAt   instant      `json:"last_warning_at"`
-	CreatedAt       instant      `json:"created_at"`
-	UpdatedAt       instant      `json:"updated_at"`
+type quotaJSON struct {
+	ID              int64       `json:"id"`
+	Teacher         int64       `json:"teacher"`
+	TeacherInfo     teacherJSON `json:"teacher_info"`
+	TotalQuotaBytes int64       `json:"total_quota_bytes"`
+	TotalGB         decimal     `json:"total_gb"`
+	UsedBytes       int64       `json:"used_bytes"`
+	UsedGB          decimal     `json:"used_gb"`
+	AvailableGB     decimal     `json:"available_gb"`
+	UsagePercent    decimal     `json:"usage_percent"`
+	RecordingsCount int64       `json:"recordings_count"`
+	PurchasedGB     int64       `json:"purchased_gb"`
+	WarningSent     bool        `json:"warning_sent"`
+	QuotaExceeded   bool        `json:"quota_exceeded"`
+	LastWarningAt   instant     `json:"last_warning_at"`
+	CreatedAt       instant     `json:"created_at"`
+	UpdatedAt       instant     `json:"updated_at"`
 }
 
-type teacherShape struct {
+type teacherJSON struct {
 	ID        int64  `json:"id"`
 	Email     string `json:"email"`
 	Name      string `json:"name"`
@@ -38,10 +38,10 @@ type teacherShape struct {
 	LastName  string `json:"last_name"`
 }
 
-func shapeQuota(a media.Account) quotaShape {
-	return quotaShape{
+func quotaOf(a media.Account) quotaJSON {
+	return quotaJSON{
 		ID: a.ID, Teacher: a.Teacher.ID,
-		TeacherInfo:     teacherShape{a.Teacher.ID, a.Teacher.Email, fullName(a.Teacher), a.Teacher.First, a.Teacher.Last},
+		TeacherInfo:     teacherJSON{a.Teacher.ID, a.Teacher.Email, fullName(a.Teacher), a.Teacher.First, a.Teacher.Last},
 		TotalQuotaBytes: a.Total, TotalGB: gigabytes(a.Total), UsedBytes: a.Used, UsedGB: gigabytes(a.Used),
 		AvailableGB: gigabytes(max(0, a.Total-a.Used)), UsagePercent: percent(a.Used, a.Total),
 		RecordingsCount: a.Recordings, PurchasedGB: a.PurchasedGB, WarningSent: a.Warned, QuotaExceeded: a.Exceeded,
@@ -52,32 +52,32 @@ func shapeQuota(a media.Account) quotaShape {
 const adminsOnly = "Доступ запрещен"
 
 // quotaList is GET storage/quotas/.
-func (x *call) quotaList() (reply, error) {
-	if err := x.only(media.RoleAdmin, "Доступ запрещен. Только для администраторов."); err != nil {
-		return reply{}, err
+func (x *request) quotaList() (response, error) {
+	if err := x.requireRole(media.RoleAdmin, "Доступ запрещен. Только для администраторов."); err != nil {
+		return response{}, err
 	}
 	f, size, err := x.quotaFilter()
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
 	fetch := func(w media.Window) (any, int64, int64, error) {
 		f.Window = w
-		list, err := x.s.api.Library.Quotas(x.ctx, f)
-		rows := make([]quotaShape, len(list.Accounts))
+		list, err := x.s.api.Recordings.Quotas(x.ctx, f)
+		rows := make([]quotaJSON, len(list.Accounts))
 		for i, a := range list.Accounts {
-			rows[i] = shapeQuota(a)
+			rows[i] = quotaOf(a)
 		}
 		return rows, int64(len(rows)), list.Total, err
 	}
 	if f.Sort == "usage_percent" { // the platform's is a bare array then
 		rows, _, _, err := fetch(media.Window{})
-		return reply{statusOK, rows}, err
+		return response{statusOK, rows}, err
 	}
-	return x.paged(size, fetch)
+	return x.page(size, fetch)
 }
 
 // quotaFilter reads what narrows the quotas down, and how many a page has.
-func (x *call) quotaFilter() (f media.QuotaFilter, size int64, err error) {
+func (x *request) quotaFilter() (f media.QuotaFilter, size int64, err error) {
 	if f.Search, err = x.search(); err != nil {
 		return f, 0, err
 	}
@@ -105,8 +105,8 @@ func (x *call) quotaFilter() (f media.QuotaFilter, size int64, err error) {
 }
 
 // quotaOf is a quota by its id.
-func (x *call) quotaOf(id int64) (media.Account, error) {
-	a, err := x.s.api.Library.Quota(x.ctx, id)
+func (x *request) quota(id int64) (media.Account, error) {
+	a, err := x.s.api.Recordings.Quota(x.ctx, id)
 	if media.KindOf(err) == media.NotFound {
 		return a, &complaintError{complaint{status: statusNotFound, Detail: "No TeacherStorageQuota matches the given query."}}
 	}
@@ -114,63 +114,63 @@ func (x *call) quotaOf(id int64) (media.Account, error) {
 }
 
 // quotaDetail is GET storage/quotas/{id}/.
-func (x *call) quotaDetail() (reply, error) {
-	if err := x.only(media.RoleAdmin, adminsOnly); err != nil {
-		return reply{}, err
+func (x *request) quotaDetail() (response, error) {
+	if err := x.requireRole(media.RoleAdmin, adminsOnly); err != nil {
+		return response{}, err
 	}
-	a, err := x.quotaOf(x.id)
-	return reply{statusOK, shapeQuota(a)}, err
+	a, err := x.quota(x.id)
+	return response{statusOK, quotaOf(a)}, err
 }
 
 // ownQuota is GET storage/quota/: the asking teacher's. The first question makes it,
 // as a first recording would.
-func (x *call) ownQuota() (reply, error) {
-	if err := x.only(media.RoleTeacher, "Доступ только для преподавателей"); err != nil {
-		return reply{}, err
+func (x *request) ownQuota() (response, error) {
+	if err := x.requireRole(media.RoleTeacher, "Доступ только для преподавателей"); err != nil {
+		return response{}, err
 	}
 	id, err := x.s.api.Quotas.OwnQuota(x.ctx, x.viewer.User.ID)
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
-	a, err := x.quotaOf(id)
-	return reply{statusOK, shapeQuota(a)}, err
+	a, err := x.quota(id)
+	return response{statusOK, quotaOf(a)}, err
 }
 
 // maxRaise, in gigabytes, is far beyond what anybody buys and far from an overflow.
 const maxRaise = 1_000_000
 
 // raiseQuota is POST storage/quotas/{id}/increase/.
-func (x *call) raiseQuota() (reply, error) {
-	if err := x.only(media.RoleAdmin, adminsOnly); err != nil {
-		return reply{}, err
+func (x *request) raiseQuota() (response, error) {
+	if err := x.requireRole(media.RoleAdmin, adminsOnly); err != nil {
+		return response{}, err
 	}
-	if _, err := x.quotaOf(x.id); err != nil {
-		return reply{}, err
+	if _, err := x.quota(x.id); err != nil {
+		return response{}, err
 	}
 	body, err := x.fields()
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
-	gb, err := wantedGB(body["additional_gb"])
+	gb, err := parseGB(body["additional_gb"])
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
 	if err := x.s.api.Quotas.RaiseQuota(x.ctx, x.id, int64(gb*(1<<30)), int64(gb)); err != nil {
-		return reply{}, err
+		return response{}, err
 	}
-	a, err := x.quotaOf(x.id)
+	a, err := x.quota(x.id)
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
 	text, err := decimal(gb).MarshalJSON()
-	return reply{statusOK, struct {
-		Message string     `json:"message"`
-		Quota   quotaShape `json:"quota"`
-	}{fmt.Sprintf("Квота увеличена на %s ГБ", text), shapeQuota(a)}}, err
+	return response{statusOK, struct {
+		Message string    `json:"message"`
+		Quota   quotaJSON `json:"quota"`
+	}{fmt.Sprintf("Квота увеличена на %s ГБ", text), quotaOf(a)}}, err
 }
 
 // wantedGB reads additional_gb: a number, or one written as text.
-func wantedGB(v any) (float64, error) {
+func parseGB(v any) (float64, error) {
 	var text string
 	switch v := v.(type) {
 	case nil:
@@ -195,13 +195,13 @@ func wantedGB(v any) (float64, error) {
 }
 
 // statistics is GET storage/statistics/.
-func (x *call) statistics() (reply, error) {
-	if err := x.only(media.RoleAdmin, adminsOnly); err != nil {
-		return reply{}, err
+func (x *request) statistics() (response, error) {
+	if err := x.requireRole(media.RoleAdmin, adminsOnly); err != nil {
+		return response{}, err
 	}
-	all, err := x.s.api.Library.Storage(x.ctx, 5)
+	all, err := x.s.api.Recordings.Storage(x.ctx, 5)
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
 	type topUser struct {
 		Name    string  `json:"teacher_name"`
@@ -218,7 +218,7 @@ func (x *call) statistics() (reply, error) {
 	if all.Total > 0 {
 		average = percent(all.Used, all.Total)
 	}
-	return reply{statusOK, struct {
+	return response{statusOK, struct {
 		Teachers  int64     `json:"total_teachers"`
 		Quota     decimal   `json:"total_quota_gb"`
 		Used      decimal   `json:"total_used_gb"`

@@ -5,29 +5,29 @@ import (
 )
 
 // detail is GET recordings/{id}/.
-func (x *call) detail() (reply, error) {
+func (x *request) detail() (response, error) {
 	e, err := x.entry()
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
-	return reply{statusOK, x.shape(e)}, nil
+	return response{statusOK, x.recording(e)}, nil
 }
 
 // statusShape is how the platform says that a lesson has no recording to show.
-type statusShape struct {
+type statusJSON struct {
 	Status  string `json:"status"`
 	Message string `json:"message"`
 }
 
 // lessonRecording is GET lessons/{id}/recording/: the newest one that plays and that
 // the viewer may see.
-func (x *call) lessonRecording() (reply, error) {
-	list, member, err := x.s.api.Library.LessonEntries(x.ctx, x.id, x.viewer.User.ID)
+func (x *request) lessonRecording() (response, error) {
+	list, member, err := x.s.api.Recordings.LessonEntries(x.ctx, x.id, x.viewer.User.ID)
 	switch {
 	case media.KindOf(err) == media.NotFound:
-		return reply{}, complain(statusNotFound, "Урок не найден")
+		return response{}, complain(statusNotFound, "Урок не найден")
 	case err != nil:
-		return reply{}, err
+		return response{}, err
 	}
 	var refused error // the first, of the newest
 	processing := false
@@ -36,9 +36,9 @@ func (x *call) lessonRecording() (reply, error) {
 		if s.Entry.Status != media.StatusReady && s.Entry.Status != media.StatusArchived {
 			continue
 		}
-		err := x.s.api.Peruser.CheckViewable(x.viewer, s.Entry.Recording, s.Membership)
+		err := x.s.api.Viewability.CheckViewable(x.viewer, s.Entry.Recording, s.Membership)
 		if err == nil {
-			return reply{statusOK, x.shape(s.Entry)}, nil
+			return response{statusOK, x.recording(s.Entry)}, nil
 		}
 		if r := media.RefusalOf(refused); r == nil || r.Code != media.CodeExpired {
 			refused = err
@@ -46,18 +46,18 @@ func (x *call) lessonRecording() (reply, error) {
 	}
 	switch {
 	case refused != nil:
-		return reply{}, refused
+		return response{}, refused
 	case !member && x.viewer.User.Role != media.RoleAdmin:
-		return reply{}, complain(statusForbidden, "У вас нет доступа к этому уроку")
+		return response{}, complain(statusForbidden, "У вас нет доступа к этому уроку")
 	case processing:
-		return reply{statusAccepted, statusShape{"processing", "Запись обрабатывается, попробуйте позже"}}, nil
+		return response{statusAccepted, statusJSON{"processing", "Запись обрабатывается, попробуйте позже"}}, nil
 	default:
-		return reply{statusNotFound, statusShape{"not_found", "Запись урока не найдена"}}, nil
+		return response{statusNotFound, statusJSON{"not_found", "Запись урока не найдена"}}, nil
 	}
 }
 
 // progressShape is a recording that cannot be watched, and why.
-type progressShape struct {
+type progressJSON struct {
 	ID        int64   `json:"id"`
 	Lesson    *int64  `json:"lesson"`
 	Title     string  `json:"title"`
@@ -69,22 +69,22 @@ type progressShape struct {
 
 // progress is GET recordings/progress/: what of the asking teacher's cannot be
 // watched yet, or will not be.
-func (x *call) progress() (reply, error) {
-	if err := x.only(media.RoleTeacher, "Доступ только для преподавателей"); err != nil {
-		return reply{}, err
+func (x *request) progress() (response, error) {
+	if err := x.requireRole(media.RoleTeacher, "Доступ только для преподавателей"); err != nil {
+		return response{}, err
 	}
-	list, err := x.s.api.Library.Progress(x.ctx, x.viewer.User.ID)
+	list, err := x.s.api.Recordings.Progress(x.ctx, x.viewer.User.ID)
 	if err != nil {
-		return reply{}, err
+		return response{}, err
 	}
-	out := make([]progressShape, len(list))
+	out := make([]progressJSON, len(list))
 	for i, p := range list {
-		out[i] = progressShape{ID: p.ID, Title: p.Title, Status: string(p.Status), Reason: p.Reason, Detail: reasonText(p), UpdatedAt: instant(p.UpdatedAt)}
+		out[i] = progressJSON{ID: p.ID, Title: p.Title, Status: string(p.Status), Reason: p.Reason, Detail: reasonText(p), UpdatedAt: instant(p.UpdatedAt)}
 		if p.LessonID != 0 {
 			out[i].Lesson = &p.LessonID
 		}
 	}
-	return reply{statusOK, out}, nil
+	return response{statusOK, out}, nil
 }
 
 // reasonText tells a teacher what keeps a recording. The syncer's own words name

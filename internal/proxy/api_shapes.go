@@ -49,10 +49,10 @@ func rounded(v float64, decimals int) decimal {
 
 // recordingShape is a recording as the API shows it, in the platform's order. The
 // pointers that may be left out are those that a student's list lacks.
-type recordingShape struct {
+type recordingJSON struct {
 	ID                int64         `json:"id"`
 	Lesson            *int64        `json:"lesson"`
-	LessonInfo        *lessonShape  `json:"lesson_info"`
+	LessonInfo        *lessonJSON   `json:"lesson_info"`
 	Title             string        `json:"title"`
 	ZoomRecordingID   *string       `json:"zoom_recording_id,omitempty"`
 	FileSize          *int64        `json:"file_size"`
@@ -69,14 +69,14 @@ type recordingShape struct {
 	ViewsCount        int64         `json:"views_count"`
 	Visibility        string        `json:"visibility"`
 	AccessGroups      []media.Named `json:"access_groups"`
-	AccessStudents    *[]fullPerson `json:"access_students,omitempty"`
+	AccessStudents    *[]personJSON `json:"access_students,omitempty"`
 	AvailableUntil    instant       `json:"available_until"`
 	AvailableDaysLeft *int64        `json:"available_days_left"`
 	CreatedAt         instant       `json:"created_at"`
 	UpdatedAt         instant       `json:"updated_at"`
 }
 
-type lessonShape struct {
+type lessonJSON struct {
 	ID        int64       `json:"id"`
 	Title     string      `json:"title"`
 	Subject   string      `json:"subject"`
@@ -89,7 +89,7 @@ type lessonShape struct {
 	Date      string      `json:"date"`
 }
 
-type fullPerson struct {
+type personJSON struct {
 	ID    int64  `json:"id"`
 	Name  string `json:"name"`
 	Email string `json:"email"`
@@ -97,10 +97,10 @@ type fullPerson struct {
 
 // shape writes an entry for a viewer. What a student may not know of others, and
 // links to where a student has no business, is not in it.
-func (x *call) shape(e media.Entry) recordingShape {
+func (x *request) recording(e media.Entry) recordingJSON {
 	now, student := x.s.now(), x.viewer.User.Role == media.RoleStudent
 	url, direct := x.streaming(e)
-	out := recordingShape{
+	out := recordingJSON{
 		ID: e.ID, Title: e.OwnTitle, ZoomRecordingID: &e.ZoomID,
 		FileSize: e.FileSize, DurationDisplay: minutesOf(e),
 		PlayURL: e.PlayURL, DownloadURL: e.DownloadURL, ThumbnailURL: e.ThumbnailURL,
@@ -122,16 +122,16 @@ func (x *call) shape(e media.Entry) recordingShape {
 	}
 	if l := e.Lesson; l != nil {
 		out.Lesson = &l.ID
-		out.LessonInfo = &lessonShape{
+		out.LessonInfo = &lessonJSON{
 			ID: l.ID, Title: e.Title, Subject: e.Title, Group: l.Group.Name, GroupName: l.Group.Name, GroupID: l.Group.ID,
 			Teacher:   media.Named{ID: l.Teacher.ID, Name: shortName(l.Teacher)},
 			StartTime: instant(l.Start), EndTime: instant(l.End), Date: l.Start.UTC().Format(time.DateOnly),
 		}
 	}
-	people := []fullPerson{}
+	people := []personJSON{}
 	for _, p := range e.Students {
 		if !student || p.ID == x.viewer.User.ID {
-			people = append(people, fullPerson{p.ID, fullName(p), p.Email})
+			people = append(people, personJSON{p.ID, fullName(p), p.Email})
 		}
 	}
 	out.AccessStudents = &people
@@ -142,7 +142,7 @@ func (x *call) shape(e media.Entry) recordingShape {
 }
 
 // brief is a shape as a student's list has it.
-func (r recordingShape) brief() recordingShape {
+func (r recordingJSON) forStudentList() recordingJSON {
 	r.ZoomRecordingID, r.UseDirectStream, r.AccessStudents = nil, nil, nil
 	return r
 }
@@ -150,7 +150,7 @@ func (r recordingShape) brief() recordingShape {
 // streaming is the link that a player takes, nil when there is nothing to play, and
 // whether it is our own stream. Small files on Drive are played from there, as the
 // platform does.
-func (x *call) streaming(e media.Entry) (url *string, direct bool) {
+func (x *request) streaming(e media.Entry) (url *string, direct bool) {
 	if e.Status != media.StatusReady && e.Status != media.StatusArchived {
 		return nil, false
 	}

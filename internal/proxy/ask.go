@@ -10,17 +10,17 @@ import (
 
 // ask is what an exchange needs of its request. RequestCtx is pooled and dies
 // when the handler returns, so everything here is a copy.
-type ask struct {
+type requestParams struct {
 	id          int64
 	head        bool
 	token       media.Token
 	badToken    *media.Refusal
 	rangeHeader string
-	conditions  conditions
+	conditions  Headers
 	download    bool
 }
 
-func readAsk(c *fasthttp.RequestCtx, id int64) ask {
+func readParams(c *fasthttp.RequestCtx, id int64) requestParams {
 	get := func(name string) string { return string(c.Request.Header.Peek(name)) }
 	list := func(name string) string {
 		var lines []string
@@ -29,13 +29,13 @@ func readAsk(c *fasthttp.RequestCtx, id int64) ask {
 		}
 		return strings.Join(lines, ", ")
 	}
-	a := ask{
+	a := requestParams{
 		id: id, head: c.IsHead(), rangeHeader: get("Range"),
 		download: string(c.QueryArgs().Peek("download")) == "1",
-		conditions: conditions{
-			ifMatch: list("If-Match"), ifNoneMatch: list("If-None-Match"),
-			ifModifiedSince: get("If-Modified-Since"), ifUnmodifiedSince: get("If-Unmodified-Since"),
-			ifRange: get("If-Range"),
+		conditions: Headers{
+			IfMatch: list("If-Match"), IfNoneMatch: list("If-None-Match"),
+			IfModifiedSince: get("If-Modified-Since"), IfUnmodifiedSince: get("If-Unmodified-Since"),
+			IfRange: get("If-Range"),
 		},
 	}
 	a.token, a.badToken = credentials(&c.Request)

@@ -30,8 +30,8 @@ var (
 // is missing is never padded: a short body is how a client learns of it.
 type body struct {
 	x     *exchange
-	plan  layout
-	pace  pace
+	plan  bodyPlan
+	rate  rateLimit
 	began bool
 	// renewed is true once a write was given its deadline.
 	renewed bool
@@ -48,13 +48,13 @@ func (b *body) WriteTo(io.Writer) (n int64, err error) {
 	b.began = true
 	defer func() {
 		if p := recover(); p != nil {
-			b.x.s.logPanic(b.x.note.id, p)
+			b.x.s.logPanic(b.x.record.RequestID, p)
 			b.err = fmt.Errorf("%w: %v", errPanic, p)
 		}
-		n, err = b.x.note.bytes, b.err
+		n, err = b.x.record.Bytes, b.err
 	}()
 	b.x.streaming.Store(true)
-	b.x.s.metrics.first(b.x.note.cache, b.x.s.now().Sub(b.x.note.began)) // its first piece is at hand
+	b.x.s.metrics.first(b.x.record.Cache, b.x.s.now().Sub(b.x.record.Began)) // its first piece is at hand
 	b.err = b.send()
 	b.x.streaming.Store(false)
 	if media.RefusalOf(b.err) != nil {
@@ -73,8 +73,8 @@ func (b *body) Close() error {
 	if !b.began {
 		b.err = errHangup // the headers could not be written
 	}
-	if b.x.own != nil {
-		b.x.own.drop()
+	if b.x.corked != nil {
+		b.x.corked.Discard()
 	}
 	b.x.finish(b.err)
 	return nil
@@ -115,21 +115,21 @@ func (b *body) sendSegment(seg segment) error {
 
 // openNext opens a later part, whose first byte has its own time to come.
 func (b *body) openNext(span media.Span) error {
-	b.x.expect()
-	defer b.x.unexpect()
+	b.x.startTimeout()
+	defer b.x.stopTimeout()
 	return b.x.open(span)
 }
 
 // piece gets the next piece: the primed one at first. Its border is where a
 // stream is cut.
 func (b *body) piece(left int64) (media.Piece, error) {
-	p := b.x.primed
-	b.x.primed = media.Piece{}
+	p := b.x.firstPiece
+	b.x.firstPiece = media.Piece{}
 	if p.Len == 0 {
-		b.x.expect()
+		b.x.startTimeout()
 		var err error
-		p, err = b.x.next(left, b.pace.piece)
-		b.x.unexpect()
+		p, err = b.x.nextPiece(left, b.rate.piece)
+		b.x.stopTimeout()
 		if err != nil {
 			return p, err
 		}
@@ -141,8 +141,8 @@ func (b *body) piece(left int64) (media.Piece, error) {
 // was taken before the pace was known and may be larger than the bucket.
 func (b *body) writePiece(p media.Piece) error {
 	for off := int64(0); off < p.Len; {
-		n := min(p.Len-off, b.pace.piece)
-		if err := b.takePace(n); err != nil {
+		n := min(p.Len-off, b.rate.piece)
+		if err := b.waitForRate(n); err != nil {
 			return err
 		}
 		sent, err := b.write(p, off, n)
@@ -157,10 +157,10 @@ func (b *body) writePiece(p media.Piece) error {
 
 // takePace waits for the bucket. The origin is not waited for here, so its
 // timeout does not run; a hang-up is looked for.
-func (b *body) takePace(n int64) error {
+func (b *body) waitForRate(n int64) error {
 	b.x.waiting.Store(true)
 	defer b.x.waiting.Store(false)
-	if b.pace.take(b.x.ctx, n) != nil {
+	if b.rate.wait(b.x.ctx, n) != nil {
 		return context.Cause(b.x.ctx)
 	}
 	return nil
@@ -171,17 +171,17 @@ func (b *body) write(p media.Piece, off, n int64) (sent int64, err error) {
 	if err := b.renewDeadline(); err != nil {
 		return 0, err
 	}
-	switch own := b.x.own; {
+	switch own := b.x.corked; {
 	case p.File != nil && own != nil:
-		sent, err = own.sendFile(p.File, p.Off+off, n)
+		sent, err = own.SendFile(p.File, p.Off+off, n)
 	case p.File != nil:
-		sent, err = copyFile(b.x.conn, p.File, p.Off+off, n)
+		sent, err = CopyFile(b.x.conn, p.File, p.Off+off, n)
 	default:
 		sent, err = b.writeData(p.Data[off : off+n])
 	}
-	b.x.note.bytes += sent
+	b.x.record.Bytes += sent
 	if err != nil {
-		return sent, b.blame(err)
+		return sent, b.classifyWriteError(err)
 	}
 	if sent != n {
 		return sent, media.Faultf(media.Corrupt, "proxy: write", "a file ends %d bytes early", n-sent)
@@ -198,16 +198,16 @@ func (b *body) writeBytes(data []byte) error {
 		return err
 	}
 	n, err := b.writeData(data)
-	b.x.note.bytes += n
+	b.x.record.Bytes += n
 	if err != nil {
-		return b.blame(err)
+		return b.classifyWriteError(err)
 	}
 	return nil
 }
 
 func (b *body) writeData(data []byte) (int64, error) {
-	if b.x.own != nil {
-		return b.x.own.sendBytes(data)
+	if b.x.corked != nil {
+		return b.x.corked.SendBytes(data)
 	}
 	n, err := b.x.conn.Write(data)
 	return int64(n), err
@@ -229,7 +229,7 @@ func (b *body) renewDeadline() error {
 
 // blame says why a write failed: because we cut it, because the client takes
 // nothing, or because it is gone. A fault of reading the file is none of these.
-func (b *body) blame(err error) error {
+func (b *body) classifyWriteError(err error) error {
 	if cause := context.Cause(b.x.ctx); cause != nil {
 		return cause
 	}

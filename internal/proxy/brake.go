@@ -11,7 +11,7 @@ import (
 )
 
 // maxBraked bounds the memory: about 5 MB when somebody fails from everywhere.
-const maxBraked = 1 << 16
+const maxLimited = 1 << 16
 
 // brake slows down who guesses tokens: per client address, IPv6 by /64, so many
 // forged tokens a minute, at once or spread, are told what they are; what comes
@@ -21,25 +21,25 @@ const maxBraked = 1 << 16
 //
 // It is GCRA: for each address the moment at which all it did is forgotten.
 // Safe for concurrent use.
-type brake struct {
+type authFailureLimiter struct {
 	perMinute int // 0 = none
 	mu        sync.Mutex
-	until     map[netip.Addr]time.Time // guarded by mu
+	tat       map[netip.Addr]time.Time // guarded by mu
 }
 
-func newBrake(perMinute int) *brake {
-	return &brake{perMinute: perMinute, until: map[netip.Addr]time.Time{}}
+func newAuthFailureLimiter(perMinute int) *authFailureLimiter {
+	return &authFailureLimiter{perMinute: perMinute, tat: map[netip.Addr]time.Time{}}
 }
 
 // failed counts a failure: 0, or how long to wait before the next is counted.
-func (b *brake) failed(client netip.Addr, now time.Time) time.Duration {
+func (b *authFailureLimiter) fail(client netip.Addr, now time.Time) time.Duration {
 	if b.perMinute == 0 {
 		return 0
 	}
 	client = network(client)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	until, known := b.until[client]
+	until, known := b.tat[client]
 	if until.Before(now) {
 		until = now
 	}
@@ -47,19 +47,19 @@ func (b *brake) failed(client netip.Addr, now time.Time) time.Duration {
 	if ahead := until.Sub(now); ahead > time.Minute {
 		return ahead - time.Minute
 	}
-	if !known && len(b.until) >= maxBraked {
-		b.makeRoom(now)
+	if !known && len(b.tat) >= maxLimited {
+		b.evict(now)
 	}
-	b.until[client] = until
+	b.tat[client] = until
 	return 0
 }
 
 // makeRoom forgets who is forgiven and, should that not be enough, a tenth of the
 // others: with that many addresses the brake holds nobody anyway.
-func (b *brake) makeRoom(now time.Time) {
-	for client, until := range b.until {
-		if !until.After(now) || len(b.until) > maxBraked*9/10 {
-			delete(b.until, client)
+func (b *authFailureLimiter) evict(now time.Time) {
+	for client, until := range b.tat {
+		if !until.After(now) || len(b.tat) > maxLimited*9/10 {
+			delete(b.tat, client)
 		}
 	}
 }
@@ -78,11 +78,11 @@ func network(a netip.Addr) netip.Addr {
 // authenticate asks the gate who a token speaks for, and puts the brake on who
 // fails. All requests with a token come through here.
 func (s *Server) authenticate(ctx context.Context, client netip.Addr, token media.Token) (media.Viewer, error) {
-	viewer, err := s.gate.Authenticate(ctx, token)
+	viewer, err := s.access.Authenticate(ctx, token)
 	if r := media.RefusalOf(err); r == nil || !r.Forged {
 		return viewer, err
 	}
-	wait := s.brake.failed(client, s.now())
+	wait := s.authFailures.fail(client, s.now())
 	if wait == 0 {
 		return viewer, err
 	}

@@ -9,36 +9,36 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-func TestBrake(t *testing.T) {
+func TestAuthFailureLimiter(t *testing.T) {
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	one, other := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")
-	b := newBrake(60)
+	b := newAuthFailureLimiter(60)
 	for i := range 60 {
-		if wait := b.failed(one, now); wait != 0 {
+		if wait := b.fail(one, now); wait != 0 {
 			t.Fatalf("failure %d waits %v", i, wait)
 		}
 	}
 	for range 3 { // waiting costs nothing more
-		if wait := b.failed(one, now); wait != time.Second {
+		if wait := b.fail(one, now); wait != time.Second {
 			t.Errorf("failure 61 waits %v", wait)
 		}
 	}
-	if wait := b.failed(other, now); wait != 0 {
+	if wait := b.fail(other, now); wait != 0 {
 		t.Errorf("somebody else waits %v", wait)
 	}
 	now = now.Add(time.Second)
-	if first, second := b.failed(one, now), b.failed(one, now); first != 0 || second != time.Second {
+	if first, second := b.fail(one, now), b.fail(one, now); first != 0 || second != time.Second {
 		t.Errorf("a second later: %v, %v", first, second)
 	}
 	now = now.Add(time.Minute)
 	for i := range 60 {
-		if wait := b.failed(one, now); wait != 0 {
+		if wait := b.fail(one, now); wait != 0 {
 			t.Fatalf("a minute later failure %d waits %v", i, wait)
 		}
 	}
 }
 
-func TestBrakeNetworks(t *testing.T) {
+func TestAuthFailureLimiterNetworks(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		same bool
@@ -47,31 +47,31 @@ func TestBrakeNetworks(t *testing.T) {
 		{"2001:db8:1:2::1", "2001:db8:1:3::1", false},
 		{"198.51.100.1", "198.51.100.2", false},
 	} {
-		b := newBrake(1)
-		b.failed(netip.MustParseAddr(c.a), time.Unix(1000, 0))
-		if same := b.failed(netip.MustParseAddr(c.b), time.Unix(1000, 0)) != 0; same != c.same {
+		b := newAuthFailureLimiter(1)
+		b.fail(netip.MustParseAddr(c.a), time.Unix(1000, 0))
+		if same := b.fail(netip.MustParseAddr(c.b), time.Unix(1000, 0)) != 0; same != c.same {
 			t.Errorf("%s and %s: %v", c.a, c.b, same)
 		}
 	}
 }
 
-func TestBrakeKeepsWithinItsMemory(t *testing.T) {
-	b, now := newBrake(1), time.Unix(1000, 0)
-	for i := range maxBraked * 5 / 4 {
-		b.failed(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
+func TestAuthFailureLimiterMemoryIsBounded(t *testing.T) {
+	b, now := newAuthFailureLimiter(1), time.Unix(1000, 0)
+	for i := range maxLimited * 5 / 4 {
+		b.fail(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
 	}
-	if n := len(b.until); n > maxBraked || n < maxBraked/2 {
+	if n := len(b.tat); n > maxLimited || n < maxLimited/2 {
 		t.Errorf("%d addresses", n)
 	}
-	if newBrake(0).failed(netip.Addr{}, now) != 0 {
+	if newAuthFailureLimiter(0).fail(netip.Addr{}, now) != 0 {
 		t.Error("a brake that is off")
 	}
 }
 
 // TestBrakeOnTheWay: forged tokens of one address are slowed, as seen through a
 // trusted proxy, on every route that takes tokens; nothing else is.
-func TestBrakeOnTheWay(t *testing.T) {
-	h := newHouse(t, 10, func(cfg *Config, h *house) {
+func TestForgedTokensAreThrottled(t *testing.T) {
+	h := newFixture(t, 10, func(cfg *Config, h *fixture) {
 		cfg.Limit.AuthFailures = 3
 		h.authenticate = func(_ context.Context, tok media.Token) (media.Viewer, error) {
 			r := media.Refuse(media.CodeTokenNotValid, "Given token not valid for any token type")
@@ -84,7 +84,7 @@ func TestBrakeOnTheWay(t *testing.T) {
 			return media.Viewer{}, r
 		}
 	})
-	ask := func(method, path, token, from string) answer {
+	ask := func(method, path, token, from string) testResponse {
 		t.Helper()
 		headers := []string{"X-Forwarded-For: " + from}
 		if token != "" {
@@ -115,7 +115,7 @@ func TestBrakeOnTheWay(t *testing.T) {
 			t.Errorf("%s", a.body)
 		}
 	}
-	for what, a := range map[string]answer{
+	for what, a := range map[string]testResponse{
 		"a good token of the same address": ask("GET", streamPath, goodToken, school),
 		"a grant for the same address":     ask("POST", playbackPath, goodToken, school),
 		"another address":                  ask("GET", streamPath, "forged", home),
@@ -130,10 +130,10 @@ func TestBrakeOnTheWay(t *testing.T) {
 	}
 }
 
-func BenchmarkBrake(b *testing.B) {
-	brake, client := newBrake(100), netip.MustParseAddr("198.51.100.1")
+func BenchmarkAuthFailureLimiter(b *testing.B) {
+	brake, client := newAuthFailureLimiter(100), netip.MustParseAddr("198.51.100.1")
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		brake.failed(client, time.Unix(int64(i), 0))
+		brake.fail(client, time.Unix(int64(i), 0))
 	}
 }

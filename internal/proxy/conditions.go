@@ -9,79 +9,79 @@ import (
 )
 
 // conditions are the precondition headers of a request, "" where absent.
-type conditions struct {
-	ifMatch           string
-	ifUnmodifiedSince string
-	ifNoneMatch       string
-	ifModifiedSince   string
-	ifRange           string
+type Headers struct {
+	IfMatch           string
+	IfUnmodifiedSince string
+	IfNoneMatch       string
+	IfModifiedSince   string
+	IfRange           string
 }
 
 // validators are what the conditions are held against.
-type validators struct {
-	etag string // strong, with its quotes
+type Validators struct {
+	ETag string // strong, with its quotes
 	// modified has whole seconds; zero when there is no Last-Modified.
-	modified time.Time
+	Modified time.Time
 }
 
 // validatorsOf takes an object's validators. A modification time in the future
 // is left out, because a Last-Modified later than Date is forbidden (section
 // 8.8.2.1), and so is the epoch, which is how "not known" often looks.
-func validatorsOf(obj media.Object, etag string, now time.Time) validators {
-	v := validators{etag: etag}
+func ValidatorsOf(obj media.Object, etag string, now time.Time) Validators {
+	v := Validators{ETag: etag}
 	if !obj.ModTime.IsZero() && obj.ModTime.Unix() != 0 && !obj.ModTime.After(now) {
-		v.modified = obj.ModTime.UTC().Truncate(time.Second)
+		v.Modified = obj.ModTime.UTC().Truncate(time.Second)
 	}
 	return v
 }
 
 // preconditionVerdict is what the conditions come to.
-type preconditionVerdict uint8
+type Outcome uint8
 
 const (
-	conditionsHold preconditionVerdict = iota
-	conditionsNotModified
-	conditionsFailed
+	Proceed Outcome = iota
+	NotModified
+	Failed
 )
 
 // evaluate goes through the preconditions in the order of RFC 9110 section
 // 13.2.2, for GET and HEAD. If-Range, the last step, stands apart in
 // rangeApplies because it needs a Range.
-func (c conditions) evaluate(v validators) preconditionVerdict {
-	if c.ifMatch != "" {
-		if !anyTagMatches(c.ifMatch, v.etag, true) {
-			return conditionsFailed
+func (c Headers) Evaluate(v Validators) Outcome {
+	if c.IfMatch != "" {
+		if !MatchesTag(c.IfMatch, v.ETag, true) {
+			return Failed
 		}
-	} else if t, ok := readDate(c.ifUnmodifiedSince); ok && !v.modified.IsZero() && v.modified.After(t) {
-		return conditionsFailed
+	} else if t, ok := readDate(c.IfUnmodifiedSince); ok && !v.Modified.IsZero() && v.Modified.After(t) {
+		return Failed
 	}
-	if c.ifNoneMatch != "" {
-		if anyTagMatches(c.ifNoneMatch, v.etag, false) {
-			return conditionsNotModified
+	if c.IfNoneMatch != "" {
+		if MatchesTag(c.IfNoneMatch, v.ETag, false) {
+			return NotModified
 		}
-	} else if t, ok := readDate(c.ifModifiedSince); ok && !v.modified.IsZero() && !v.modified.After(t) {
-		return conditionsNotModified
+	} else if t, ok := readDate(c.IfModifiedSince); ok && !v.Modified.IsZero() && !v.Modified.After(t) {
+		return NotModified
 	}
-	return conditionsHold
+	return Proceed
 }
 
 // rangeApplies is If-Range (section 13.1.5): without it a Range always applies,
 // with it only when the validator matches strongly. A date matches when it is
 // exactly the Last-Modified.
-func (c conditions) rangeApplies(v validators) bool {
-	if c.ifRange == "" {
+func (c Headers) RangeApplies(v Validators) bool {
+	if c.IfRange == "" {
 		return true
 	}
-	if tag, _ := readTag(trimOWS(c.ifRange)); tag != "" {
-		return tag == v.etag // a weak tag begins with W/ and so never equals a strong one
+	if tag, _ := readTag(trimOWS(c.IfRange)); tag != "" {
+		return tag == v.ETag // a weak tag begins with W/ and so never equals a strong one
 	}
-	t, ok := readDate(c.ifRange)
-	return ok && !v.modified.IsZero() && t.Equal(v.modified)
+	t, ok := readDate(c.IfRange)
+	return ok && !v.Modified.IsZero() && t.Equal(v.Modified)
 }
 
 // anyTagMatches looks for a tag in an If-Match or If-None-Match list. The list
 // is read up to its first malformed element, as net/http does.
-func anyTagMatches(list, etag string, strong bool) bool {
+func MatchesTag(list, etag string, strong bool) bool {
 	for {
 		list = trimOWS(list)
 		switch {
@@ -138,10 +138,10 @@ func readDate(s string) (time.Time, bool) {
 }
 
 // formatDate writes an IMF-fixdate.
-func formatDate(t time.Time) string { return t.UTC().Format(http.TimeFormat) }
+func FormatDate(t time.Time) string { return t.UTC().Format(http.TimeFormat) }
 
 // judgement is the status an existing object gets, and the spans to send.
-type judgement struct {
+type decision struct {
 	status int
 	// spans to send: one for 200 of a non-empty object and for a plain 206,
 	// several for multipart/byteranges, none otherwise.
@@ -149,24 +149,24 @@ type judgement struct {
 }
 
 // judge decides a GET or HEAD of an object: preconditions first, the range last.
-func judge(head bool, rangeHeader string, c conditions, v validators, size int64) judgement {
-	switch c.evaluate(v) {
-	case conditionsFailed:
-		return judgement{status: http.StatusPreconditionFailed}
-	case conditionsNotModified:
-		return judgement{status: http.StatusNotModified}
+func decide(head bool, rangeHeader string, c Headers, v Validators, size int64) decision {
+	switch c.Evaluate(v) {
+	case Failed:
+		return decision{status: http.StatusPreconditionFailed}
+	case NotModified:
+		return decision{status: http.StatusNotModified}
 	}
 	// Section 14.2: Range is defined for GET only.
-	if !head && rangeHeader != "" && c.rangeApplies(v) {
+	if !head && rangeHeader != "" && c.RangeApplies(v) {
 		switch spans, verdict := selectRanges(rangeHeader, size); verdict {
 		case rangeSatisfiable:
-			return judgement{status: http.StatusPartialContent, spans: spans}
+			return decision{status: http.StatusPartialContent, spans: spans}
 		case rangeUnsatisfiable:
-			return judgement{status: http.StatusRequestedRangeNotSatisfiable}
+			return decision{status: http.StatusRequestedRangeNotSatisfiable}
 		}
 	}
 	if size == 0 {
-		return judgement{status: http.StatusOK}
+		return decision{status: http.StatusOK}
 	}
-	return judgement{status: http.StatusOK, spans: []media.Span{{Len: size}}}
+	return decision{status: http.StatusOK, spans: []media.Span{{Len: size}}}
 }

@@ -21,34 +21,34 @@ import (
 //
 // Reading and writing belong to the connection's goroutine; Close, the deadlines
 // and what looks at the descriptor may be called from any.
-type conn struct {
+type Conn struct {
 	*net.TCPConn
 	raw syscall.RawConn
 
 	// held is what Write was given since hold, nil when nothing is held back.
-	held *[]byte
+	corked *[]byte
 
-	ahead    *aheadBuffer // bytes read and not yet asked for: [taken, filled)
-	taken    int
-	filled   int
+	buffered *readBuffer // bytes read and not yet asked for: [taken, filled)
+	readOff  int
+	readEnd  int
 	readErr  error
 	fill     func(fd uintptr) bool // fillAhead, bound once
-	sending  sending
+	sending  send
 	sendStep func(fd uintptr) bool // sending.step, bound once
 }
 
 // aheadBuffer has room for what a player asks in; longer requests come in parts.
-type aheadBuffer [4 << 10]byte
+type readBuffer [4 << 10]byte
 
 var (
-	aheadBuffers  = sync.Pool{New: func() any { return new(aheadBuffer) }}
+	readBuffers   = sync.Pool{New: func() any { return new(readBuffer) }}
 	headerBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 )
 
 // listener makes a conn of each TCP connection.
-type listener struct{ net.Listener }
+type Listener struct{ net.Listener }
 
-func (l listener) Accept() (net.Conn, error) {
+func (l Listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -65,16 +65,16 @@ func newConn(tcp *net.TCPConn) net.Conn {
 	if err != nil {
 		return tcp // closed already: whoever reads will see
 	}
-	c := &conn{TCPConn: tcp, raw: raw}
-	c.fill = c.fillAhead
+	c := &Conn{TCPConn: tcp, raw: raw}
+	c.fill = c.readAvailable
 	c.sendStep = c.sending.step
-	boundUnsent(raw)
+	limitUnsent(raw)
 	return c
 }
 
 // Read implements net.Conn.
-func (c *conn) Read(p []byte) (int, error) {
-	if c.ahead == nil {
+func (c *Conn) Read(p []byte) (int, error) {
+	if c.buffered == nil {
 		if len(p) != 1 {
 			return c.TCPConn.Read(p)
 		}
@@ -82,59 +82,59 @@ func (c *conn) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	n := copy(p, c.ahead[c.taken:c.filled])
-	if c.taken += n; c.taken == c.filled {
-		aheadBuffers.Put(c.ahead)
-		c.ahead = nil
+	n := copy(p, c.buffered[c.readOff:c.readEnd])
+	if c.readOff += n; c.readOff == c.readEnd {
+		readBuffers.Put(c.buffered)
+		c.buffered = nil
 	}
 	return n, nil
 }
 
 // hold keeps what is written from now on until a send, release or drop.
-func (c *conn) hold() {
-	if c.held == nil {
-		c.held = headerBuffers.Get().(*[]byte)
-		*c.held = (*c.held)[:0]
+func (c *Conn) Cork() {
+	if c.corked == nil {
+		c.corked = headerBuffers.Get().(*[]byte)
+		*c.corked = (*c.corked)[:0]
 	}
 }
 
 // Write implements net.Conn.
-func (c *conn) Write(p []byte) (int, error) {
-	if c.held == nil {
+func (c *Conn) Write(p []byte) (int, error) {
+	if c.corked == nil {
 		return c.TCPConn.Write(p)
 	}
-	*c.held = append(*c.held, p...)
+	*c.corked = append(*c.corked, p...)
 	return len(p), nil
 }
 
 // release sends what is held back.
-func (c *conn) release() error {
-	if c.held == nil {
+func (c *Conn) Uncork() error {
+	if c.corked == nil {
 		return nil
 	}
-	_, err := c.TCPConn.Write(*c.held)
-	c.drop()
+	_, err := c.TCPConn.Write(*c.corked)
+	c.Discard()
 	return err
 }
 
 // drop forgets what is held back.
-func (c *conn) drop() {
-	if c.held != nil {
-		headerBuffers.Put(c.held)
-		c.held = nil
+func (c *Conn) Discard() {
+	if c.corked != nil {
+		headerBuffers.Put(c.corked)
+		c.corked = nil
 	}
 }
 
 // sendBytes sends what is held back, and data, and tells how much of data. Little
 // data leaves with the headers; much is worth a call of its own.
-func (c *conn) sendBytes(data []byte) (int64, error) {
-	if c.held != nil && len(data) <= cap(*c.held)-len(*c.held) {
-		head := len(*c.held)
-		n, err := c.TCPConn.Write(append(*c.held, data...))
-		c.drop()
+func (c *Conn) SendBytes(data []byte) (int64, error) {
+	if c.corked != nil && len(data) <= cap(*c.corked)-len(*c.corked) {
+		head := len(*c.corked)
+		n, err := c.TCPConn.Write(append(*c.corked, data...))
+		c.Discard()
 		return int64(max(0, n-head)), err
 	}
-	if err := c.release(); err != nil {
+	if err := c.Uncork(); err != nil {
 		return 0, err
 	}
 	n, err := c.TCPConn.Write(data)
@@ -142,6 +142,6 @@ func (c *conn) sendBytes(data []byte) (int64, error) {
 }
 
 // copyFile sends n bytes of f from off on to a connection that knows no better.
-func copyFile(dst io.Writer, f *os.File, off, n int64) (int64, error) {
+func CopyFile(dst io.Writer, f *os.File, off, n int64) (int64, error) {
 	return io.Copy(dst, io.NewSectionReader(f, off, n))
 }

@@ -12,17 +12,17 @@ import (
 // unsentRoom is how much of a stream lies in the kernel behind what is on its
 // way: two seconds of a lesson. Without a bound the send buffer of a client that
 // takes 1 Mbit/s grows as that of a fast one, to megabytes each.
-const unsentRoom = 256 << 10
+const maxUnsent = 256 << 10
 
 // boundUnsent sets it; a kernel that will not is none the worse for serving.
-func boundUnsent(raw syscall.RawConn) {
+func limitUnsent(raw syscall.RawConn) {
 	_ = raw.Control(func(fd uintptr) {
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, unsentRoom)
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
 	})
 }
 
 // awaitRequest waits for bytes and reads them ahead.
-func (c *conn) awaitRequest() error {
+func (c *Conn) awaitRequest() error {
 	if err := c.raw.Read(c.fill); err != nil {
 		return err
 	}
@@ -33,8 +33,8 @@ func (c *conn) awaitRequest() error {
 
 // fillAhead reads what has come into a buffer taken for it, or says that nothing
 // has, without one.
-func (c *conn) fillAhead(fd uintptr) bool {
-	buf := aheadBuffers.Get().(*aheadBuffer)
+func (c *Conn) readAvailable(fd uintptr) bool {
+	buf := readBuffers.Get().(*readBuffer)
 	var n int
 	var err error
 	for {
@@ -43,10 +43,10 @@ func (c *conn) fillAhead(fd uintptr) bool {
 		}
 	}
 	if n > 0 {
-		c.ahead, c.taken, c.filled = buf, 0, n
+		c.buffered, c.readOff, c.readEnd = buf, 0, n
 		return true
 	}
-	aheadBuffers.Put(buf)
+	readBuffers.Put(buf)
 	switch err {
 	case nil:
 		c.readErr = io.EOF
@@ -60,7 +60,7 @@ func (c *conn) fillAhead(fd uintptr) bool {
 
 // sending is one send under way. Its steps are called by the runtime whenever
 // the socket has room, and again until they say that they are through.
-type sending struct {
+type send struct {
 	header []byte
 	from   int
 	off    int64
@@ -70,7 +70,7 @@ type sending struct {
 
 // stepHeader sends the header with the word that more is coming, so that it
 // waits for the file's first bytes and leaves with them.
-func (s *sending) stepHeader(fd uintptr) bool {
+func (s *send) stepHeader(fd uintptr) bool {
 	for len(s.header) > 0 {
 		n, err := syscall.SendmsgN(int(fd), s.header, nil, nil, unix.MSG_MORE|unix.MSG_NOSIGNAL)
 		switch err {
@@ -87,7 +87,7 @@ func (s *sending) stepHeader(fd uintptr) bool {
 	return true
 }
 
-func (s *sending) step(fd uintptr) bool {
+func (s *send) step(fd uintptr) bool {
 	if !s.stepHeader(fd) {
 		return false
 	}
@@ -110,18 +110,18 @@ func (s *sending) step(fd uintptr) bool {
 
 // sendFile sends what is held back, and n bytes of f from off on, and tells how
 // many of the file.
-func (c *conn) sendFile(f *os.File, off, n int64) (int64, error) {
+func (c *Conn) SendFile(f *os.File, off, n int64) (int64, error) {
 	s := &c.sending
-	*s = sending{from: int(f.Fd()), off: off, left: n}
-	if c.held != nil {
-		s.header = *c.held
+	*s = send{from: int(f.Fd()), off: off, left: n}
+	if c.corked != nil {
+		s.header = *c.corked
 	}
 	err := c.raw.Write(c.sendStep)
-	c.drop()
+	c.Discard()
 	if err == nil {
 		err = s.err
 	}
 	sent := n - s.left
-	*s = sending{}
+	*s = send{}
 	return sent, err
 }

@@ -7,28 +7,28 @@ import (
 	"syscall"
 )
 
-func boundUnsent(syscall.RawConn) {}
+func limitUnsent(syscall.RawConn) {}
 
-type sending struct{}
+type send struct{}
 
-func (*sending) step(uintptr) bool   { return true }
-func (*conn) fillAhead(uintptr) bool { return true }
+func (*send) step(uintptr) bool          { return true }
+func (*Conn) readAvailable(uintptr) bool { return true }
 
 // awaitRequest knows no portable way to wait without a buffer.
-func (c *conn) awaitRequest() error {
-	buf := aheadBuffers.Get().(*aheadBuffer)
+func (c *Conn) awaitRequest() error {
+	buf := readBuffers.Get().(*readBuffer)
 	n, err := c.TCPConn.Read(buf[:])
 	if n == 0 {
-		aheadBuffers.Put(buf)
+		readBuffers.Put(buf)
 		return err
 	}
-	c.ahead, c.taken, c.filled = buf, 0, n
+	c.buffered, c.readOff, c.readEnd = buf, 0, n
 	return nil
 }
 
-func (c *conn) sendFile(f *os.File, off, n int64) (int64, error) {
-	if err := c.release(); err != nil {
+func (c *Conn) SendFile(f *os.File, off, n int64) (int64, error) {
+	if err := c.Uncork(); err != nil {
 		return 0, err
 	}
-	return copyFile(c.TCPConn, f, off, n)
+	return CopyFile(c.TCPConn, f, off, n)
 }

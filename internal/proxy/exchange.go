@@ -17,11 +17,11 @@ import (
 // exchange is one request for a recording's bytes, from its headers to the last
 // byte of its body. All methods but cut belong to the connection's goroutine.
 type exchange struct {
-	s    *Server
-	conn net.Conn
-	own  *conn // conn, where it is one of ours
-	ask  ask
-	note note
+	s      *Server
+	conn   net.Conn
+	corked *Conn // conn, where it is one of ours
+	params requestParams
+	record Record
 
 	// ctx ends with a cause: the client hung up, the origin is slow, the server
 	// stops, access was lost.
@@ -29,40 +29,40 @@ type exchange struct {
 	cancel context.CancelCauseFunc
 	// due is when what is waited for has to be there, in the server's nanoseconds,
 	// or 0. Past it the cause is errSlow.
-	due atomic.Int64
+	deadline atomic.Int64
 	// waiting is true while nothing is written, so that a hang-up has to be looked for.
 	waiting atomic.Bool
 	// streaming is true while the body is written, so that access is looked at again.
 	streaming atomic.Bool
 
-	step      step
-	viewer    media.Viewer
-	recording media.Recording
-	object    media.Object
-	label     label
-	valid     validators
-	admitted  bool
-	slotted   bool
-	uncount   func()       // takes back the start that was counted, or nil
-	reader    media.Reader // open, or nil
-	primed    media.Piece  // the reader's first piece, not yet written
+	step        step
+	viewer      media.Viewer
+	recording   media.Recording
+	object      media.Object
+	metadata    metadata
+	valid       Validators
+	admitted    bool
+	hasUserSlot bool
+	undoStart   func()       // takes back the start that was counted, or nil
+	reader      media.Reader // open, or nil
+	firstPiece  media.Piece  // the reader's first piece, not yet written
 
 	mu       sync.Mutex // orders cut and finish, see there
 	finished bool       // guarded by mu
-	wasCut   bool       // its write deadline is in the past; guarded by mu
+	aborted  bool       // its write deadline is in the past; guarded by mu
 }
 
 // serveStream answers GET and HEAD of {base}/recordings/{id}/stream/.
-func (s *Server) serveStream(c *fasthttp.RequestCtx, n note, id int64) {
-	x := &exchange{s: s, conn: c.Conn(), ask: readAsk(c, id), note: n}
-	x.note.recording = id
-	x.note.asked = harmless(x.ask.rangeHeader, 64)
+func (s *Server) serveStream(c *fasthttp.RequestCtx, n Record, id int64) {
+	x := &exchange{s: s, conn: c.Conn(), params: readParams(c, id), record: n}
+	x.record.Recording = id
+	x.record.Range = Sanitize(x.params.rangeHeader, 64)
 	x.ctx, x.cancel = context.WithCancelCause(s.base)
-	x.own, _ = x.conn.(*conn)
-	s.running.add(x)
+	x.corked, _ = x.conn.(*Conn)
+	s.exchanges.add(x)
 	defer func() {
 		if p := recover(); p != nil {
-			s.logPanic(x.note.id, p)
+			s.logPanic(x.record.RequestID, p)
 			c.Response.Reset()
 			s.cors(c)
 			x.refuse(&c.Response, errPanic)
@@ -80,40 +80,40 @@ func (s *Server) serveStream(c *fasthttp.RequestCtx, n note, id int64) {
 
 // decide goes the way from admission to the first bytes. What it returns as an
 // error is what the client is told first.
-func (x *exchange) decide() (judgement, error) {
-	x.expect()
-	defer x.unexpect()
-	for _, next := range []func() error{x.admit, x.authenticate, x.authorize, x.takeSlot} {
+func (x *exchange) decide() (decision, error) {
+	x.startTimeout()
+	defer x.stopTimeout()
+	for _, next := range []func() error{x.admit, x.authenticate, x.authorize, x.acquireUserSlot} {
 		if err := next(); err != nil {
-			return judgement{}, err
+			return decision{}, err
 		}
 	}
 	counted, err := x.countStart()
 	if err != nil {
-		return judgement{}, err
+		return decision{}, err
 	}
 	x.step = stepOrigin
-	x.expect()
+	x.startTimeout()
 	began := x.s.now()
-	verdict, err := x.seek()
-	x.note.origin = x.s.now().Sub(began)
+	verdict, err := x.resolve()
+	x.record.Origin = x.s.now().Sub(began)
 	if refusal := counted(); refusal != nil {
 		x.closeReader()
-		return judgement{}, refusal
+		return decision{}, refusal
 	}
-	if x.uncount != nil && (err != nil || verdict.status >= statusBadRequest) {
-		x.uncount() // what plays nothing is no start
+	if x.undoStart != nil && (err != nil || verdict.status >= statusBadRequest) {
+		x.undoStart() // what plays nothing is no start
 	}
 	return verdict, err
 }
 
 // seek finds what there is to send, again when it changes under its hands.
-func (x *exchange) seek() (judgement, error) {
-	verdict, err := x.find()
+func (x *exchange) resolve() (decision, error) {
+	verdict, err := x.resolveOnce()
 	if media.KindOf(err) == media.Changed {
 		// The version we were told of is gone. What takes its place may have another
 		// size and other validators, so the whole decision is made again, once.
-		verdict, err = x.find()
+		verdict, err = x.resolveOnce()
 		if media.KindOf(err) == media.Changed {
 			err = media.Fault(media.Unavailable, "proxy: the object keeps changing", err)
 		}
@@ -124,18 +124,18 @@ func (x *exchange) seek() (judgement, error) {
 // expect begins the time in which an origin has to answer; unexpect ends it.
 // Whoever watches for hang-ups also watches for its end: a timer of its own for
 // each exchange would be set and stopped four times for nothing.
-func (x *exchange) expect() {
-	x.due.Store(int64(time.Since(x.s.started) + x.s.cfg.OriginTimeout))
+func (x *exchange) startTimeout() {
+	x.deadline.Store(int64(time.Since(x.s.started) + x.s.cfg.OriginTimeout))
 }
 
-func (x *exchange) unexpect() { x.due.Store(0) }
+func (x *exchange) stopTimeout() { x.deadline.Store(0) }
 
 // admit takes one of everybody's slots. HEAD needs none: it has no body.
 func (x *exchange) admit() error {
-	if x.ask.head {
+	if x.params.head {
 		return nil
 	}
-	if x.admitted = x.s.streams.enter(); !x.admitted {
+	if x.admitted = x.s.streams.acquire(); !x.admitted {
 		x.s.metrics.limited.WithLabelValues(limitStreams).Inc()
 		return media.Refuse(media.CodeOverloaded, "Too many streams are running, please try again.")
 	}
@@ -143,25 +143,25 @@ func (x *exchange) admit() error {
 }
 
 func (x *exchange) authenticate() error {
-	if x.ask.badToken != nil {
-		return x.ask.badToken
+	if x.params.badToken != nil {
+		return x.params.badToken
 	}
 	began := x.s.now()
-	defer func() { x.note.auth = x.s.now().Sub(began) }()
+	defer func() { x.record.Auth = x.s.now().Sub(began) }()
 	err := x.wait(func(ctx context.Context) (err error) {
-		x.viewer, err = x.s.authenticate(ctx, x.note.client, x.ask.token)
+		x.viewer, err = x.s.authenticate(ctx, x.record.Client, x.params.token)
 		return err
 	})
-	x.ask.token = media.Token{} // no longer needed, and a secret
-	x.note.user = x.viewer.User.ID
+	x.params.token = media.Token{} // no longer needed, and a secret
+	x.record.User = x.viewer.User.ID
 	return err
 }
 
 func (x *exchange) authorize() error {
 	began := x.s.now()
-	defer func() { x.note.catalog = x.s.now().Sub(began) }()
+	defer func() { x.record.Catalog = x.s.now().Sub(began) }()
 	err := x.wait(func(ctx context.Context) (err error) {
-		x.recording, err = x.s.gate.Authorize(ctx, x.viewer, x.ask.id)
+		x.recording, err = x.s.access.Authorize(ctx, x.viewer, x.params.id)
 		return err
 	})
 	if err == nil && x.recording.Location.Key == "" {
@@ -171,11 +171,11 @@ func (x *exchange) authorize() error {
 }
 
 // takeSlot takes one of the user's slots, which is held to the end of the body.
-func (x *exchange) takeSlot() error {
-	if x.ask.head {
+func (x *exchange) acquireUserSlot() error {
+	if x.params.head {
 		return nil
 	}
-	if x.slotted = x.s.users.enter(x.viewer.User.ID); !x.slotted {
+	if x.hasUserSlot = x.s.users.acquire(x.viewer.User.ID); !x.hasUserSlot {
 		x.s.metrics.limited.WithLabelValues(limitStreamsPerUser).Inc()
 		return media.Refuse(media.CodeTooManyStreams, "You are watching too many recordings at once.")
 	}
@@ -188,13 +188,13 @@ func (x *exchange) takeSlot() error {
 // the origin is; counted waits for its word.
 func (x *exchange) countStart() (counted func() error, err error) {
 	counted = func() error { return nil }
-	if x.ask.head || x.viewer.Playback != 0 || x.s.starts == nil {
+	if x.params.head || x.viewer.Playback != 0 || x.s.starts == nil {
 		return counted, nil
 	}
-	user, recording := x.viewer.User.ID, x.ask.id
+	user, recording := x.viewer.User.ID, x.params.id
 	if x.s.starts.Ready(user, recording) {
 		return counted, x.wait(func(ctx context.Context) (err error) {
-			x.uncount, err = x.s.countStart(ctx, user, recording, true)
+			x.undoStart, err = x.s.countStart(ctx, user, recording, true)
 			return err
 		})
 	}
@@ -205,7 +205,7 @@ func (x *exchange) countStart() (counted func() error, err error) {
 		defer close(answered)
 		defer func() {
 			if p := recover(); p != nil {
-				x.s.logPanic(x.note.id, p)
+				x.s.logPanic(x.record.RequestID, p)
 				refusal = errPanic
 			}
 		}()
@@ -213,12 +213,12 @@ func (x *exchange) countStart() (counted func() error, err error) {
 	}()
 	return func() error {
 		began := x.s.now()
-		defer func() { x.note.catalog += x.s.now().Sub(began) }()
+		defer func() { x.record.Catalog += x.s.now().Sub(began) }()
 		wait := x.wait(func(context.Context) error {
 			<-answered // it ends with ctx
 			return refusal
 		})
-		x.uncount = undo
+		x.undoStart = undo
 		return wait
 	}, nil
 }
@@ -240,9 +240,9 @@ func (x *exchange) wait(blocking func(context.Context) error) error {
 }
 
 // answer writes status and headers and, where there is one, hands the body over.
-func (x *exchange) answer(resp *fasthttp.Response, verdict judgement) {
+func (x *exchange) answer(resp *fasthttp.Response, verdict decision) {
 	h := &resp.Header
-	x.note.status = verdict.status
+	x.record.Status = verdict.status
 	switch verdict.status {
 	case statusPrecondition:
 		x.validatorHeaders(h)
@@ -261,25 +261,25 @@ func (x *exchange) answer(resp *fasthttp.Response, verdict judgement) {
 	h.Set("Cache-Control", "private")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Server-Timing", serverTiming(x.note.auth, x.note.catalog, x.note.origin))
+	h.Set("Server-Timing", serverTiming(x.record.Auth, x.record.Catalog, x.record.Origin))
 	if verdict.status == statusNotModified {
 		x.finish(nil)
 		return
 	}
-	plan := layoutOf(verdict, x.object.Size, x.label.contentType)
+	plan := planBody(verdict, x.object.Size, x.metadata.contentType)
 	h.SetContentType(plan.contentType)
-	h.Set("Content-Disposition", x.label.disposition)
+	h.Set("Content-Disposition", x.metadata.disposition)
 	if plan.contentRange != "" {
 		h.Set("Content-Range", plan.contentRange)
 	}
 	if x.reader != nil {
-		x.note.cache = x.reader.Status()
+		x.record.Cache = x.reader.Status()
 	}
-	if v := cacheStatus(x.note.cache); v != "" {
+	if v := cacheStatus(x.record.Cache); v != "" {
 		h.Set("Cache-Status", v)
 	}
-	if x.ask.head || plan.length == 0 {
-		resp.SkipBody = x.ask.head
+	if x.params.head || plan.length == 0 {
+		resp.SkipBody = x.params.head
 		h.SetContentLength(int(plan.length))
 		x.finish(nil)
 		return
@@ -287,17 +287,17 @@ func (x *exchange) answer(resp *fasthttp.Response, verdict judgement) {
 	// The body writes to the socket itself, so the headers have to be out before:
 	// with us, who hold them until its first bytes, or on their way.
 	resp.ImmediateHeaderFlush = true
-	b := &body{x: x, plan: plan, pace: newPace(int64(x.s.cfg.Limit.StreamRate))}
-	if x.own != nil && b.pace.limiter == nil {
-		x.own.hold()
+	b := &body{x: x, plan: plan, rate: newRateLimit(int64(x.s.cfg.Limit.StreamRate))}
+	if x.corked != nil && b.rate.limiter == nil {
+		x.corked.Cork()
 	}
 	resp.SetBodyStream(b, int(plan.length))
 }
 
 func (x *exchange) validatorHeaders(h *fasthttp.ResponseHeader) {
-	h.SetCanonical([]byte("ETag"), []byte(x.valid.etag))
-	if !x.valid.modified.IsZero() {
-		h.Set("Last-Modified", x.label.modified)
+	h.SetCanonical([]byte("ETag"), []byte(x.valid.ETag))
+	if !x.valid.Modified.IsZero() {
+		h.Set("Last-Modified", x.metadata.modified)
 	}
 }
 
@@ -312,22 +312,22 @@ func (x *exchange) refuse(resp *fasthttp.Response, err error) {
 
 func (x *exchange) refuseWith(resp *fasthttp.Response, p problem, fault error) {
 	writeProblem(resp, p)
-	x.note.status, x.note.code = p.status, p.Code
-	if !x.ask.head {
-		x.note.bytes = int64(len(resp.Body()))
+	x.record.Status, x.record.Code = p.status, p.Code
+	if !x.params.head {
+		x.record.Bytes = int64(len(resp.Body()))
 	}
-	x.note.outcome = "refused"
+	x.record.Outcome = "refused"
 	x.finish(fault)
 }
 
 // cut ends an exchange from the outside, in the middle of a write if need be:
 // the cause first, so that whoever wakes up finds it.
-func (x *exchange) cut(cause error) {
+func (x *exchange) abort(cause error) {
 	x.cancel(cause)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.finished { // else the connection may serve its next request already
-		x.wasCut = true
+		x.aborted = true
 		x.conn.SetWriteDeadline(time.Unix(1, 0))
 	}
 }
@@ -342,32 +342,32 @@ func (x *exchange) finish(fault error) {
 		return
 	}
 	x.finished = true
-	if x.wasCut {
+	if x.aborted {
 		x.conn.SetWriteDeadline(time.Time{})
 	}
 	x.mu.Unlock()
 
 	x.closeReader()
-	x.unexpect()
+	x.stopTimeout()
 	x.cancel(nil)
-	if x.slotted {
-		x.s.users.leave(x.viewer.User.ID)
+	if x.hasUserSlot {
+		x.s.users.release(x.viewer.User.ID)
 	}
 	if x.admitted {
-		x.s.streams.leave()
+		x.s.streams.release()
 	}
-	x.s.running.remove(x)
-	x.s.metrics.request(x.note.status, x.note.cache)
-	if x.note.outcome == "" || fault != nil {
-		x.note.outcome = outcomeOf(fault)
+	x.s.exchanges.remove(x)
+	x.s.metrics.request(x.record.Status, x.record.Cache)
+	if x.record.Outcome == "" || fault != nil {
+		x.record.Outcome = outcomeOf(fault)
 	}
 	switch {
 	case fault == nil, media.RefusalOf(fault) != nil:
 	case errors.Is(fault, errHangup), errors.Is(fault, errStalled), errors.Is(fault, errDrained): // everyday
 	default:
-		x.note.fault = fault
+		x.record.Err = fault
 	}
-	x.s.record(&x.note)
+	x.s.record(&x.record)
 }
 
 // closeReader closes the open reader. It is somebody else's code, run on the way
@@ -378,12 +378,12 @@ func (x *exchange) closeReader() {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			x.s.logPanic(x.note.id, p)
+			x.s.logPanic(x.record.RequestID, p)
 		}
 	}()
 	r := x.reader
-	x.reader, x.primed = nil, media.Piece{}
+	x.reader, x.firstPiece = nil, media.Piece{}
 	if err := r.Close(); err != nil {
-		x.s.log.Debug("closing a reader", "request_id", x.note.id, "error", err.Error())
+		x.s.log.Debug("closing a reader", "request_id", x.record.RequestID, "error", err.Error())
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestHeadersOfAnAnswer(t *testing.T) {
-	h := newHouse(t, 1000, func(_ *Config, h *house) { h.obj.ContentType = "application/octet-stream" })
+	h := newFixture(t, 1000, func(_ *Config, h *fixture) { h.obj.ContentType = "application/octet-stream" })
 	for _, c := range []struct {
 		name    string
 		headers []string
@@ -71,7 +71,7 @@ func TestHeadersOfAnAnswer(t *testing.T) {
 // TestSeriesStandAtTheStart: a rate over a series that appears with its first event
 // misses that event.
 func TestSeriesStandAtTheStart(t *testing.T) {
-	h := newHouse(t, 10, nil)
+	h := newFixture(t, 10, nil)
 	families, err := h.reg.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestCacheStatus(t *testing.T) {
 		media.CacheHit: "lectern; hit", media.CacheMiss: "lectern; fwd=miss",
 		media.CachePartial: "lectern; fwd=partial", media.CacheBypass: "lectern; fwd=bypass",
 	} {
-		h := newHouse(t, 10, func(_ *Config, h *house) {
+		h := newFixture(t, 10, func(_ *Config, h *fixture) {
 			h.open = func(context.Context, media.Object, media.Span) (media.Reader, error) {
 				return &memReader{data: h.content, status: status, from: media.SourceOrigin}, nil
 			}
@@ -120,7 +120,7 @@ func TestCacheStatus(t *testing.T) {
 }
 
 func TestEmptyObject(t *testing.T) {
-	h := newHouse(t, 0, nil)
+	h := newFixture(t, 0, nil)
 	if a := h.get(); a.StatusCode != 200 || a.Header.Get("Content-Length") != "0" || a.Header.Get("Content-Type") != "video/mp4" {
 		t.Errorf("%d %v", a.StatusCode, a.Header)
 	}
@@ -132,8 +132,8 @@ func TestEmptyObject(t *testing.T) {
 // TestPlayers replays what players are known to send.
 func TestPlayers(t *testing.T) {
 	const size = 100_000
-	h := newHouse(t, size, nil)
-	etag, modified := h.obj.ETag(), formatDate(testModified)
+	h := newFixture(t, size, nil)
+	etag, modified := h.obj.ETag(), FormatDate(testModified)
 	identity := "Accept-Encoding: identity;q=1, *;q=0"
 	for _, c := range []struct {
 		name    string
@@ -177,7 +177,7 @@ func TestPlayers(t *testing.T) {
 }
 
 func TestCredentials(t *testing.T) {
-	h := newHouse(t, 10, nil)
+	h := newFixture(t, 10, nil)
 	good := goodToken
 	for _, c := range []struct {
 		name, path string
@@ -215,7 +215,7 @@ func TestCredentials(t *testing.T) {
 }
 
 func TestRoutes(t *testing.T) {
-	h := newHouse(t, 10, nil)
+	h := newFixture(t, 10, nil)
 	for _, c := range []struct{ method, path, want string }{
 		{"GET", "/schedule/api/recordings/7/stream/", "200"},
 		{"GET", "/schedule/api/recordings/7/stream", "200"},
@@ -260,7 +260,7 @@ func TestRoutes(t *testing.T) {
 }
 
 func TestPages(t *testing.T) {
-	h := newHouse(t, 10, nil)
+	h := newFixture(t, 10, nil)
 	a := h.do("GET", "/watch/7")
 	if string(a.body) != "<h1>player</h1>" || a.Header.Get("X-Extra") != "1" || a.Header.Get("X-Content-Type-Options") != "nosniff" ||
 		!strings.Contains(a.Header.Get("Content-Security-Policy"), "default-src 'self'") || a.Header.Get("Content-Type") != "text/html; charset=utf-8" {
@@ -273,14 +273,14 @@ func TestPages(t *testing.T) {
 		t.Errorf("%d %d", b.StatusCode, b.ContentLength)
 	}
 	for _, bad := range [][]Page{{{Path: "x", ContentType: "a/b"}}, {{Path: "/x"}}, {{Path: "/x", ContentType: "a/b"}, {Path: "/x", ContentType: "a/b"}}} {
-		if _, err := New(DefaultConfig(), Deps{Gate: h, Origins: h, Store: h, Pages: bad}); err == nil {
+		if _, err := New(DefaultConfig(), Deps{Access: h, Origins: h, Store: h, Pages: bad}); err == nil {
 			t.Errorf("%v is accepted", bad)
 		}
 	}
 }
 
 func TestCORS(t *testing.T) {
-	h := newHouse(t, 10, func(c *Config, _ *house) { c.CORS.Origins = []string{"https://lms.example"} })
+	h := newFixture(t, 10, func(c *Config, _ *fixture) { c.CORS.Origins = []string{"https://lms.example"} })
 	const names = "Access-Control-Allow-Origin"
 	a := h.get("Origin: https://lms.example")
 	if headerOf(a, names, "Access-Control-Allow-Credentials", "Vary") != names+"=https://lms.example;Access-Control-Allow-Credentials=true;Vary=Origin;" ||
@@ -349,7 +349,7 @@ func TestRefusals(t *testing.T) {
 		{"down at the first piece", "next", fault(media.Unavailable), 503, "origin_unavailable", "5"},
 		{"gone at the first piece", "next", fault(media.NotFound), 404, "no_media", ""},
 	} {
-		h := newHouse(t, 10, func(_ *Config, h *house) {
+		h := newFixture(t, 10, func(_ *Config, h *fixture) {
 			switch c.at {
 			case "authenticate":
 				h.authenticate = func(context.Context, media.Token) (media.Viewer, error) { return media.Viewer{}, c.err }
@@ -390,7 +390,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestTokenNotValidCarriesMessages(t *testing.T) {
-	h := newHouse(t, 10, func(_ *Config, h *house) {
+	h := newFixture(t, 10, func(_ *Config, h *fixture) {
 		h.authenticate = func(context.Context, media.Token) (media.Viewer, error) {
 			r := media.Refuse(media.CodeTokenNotValid, "Given token not valid for any token type")
 			r.Messages = []media.TokenMessage{{Class: "AccessToken", Type: "access", Message: "Token is expired"}}
@@ -406,31 +406,31 @@ func TestTokenNotValidCarriesMessages(t *testing.T) {
 // TestOrderOfRefusals makes everything wrong at once and mends it step by step.
 func TestOrderOfRefusals(t *testing.T) {
 	steps := []struct {
-		mend func(*house)
+		mend func(*fixture)
 		want string
 	}{
-		{func(*house) {}, "401 token_not_valid"},
-		{func(h *house) {
+		{func(*fixture) {}, "401 token_not_valid"},
+		{func(h *fixture) {
 			h.authenticate = func(context.Context, media.Token) (media.Viewer, error) {
 				return media.Viewer{User: media.User{ID: 42}}, nil
 			}
 		}, "403 no_access"},
-		{func(h *house) {
+		{func(h *fixture) {
 			h.authorize = func(context.Context, media.Viewer, int64) (media.Recording, error) {
 				return media.Recording{ID: 7}, nil
 			}
 		}, "404 no_media"},
-		{func(h *house) {
+		{func(h *fixture) {
 			h.authorize = func(context.Context, media.Viewer, int64) (media.Recording, error) {
 				return media.Recording{ID: 7, Location: media.Location{Provider: "local", Key: "k"}}, nil
 			}
 		}, "429 too_many_streams"},
-		{func(h *house) { h.server.users.leave(42) }, "502 origin_invalid"},
-		{func(h *house) {
+		{func(h *fixture) { h.server.users.release(42) }, "502 origin_invalid"},
+		{func(h *fixture) {
 			h.stat = func(context.Context, media.Location) (media.Object, error) { return h.obj, nil }
 		}, "412 precondition_failed"},
 	}
-	h := newHouse(t, 10, func(c *Config, h *house) {
+	h := newFixture(t, 10, func(c *Config, h *fixture) {
 		c.Limit.StreamsPerUser = 1
 		h.authenticate = func(context.Context, media.Token) (media.Viewer, error) {
 			return media.Viewer{}, media.Refuse(media.CodeTokenNotValid, "no")
@@ -442,7 +442,7 @@ func TestOrderOfRefusals(t *testing.T) {
 			return media.Object{}, media.Fault(media.Denied, "test", nil)
 		}
 	})
-	h.server.users.enter(42)
+	h.server.users.acquire(42)
 	for _, s := range steps {
 		s.mend(h)
 		a := h.get("Range: bytes=99-", `If-Match: "other"`)
@@ -470,8 +470,8 @@ func TestChangedObject(t *testing.T) {
 		{"always", true, true, 503, 2},
 	} {
 		opened, forgotten := 0, 0
-		h := newHouse(t, 100, func(_ *Config, h *house) {
-			h.forget = func(media.Location) {
+		h := newFixture(t, 100, func(_ *Config, h *fixture) {
+			h.invalidate = func(media.Location) {
 				forgotten++
 				h.obj.Version, h.obj.Size = "2", 50
 			}

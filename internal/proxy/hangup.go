@@ -23,13 +23,13 @@ func (s *Server) watchHangups(ctx context.Context) {
 		case <-tick.C:
 		}
 		clear(waiting)
-		waiting = s.running.appendTo(waiting[:0], func(x *exchange) bool { return x.waiting.Load() })
+		waiting = s.exchanges.appendTo(waiting[:0], func(x *exchange) bool { return x.waiting.Load() })
 		now := int64(time.Since(s.started))
 		for _, x := range waiting {
-			switch due := x.due.Load(); {
+			switch due := x.deadline.Load(); {
 			case due != 0 && now > due:
 				x.cancel(errSlow)
-			case hungUp(x.conn):
+			case HungUp(x.conn):
 				x.cancel(errHangup)
 			}
 		}

@@ -11,7 +11,7 @@ import (
 // connection or its half of it. POLLRDHUP shows a FIN even behind bytes nobody
 // has read, as of a pipelined request, where peeking would not. A client that
 // only ends its sending half counts as gone, as with net/http.
-func hungUp(conn net.Conn) bool {
+func HungUp(conn net.Conn) bool {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
 		return false

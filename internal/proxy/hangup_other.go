@@ -4,6 +4,6 @@ package proxy
 
 import "net"
 
-// hungUp knows no cheap way to look elsewhere than on Linux: there a hang-up is
+// HungUp knows no cheap way to look elsewhere than on Linux: there a hang-up is
 // noticed with the next write, and the origin timeout bounds the wait.
-func hungUp(net.Conn) bool { return false }
+func HungUp(net.Conn) bool { return false }

@@ -42,7 +42,7 @@ var testModified = time.Date(2026, 3, 1, 10, 20, 30, 0, time.UTC)
 
 // house is a server on a real listener with everything behind it faked. The
 // function fields may be replaced before the server gets its first request.
-type house struct {
+type fixture struct {
 	t       *testing.T
 	server  *Server
 	addr    string
@@ -57,7 +57,7 @@ type house struct {
 	recheck      func(ctx context.Context, v media.Viewer, id int64) error
 	stat         func(ctx context.Context, loc media.Location) (media.Object, error)
 	open         func(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error)
-	forget       func(loc media.Location)
+	invalidate   func(loc media.Location)
 	listen       func() net.Listener
 	grant        func(userID int64, rec media.Recording) (media.Grant, error)
 	tracks       func(ctx context.Context, recordingID int64) ([]media.Caption, error)
@@ -65,31 +65,31 @@ type house struct {
 	changed      chan struct{} // nil: nothing is told
 }
 
-func (h *house) Authenticate(ctx context.Context, tok media.Token) (media.Viewer, error) {
+func (h *fixture) Authenticate(ctx context.Context, tok media.Token) (media.Viewer, error) {
 	return h.authenticate(ctx, tok)
 }
-func (h *house) Authorize(ctx context.Context, v media.Viewer, id int64) (media.Recording, error) {
+func (h *fixture) Authorize(ctx context.Context, v media.Viewer, id int64) (media.Recording, error) {
 	return h.authorize(ctx, v, id)
 }
-func (h *house) Recheck(ctx context.Context, v media.Viewer, id int64) error {
+func (h *fixture) Recheck(ctx context.Context, v media.Viewer, id int64) error {
 	return h.recheck(ctx, v, id)
 }
-func (h *house) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
+func (h *fixture) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
 	return h.stat(ctx, loc)
 }
-func (h *house) Open(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error) {
+func (h *fixture) Open(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error) {
 	return h.open(ctx, obj, span)
 }
-func (h *house) Forget(loc media.Location) { h.forget(loc) }
-func (h *house) Grant(userID int64, rec media.Recording) (media.Grant, error) {
+func (h *fixture) Invalidate(loc media.Location) { h.invalidate(loc) }
+func (h *fixture) Grant(userID int64, rec media.Recording) (media.Grant, error) {
 	return h.grant(userID, rec)
 }
-func (h *house) Captions(ctx context.Context, recordingID int64) ([]media.Caption, error) {
+func (h *fixture) Captions(ctx context.Context, recordingID int64) ([]media.Caption, error) {
 	return h.tracks(ctx, recordingID)
 }
-func (h *house) Ready(int64, int64) bool { return false }
+func (h *fixture) Ready(int64, int64) bool { return false }
 
-func (h *house) Count(ctx context.Context, userID, recordingID int64, direct bool) (func(), error) {
+func (h *fixture) Count(ctx context.Context, userID, recordingID int64, direct bool) (func(), error) {
 	return h.count(ctx, userID, recordingID, direct)
 }
 
@@ -103,9 +103,9 @@ func pattern(n int) []byte {
 }
 
 // newHouse builds everything but does not listen yet.
-func newHouse(t *testing.T, size int, change func(*Config, *house)) *house {
+func newFixture(t *testing.T, size int, change func(*Config, *fixture)) *fixture {
 	t.Helper()
-	h := &house{t: t, reg: prometheus.NewRegistry(), log: newLogBook(), content: pattern(size), served: make(chan error, 1)}
+	h := &fixture{t: t, reg: prometheus.NewRegistry(), log: newLogBook(), content: pattern(size), served: make(chan error, 1)}
 	h.obj = media.Object{Provider: "local", ID: "a.mp4", Version: "1", Size: int64(size), ModTime: testModified}
 	h.authenticate = func(_ context.Context, tok media.Token) (media.Viewer, error) {
 		if tok.Value != goodToken {
@@ -121,7 +121,7 @@ func newHouse(t *testing.T, size int, change func(*Config, *house)) *house {
 	h.open = func(_ context.Context, _ media.Object, span media.Span) (media.Reader, error) {
 		return &memReader{data: h.content[span.Off:span.End()], status: media.CacheHit}, nil
 	}
-	h.forget = func(media.Location) {}
+	h.invalidate = func(media.Location) {}
 	h.grant = func(userID int64, rec media.Recording) (media.Grant, error) {
 		return media.Grant{Token: fmt.Sprintf("eyJ-SECRET-grant-%d-%d", userID, rec.ID), Expires: time.Now().Add(2 * time.Hour)}, nil
 	}
@@ -140,7 +140,7 @@ func newHouse(t *testing.T, size int, change func(*Config, *house)) *house {
 	}
 	var err error
 	h.server, err = New(cfg, Deps{
-		Gate: h, Origins: h, Store: h, Grants: h, Captions: h, Starts: h, Changed: h.changed, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Access: h, Origins: h, Store: h, Grants: h, Captions: h, Starts: h, Changed: h.changed, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: h.reg, Pages: testPages(),
 	})
 	if err != nil {
@@ -164,7 +164,7 @@ func newHouse(t *testing.T, size int, change func(*Config, *house)) *house {
 		if n := h.server.Active(); n != 0 {
 			t.Errorf("%d streams still hold a slot", n)
 		}
-		if n := len(h.server.users.taken); n != 0 {
+		if n := len(h.server.users.inUse); n != 0 {
 			t.Errorf("%d users still hold slots", n)
 		}
 	})
@@ -179,13 +179,13 @@ func testPages() []Page {
 }
 
 // answer is what came back, read to its end.
-type answer struct {
+type testResponse struct {
 	*http.Response
 	body []byte
 	err  error // of reading the body
 }
 
-func (a answer) problem(t *testing.T) (p problem) {
+func (a testResponse) problem(t *testing.T) (p problem) {
 	t.Helper()
 	if err := json.Unmarshal(a.body, &p); err != nil {
 		t.Fatalf("%d: the body %q is no JSON: %v", a.StatusCode, a.body, err)
@@ -194,7 +194,7 @@ func (a answer) problem(t *testing.T) (p problem) {
 }
 
 // do sends one request. Headers come as "Name: value".
-func (h *house) do(method, path string, headers ...string) answer {
+func (h *fixture) do(method, path string, headers ...string) testResponse {
 	h.t.Helper()
 	conn := h.dial()
 	defer conn.Close()
@@ -203,12 +203,12 @@ func (h *house) do(method, path string, headers ...string) answer {
 }
 
 // get asks for the recording with a good token.
-func (h *house) get(headers ...string) answer {
+func (h *fixture) get(headers ...string) testResponse {
 	h.t.Helper()
 	return h.do("GET", streamPath, append(headers, "Authorization: Bearer "+goodToken)...)
 }
 
-func (h *house) dial() net.Conn {
+func (h *fixture) dial() net.Conn {
 	h.t.Helper()
 	conn, err := net.Dial("tcp", h.addr)
 	if err != nil {
@@ -219,7 +219,7 @@ func (h *house) dial() net.Conn {
 	return conn
 }
 
-func (h *house) send(conn net.Conn, method, path string, headers ...string) {
+func (h *fixture) send(conn net.Conn, method, path string, headers ...string) {
 	h.t.Helper()
 	req := method + " " + path + " HTTP/1.1\r\nHost: lms.example\r\n"
 	for _, line := range headers {
@@ -230,20 +230,20 @@ func (h *house) send(conn net.Conn, method, path string, headers ...string) {
 	}
 }
 
-func (h *house) receive(conn net.Conn, method string) answer {
+func (h *fixture) receive(conn net.Conn, method string) testResponse {
 	h.t.Helper()
 	resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
 	if err != nil {
 		h.t.Fatalf("no answer: %v", err)
 	}
 	defer resp.Body.Close()
-	a := answer{Response: resp}
+	a := testResponse{Response: resp}
 	a.body, a.err = io.ReadAll(resp.Body)
 	return a
 }
 
 // line waits for the access-log line of the next exchange.
-func (h *house) line() map[string]any {
+func (h *fixture) line() map[string]any {
 	h.t.Helper()
 	select {
 	case l := <-h.log.exchanges:
@@ -255,7 +255,7 @@ func (h *house) line() map[string]any {
 }
 
 // metric reads one sample, 0 when there is none.
-func (h *house) metric(name string, labels ...string) float64 {
+func (h *fixture) metric(name string, labels ...string) float64 {
 	h.t.Helper()
 	families, err := h.reg.Gather()
 	if err != nil {
@@ -376,7 +376,7 @@ func (r *fileReader) Status() media.CacheStatus { return media.CacheHit }
 func (r *fileReader) Close() error              { return r.f.Close() }
 
 // onDisk makes a house serve its content from a file.
-func (h *house) onDisk(most int64) {
+func (h *fixture) onDisk(most int64) {
 	path := filepath.Join(h.t.TempDir(), "content")
 	if err := os.WriteFile(path, h.content, 0o600); err != nil {
 		h.t.Fatal(err)
@@ -397,7 +397,7 @@ func stall(at int) func(context.Context, int) error {
 	}
 }
 
-func headerOf(a answer, names ...string) string {
+func headerOf(a testResponse, names ...string) string {
 	var b strings.Builder
 	for _, n := range names {
 		fmt.Fprintf(&b, "%s=%s;", n, a.Header.Get(n))

@@ -17,7 +17,7 @@ const defaultType = "video/mp4"
 // contentTypeOf is the type a player gets. Only sound and pictures are passed
 // on: generic types keep players from playing, and anything else, text/html
 // above all, would be run by a browser under our name.
-func contentTypeOf(obj media.Object) string {
+func contentType(obj media.Object) string {
 	if obj.ContentType == defaultType {
 		return defaultType
 	}
@@ -32,7 +32,7 @@ func contentTypeOf(obj media.Object) string {
 }
 
 // extensionOf is the file extension players and file managers know a type by.
-func extensionOf(contentType string) string {
+func extension(contentType string) string {
 	kind, _, _ := strings.Cut(contentType, ";")
 	switch kind {
 	case "video/webm", "audio/webm":
@@ -63,7 +63,7 @@ func disposition(rec media.Recording, contentType string, download bool) string 
 	if download {
 		kind = "attachment"
 	}
-	ext := extensionOf(contentType)
+	ext := extension(contentType)
 	spare := "recording-" + strconv.FormatInt(rec.ID, 10)
 	name := fileName(rec.Title, ext)
 	if name == "" {

@@ -27,7 +27,7 @@ func TestContentTypeOf(t *testing.T) {
 		"video/":                     "video/mp4",
 		"video":                      "video/mp4",
 	} {
-		if got := contentTypeOf(media.Object{ContentType: in}); got != want {
+		if got := contentType(media.Object{ContentType: in}); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
@@ -134,7 +134,7 @@ func FuzzForwarded(f *testing.F) {
 	})
 }
 
-func TestHarmless(t *testing.T) {
+func TestSanitize(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"", ""},
 		{"bytes=0-99, 5-", "bytes=0-99, 5-"},
@@ -143,7 +143,7 @@ func TestHarmless(t *testing.T) {
 		{"cut é", "cut ?"},
 		{strings.Repeat("9", 100), strings.Repeat("9", 64)},
 	} {
-		if got := harmless(c.in, 64); got != c.want {
+		if got := Sanitize(c.in, 64); got != c.want {
 			t.Errorf("%q: %q, want %q", c.in, got, c.want)
 		}
 	}

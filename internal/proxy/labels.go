@@ -7,10 +7,10 @@ import (
 )
 
 // maxLabels bounds how many labels are remembered: some 500 bytes each.
-const maxLabels = 4096
+const maxMetadata = 4096
 
 // label is what headers say of a recording's bytes, the same in every answer.
-type label struct {
+type metadata struct {
 	etag        string
 	modified    string // Last-Modified, when it may be told
 	contentType string
@@ -18,7 +18,7 @@ type label struct {
 }
 
 // labelKey is all that a label depends on.
-type labelKey struct {
+type metadataKey struct {
 	object    media.Object
 	recording int64
 	title     string
@@ -27,29 +27,29 @@ type labelKey struct {
 
 // labels remembers them: digests, MIME parameters and RFC 8187 cost more than the
 // rest of a short answer. Safe for concurrent use.
-type labels struct {
-	mu    sync.RWMutex
-	known map[labelKey]label // guarded by mu
+type metadataCache struct {
+	mu      sync.RWMutex
+	entries map[metadataKey]metadata // guarded by mu
 }
 
-func (l *labels) of(obj media.Object, rec media.Recording, download bool) label {
-	key := labelKey{obj, rec.ID, rec.Title, download}
+func (l *metadataCache) get(obj media.Object, rec media.Recording, download bool) metadata {
+	key := metadataKey{obj, rec.ID, rec.Title, download}
 	l.mu.RLock()
-	found, ok := l.known[key]
+	found, ok := l.entries[key]
 	l.mu.RUnlock()
 	if ok {
 		return found
 	}
-	made := label{etag: obj.ETag(), contentType: contentTypeOf(obj)}
+	made := metadata{etag: obj.ETag(), contentType: contentType(obj)}
 	made.disposition = disposition(rec, made.contentType, download)
 	if !obj.ModTime.IsZero() {
-		made.modified = formatDate(obj.ModTime.UTC())
+		made.modified = FormatDate(obj.ModTime.UTC())
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.known == nil || len(l.known) >= maxLabels {
-		l.known = make(map[labelKey]label) // all at once: what is asked for comes back soon
+	if l.entries == nil || len(l.entries) >= maxMetadata {
+		l.entries = make(map[metadataKey]metadata) // all at once: what is asked for comes back soon
 	}
-	l.known[key] = made
+	l.entries[key] = made
 	return made
 }

@@ -17,7 +17,7 @@ type admission struct {
 	active atomic.Int64
 }
 
-func (a *admission) enter() bool {
+func (a *admission) acquire() bool {
 	if a.active.Add(1) > a.limit {
 		a.active.Add(-1)
 		return false
@@ -25,35 +25,35 @@ func (a *admission) enter() bool {
 	return true
 }
 
-func (a *admission) leave() { a.active.Add(-1) }
+func (a *admission) release() { a.active.Add(-1) }
 
 // userSlots counts the streams of each user. Safe for concurrent use.
 type userSlots struct {
 	limit int // 0 = none
 	mu    sync.Mutex
-	taken map[int64]int // guarded by mu; a user without streams has no entry
+	inUse map[int64]int // guarded by mu; a user without streams has no entry
 }
 
-func newUserSlots(limit int) *userSlots { return &userSlots{limit: limit, taken: map[int64]int{}} }
+func newUserSlots(limit int) *userSlots { return &userSlots{limit: limit, inUse: map[int64]int{}} }
 
-func (u *userSlots) enter(user int64) bool {
+func (u *userSlots) acquire(user int64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.limit > 0 && u.taken[user] >= u.limit {
+	if u.limit > 0 && u.inUse[user] >= u.limit {
 		return false
 	}
-	u.taken[user]++
+	u.inUse[user]++
 	return true
 }
 
-func (u *userSlots) leave(user int64) {
+func (u *userSlots) release(user int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	switch n := u.taken[user]; {
+	switch n := u.inUse[user]; {
 	case n > 1:
-		u.taken[user] = n - 1
+		u.inUse[user] = n - 1
 	case n == 1:
-		delete(u.taken, user)
+		delete(u.inUse, user)
 	default:
 		panic("BUG: a stream slot given back twice")
 	}
@@ -77,16 +77,16 @@ const maxPiece = 512 << 10
 
 // pace is a stream's token bucket: full at first, one second deep. The zero
 // pace does not limit.
-type pace struct {
+type rateLimit struct {
 	limiter *rate.Limiter
 	piece   int64
 }
 
-func newPace(bytesPerSecond int64) pace {
+func newRateLimit(bytesPerSecond int64) rateLimit {
 	if bytesPerSecond <= 0 {
-		return pace{piece: maxPiece}
+		return rateLimit{piece: maxPiece}
 	}
-	return pace{
+	return rateLimit{
 		limiter: rate.NewLimiter(rate.Limit(bytesPerSecond), int(bytesPerSecond)),
 		// A quarter of a second at a time keeps the flow even.
 		piece: max(1, min(maxPiece, bytesPerSecond/4)),
@@ -94,7 +94,7 @@ func newPace(bytesPerSecond int64) pace {
 }
 
 // take waits until n bytes, at most p.piece, may be sent, or ctx ends.
-func (p pace) take(ctx context.Context, n int64) error {
+func (p rateLimit) wait(ctx context.Context, n int64) error {
 	if p.limiter == nil {
 		return nil
 	}

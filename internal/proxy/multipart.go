@@ -17,7 +17,7 @@ type segment struct {
 }
 
 // layout is a whole body, known before its first byte is sent.
-type layout struct {
+type bodyPlan struct {
 	segments []segment
 	tail     []byte
 	length   int64
@@ -30,9 +30,9 @@ type layout struct {
 // layoutOf plans the body of a judgement. Several spans become
 // multipart/byteranges (RFC 9110 section 14.6), whose length is computed here,
 // since nothing we send is ever chunked.
-func layoutOf(j judgement, size int64, contentType string) layout {
+func planBody(j decision, size int64, contentType string) bodyPlan {
 	if len(j.spans) < 2 {
-		l := layout{contentType: contentType}
+		l := bodyPlan{contentType: contentType}
 		for _, span := range j.spans {
 			l.segments = []segment{{span: span}}
 			l.length = span.Len
@@ -43,7 +43,7 @@ func layoutOf(j judgement, size int64, contentType string) layout {
 		return l
 	}
 	boundary := newBoundary()
-	l := layout{contentType: "multipart/byteranges; boundary=" + boundary}
+	l := bodyPlan{contentType: "multipart/byteranges; boundary=" + boundary}
 	for i, span := range j.spans {
 		lead := "\r\n"
 		if i == 0 {

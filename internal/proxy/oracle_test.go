@@ -80,7 +80,7 @@ func drawRange(t *rapid.T, size int64) string {
 
 func drawCondition(t *rapid.T, etag string) []string {
 	tag := rapid.SampledFrom([]string{etag, "W/" + etag, `"other"`, "*", `"a,b", ` + etag, "garbage", `"open`}).Draw(t, "tag")
-	date := rapid.SampledFrom([]string{formatDate(testModified), formatDate(testModified.Add(1e9)), formatDate(testModified.Add(-1e9)), "garbage", testModified.Format("Monday, 02-Jan-06 15:04:05 GMT")}).Draw(t, "date")
+	date := rapid.SampledFrom([]string{FormatDate(testModified), FormatDate(testModified.Add(1e9)), FormatDate(testModified.Add(-1e9)), "garbage", testModified.Format("Monday, 02-Jan-06 15:04:05 GMT")}).Draw(t, "date")
 	switch rapid.IntRange(0, 6).Draw(t, "condition") {
 	case 1:
 		return []string{"If-Match: " + tag}
@@ -102,7 +102,7 @@ func drawCondition(t *rapid.T, etag string) []string {
 // TestAgainstServeContent sends random requests to the real server and to
 // net/http, and wants the same status, ranges and bytes from both.
 func TestAgainstServeContent(t *testing.T) {
-	h := newHouse(t, 300, nil)
+	h := newFixture(t, 300, nil)
 	whole := h.content
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
 	defer client.CloseIdleConnections()
@@ -128,7 +128,7 @@ func TestAgainstServeContent(t *testing.T) {
 		}
 		want := serveContent(oracle, etag, whole[:size])
 		wantFlat := flat(rt, want.Code, want.Header(), want.Body.Bytes())
-		if size == 0 && want.Code < 300 && rng != "" && req.Method == "GET" && (conditions{ifRange: req.Header.Get("If-Range")}).rangeApplies(validators{etag, testModified}) {
+		if size == 0 && want.Code < 300 && rng != "" && req.Method == "GET" && (Headers{IfRange: req.Header.Get("If-Range")}).RangeApplies(Validators{etag, testModified}) {
 			wantFlat = "416 bytes */0 \n" // deliberate: nothing of nothing can be had
 		}
 
@@ -160,7 +160,7 @@ func TestAgainstServeContent(t *testing.T) {
 // TestGarbageRanges sends what no client should: any answer is fine as long as
 // it is true.
 func TestGarbageRanges(t *testing.T) {
-	h := newHouse(t, 100, nil)
+	h := newFixture(t, 100, nil)
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
 	defer client.CloseIdleConnections()
 	rapid.Check(t, func(rt *rapid.T) {

@@ -41,7 +41,7 @@ func (s *Server) pageRoute(p Page) (route, error) {
 	return route{
 		pattern: p.Path,
 		allow:   "GET, HEAD, OPTIONS",
-		serve: func(c *fasthttp.RequestCtx, n note, _ int64) {
+		serve: func(c *fasthttp.RequestCtx, n Record, _ int64) {
 			h := &c.Response.Header
 			h.Set("Content-Security-Policy", pagePolicy)
 			h.Set("X-Content-Type-Options", "nosniff")
@@ -56,7 +56,7 @@ func (s *Server) pageRoute(p Page) (route, error) {
 			for k, v := range p.Header {
 				h.Set(k, v)
 			}
-			if anyTagMatches(string(c.Request.Header.Peek("If-None-Match")), text.etag, false) {
+			if MatchesTag(string(c.Request.Header.Peek("If-None-Match")), text.etag, false) {
 				c.SetStatusCode(statusNotModified)
 			} else {
 				h.SetContentType(p.ContentType)

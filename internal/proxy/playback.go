@@ -13,12 +13,12 @@ import (
 )
 
 // Grants signs what a <video> plays with.
-type Grants interface {
+type GrantSigner interface {
 	Grant(userID int64, rec media.Recording) (media.Grant, error)
 }
 
 // Captions lists the tracks kept beside a recording.
-type Captions interface {
+type CaptionLister interface {
 	Captions(ctx context.Context, recordingID int64) ([]media.Caption, error)
 }
 
@@ -27,24 +27,24 @@ type Captions interface {
 // recording for a while. The error is a *media.Refusal when the limit is reached.
 // undo, where it is not nil, takes back what was counted; it is called at most
 // once, when the request is refused after all.
-type Starts interface {
+type StartCounter interface {
 	Count(ctx context.Context, userID, recordingID int64, direct bool) (undo func(), err error)
 	// Ready reports whether Count will answer for a direct stream at once.
 	Ready(userID, recordingID int64) bool
 }
 
 // playbackAnswer is the body of 201, in the contract's order.
-type playbackAnswer struct {
-	URL         string         `json:"url"`
-	Token       string         `json:"token"`
-	ExpiresAt   string         `json:"expires_at"`
-	WatchURL    string         `json:"watch_url"`
-	ContentType string         `json:"content_type"`
-	Size        int64          `json:"size"`
-	Captions    []captionTrack `json:"captions"`
+type playbackJSON struct {
+	URL         string        `json:"url"`
+	Token       string        `json:"token"`
+	ExpiresAt   string        `json:"expires_at"`
+	WatchURL    string        `json:"watch_url"`
+	ContentType string        `json:"content_type"`
+	Size        int64         `json:"size"`
+	Captions    []captionJSON `json:"captions"`
 }
 
-type captionTrack struct {
+type captionJSON struct {
 	Label string `json:"label"`
 	Lang  string `json:"lang"`
 	URL   string `json:"url"`
@@ -54,14 +54,14 @@ type captionTrack struct {
 func (s *Server) playbackRoute(base string) route {
 	return route{
 		pattern: base + "/recordings/{id}/playback/", slash: true, allow: "POST, OPTIONS",
-		serve: func(c *fasthttp.RequestCtx, n note, id int64) { s.servePlayback(c, n, base, id) },
+		serve: func(c *fasthttp.RequestCtx, n Record, id int64) { s.servePlayback(c, n, base, id) },
 	}
 }
 
 // playback is one request for a grant, from its token to its answer.
 type playback struct {
 	s         *Server
-	note      *note
+	record    *Record
 	step      step
 	viewer    media.Viewer
 	recording media.Recording
@@ -70,19 +70,19 @@ type playback struct {
 	grant     media.Grant
 }
 
-func (s *Server) servePlayback(c *fasthttp.RequestCtx, n note, base string, id int64) {
-	n.recording = id
+func (s *Server) servePlayback(c *fasthttp.RequestCtx, n Record, base string, id int64) {
+	n.Recording = id
 	ctx, cancel := context.WithTimeoutCause(s.base, s.cfg.OriginTimeout, errSlow)
 	defer cancel()
-	p := &playback{s: s, note: &n}
+	p := &playback{s: s, record: &n}
 	if err := p.prepare(ctx, &c.Request, id); err != nil {
 		if cause := context.Cause(ctx); cause != nil && media.RefusalOf(err) == nil {
 			err = cause
 		}
 		problem := problemFor(err, p.step)
 		writeProblem(&c.Response, problem)
-		if n.code = problem.Code; media.RefusalOf(err) == nil {
-			n.fault = err
+		if n.Code = problem.Code; media.RefusalOf(err) == nil {
+			n.Err = err
 		}
 		s.recordAnswered(c, n)
 		return
@@ -98,8 +98,8 @@ func (p *playback) prepare(ctx context.Context, req *fasthttp.Request, id int64)
 		return err
 	}
 	began := p.s.now()
-	p.recording, err = p.s.gate.Authorize(ctx, p.viewer, id)
-	p.note.catalog = p.s.now().Sub(began)
+	p.recording, err = p.s.access.Authorize(ctx, p.viewer, id)
+	p.record.Catalog = p.s.now().Sub(began)
 	if err == nil && p.recording.Location.Key == "" {
 		err = media.Refuse(media.CodeNoMedia, "The recording has no file.")
 	}
@@ -110,7 +110,7 @@ func (p *playback) prepare(ctx context.Context, req *fasthttp.Request, id int64)
 	if err != nil {
 		return err
 	}
-	if err = p.find(ctx); err == nil {
+	if err = p.resolve(ctx); err == nil {
 		p.grant, err = p.s.grants.Grant(p.viewer.User.ID, p.recording)
 	}
 	if err != nil && undo != nil {
@@ -123,16 +123,16 @@ func (p *playback) prepare(ctx context.Context, req *fasthttp.Request, id int64)
 // can make a browser send, a link or a cookie, must not make grants.
 func (p *playback) authenticate(ctx context.Context, req *fasthttp.Request) error {
 	began := p.s.now()
-	defer func() { p.note.auth = p.s.now().Sub(began) }()
+	defer func() { p.record.Auth = p.s.now().Sub(began) }()
 	token, bad := bearer(req)
 	if bad != nil {
 		return bad
 	}
-	viewer, err := p.s.authenticate(ctx, p.note.client, token)
+	viewer, err := p.s.authenticate(ctx, p.record.Client, token)
 	if err != nil {
 		return err
 	}
-	p.note.user = viewer.User.ID
+	p.record.User = viewer.User.ID
 	if viewer.Playback != 0 {
 		return notForThis()
 	}
@@ -141,11 +141,11 @@ func (p *playback) authenticate(ctx context.Context, req *fasthttp.Request) erro
 }
 
 // find asks the origin what lies there, and the catalog for the captions.
-func (p *playback) find(ctx context.Context) (err error) {
+func (p *playback) resolve(ctx context.Context) (err error) {
 	p.step = stepOrigin
 	began := p.s.now()
 	p.object, err = p.s.origins.Stat(ctx, p.recording.Location)
-	p.note.origin = p.s.now().Sub(began)
+	p.record.Origin = p.s.now().Sub(began)
 	if err == nil && p.object.Size < 0 {
 		err = media.Faultf(media.Corrupt, "proxy: stat", "a size of %d", p.object.Size)
 	}
@@ -166,14 +166,14 @@ func (p *playback) find(ctx context.Context) (err error) {
 func (p *playback) answer(c *fasthttp.RequestCtx, base string) {
 	root, id := p.s.publicBase(c), strconv.FormatInt(p.recording.ID, 10)
 	place := root + base + "/recordings/" + id
-	body := playbackAnswer{
+	body := playbackJSON{
 		URL: place + "/stream/", Token: p.grant.Token, ExpiresAt: p.grant.Expires.UTC().Format(time.RFC3339),
-		WatchURL: root + "/watch/" + id, ContentType: contentTypeOf(p.object), Size: p.object.Size,
-		Captions: make([]captionTrack, len(p.captions)),
+		WatchURL: root + "/watch/" + id, ContentType: contentType(p.object), Size: p.object.Size,
+		Captions: make([]captionJSON, len(p.captions)),
 	}
 	for i, track := range p.captions {
 		// A <track> sends no header, and the cookie's path is the stream's.
-		body.Captions[i] = captionTrack{track.Label, track.Lang,
+		body.Captions[i] = captionJSON{track.Label, track.Lang,
 			place + "/captions/" + url.PathEscape(track.Lang) + ".vtt?token=" + p.grant.Token}
 	}
 	h := &c.Response.Header

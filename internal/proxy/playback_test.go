@@ -19,7 +19,7 @@ var bearerGood = "Authorization: Bearer " + goodToken
 // TestPlaybackAnswer holds the body to the letter: fields, order, spelling.
 func TestPlaybackAnswer(t *testing.T) {
 	expires := time.Date(2026, 11, 25, 23, 5, 6, 0, time.UTC)
-	h := newHouse(t, 1000, func(cfg *Config, h *house) {
+	h := newFixture(t, 1000, func(cfg *Config, h *fixture) {
 		cfg.PublicURL = "https://lms.example/school/"
 		h.grant = func(userID int64, rec media.Recording) (media.Grant, error) {
 			if userID != 42 || rec.ID != 7 {
@@ -73,7 +73,7 @@ func TestPlaybackLinks(t *testing.T) {
 		{"the setting says http, the proxy https", "http://school.example", true, "X-Forwarded-Proto: https", "http://school.example/", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHouse(t, 10, func(cfg *Config, _ *house) {
+			h := newFixture(t, 10, func(cfg *Config, _ *fixture) {
 				cfg.PublicURL = c.public
 				if !c.trusted {
 					cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
@@ -98,7 +98,7 @@ func TestPlaybackLinks(t *testing.T) {
 }
 
 func TestPlaybackWithAStrangeHost(t *testing.T) {
-	h := newHouse(t, 10, nil)
+	h := newFixture(t, 10, nil)
 	conn := h.dial()
 	defer conn.Close()
 	if _, err := conn.Write([]byte("POST " + playbackPath + " HTTP/1.1\r\nHost: evil.example/x?y#\r\n" + bearerGood + "\r\n\r\n")); err != nil {
@@ -112,15 +112,15 @@ func TestPlaybackWithAStrangeHost(t *testing.T) {
 // TestPlaybackRefusals: in the order of a stream's, counted by nobody.
 func TestPlaybackRefusals(t *testing.T) {
 	const path = playbackPath
-	refused := func(code media.Code) func(*house) {
-		return func(h *house) {
+	refused := func(code media.Code) func(*fixture) {
+		return func(h *fixture) {
 			h.authorize = func(context.Context, media.Viewer, int64) (media.Recording, error) {
 				return media.Recording{}, media.Refuse(code, "no")
 			}
 		}
 	}
-	faulty := func(kind media.Kind) func(*house) {
-		return func(h *house) {
+	faulty := func(kind media.Kind) func(*fixture) {
+		return func(h *fixture) {
 			h.stat = func(context.Context, media.Location) (media.Object, error) {
 				return media.Object{}, media.Fault(kind, "origin", nil)
 			}
@@ -130,7 +130,7 @@ func TestPlaybackRefusals(t *testing.T) {
 		name    string
 		path    string
 		headers []string
-		change  func(*house)
+		change  func(*fixture)
 		status  int
 		code    media.Code
 		counted int64 // started, and taken back
@@ -140,7 +140,7 @@ func TestPlaybackRefusals(t *testing.T) {
 		{"a token in the cookie", path, []string{"Cookie: lectern_playback=" + goodToken}, nil, 401, media.CodeNotAuthenticated, 0},
 		{"a bad token", path, []string{"Authorization: Bearer nonsense"}, nil, 401, media.CodeTokenNotValid, 0},
 		{"two words", path, []string{"Authorization: Bearer a b"}, nil, 401, media.CodeTokenNotValid, 0},
-		{"a playback token", path, []string{bearerGood}, func(h *house) {
+		{"a playback token", path, []string{bearerGood}, func(h *fixture) {
 			h.authenticate = func(context.Context, media.Token) (media.Viewer, error) {
 				return media.Viewer{User: media.User{ID: 42, Active: true}, Playback: 7}, nil
 			}
@@ -156,7 +156,7 @@ func TestPlaybackRefusals(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var started, undone atomic.Int64
-			h := newHouse(t, 10, func(_ *Config, h *house) {
+			h := newFixture(t, 10, func(_ *Config, h *fixture) {
 				h.count = func(context.Context, int64, int64, bool) (func(), error) {
 					started.Add(1)
 					return func() { undone.Add(1) }, nil
@@ -180,7 +180,7 @@ func TestPlaybackRefusals(t *testing.T) {
 }
 
 func TestPlaybackThrottled(t *testing.T) {
-	h := newHouse(t, 10, func(_ *Config, h *house) {
+	h := newFixture(t, 10, func(_ *Config, h *fixture) {
 		h.stat = func(context.Context, media.Location) (media.Object, error) {
 			t.Error("the origin is asked for somebody who may not start")
 			return media.Object{}, nil
@@ -199,7 +199,7 @@ func TestPlaybackThrottled(t *testing.T) {
 }
 
 func TestPlaybackMethods(t *testing.T) {
-	h := newHouse(t, 10, nil)
+	h := newFixture(t, 10, nil)
 	if a := h.do("GET", playbackPath, bearerGood); a.StatusCode != 405 || a.Header.Get("Allow") != "POST, OPTIONS" || string(a.body) != `{"detail":"Method \"GET\" not allowed."}` {
 		t.Errorf("%d %s", a.StatusCode, a.body)
 	}
@@ -210,7 +210,7 @@ func TestPlaybackMethods(t *testing.T) {
 
 // TestPlaybackWithoutCaptions: the database is away, access is still known.
 func TestPlaybackWithoutCaptions(t *testing.T) {
-	h := newHouse(t, 10, func(_ *Config, h *house) {
+	h := newFixture(t, 10, func(_ *Config, h *fixture) {
 		h.tracks = func(context.Context, int64) ([]media.Caption, error) {
 			return nil, media.Fault(media.Unavailable, "catalog", nil)
 		}
@@ -227,26 +227,26 @@ func TestDirectStart(t *testing.T) {
 		name            string
 		method          string
 		headers         []string
-		change          func(*house)
+		change          func(*fixture)
 		status          int
 		counted, undone int64
 	}{
 		{"a stream", "GET", nil, nil, 200, 1, 0},
 		{"a range", "GET", []string{"Range: bytes=5-"}, nil, 206, 1, 0},
 		{"HEAD", "HEAD", nil, nil, 200, 0, 0},
-		{"with a playback token", "GET", nil, func(h *house) {
+		{"with a playback token", "GET", nil, func(h *fixture) {
 			h.authenticate = func(context.Context, media.Token) (media.Viewer, error) {
 				return media.Viewer{User: media.User{ID: 42, Active: true}, Playback: 7}, nil
 			}
 		}, 200, 0, 0},
-		{"no access", "GET", nil, func(h *house) {
+		{"no access", "GET", nil, func(h *fixture) {
 			h.authorize = func(context.Context, media.Viewer, int64) (media.Recording, error) {
 				return media.Recording{}, media.Refuse(media.CodeNoAccess, "no")
 			}
 		}, 403, 0, 0},
 		{"beyond the end", "GET", []string{"Range: bytes=99-"}, nil, 416, 1, 1},
 		{"a condition fails", "GET", []string{`If-Match: "other"`}, nil, 412, 1, 1},
-		{"the origin is away", "GET", nil, func(h *house) {
+		{"the origin is away", "GET", nil, func(h *fixture) {
 			h.stat = func(context.Context, media.Location) (media.Object, error) {
 				return media.Object{}, media.Fault(media.Unavailable, "origin", nil)
 			}
@@ -254,7 +254,7 @@ func TestDirectStart(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var counted, undone atomic.Int64
-			h := newHouse(t, 10, func(_ *Config, h *house) {
+			h := newFixture(t, 10, func(_ *Config, h *fixture) {
 				h.count = func(_ context.Context, user, recording int64, direct bool) (func(), error) {
 					if counted.Add(1); user != 42 || recording != 7 || !direct {
 						t.Errorf("user %d, recording %d, direct %v", user, recording, direct)
@@ -274,7 +274,7 @@ func TestDirectStart(t *testing.T) {
 }
 
 func TestDirectStartThrottled(t *testing.T) {
-	h := newHouse(t, 10, func(_ *Config, h *house) {
+	h := newFixture(t, 10, func(_ *Config, h *fixture) {
 		h.count = func(context.Context, int64, int64, bool) (func(), error) {
 			return nil, &media.Refusal{Code: media.CodeThrottled, Detail: "Request was throttled. Expected available in 1800 seconds.", RetryAfter: 30 * time.Minute}
 		}
@@ -287,8 +287,8 @@ func TestDirectStartThrottled(t *testing.T) {
 
 // TestStartIsCountedBesideTheOrigin: the commit that counts a start costs a first
 // byte nothing while the origin has not answered.
-func TestStartIsCountedBesideTheOrigin(t *testing.T) {
-	h := newHouse(t, 1000, func(_ *Config, h *house) {
+func TestStartIsCountedWhileTheOriginIsRead(t *testing.T) {
+	h := newFixture(t, 1000, func(_ *Config, h *fixture) {
 		opened, open := make(chan struct{}), h.open
 		h.open = func(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error) {
 			close(opened)

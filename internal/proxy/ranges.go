@@ -13,18 +13,18 @@ import (
 const maxRanges = 16
 
 // rangeVerdict is what a Range header comes to.
-type rangeVerdict uint8
+type rangeResult uint8
 
 const (
-	rangeIgnored       rangeVerdict = iota // answer with the whole, 200
-	rangeSatisfiable                       // answer with the spans, 206
-	rangeUnsatisfiable                     // 416
+	rangeIgnored       rangeResult = iota // answer with the whole, 200
+	rangeSatisfiable                      // answer with the spans, 206
+	rangeUnsatisfiable                    // 416
 )
 
 // selectRanges reads a Range header (RFC 9110 section 14.2) against a
 // representation of size bytes. Every span it returns is not empty and lies
 // within [0, size). What the header means beyond the RFC's letter stands in doc.go.
-func selectRanges(header string, size int64) ([]media.Span, rangeVerdict) {
+func selectRanges(header string, size int64) ([]media.Span, rangeResult) {
 	unit, set, ok := strings.Cut(header, "=")
 	if !ok || !strings.EqualFold(unit, "bytes") {
 		return nil, rangeIgnored

@@ -115,12 +115,12 @@ func FuzzRange(f *testing.F) {
 	})
 }
 
-func TestLayoutCountsEveryByte(t *testing.T) {
+func TestBodyPlanCountsEveryByte(t *testing.T) {
 	for _, spans := range [][]media.Span{
 		{{Off: 0, Len: 1}, {Off: 5, Len: 2}},
 		{{Off: 9, Len: 1}, {Off: 0, Len: 3}, {Off: 4, Len: 4}},
 	} {
-		l := layoutOf(judgement{status: statusPartial, spans: spans}, 10, "video/mp4")
+		l := planBody(decision{status: statusPartial, spans: spans}, 10, "video/mp4")
 		n := int64(len(l.tail))
 		for _, seg := range l.segments {
 			n += int64(len(seg.head)) + seg.span.Len
@@ -156,65 +156,65 @@ func TestAnyTagMatches(t *testing.T) {
 		{"\"a\x01\", \"abc\"", false, false},
 		{"", false, false},
 	} {
-		if got := anyTagMatches(c.list, tag, true); got != c.strong {
+		if got := MatchesTag(c.list, tag, true); got != c.strong {
 			t.Errorf("%s, strong: %t", c.list, got)
 		}
-		if got := anyTagMatches(c.list, tag, false); got != c.weak {
+		if got := MatchesTag(c.list, tag, false); got != c.weak {
 			t.Errorf("%s, weak: %t", c.list, got)
 		}
 	}
 }
 
-func TestJudge(t *testing.T) {
-	v := validators{etag: `"abc"`, modified: testModified}
-	at := func(d time.Duration) string { return formatDate(testModified.Add(d)) }
+func TestDecide(t *testing.T) {
+	v := Validators{ETag: `"abc"`, Modified: testModified}
+	at := func(d time.Duration) string { return FormatDate(testModified.Add(d)) }
 	same, older, newer := at(0), at(-time.Second), at(time.Second)
 	for _, c := range []struct {
 		name   string
-		c      conditions
+		c      Headers
 		rng    string
 		head   bool
 		status int
 	}{
-		{"nothing", conditions{}, "", false, 200},
-		{"range", conditions{}, "bytes=1-2", false, 206},
-		{"range of HEAD", conditions{}, "bytes=1-2", true, 200},
-		{"unsatisfiable range of HEAD", conditions{}, "bytes=99-", true, 200},
-		{"if-match holds", conditions{ifMatch: `"abc"`}, "bytes=1-2", false, 206},
-		{"if-match fails", conditions{ifMatch: `"x"`}, "bytes=1-2", false, 412},
-		{"if-match is strong", conditions{ifMatch: `W/"abc"`}, "", false, 412},
-		{"if-match star", conditions{ifMatch: `*`}, "", false, 200},
-		{"if-match malformed", conditions{ifMatch: `abc`}, "", false, 412},
-		{"if-match before if-none-match", conditions{ifMatch: `"x"`, ifNoneMatch: `"abc"`}, "", false, 412},
-		{"if-match holds, if-none-match too", conditions{ifMatch: `"abc"`, ifNoneMatch: `"abc"`}, "", false, 304},
-		{"if-match silences if-unmodified-since", conditions{ifMatch: `"abc"`, ifUnmodifiedSince: older}, "", false, 200},
-		{"if-unmodified-since holds", conditions{ifUnmodifiedSince: same}, "", false, 200},
-		{"if-unmodified-since fails", conditions{ifUnmodifiedSince: older}, "", false, 412},
-		{"if-unmodified-since garbage", conditions{ifUnmodifiedSince: "yesterday"}, "", false, 200},
-		{"if-none-match", conditions{ifNoneMatch: `"abc"`}, "bytes=1-2", false, 304},
-		{"if-none-match is weak", conditions{ifNoneMatch: `W/"abc"`}, "", false, 304},
-		{"if-none-match other", conditions{ifNoneMatch: `"x"`}, "bytes=1-2", false, 206},
-		{"if-none-match silences if-modified-since", conditions{ifNoneMatch: `"x"`, ifModifiedSince: newer}, "", false, 200},
-		{"if-modified-since same", conditions{ifModifiedSince: same}, "", false, 304},
-		{"if-modified-since newer", conditions{ifModifiedSince: newer}, "", false, 304},
-		{"if-modified-since older", conditions{ifModifiedSince: older}, "", false, 200},
-		{"if-modified-since on HEAD", conditions{ifModifiedSince: same}, "", true, 304},
-		{"if-range tag", conditions{ifRange: `"abc"`}, "bytes=1-2", false, 206},
-		{"if-range other tag", conditions{ifRange: `"x"`}, "bytes=1-2", false, 200},
-		{"if-range weak tag", conditions{ifRange: `W/"abc"`}, "bytes=1-2", false, 200},
-		{"if-range date", conditions{ifRange: same}, "bytes=1-2", false, 206},
-		{"if-range later date", conditions{ifRange: newer}, "bytes=1-2", false, 200},
-		{"if-range garbage", conditions{ifRange: "abc"}, "bytes=1-2", false, 200},
-		{"if-range guards 416 as well", conditions{ifRange: `"x"`}, "bytes=99-", false, 200},
-		{"304 beats 416", conditions{ifNoneMatch: `"abc"`}, "bytes=99-", false, 304},
-		{"412 beats 416", conditions{ifMatch: `"x"`}, "bytes=99-", false, 412},
-		{"416", conditions{}, "bytes=99-", false, 416},
+		{"nothing", Headers{}, "", false, 200},
+		{"range", Headers{}, "bytes=1-2", false, 206},
+		{"range of HEAD", Headers{}, "bytes=1-2", true, 200},
+		{"unsatisfiable range of HEAD", Headers{}, "bytes=99-", true, 200},
+		{"if-match holds", Headers{IfMatch: `"abc"`}, "bytes=1-2", false, 206},
+		{"if-match fails", Headers{IfMatch: `"x"`}, "bytes=1-2", false, 412},
+		{"if-match is strong", Headers{IfMatch: `W/"abc"`}, "", false, 412},
+		{"if-match star", Headers{IfMatch: `*`}, "", false, 200},
+		{"if-match malformed", Headers{IfMatch: `abc`}, "", false, 412},
+		{"if-match before if-none-match", Headers{IfMatch: `"x"`, IfNoneMatch: `"abc"`}, "", false, 412},
+		{"if-match holds, if-none-match too", Headers{IfMatch: `"abc"`, IfNoneMatch: `"abc"`}, "", false, 304},
+		{"if-match silences if-unmodified-since", Headers{IfMatch: `"abc"`, IfUnmodifiedSince: older}, "", false, 200},
+		{"if-unmodified-since holds", Headers{IfUnmodifiedSince: same}, "", false, 200},
+		{"if-unmodified-since fails", Headers{IfUnmodifiedSince: older}, "", false, 412},
+		{"if-unmodified-since garbage", Headers{IfUnmodifiedSince: "yesterday"}, "", false, 200},
+		{"if-none-match", Headers{IfNoneMatch: `"abc"`}, "bytes=1-2", false, 304},
+		{"if-none-match is weak", Headers{IfNoneMatch: `W/"abc"`}, "", false, 304},
+		{"if-none-match other", Headers{IfNoneMatch: `"x"`}, "bytes=1-2", false, 206},
+		{"if-none-match silences if-modified-since", Headers{IfNoneMatch: `"x"`, IfModifiedSince: newer}, "", false, 200},
+		{"if-modified-since same", Headers{IfModifiedSince: same}, "", false, 304},
+		{"if-modified-since newer", Headers{IfModifiedSince: newer}, "", false, 304},
+		{"if-modified-since older", Headers{IfModifiedSince: older}, "", false, 200},
+		{"if-modified-since on HEAD", Headers{IfModifiedSince: same}, "", true, 304},
+		{"if-range tag", Headers{IfRange: `"abc"`}, "bytes=1-2", false, 206},
+		{"if-range other tag", Headers{IfRange: `"x"`}, "bytes=1-2", false, 200},
+		{"if-range weak tag", Headers{IfRange: `W/"abc"`}, "bytes=1-2", false, 200},
+		{"if-range date", Headers{IfRange: same}, "bytes=1-2", false, 206},
+		{"if-range later date", Headers{IfRange: newer}, "bytes=1-2", false, 200},
+		{"if-range garbage", Headers{IfRange: "abc"}, "bytes=1-2", false, 200},
+		{"if-range guards 416 as well", Headers{IfRange: `"x"`}, "bytes=99-", false, 200},
+		{"304 beats 416", Headers{IfNoneMatch: `"abc"`}, "bytes=99-", false, 304},
+		{"412 beats 416", Headers{IfMatch: `"x"`}, "bytes=99-", false, 412},
+		{"416", Headers{}, "bytes=99-", false, 416},
 	} {
-		if got := judge(c.head, c.rng, c.c, v, 10); got.status != c.status {
+		if got := decide(c.head, c.rng, c.c, v, 10); got.status != c.status {
 			t.Errorf("%s: %d, want %d", c.name, got.status, c.status)
 		}
 	}
-	if got := judge(false, "bytes=1-2", conditions{ifRange: same, ifModifiedSince: same, ifUnmodifiedSince: older}, validators{etag: `"abc"`}, 10); got.status != 200 {
+	if got := decide(false, "bytes=1-2", Headers{IfRange: same, IfModifiedSince: same, IfUnmodifiedSince: older}, Validators{ETag: `"abc"`}, 10); got.status != 200 {
 		t.Errorf("dates without a Last-Modified: %d, want 200", got.status)
 	}
 }
@@ -227,14 +227,14 @@ func TestValidatorsLeaveOutDoubtfulDates(t *testing.T) {
 	}{
 		{now.Add(-time.Hour), true}, {now, true}, {now.Add(time.Hour), false}, {time.Time{}, false}, {time.Unix(0, 0), false},
 	} {
-		v := validatorsOf(media.Object{Version: "1", ModTime: c.mod}, `"1"`, now)
-		if !v.modified.IsZero() != c.want {
-			t.Errorf("%v: %v", c.mod, v.modified)
+		v := ValidatorsOf(media.Object{Version: "1", ModTime: c.mod}, `"1"`, now)
+		if !v.Modified.IsZero() != c.want {
+			t.Errorf("%v: %v", c.mod, v.Modified)
 		}
 	}
-	v := validatorsOf(media.Object{Version: "1", ModTime: now.Add(-time.Nanosecond)}, `"1"`, now)
-	if v.modified.Nanosecond() != 0 {
-		t.Errorf("a Last-Modified with fractions: %v", v.modified)
+	v := ValidatorsOf(media.Object{Version: "1", ModTime: now.Add(-time.Nanosecond)}, `"1"`, now)
+	if v.Modified.Nanosecond() != 0 {
+		t.Errorf("a Last-Modified with fractions: %v", v.Modified)
 	}
 }
 
@@ -242,8 +242,8 @@ func TestValidatorsLeaveOutDoubtfulDates(t *testing.T) {
 // the way.
 func FuzzConditions(f *testing.F) {
 	for _, s := range [][4]string{
-		{`"abc"`, "", "", ""}, {`W/"abc"`, "", "", ""}, {`*`, "", `"x"`, ""}, {"", formatDate(testModified), "", ""},
-		{"", "", `W/"abc", "y"`, ""}, {"", "", "", formatDate(testModified)}, {`"a,b",`, "x", `"`, "Sunday"},
+		{`"abc"`, "", "", ""}, {`W/"abc"`, "", "", ""}, {`*`, "", `"x"`, ""}, {"", FormatDate(testModified), "", ""},
+		{"", "", `W/"abc", "y"`, ""}, {"", "", "", FormatDate(testModified)}, {`"a,b",`, "x", `"`, "Sunday"},
 	} {
 		f.Add(s[0], s[1], s[2], s[3])
 	}
@@ -259,8 +259,8 @@ func FuzzConditions(f *testing.F) {
 			}
 		}
 		want := serveContent(r, etag, pattern(10)).Code
-		c := conditions{ifMatch: ifMatch, ifUnmodifiedSince: ifUnmodified, ifNoneMatch: ifNone, ifModifiedSince: ifModified}
-		got := judge(false, "", c, validators{etag: etag, modified: testModified}, 10).status
+		c := Headers{IfMatch: ifMatch, IfUnmodifiedSince: ifUnmodified, IfNoneMatch: ifNone, IfModifiedSince: ifModified}
+		got := decide(false, "", c, Validators{ETag: etag, Modified: testModified}, 10).status
 		if got != want {
 			t.Fatalf("%+v: %d, ServeContent says %d", c, got, want)
 		}

@@ -42,7 +42,7 @@ func (s *Server) recheckAccess(ctx context.Context) {
 		case <-s.changed:
 		}
 		clear(streams)
-		streams = s.running.appendTo(streams[:0], func(x *exchange) bool { return x.streaming.Load() })
+		streams = s.exchanges.appendTo(streams[:0], func(x *exchange) bool { return x.streaming.Load() })
 		s.recheckAll(ctx, streams)
 		rest.Reset(min(recheckRest, s.cfg.Recheck))
 	}
@@ -56,7 +56,7 @@ func (s *Server) recheckAll(ctx context.Context, streams []*exchange) {
 			for i := next.Add(1) - 1; i < int64(len(streams)); i = next.Add(1) - 1 {
 				x := streams[i]
 				if err := s.recheckOne(ctx, x); err != nil && ctx.Err() == nil {
-					x.cut(err)
+					x.abort(err)
 				}
 			}
 		})
@@ -71,5 +71,5 @@ func (s *Server) recheckOne(ctx context.Context, x *exchange) (err error) {
 			err = fmt.Errorf("%w: %v", errPanic, p)
 		}
 	}()
-	return s.gate.Recheck(ctx, x.viewer, x.ask.id)
+	return s.access.Recheck(ctx, x.viewer, x.params.id)
 }

@@ -27,7 +27,7 @@ type route struct {
 	allow string
 	// serve answers; n is the account of the request so far, id that of the path
 	// or 0. It sees to it that the account is recorded.
-	serve func(c *fasthttp.RequestCtx, n note, id int64)
+	serve func(c *fasthttp.RequestCtx, n Record, id int64)
 }
 
 // match tells whether path is this route's, and the id in it.
@@ -120,11 +120,11 @@ func (s *Server) handle(c *fasthttp.RequestCtx) {
 	n := s.newNote(c)
 	defer func() {
 		if p := recover(); p != nil {
-			s.logPanic(n.id, p)
+			s.logPanic(n.RequestID, p)
 			c.Response.Reset() // also closes a body that was set already
 			s.cors(c)
 			writeProblem(&c.Response, problemOfRefusal(media.Refuse(codeInternal, "")))
-			n.code, n.outcome = codeInternal, "panic"
+			n.Code, n.Outcome = codeInternal, "panic"
 			s.recordAnswered(c, n)
 		}
 	}()
@@ -139,7 +139,7 @@ func (s *Server) handle(c *fasthttp.RequestCtx) {
 		if !ok {
 			continue
 		}
-		n.route = r.pattern
+		n.Route = r.pattern
 		switch {
 		case !r.allows(method):
 			c.Response.Header.Set("Allow", r.allow)
@@ -155,21 +155,21 @@ func (s *Server) handle(c *fasthttp.RequestCtx) {
 		return
 	}
 	writeProblem(&c.Response, problemOfRefusal(media.Refuse(media.CodeNotFound, "Not found.")))
-	n.code = media.CodeNotFound
+	n.Code = media.CodeNotFound
 	s.recordAnswered(c, n)
 }
 
 // recordAnswered logs an exchange whose whole answer stands in the response.
-func (s *Server) recordAnswered(c *fasthttp.RequestCtx, n note) {
-	n.status = c.Response.StatusCode()
-	if n.outcome == "" {
-		n.outcome = "complete"
-		if n.status >= statusBadRequest {
-			n.outcome = "refused"
+func (s *Server) recordAnswered(c *fasthttp.RequestCtx, n Record) {
+	n.Status = c.Response.StatusCode()
+	if n.Outcome == "" {
+		n.Outcome = "complete"
+		if n.Status >= statusBadRequest {
+			n.Outcome = "refused"
 		}
 	}
 	if !c.IsHead() {
-		n.bytes = int64(len(c.Response.Body()))
+		n.Bytes = int64(len(c.Response.Body()))
 	}
 	s.record(&n)
 }

@@ -7,29 +7,29 @@ import (
 
 // running is the table of exchanges under way, which those who look over them
 // (hang-ups, rechecks, shutdown) go through. Safe for concurrent use.
-type running struct {
-	mu  sync.Mutex
-	set map[*exchange]struct{} // guarded by mu
+type registry struct {
+	mu        sync.Mutex
+	exchanges map[*exchange]struct{} // guarded by mu
 }
 
-func (r *running) add(x *exchange) {
+func (r *registry) add(x *exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.set[x] = struct{}{}
+	r.exchanges[x] = struct{}{}
 }
 
-func (r *running) remove(x *exchange) {
+func (r *registry) remove(x *exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.set, x)
+	delete(r.exchanges, x)
 }
 
 // appendTo adds those that keep says yes to, and returns the longer list. keep
 // must not block.
-func (r *running) appendTo(list []*exchange, keep func(*exchange) bool) []*exchange {
+func (r *registry) appendTo(list []*exchange, keep func(*exchange) bool) []*exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for x := range r.set {
+	for x := range r.exchanges {
 		if keep(x) {
 			list = append(list, x)
 		}
@@ -43,11 +43,11 @@ type connTable struct {
 	mu   sync.Mutex
 	open map[net.Conn]struct{} // guarded by mu
 	// left is signalled after a connection has gone.
-	left chan struct{}
+	removed chan struct{}
 }
 
 func newConnTable() *connTable {
-	return &connTable{open: map[net.Conn]struct{}{}, left: make(chan struct{}, 1)}
+	return &connTable{open: map[net.Conn]struct{}{}, removed: make(chan struct{}, 1)}
 }
 
 func (t *connTable) add(c net.Conn) {
@@ -61,7 +61,7 @@ func (t *connTable) remove(c net.Conn) {
 	delete(t.open, c)
 	t.mu.Unlock()
 	select {
-	case t.left <- struct{}{}:
+	case t.removed <- struct{}{}:
 	default:
 	}
 }

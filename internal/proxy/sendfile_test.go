@@ -46,7 +46,7 @@ func TestSendfile(t *testing.T) {
 const largeRange = 8 << 20
 
 func TestOneLargeRange(t *testing.T) {
-	h := newHouse(t, largeRange, func(_ *Config, h *house) { h.onDisk(maxPiece) })
+	h := newFixture(t, largeRange, func(_ *Config, h *fixture) { h.onDisk(maxPiece) })
 	if a := h.get("Range: bytes=0-"); a.err != nil || !bytes.Equal(a.body, h.content) {
 		t.Errorf("%d bytes, %v", len(a.body), a.err)
 	}
@@ -63,7 +63,7 @@ func benchmarkRange(b *testing.B, size int64) {
 	if err := os.WriteFile(path, pattern(int(size)), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	h := &house{}
+	h := &fixture{}
 	h.authenticate = func(context.Context, media.Token) (media.Viewer, error) {
 		return media.Viewer{User: media.User{ID: 42}}, nil
 	}
@@ -77,7 +77,7 @@ func benchmarkRange(b *testing.B, size int64) {
 	h.open = func(_ context.Context, _ media.Object, span media.Span) (media.Reader, error) {
 		return openFileReader(path, span, maxPiece)
 	}
-	s, err := New(DefaultConfig(), Deps{Gate: h, Origins: h, Store: h})
+	s, err := New(DefaultConfig(), Deps{Access: h, Origins: h, Store: h})
 	if err != nil {
 		b.Fatal(err)
 	}

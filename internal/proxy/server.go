@@ -19,7 +19,7 @@ import (
 
 // Gate decides who may watch. Its methods are called from many goroutines; they
 // return a *media.Refusal for a no, and a fault when they cannot tell.
-type Gate interface {
+type AccessControl interface {
 	Authenticate(ctx context.Context, tok media.Token) (media.Viewer, error)
 	Authorize(ctx context.Context, v media.Viewer, recordingID int64) (media.Recording, error)
 	// Recheck is asked about every running stream at every Config.Recheck; any
@@ -28,7 +28,7 @@ type Gate interface {
 }
 
 // Origins turns a place into the immutable identity of what lies there. One that
-// also has Forget(media.Location) is told when an answer turned out to be old.
+// also has Invalidate(media.Location) is told when an answer turned out to be old.
 type Origins interface {
 	Stat(ctx context.Context, loc media.Location) (media.Object, error)
 }
@@ -39,18 +39,18 @@ type Store interface {
 }
 
 // forgetter is the optional power of Origins to drop what it remembers.
-type invalidator interface{ Invalidate(loc media.Location) }
+type Invalidator interface{ Invalidate(loc media.Location) }
 
 // besider is the optional power of Origins to have the bytes from off on asked for
 // while it finds out what lies there. settle must be called when they have been
 // asked for in earnest, or will not be.
-type statPrefetcher interface {
+type StatPrefetcher interface {
 	StatPrefetch(ctx context.Context, loc media.Location, off int64) (obj media.Object, settle func(), err error)
 }
 
 // bitrated is the optional power of a reader to read ahead by time: it is told how
 // many bytes a second of the lesson has.
-type bitrated interface{ Bitrate(bytesPerSecond int64) }
+type BitrateSetter interface{ Bitrate(bytesPerSecond int64) }
 
 // Deps is what the server needs of the house. Log, Metrics and Now may be nil.
 // Without Grants there is no playback/, without Starts no limit of starts, and
@@ -58,13 +58,13 @@ type bitrated interface{ Bitrate(bytesPerSecond int64) }
 // Changed, which may be nil too, tells by a value that somebody may have lost access:
 // running streams are then looked at at once, and not only at every Config.Recheck.
 type Deps struct {
-	Gate     Gate
+	Access   AccessControl
 	API      *API
 	Origins  Origins
 	Store    Store
-	Grants   Grants
-	Starts   Starts
-	Captions Captions
+	Grants   GrantSigner
+	Starts   StartCounter
+	Captions CaptionLister
 	Changed  <-chan struct{}
 	Pages    []Page
 	Log      *slog.Logger
@@ -75,26 +75,26 @@ type Deps struct {
 
 // Server is the public listener. Its methods may be called from any goroutine.
 type Server struct {
-	cfg      Config
-	gate     Gate
-	api      *API // nil when there is none
-	origins  Origins
-	store    Store
-	grants   Grants
-	starts   Starts
-	captions Captions
-	changed  <-chan struct{}
-	log      *slog.Logger
-	now      func() time.Time
-	routes   []route
-	metrics  *metrics
-	labels   labels
-	streams  admission
-	users    *userSlots
-	brake    *brake
-	running  running
-	conns    *connTable
-	fast     *fasthttp.Server
+	cfg          Config
+	access       AccessControl
+	api          *API // nil when there is none
+	origins      Origins
+	store        Store
+	grants       GrantSigner
+	starts       StartCounter
+	captions     CaptionLister
+	changed      <-chan struct{}
+	log          *slog.Logger
+	now          func() time.Time
+	routes       []route
+	metrics      *metrics
+	labels       metadataCache
+	streams      admission
+	users        *userSlots
+	authFailures *authFailureLimiter
+	exchanges    registry
+	conns        *connTable
+	fast         *fasthttp.Server
 
 	started time.Time // of the clock that waits are measured by
 
@@ -114,16 +114,16 @@ type Server struct {
 const (
 	// headerRoom is for the header fields, requestLineRoom for what stands before
 	// them. fasthttp reads both into one buffer and answers 431 beyond it.
-	headerRoom      = 16 << 10
-	requestLineRoom = 1 << 10
+	maxHeader      = 16 << 10
+	maxRequestLine = 1 << 10
 	// bodyRoom is more than any request to us carries.
-	bodyRoom = 64 << 10
+	maxRequestBody = 64 << 10
 	// connRoom is how many connections beyond the streams are taken: idle ones,
 	// pages, probes.
-	connRoom = 4096
+	idleConns = 4096
 	// borderGrace is how long streams have to reach a piece's border when a drain
 	// is over, and as much again to end after their connection was closed.
-	borderGrace = time.Second
+	abortGrace = time.Second
 )
 
 // New builds a server and starts its two watchers; Shutdown ends them.
@@ -131,7 +131,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if deps.Gate == nil || deps.Origins == nil || deps.Store == nil {
+	if deps.Access == nil || deps.Origins == nil || deps.Store == nil {
 		return nil, fmt.Errorf("proxy: a gate, origins and a store are needed")
 	}
 	if deps.Log == nil {
@@ -144,15 +144,15 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		deps.Now = time.Now
 	}
 	s := &Server{
-		cfg: cfg, gate: deps.Gate, api: deps.API, origins: deps.Origins, store: deps.Store, log: deps.Log, now: deps.Now,
+		cfg: cfg, access: deps.Access, api: deps.API, origins: deps.Origins, store: deps.Store, log: deps.Log, now: deps.Now,
 		grants: deps.Grants, starts: deps.Starts, captions: deps.Captions, changed: deps.Changed,
-		streams: admission{limit: int64(cfg.Limit.Streams)},
-		users:   newUserSlots(cfg.Limit.StreamsPerUser),
-		brake:   newBrake(cfg.Limit.AuthFailures),
-		running: running{set: map[*exchange]struct{}{}},
-		conns:   newConnTable(),
-		stopped: make(chan struct{}),
-		started: time.Now(),
+		streams:      admission{limit: int64(cfg.Limit.Streams)},
+		users:        newUserSlots(cfg.Limit.StreamsPerUser),
+		authFailures: newAuthFailureLimiter(cfg.Limit.AuthFailures),
+		exchanges:    registry{exchanges: map[*exchange]struct{}{}},
+		conns:        newConnTable(),
+		stopped:      make(chan struct{}),
+		started:      time.Now(),
 	}
 	var err error
 	if s.metrics, err = newMetrics(deps.Metrics, s.Active); err != nil {
@@ -182,8 +182,8 @@ func (s *Server) newFastServer() *fasthttp.Server {
 				s.conns.remove(c)
 			}
 		},
-		Logger:         fastLog{s.log},
-		ReadBufferSize: headerRoom + requestLineRoom,
+		Logger:         fasthttpLog{s.log},
+		ReadBufferSize: maxHeader + maxRequestLine,
 		// Headers of a stream are some 700 bytes; what is larger goes in parts.
 		WriteBufferSize: 2 << 10,
 		// Buffers are taken while a request is read or answered, not while a stream
@@ -196,8 +196,8 @@ func (s *Server) newFastServer() *fasthttp.Server {
 		// Set once when the handler returns: enough for headers and small answers.
 		// A stream renews it with every piece.
 		WriteTimeout:       s.cfg.WriteIdle,
-		MaxRequestBodySize: bodyRoom,
-		Concurrency:        s.cfg.Limit.Streams + connRoom,
+		MaxRequestBodySize: maxRequestBody,
+		Concurrency:        s.cfg.Limit.Streams + idleConns,
 		// MaxConnsPerIP stays 0: it would wrap the connection, and sendfile with it.
 		TCPKeepalive:                 true,
 		CloseOnShutdown:              true,
@@ -218,7 +218,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	s.listeners = append(s.listeners, ln)
 	s.mu.Unlock()
-	err := s.fast.Serve(listener{ln})
+	err := s.fast.Serve(Listener{ln})
 	if s.Draining() {
 		return nil
 	}
@@ -253,7 +253,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = nil // what is left is that the listeners were closed above
 	}
 	if err != nil {
-		s.cutAll()
+		s.abortAll()
 	}
 	s.endBase(errDrained)
 	s.stopWatchers()
@@ -263,31 +263,31 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // cutAll ends what a drain has left: first at the border of a piece, then, for
 // those whose client takes no bytes, in the middle of a write.
-func (s *Server) cutAll() {
+func (s *Server) abortAll() {
 	s.endBase(errDrained)
-	if s.emptied(borderGrace) {
+	if s.waitForConnections(abortGrace) {
 		return
 	}
-	for _, x := range s.running.appendTo(nil, func(*exchange) bool { return true }) {
-		x.cut(errDrained)
+	for _, x := range s.exchanges.appendTo(nil, func(*exchange) bool { return true }) {
+		x.abort(errDrained)
 	}
 	for _, c := range s.conns.list() {
 		c.Close()
 	}
-	if !s.emptied(borderGrace) {
+	if !s.waitForConnections(abortGrace) {
 		s.log.Error("connections outlive the shutdown", slog.Int("connections", len(s.conns.list())))
 	}
 }
 
 // emptied waits until no exchange runs; connections without one are closed.
-func (s *Server) emptied(patience time.Duration) bool {
+func (s *Server) waitForConnections(patience time.Duration) bool {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	look := time.NewTicker(20 * time.Millisecond) // an exchange may end and its connection stay
 	defer look.Stop()
 	for {
 		busy := map[net.Conn]bool{}
-		for _, x := range s.running.appendTo(nil, func(*exchange) bool { return true }) {
+		for _, x := range s.exchanges.appendTo(nil, func(*exchange) bool { return true }) {
 			busy[x.conn] = true
 		}
 		conns := s.conns.list()
@@ -300,7 +300,7 @@ func (s *Server) emptied(patience time.Duration) bool {
 			}
 		}
 		select {
-		case <-s.conns.left:
+		case <-s.conns.removed:
 		case <-look.C:
 		case <-timer.C:
 			return false
@@ -312,7 +312,7 @@ func (s *Server) emptied(patience time.Duration) bool {
 // nothing of what was sent.
 func (s *Server) handleBadRequest(c *fasthttp.RequestCtx, err error) {
 	n := s.newNote(c)
-	n.route, n.method = "", ""
+	n.Route, n.Method = "", ""
 	var netErr net.Error
 	var small *fasthttp.ErrSmallBuffer
 	p := problem{status: statusBadRequest, Detail: "The request cannot be understood.", Code: codeBadRequest}
@@ -329,7 +329,7 @@ func (s *Server) handleBadRequest(c *fasthttp.RequestCtx, err error) {
 	}
 	c.Conn().SetWriteDeadline(time.Now().Add(s.cfg.HeaderTimeout))
 	writeProblem(&c.Response, p)
-	n.code = p.Code
+	n.Code = p.Code
 	s.recordAnswered(c, n)
 }
 
@@ -350,12 +350,12 @@ func discardPending(conn net.Conn) {
 }
 
 // fastLog takes what fasthttp has to say.
-type fastLog struct{ log *slog.Logger }
+type fasthttpLog struct{ log *slog.Logger }
 
 // Printf implements fasthttp.Logger. What went wrong on one connection is left
 // out: it stands in the access log, and fasthttp's text quotes the request, with
 // a token in it perhaps. What is left concerns the listener.
-func (l fastLog) Printf(format string, args ...any) {
+func (l fasthttpLog) Printf(format string, args ...any) {
 	if strings.HasPrefix(format, "error when serving connection") {
 		return
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 func TestHeaderSizes(t *testing.T) {
-	h := newHouse(t, 10, nil)
+	h := newFixture(t, 10, nil)
 	for _, c := range []struct {
 		bytes, status int
 	}{
@@ -32,7 +32,7 @@ func TestHeaderSizes(t *testing.T) {
 }
 
 func TestUnreadableRequests(t *testing.T) {
-	h := newHouse(t, 10, nil)
+	h := newFixture(t, 10, nil)
 	for name, c := range map[string]struct {
 		request string
 		status  int
@@ -59,7 +59,7 @@ func TestUnreadableRequests(t *testing.T) {
 // TestSlowHeaders dribbles a header until the server has enough, on a new
 // connection and on a kept one, which may be idle for longer than that.
 func TestSlowHeaders(t *testing.T) {
-	h := newHouse(t, 10, func(c *Config, _ *house) {
+	h := newFixture(t, 10, func(c *Config, _ *fixture) {
 		c.HeaderTimeout = 200 * time.Millisecond
 		c.KeepAlive = testTimeout
 	})
@@ -98,7 +98,7 @@ func TestSlowHeaders(t *testing.T) {
 }
 
 func TestIdleConnectionsEnd(t *testing.T) {
-	h := newHouse(t, 10, func(c *Config, _ *house) { c.KeepAlive = 50 * time.Millisecond })
+	h := newFixture(t, 10, func(c *Config, _ *fixture) { c.KeepAlive = 50 * time.Millisecond })
 	conn := h.dial()
 	h.send(conn, "GET", "/")
 	h.receive(conn, "GET")
@@ -110,7 +110,7 @@ func TestIdleConnectionsEnd(t *testing.T) {
 // TestDrainLetsStreamsEnd shuts down while a stream runs and lets it finish.
 func TestDrainLetsStreamsEnd(t *testing.T) {
 	release := make(chan struct{})
-	h := newHouse(t, 1000, func(_ *Config, h *house) {
+	h := newFixture(t, 1000, func(_ *Config, h *fixture) {
 		h.open = func(context.Context, media.Object, media.Span) (media.Reader, error) {
 			return &memReader{data: h.content, most: 500, before: func(_ context.Context, left int) error {
 				if left == 500 {
@@ -149,7 +149,7 @@ func TestDrainLetsStreamsEnd(t *testing.T) {
 func TestDrainCutsAtThePieceBorder(t *testing.T) {
 	const piece = 4096
 	var waits atomic.Bool
-	h := newHouse(t, 0, func(c *Config, h *house) {
+	h := newFixture(t, 0, func(c *Config, h *fixture) {
 		h.obj.Size = huge
 		give := endless(piece)
 		h.open = func(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error) {
@@ -191,8 +191,8 @@ type counter struct{ n *atomic.Int64 }
 func (c counter) Write(p []byte) (int, error) { c.n.Add(int64(len(p))); return len(p), nil }
 
 func TestShutdownWithoutServe(t *testing.T) {
-	h := newHouse(t, 10, nil)
-	s, err := New(DefaultConfig(), Deps{Gate: h, Origins: h, Store: h})
+	h := newFixture(t, 10, nil)
+	s, err := New(DefaultConfig(), Deps{Access: h, Origins: h, Store: h})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestShutdownWithoutServe(t *testing.T) {
 
 func TestConnectionCloseWhileDraining(t *testing.T) {
 	release, entered := make(chan struct{}), make(chan struct{})
-	h := newHouse(t, 10, func(_ *Config, h *house) {
+	h := newFixture(t, 10, func(_ *Config, h *fixture) {
 		h.authorize = func(context.Context, media.Viewer, int64) (media.Recording, error) {
 			close(entered)
 			<-release

@@ -19,7 +19,7 @@ import (
 )
 
 // begin sends a GET and reads the headers only.
-func (h *house) begin(headers ...string) (net.Conn, *http.Response) {
+func (h *fixture) begin(headers ...string) (net.Conn, *http.Response) {
 	h.t.Helper()
 	conn := h.dial()
 	h.send(conn, "GET", streamPath, append(headers, "Authorization: Bearer "+goodToken)...)
@@ -31,7 +31,7 @@ func (h *house) begin(headers ...string) (net.Conn, *http.Response) {
 }
 
 // wantLine waits for the next exchange and compares what it says.
-func (h *house) wantLine(name string, want map[string]any) {
+func (h *fixture) wantLine(name string, want map[string]any) {
 	h.t.Helper()
 	line := h.line()
 	for k, v := range want {
@@ -64,8 +64,8 @@ func (r *zeroReader) Close() error              { return nil }
 
 const huge = 1 << 40 // more than any socket buffer
 
-func hugeHouse(t *testing.T, change func(*Config, *house)) *house {
-	return newHouse(t, 0, func(c *Config, h *house) {
+func newEndlessFixture(t *testing.T, change func(*Config, *fixture)) *fixture {
+	return newFixture(t, 0, func(c *Config, h *fixture) {
 		h.obj.Size = huge
 		h.open = endless(64 << 10)
 		if change != nil {
@@ -85,7 +85,7 @@ func TestHangupWhileTheOriginStalls(t *testing.T) {
 	} {
 		var closed atomic.Int32
 		stalled := make(chan struct{})
-		h := newHouse(t, 1000, func(_ *Config, h *house) {
+		h := newFixture(t, 1000, func(_ *Config, h *fixture) {
 			h.open = func(context.Context, media.Object, media.Span) (media.Reader, error) {
 				wait := stall(c.at)
 				return &memReader{data: h.content, most: 500, closed: func() { closed.Add(1) }, before: func(ctx context.Context, left int) error {
@@ -116,7 +116,7 @@ func TestHangupWhileTheOriginStalls(t *testing.T) {
 
 func TestHangupWhileTheGateStalls(t *testing.T) {
 	entered := make(chan struct{})
-	h := newHouse(t, 10, func(_ *Config, h *house) {
+	h := newFixture(t, 10, func(_ *Config, h *fixture) {
 		h.authorize = func(ctx context.Context, _ media.Viewer, _ int64) (media.Recording, error) {
 			close(entered)
 			<-ctx.Done()
@@ -131,7 +131,7 @@ func TestHangupWhileTheGateStalls(t *testing.T) {
 }
 
 func TestHangupWhileWriting(t *testing.T) {
-	h := hugeHouse(t, nil)
+	h := newEndlessFixture(t, nil)
 	conn, resp := h.begin()
 	io.CopyN(io.Discard, resp.Body, 1<<20)
 	conn.Close()
@@ -142,8 +142,8 @@ func TestHangupWhileWriting(t *testing.T) {
 }
 
 func TestOriginTimeout(t *testing.T) {
-	quick := func(c *Config, h *house) { c.OriginTimeout = 50 * time.Millisecond }
-	h := newHouse(t, 1000, func(c *Config, h *house) {
+	quick := func(c *Config, h *fixture) { c.OriginTimeout = 50 * time.Millisecond }
+	h := newFixture(t, 1000, func(c *Config, h *fixture) {
 		quick(c, h)
 		h.open = func(context.Context, media.Object, media.Span) (media.Reader, error) {
 			return &memReader{data: h.content, before: stall(1000)}, nil
@@ -152,7 +152,7 @@ func TestOriginTimeout(t *testing.T) {
 	if a := h.get(); a.StatusCode != 504 || a.problem(t).Code != media.CodeOriginTimeout {
 		t.Errorf("first byte: %d %s", a.StatusCode, a.body)
 	}
-	h = newHouse(t, 1000, func(c *Config, h *house) {
+	h = newFixture(t, 1000, func(c *Config, h *fixture) {
 		quick(c, h)
 		h.authenticate = func(ctx context.Context, _ media.Token) (media.Viewer, error) {
 			<-ctx.Done()
@@ -162,7 +162,7 @@ func TestOriginTimeout(t *testing.T) {
 	if a := h.get(); a.StatusCode != 503 || a.problem(t).Code != media.CodeCatalogDown {
 		t.Errorf("gate: %d %s", a.StatusCode, a.body)
 	}
-	h = newHouse(t, 1000, func(c *Config, h *house) {
+	h = newFixture(t, 1000, func(c *Config, h *fixture) {
 		quick(c, h)
 		h.open = func(context.Context, media.Object, media.Span) (media.Reader, error) {
 			return &memReader{data: h.content, most: 400, before: stall(600)}, nil
@@ -185,11 +185,11 @@ func TestFaultsAfterTheHeaders(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name    string
-		reader  func(h *house) media.Reader
+		reader  func(h *fixture) media.Reader
 		sent    int
 		outcome string
 	}{
-		{"the version changes", func(h *house) media.Reader {
+		{"the version changes", func(h *fixture) media.Reader {
 			return &memReader{data: h.content, most: 300, before: func(_ context.Context, left int) error {
 				if left == 400 {
 					return media.Fault(media.Changed, "test", nil)
@@ -197,16 +197,16 @@ func TestFaultsAfterTheHeaders(t *testing.T) {
 				return nil
 			}}
 		}, 600, "changed"},
-		{"the bytes end early", func(h *house) media.Reader { return &memReader{data: h.content[:600], most: 300} }, 600, "corrupt"},
-		{"a piece too long", func(h *house) media.Reader { return &greedyReader{memReader{data: h.content, most: 600}} }, 600, "corrupt"},
-		{"a file ends early", func(h *house) media.Reader {
+		{"the bytes end early", func(h *fixture) media.Reader { return &memReader{data: h.content[:600], most: 300} }, 600, "corrupt"},
+		{"a piece too long", func(h *fixture) media.Reader { return &greedyReader{memReader{data: h.content, most: 600}} }, 600, "corrupt"},
+		{"a file ends early", func(h *fixture) media.Reader {
 			r, err := openFileReader(short(h.t), media.Span{Len: 1000}, 1000)
 			if err != nil {
 				h.t.Error(err)
 			}
 			return r
 		}, 700, "corrupt"},
-		{"a panic", func(h *house) media.Reader {
+		{"a panic", func(h *fixture) media.Reader {
 			return &memReader{data: h.content, most: 300, before: func(_ context.Context, left int) error {
 				if left == 400 {
 					panic("in the body")
@@ -215,7 +215,7 @@ func TestFaultsAfterTheHeaders(t *testing.T) {
 			}}
 		}, 600, "panic"},
 	} {
-		h := newHouse(t, 1000, func(_ *Config, h *house) {
+		h := newFixture(t, 1000, func(_ *Config, h *fixture) {
 			h.open = func(context.Context, media.Object, media.Span) (media.Reader, error) { return c.reader(h), nil }
 		})
 		a := h.get()
@@ -241,21 +241,21 @@ func (r *greedyReader) Next(ctx context.Context, limit int64) (media.Piece, erro
 }
 
 func TestPanicInTheHandler(t *testing.T) {
-	for name, breakIt := range map[string]func(*house){
-		"gate": func(h *house) {
+	for name, breakIt := range map[string]func(*fixture){
+		"gate": func(h *fixture) {
 			h.authorize = func(context.Context, media.Viewer, int64) (media.Recording, error) { panic("x") }
 		},
-		"origin": func(h *house) { h.stat = func(context.Context, media.Location) (media.Object, error) { panic("x") } },
-		"store": func(h *house) {
+		"origin": func(h *fixture) { h.stat = func(context.Context, media.Location) (media.Object, error) { panic("x") } },
+		"store": func(h *fixture) {
 			h.open = func(context.Context, media.Object, media.Span) (media.Reader, error) { panic("x") }
 		},
-		"reader": func(h *house) {
+		"reader": func(h *fixture) {
 			h.open = func(context.Context, media.Object, media.Span) (media.Reader, error) {
 				return &memReader{before: func(context.Context, int) error { panic("x") }, closed: func() { panic("and again") }}, nil
 			}
 		},
 	} {
-		h := newHouse(t, 10, func(_ *Config, h *house) { breakIt(h) })
+		h := newFixture(t, 10, func(_ *Config, h *fixture) { breakIt(h) })
 		conn := h.dial()
 		for range 2 { // the connection lives as well
 			h.send(conn, "GET", streamPath, "Authorization: Bearer "+goodToken)
@@ -272,7 +272,7 @@ func TestPanicInTheHandler(t *testing.T) {
 }
 
 func TestWriteIdle(t *testing.T) {
-	h := hugeHouse(t, func(c *Config, _ *house) { c.WriteIdle = 100 * time.Millisecond })
+	h := newEndlessFixture(t, func(c *Config, _ *fixture) { c.WriteIdle = 100 * time.Millisecond })
 	_, resp := h.begin() // and then take nothing
 	h.wantLine("idle", map[string]any{"outcome": "stalled"})
 	if _, err := io.Copy(io.Discard, resp.Body); err == nil {
@@ -282,7 +282,7 @@ func TestWriteIdle(t *testing.T) {
 
 // TestWriteIdleIsRenewed streams for several deadlines.
 func TestWriteIdleIsRenewed(t *testing.T) {
-	h := newHouse(t, 2000, func(c *Config, h *house) {
+	h := newFixture(t, 2000, func(c *Config, h *fixture) {
 		c.WriteIdle = 200 * time.Millisecond
 		c.Limit.StreamRate = 2000 // one second's worth at once, then half a second for the rest
 		h.content = pattern(3000)
@@ -300,7 +300,7 @@ func TestWriteIdleIsRenewed(t *testing.T) {
 }
 
 func TestPaceOfFiles(t *testing.T) {
-	h := newHouse(t, 300_000, func(c *Config, h *house) {
+	h := newFixture(t, 300_000, func(c *Config, h *fixture) {
 		c.Limit.StreamRate = 200_000
 		h.onDisk(maxPiece)
 	})
@@ -324,7 +324,7 @@ func TestRevoked(t *testing.T) {
 		"panic":   {nil, "panic"},
 	} {
 		var revoked atomic.Bool
-		h := hugeHouse(t, func(cfg *Config, h *house) {
+		h := newEndlessFixture(t, func(cfg *Config, h *fixture) {
 			cfg.Recheck = 20 * time.Millisecond
 			h.recheck = func(_ context.Context, v media.Viewer, id int64) error {
 				if v.User.ID != 42 || id != 7 {
@@ -358,7 +358,7 @@ func TestRevoked(t *testing.T) {
 func TestRevokedAtOnce(t *testing.T) {
 	var revoked atomic.Bool
 	var rounds atomic.Int64
-	h := hugeHouse(t, func(cfg *Config, h *house) {
+	h := newEndlessFixture(t, func(cfg *Config, h *fixture) {
 		cfg.Recheck = time.Hour
 		h.changed = make(chan struct{}, 1)
 		h.recheck = func(context.Context, media.Viewer, int64) error {
@@ -386,7 +386,7 @@ func TestRevokedAtOnce(t *testing.T) {
 }
 
 func TestTooManyStreams(t *testing.T) {
-	h := hugeHouse(t, func(c *Config, _ *house) { c.Limit.StreamsPerUser = 2 })
+	h := newEndlessFixture(t, func(c *Config, _ *fixture) { c.Limit.StreamsPerUser = 2 })
 	first, _ := h.begin()
 	h.begin()
 	a := h.get()
@@ -417,7 +417,7 @@ func TestTooManyStreams(t *testing.T) {
 }
 
 func TestOverloaded(t *testing.T) {
-	h := hugeHouse(t, func(c *Config, _ *house) { c.Limit.Streams, c.Limit.StreamsPerUser = 1, 0 })
+	h := newEndlessFixture(t, func(c *Config, _ *fixture) { c.Limit.Streams, c.Limit.StreamsPerUser = 1, 0 })
 	h.begin()
 	a := h.get()
 	if a.StatusCode != 503 || a.problem(t).Code != media.CodeOverloaded || a.Header.Get("Retry-After") == "" {
@@ -430,7 +430,7 @@ func TestOverloaded(t *testing.T) {
 
 func TestMultipartReadsPartAfterPart(t *testing.T) {
 	var open, most atomic.Int32
-	h := newHouse(t, 1000, func(_ *Config, h *house) {
+	h := newFixture(t, 1000, func(_ *Config, h *fixture) {
 		h.open = func(_ context.Context, _ media.Object, span media.Span) (media.Reader, error) {
 			most.Store(max(most.Load(), open.Add(1)))
 			return &memReader{data: h.content[span.Off:span.End()], most: 7, closed: func() { open.Add(-1) }}, nil
@@ -455,7 +455,7 @@ func TestMultipartReadsPartAfterPart(t *testing.T) {
 
 func TestFaultInALaterPart(t *testing.T) {
 	opened := 0
-	h := newHouse(t, 1000, func(_ *Config, h *house) {
+	h := newFixture(t, 1000, func(_ *Config, h *fixture) {
 		h.open = func(_ context.Context, _ media.Object, span media.Span) (media.Reader, error) {
 			if opened++; opened == 2 {
 				return nil, media.Fault(media.Unavailable, "test", nil)
@@ -473,7 +473,7 @@ func TestFaultInALaterPart(t *testing.T) {
 // while more is waited for.
 func TestSmallPiecesArriveAtOnce(t *testing.T) {
 	release := make(chan struct{})
-	h := newHouse(t, 20, func(_ *Config, h *house) {
+	h := newFixture(t, 20, func(_ *Config, h *fixture) {
 		h.open = func(context.Context, media.Object, media.Span) (media.Reader, error) {
 			return &memReader{data: h.content, most: 10, before: func(_ context.Context, left int) error {
 				if left == 10 {
@@ -494,7 +494,7 @@ func TestSmallPiecesArriveAtOnce(t *testing.T) {
 }
 
 func TestKeepAliveAndPipelining(t *testing.T) {
-	h := newHouse(t, 100_000, nil)
+	h := newFixture(t, 100_000, nil)
 	conn := h.dial()
 	for i := range 5 {
 		h.send(conn, "GET", streamPath, fmt.Sprintf("Range: bytes=%d-%d", i, i*1000), "Authorization: Bearer "+goodToken)
@@ -519,7 +519,7 @@ func TestKeepAliveAndPipelining(t *testing.T) {
 }
 
 func TestAccessLog(t *testing.T) {
-	h := newHouse(t, 1000, nil)
+	h := newFixture(t, 1000, nil)
 	h.do("GET", streamPath+"?token="+goodToken+"&x=SECRET2", "Range: bytes=0-99", "X-Forwarded-For: 6.6.6.6, 198.51.100.7", "X-Request-Id: abc-1")
 	h.wantLine("range", map[string]any{
 		"method": "GET", "route": "/schedule/api/recordings/{id}/stream/", "recording": 7, "user": 42, "status": 206,
