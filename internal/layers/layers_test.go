@@ -45,6 +45,7 @@ var bans = []ban{
 	{module + "internal/syncer", []string{"cmd", "internal/config"}, "nothing calls back upward"},
 	{module + "internal/zoom", []string{"cmd", "internal/config", "internal/syncer", "internal/origin/zoom"}, "one room speaks Zoom, one listens to it"},
 	{module + "internal/ffmpeg", []string{"cmd", "internal/syncer"}, "the gateway serves bytes as they are"},
+	{module + "internal/mp4", []string{"internal/ffmpeg", "internal/syncer"}, "the gateway serves bytes as they are"},
 	{module + "internal/auth", []string{"cmd", "internal/config", "bench"}, "the proxy declares the gate it needs; the benchmark signs tokens and checks them for nginx"},
 	{module + "internal/doctor", []string{"cmd"}, "a command examines the rooms, they do not examine themselves"},
 }
