@@ -1,0 +1,134 @@
+package parts
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+var ten = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+
+const (
+	share   = "shared_screen_with_speaker_view"
+	screen  = "shared_screen"
+	speaker = "active_speaker"
+	gallery = "gallery_view"
+)
+
+// file makes a ready file from seconds after ten o'clock; to < 0 means no end.
+func file(key, view string, from, to int, change ...func(*File)) File {
+	f := File{Key: key, Meeting: "m", View: view, Start: ten.Add(time.Duration(from) * time.Second)}
+	if to >= 0 {
+		f.End = ten.Add(time.Duration(to) * time.Second)
+	}
+	for _, c := range change {
+		c(&f)
+	}
+	return f
+}
+
+func measured(seconds int) func(*File) {
+	return func(f *File) { f.Measured = time.Duration(seconds) * time.Second }
+}
+func state(s State) func(*File) { return func(f *File) { f.State = s } }
+func sound(f *File)             { f.Sound = true }
+func archived(f *File)          { f.Archived = true }
+
+func keys(files []File) string {
+	var out []string
+	for _, f := range files {
+		out = append(out, f.Key)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestChoose(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		files   []File
+		want    string
+		awaited bool
+		missing string
+		gone    bool
+	}{
+		{name: "nothing"},
+		{name: "one second in common is no duplicate", files: []File{file("a", share, 0, 1801), file("b", share, 1800, 3600)}, want: "a b"},
+		{name: "79 % in common is no duplicate", files: []File{file("a", share, 0, 100), file("b", share, 21, 121)}, want: "a b"},
+		{name: "80 % in common is one", files: []File{file("a", share, 0, 100), file("b", share, 20, 119)}, want: "a"},
+		{name: "one within another", files: []File{file("a", share, 100, 200), file("b", share, 0, 3600)}, want: "b"},
+		{name: "the same minutes in another meeting", files: []File{file("a", share, 0, 100), file("b", share, 1, 100, func(f *File) { f.Meeting = "n" })}, want: "a"},
+		{name: "the best view of the same time", files: []File{file("c", gallery, 0, 60), file("b", speaker, 0, 60), file("a", share, 0, 60)}, want: "a"},
+		{name: "spelling varies", files: []File{file("b", speaker, 0, 60), file("a", "Shared_Screen_With_Speaker_View(CC)", 0, 60)}, want: "a"},
+		{name: "a view that covers 79 % is not preferred", files: []File{file("a", share, 0, 79), file("b", speaker, 0, 100)}, want: "b"},
+		{name: "a view that covers 80 % is", files: []File{file("a", share, 0, 80), file("b", speaker, 0, 100)}, want: "a"},
+		{name: "measured short", files: []File{file("a", screen, 0, 60, measured(5)), file("b", speaker, 0, 60)}, want: "b"},
+		{name: "measured short, and so is the other: a pause", files: []File{file("a", screen, 0, 60, measured(5)), file("b", speaker, 0, 60, measured(6))}, want: "a"},
+		{name: "two segments cover what one file covers", files: []File{file("b", speaker, 0, 60), file("a1", share, 0, 30), file("a2", share, 31, 60)}, want: "a1 a2"},
+		{name: "another view where the best does not reach", files: []File{file("a", share, 0, 60), file("b", speaker, 100, 160)}, want: "a b"},
+		{name: "time order however listed", files: []File{file("c", share, 200, 260), file("a", share, 0, 60), file("b", share, 100, 160)}, want: "a b c"},
+		{name: "no ends", files: []File{file("a", share, 0, -1), file("b", speaker, 1, -1), file("c", share, 600, -1)}, want: "a c"},
+		{name: "sound only", files: []File{file("a", "audio_only", 0, 60, sound)}, want: "a"},
+		{name: "sound beside pictures", files: []File{file("a", "audio_only", 0, 60, sound), file("b", gallery, 0, 60)}, want: "b"},
+		{name: "sound while pictures are processed", files: []File{file("a", "audio_only", 0, 60, sound), file("b", gallery, 0, 60, state(Processing))}, awaited: true},
+		{name: "sound where the pictures are unusable", files: []File{file("a", "audio_only", 0, 60, sound), file("b", gallery, 0, 60, state(Unusable))}, want: "a", missing: "b"},
+		{name: "a worse view is processed", files: []File{file("a", share, 0, 60), file("b", gallery, 0, 60, state(Processing))}, want: "a"},
+		{name: "a better view is processed", files: []File{file("a", speaker, 0, 60), file("b", share, 0, -1, state(Processing))}, want: "a", awaited: true},
+		{name: "a better view of an archived one is processed", files: []File{file("a", speaker, 0, 60, archived), file("b", share, 0, 60, state(Processing))}, want: "a"},
+		{name: "another segment of a worse view is processed", files: []File{file("a", share, 0, 60), file("b", gallery, 100, -1, state(Processing))}, want: "a", awaited: true},
+		{name: "processed since the middle", files: []File{file("a", share, 0, 600), file("b", gallery, 300, -1, state(Processing))}, want: "a"},
+		{name: "an unusable part between two", files: []File{file("a", share, 0, 60), file("b", share, 70, 80, state(Unusable)), file("c", share, 90, 150)}, want: "a c", missing: "b"},
+		{name: "an unusable view beside a good one", files: []File{file("a", share, 0, 60, state(Unusable)), file("b", speaker, 0, 60)}, want: "b"},
+		{name: "nothing but unusable", files: []File{file("a", share, 0, 60, state(Unusable))}, missing: "a"},
+		{name: "gone", files: []File{file("a", share, 0, 60, state(Gone))}, gone: true},
+		{name: "one gone, one there", files: []File{file("a", share, 0, 60, state(Gone)), file("b", share, 100, 160)}, want: "b"},
+		{name: "archived stays beside a better view", files: []File{file("a", share, 0, 60), file("b", speaker, 0, 60, archived)}, want: "b"},
+		{name: "archived goes where it covers too little", files: []File{file("a", share, 0, 60), file("b", speaker, 0, 60, archived, measured(5))}, want: "a"},
+		{name: "late segments around an archived one", files: []File{file("b", share, 100, 160, archived), file("c", share, 200, 260), file("a", share, 0, 60)}, want: "a b c"},
+	} {
+		got := Choose(c.files)
+		if keys(got.Parts) != c.want || got.Awaited != c.awaited || keys(got.Missing) != c.missing || got.Gone != c.gone {
+			t.Errorf("%s: parts %q, awaited %v, missing %q, gone %v; want %q, %v, %q, %v",
+				c.name, keys(got.Parts), got.Awaited, keys(got.Missing), got.Gone, c.want, c.awaited, c.missing, c.gone)
+		}
+	}
+}
+
+// TestChooseLosesNothing draws lists of files and checks what must hold of every
+// choice: each ready file is a part or shows the minutes of one, parts are in time order
+// and show different minutes, and the order of the list does not matter.
+func TestChooseLosesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		files := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) File {
+			from := rapid.IntRange(0, 40).Draw(t, "from") * 30
+			f := file("", rapid.SampledFrom([]string{share, screen, speaker, gallery, "odd"}).Draw(t, "view"), from, from+rapid.IntRange(1, 20).Draw(t, "long")*30)
+			f.Archived = rapid.IntRange(0, 5).Draw(t, "archived") == 0
+			return f
+		}), 0, 8).Draw(t, "files")
+		for i := range files {
+			files[i].Key = string(rune('a' + i))
+		}
+		got := Choose(files)
+		for _, f := range files {
+			if !slices.ContainsFunc(got.Parts, func(p File) bool { return duplicates(p, f) }) {
+				t.Fatalf("%s is in no part: %q", f.Key, keys(got.Parts))
+			}
+		}
+		for i, p := range got.Parts {
+			if i > 0 && p.Start.Before(got.Parts[i-1].Start) {
+				t.Fatalf("parts are out of order: %q", keys(got.Parts))
+			}
+			for _, q := range got.Parts[:i] {
+				if rank(p.View) == rank(q.View) && duplicates(p, q) {
+					t.Fatalf("%s and %s show the same minutes", p.Key, q.Key)
+				}
+			}
+		}
+		shuffled := rapid.Permutation(files).Draw(t, "shuffled")
+		if again := Choose(shuffled); keys(again.Parts) != keys(got.Parts) {
+			t.Fatalf("the order of the list decides: %q, then %q", keys(got.Parts), keys(again.Parts))
+		}
+	})
+}
