@@ -54,7 +54,7 @@ type fetch struct {
 	changed      chan struct{}
 }
 
-// prover is a body whose bytes may be handed on before they are certain. Prove
+// verifiable is a body whose bytes may be served before they are verified. Verify
 // waits until it can vouch for all it has given, or knows that it cannot.
 type verifiable interface{ Verify() error }
 

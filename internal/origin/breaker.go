@@ -9,13 +9,13 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// quotaRest is how long an object whose quota is used up is left alone when the
-// origin does not say: asking again does not help for hours, but an operator who
-// has mended it should not wait for long either.
+// quotaCooldown is how long reads of an object whose quota is used up fail at once when
+// the origin sends no Retry-After. A quota lasts for hours, but an operator who has
+// raised it should not wait for long either.
 const quotaCooldown = 5 * time.Minute
 
-// breakerRoom bounds the memory: beyond it the table is forgotten, which costs
-// one more request for each object.
+// maxBreakerEntries bounds the table. Beyond it the table is cleared, which costs one
+// request for each object.
 const maxBreakerEntries = 10_000
 
 // Breaker fails reads of an object fast while its quota is known to be used up.

@@ -12,19 +12,20 @@ type Options struct {
 	Provider string
 	// Observer counts; nil counts nothing.
 	Observer *Observer
-	// Concurrent reads at a time; 0 = 64.
+	// Concurrent is how many reads may run at a time; 0 = 64.
 	Concurrent int
 	// Stall is how long an origin may send nothing; 0 = 15 s.
 	Stall time.Duration
-	// Tries per read without progress; 0 = 4.
+	// Tries is how many origin requests a Stat, or a read that delivers nothing, may
+	// cost; 0 = 4. Retry says what a read that delivers something may cost.
 	Tries int
 }
 
-// Harden wraps an origin in what every remote one needs. From the inside out:
-// observe counts what is really asked of the origin; verify sees the raw body;
-// the watchdog turns a stall into an error; the limit holds its place while one
-// attempt lasts, not while the next is waited for; the breaker sees each
-// attempt's refusal; retry, outermost, makes several attempts look like one.
+// Harden wraps an origin in the decorators that every remote one needs. From the
+// inside out: observe counts the requests that really reach the origin; verify sees
+// the raw body; the watchdog turns a stall into an error; the limit holds a slot for
+// one attempt and not for the wait before the next; the breaker sees each attempt's
+// refusal; retry, outermost, makes several attempts look like one.
 func Harden(o Origin, opts Options) Origin {
 	if opts.Concurrent == 0 {
 		opts.Concurrent = 64

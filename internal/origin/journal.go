@@ -14,11 +14,10 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// keeper writes down which object lies where, so that lessons that are in the
-// cache play although the gateway has just started and their origin is away. It is
-// a log of lines; the last one about a place counts. A line is written only when
-// something is new, so it stays short. Nothing in it is believed for longer than
-// what is remembered otherwise: it is asked again at the first chance.
+// journal keeps the stat cache's entries on disk, so that cached recordings play after a
+// restart although their origin is unreachable. It is an append-only log of JSON lines;
+// the last line about a location counts. A line is written only for a change. Entries
+// that are read back are never fresh: the first Stat queries the origin.
 type journal struct {
 	mu    sync.Mutex
 	path  string
@@ -26,23 +25,23 @@ type journal struct {
 	lines int      // guarded by mu
 }
 
-// keptLine is one line. Object is nil when there is nothing at the place any more.
+// journalLine is one line. Object is nil when the location has no object any more.
 type journalLine struct {
 	Provider string        `json:"provider"`
 	Key      string        `json:"key"`
 	Object   *media.Object `json:"object,omitempty"`
 }
 
-// maxLine bounds a line that is read: a key and an object are far shorter.
+// maxJournalLine bounds a line that is read, in bytes. A key and an object are far shorter.
 const maxJournalLine = 64 << 10
 
-// openKeeper reads what an earlier run wrote down, and goes on writing. Lines that
-// cannot be read, as a crash leaves one at the end, are left out.
+// openJournal reads the journal of an earlier run and opens it for more. Lines that
+// cannot be read, such as the last one after a crash, are skipped.
 func openJournal(path string) (*journal, map[media.Location]media.Object, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, nil, err
 	}
-	known := map[media.Location]media.Object{}
+	entries := map[media.Location]media.Object{}
 	data, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
@@ -56,75 +55,75 @@ func openJournal(path string) (*journal, map[media.Location]media.Object, error)
 		}
 		loc := media.Location{Provider: line.Provider, Key: line.Key}
 		if line.Object == nil {
-			delete(known, loc)
-		} else if line.Object.Version != "" && line.Object.Size >= 0 && len(known) < maxStatEntries {
-			known[loc] = *line.Object
+			delete(entries, loc)
+		} else if line.Object.Version != "" && line.Object.Size >= 0 && len(entries) < maxStatEntries {
+			entries[loc] = *line.Object
 		}
 	}
-	k := &journal{path: path}
-	if err := k.rewrite(known); err != nil {
+	j := &journal{path: path}
+	if err := j.rewrite(entries); err != nil {
 		return nil, nil, err
 	}
-	return k, known, nil
+	return j, entries, nil
 }
 
-// rewrite makes the log anew, a line for each place; k.mu is held, or k is new.
-func (k *journal) rewrite(known map[media.Location]media.Object) error {
+// rewrite replaces the log by one line for each location. The caller holds mu, or j is new.
+func (j *journal) rewrite(entries map[media.Location]media.Object) error {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
-	for loc, obj := range known {
+	for loc, obj := range entries {
 		if err := enc.Encode(journalLine{loc.Provider, loc.Key, &obj}); err != nil {
 			return err
 		}
 	}
-	// The name is fixed: a leftover of a crash is overwritten, not collected.
-	fresh := k.path + ".new"
+	// The name is fixed, so that a crash leaves at most one such file.
+	fresh := j.path + ".new"
 	if err := os.WriteFile(fresh, text.Bytes(), 0o600); err != nil {
 		return err
 	}
-	if err := os.Rename(fresh, k.path); err != nil {
+	if err := os.Rename(fresh, j.path); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(k.path, os.O_WRONLY|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(j.path, os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
-	if k.file != nil {
-		k.file.Close()
+	if j.file != nil {
+		j.file.Close()
 	}
-	k.file, k.lines = f, len(known)
+	j.file, j.lines = f, len(entries)
 	return nil
 }
 
-// note writes one line; obj is nil when there is nothing there. all gives what is
-// known when the log has grown long enough to be made anew.
-func (k *journal) add(loc media.Location, obj *media.Object, all func() map[media.Location]media.Object) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.file == nil {
+// add appends one line; obj is nil when the location has no object. all gives every
+// entry, for the rewrite of a log that has grown too long.
+func (j *journal) add(loc media.Location, obj *media.Object, all func() map[media.Location]media.Object) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file == nil {
 		return nil
 	}
-	if k.lines > 2*maxStatEntries {
-		return k.rewrite(all())
+	if j.lines > 2*maxStatEntries {
+		return j.rewrite(all())
 	}
 	line, err := json.Marshal(journalLine{loc.Provider, loc.Key, obj})
 	if err != nil {
 		return err
 	}
-	if _, err := k.file.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("keep what is known of an object: %w", err)
+	if _, err := j.file.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("append to the stat cache's journal: %w", err)
 	}
-	k.lines++
+	j.lines++
 	return nil
 }
 
-func (k *journal) close() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.file == nil {
+func (j *journal) close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file == nil {
 		return nil
 	}
-	err := k.file.Close()
-	k.file = nil
+	err := j.file.Close()
+	j.file = nil
 	return err
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Limit lets at most n reads run at a time; the others wait for their turn or
-// for their context's end. A read's place is free again when its body is closed.
+// Limit lets at most n reads run at a time. The others wait for a slot or for the end
+// of their context. A read's slot is free again when its body is closed.
 func Limit(next Origin, n int) Origin {
 	return wrapped{next, limiter{next, make(chan struct{}, n)}}
 }
@@ -23,7 +23,7 @@ func (l limiter) Open(ctx context.Context, obj media.Object, span media.Span) (i
 	select {
 	case l.slots <- struct{}{}:
 	case <-ctx.Done():
-		return nil, media.Fault(media.KindOf(ctx.Err()), "origin: wait for a place", ctx.Err())
+		return nil, media.Fault(media.KindOf(ctx.Err()), "origin: wait for a slot", ctx.Err())
 	}
 	body, err := l.next.Open(ctx, obj, span)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Observer counts what is asked of origins and what comes back.
+// Observer counts requests to origins and their results.
 type Observer struct {
 	requests  *prometheus.CounterVec
 	bytes     *prometheus.CounterVec
@@ -37,7 +37,7 @@ func NewObserver(reg prometheus.Registerer) *Observer {
 	return o
 }
 
-// Observe counts everything asked of next under the provider's name.
+// Observe counts the requests to next under the provider's name.
 func (o *Observer) Observe(provider string, next Origin) Origin {
 	for _, kind := range []media.Kind{media.NotFound, media.Denied, media.Unavailable, media.Quota, media.Timeout, media.Changed, media.Corrupt} {
 		o.requests.WithLabelValues(provider, kind.String())
@@ -123,6 +123,6 @@ func (b *observedBody) Read(p []byte) (int, error) {
 }
 
 func (b *observedBody) Close() error {
-	b.once.Do(func() { b.d.count(nil) }) // left early, which is no fault of the origin
+	b.once.Do(func() { b.d.count(nil) }) // closed early: no fault of the origin
 	return b.ReadCloser.Close()
 }

@@ -1,5 +1,6 @@
-// Package origin is where bytes come from: one small interface, what every
-// implementation of it is wrapped in, and the table that finds the right one.
+// Package origin is where bytes come from: the Origin interface, the decorators that
+// every implementation is wrapped in, the router that picks one by provider, the stat
+// cache, and speculative reads.
 package origin
 
 import (
@@ -9,33 +10,33 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Stater turns a place into the identity of what lies there now. Safe for
-// concurrent use. NotFound only when the origin said so with certainty.
+// Stater identifies the object at a location as it is now. Safe for concurrent use.
+// An error is NotFound only when the origin itself has said so.
 type Stater interface {
 	Stat(ctx context.Context, loc media.Location) (media.Object, error)
 }
 
 // Opener reads bytes of exactly one version. Safe for concurrent use.
 //
-// The span is not empty and lies within the object. The reader gives span.Len
-// bytes and then io.EOF, or an error with a Kind: Changed when the version is no
-// longer there, Corrupt when the answer is not what was asked for, Timeout,
-// Unavailable, Quota, Denied, NotFound. ctx rules the whole body; Close stops
-// the transfer at once and is called exactly once.
+// The span is not empty and lies within the object. The reader gives span.Len bytes
+// and then io.EOF, or an error with a Kind: Changed when the version no longer exists,
+// Corrupt when the response is not the one that was requested, Timeout, Unavailable,
+// Quota, Denied, NotFound. The body ends with ctx. Close stops the transfer at once and
+// is called exactly once.
 type Opener interface {
 	Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error)
 }
 
-// Origin is both.
+// Origin is a Stater and an Opener.
 type Origin interface {
 	Stater
 	Opener
 }
 
-// Router is the table of configured origins by provider. It is read only.
+// Router is an Origin that dispatches by provider. It does not change after NewRouter.
 type Router struct{ routes map[string]Origin }
 
-// NewRouter makes the table.
+// NewRouter makes a router of origins by provider.
 func NewRouter(routes map[string]Origin) *Router { return &Router{routes} }
 
 func (r *Router) route(provider string) (Origin, error) {
@@ -45,7 +46,7 @@ func (r *Router) route(provider string) (Origin, error) {
 	return nil, media.Faultf(media.Unavailable, "origin", "provider %q is not configured", provider)
 }
 
-// Stat asks the location's provider.
+// Stat implements Stater. A provider that is not configured is Unavailable.
 func (r *Router) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
 	o, err := r.route(loc.Provider)
 	if err != nil {
@@ -54,7 +55,7 @@ func (r *Router) Stat(ctx context.Context, loc media.Location) (media.Object, er
 	return o.Stat(ctx, loc)
 }
 
-// Open asks the object's provider.
+// Open implements Opener. A provider that is not configured is Unavailable.
 func (r *Router) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
 	o, err := r.route(obj.Provider)
 	if err != nil {

@@ -71,8 +71,8 @@ func TestDecoratorsKeepTheContract(t *testing.T) {
 	}
 }
 
-// TestRetryMendsBodies: whatever passes is not seen by the reader.
-func TestRetryMendsBodies(t *testing.T) {
+// TestRetryResumesBodies: the reader does not see faults that pass.
+func TestRetryResumesBodies(t *testing.T) {
 	for _, fault := range []origintest.Fault{
 		{OpenError: media.Fault(media.Unavailable, "test", nil)},
 		{After: 40_000, Error: media.Fault(media.Unavailable, "test", nil)},
@@ -101,7 +101,7 @@ func TestRetryMendsBodies(t *testing.T) {
 	}
 }
 
-// TestRetryLeavesFinalFaults: what does not pass is not asked again.
+// TestRetryLeavesFinalFaults: a fault that does not pass is not retried.
 func TestRetryLeavesFinalFaults(t *testing.T) {
 	for _, kind := range []media.Kind{media.NotFound, media.Denied, media.Quota, media.Changed, media.Invalid, media.Canceled} {
 		fake := origintest.New(files)
@@ -164,7 +164,7 @@ func TestVerifyRefusesTooFewAndTooMany(t *testing.T) {
 	}
 }
 
-func TestLimitHoldsPlacesUntilClose(t *testing.T) {
+func TestLimitHoldsSlotsUntilClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := origin.Limit(origintest.New(files), 1)
 		first, err := open(t, o, media.Span{Len: 10})
@@ -175,7 +175,7 @@ func TestLimitHoldsPlacesUntilClose(t *testing.T) {
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := o.Open(short, obj, media.Span{Len: 10}); media.KindOf(err) != media.Timeout {
-			t.Errorf("a second read beside the first: %v", err)
+			t.Errorf("a second read during the first: %v", err)
 		}
 		first.Close()
 		second, err := open(t, o, media.Span{Len: 10})
@@ -186,7 +186,7 @@ func TestLimitHoldsPlacesUntilClose(t *testing.T) {
 	})
 }
 
-func TestBreakerRestsAnObject(t *testing.T) {
+func TestBreakerFailsFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := origintest.New(files)
 		fake.Script(origintest.Fault{OpenError: &media.Error{Kind: media.Quota, Op: "test", RetryAfter: time.Minute}})
@@ -197,7 +197,7 @@ func TestBreakerRestsAnObject(t *testing.T) {
 			}
 		}
 		if fake.Opens() != 1 {
-			t.Errorf("%d opens: the quota was asked about again", fake.Opens())
+			t.Errorf("%d opens: the origin was asked again", fake.Opens())
 		}
 		time.Sleep(time.Minute)
 		body, err := open(t, o, media.Span{Len: 10})
@@ -239,9 +239,9 @@ func TestRouterNamesTheProvider(t *testing.T) {
 	}
 }
 
-// TestRemember: one question for all, a last answer while the origin is away, and
-// no failure because somebody else left.
-func TestRemember(t *testing.T) {
+// TestStatCache: one query for all callers, the last answer while the origin is
+// unreachable, and no failure because another caller left.
+func TestStatCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := origintest.New(files)
 		r := origin.NewStatCache(fake, time.Minute, time.Now)
@@ -252,7 +252,7 @@ func TestRemember(t *testing.T) {
 		var group sync.WaitGroup
 		group.Go(func() {
 			if _, err := r.Stat(gone, loc); media.KindOf(err) != media.Canceled {
-				t.Errorf("the one who left: %v", err)
+				t.Errorf("the caller that left: %v", err)
 			}
 		})
 		for range 9 {
@@ -266,21 +266,21 @@ func TestRemember(t *testing.T) {
 		leave()
 		group.Wait()
 		if fake.Stats() != 1 {
-			t.Errorf("%d questions, want 1", fake.Stats())
+			t.Errorf("%d queries, want 1", fake.Stats())
 		}
 		fake.StatFails(media.Fault(media.Unavailable, "test", nil))
 		time.Sleep(2 * time.Minute)
 		if obj, err := r.Stat(t.Context(), loc); err != nil || obj.Size != 100_000 {
-			t.Errorf("while the origin is away: %v, %v", obj, err)
+			t.Errorf("while the origin is unreachable: %v, %v", obj, err)
 		}
 		asked := fake.Stats()
 		if _, err := r.Stat(t.Context(), loc); err != nil || fake.Stats() != asked {
-			t.Errorf("an origin that was just away is waited for again: %v", err)
+			t.Errorf("an origin that was just unreachable is queried again: %v", err)
 		}
 		time.Sleep(10 * time.Second)
 		fake.StatFails(media.Fault(media.NotFound, "test", nil))
 		if _, err := r.Stat(t.Context(), loc); media.KindOf(err) != media.NotFound {
-			t.Errorf("what is certainly gone is remembered: %v", err)
+			t.Errorf("a deleted object is still cached: %v", err)
 		}
 		fake.StatFails(nil)
 		r.Invalidate(loc)
@@ -296,9 +296,9 @@ func TestRemember(t *testing.T) {
 	})
 }
 
-// TestRememberKeeps: what was known before a restart does while the origin is
-// away, and nothing of it outlives the origin's word.
-func TestRememberKeeps(t *testing.T) {
+// TestStatCacheJournal: entries of before a restart serve while the origin is unreachable,
+// and none outlives the origin's answer.
+func TestStatCacheJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data", "objects.jsonl")
 	loc := media.Location{Provider: origintest.Provider, Key: "lesson"}
 	open := func(fake *origintest.Fake) *origin.StatCache {
@@ -330,10 +330,10 @@ func TestRememberKeeps(t *testing.T) {
 	down.StatFails(media.Fault(media.Unavailable, "test", nil))
 	r = open(down)
 	if obj, err := r.Stat(t.Context(), loc); err != nil || obj != first {
-		t.Errorf("after a restart, the origin away: %+v, %v; before %+v", obj, err, first)
+		t.Errorf("after a restart, the origin unreachable: %+v, %v; before %+v", obj, err, first)
 	}
 	if _, err := r.Stat(t.Context(), media.Location{Provider: origintest.Provider, Key: "empty"}); media.KindOf(err) != media.Unavailable {
-		t.Errorf("of a lesson nobody has seen: %v", err)
+		t.Errorf("of an object without an entry: %v", err)
 	}
 	if down.Stats() != 2 {
 		t.Errorf("the origin was asked %d times, want once for each", down.Stats())
@@ -344,18 +344,18 @@ func TestRememberKeeps(t *testing.T) {
 	gone.StatFails(media.Fault(media.NotFound, "test", nil))
 	r = open(gone)
 	if _, err := r.Stat(t.Context(), loc); media.KindOf(err) != media.NotFound {
-		t.Errorf("what is gone: %v", err)
+		t.Errorf("a deleted object: %v", err)
 	}
 	r.Close()
 	r = open(down)
 	if obj, err := r.Stat(t.Context(), loc); media.KindOf(err) != media.Unavailable {
-		t.Errorf("what was gone is known after a restart: %+v, %v", obj, err)
+		t.Errorf("a deleted object is cached after a restart: %+v, %v", obj, err)
 	}
 }
 
-// TestRememberAsksAhead: who plays on never waits for the question whether a file
-// is still the same, nor long for an origin that does not answer it.
-func TestRememberAsksAhead(t *testing.T) {
+// TestStatCacheRefreshesAhead: a viewer never waits for the check whether a file is
+// still the same, nor long for an origin that does not answer.
+func TestStatCacheRefreshesAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := origintest.New(files)
 		fake.Delay(time.Second)
@@ -451,5 +451,40 @@ func TestErrorsKeepTheirCause(t *testing.T) {
 	fake.Script(origintest.Fault{OpenError: media.Fault(media.Denied, "test", errTest)})
 	if _, err := open(t, origin.Harden(fake, origin.Options{}), media.Span{Len: 1}); !errors.Is(err, errTest) {
 		t.Error(err)
+	}
+}
+
+// TestRetryBudgetIsOne: opening and the body draw on one budget, and a trickle of bytes
+// does not refill it.
+func TestRetryBudgetIsOne(t *testing.T) {
+	passing := media.Fault(media.Unavailable, "test", nil)
+	refused, empty, trickle := origintest.Fault{OpenError: passing}, origintest.Fault{Error: passing}, origintest.Fault{After: 1, Error: passing}
+	for _, c := range []struct {
+		name  string
+		fault []origintest.Fault // repeated
+	}{
+		{"refused thrice, then an empty body", []origintest.Fault{refused, refused, refused, empty}},
+		{"an empty body, then refused", []origintest.Fault{empty, refused, refused, refused}},
+		{"one byte each", []origintest.Fault{trickle}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := origintest.New(files)
+				for range 20 {
+					fake.Script(c.fault...)
+				}
+				body, err := open(t, origin.Retry(fake, 4), media.Span{Len: 1000})
+				if err == nil {
+					_, err = io.ReadAll(body)
+					body.Close()
+				}
+				if media.KindOf(err) != media.Unavailable {
+					t.Errorf("ended with %v", err)
+				}
+				if fake.Opens() != 4 {
+					t.Errorf("%d origin requests, want 4", fake.Opens())
+				}
+			})
+		})
 	}
 }

@@ -10,10 +10,9 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// CheckRangeResponse refuses, as Corrupt, an HTTP answer that is not exactly the
-// span of an object of size bytes: another status, another range, another total,
-// a coded body, a page for people. Before a byte is kept, all four are checked
-// (RFC 9110 section 14.4); sizes alone prove nothing.
+// CheckRangeResponse refuses, as Corrupt, an HTTP response that is not exactly the span
+// of an object of size bytes: another status, range or total (RFC 9110 section 14.4), a
+// coded body, or an HTML page. Lengths alone do not show whose bytes they are.
 func CheckRangeResponse(resp *http.Response, span media.Span, size int64) error {
 	if err := checkForm(resp); err != nil {
 		return err
@@ -40,8 +39,8 @@ func CheckRangeResponse(resp *http.Response, span media.Span, size int64) error 
 	return nil
 }
 
-// CheckPeekResponse refuses, as Corrupt, an answer that does not begin where it
-// should and go to the end of span or of the whole, and tells the whole's size.
+// CheckPeekResponse refuses, as Corrupt, a response that does not begin at span.Off and
+// go to the end of span or of the object. It returns the object's size.
 func CheckPeekResponse(resp *http.Response, span media.Span) (size int64, err error) {
 	if err := checkForm(resp); err != nil {
 		return 0, err
@@ -59,7 +58,7 @@ func CheckPeekResponse(resp *http.Response, span media.Span) (size int64, err er
 	return size, nil
 }
 
-// checkForm refuses a coded body and a page for people.
+// checkForm refuses a coded body, an HTML page and several ranges in one body.
 func checkForm(resp *http.Response) error {
 	if coding := resp.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
 		return wrong("a body with content coding %.20q", coding)
@@ -74,7 +73,7 @@ func wrong(format string, args ...any) error {
 	return media.Faultf(media.Corrupt, "origin: answer", format, args...)
 }
 
-// TotalOf is the size of the whole that a 206 tells, or -1.
+// TotalOf is the object's size in a 206's Content-Range, or -1.
 func TotalOf(resp *http.Response) int64 {
 	_, total, err := parseContentRange(resp.Header.Get("Content-Range"))
 	if err != nil {
@@ -83,8 +82,8 @@ func TotalOf(resp *http.Response) int64 {
 	return total
 }
 
-// parseContentRange reads "bytes a-b/size"; an unknown size ("*") is an error
-// here, because it cannot be held against the object's.
+// parseContentRange reads "bytes a-b/size". An unknown size ("*") is an error, because
+// it cannot be compared with the object's.
 func parseContentRange(field string) (media.Span, int64, error) {
 	bad := fmt.Errorf("Content-Range %.60q", field)
 	rest, ok := strings.CutPrefix(field, "bytes ")

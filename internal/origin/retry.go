@@ -10,16 +10,23 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Waits between attempts: doubling from retryBase, none longer than retryMax, so
-// that a viewer who waits for a first byte learns within seconds that it fails.
+// Waits between attempts double from retryBase up to retryMax, so that a viewer who
+// waits for a first byte learns within seconds that it fails.
 const (
 	retryBase = 200 * time.Millisecond
 	retryMax  = 2 * time.Second
+	// refillBytes is how much a read must deliver before its attempts are counted anew.
+	// A connection that breaks after every few bytes therefore ends the read instead of
+	// costing one request for each of them.
+	refillBytes = 256 << 10
 )
 
-// Retry makes up to tries attempts where a fault may pass. A body that breaks is
-// taken up again at its next byte, of the same version, without its reader
-// noticing; progress starts the count again.
+// Retry repeats what fails with a passing Kind. A Stat makes at most tries attempts. A
+// read has one budget of tries attempts for opening and for its body together; the
+// budget is refilled only by refillBytes delivered since the last attempt that counted,
+// so a read of n bytes makes at most tries*(1+n/refillBytes) attempts, and tries while
+// nothing comes. A body that breaks is continued at its next byte, of the same version,
+// without its reader noticing.
 func Retry(next Origin, tries int) Origin {
 	r := &retrier{next: next, tries: tries}
 	return wrapped{r, r}
@@ -31,11 +38,14 @@ type retrier struct {
 }
 
 func (r *retrier) Stat(ctx context.Context, loc media.Location) (obj media.Object, err error) {
-	err = r.attempts(ctx, func() error {
-		obj, err = r.next.Stat(ctx, loc)
-		return err
-	})
-	return obj, err
+	for failed := 0; ; {
+		if obj, err = r.next.Stat(ctx, loc); err == nil {
+			return obj, nil
+		}
+		if failed++; !r.again(ctx, failed, err) {
+			return obj, err
+		}
+	}
 }
 
 func (r *retrier) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
@@ -46,24 +56,19 @@ func (r *retrier) Open(ctx context.Context, obj media.Object, span media.Span) (
 	return b, nil
 }
 
-func (r *retrier) attempts(ctx context.Context, attempt func() error) error {
-	for n := 1; ; n++ {
-		err := attempt()
-		if err == nil || n >= r.tries || !media.KindOf(err).Passing() || ctx.Err() != nil {
-			return err
-		}
-		if pause(ctx, n, media.RetryAfterOf(err)) != nil {
-			return err
-		}
-	}
+// again waits for the next attempt after failed attempts, the last of which ended with
+// err. It reports false where there is none: the fault does not pass, the budget is
+// used up, or ctx has ended.
+func (r *retrier) again(ctx context.Context, failed int, err error) bool {
+	return failed < r.tries && media.KindOf(err).Passing() && ctx.Err() == nil && pause(ctx, failed, media.RetryAfterOf(err)) == nil
 }
 
-// pause waits before attempt n+1; asked is what the other side wants.
+// pause waits before attempt n+1. asked is the origin's Retry-After.
 func pause(ctx context.Context, n int, asked time.Duration) error {
 	wait := min(retryMax, retryBase<<min(n-1, 10))
-	wait = wait/2 + rand.N(wait/2+1) // jitter: those who failed together do not come back together
+	wait = wait/2 + rand.N(wait/2+1) // jitter: clients that failed together do not come back together
 	if asked > retryMax {
-		return errors.New("the origin wants to be left alone for longer than a viewer waits")
+		return errors.New("Retry-After is longer than a viewer waits")
 	}
 	timer := time.NewTimer(max(wait, asked))
 	defer timer.Stop()
@@ -75,21 +80,29 @@ func pause(ctx context.Context, n int, asked time.Duration) error {
 	}
 }
 
+// retriedBody is one read. It is used by one goroutine at a time.
 type retriedBody struct {
 	r         *retrier
 	ctx       context.Context
 	obj       media.Object
 	remaining media.Span
 	body      io.ReadCloser // nil between attempts
-	failed    int           // attempts without a byte
+	failed    int           // attempts used of the budget
+	delivered int64         // bytes since the budget was last refilled or drawn on
 	err       error         // final
 }
 
-func (b *retriedBody) open() error {
-	return b.r.attempts(b.ctx, func() (err error) {
-		b.body, err = b.r.next.Open(b.ctx, b.obj, b.remaining)
-		return err
-	})
+// open makes attempts until one has a body or the budget is used up.
+func (b *retriedBody) open() (err error) {
+	for {
+		if b.body, err = b.r.next.Open(b.ctx, b.obj, b.remaining); err == nil {
+			return nil
+		}
+		b.body = nil
+		if b.failed++; !b.r.again(b.ctx, b.failed, err) {
+			return err
+		}
+	}
 }
 
 func (b *retriedBody) Read(p []byte) (int, error) {
@@ -104,8 +117,8 @@ func (b *retriedBody) Read(p []byte) (int, error) {
 		}
 		n, err := b.body.Read(p)
 		b.remaining.Off, b.remaining.Len = b.remaining.Off+int64(n), b.remaining.Len-int64(n)
-		if n > 0 {
-			b.failed = 0
+		if b.delivered += int64(n); b.delivered >= refillBytes {
+			b.failed, b.delivered = 0, 0
 		}
 		if err == nil {
 			return n, nil
@@ -117,18 +130,14 @@ func (b *retriedBody) Read(p []byte) (int, error) {
 	}
 }
 
-// again decides whether a broken body is worth another attempt.
+// retryOrFail ends a body with err, and waits for the next attempt or makes err final.
 func (b *retriedBody) retryOrFail(err error) {
 	b.failed++
-	switch {
-	case errors.Is(err, io.EOF), b.remaining.Len == 0, b.failed >= b.r.tries, !media.KindOf(err).Passing(), b.ctx.Err() != nil:
+	b.delivered = 0
+	b.body.Close() // before the wait, which must not keep a slot of Limit
+	b.body = nil
+	if errors.Is(err, io.EOF) || b.remaining.Len == 0 || !b.r.again(b.ctx, b.failed, err) {
 		b.err = err
-	default:
-		b.body.Close()
-		b.body = nil
-		if pause(b.ctx, b.failed, media.RetryAfterOf(err)) != nil {
-			b.err = err
-		}
 	}
 }
 

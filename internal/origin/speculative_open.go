@@ -2,74 +2,68 @@ package origin
 
 import (
 	"context"
-	"sync"
 
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Store is where bytes are served from: what is asked for there is on its way.
+// Store is where bytes are served from. Opening a reader there starts the fetch of
+// its first bytes.
 type Store interface {
 	Open(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error)
 }
 
-// Beside has the first bytes that will be wanted asked for while the origin is
-// asked what lies at a place, so that a viewer waits for one answer and not for
-// two. Where something is remembered, that version is opened: when the answer is
-// another, nobody takes a byte of it. Where nothing is, a peek stands in. Safe for
-// concurrent use.
+// SpeculativeOpener opens a reader at the bytes that will be wanted while the origin
+// is still being asked what the object is, so that a viewer waits for one round trip
+// and not for two. Where the stat cache has an entry, the cached version is opened: if
+// it turns out to be outdated, its bytes are not used. Where it has none, a speculative
+// read stands in. Safe for concurrent use. Close is the stat cache's.
 type SpeculativeOpener struct {
 	*StatCache
-	router  *Router
-	store   Store
-	readers sync.WaitGroup
+	router *Router
+	store  Store
 }
 
-// NewBeside puts a memory, the origins it asks, and the store in front of them
-// together. Close closes the memory.
-func NewSpeculativeOpener(memory *StatCache, router *Router, store Store) *SpeculativeOpener {
-	return &SpeculativeOpener{StatCache: memory, router: router, store: store}
+// NewSpeculativeOpener combines a stat cache, the origins behind it, and the store in
+// front of them.
+func NewSpeculativeOpener(cache *StatCache, router *Router, store Store) *SpeculativeOpener {
+	return &SpeculativeOpener{StatCache: cache, router: router, store: store}
 }
 
-// StatFor is Stat for somebody who will read from off on. settle must be called
-// once they have begun to, or will not.
-func (b *SpeculativeOpener) StatPrefetch(ctx context.Context, loc media.Location, off int64) (obj media.Object, settle func(), err error) {
-	settle = func() {}
-	if head, ok := b.router.speculativeReader(loc.Provider); ok && off >= 0 {
-		switch known, fresh, ok := b.Cached(loc); {
+// StatPrefetch is Stat for a caller that will read from off on. release is never nil,
+// and must be called once the caller's own reader is open or will not be.
+func (b *SpeculativeOpener) StatPrefetch(ctx context.Context, loc media.Location, off int64) (obj media.Object, release func(), err error) {
+	release = func() {}
+	if reader, ok := b.router.speculativeReader(loc.Provider); ok && off >= 0 {
+		switch cached, fresh, ok := b.Cached(loc); {
 		case fresh:
 		case !ok:
-			settle = head.Prefetch(loc, off)
-		case off < known.Size:
-			settle = b.openAhead(known, off)
+			release = reader.Prefetch(loc, off)
+		case off < cached.Size:
+			release = b.openAhead(cached, off)
 		}
 	}
 	obj, err = b.Stat(ctx, loc)
-	return obj, settle, err
+	return obj, release, err
 }
 
-// begin opens a reader and waits with it for its first byte.
-func (b *SpeculativeOpener) openAhead(obj media.Object, off int64) (settle func()) {
+// openAhead opens a reader and holds it, with its first byte awaited, until release.
+func (b *SpeculativeOpener) openAhead(obj media.Object, off int64) (release func()) {
 	ctx, cancel := context.WithCancel(b.base)
-	b.readers.Go(func() {
+	if !b.start(func() {
 		r, err := b.store.Open(ctx, obj, media.Span{Off: off, Len: obj.Size - off})
 		if err != nil {
-			return // who reads in earnest will be told
+			return // the caller's own reader meets the same error
 		}
 		_, _ = r.Next(ctx, 1)
 		<-ctx.Done()
 		r.Close()
-	})
+	}) {
+		cancel()
+	}
 	return cancel
 }
 
-// Close ends what was begun and closes the memory.
-func (b *SpeculativeOpener) Close() error {
-	err := b.StatCache.Close()
-	b.readers.Wait()
-	return err
-}
-
-// headstart is a provider's, if it has one.
+// speculativeReader is a provider's, if it has one.
 func (r *Router) speculativeReader(provider string) (*SpeculativeReader, bool) {
 	h, ok := r.routes[provider].(*SpeculativeReader)
 	return h, ok

@@ -11,30 +11,29 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Peeker reads what lies at a place now, without knowing which version it is: the
-// bytes of span, or fewer where the content ends before, and the whole's size.
+// Peeker reads the current content of a location, whichever version it is: the bytes of
+// span, or fewer where the content ends before, and the size of the whole.
 type Peeker interface {
 	Peek(ctx context.Context, loc media.Location, span media.Span) (body io.ReadCloser, size int64, err error)
 }
 
 const (
-	// peekLen bridges the time until the first bytes of a read that is certain.
-	// They are fetched twice, once in the life of a lesson.
+	// peekLen is how many bytes a peek asks for: enough for the round trip until the
+	// confirmed read has its first bytes. They are fetched twice, once for each recording.
 	peekLen = 256 << 10
-	// peekTimeout bounds a peek, peekRoom how many there may be.
+	// peekTimeout bounds a peek, maxPeeks how many run at a time.
 	peekTimeout = 10 * time.Second
 	maxPeeks    = 64
-	// settled is how old content must be for a peek at it to be used. Within its
-	// first minute the answer to "what is it?" and the bytes may be of two versions.
+	// minPeekAge is how old content must be for its peek to be used. Just after an upload
+	// the metadata and the bytes may belong to two versions.
 	minPeekAge = time.Minute
 )
 
-// Headstart lets the first bytes of an object that nobody has asked for yet be
-// fetched while it is found out what the object is. A read that begins where a
-// peek has begun is given the peek's bytes first. They are not certain: the same
-// bytes are read of the version that was found out, and compared; whatever the
-// peek has given is vouched for, or the read fails as Changed, at the latest in
-// Prove, which is asked before any of it is kept.
+// SpeculativeReader fetches the first bytes of an unknown object (a peek) while its Stat
+// is still running. A read that begins where a peek began serves the peek's bytes first.
+// The same bytes are then read of the version that Stat found, the confirmed read, and
+// compared: either every byte served was right, or the read fails as Changed, at the
+// latest in Verify, which a caller must call before it stores any of them.
 type SpeculativeReader struct {
 	Origin
 	peeker Peeker
@@ -43,21 +42,22 @@ type SpeculativeReader struct {
 	peeks map[media.Location]*peek // guarded by mu
 }
 
-// NewHeadstart puts peeks in front of an origin.
+// NewSpeculativeReader adds peeks to an origin.
 func NewSpeculativeReader(next Origin, peeker Peeker) *SpeculativeReader {
 	return &SpeculativeReader{Origin: next, peeker: peeker, peeks: map[media.Location]*peek{}}
 }
 
-// Begin asks for the bytes from off on of what lies at a place. What is given back
-// ends the matter, and must be called when the read has begun or will not come.
-func (h *SpeculativeReader) Prefetch(loc media.Location, off int64) (end func()) {
+// Prefetch starts a peek from off on. At most one runs for a location. cancel is never
+// nil, waits for the peek's end unless a read has taken it over, and must be called when
+// the read is open or will not be.
+func (h *SpeculativeReader) Prefetch(loc media.Location, off int64) (cancel func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.peeks[loc] != nil || len(h.peeks) >= maxPeeks {
 		return func() {}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), peekTimeout)
-	p := &peek{off: off, began: time.Now(), cancel: cancel, changed: make(chan struct{}), ended: make(chan struct{})}
+	ctx, stop := context.WithTimeout(context.Background(), peekTimeout)
+	p := &peek{off: off, began: time.Now(), cancel: stop, changed: make(chan struct{}), ended: make(chan struct{})}
 	h.peeks[loc] = p
 	go p.run(ctx, h.peeker, loc)
 	return func() {
@@ -67,7 +67,7 @@ func (h *SpeculativeReader) Prefetch(loc media.Location, off int64) (end func())
 	}
 }
 
-// remove takes a peek out of the table; false when somebody has done so.
+// remove takes a peek out of the table; false when it is not there any more.
 func (h *SpeculativeReader) remove(loc media.Location, p *peek) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -93,16 +93,16 @@ func (h *SpeculativeReader) Open(ctx context.Context, obj media.Object, span med
 	return newSpeculativeBody(ctx, h.Origin, p, obj, span), nil
 }
 
-// peek is some bytes of an unknown version.
+// peek is the first bytes of an unknown version, as they arrive.
 type peek struct {
 	off    int64
 	began  time.Time
 	cancel context.CancelFunc
-	ended  chan struct{} // closed when its goroutine is through
+	ended  chan struct{} // closed when its goroutine has ended
 
 	mu      sync.Mutex
-	data    []byte        // guarded by mu; what is there does not change
-	size    int64         // of the whole, as the answer told; guarded by mu
+	data    []byte        // guarded by mu; only ever appended to
+	size    int64         // of the whole, from the response; guarded by mu
 	changed chan struct{} // closed and replaced when data grows; guarded by mu
 }
 
@@ -111,7 +111,7 @@ func (p *peek) run(ctx context.Context, peeker Peeker, loc media.Location) {
 	defer p.cancel()
 	body, size, err := peeker.Peek(ctx, loc, media.Span{Off: p.off, Len: peekLen})
 	if err != nil {
-		return // the read that counts will say why
+		return // the confirmed read reports the error
 	}
 	defer body.Close()
 	buf := make([]byte, peekLen)
@@ -129,7 +129,8 @@ func (p *peek) run(ctx context.Context, peeker Peeker, loc media.Location) {
 	}
 }
 
-// look gives what is there of an object of size bytes, and what tells of more.
+// snapshot is the bytes so far, and a channel that is closed when there are more. A peek
+// of another size has none.
 func (p *peek) snapshot(size int64) ([]byte, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,13 +145,13 @@ func (p *peek) stop() {
 	<-p.ended
 }
 
-// startedBody gives a peek's bytes until the certain ones have come.
+// speculativeBody serves a peek's bytes until the confirmed ones have come.
 type speculativeBody struct {
 	peek   *peek
 	obj    media.Object
 	span   media.Span
 	cancel context.CancelFunc
-	served int // bytes of the peek that were given
+	served int // bytes of the peek that were served
 
 	confirmed chan struct{} // closed when the following are set
 	body      io.ReadCloser
@@ -183,7 +184,7 @@ func newSpeculativeBody(ctx context.Context, next Opener, p *peek, obj media.Obj
 	return b
 }
 
-// Read gives the peek's bytes while the certain ones are on their way.
+// Read serves the peek's bytes until the confirmed read has its own.
 func (b *speculativeBody) Read(p []byte) (int, error) {
 	for {
 		select {
@@ -216,7 +217,8 @@ func (b *speculativeBody) readConfirmed(p []byte) (int, error) {
 	return b.body.Read(p)
 }
 
-// Prove waits until all bytes given so far are vouched for, or known to be wrong.
+// Verify waits for the confirmed read and reports whether all bytes served so far were
+// right. It may be called repeatedly, by the goroutine that reads.
 func (b *speculativeBody) Verify() error {
 	<-b.confirmed
 	if b.compared {
@@ -228,7 +230,7 @@ func (b *speculativeBody) Verify() error {
 	case b.err != nil:
 		b.result = b.err
 	case !bytes.HasPrefix(b.head, data[:b.served]):
-		b.result = media.Faultf(media.Changed, "origin: body", "the file was replaced while it was looked at")
+		b.result = media.Faultf(media.Changed, "origin: body", "the file was replaced during the speculative read")
 	default:
 		b.head = b.head[b.served:]
 	}

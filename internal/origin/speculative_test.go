@@ -15,8 +15,8 @@ import (
 	"github.com/lectiospace/lectern/internal/origin"
 )
 
-// slowShelf is an origin a first byte away, with one file that may be replaced.
-type slowShelf struct {
+// slowOrigin is an origin a first byte away, with one file that may be replaced.
+type slowOrigin struct {
 	delay  time.Duration
 	data   atomic.Pointer[[]byte] // of the head
 	pinned []byte                 // of version 1
@@ -26,25 +26,25 @@ type slowShelf struct {
 	broken error // of reads
 }
 
-func (s *slowShelf) wait(ctx context.Context) error {
+func (s *slowOrigin) wait(ctx context.Context) error {
 	timer := time.NewTimer(s.delay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return media.Fault(media.KindOf(ctx.Err()), "shelf", ctx.Err())
+		return media.Fault(media.KindOf(ctx.Err()), "slow origin", ctx.Err())
 	}
 }
 
-func (s *slowShelf) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
+func (s *slowOrigin) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
 	if err := s.wait(ctx); err != nil {
 		return media.Object{}, err
 	}
 	return media.Object{Provider: loc.Provider, ID: loc.Key, Version: "1", Size: int64(len(s.pinned)), ModTime: time.Now().Add(-s.age), Pinned: true}, nil
 }
 
-func (s *slowShelf) Open(ctx context.Context, _ media.Object, span media.Span) (io.ReadCloser, error) {
+func (s *slowOrigin) Open(ctx context.Context, _ media.Object, span media.Span) (io.ReadCloser, error) {
 	s.opens.Add(1)
 	if err := s.wait(ctx); err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func (s *slowShelf) Open(ctx context.Context, _ media.Object, span media.Span) (
 	return io.NopCloser(bytes.NewReader(s.pinned[span.Off:span.End()])), nil
 }
 
-func (s *slowShelf) Peek(ctx context.Context, _ media.Location, span media.Span) (io.ReadCloser, int64, error) {
+func (s *slowOrigin) Peek(ctx context.Context, _ media.Location, span media.Span) (io.ReadCloser, int64, error) {
 	s.peeks.Add(1)
 	if err := s.wait(ctx); err != nil {
 		return nil, 0, err
@@ -65,15 +65,15 @@ func (s *slowShelf) Peek(ctx context.Context, _ media.Location, span media.Span)
 	return io.NopCloser(bytes.NewReader(data[span.Off:span.End()])), int64(len(data)), nil
 }
 
-func newSlowShelf() *slowShelf {
-	s := &slowShelf{delay: 50 * time.Millisecond, age: time.Hour, pinned: make([]byte, 1<<20)}
+func newSlowOrigin() *slowOrigin {
+	s := &slowOrigin{delay: 50 * time.Millisecond, age: time.Hour, pinned: make([]byte, 1<<20)}
 	_, _ = rand.NewChaCha8([32]byte{7}).Read(s.pinned)
 	s.data.Store(&s.pinned)
 	return s
 }
 
-// begin is what a viewer of an unknown object does.
-func begin(t *testing.T, s *slowShelf, off int64) (h *origin.SpeculativeReader, obj media.Object, end func()) {
+// begin prefetches and stats an unknown object, as the proxy does for a viewer.
+func begin(t *testing.T, s *slowOrigin, off int64) (h *origin.SpeculativeReader, obj media.Object, end func()) {
 	t.Helper()
 	h = origin.NewSpeculativeReader(s, s)
 	loc := media.Location{Provider: "slow", Key: "lesson"}
@@ -85,12 +85,12 @@ func begin(t *testing.T, s *slowShelf, off int64) (h *origin.SpeculativeReader, 
 	return h, obj, end
 }
 
-// TestHeadstart: the first byte of what nobody knows is as far away as the origin,
-// and all bytes are the version's own.
-func TestHeadstart(t *testing.T) {
+// TestSpeculativeRead: the first byte of an unknown object takes one round trip, and all
+// bytes are the version's own.
+func TestSpeculativeRead(t *testing.T) {
 	for _, off := range []int64{0, 12345, 1<<20 - 1000} {
 		synctest.Test(t, func(t *testing.T) {
-			s := newSlowShelf()
+			s := newSlowOrigin()
 			began := time.Now()
 			h, obj, end := begin(t, s, off)
 			defer end()
@@ -107,33 +107,33 @@ func TestHeadstart(t *testing.T) {
 			if err != nil || !bytes.Equal(append(got, rest...), s.pinned[off:]) {
 				t.Errorf("%d bytes, right: %v, %v", len(rest)+100, bytes.Equal(append(got, rest...), s.pinned[off:]), err)
 			}
-			if err := body.(interface{ Prove() error }).Prove(); err != nil {
+			if err := body.(interface{ Verify() error }).Verify(); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 }
 
-// TestHeadstartIsNotBelieved: bytes of another version end in Changed before they
-// can be kept, and a peek that says nothing of use is passed over.
-func TestHeadstartIsNotBelieved(t *testing.T) {
+// TestSpeculativeReadIsCompared: bytes of another version end in Changed before they
+// can be stored, and a peek of no use is ignored.
+func TestSpeculativeReadIsCompared(t *testing.T) {
 	other := append([]byte("another lesson"), make([]byte, 1<<20-14)...)
 	longer := make([]byte, 2<<20)
 	for _, c := range []struct {
 		name string
-		make func(*slowShelf)
+		make func(*slowOrigin)
 		at   int64 // where the read begins; the peek begins at 0
 		want media.Kind
 	}{
-		{"another of the same size", func(s *slowShelf) { s.data.Store(&other) }, 0, media.Changed},
-		{"another size", func(s *slowShelf) { s.data.Store(&longer) }, 0, media.Other},
-		{"just replaced", func(s *slowShelf) { s.data.Store(&other); s.age = time.Second }, 0, media.Other},
-		{"another start", func(s *slowShelf) { s.data.Store(&other) }, 10, media.Other},
-		{"the read that counts fails", func(s *slowShelf) { s.broken = media.Fault(media.Quota, "test", nil) }, 0, media.Quota},
+		{"another of the same size", func(s *slowOrigin) { s.data.Store(&other) }, 0, media.Changed},
+		{"another size", func(s *slowOrigin) { s.data.Store(&longer) }, 0, media.Other},
+		{"just replaced", func(s *slowOrigin) { s.data.Store(&other); s.age = time.Second }, 0, media.Other},
+		{"another start", func(s *slowOrigin) { s.data.Store(&other) }, 10, media.Other},
+		{"the read that counts fails", func(s *slowOrigin) { s.broken = media.Fault(media.Quota, "test", nil) }, 0, media.Quota},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSlowShelf()
+				s := newSlowOrigin()
 				c.make(s)
 				h, obj, end := begin(t, s, 0)
 				defer end()
@@ -146,18 +146,18 @@ func TestHeadstartIsNotBelieved(t *testing.T) {
 				if media.KindOf(err) != c.want || c.want == media.Other && !bytes.Equal(got, s.pinned[c.at:]) {
 					t.Errorf("%d bytes, %v; want %v", len(got), err, c.want)
 				}
-				if p, ok := body.(interface{ Prove() error }); ok && c.want != media.Other && media.KindOf(p.Prove()) != c.want {
-					t.Errorf("it is vouched for: %v", p.Prove())
+				if p, ok := body.(interface{ Verify() error }); ok && c.want != media.Other && media.KindOf(p.Verify()) != c.want {
+					t.Errorf("Verify: %v", p.Verify())
 				}
 			})
 		})
 	}
 }
 
-// TestHeadstartEnds: nothing is left of one that nobody took, or that was left.
-func TestHeadstartEnds(t *testing.T) {
+// TestSpeculativeReadEnds: a peek that no read takes over, and a read that is given up, end at once.
+func TestSpeculativeReadEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlowShelf()
+		s := newSlowOrigin()
 		s.delay = time.Hour
 		h := origin.NewSpeculativeReader(s, s)
 		loc := media.Location{Provider: "slow", Key: "lesson"}
@@ -192,10 +192,10 @@ func TestHeadstartEnds(t *testing.T) {
 	})
 }
 
-// TestBeside: neither what is known nor what is unknown costs two waits.
-func TestBeside(t *testing.T) {
+// TestSpeculativeOpen: neither a cached nor an unknown object costs two round trips.
+func TestSpeculativeOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlowShelf()
+		s := newSlowOrigin()
 		h := origin.NewSpeculativeReader(s, s)
 		router := origin.NewRouter(map[string]origin.Origin{"slow": h})
 		store := &countingStore{next: router}
@@ -208,17 +208,17 @@ func TestBeside(t *testing.T) {
 		}{{0, 0, 50}, {time.Second, 0, 0}, {time.Hour, 1, 50}} {
 			time.Sleep(c.after)
 			began, before := time.Now(), store.begun.Load()
-			obj, settle, err := b.StatPrefetch(t.Context(), loc, 100)
+			obj, release, err := b.StatPrefetch(t.Context(), loc, 100)
 			if err != nil || obj.Size != 1<<20 {
 				t.Fatalf("%+v, %v", obj, err)
 			}
 			if took := time.Since(began).Milliseconds(); took != c.waiting || store.begun.Load()-before != c.begun {
 				t.Errorf("after %v: %d ms, %d reads begun; want %d, %d", c.after, took, store.begun.Load()-before, c.waiting, c.begun)
 			}
-			settle()
+			release()
 			synctest.Wait()
 			if n := store.open.Load(); n != 0 {
-				t.Errorf("%d readers are open after it was settled", n)
+				t.Errorf("%d readers are open after release", n)
 			}
 		}
 		if s.peeks.Load() != 1 {

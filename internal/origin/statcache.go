@@ -6,132 +6,166 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
-
 	"github.com/lectiospace/lectern/internal/media"
 )
 
 const (
-	// rememberRoom bounds how many objects are remembered; beyond it the table
-	// starts again, which costs one request for each object in use.
+	// maxStatEntries bounds the cache. Beyond it the cache is cleared, which costs
+	// one request for each object in use.
 	maxStatEntries = 50_000
-	// statTimeout bounds one shared question, which has no caller's deadline.
+	// statTimeout bounds one query, which is shared and has no caller's deadline.
 	statTimeout = 30 * time.Second
-	// patience is how long an origin may take to say what lies at a known place
-	// before what is known of it has to do: as good as away.
+	// staleAfter is how long a caller waits for the origin before it is given the
+	// cached answer: a slow origin is treated like an unreachable one.
 	staleAfter = 2 * time.Second
-	// awayFor is how long an origin that was away is not waited for again.
+	// failureTTL is how long an unreachable origin is not queried again.
 	failureTTL = 5 * time.Second
 )
 
-// Remembered answers Stat from memory for as long as Recheck allows, and with
-// the last known answer while the origin is away, before and after a restart.
-// Safe for concurrent use.
+// StatCache answers Stat from memory for as long as Recheck allows. While the
+// origin is unreachable it gives the last known answer, with a journal also after a
+// restart. Safe for concurrent use.
 type StatCache struct {
 	next    Stater
 	recheck time.Duration
 	now     func() time.Time
 	log     *slog.Logger
-	group   singleflight.Group
 	journal *journal // nil: nothing outlives the process
-	// base ends at Close; asking goes on when the one who asked first has left.
+	// base ends at Close. A query runs in it, not in the context of its first caller:
+	// it goes on when that caller has left.
 	base    context.Context
 	cancel  context.CancelFunc
-	queries sync.WaitGroup
+	running sync.WaitGroup // goroutines; added to under mu while closed is false
 
 	mu      sync.Mutex
-	entries map[media.Location]statEntry // guarded by mu
-	closed  bool                         // guarded by mu
+	entries map[media.Location]statEntry  // guarded by mu
+	queries map[media.Location]*statQuery // in flight; guarded by mu
+	closed  bool                          // guarded by mu
 }
 
-// memory is what is known of a place. A zero at is an earlier run's word, which
-// is always asked about.
+// statEntry is what is known of a location. A zero checked marks an entry of the
+// journal, which is always checked.
 type statEntry struct {
 	object  media.Object
-	checked time.Time // when the origin was asked
-	failed  time.Time // when it did not answer, since then
+	checked time.Time // when the last successful query began
+	failed  time.Time // when the origin was unreachable, since then
 }
 
-// Remember puts a memory in front of next.
+// statQuery is one query in flight. done is closed once object and err are set.
+type statQuery struct {
+	done   chan struct{}
+	object media.Object
+	err    error
+}
+
+// NewStatCache puts a cache in front of next. It starts nothing; goroutines run for
+// the duration of a query only.
 func NewStatCache(next Stater, recheck time.Duration, now func() time.Time) *StatCache {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &StatCache{next: next, recheck: recheck, now: now, log: slog.New(slog.DiscardHandler), base: ctx, cancel: cancel, entries: map[media.Location]statEntry{}}
+	return &StatCache{
+		next: next, recheck: recheck, now: now, log: slog.New(slog.DiscardHandler), base: ctx, cancel: cancel,
+		entries: map[media.Location]statEntry{}, queries: map[media.Location]*statQuery{},
+	}
 }
 
-// Keep makes the memory outlive the process, in a file. It is called before the
-// first Stat.
+// OpenJournal makes the cache outlive the process, in a file. It must be called
+// before the first Stat.
 func (r *StatCache) OpenJournal(path string, log *slog.Logger) error {
-	kept, known, err := openJournal(path)
+	journal, entries, err := openJournal(path)
 	if err != nil {
 		return err
 	}
-	r.journal, r.log = kept, log
-	for loc, obj := range known {
+	r.journal, r.log = journal, log
+	for loc, obj := range entries {
 		r.entries[loc] = statEntry{object: obj}
 	}
 	return nil
 }
 
-// Known tells what is remembered of a place, and whether it need not be asked for.
+// Cached is the cached object of a location, without a query. fresh reports whether
+// Stat would answer with it at once.
 func (r *StatCache) Cached(loc media.Location) (obj media.Object, fresh, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known, ok := r.entries[loc]
-	return known.object, ok && r.fresh(known), ok
+	entry, ok := r.entries[loc]
+	return entry.object, ok && r.fresh(entry), ok
 }
 
-// fresh reports whether a memory may still be used unasked; r.mu is held.
-func (r *StatCache) fresh(m statEntry) bool {
-	return !m.checked.IsZero() && r.now().Sub(m.checked) < r.recheck
+// fresh reports whether an entry may be used without a query. The caller holds mu.
+func (r *StatCache) fresh(e statEntry) bool {
+	return !e.checked.IsZero() && r.now().Sub(e.checked) < r.recheck
 }
 
-// Stat answers from memory, or asks once for all who want to know.
+// Stat answers from the cache, or joins or starts one query for all callers. In the
+// second half of an entry's life it answers at once and renews the entry in the
+// background. An error has the origin's Kind; after Close it is Unavailable.
 func (r *StatCache) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
+	const op = "origin: stat"
 	r.mu.Lock()
-	known, ok := r.entries[loc]
+	entry, ok := r.entries[loc]
 	if r.closed {
 		r.mu.Unlock()
-		return media.Object{}, media.Faultf(media.Unavailable, "origin: stat", "the gateway is closing")
+		return media.Object{}, media.Faultf(media.Unavailable, op, "the gateway is closing")
 	}
-	fresh := ok && r.fresh(known)
-	if fresh && r.now().Sub(known.checked) < r.recheck/2 || ok && !known.failed.IsZero() && r.now().Sub(known.failed) < min(failureTTL, r.recheck) {
+	fresh := ok && r.fresh(entry)
+	if fresh && r.now().Sub(entry.checked) < r.recheck/2 || ok && !entry.failed.IsZero() && r.now().Sub(entry.failed) < min(failureTTL, r.recheck) {
 		r.mu.Unlock()
-		return known.object, nil
+		return entry.object, nil
 	}
-	r.queries.Add(1)
+	query := r.joinQuery(loc)
 	r.mu.Unlock()
-	answer := r.group.DoChan(loc.Provider+"\x00"+loc.Key, func() (any, error) {
-		r.queries.Add(1)
-		defer r.queries.Done()
-		return r.query(loc)
-	})
-	r.queries.Done()
 	if fresh {
-		return known.object, nil // asked ahead, so that nobody who watches has to wait
+		return entry.object, nil
 	}
-	var enough <-chan time.Time
+	var stale <-chan time.Time
 	if ok {
 		timer := time.NewTimer(staleAfter)
 		defer timer.Stop()
-		enough = timer.C
+		stale = timer.C
 	}
 	select {
 	case <-ctx.Done():
-		return media.Object{}, media.Fault(media.KindOf(ctx.Err()), "origin: stat", ctx.Err())
-	case <-enough:
-		return known.object, nil
-	case a := <-answer:
-		if a.Err == nil {
-			return a.Val.(media.Object), nil
+		return media.Object{}, media.Fault(media.KindOf(ctx.Err()), op, ctx.Err())
+	case <-stale:
+		return entry.object, nil
+	case <-query.done:
+		if query.err != nil && ok && unreachable(query.err) {
+			return entry.object, nil
 		}
-		if ok && unreachable(a.Err) {
-			return known.object, nil
-		}
-		return media.Object{}, a.Err
+		return query.object, query.err
 	}
 }
 
-// away tells faults of reaching an origin from its answers.
+// joinQuery is the query in flight for a location, started when there is none. The
+// caller holds mu and has seen that the cache is not closed, so that Close waits for
+// the query.
+func (r *StatCache) joinQuery(loc media.Location) *statQuery {
+	if query := r.queries[loc]; query != nil {
+		return query
+	}
+	query := &statQuery{done: make(chan struct{})}
+	r.queries[loc] = query
+	r.running.Go(func() {
+		query.object, query.err = r.query(loc)
+		close(query.done)
+	})
+	return query
+}
+
+// start runs f in a goroutine that Close waits for, or reports that the cache is
+// closed. f must end when base does.
+func (r *StatCache) start(f func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.running.Go(f)
+	return true
+}
+
+// unreachable reports whether an error says that the origin could not be reached,
+// and so nothing about the object.
 func unreachable(err error) bool {
 	switch media.KindOf(err) {
 	case media.Unavailable, media.Timeout, media.Quota:
@@ -140,44 +174,51 @@ func unreachable(err error) bool {
 	return false
 }
 
+// query asks the origin and updates the cache and its journal.
 func (r *StatCache) query(loc media.Location) (media.Object, error) {
 	ctx, cancel := context.WithTimeout(r.base, statTimeout)
 	defer cancel()
 	began := r.now()
 	obj, err := r.next.Stat(ctx, loc)
+	if r.update(loc, obj, err, began) && r.journal != nil {
+		r.record(loc, obj, err == nil)
+	}
+	return obj, err
+}
+
+// update applies the result of a query that began at began, and reports whether the
+// journal has to be told. A query that comes after it starts anew.
+func (r *StatCache) update(loc media.Location, obj media.Object, err error, began time.Time) (changed bool) {
 	r.mu.Lock()
-	known, had := r.entries[loc]
-	news := false
+	defer r.mu.Unlock()
+	delete(r.queries, loc)
+	entry, had := r.entries[loc]
 	switch kind := media.KindOf(err); {
 	case err == nil:
 		if len(r.entries) >= maxStatEntries {
 			clear(r.entries)
 		}
 		r.entries[loc] = statEntry{object: obj, checked: began}
-		news = !had || known.object != obj
+		return !had || entry.object != obj
 	case kind == media.NotFound, kind == media.Denied:
 		delete(r.entries, loc)
-		news = had
+		return had
 	case had && unreachable(err):
-		known.failed = r.now()
-		r.entries[loc] = known
+		entry.failed = r.now()
+		r.entries[loc] = entry
 	}
-	r.mu.Unlock()
-	if news && r.journal != nil {
-		r.record(loc, obj, err == nil)
-	}
-	return obj, err
+	return false
 }
 
-// writeDown keeps what is new. It is nobody's business but the next run's when it
-// cannot be kept.
-func (r *StatCache) record(loc media.Location, obj media.Object, there bool) {
+// record writes a change to the journal. A failure is logged only: the journal
+// matters after a restart, and the entry is in memory.
+func (r *StatCache) record(loc media.Location, obj media.Object, exists bool) {
 	line := &obj
-	if !there {
+	if !exists {
 		line = nil
 	}
 	if err := r.journal.add(loc, line, r.snapshot); err != nil {
-		r.log.Warn("what is known of a lesson's file could not be written down", slog.Any("error", err))
+		r.log.Warn("stat cache: journal could not be written", slog.Any("error", err))
 	}
 }
 
@@ -185,26 +226,28 @@ func (r *StatCache) snapshot() map[media.Location]media.Object {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := make(map[media.Location]media.Object, len(r.entries))
-	for loc, m := range r.entries {
-		all[loc] = m.object
+	for loc, e := range r.entries {
+		all[loc] = e.object
 	}
 	return all
 }
 
-// Forget makes the next Stat ask: somebody has found the object changed.
+// Invalidate drops a location's entry, so that the next Stat queries the origin. It
+// is called by whoever has found the object changed.
 func (r *StatCache) Invalidate(loc media.Location) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.entries, loc)
 }
 
-// Close ends what is being asked and waits; it may be called twice.
+// Close cancels running queries and speculative opens, waits for them, and closes the
+// journal. It may be called twice.
 func (r *StatCache) Close() error {
 	r.mu.Lock()
 	r.closed = true
 	r.mu.Unlock()
 	r.cancel()
-	r.queries.Wait()
+	r.running.Wait()
 	if r.journal != nil {
 		return r.journal.close()
 	}

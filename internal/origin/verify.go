@@ -8,8 +8,8 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Verify makes sure that a body has exactly the bytes that were asked for: one
-// that ends early or goes on too long is Corrupt.
+// Verify checks that a body has exactly span.Len bytes. One that ends early or goes on
+// for longer is Corrupt.
 func Verify(next Origin) Origin { return wrapped{next, verifier{next}} }
 
 type verifier struct{ next Opener }
@@ -41,8 +41,8 @@ func (b *verifiedBody) Read(p []byte) (int, error) {
 	b.left -= int64(n)
 	switch {
 	case b.left == 0:
-		// The last byte is here; what the origin would say next does not matter,
-		// except that nothing may hide a fault it reports with it.
+		// An error that comes together with the last byte still counts: the origin may
+		// have found at its end that the version has changed.
 		if err != nil && !errors.Is(err, io.EOF) {
 			return n, err
 		}
@@ -53,7 +53,7 @@ func (b *verifiedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// end asks for the end of the body: an origin may check its own work there.
+// end reads the end of the body, where an origin may report a failed check of its own.
 func (b *verifiedBody) end() error {
 	var one [1]byte
 	for range 100 {

@@ -11,12 +11,12 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// errStalled is the cause a watched read ends with.
+// errStalled is the cause of a read that the watchdog has cancelled.
 var errStalled = errors.New("nothing came within the deadline")
 
-// Watchdog ends a read, as Timeout, when nothing has come for stall: the answer
-// itself, or the next bytes of its body. It bounds each wait, never the whole.
-// Reads get a context of their own, whose end stops even one that blocks.
+// Watchdog ends a read, as Timeout, when for the duration stall neither the response nor
+// the next bytes of its body have come. It bounds each wait and never the whole read.
+// A read gets a context of its own, whose end stops it even while it blocks.
 func Watchdog(next Origin, stall time.Duration) Origin {
 	return wrapped{next, watchdog{next, stall}}
 }
@@ -67,7 +67,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// explain turns the end that the watchdog caused into what it is.
+// explain replaces the cancellation that the watchdog caused by Timeout.
 func (b *watchedBody) explain(err error) error {
 	if b.fired.Load() {
 		return media.Fault(media.Timeout, "origin: wait", errStalled)

@@ -38,14 +38,13 @@ type Store interface {
 	Open(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error)
 }
 
-// forgetter is the optional power of Origins to drop what it remembers.
+// Invalidator is implemented by Origins that cache Stat.
 type Invalidator interface{ Invalidate(loc media.Location) }
 
-// besider is the optional power of Origins to have the bytes from off on asked for
-// while it finds out what lies there. settle must be called when they have been
-// asked for in earnest, or will not be.
+// StatPrefetcher is implemented by Origins that can open the bytes from off on while Stat
+// runs. release must be called once the exchange's own reader is open or will not be.
 type StatPrefetcher interface {
-	StatPrefetch(ctx context.Context, loc media.Location, off int64) (obj media.Object, settle func(), err error)
+	StatPrefetch(ctx context.Context, loc media.Location, off int64) (obj media.Object, release func(), err error)
 }
 
 // bitrated is the optional power of a reader to read ahead by time: it is told how
