@@ -245,7 +245,7 @@ func (a zoomAccounts) ZoomAccount(ctx context.Context, teacher int64) (zoom.Acco
 
 // api is what the recordings API works with; changed is called after its changes.
 func (s *service) api(gate *auth.Authorizer, store *catalog.Store, views *catalog.Views, changed func()) *proxy.API {
-	library := catalog.NewLibrary(store, s.settings.Auth.AccessRule != string(auth.RulePlatform), time.Now)
+	library := catalog.NewReader(store, s.settings.Auth.AccessRule != string(auth.RulePlatform), time.Now)
 	keeper := syncstore.NewKeeper(store, time.Now, changed)
 	return &proxy.API{Viewability: gate, Recordings: library, Editor: keeper, Quotas: keeper, Views: views, Captions: library}
 }

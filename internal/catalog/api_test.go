@@ -75,7 +75,7 @@ func openSchool(t *testing.T, store *catalog.Store, change func(*proxy.Config)) 
 	s.signed = cfg
 	s.minter = s.minterAt(s.now)
 
-	library := catalog.NewLibrary(store, true, s.now)
+	library := catalog.NewReader(store, true, s.now)
 	s.views = catalog.NewViews(store, log)
 	t.Cleanup(s.views.Stop)
 	keeper := syncstore.NewKeeper(store, s.now, cached.Drop)

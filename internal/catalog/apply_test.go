@@ -166,7 +166,7 @@ func TestExportApplyExport(t *testing.T) {
 	standalone(t, func(t *testing.T, open func(*testing.T) *Store) {
 		for _, h := range homes {
 			to := open(t)
-			if to.dialect == postgres && h.name != "sqlite" {
+			if to.dialect == Postgres && h.name != "sqlite" {
 				continue // the document does not know where it will be applied
 			}
 			from := h.open(t)

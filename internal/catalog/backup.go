@@ -24,7 +24,7 @@ func (s *Store) Backup(ctx context.Context, dir string, now time.Time) (path str
 		return "", media.Fault(media.Unavailable, op, err)
 	}
 	name, write := "lectern-"+now.UTC().Format("20060102T150405.000Z")+".db", s.backUpSQLite
-	if s.dialect == postgres {
+	if s.dialect == Postgres {
 		name, write = strings.TrimSuffix(name, ".db")+".dump", s.backUpPostgres
 	}
 	path = filepath.Join(dir, name)

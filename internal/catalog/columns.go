@@ -88,7 +88,7 @@ SELECT m.name, p.name, p.type, TRUE FROM sqlite_master m JOIN pragma_table_info(
 // nothing about its values, and are not compared.
 func (s *Store) checkColumns(ctx context.Context) (problems []string, err error) {
 	query := selectColumnsPostgres
-	if s.dialect == sqlite {
+	if s.dialect == SQLite {
 		query = selectColumnsSQLite
 	}
 	have, tables := map[[2]string]found{}, map[string]bool{}
@@ -115,7 +115,7 @@ func (s *Store) checkColumns(ctx context.Context) (problems []string, err error)
 			missing = c.table
 		case !ok:
 			problems = append(problems, c.String()+" is missing")
-		case s.dialect == postgres && !slices.Contains(columnTypes[c.kind], f.typeName):
+		case s.dialect == Postgres && !slices.Contains(columnTypes[c.kind], f.typeName):
 			problems = append(problems, fmt.Sprintf("%s is %s and should be %s", c, f.typeName, strings.Join(columnTypes[c.kind], " or ")))
 		case !f.readable:
 			problems = append(problems, c.String()+" may not be read by this role: apply configs/platform/grants.sql")

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// dialect is the database a Store speaks to.
-type dialect uint8
+// Dialect is the database a Store speaks to.
+type Dialect uint8
 
 const (
-	sqlite dialect = iota
-	postgres
+	SQLite Dialect = iota
+	Postgres
 )
 
 // sqliteWords turns PostgreSQL's spelling into SQLite's: there are no schemas
@@ -21,8 +21,8 @@ var sqliteWords = regexp.MustCompile(`\bpublic\.|\blectern\.|\$([0-9]+)`)
 
 // spell gives the query as this database wants it. Queries hold no quoted text
 // in which a schema or a parameter could be mistaken.
-func (d dialect) spell(query string) string {
-	if d == postgres {
+func (d Dialect) spell(query string) string {
+	if d == Postgres {
 		return query
 	}
 	return sqliteWords.ReplaceAllStringFunc(query, func(word string) string {
@@ -36,8 +36,8 @@ func (d dialect) spell(query string) string {
 // bind gives the arguments as this database's driver wants them. PostgreSQL is
 // told a parameter's type by the Go type (no statement is described first, for
 // the pooler's sake), so that a moment has to be a time.Time there.
-func (d dialect) bind(args []any) []any {
-	if d == sqlite {
+func (d Dialect) bind(args []any) []any {
+	if d == SQLite {
 		return args
 	}
 	out := make([]any, len(args))

@@ -18,7 +18,7 @@ func (q *query) standing(user string) string {
 
 // Entry is a recording with all that is shown of it, and how a user stands to it.
 // Kind NotFound: there is no such row; a removed one comes with Deleted.
-func (l *Library) Entry(ctx context.Context, id, user int64) (media.Entry, media.Membership, error) {
+func (l *Reader) Entry(ctx context.Context, id, user int64) (media.Entry, media.Membership, error) {
 	const op = "catalog: a recording's entry"
 	found, err := l.entries(ctx, op, oneRecording, "one.id", id, user)
 	switch {
@@ -33,9 +33,9 @@ func (l *Library) Entry(ctx context.Context, id, user int64) (media.Entry, media
 // LessonEntries are the recordings of a lesson that have not been removed, newest
 // first, and how a user stands to each. member tells whether the user teaches the
 // lesson or is in its group. Kind NotFound: there is no such lesson.
-func (l *Library) LessonEntries(ctx context.Context, lesson, user int64) (list []media.Standing, member bool, err error) {
+func (l *Reader) LessonEntries(ctx context.Context, lesson, user int64) (list []media.Standing, member bool, err error) {
 	const op = "catalog: a lesson's recordings"
-	err = l.store.lookup(ctx, op, `SELECT l.teacher_id = $2 OR EXISTS (SELECT 1 FROM public.schedule_group_students m WHERE m.group_id = l.group_id AND m.customuser_id = $2)
+	err = l.store.Row(ctx, op, `SELECT l.teacher_id = $2 OR EXISTS (SELECT 1 FROM public.schedule_group_students m WHERE m.group_id = l.group_id AND m.customuser_id = $2)
 		FROM public.schedule_lesson l WHERE l.id = $1`, []any{lesson, user}, &member)
 	if err != nil {
 		return nil, false, err
@@ -47,13 +47,13 @@ func (l *Library) LessonEntries(ctx context.Context, lesson, user int64) (list [
 // oneRecording and ofLesson are the rows of entries: a recording, and a lesson's.
 const oneRecording = `(SELECT CAST($1 AS bigint) AS id) one`
 
-func (l *Library) ofLesson() string {
+func (l *Reader) ofLesson() string {
 	q := &query{d: l.store.dialect}
 	return `(SELECT CAST($1 AS bigint) AS id) lesson` + q.by(false, "one", "one.id", recordingsTable, "one.lesson_id = lesson.id AND NOT one.is_deleted")
 }
 
 // entries are the recordings whose ids are in from, newest first; from may use $1.
-func (l *Library) entries(ctx context.Context, op, from, id string, first, user int64) ([]media.Standing, error) {
+func (l *Reader) entries(ctx context.Context, op, from, id string, first, user int64) ([]media.Standing, error) {
 	q := l.entriesQuery(from, id, first, user)
 	var out []media.Standing
 	err := l.read(ctx, op, q, func(scan func(...any) error) error {
@@ -66,7 +66,7 @@ func (l *Library) entries(ctx context.Context, op, from, id string, first, user 
 	return out, err
 }
 
-func (l *Library) entriesQuery(from, id string, first, user int64) *query {
+func (l *Reader) entriesQuery(from, id string, first, user int64) *query {
 	q := &query{d: l.store.dialect}
 	q.arg(first)
 	me := q.arg(user)
@@ -79,7 +79,7 @@ const maxProgress = 100
 
 // Progress is what a teacher's recordings that cannot be watched wait for, or why
 // they failed, the latest change first.
-func (l *Library) Progress(ctx context.Context, user int64) ([]media.Progress, error) {
+func (l *Reader) Progress(ctx context.Context, user int64) ([]media.Progress, error) {
 	var out []media.Progress
 	err := l.read(ctx, "catalog: recordings under way", l.progressQuery(user), func(scan func(...any) error) error {
 		var (
@@ -95,7 +95,7 @@ func (l *Library) Progress(ctx context.Context, user int64) ([]media.Progress, e
 	return out, err
 }
 
-func (l *Library) progressQuery(user int64) *query {
+func (l *Reader) progressQuery(user int64) *query {
 	q := &query{d: l.store.dialect}
 	me := q.arg(user)
 	const columns = "r.id, r.lesson_id, r.title, r.status, r.is_deleted, r.updated_at"
@@ -115,8 +115,8 @@ ORDER BY page.changed DESC, page.id DESC`
 
 // CaptionText is a recording's captions in one language, as WebVTT. Kind NotFound:
 // there are none.
-func (l *Library) CaptionText(ctx context.Context, recording int64, lang string) (string, error) {
+func (l *Reader) CaptionText(ctx context.Context, recording int64, lang string) (string, error) {
 	var body string
-	err := l.store.lookup(ctx, "catalog: captions", `SELECT body FROM lectern.lectern_captions WHERE recording_id = $1 AND lang = $2`, []any{recording, lang}, &body)
+	err := l.store.Row(ctx, "catalog: captions", `SELECT body FROM lectern.lectern_captions WHERE recording_id = $1 AND lang = $2`, []any{recording, lang}, &body)
 	return body, err
 }

@@ -32,7 +32,7 @@ func (s *Store) Export(ctx context.Context, w io.Writer) error {
 
 func (s *Store) export(ctx context.Context) (doc document, err error) {
 	opts := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
-	if s.dialect == sqlite {
+	if s.dialect == SQLite {
 		opts = nil // a transaction there always sees one moment
 	}
 	tx, err := s.db.BeginTx(ctx, opts)

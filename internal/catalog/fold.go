@@ -12,8 +12,8 @@ import (
 // ASCII only, and PostgreSQL's go by the database's locale, which may be C. Both
 // have patterns with sets of letters, and compare those by code point: so each
 // letter becomes the set of its forms.
-func (d dialect) containing(text string) (operator, argument string) {
-	if d == postgres {
+func (d Dialect) containing(text string) (operator, argument string) {
+	if d == Postgres {
 		return "~", foldedPattern(text, "[]\\^$.*+?(){}|-", func(r rune) string { return `\` + string(r) })
 	}
 	return "GLOB", "*" + foldedPattern(text, "*?[", func(r rune) string { return "[" + string(r) + "]" }) + "*"

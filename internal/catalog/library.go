@@ -12,23 +12,23 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Library answers for lists of recordings and for one with all that is shown of it.
+// Reader answers for lists of recordings and for one with all that is shown of it.
 // Each list is one query. It is safe for concurrent use.
 //
 // A list goes three steps: which rows it could hold (by the indexes on lessons,
 // groups and owners), which of them it does hold with what they are sorted by, and
 // all that is shown of one page. Recordings are only ever reached by an index:
 // PostgreSQL is kept from joining a few hundred of them by reading all of them.
-type Library struct {
+type Reader struct {
 	store *Store
 	// strict is the access rule; else the platform's own.
 	strict bool
 	now    func() time.Time
 }
 
-// NewLibrary makes a Library with the access rule strict or platform.
-func NewLibrary(s *Store, strict bool, now func() time.Time) *Library {
-	return &Library{store: s, strict: strict, now: now}
+// NewReader makes a Reader with the access rule strict or platform.
+func NewReader(s *Store, strict bool, now func() time.Time) *Reader {
+	return &Reader{store: s, strict: strict, now: now}
 }
 
 // listTimeout bounds a list: it reads more than a look-up does.
@@ -36,7 +36,7 @@ const listTimeout = 5 * time.Second
 
 // query is a text under construction, with its arguments.
 type query struct {
-	d    dialect
+	d    Dialect
 	text string
 	args []any
 }
@@ -55,9 +55,9 @@ func (q *query) arg(v any) string {
 // is written where it says CROSS.
 func (q *query) by(outer bool, alias, columns, table, condition string) string {
 	switch {
-	case q.d == postgres && outer:
+	case q.d == Postgres && outer:
 		return fmt.Sprintf(" LEFT JOIN LATERAL (SELECT %s FROM %s %s WHERE %s OFFSET 0) %s ON TRUE", columns, table, alias, condition, alias)
-	case q.d == postgres:
+	case q.d == Postgres:
 		return fmt.Sprintf(" CROSS JOIN LATERAL (SELECT %s FROM %s %s WHERE %s OFFSET 0) %s", columns, table, alias, condition, alias)
 	case outer:
 		return fmt.Sprintf(" LEFT JOIN %s %s ON %s", table, alias, condition)
@@ -69,7 +69,7 @@ func (q *query) by(outer bool, alias, columns, table, condition string) string {
 // moment is a column of time as something that can be compared and sorted: SQLite's
 // text may be written in more ways than one.
 func (q *query) moment(column string) string {
-	if q.d == postgres {
+	if q.d == Postgres {
 		return column
 	}
 	return "unixepoch(" + column + ", 'subsec')"
@@ -85,11 +85,11 @@ const (
 
 // StudentPage is a page of what a student may watch now, newest lesson first and
 // standalone videos before them all.
-func (l *Library) StudentPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error) {
+func (l *Reader) StudentPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error) {
 	return l.page(ctx, "catalog: a student's recordings", l.studentQuery(user, f))
 }
 
-func (l *Library) studentQuery(user int64, f media.Filter) *query {
+func (l *Reader) studentQuery(user int64, f media.Filter) *query {
 	q := &query{d: l.store.dialect}
 	me := q.arg(user)
 	all := "r.visibility = 'all_teacher_groups'"
@@ -118,11 +118,11 @@ hit AS MATERIALIZED (
 
 // TeacherPage is a page of a teacher's recordings, those of their lessons and their
 // standalone videos, newest first. Without Filter.Status, deleted ones are not in it.
-func (l *Library) TeacherPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error) {
+func (l *Reader) TeacherPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error) {
 	return l.page(ctx, "catalog: a teacher's recordings", l.teacherQuery(user, f))
 }
 
-func (l *Library) teacherQuery(user int64, f media.Filter) *query {
+func (l *Reader) teacherQuery(user int64, f media.Filter) *query {
 	q := &query{d: l.store.dialect}
 	me := q.arg(user)
 	status := " AND r.status <> 'deleted'"
@@ -173,7 +173,7 @@ ORDER BY page.place DESC NULLS FIRST, page.id DESC`
 }
 
 // page runs a list.
-func (l *Library) page(ctx context.Context, op string, q *query) (media.Listing, error) {
+func (l *Reader) page(ctx context.Context, op string, q *query) (media.Listing, error) {
 	var out media.Listing
 	err := l.read(ctx, op, q, func(scan func(...any) error) error {
 		e, err := scanEntry(scan, &out.Total)
@@ -185,7 +185,7 @@ func (l *Library) page(ctx context.Context, op string, q *query) (media.Listing,
 
 // read runs a query of many rows within listTimeout, again where a pooled
 // connection had been cut before the first row.
-func (l *Library) read(ctx context.Context, op string, q *query, row func(scan func(...any) error) error) error {
+func (l *Reader) read(ctx context.Context, op string, q *query, row func(scan func(...any) error) error) error {
 	limited, cancel := context.WithTimeoutCause(ctx, listTimeout, errOwnDeadline)
 	defer cancel()
 	var err error
@@ -220,7 +220,7 @@ func (q *query) shown(students bool) string {
 
 // list is a query whose rows become one JSON array of objects.
 func (q *query) list(object, order, from string) string {
-	if q.d == postgres {
+	if q.d == Postgres {
 		return "(SELECT COALESCE(json_agg(json_build_object(" + object + ") ORDER BY " + order + ")::text, '[]') FROM " + from + ")"
 	}
 	return "(SELECT json_group_array(json_object(" + object + ") ORDER BY " + order + ") FROM " + from + ")"

@@ -14,8 +14,8 @@ import (
 // demoNow is a moment at which the demo's rows are as their names say.
 var demoNow = time.Date(2026, 11, 23, 10, 30, 0, 0, time.UTC)
 
-func demoLibrary(s *Store, strict bool) *Library {
-	return NewLibrary(s, strict, func() time.Time { return demoNow })
+func demoLibrary(s *Store, strict bool) *Reader {
+	return NewReader(s, strict, func() time.Time { return demoNow })
 }
 
 func entryIDs(l media.Listing) (out []int64) {
@@ -245,7 +245,7 @@ func FuzzContaining(f *testing.F) {
 				return
 			}
 		}
-		_, pattern := sqlite.containing(text)
+		_, pattern := SQLite.containing(text)
 		var got bool
 		if err := s.one(t.Context(), s.db, `SELECT $1 GLOB $2`, []any{title, pattern}, &got); err != nil {
 			t.Fatal(err)

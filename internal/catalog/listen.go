@@ -53,7 +53,7 @@ var errDeaf = errors.New("announcements do not come through: is there a transact
 // On SQLite there is nobody to announce anything, but triggers count the changes,
 // whichever process makes them, and Listen looks at the number five times a second.
 func (s *Store) Listen(ctx context.Context, changed func(table string)) error {
-	if s.dialect == sqlite {
+	if s.dialect == SQLite {
 		s.watchSQLite(ctx, changed)
 		return nil
 	}
@@ -180,7 +180,7 @@ func (s *Store) watchSQLite(ctx context.Context, changed func(table string)) {
 		case <-tick.C:
 		}
 		n := int64(-1)
-		if err := s.lookup(ctx, "catalog: look for changes", `SELECT n FROM lectern_changes WHERE id = 1`, nil, &n); err != nil {
+		if err := s.Row(ctx, "catalog: look for changes", `SELECT n FROM lectern_changes WHERE id = 1`, nil, &n); err != nil {
 			n = -1
 			s.log.Debug("catalog: looking for changes", slog.Any("error", err))
 		}

@@ -13,7 +13,7 @@ const selectUser = `SELECT id, role, is_active FROM public.accounts_customuser W
 // User finds a person. Kind NotFound: there is no such person.
 func (s *Store) User(ctx context.Context, id int64) (media.User, error) {
 	var u media.User
-	err := s.lookup(ctx, "catalog: user", selectUser, []any{id}, &u.ID, &u.Role, &u.Active)
+	err := s.Row(ctx, "catalog: user", selectUser, []any{id}, &u.ID, &u.Role, &u.Active)
 	if err != nil {
 		return media.User{}, err
 	}
@@ -41,7 +41,7 @@ func (s *Store) Recording(ctx context.Context, id int64) (media.Recording, error
 		provider, driveFile, archiveID, link string
 		until                                stamp
 	)
-	err := s.lookup(ctx, "catalog: recording", selectRecording, []any{id},
+	err := s.Row(ctx, "catalog: recording", selectRecording, []any{id},
 		&r.ID, &lesson, &owner, &r.Title, &r.Status, &r.Visibility, &r.Deleted, &until,
 		&provider, &driveFile, &archiveID, &link, &size, &seconds)
 	if err != nil {
@@ -72,7 +72,7 @@ const selectZoomApp = `SELECT zoom_account_id, zoom_client_id, zoom_client_secre
 // ZoomApp gives the credentials of a teacher's own Zoom app, as they stand there.
 // Kind NotFound: there is no such person.
 func (s *Store) ZoomApp(ctx context.Context, teacher int64) (account, client, secret string, err error) {
-	err = s.lookup(ctx, "catalog: zoom app", selectZoomApp, []any{teacher}, &account, &client, &secret)
+	err = s.Row(ctx, "catalog: zoom app", selectZoomApp, []any{teacher}, &account, &client, &secret)
 	return account, client, secret, err
 }
 
@@ -90,7 +90,7 @@ SELECT EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_students s
 // ID and OwnerID only; without an owner nobody is in the owner's groups.
 func (s *Store) Membership(ctx context.Context, userID int64, rec media.Recording) (media.Membership, error) {
 	var m media.Membership
-	err := s.lookup(ctx, "catalog: membership", selectMembership, []any{rec.ID, userID, rec.OwnerID},
+	err := s.Row(ctx, "catalog: membership", selectMembership, []any{rec.ID, userID, rec.OwnerID},
 		&m.ListedStudent, &m.InAllowedGroup, &m.InTeachersGroup)
 	if err != nil {
 		return media.Membership{}, err

@@ -155,7 +155,7 @@ func (s *Store) migrations(layout Layout) ([]Migration, error) {
 }
 
 func (s *Store) migrationFolder() string {
-	if s.dialect == sqlite {
+	if s.dialect == SQLite {
 		return "migrations/sqlite"
 	}
 	return "migrations/postgres"
@@ -163,7 +163,7 @@ func (s *Store) migrationFolder() string {
 
 // tableExists looks for a table without needing any right to it.
 func (s *Store) tableExists(ctx context.Context, schema, table string) (ok bool, err error) {
-	if s.dialect == sqlite {
+	if s.dialect == SQLite {
 		err = s.one(ctx, s.db, `SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1)`, []any{table}, &ok)
 		return ok, err
 	}
@@ -195,7 +195,7 @@ func (s *Store) appliedVersions(ctx context.Context) (map[int64]time.Time, error
 // layout is the recorded layout, else what an `up` would choose: the platform's,
 // when its tables are there and none of our versions has created them.
 func (s *Store) layout(ctx context.Context, applied map[int64]time.Time) (Layout, error) {
-	if s.dialect == sqlite {
+	if s.dialect == SQLite {
 		return LayoutStandalone, nil
 	}
 	recorded, err := s.tableExists(ctx, "lectern", "lectern_layout")
@@ -289,7 +289,7 @@ func (s *Store) up(ctx context.Context, layout Layout) ([]Migration, error) {
 // createSchema makes the schema lectern. It looks first: CREATE SCHEMA IF NOT
 // EXISTS asks for the right to create even where nothing is to be created.
 func (s *Store) createSchema(ctx context.Context) error {
-	if s.dialect == sqlite {
+	if s.dialect == SQLite {
 		return nil
 	}
 	var ok bool
@@ -339,7 +339,7 @@ func migrationOf(r *goose.MigrationResult) Migration {
 // provider is goose for the files of one layout.
 func (s *Store) provider(layout Layout) (*goose.Provider, error) {
 	kind, table := database.DialectSQLite3, versionTable
-	if s.dialect == postgres {
+	if s.dialect == Postgres {
 		kind, table = database.DialectPostgres, "lectern."+versionTable
 	}
 	ledger, err := database.NewStore(kind, table)
@@ -366,7 +366,7 @@ func (s *Store) provider(layout Layout) (*goose.Provider, error) {
 // session's lock it works through a transaction-mode pooler. SQLite's own locks
 // last for one migration only, so that there the folder of the file is locked.
 func (s *Store) migrating(ctx context.Context, f func() error) error {
-	if s.dialect == postgres {
+	if s.dialect == Postgres {
 		tx, err := s.db.BeginTx(ctx, nil)
 		if err != nil {
 			return err

@@ -12,9 +12,9 @@ import (
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
-var versions = map[dialect][]string{
-	sqlite:   {"0001_lectern", "0002_catalog_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback", "0008_changes_standalone"},
-	postgres: {"0001_lectern", "0002_catalog_standalone", "0003_notify_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback"},
+var versions = map[Dialect][]string{
+	SQLite:   {"0001_lectern", "0002_catalog_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback", "0008_changes_standalone"},
+	Postgres: {"0001_lectern", "0002_catalog_standalone", "0003_notify_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback"},
 }
 
 func TestMigrateStandalone(t *testing.T) {
@@ -285,7 +285,7 @@ func TestGuards(t *testing.T) {
 				t.Errorf("allowed: %.100s", statement)
 			}
 		}
-		if s.dialect == postgres { // explicit ids above do not move a sequence
+		if s.dialect == Postgres { // explicit ids above do not move a sequence
 			run(t, s, `SELECT setval('public.schedule_lessonrecording_id_seq', 100)`)
 		}
 		for _, statement := range allowed {

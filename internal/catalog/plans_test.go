@@ -28,7 +28,7 @@ const (
 func fillLarge(t testing.TB, s *Store) {
 	t.Helper()
 	lessons, videos := lessons, videos
-	if s.dialect == sqlite && underRace {
+	if s.dialect == SQLite && underRace {
 		// The database is Go code here, which the detector slows down twentyfold. Its
 		// plans do not hang on the numbers: the statistics are dropped below.
 		lessons, videos = lessons/10, videos/10
@@ -38,7 +38,7 @@ func fillLarge(t testing.TB, s *Store) {
 	}
 	visibility := `CASE WHEN n.i % 20 < 15 THEN 'lesson_group' WHEN n.i % 20 < 17 THEN 'all_teacher_groups' WHEN n.i % 20 < 18 THEN 'custom_groups' ELSE 'custom_students' END`
 	hour := func(of string) string {
-		if s.dialect == postgres {
+		if s.dialect == Postgres {
 			return "(timestamptz '2020-01-01' + (" + of + ") * interval '30 minutes')"
 		}
 		return "strftime('%Y-%m-%dT%H:%M:%SZ', '2020-01-01', '+' || ((" + of + ") * 30) || ' minutes')"
@@ -121,7 +121,7 @@ func openLarge(t testing.TB, url, script string) *Store {
 const firstTeacher, firstStudent = offset + 1, offset + teachers + 1
 
 // apiQueries are what the API asks for recordings, as it asks.
-func apiQueries(l *Library) map[string]*query {
+func apiQueries(l *Reader) map[string]*query {
 	page := media.Window{Limit: 20}
 	return map[string]*query{
 		"a student's list":              l.studentQuery(firstStudent+7, media.Filter{Window: page}),
@@ -140,16 +140,16 @@ func apiQueries(l *Library) map[string]*query {
 }
 
 // readsAll matches a plan's line that reads every recording.
-var readsAll = map[dialect]*regexp.Regexp{
-	postgres: regexp.MustCompile(`Seq Scan on (public\.)?schedule_lessonrecording( |$)`),
-	sqlite:   regexp.MustCompile(`^SCAN (r|schedule_lessonrecording)( |$)`),
+var readsAll = map[Dialect]*regexp.Regexp{
+	Postgres: regexp.MustCompile(`Seq Scan on (public\.)?schedule_lessonrecording( |$)`),
+	SQLite:   regexp.MustCompile(`^SCAN (r|schedule_lessonrecording)( |$)`),
 }
 
 // plan is how the database would run a query, a line each.
 func plan(t testing.TB, s *Store, q *query) (lines []string) {
 	t.Helper()
 	explain := "EXPLAIN (COSTS OFF) "
-	if s.dialect == sqlite {
+	if s.dialect == SQLite {
 		explain = "EXPLAIN QUERY PLAN "
 	}
 	err := s.each(t.Context(), s.db, explain+q.text, q.args, func(scan func(...any) error) error {
@@ -158,7 +158,7 @@ func plan(t testing.TB, s *Store, q *query) (lines []string) {
 			unused int64
 		)
 		dest := []any{&line}
-		if s.dialect == sqlite {
+		if s.dialect == SQLite {
 			dest = []any{&unused, &unused, &unused, &line}
 		}
 		err := scan(dest...)
@@ -177,7 +177,7 @@ func TestNoRequestReadsAllRecordings(t *testing.T) {
 	for _, home := range largeHomes {
 		t.Run(home.name, func(t *testing.T) {
 			s := home.open(t)
-			l := NewLibrary(s, true, time.Now)
+			l := NewReader(s, true, time.Now)
 			check := func(when string) {
 				for name, q := range apiQueries(l) {
 					lines := plan(t, s, q)
@@ -190,7 +190,7 @@ func TestNoRequestReadsAllRecordings(t *testing.T) {
 				}
 			}
 			check("analysed")
-			if s.dialect == sqlite { // a file has no statistics unless somebody asks for them
+			if s.dialect == SQLite { // a file has no statistics unless somebody asks for them
 				if err := s.exec(t.Context(), s.db, "DELETE FROM sqlite_stat1"); err != nil {
 					t.Fatal(err)
 				}
@@ -207,7 +207,7 @@ func TestNoRequestReadsAllRecordings(t *testing.T) {
 			}
 			list, err := l.StudentPage(t.Context(), firstStudent+7, media.Filter{Window: media.Window{Limit: 20}})
 			least := 50
-			if s.dialect == sqlite && underRace {
+			if s.dialect == SQLite && underRace {
 				least /= 10 // the school is a tenth there
 			}
 			if err != nil || int(list.Total) < least || len(list.Entries) != min(20, int(list.Total)) {
@@ -223,7 +223,7 @@ func BenchmarkAPIQueries(b *testing.B) {
 	for _, home := range largeHomes {
 		b.Run(home.name, func(b *testing.B) {
 			s := home.open(b)
-			l := NewLibrary(s, true, time.Now)
+			l := NewReader(s, true, time.Now)
 			page := media.Window{Limit: 20}
 			for _, c := range []struct {
 				name string

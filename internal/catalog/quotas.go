@@ -33,7 +33,7 @@ var quotaOrders = map[string]string{
 }
 
 // Quotas is a page of the teachers' quotas.
-func (l *Library) Quotas(ctx context.Context, f media.QuotaFilter) (media.QuotaListing, error) {
+func (l *Reader) Quotas(ctx context.Context, f media.QuotaFilter) (media.QuotaListing, error) {
 	q := &query{d: l.store.dialect}
 	where := " WHERE TRUE"
 	if f.Search != "" {
@@ -65,7 +65,7 @@ func (l *Library) Quotas(ctx context.Context, f media.QuotaFilter) (media.QuotaL
 }
 
 // Quota is one quota. Kind NotFound: there is no such.
-func (l *Library) Quota(ctx context.Context, id int64) (media.Account, error) {
+func (l *Reader) Quota(ctx context.Context, id int64) (media.Account, error) {
 	const op = "catalog: a quota"
 	var found []media.Account
 	err := l.read(ctx, op, &query{text: "SELECT " + quotaShown + " WHERE q.id = $1", args: []any{id}}, func(scan func(...any) error) error {
@@ -83,9 +83,9 @@ func (l *Library) Quota(ctx context.Context, id int64) (media.Account, error) {
 }
 
 // Storage is what all quotas come to, with those who use most.
-func (l *Library) Storage(ctx context.Context, top int64) (media.Storage, error) {
+func (l *Reader) Storage(ctx context.Context, top int64) (media.Storage, error) {
 	var out media.Storage
-	err := l.store.lookup(ctx, "catalog: storage", `SELECT count(*), CAST(COALESCE(sum(total_quota_bytes), 0) AS bigint), CAST(COALESCE(sum(used_bytes), 0) AS bigint),
+	err := l.store.Row(ctx, "catalog: storage", `SELECT count(*), CAST(COALESCE(sum(total_quota_bytes), 0) AS bigint), CAST(COALESCE(sum(used_bytes), 0) AS bigint),
 		COALESCE(sum(CASE WHEN quota_exceeded THEN 1 ELSE 0 END), 0), COALESCE(sum(CASE WHEN warning_sent THEN 1 ELSE 0 END), 0), COALESCE(sum(recordings_count), 0)
 		FROM public.schedule_teacherstoragequota`, nil, &out.Teachers, &out.Total, &out.Used, &out.Exceeded, &out.Warned, &out.Recorded)
 	if err != nil {

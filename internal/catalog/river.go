@@ -20,7 +20,7 @@ const jobsSince = 4
 // JobDriver is what the job queue works through: the same pool, and the same kind
 // of transaction, on both databases.
 func (s *Store) JobDriver() riverdriver.Driver[*sql.Tx] {
-	if s.dialect == sqlite {
+	if s.dialect == SQLite {
 		return riversqlite.New(s.db)
 	}
 	return riverdatabasesql.New(s.db)
@@ -28,7 +28,7 @@ func (s *Store) JobDriver() riverdriver.Driver[*sql.Tx] {
 
 // JobSchema is the schema of River's tables, "" where there are none.
 func (s *Store) JobSchema() string {
-	if s.dialect == sqlite {
+	if s.dialect == SQLite {
 		return ""
 	}
 	return "lectern"

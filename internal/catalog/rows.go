@@ -121,7 +121,7 @@ func (r *rows) insert(ctx context.Context, table string, id int64, cells []cell)
 // rehearsal may leave a gap in the ids, and never a wrong one.
 func (r *rows) catchUp(ctx context.Context, table string) error {
 	r.behind[table] = false
-	if r.store.dialect == sqlite {
+	if r.store.dialect == SQLite {
 		return nil
 	}
 	// Only forward: another writer may have drawn ids it has not committed.

@@ -42,13 +42,13 @@ func (s *Store) SchemaReady(ctx context.Context) error {
 // otherwise: a schema that exists is changed by `gateway migrate up` only, and so
 // is anything on PostgreSQL.
 func (s *Store) EnsureFresh(ctx context.Context) error {
-	if s.dialect != sqlite {
+	if s.dialect != SQLite {
 		return nil
 	}
 	var tables int
 	// Tables of Lectern's own alone are another process that is creating the schema
 	// right now: MigrateUp waits for it.
-	err := s.lookup(ctx, "catalog: look for tables", `SELECT count(*) FROM sqlite_master
+	err := s.Row(ctx, "catalog: look for tables", `SELECT count(*) FROM sqlite_master
 		WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' AND substr(name, 1, 8) <> 'lectern_'`, nil, &tables)
 	if err != nil || tables > 0 {
 		return err

@@ -64,7 +64,7 @@ func (x Session) Exec(ctx context.Context, query string, args ...any) (int64, er
 // Announce tells every gateway, once the transaction is kept, that rows of a table
 // have changed. Where triggers do that already it is said once all the same.
 func (x Session) Announce(ctx context.Context, table string) error {
-	if x.store.dialect == sqlite {
+	if x.store.dialect == SQLite {
 		return nil
 	}
 	_, err := x.Exec(ctx, `SELECT pg_notify('lectern_changed', $1)`, table)
@@ -74,7 +74,7 @@ func (x Session) Announce(ctx context.Context, table string) error {
 // Lock ends a SELECT that must hold its rows until the transaction ends. SQLite
 // holds everything anyway.
 func (x Session) Lock() string {
-	if x.store.dialect == sqlite {
+	if x.store.dialect == SQLite {
 		return ""
 	}
 	return " FOR UPDATE"

@@ -83,10 +83,10 @@ func TestStampThroughTheDatabase(t *testing.T) {
 func TestSpell(t *testing.T) {
 	in := `SELECT $1, $12 FROM public.schedule_lesson l JOIN lectern.lectern_layout x ON l.public = $1`
 	want := `SELECT ?1, ?12 FROM schedule_lesson l JOIN lectern_layout x ON l.public = ?1`
-	if got := sqlite.spell(in); got != want {
+	if got := SQLite.spell(in); got != want {
 		t.Errorf("%s", got)
 	}
-	if got := postgres.spell(in); got != in {
+	if got := Postgres.spell(in); got != in {
 		t.Errorf("%s", got)
 	}
 }

@@ -50,7 +50,7 @@ func (s *Store) CountStart(ctx context.Context, userID, recordingID int64, at ti
 	}
 	var start media.Start
 	err := s.write(limited, op, func(tx *sql.Tx) error {
-		if s.dialect == postgres {
+		if s.dialect == Postgres {
 			// Each statement sees what was committed before it began, so that whoever
 			// waited here counts what the one before has counted. Unlike a session's, the
 			// lock of a transaction works through any pooler.

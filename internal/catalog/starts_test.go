@@ -163,7 +163,7 @@ func checkStartsTogether(t *testing.T, s *Store) {
 // sameDatabase is the URL of the database a store is on.
 func sameDatabase(t *testing.T, s *Store) string {
 	t.Helper()
-	if s.dialect == postgres {
+	if s.dialect == Postgres {
 		return s.listener.ConnString()
 	}
 	var (

@@ -42,7 +42,7 @@ const (
 // Store is the catalog in its database. It is safe for concurrent use.
 type Store struct {
 	db      *sql.DB
-	dialect dialect
+	dialect Dialect
 	log     *slog.Logger
 	folder  string // of the file; "" on PostgreSQL
 	// listener is how Listen connects; nil on SQLite.
@@ -100,7 +100,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, err
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxIdleConns)
-	s := &Store{db: db, dialect: sqlite, folder: filepath.Dir(path), log: log}
+	s := &Store{db: db, dialect: SQLite, folder: filepath.Dir(path), log: log}
 	if err := s.Ping(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -146,7 +146,7 @@ func openPostgres(dsn string, log *slog.Logger) (*Store, error) {
 	db.SetMaxIdleConns(maxIdleConns)
 	db.SetConnMaxIdleTime(idleTime)
 	db.SetConnMaxLifetime(lifeTime)
-	return &Store{db: db, dialect: postgres, log: log, listener: cfg}, nil
+	return &Store{db: db, dialect: Postgres, log: log, listener: cfg}, nil
 }
 
 // whyUnusable is a parse error without the URL in it, which holds the password.
@@ -180,12 +180,12 @@ func (s *Store) Close() error { return s.db.Close() }
 // Ping asks the database for a sign of life, within three seconds.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
-	return s.lookup(ctx, "catalog: ping", "SELECT 1", nil, &one)
+	return s.Row(ctx, "catalog: ping", "SELECT 1", nil, &one)
 }
 
-// lookup runs a query of one row within lookupTimeout and scans it. A row that
+// Row runs a query of one row within lookupTimeout and scans it. A row that
 // is not there is Kind NotFound.
-func (s *Store) lookup(ctx context.Context, op, query string, args []any, dest ...any) error {
+func (s *Store) Row(ctx context.Context, op, query string, args []any, dest ...any) error {
 	limited, cancel := context.WithTimeoutCause(ctx, lookupTimeout, errOwnDeadline)
 	defer cancel()
 	var err error
@@ -237,7 +237,7 @@ var errRollback = errors.New("rolled back on purpose")
 // write runs f in one transaction: all of it is kept, or nothing when f or the
 // commit fails. With errRollback nothing is kept and nil returned.
 func (s *Store) write(ctx context.Context, op string, f func(tx *sql.Tx) error) error {
-	if s.dialect == sqlite {
+	if s.dialect == SQLite {
 		s.writing.Lock()
 		defer s.writing.Unlock()
 	}

@@ -123,7 +123,7 @@ func (v *Views) Count(ctx context.Context, userID, recordingID int64) (pending i
 		key  = viewKey{userID, recordingID}
 		now  = v.now().UnixMilli()
 	)
-	err = v.store.lookup(ctx, "catalog: count a view", selectSeen, []any{userID, recordingID, now - viewOnce.Milliseconds()}, &seen)
+	err = v.store.Row(ctx, "catalog: count a view", selectSeen, []any{userID, recordingID, now - viewOnce.Milliseconds()}, &seen)
 	if err != nil {
 		return 0, err
 	}
