@@ -16,6 +16,7 @@ import (
 	"github.com/lectiospace/lectern/internal/cacheadmin"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin"
 	"github.com/lectiospace/lectern/internal/origin/drive"
@@ -23,7 +24,6 @@ import (
 	atzoom "github.com/lectiospace/lectern/internal/origin/zoom"
 	"github.com/lectiospace/lectern/internal/prewarm"
 	"github.com/lectiospace/lectern/internal/proxy"
-	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/telemetry"
 	"github.com/lectiospace/lectern/internal/web"
 	"github.com/lectiospace/lectern/internal/zoom"
@@ -65,7 +65,8 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	views := catalog.NewViews(store, log)
+	reader := library.NewReader(store, settings.Auth.AccessRule != string(auth.RulePlatform), time.Now)
+	views := library.NewViews(store, log)
 	s.onClose(func() error { views.Stop(); return nil })
 	verifier, err := auth.NewVerifier(settings.Auth, log, time.Now)
 	if err != nil {
@@ -114,10 +115,10 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
 		Access:   gate,
-		API:      s.api(gate, store, views, func() { directory.Drop(); tell(changed) }),
+		API:      recordingsAPI(gate, store, reader, views, func() { directory.Drop(); tell(changed) }),
 		Grants:   minter,
-		Starts:   auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, store, directory.Away, log, time.Now),
-		Captions: store,
+		Starts:   auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, library.NewPlaybackLimit(store), directory.Away, log, time.Now),
+		Captions: reader,
 		Changed:  changed,
 		Origins:  beside,
 		Store:    shelves{direct: direct, cached: chunks},
@@ -243,11 +244,11 @@ func (a zoomAccounts) ZoomAccount(ctx context.Context, teacher int64) (zoom.Acco
 	return zoom.Account{ID: id, ClientID: client, ClientSecret: secret}, err
 }
 
-// api is what the recordings API works with; changed is called after its changes.
-func (s *service) api(gate *auth.Authorizer, store *catalog.Store, views *catalog.Views, changed func()) *proxy.API {
-	library := catalog.NewReader(store, s.settings.Auth.AccessRule != string(auth.RulePlatform), time.Now)
-	keeper := syncstore.NewKeeper(store, time.Now, changed)
-	return &proxy.API{Viewability: gate, Recordings: library, Editor: keeper, Quotas: keeper, Views: views, Captions: library}
+// recordingsAPI is what the recordings API works with; changed is called after its
+// changes.
+func recordingsAPI(gate *auth.Authorizer, store *catalog.Store, reader *library.Reader, views *library.Views, changed func()) *proxy.API {
+	editor := library.NewEditor(store, time.Now, changed)
+	return &proxy.API{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: views, Captions: reader}
 }
 
 // proxyConfig is the proxy's own Config out of the settings.

@@ -341,7 +341,7 @@ func (a *applier) recordingLocation(ctx context.Context, found int64, r recordin
 			return err
 		}
 	}
-	now := location(provider, file, key)
+	now := media.StoredAt(provider, file, key)
 	want := media.Location{Provider: or(r.Provider, now.Provider), Key: or(r.Key, now.Key)}
 	c.text("provider", "storage_provider", &want.Provider)
 	if want == now && found != 0 {

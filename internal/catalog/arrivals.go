@@ -25,7 +25,7 @@ ORDER BY i.verified_at LIMIT 200`
 // first, at most 200 of them: the rest comes with the next call.
 func (s *Store) Arrivals(ctx context.Context, after time.Time) ([]Arrival, error) {
 	const op = "catalog: arrivals"
-	limited, cancel := context.WithTimeoutCause(ctx, lookupTimeout, errOwnDeadline)
+	limited, cancel := context.WithTimeoutCause(ctx, LookupTimeout, errOwnDeadline)
 	defer cancel()
 	var out []Arrival
 	err := s.each(limited, s.db, selectArrivals, []any{stampOf(after), false}, func(scan func(...any) error) error {
@@ -35,7 +35,7 @@ func (s *Store) Arrivals(ctx context.Context, after time.Time) ([]Arrival, error
 			at                             stamp
 		)
 		err := scan(&a.Recording, &provider, &driveFile, &archiveID, &at)
-		a.Location, a.At = location(provider, driveFile, archiveID), at.Time
+		a.Location, a.At = media.StoredAt(provider, driveFile, archiveID), at.Time
 		out = append(out, a)
 		return err
 	})

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/lectiospace/lectern/internal/media"
 )
 
 const exportHeader = "# Lectern's catalog, as `gateway catalog apply` takes it. Keep it private: it may hold Zoom client secrets.\n"
@@ -222,7 +224,7 @@ func (e *exporter) exportRecordings(ctx context.Context, doc *document) error {
 			r.Lesson = &ref{ID: lesson.Int64}
 		}
 		r.Teacher, r.Title, r.Status, r.Visibility = called(e.people, teacher), &title, &status, &visibility
-		where := text(location(provider, file, key).Key)
+		where := text(media.StoredAt(provider, file, key).Key)
 		r.Provider, r.Key, r.DriveFolder = &provider, &where, given(folder)
 		if size.Valid {
 			r.Size = (*byteCount)(&size.Int64)

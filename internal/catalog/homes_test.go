@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	)
 }
 
-//go:embed testdata/lectiospace.sql
+//go:embed catalogtest/lectiospace.sql
 var platformSQL string
 
 // home is one of the places a catalog can live in.
@@ -228,4 +228,27 @@ func names(list []Migration) (out []string) {
 		out = append(out, m.Name)
 	}
 	return slices.Clip(out)
+}
+
+// everywhere runs a test in each home of the catalog.
+func everywhere(t *testing.T, test func(t *testing.T, s *Store)) {
+	for _, h := range homes {
+		t.Run(h.name, func(t *testing.T) { test(t, h.open(t)) })
+	}
+}
+
+// sameDatabase is the URL of the database a store is on.
+func sameDatabase(t *testing.T, s *Store) string {
+	t.Helper()
+	if s.dialect == Postgres {
+		return s.listener.ConnString()
+	}
+	var (
+		seq        int
+		name, path string
+	)
+	if err := s.one(t.Context(), s.db, `PRAGMA database_list`, nil, &seq, &name, &path); err != nil {
+		t.Fatal(err)
+	}
+	return "sqlite://" + path
 }

@@ -88,7 +88,7 @@ func (s *Store) Listen(ctx context.Context, changed func(table string)) error {
 // listenOnce connects and listens until the connection or ctx ends. heard is
 // called once announcements are known to come through.
 func (s *Store) listenOnce(ctx context.Context, changed func(table string), heard func()) error {
-	dialing, cancel := context.WithTimeout(ctx, lookupTimeout)
+	dialing, cancel := context.WithTimeout(ctx, LookupTimeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(dialing, s.listener.Copy())
 	if err != nil {
@@ -162,7 +162,7 @@ func (s *Store) testListening(ctx context.Context, conn *pgx.Conn, changed func(
 
 // probe asks a silent connection for a sign of life.
 func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
-	asking, cancel := context.WithTimeout(ctx, lookupTimeout)
+	asking, cancel := context.WithTimeout(ctx, LookupTimeout)
 	defer cancel()
 	return conn.Ping(asking)
 }

@@ -49,22 +49,13 @@ func (s *Store) Recording(ctx context.Context, id int64) (media.Recording, error
 	}
 	r.LessonID, r.OwnerID = lesson.Int64, owner.Int64
 	r.AvailableUntil = until.Time
-	r.Location = location(provider, driveFile, archiveID)
+	r.Location = media.StoredAt(provider, driveFile, archiveID)
 	if provider == media.ProviderZoom {
 		r.Location = media.AtZoom(r.OwnerID, link)
 	}
 	r.Size = max(size.Int64, 0)
 	r.Duration = time.Duration(max(seconds.Int64, 0)) * time.Second
 	return r, nil
-}
-
-// location is where the bytes lie: on Drive the file id, which the platform's own
-// player goes by, and the archive's key everywhere else.
-func location(provider, driveFile, archiveKey string) media.Location {
-	if provider == media.ProviderDrive && driveFile != "" {
-		return media.Location{Provider: provider, Key: driveFile}
-	}
-	return media.Location{Provider: provider, Key: archiveKey}
 }
 
 const selectZoomApp = `SELECT zoom_account_id, zoom_client_id, zoom_client_secret FROM public.accounts_customuser WHERE id = $1`

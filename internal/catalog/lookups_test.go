@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
 	"testing"
 	"time"
 
@@ -21,7 +20,6 @@ func TestConformance(t *testing.T) {
 		{"user", checkUser},
 		{"recording", checkRecording},
 		{"membership", checkMembership},
-		{"captions", checkCaptions},
 		{"canceled is not unavailable", checkCanceledIsNotUnavailable},
 		{"a bad reference keeps nothing", checkBadReferenceKeepsNothing},
 		{"oddities of recordings", checkRecordingOddities},
@@ -35,19 +33,6 @@ func TestConformance(t *testing.T) {
 				t.Run(c.name, func(t *testing.T) { c.run(t, s) })
 			}
 		})
-	}
-}
-
-func checkCaptions(t *testing.T, s *Store) {
-	if got, err := s.Captions(t.Context(), 2); err != nil || len(got) != 0 {
-		t.Errorf("none: %v, %v", got, err)
-	}
-	for _, c := range [][]any{{2, "und", "Transcript"}, {2, "ru", "Русский"}, {3, "en", "English"}} {
-		run(t, s, `INSERT INTO lectern.lectern_captions (recording_id, lang, label, body, updated_at) VALUES ($1, $2, $3, 'WEBVTT', '2026-11-20T10:00:00Z')`, c...)
-	}
-	want := []media.Caption{{Lang: "ru", Label: "Русский"}, {Lang: "und", Label: "Transcript"}}
-	if got, err := s.Captions(t.Context(), 2); err != nil || !slices.Equal(got, want) {
-		t.Errorf("%v, %v", got, err)
 	}
 }
 

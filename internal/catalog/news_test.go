@@ -245,7 +245,6 @@ func TestListenBehindAPooler(t *testing.T) {
 	checkUser(t, s)
 	checkRecording(t, s)
 	checkMembership(t, s)
-	checkStartsTogether(t, s)
 }
 
 // lines collects a log. Safe for concurrent use.

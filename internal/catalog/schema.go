@@ -13,7 +13,7 @@ import (
 // three seconds and costs a few small reads of the system catalogs.
 func (s *Store) SchemaReady(ctx context.Context) error {
 	const op = "catalog: schema"
-	limited, cancel := context.WithTimeoutCause(ctx, lookupTimeout, errOwnDeadline)
+	limited, cancel := context.WithTimeoutCause(ctx, LookupTimeout, errOwnDeadline)
 	defer cancel()
 	st, err := s.migrationStatus(limited)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Store) HasData(ctx context.Context) (bool, error) {
 // ColumnProblems lists every column that is missing, unreadable or of another
 // type, a line each.
 func (s *Store) ColumnProblems(ctx context.Context) ([]string, error) {
-	limited, cancel := context.WithTimeoutCause(ctx, lookupTimeout, errOwnDeadline)
+	limited, cancel := context.WithTimeoutCause(ctx, LookupTimeout, errOwnDeadline)
 	defer cancel()
 	problems, err := s.checkColumns(limited)
 	return problems, fault(ctx, "catalog: columns", err)

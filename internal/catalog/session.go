@@ -34,6 +34,41 @@ func (s *Store) Update(ctx context.Context, op string, f func(Session) error) er
 	return s.write(ctx, op, func(tx *sql.Tx) error { return f(Session{store: s, on: tx, tx: tx}) })
 }
 
+// UpdateWithin is Update with a deadline of its own: an Unavailable database and a
+// caller whose context ends keep different kinds.
+func (s *Store) UpdateWithin(ctx context.Context, op string, limit time.Duration, f func(context.Context, Session) error) error {
+	limited, cancel := context.WithTimeoutCause(ctx, limit, errOwnDeadline)
+	defer cancel()
+	err := s.write(limited, op, func(tx *sql.Tx) error { return f(limited, Session{store: s, on: tx, tx: tx}) })
+	return fault(ctx, op, err)
+}
+
+// Rows runs a query of many rows within a time limit and calls row for each of them,
+// in order. It is tried again where a pooled connection had been cut before the first
+// row.
+func (s *Store) Rows(ctx context.Context, op string, limit time.Duration, query string, args []any, row func(scan func(...any) error) error) error {
+	limited, cancel := context.WithTimeoutCause(ctx, limit, errOwnDeadline)
+	defer cancel()
+	var err error
+	for range lookupTries {
+		begun := false
+		err = s.each(limited, s.db, query, args, func(scan func(...any) error) error {
+			begun = true
+			return row(scan)
+		})
+		if err == nil || begun || limited.Err() != nil || !worthAnotherTry(err) {
+			break
+		}
+	}
+	return fault(ctx, op, err)
+}
+
+// Dialect is the database that the Store works with.
+func (s *Store) Dialect() Dialect { return s.dialect }
+
+// Dialect is the database that the Session works with.
+func (x Session) Dialect() Dialect { return x.store.dialect }
+
 // ErrRehearsal, returned from Update's function, takes everything back without being
 // an error.
 var ErrRehearsal = errRollback

@@ -22,11 +22,11 @@ import (
 )
 
 const (
-	// connectTimeout and lookupTimeout together keep an unreachable database's
+	// connectTimeout and LookupTimeout together keep an unreachable database's
 	// answer under three seconds: the second holds for the whole look-up, waiting
 	// for a connection included.
 	connectTimeout = 2 * time.Second
-	lookupTimeout  = 2500 * time.Millisecond
+	LookupTimeout  = 2500 * time.Millisecond
 
 	// A gateway asks little (the cache of facts stands before it), and a
 	// PostgreSQL server's connections are few.
@@ -183,10 +183,10 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.Row(ctx, "catalog: ping", "SELECT 1", nil, &one)
 }
 
-// Row runs a query of one row within lookupTimeout and scans it. A row that
+// Row runs a query of one row within LookupTimeout and scans it. A row that
 // is not there is Kind NotFound.
 func (s *Store) Row(ctx context.Context, op, query string, args []any, dest ...any) error {
-	limited, cancel := context.WithTimeoutCause(ctx, lookupTimeout, errOwnDeadline)
+	limited, cancel := context.WithTimeoutCause(ctx, LookupTimeout, errOwnDeadline)
 	defer cancel()
 	var err error
 	for range lookupTries {

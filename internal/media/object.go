@@ -25,6 +25,16 @@ type Location struct {
 	Key      string
 }
 
+// StoredAt is the location of a recording's bytes by the columns of its row: on Drive
+// the file id, which the platform's own player goes by, and the archive's key
+// everywhere else. The Key is "" when nothing has been archived.
+func StoredAt(provider, driveFile, archiveKey string) Location {
+	if provider == ProviderDrive && driveFile != "" {
+		return Location{Provider: provider, Key: driveFile}
+	}
+	return Location{Provider: provider, Key: archiveKey}
+}
+
 // AtZoom is the place of a recording that still lies at Zoom: whose app may fetch
 // it, and the link. The Key is "" where either is not known.
 func AtZoom(teacher int64, link string) Location {

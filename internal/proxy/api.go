@@ -9,6 +9,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -31,17 +32,17 @@ type ViewabilityChecker interface {
 
 // Library answers for lists of recordings and for one with all that is shown of it.
 type RecordingsReader interface {
-	StudentPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error)
-	TeacherPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error)
+	StudentPage(ctx context.Context, user int64, f library.Filter) (library.Listing, error)
+	TeacherPage(ctx context.Context, user int64, f library.Filter) (library.Listing, error)
 	// Entry gives a removed recording too, with Deleted.
-	Entry(ctx context.Context, id, user int64) (media.Entry, media.Membership, error)
+	Entry(ctx context.Context, id, user int64) (library.Entry, media.Membership, error)
 	// LessonEntries are those of a lesson, newest first; member: the user teaches it,
 	// or is in its group.
-	LessonEntries(ctx context.Context, lesson, user int64) (list []media.Standing, member bool, err error)
-	Progress(ctx context.Context, user int64) ([]media.Progress, error)
-	Quotas(ctx context.Context, f media.QuotaFilter) (media.QuotaListing, error)
-	Quota(ctx context.Context, id int64) (media.Account, error)
-	Storage(ctx context.Context, top int64) (media.Storage, error)
+	LessonEntries(ctx context.Context, lesson, user int64) (list []library.EntryMembership, member bool, err error)
+	Progress(ctx context.Context, user int64) ([]library.Progress, error)
+	Quotas(ctx context.Context, f library.QuotaFilter) (library.QuotaListing, error)
+	Quota(ctx context.Context, id int64) (library.Account, error)
+	Storage(ctx context.Context, top int64) (library.Storage, error)
 }
 
 // Keeper makes the changes that a teacher asks for. Besides NotFound an error may be
@@ -53,7 +54,7 @@ type RecordingsEditor interface {
 	Rename(ctx context.Context, teacher, recordingID int64, title string) error
 	Remove(ctx context.Context, teacher, recordingID int64, reason string) error
 	Restore(ctx context.Context, teacher, recordingID int64) error
-	Resync(ctx context.Context, teacher, recordingID int64) (media.Resync, error)
+	Resync(ctx context.Context, teacher, recordingID int64) (library.Resync, error)
 }
 
 // Quotas makes changes of quotas.
@@ -271,7 +272,7 @@ func complaintOf(r *media.Refusal) complaint {
 }
 
 // entry is the recording of the path as the viewer may see it, or a refusal.
-func (x *request) entry() (media.Entry, error) {
+func (x *request) entry() (library.Entry, error) {
 	e, m, err := x.s.api.Recordings.Entry(x.ctx, x.id, x.viewer.User.ID)
 	if media.KindOf(err) == media.NotFound {
 		return e, media.Refuse(media.CodeNotFound, "There is no such recording.")

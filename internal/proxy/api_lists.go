@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -49,15 +50,15 @@ func (x *request) pageNumber() (number int64, last bool, err error) {
 
 // paged answers with the page that was asked for. fetch gives the rows of a window,
 // how many there are, and how many there are in all; beyond the end both may be 0.
-func (x *request) page(size int64, fetch func(w media.Window) (rows any, got, total int64, err error)) (response, error) {
+func (x *request) page(size int64, fetch func(w library.Window) (rows any, got, total int64, err error)) (response, error) {
 	number, last, err := x.pageNumber()
 	if err != nil {
 		return response{}, err
 	}
-	rows, got, total, err := fetch(media.Window{Offset: (number - 1) * size, Limit: size})
+	rows, got, total, err := fetch(library.Window{Offset: (number - 1) * size, Limit: size})
 	if err == nil && last && total > size {
 		number = (total + size - 1) / size
-		rows, got, total, err = fetch(media.Window{Offset: (number - 1) * size, Limit: size})
+		rows, got, total, err = fetch(library.Window{Offset: (number - 1) * size, Limit: size})
 	}
 	switch {
 	case err != nil:
@@ -94,8 +95,8 @@ func (x *request) pageLink(number int64) *string {
 }
 
 // filter reads what narrows a list of recordings down.
-func (x *request) filter() (media.Filter, error) {
-	var f media.Filter
+func (x *request) filter() (library.Filter, error) {
+	var f library.Filter
 	group, err := x.query("group_id")
 	if err != nil {
 		return f, err
@@ -130,7 +131,7 @@ func (x *request) studentList() (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	return x.page(pageSize, func(w media.Window) (any, int64, int64, error) {
+	return x.page(pageSize, func(w library.Window) (any, int64, int64, error) {
 		f.Window = w
 		list, err := x.s.api.Recordings.StudentPage(x.ctx, x.viewer.User.ID, f)
 		rows := make([]recordingJSON, len(list.Entries))
@@ -153,7 +154,7 @@ func (x *request) teacherList() (response, error) {
 	if f.Status, err = x.query("status"); err != nil {
 		return response{}, err
 	}
-	return x.page(pageSize, func(w media.Window) (any, int64, int64, error) {
+	return x.page(pageSize, func(w library.Window) (any, int64, int64, error) {
 		f.Window = w
 		list, err := x.s.api.Recordings.TeacherPage(x.ctx, x.viewer.User.ID, f)
 		rows := make([]recordingJSON, len(list.Entries))

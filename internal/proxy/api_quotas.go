@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -38,7 +39,7 @@ type teacherJSON struct {
 	LastName  string `json:"last_name"`
 }
 
-func quotaOf(a media.Account) quotaJSON {
+func quotaOf(a library.Account) quotaJSON {
 	return quotaJSON{
 		ID: a.ID, Teacher: a.Teacher.ID,
 		TeacherInfo:     teacherJSON{a.Teacher.ID, a.Teacher.Email, fullName(a.Teacher), a.Teacher.First, a.Teacher.Last},
@@ -60,7 +61,7 @@ func (x *request) quotaList() (response, error) {
 	if err != nil {
 		return response{}, err
 	}
-	fetch := func(w media.Window) (any, int64, int64, error) {
+	fetch := func(w library.Window) (any, int64, int64, error) {
 		f.Window = w
 		list, err := x.s.api.Recordings.Quotas(x.ctx, f)
 		rows := make([]quotaJSON, len(list.Accounts))
@@ -70,14 +71,14 @@ func (x *request) quotaList() (response, error) {
 		return rows, int64(len(rows)), list.Total, err
 	}
 	if f.Sort == "usage_percent" { // the platform's is a bare array then
-		rows, _, _, err := fetch(media.Window{})
+		rows, _, _, err := fetch(library.Window{})
 		return response{statusOK, rows}, err
 	}
 	return x.page(size, fetch)
 }
 
 // quotaFilter reads what narrows the quotas down, and how many a page has.
-func (x *request) quotaFilter() (f media.QuotaFilter, size int64, err error) {
+func (x *request) quotaFilter() (f library.QuotaFilter, size int64, err error) {
 	if f.Search, err = x.search(); err != nil {
 		return f, 0, err
 	}
@@ -105,7 +106,7 @@ func (x *request) quotaFilter() (f media.QuotaFilter, size int64, err error) {
 }
 
 // quotaOf is a quota by its id.
-func (x *request) quota(id int64) (media.Account, error) {
+func (x *request) quota(id int64) (library.Account, error) {
 	a, err := x.s.api.Recordings.Quota(x.ctx, id)
 	if media.KindOf(err) == media.NotFound {
 		return a, &complaintError{complaint{status: statusNotFound, Detail: "No TeacherStorageQuota matches the given query."}}

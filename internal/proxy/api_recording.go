@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -89,7 +90,7 @@ func (x *request) progress() (response, error) {
 
 // reasonText tells a teacher what keeps a recording. The syncer's own words name
 // hosts, paths and ids, and are for operators.
-func reasonText(p media.Progress) string {
+func reasonText(p library.Progress) string {
 	text, known := map[string]string{
 		"quota_exceeded":        "В хранилище нет места. Освободите место или увеличьте квоту: обработка продолжится сама.",
 		"archive_full":          "Переполнен архив школы. Сообщите администратору.",

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -50,43 +51,43 @@ func rounded(v float64, decimals int) decimal {
 // recordingShape is a recording as the API shows it, in the platform's order. The
 // pointers that may be left out are those that a student's list lacks.
 type recordingJSON struct {
-	ID                int64         `json:"id"`
-	Lesson            *int64        `json:"lesson"`
-	LessonInfo        *lessonJSON   `json:"lesson_info"`
-	Title             string        `json:"title"`
-	ZoomRecordingID   *string       `json:"zoom_recording_id,omitempty"`
-	FileSize          *int64        `json:"file_size"`
-	FileSizeMB        *decimal      `json:"file_size_mb"`
-	DurationDisplay   *int64        `json:"duration_display"`
-	PlayURL           string        `json:"play_url"`
-	DownloadURL       string        `json:"download_url"`
-	ThumbnailURL      string        `json:"thumbnail_url"`
-	StreamingURL      *string       `json:"streaming_url"`
-	UseDirectStream   *bool         `json:"use_direct_stream,omitempty"`
-	StorageProvider   string        `json:"storage_provider"`
-	GDriveFileID      string        `json:"gdrive_file_id"`
-	Status            string        `json:"status"`
-	ViewsCount        int64         `json:"views_count"`
-	Visibility        string        `json:"visibility"`
-	AccessGroups      []media.Named `json:"access_groups"`
-	AccessStudents    *[]personJSON `json:"access_students,omitempty"`
-	AvailableUntil    instant       `json:"available_until"`
-	AvailableDaysLeft *int64        `json:"available_days_left"`
-	CreatedAt         instant       `json:"created_at"`
-	UpdatedAt         instant       `json:"updated_at"`
+	ID                int64           `json:"id"`
+	Lesson            *int64          `json:"lesson"`
+	LessonInfo        *lessonJSON     `json:"lesson_info"`
+	Title             string          `json:"title"`
+	ZoomRecordingID   *string         `json:"zoom_recording_id,omitempty"`
+	FileSize          *int64          `json:"file_size"`
+	FileSizeMB        *decimal        `json:"file_size_mb"`
+	DurationDisplay   *int64          `json:"duration_display"`
+	PlayURL           string          `json:"play_url"`
+	DownloadURL       string          `json:"download_url"`
+	ThumbnailURL      string          `json:"thumbnail_url"`
+	StreamingURL      *string         `json:"streaming_url"`
+	UseDirectStream   *bool           `json:"use_direct_stream,omitempty"`
+	StorageProvider   string          `json:"storage_provider"`
+	GDriveFileID      string          `json:"gdrive_file_id"`
+	Status            string          `json:"status"`
+	ViewsCount        int64           `json:"views_count"`
+	Visibility        string          `json:"visibility"`
+	AccessGroups      []library.Named `json:"access_groups"`
+	AccessStudents    *[]personJSON   `json:"access_students,omitempty"`
+	AvailableUntil    instant         `json:"available_until"`
+	AvailableDaysLeft *int64          `json:"available_days_left"`
+	CreatedAt         instant         `json:"created_at"`
+	UpdatedAt         instant         `json:"updated_at"`
 }
 
 type lessonJSON struct {
-	ID        int64       `json:"id"`
-	Title     string      `json:"title"`
-	Subject   string      `json:"subject"`
-	Group     string      `json:"group"`
-	GroupName string      `json:"group_name"`
-	GroupID   int64       `json:"group_id"`
-	Teacher   media.Named `json:"teacher"`
-	StartTime instant     `json:"start_time"`
-	EndTime   instant     `json:"end_time"`
-	Date      string      `json:"date"`
+	ID        int64         `json:"id"`
+	Title     string        `json:"title"`
+	Subject   string        `json:"subject"`
+	Group     string        `json:"group"`
+	GroupName string        `json:"group_name"`
+	GroupID   int64         `json:"group_id"`
+	Teacher   library.Named `json:"teacher"`
+	StartTime instant       `json:"start_time"`
+	EndTime   instant       `json:"end_time"`
+	Date      string        `json:"date"`
 }
 
 type personJSON struct {
@@ -97,7 +98,7 @@ type personJSON struct {
 
 // shape writes an entry for a viewer. What a student may not know of others, and
 // links to where a student has no business, is not in it.
-func (x *request) recording(e media.Entry) recordingJSON {
+func (x *request) recording(e library.Entry) recordingJSON {
 	now, student := x.s.now(), x.viewer.User.Role == media.RoleStudent
 	url, direct := x.streaming(e)
 	out := recordingJSON{
@@ -110,7 +111,7 @@ func (x *request) recording(e media.Entry) recordingJSON {
 		AvailableUntil: instant(e.AvailableUntil), CreatedAt: instant(e.CreatedAt), UpdatedAt: instant(e.UpdatedAt),
 	}
 	if out.AccessGroups == nil {
-		out.AccessGroups = []media.Named{}
+		out.AccessGroups = []library.Named{}
 	}
 	if e.FileSize != nil && *e.FileSize > 0 {
 		mb := rounded(float64(*e.FileSize)/(1<<20), 2)
@@ -124,7 +125,7 @@ func (x *request) recording(e media.Entry) recordingJSON {
 		out.Lesson = &l.ID
 		out.LessonInfo = &lessonJSON{
 			ID: l.ID, Title: e.Title, Subject: e.Title, Group: l.Group.Name, GroupName: l.Group.Name, GroupID: l.Group.ID,
-			Teacher:   media.Named{ID: l.Teacher.ID, Name: shortName(l.Teacher)},
+			Teacher:   library.Named{ID: l.Teacher.ID, Name: shortName(l.Teacher)},
 			StartTime: instant(l.Start), EndTime: instant(l.End), Date: l.Start.UTC().Format(time.DateOnly),
 		}
 	}
@@ -150,7 +151,7 @@ func (r recordingJSON) forStudentList() recordingJSON {
 // streaming is the link that a player takes, nil when there is nothing to play, and
 // whether it is our own stream. Small files on Drive are played from there, as the
 // platform does.
-func (x *request) streaming(e media.Entry) (url *string, direct bool) {
+func (x *request) streaming(e library.Entry) (url *string, direct bool) {
 	if e.Status != media.StatusReady && e.Status != media.StatusArchived {
 		return nil, false
 	}
@@ -161,7 +162,7 @@ func (x *request) streaming(e media.Entry) (url *string, direct bool) {
 	}
 	threshold := int64(x.s.cfg.DirectStreamThreshold)
 	if onDrive && threshold > 0 && e.Size <= threshold {
-		link := "https://drive.google.com/uc?export=download&id=" + e.DriveFile
+		link := media.DriveDownloadURL(e.DriveFile)
 		return &link, false
 	}
 	link := x.s.publicBase(x.c) + bases[0] + "/recordings/" + strconv.FormatInt(e.ID, 10) + "/stream/"
@@ -170,31 +171,22 @@ func (x *request) streaming(e media.Entry) (url *string, direct bool) {
 
 // archiveLink is a stored link when it leads into the archive, else "": Zoom's own
 // pages, with their passcodes, and files that anybody may read are not for students.
-func archiveLink(e media.Entry, link string) string {
+func archiveLink(e library.Entry, link string) string {
 	switch {
 	case link == "":
 		return ""
 	case link == e.ArchiveURL:
 		return link
-	case e.Location.Provider == media.ProviderDrive && e.DriveFile != "" && onDriveHost(link) && strings.Contains(link, e.DriveFile):
+	case e.Location.Provider == media.ProviderDrive && e.DriveFile != "" && media.IsDriveURL(link) && strings.Contains(link, e.DriveFile):
 		return link
 	default:
 		return ""
 	}
 }
 
-func onDriveHost(link string) bool {
-	for _, host := range []string{"https://drive.google.com/", "https://docs.google.com/", "https://drive.usercontent.google.com/"} {
-		if strings.HasPrefix(link, host) {
-			return true
-		}
-	}
-	return false
-}
-
 // minutesOf is how long a recording is, in minutes begun; where it is not known, how
 // long its lesson was planned, in whole ones.
-func minutesOf(e media.Entry) *int64 {
+func minutesOf(e library.Entry) *int64 {
 	up := func(seconds int64) *int64 { m := (seconds + 59) / 60; return &m }
 	if seconds := int64(e.Duration / time.Second); seconds > 0 {
 		return up(seconds)
@@ -212,12 +204,12 @@ func minutesOf(e media.Entry) *int64 {
 }
 
 // shortName is "first last", or the address.
-func shortName(p media.Person) string { return named(p, p.First, p.Last) }
+func shortName(p library.Person) string { return named(p, p.First, p.Last) }
 
 // fullName is "last first middle", or the address.
-func fullName(p media.Person) string { return named(p, p.Last, p.First, p.Middle) }
+func fullName(p library.Person) string { return named(p, p.Last, p.First, p.Middle) }
 
-func named(p media.Person, parts ...string) string {
+func named(p library.Person, parts ...string) string {
 	var words []string
 	for _, part := range parts {
 		if part = strings.TrimSpace(part); part != "" {

@@ -188,7 +188,7 @@ func fill(row *store.Recording, w *ingest, m made, stored archive.Stored) {
 	row.DriveFile, row.DriveFolder = "", ""
 	if w.row.Provider == media.ProviderDrive {
 		row.DriveFile, row.DriveFolder = stored.Key, stored.Folder
-		row.DownloadURL = "https://drive.google.com/uc?export=download&id=" + stored.Key
+		row.DownloadURL = media.DriveDownloadURL(stored.Key)
 	}
 	row.Size = m.size
 	row.Start, row.End = w.plan.start(), w.plan.end()

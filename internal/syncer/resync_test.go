@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
-func (s *school) keeper() *store.Keeper { return store.NewKeeper(s.store, time.Now, func() {}) }
+func (s *school) keeper() *library.Editor { return library.NewEditor(s.store, time.Now, func() {}) }
 
 // wantReason holds a keeper's refusal against its reason.
 func wantReason(t *testing.T, err error, kind media.Kind, reason string) {
@@ -42,7 +43,7 @@ func TestAskedForAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := k.Resync(t.Context(), 2, 1)
-			wantReason(t, err, media.Denied, store.ReasonNotOwner)
+			wantReason(t, err, media.Denied, media.ReasonNotOwner)
 			if r := s.recordings(1)[0]; r.Status != media.StatusProcessing {
 				t.Errorf("asked for: %+v", r)
 			}
@@ -63,10 +64,10 @@ func TestAskedForAgain(t *testing.T) {
 			}
 			s.exec(`UPDATE public.accounts_customuser SET zoom_client_secret = '' WHERE id = 1`)
 			_, err = k.Resync(t.Context(), 1, 1)
-			wantReason(t, err, media.Denied, store.ReasonNoAccount)
+			wantReason(t, err, media.Denied, media.ReasonNoAccount)
 			s.exec(`UPDATE public.schedule_lesson SET zoom_meeting_id = NULL WHERE id = 1`)
 			_, err = k.Resync(t.Context(), 1, 1)
-			wantReason(t, err, media.Denied, store.ReasonNoMeeting)
+			wantReason(t, err, media.Denied, media.ReasonNoMeeting)
 		})
 	}
 }
@@ -131,8 +132,8 @@ func TestRemovedAndRestored(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.exec(`UPDATE public.schedule_teacherstoragequota SET total_quota_bytes = 1 WHERE teacher_id = 1`)
-			wantReason(t, k.Restore(t.Context(), 1, row.ID), media.Denied, store.ReasonQuota)
-			wantReason(t, k.Restore(t.Context(), 2, row.ID), media.Denied, store.ReasonNotOwner)
+			wantReason(t, k.Restore(t.Context(), 1, row.ID), media.Denied, media.ReasonQuota)
+			wantReason(t, k.Restore(t.Context(), 2, row.ID), media.Denied, media.ReasonNotOwner)
 			s.exec(`UPDATE public.schedule_teacherstoragequota SET total_quota_bytes = 1000000000 WHERE teacher_id = 1`)
 			// Its grace is over: whoever purges first has it for good.
 			s.exec(`UPDATE public.schedule_lessonrecording SET deleted_at = $1 WHERE id = $2`, ledgerStamp(time.Now().Add(-2*time.Hour)), row.ID)
@@ -140,7 +141,7 @@ func TestRemovedAndRestored(t *testing.T) {
 				t.Fatal(err)
 			}
 			eventually(t, "purged", func() (bool, string) { return len(s.keys()) == 0, fmt.Sprint(s.keys()) })
-			wantReason(t, k.Restore(t.Context(), 1, row.ID), media.Denied, store.ReasonPurged)
+			wantReason(t, k.Restore(t.Context(), 1, row.ID), media.Denied, media.ReasonPurged)
 			if q := s.quota(1); q.Used != 0 || q.Recordings != 0 {
 				t.Errorf("in the end: %+v", q)
 			}

@@ -108,7 +108,7 @@ func TestDoctorBesideThePlatform(t *testing.T) {
 			t.Fatalf("psql: %v\n%s", err, out)
 		}
 	}
-	psql("-f", "../../internal/catalog/testdata/lectiospace.sql")
+	psql("-f", "../../internal/catalog/catalogtest/lectiospace.sql")
 	env := []string{"LECTERN_AUTH_JWT_SECRET=" + secret, "LECTERN_DATABASE_URL=" + database}
 	if f := examine(t, 1, env...)["schema"]; f.Status != "FAIL" || !strings.Contains(f.Fix, "gateway migrate up") {
 		t.Errorf("%+v", f)

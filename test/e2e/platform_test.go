@@ -26,7 +26,7 @@ func TestBesideThePlatform(t *testing.T) {
 		}
 		return string(out)
 	}
-	psql("-f", "../../internal/catalog/testdata/lectiospace.sql")
+	psql("-f", "../../internal/catalog/catalogtest/lectiospace.sql")
 	const columns = "select table_name, column_name, data_type from information_schema.columns where table_schema = 'public' order by 1, 2"
 	before := psql("-c", columns)
 

@@ -80,6 +80,9 @@ func grouped(id, by string) string {
 	}
 }
 
+// HasMeeting reports whether the lesson names a meeting at Zoom.
+func (l Lesson) HasMeeting() bool { return digits(l.MeetingID) != "" }
+
 // digits is a meeting id without the blanks and dashes that people copy.
 func digits(id string) string { return strings.NewReplacer(" ", "", "-", "").Replace(id) }
 

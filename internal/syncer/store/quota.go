@@ -54,6 +54,24 @@ func LoadQuota(ctx context.Context, x Session, teacher int64, now time.Time) (Qu
 	return q, err
 }
 
+// RaiseQuota adds to a quota by its row's id. The flags follow; raising warns nobody.
+// sql.ErrNoRows: there is no such quota.
+func RaiseQuota(ctx context.Context, x Session, id, bytes, wholeGB int64, now time.Time) error {
+	var teacher int64
+	if err := x.One(ctx, `SELECT teacher_id FROM public.schedule_teacherstoragequota WHERE id = $1`, []any{id}, &teacher); err != nil {
+		return err
+	}
+	q, err := LoadQuota(ctx, x, teacher, now)
+	if err != nil {
+		return err
+	}
+	q.Total += bytes
+	q.Exceeded, q.Warned = q.Used >= q.Total, q.Warned && q.Share() >= warnAt
+	_, err = x.Exec(ctx, `UPDATE public.schedule_teacherstoragequota SET total_quota_bytes = $2, purchased_gb = purchased_gb + $3, quota_exceeded = $4, warning_sent = $5, updated_at = $6 WHERE id = $1`,
+		id, q.Total, wholeGB, q.Exceeded, q.Warned, stamp(now))
+	return err
+}
+
 // save writes an account with its flags; warn says that the 80 % have been crossed
 // just now.
 func (q *Quota) save(ctx context.Context, x Session, now time.Time) (warn bool, err error) {

@@ -38,10 +38,7 @@ type Recording struct {
 
 // Location is where the bytes of a row are stored, with an empty Key for nowhere.
 func (r Recording) Location() media.Location {
-	if r.Provider == media.ProviderDrive && r.DriveFile != "" {
-		return media.Location{Provider: r.Provider, Key: r.DriveFile}
-	}
-	return media.Location{Provider: r.Provider, Key: r.ArchiveKey}
+	return media.StoredAt(r.Provider, r.DriveFile, r.ArchiveKey)
 }
 
 // OwnerOf is the teacher whom a recording belongs to and whose quota it is charged

@@ -1,4 +1,4 @@
-package catalog
+package library
 
 import (
 	"log/slog"
@@ -6,53 +6,50 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
 func TestViews(t *testing.T) {
-	for _, h := range homes {
-		t.Run(h.name, func(t *testing.T) {
-			s := h.open(t)
-			t.Run("once in thirty minutes", func(t *testing.T) { checkViewsOnce(t, s) })
-			t.Run("two gateways", func(t *testing.T) { checkViewsTogether(t, s) })
-			t.Run("stop writes", func(t *testing.T) { checkViewsStop(t, s) })
-			t.Run("what is old goes", func(t *testing.T) { checkForget(t, s) })
-		})
-	}
+	catalogtest.Each(t, func(t *testing.T, db *catalogtest.DB) {
+		t.Run("once in thirty minutes", func(t *testing.T) { checkViewsOnce(t, db) })
+		t.Run("two gateways", func(t *testing.T) { checkViewsTogether(t, db) })
+		t.Run("stop writes", func(t *testing.T) { checkViewsStop(t, db) })
+		t.Run("what is old goes", func(t *testing.T) { checkForget(t, db) })
+	})
 }
 
 // manualViews is a Views whose goroutine has been ended and whose clock is turned
 // by hand.
-func manualViews(s *Store, now *time.Time) *Views {
-	v := newViews(s, slog.New(slog.DiscardHandler), func() time.Time { return *now })
+func manualViews(db *catalogtest.DB, now *time.Time) *Views {
+	v := newViews(db.Store, slog.New(slog.DiscardHandler), func() time.Time { return *now })
 	v.cancel()
 	<-v.done
 	return v
 }
 
-func viewsOf(t *testing.T, s *Store, id int64) int64 {
+func viewsOf(t *testing.T, db *catalogtest.DB, id int64) int64 {
 	t.Helper()
-	return count(t, s, `SELECT views_count FROM public.schedule_lessonrecording WHERE id = $1`, id)
+	return db.Count(t, `SELECT views_count FROM public.schedule_lessonrecording WHERE id = $1`, id)
 }
 
-func updatedAt(t *testing.T, s *Store, id int64) string {
+func updatedAt(t *testing.T, db *catalogtest.DB, id int64) string {
 	t.Helper()
-	var at stamp
-	if err := s.one(t.Context(), s.db, `SELECT updated_at FROM public.schedule_lessonrecording WHERE id = $1`, []any{id}, &at); err != nil {
-		t.Fatal(err)
-	}
+	var at catalog.Stamp
+	db.One(t, `SELECT updated_at FROM public.schedule_lessonrecording WHERE id = $1`, []any{id}, &at)
 	return at.String()
 }
 
-func checkViewsOnce(t *testing.T, s *Store) {
+func checkViewsOnce(t *testing.T, db *catalogtest.DB) {
 	now := noon
-	v := manualViews(s, &now)
-	before, touched := viewsOf(t, s, 2), updatedAt(t, s, 2)
+	v := manualViews(db, &now)
+	before, touched := viewsOf(t, db, 2), updatedAt(t, db, 2)
 	see := func(user, want int64) {
 		t.Helper()
 		pending, err := v.Count(t.Context(), user, 2)
-		if got := viewsOf(t, s, 2) + pending; err != nil || got != before+want {
+		if got := viewsOf(t, db, 2) + pending; err != nil || got != before+want {
 			t.Errorf("user %d: %d views, %v; want %d", user, got, err, before+want)
 		}
 	}
@@ -61,7 +58,7 @@ func checkViewsOnce(t *testing.T, s *Store) {
 		if err := v.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := viewsOf(t, s, 2); got != before+want {
+		if got := viewsOf(t, db, 2); got != before+want {
 			t.Errorf("%d views written, want %d", got, before+want)
 		}
 	}
@@ -76,7 +73,7 @@ func checkViewsOnce(t *testing.T, s *Store) {
 	see(5, 3)
 	flush(3)
 	flush(3)
-	if got := updatedAt(t, s, 2); got != touched {
+	if got := updatedAt(t, db, 2); got != touched {
 		t.Errorf("updated_at is %s, was %s", got, touched)
 	}
 	// A recording that goes before the flush takes nobody else's view with it.
@@ -90,11 +87,11 @@ func checkViewsOnce(t *testing.T, s *Store) {
 }
 
 // checkViewsTogether: the same users at two gateways, flushed at once.
-func checkViewsTogether(t *testing.T, s *Store) {
+func checkViewsTogether(t *testing.T, db *catalogtest.DB) {
 	const users = 1200 // more than a statement takes
 	now := noon.Add(24 * time.Hour)
-	one, two := manualViews(s, &now), manualViews(openStore(t, sameDatabase(t, s)), &now)
-	before, other := viewsOf(t, s, 2), viewsOf(t, s, 6)
+	one, two := manualViews(db, &now), manualViews(db.Reopen(t), &now)
+	before, other := viewsOf(t, db, 2), viewsOf(t, db, 6)
 	for user := range int64(users) {
 		for _, v := range []*Views{one, two} {
 			v.pending[viewKey{user, 2}] = now.UnixMilli() // as if neither had seen the other's
@@ -119,42 +116,42 @@ func checkViewsTogether(t *testing.T, s *Store) {
 		})
 	}
 	wg.Wait()
-	if a, b := viewsOf(t, s, 2)-before, viewsOf(t, s, 6)-other; a != users || b != users {
+	if a, b := viewsOf(t, db, 2)-before, viewsOf(t, db, 6)-other; a != users || b != users {
 		t.Errorf("%d and %d views of %d users", a, b, users)
 	}
 }
 
-func checkViewsStop(t *testing.T, s *Store) {
-	v := NewViews(s, slog.New(slog.DiscardHandler))
-	before := viewsOf(t, s, 7)
+func checkViewsStop(t *testing.T, db *catalogtest.DB) {
+	v := NewViews(db.Store, slog.New(slog.DiscardHandler))
+	before := viewsOf(t, db, 7)
 	if _, err := v.Count(t.Context(), 3, 7); err != nil {
 		t.Fatal(err)
 	}
 	v.Stop()
 	v.Stop()
-	if got := viewsOf(t, s, 7); got != before+1 {
+	if got := viewsOf(t, db, 7); got != before+1 {
 		t.Errorf("%d views, want %d", got, before+1)
 	}
 }
 
-func checkForget(t *testing.T, s *Store) {
+func checkForget(t *testing.T, db *catalogtest.DB) {
 	now := noon.Add(48 * time.Hour)
-	v := manualViews(s, &now)
-	if _, err := s.CountStart(t.Context(), 70, 1, now.Add(-keepStarts), hour, 0, 0); err != nil {
+	v := manualViews(db, &now)
+	if _, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 70, 1, now.Add(-keepStarts), hour, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CountStart(t.Context(), 70, 1, now.Add(-hour), hour, 0, 0); err != nil {
+	if _, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 70, 1, now.Add(-hour), hour, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	run(t, s, `INSERT INTO lectern.lectern_views (user_id, recording_id, counted_ms) VALUES (70, 1, $1), (71, 1, $2)`,
+	db.Exec(t, `INSERT INTO lectern.lectern_views (user_id, recording_id, counted_ms) VALUES (70, 1, $1), (71, 1, $2)`,
 		now.Add(-viewOnce).UnixMilli(), now.UnixMilli())
 	if err := v.forget(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	if n := count(t, s, `SELECT count(*) FROM lectern.lectern_starts WHERE user_id = 70`); n != 1 {
+	if n := db.Count(t, `SELECT count(*) FROM lectern.lectern_starts WHERE user_id = 70`); n != 1 {
 		t.Errorf("%d starts are kept", n)
 	}
-	if n := count(t, s, `SELECT count(*) FROM lectern.lectern_views WHERE user_id IN (70, 71)`); n != 1 {
+	if n := db.Count(t, `SELECT count(*) FROM lectern.lectern_views WHERE user_id IN (70, 71)`); n != 1 {
 		t.Errorf("%d views are kept", n)
 	}
 }
@@ -164,11 +161,11 @@ func TestViewsOutliveAnOutage(t *testing.T) {
 	t.Parallel()
 	server := pgtest.StartServer(t)
 	url := server.Database(t)
-	pgtest.Load(t, url, platformSQL)
-	s := migrated(t, openStore(t, url))
+	pgtest.Load(t, url, catalogtest.PlatformSQL)
+	db := catalogtest.Migrate(t, catalogtest.Open(t, url))
 	now := time.Now()
-	v := manualViews(s, &now)
-	before := viewsOf(t, s, 2)
+	v := manualViews(db, &now)
+	before := viewsOf(t, db, 2)
 	if _, err := v.Count(t.Context(), 5, 2); err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +178,7 @@ func TestViewsOutliveAnOutage(t *testing.T) {
 	}
 	server.Restart(t)
 	v.Stop()
-	if got := viewsOf(t, s, 2); got != before+1 {
+	if got := viewsOf(t, db, 2); got != before+1 {
 		t.Errorf("%d views, want %d", got, before+1)
 	}
 }

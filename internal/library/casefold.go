@@ -1,8 +1,10 @@
-package catalog
+package library
 
 import (
 	"strings"
 	"unicode"
+
+	"github.com/lectiospace/lectern/internal/catalog"
 )
 
 // containing is a condition that a column holds a text, whatever the case of its
@@ -12,8 +14,8 @@ import (
 // ASCII only, and PostgreSQL's go by the database's locale, which may be C. Both
 // have patterns with sets of letters, and compare those by code point: so each
 // letter becomes the set of its forms.
-func (d Dialect) containing(text string) (operator, argument string) {
-	if d == Postgres {
+func containing(d catalog.Dialect, text string) (operator, argument string) {
+	if d == catalog.Postgres {
 		return "~", foldedPattern(text, "[]\\^$.*+?(){}|-", func(r rune) string { return `\` + string(r) })
 	}
 	return "GLOB", "*" + foldedPattern(text, "*?[", func(r rune) string { return "[" + string(r) + "]" }) + "*"

@@ -1,4 +1,4 @@
-package catalog_test
+package library_test
 
 import (
 	"bytes"
@@ -19,9 +19,10 @@ import (
 
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
+	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy"
-	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 var update = flag.Bool("update", false, "write what the API answers into testdata")
@@ -31,8 +32,8 @@ const publicURL = "https://lms.example.test"
 // school is the recordings API on a catalog, at the demo's moment.
 type school struct {
 	t      *testing.T
-	store  *catalog.Store
-	views  *catalog.Views
+	db     *catalogtest.DB
+	views  *library.Views
 	minter *auth.Minter
 	signed auth.Config
 	url    string
@@ -50,9 +51,9 @@ func (nothing) Open(context.Context, media.Object, media.Span) (media.Reader, er
 	return nil, media.Fault(media.NotFound, "test", nil)
 }
 
-func openSchool(t *testing.T, store *catalog.Store, change func(*proxy.Config)) *school {
+func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config)) *school {
 	t.Helper()
-	s := &school{t: t, store: store, now: func() time.Time { return catalog.DemoNow }}
+	s := &school{t: t, db: db, now: func() time.Time { return catalogtest.DemoNow }}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -61,7 +62,7 @@ func openSchool(t *testing.T, store *catalog.Store, change func(*proxy.Config)) 
 	}
 	log := slog.New(slog.DiscardHandler)
 	cfg := auth.Config{JWTSecret: strings.Repeat("k", 40), AccessRule: "strict", QueryTokens: "any"}
-	cached, err := catalog.NewCached(store, catalog.CachedConfig{MaxStaleness: time.Minute}, log, prometheus.NewRegistry())
+	cached, err := catalog.NewCached(db, catalog.CachedConfig{MaxStaleness: time.Minute}, log, prometheus.NewRegistry())
 	must(err)
 	cached.Start(t.Context())
 	t.Cleanup(cached.Stop)
@@ -75,10 +76,10 @@ func openSchool(t *testing.T, store *catalog.Store, change func(*proxy.Config)) 
 	s.signed = cfg
 	s.minter = s.minterAt(s.now)
 
-	library := catalog.NewReader(store, true, s.now)
-	s.views = catalog.NewViews(store, log)
+	reader := library.NewReader(db.Store, true, s.now)
+	s.views = library.NewViews(db.Store, log)
 	t.Cleanup(s.views.Stop)
-	keeper := syncstore.NewKeeper(store, s.now, cached.Drop)
+	editor := library.NewEditor(db.Store, s.now, cached.Drop)
 	public := proxy.DefaultConfig()
 	public.PublicURL = publicURL
 	if change != nil {
@@ -86,7 +87,7 @@ func openSchool(t *testing.T, store *catalog.Store, change func(*proxy.Config)) 
 	}
 	server, err := proxy.New(public, proxy.Deps{
 		Access: gate, Origins: nothing{}, Store: nothing{}, Log: log, Now: s.now,
-		API: &proxy.API{Viewability: gate, Recordings: library, Editor: keeper, Quotas: keeper, Views: s.views, Captions: library},
+		API: &proxy.API{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: s.views, Captions: reader},
 	})
 	must(err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -301,9 +302,9 @@ var golden = []struct {
 // in each home.
 func TestAPIAnswers(t *testing.T) {
 	const file = "testdata/api.golden"
-	for i, home := range catalog.Homes {
-		t.Run(home.Name(), func(t *testing.T) {
-			s := openSchool(t, home.Open(t), nil)
+	for i, d := range catalogtest.Databases {
+		t.Run(d.Name, func(t *testing.T) {
+			s := openSchool(t, d.Open(t), nil)
 			var b bytes.Buffer
 			for _, g := range golden {
 				a := s.ask(g.user, g.method, g.path, g.body)

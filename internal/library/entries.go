@@ -1,9 +1,10 @@
-package catalog
+package library
 
 import (
 	"context"
 	"database/sql"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -18,14 +19,14 @@ func (q *query) standing(user string) string {
 
 // Entry is a recording with all that is shown of it, and how a user stands to it.
 // Kind NotFound: there is no such row; a removed one comes with Deleted.
-func (l *Reader) Entry(ctx context.Context, id, user int64) (media.Entry, media.Membership, error) {
-	const op = "catalog: a recording's entry"
+func (l *Reader) Entry(ctx context.Context, id, user int64) (Entry, media.Membership, error) {
+	const op = "library: a recording's entry"
 	found, err := l.entries(ctx, op, oneRecording, "one.id", id, user)
 	switch {
 	case err != nil:
-		return media.Entry{}, media.Membership{}, err
+		return Entry{}, media.Membership{}, err
 	case len(found) == 0:
-		return media.Entry{}, media.Membership{}, media.Fault(media.NotFound, op, nil)
+		return Entry{}, media.Membership{}, media.Fault(media.NotFound, op, nil)
 	}
 	return found[0].Entry, found[0].Membership, nil
 }
@@ -33,8 +34,8 @@ func (l *Reader) Entry(ctx context.Context, id, user int64) (media.Entry, media.
 // LessonEntries are the recordings of a lesson that have not been removed, newest
 // first, and how a user stands to each. member tells whether the user teaches the
 // lesson or is in its group. Kind NotFound: there is no such lesson.
-func (l *Reader) LessonEntries(ctx context.Context, lesson, user int64) (list []media.Standing, member bool, err error) {
-	const op = "catalog: a lesson's recordings"
+func (l *Reader) LessonEntries(ctx context.Context, lesson, user int64) (list []EntryMembership, member bool, err error) {
+	const op = "library: a lesson's recordings"
 	err = l.store.Row(ctx, op, `SELECT l.teacher_id = $2 OR EXISTS (SELECT 1 FROM public.schedule_group_students m WHERE m.group_id = l.group_id AND m.customuser_id = $2)
 		FROM public.schedule_lesson l WHERE l.id = $1`, []any{lesson, user}, &member)
 	if err != nil {
@@ -48,16 +49,16 @@ func (l *Reader) LessonEntries(ctx context.Context, lesson, user int64) (list []
 const oneRecording = `(SELECT CAST($1 AS bigint) AS id) one`
 
 func (l *Reader) ofLesson() string {
-	q := &query{d: l.store.dialect}
+	q := &query{d: l.store.Dialect()}
 	return `(SELECT CAST($1 AS bigint) AS id) lesson` + q.by(false, "one", "one.id", recordingsTable, "one.lesson_id = lesson.id AND NOT one.is_deleted")
 }
 
 // entries are the recordings whose ids are in from, newest first; from may use $1.
-func (l *Reader) entries(ctx context.Context, op, from, id string, first, user int64) ([]media.Standing, error) {
+func (l *Reader) entries(ctx context.Context, op, from, id string, first, user int64) ([]EntryMembership, error) {
 	q := l.entriesQuery(from, id, first, user)
-	var out []media.Standing
-	err := l.read(ctx, op, q, func(scan func(...any) error) error {
-		var s media.Standing
+	var out []EntryMembership
+	err := l.rows(ctx, op, q, func(scan func(...any) error) error {
+		var s EntryMembership
 		e, err := scanEntry(scan, &s.Membership.ListedStudent, &s.Membership.InAllowedGroup, &s.Membership.InTeachersGroup)
 		s.Entry = e
 		out = append(out, s)
@@ -67,7 +68,7 @@ func (l *Reader) entries(ctx context.Context, op, from, id string, first, user i
 }
 
 func (l *Reader) entriesQuery(from, id string, first, user int64) *query {
-	q := &query{d: l.store.dialect}
+	q := &query{d: l.store.Dialect()}
 	q.arg(first)
 	me := q.arg(user)
 	q.text = "SELECT " + q.standing(me) + ", " + q.shown(true) + " FROM " + from + q.reaching(id) + " ORDER BY " + q.moment("r.created_at") + " DESC, r.id DESC"
@@ -79,13 +80,13 @@ const maxProgress = 100
 
 // Progress is what a teacher's recordings that cannot be watched wait for, or why
 // they failed, the latest change first.
-func (l *Reader) Progress(ctx context.Context, user int64) ([]media.Progress, error) {
-	var out []media.Progress
-	err := l.read(ctx, "catalog: recordings under way", l.progressQuery(user), func(scan func(...any) error) error {
+func (l *Reader) Progress(ctx context.Context, user int64) ([]Progress, error) {
+	var out []Progress
+	err := l.rows(ctx, "library: recordings under way", l.progressQuery(user), func(scan func(...any) error) error {
 		var (
-			p       media.Progress
+			p       Progress
 			lesson  sql.NullInt64
-			updated stamp
+			updated catalog.Stamp
 		)
 		err := scan(&p.ID, &lesson, &p.Title, &p.Status, &updated, &p.Reason)
 		p.LessonID, p.UpdatedAt = lesson.Int64, updated.Time
@@ -96,7 +97,7 @@ func (l *Reader) Progress(ctx context.Context, user int64) ([]media.Progress, er
 }
 
 func (l *Reader) progressQuery(user int64) *query {
-	q := &query{d: l.store.dialect}
+	q := &query{d: l.store.Dialect()}
 	me := q.arg(user)
 	const columns = "r.id, r.lesson_id, r.title, r.status, r.is_deleted, r.updated_at"
 	const under = " AND r.status IN ('processing', 'failed') AND NOT r.is_deleted"
@@ -111,12 +112,4 @@ FROM page` + q.by(false, "r", columns, recordingsTable, "r.id = page.id") +
 LEFT JOIN public.schedule_group g ON g.id = l.group_id LEFT JOIN lectern.lectern_ingests i ON i.recording_id = r.id
 ORDER BY page.changed DESC, page.id DESC`
 	return q
-}
-
-// CaptionText is a recording's captions in one language, as WebVTT. Kind NotFound:
-// there are none.
-func (l *Reader) CaptionText(ctx context.Context, recording int64, lang string) (string, error) {
-	var body string
-	err := l.store.Row(ctx, "catalog: captions", `SELECT body FROM lectern.lectern_captions WHERE recording_id = $1 AND lang = $2`, []any{recording, lang}, &body)
-	return body, err
 }

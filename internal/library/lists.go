@@ -1,14 +1,14 @@
-package catalog
+package library
 
 import (
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -20,60 +20,19 @@ import (
 // all that is shown of one page. Recordings are only ever reached by an index:
 // PostgreSQL is kept from joining a few hundred of them by reading all of them.
 type Reader struct {
-	store *Store
+	store *catalog.Store
 	// strict is the access rule; else the platform's own.
 	strict bool
 	now    func() time.Time
 }
 
 // NewReader makes a Reader with the access rule strict or platform.
-func NewReader(s *Store, strict bool, now func() time.Time) *Reader {
+func NewReader(s *catalog.Store, strict bool, now func() time.Time) *Reader {
 	return &Reader{store: s, strict: strict, now: now}
 }
 
 // listTimeout bounds a list: it reads more than a look-up does.
 const listTimeout = 5 * time.Second
-
-// query is a text under construction, with its arguments.
-type query struct {
-	d    Dialect
-	text string
-	args []any
-}
-
-// arg gives an argument its number.
-func (q *query) arg(v any) string {
-	q.args = append(q.args, v)
-	return "$" + strconv.Itoa(len(q.args))
-}
-
-// by reaches the rows of a table that a condition names, from each row so far. With
-// outer, a row without any stays.
-//
-// PostgreSQL might rather read a whole table than look for some hundred rows one by
-// one; OFFSET 0 keeps the look-up a query of its own. SQLite joins in the order that
-// is written where it says CROSS.
-func (q *query) by(outer bool, alias, columns, table, condition string) string {
-	switch {
-	case q.d == Postgres && outer:
-		return fmt.Sprintf(" LEFT JOIN LATERAL (SELECT %s FROM %s %s WHERE %s OFFSET 0) %s ON TRUE", columns, table, alias, condition, alias)
-	case q.d == Postgres:
-		return fmt.Sprintf(" CROSS JOIN LATERAL (SELECT %s FROM %s %s WHERE %s OFFSET 0) %s", columns, table, alias, condition, alias)
-	case outer:
-		return fmt.Sprintf(" LEFT JOIN %s %s ON %s", table, alias, condition)
-	default:
-		return fmt.Sprintf(" CROSS JOIN %s %s ON %s", table, alias, condition)
-	}
-}
-
-// moment is a column of time as something that can be compared and sorted: SQLite's
-// text may be written in more ways than one.
-func (q *query) moment(column string) string {
-	if q.d == Postgres {
-		return column
-	}
-	return "unixepoch(" + column + ", 'subsec')"
-}
 
 const (
 	recordingsTable = "public.schedule_lessonrecording"
@@ -83,14 +42,34 @@ const (
 	choosingLesson = "l.id, l.title, l.group_id, l.start_time"
 )
 
-// StudentPage is a page of what a student may watch now, newest lesson first and
-// standalone videos before them all.
-func (l *Reader) StudentPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error) {
-	return l.page(ctx, "catalog: a student's recordings", l.studentQuery(user, f))
+// Filter narrows a list of recordings down; a zero field does not.
+type Filter struct {
+	Group  int64  // of the lesson, or allowed
+	Status string // exact
+	Search string // in the lesson's title or the recording's own, whatever the case
+	Window
 }
 
-func (l *Reader) studentQuery(user int64, f media.Filter) *query {
-	q := &query{d: l.store.dialect}
+// Window is the page of a list that is wanted.
+type Window struct {
+	Offset, Limit int64
+}
+
+// Listing is one page of a list. Without entries Total is 0: whoever asked beyond
+// the end learns only that nothing is there.
+type Listing struct {
+	Entries []Entry
+	Total   int64
+}
+
+// StudentPage is a page of what a student may watch now, newest lesson first and
+// standalone videos before them all.
+func (l *Reader) StudentPage(ctx context.Context, user int64, f Filter) (Listing, error) {
+	return l.page(ctx, "library: a student's recordings", l.studentQuery(user, f))
+}
+
+func (l *Reader) studentQuery(user int64, f Filter) *query {
+	q := &query{d: l.store.Dialect()}
 	me := q.arg(user)
 	all := "r.visibility = 'all_teacher_groups'"
 	rule := "(w.how = 'all' OR (w.how <> 'all' AND r.visibility <> 'all_teacher_groups'))"
@@ -109,7 +88,7 @@ way AS MATERIALIZED (
 hit AS MATERIALIZED (
 	SELECT DISTINCT r.id, ` + q.moment("l.start_time") + ` AS place FROM way w` +
 		q.by(false, "r", choosing, recordingsTable, "r.id = w.id") + q.by(true, "l", choosingLesson, lessonsTable, "l.id = r.lesson_id") + `
-	WHERE r.status = 'ready' AND NOT r.is_deleted AND (r.available_until IS NULL OR ` + q.moment("r.available_until") + ` > ` + q.moment(q.arg(stampOf(l.now()))) + `) AND ` + rule +
+	WHERE r.status = 'ready' AND NOT r.is_deleted AND (r.available_until IS NULL OR ` + q.moment("r.available_until") + ` > ` + q.moment(q.arg(catalog.StampOf(l.now()))) + `) AND ` + rule +
 		q.narrow(f, true) + `
 )`
 	q.pageOf(f.Window, false)
@@ -118,12 +97,12 @@ hit AS MATERIALIZED (
 
 // TeacherPage is a page of a teacher's recordings, those of their lessons and their
 // standalone videos, newest first. Without Filter.Status, deleted ones are not in it.
-func (l *Reader) TeacherPage(ctx context.Context, user int64, f media.Filter) (media.Listing, error) {
-	return l.page(ctx, "catalog: a teacher's recordings", l.teacherQuery(user, f))
+func (l *Reader) TeacherPage(ctx context.Context, user int64, f Filter) (Listing, error) {
+	return l.page(ctx, "library: a teacher's recordings", l.teacherQuery(user, f))
 }
 
-func (l *Reader) teacherQuery(user int64, f media.Filter) *query {
-	q := &query{d: l.store.dialect}
+func (l *Reader) teacherQuery(user int64, f Filter) *query {
+	q := &query{d: l.store.Dialect()}
 	me := q.arg(user)
 	status := " AND r.status <> 'deleted'"
 	if f.Status != "" {
@@ -141,7 +120,7 @@ func (l *Reader) teacherQuery(user int64, f media.Filter) *query {
 }
 
 // narrow is the filter of a list; lesson tells whether there is one to look at.
-func (q *query) narrow(f media.Filter, lesson bool) string {
+func (q *query) narrow(f Filter, lesson bool) string {
 	var b strings.Builder
 	if f.Group != 0 {
 		group := q.arg(f.Group)
@@ -152,7 +131,7 @@ func (q *query) narrow(f media.Filter, lesson bool) string {
 		b.WriteString("EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_groups x WHERE x.lessonrecording_id = r.id AND x.group_id = " + group + "))")
 	}
 	if f.Search != "" {
-		operator, pattern := q.d.containing(f.Search)
+		operator, pattern := containing(q.d, f.Search)
 		like := " " + operator + " " + q.arg(pattern)
 		b.WriteString(" AND (r.title" + like)
 		if lesson {
@@ -164,7 +143,7 @@ func (q *query) narrow(f media.Filter, lesson bool) string {
 }
 
 // pageOf completes a list whose rows are in hit, sorted by place.
-func (q *query) pageOf(w media.Window, students bool) {
+func (q *query) pageOf(w Window, students bool) {
 	limit, offset := q.arg(w.Limit), q.arg(w.Offset)
 	q.text += `,
 page AS MATERIALIZED (SELECT id, place FROM hit ORDER BY place DESC NULLS FIRST, id DESC LIMIT ` + limit + ` OFFSET ` + offset + `)
@@ -173,9 +152,9 @@ ORDER BY page.place DESC NULLS FIRST, page.id DESC`
 }
 
 // page runs a list.
-func (l *Reader) page(ctx context.Context, op string, q *query) (media.Listing, error) {
-	var out media.Listing
-	err := l.read(ctx, op, q, func(scan func(...any) error) error {
+func (l *Reader) page(ctx context.Context, op string, q *query) (Listing, error) {
+	var out Listing
+	err := l.rows(ctx, op, q, func(scan func(...any) error) error {
 		e, err := scanEntry(scan, &out.Total)
 		out.Entries = append(out.Entries, e)
 		return err
@@ -183,23 +162,9 @@ func (l *Reader) page(ctx context.Context, op string, q *query) (media.Listing, 
 	return out, err
 }
 
-// read runs a query of many rows within listTimeout, again where a pooled
-// connection had been cut before the first row.
-func (l *Reader) read(ctx context.Context, op string, q *query, row func(scan func(...any) error) error) error {
-	limited, cancel := context.WithTimeoutCause(ctx, listTimeout, errOwnDeadline)
-	defer cancel()
-	var err error
-	for range lookupTries {
-		begun := false
-		err = l.store.each(limited, l.store.db, q.text, q.args, func(scan func(...any) error) error {
-			begun = true
-			return row(scan)
-		})
-		if err == nil || begun || limited.Err() != nil || !worthAnotherTry(err) {
-			break
-		}
-	}
-	return fault(ctx, op, err)
+// rows runs a query within listTimeout.
+func (l *Reader) rows(ctx context.Context, op string, q *query, row func(scan func(...any) error) error) error {
+	return l.store.Rows(ctx, op, listTimeout, q.text, q.args, row)
 }
 
 // shown is all that is shown of a recording r with lesson l, group g and teacher t.
@@ -218,14 +183,6 @@ func (q *query) shown(students bool) string {
 	` + people
 }
 
-// list is a query whose rows become one JSON array of objects.
-func (q *query) list(object, order, from string) string {
-	if q.d == Postgres {
-		return "(SELECT COALESCE(json_agg(json_build_object(" + object + ") ORDER BY " + order + ")::text, '[]') FROM " + from + ")"
-	}
-	return "(SELECT json_group_array(json_object(" + object + ") ORDER BY " + order + ") FROM " + from + ")"
-}
-
 // reaching joins what shown needs to an expression that is a recording's id.
 func (q *query) reaching(id string) string {
 	return q.by(false, "r", "*", recordingsTable, "r.id = "+id) +
@@ -234,14 +191,14 @@ func (q *query) reaching(id string) string {
 }
 
 // scanEntry reads a row of shown, after what first takes.
-func scanEntry(scan func(...any) error, first ...any) (media.Entry, error) {
+func scanEntry(scan func(...any) error, first ...any) (Entry, error) {
 	var (
-		e                                  media.Entry
+		e                                  Entry
 		lesson, teacher, size, seconds     sql.NullInt64
-		until, start, end, created, update stamp
+		until, start, end, created, update catalog.Stamp
 		provider, archiveKey               string
 		lessonTitle, groupName             sql.NullString
-		lessonStart, lessonEnd             stamp
+		lessonStart, lessonEnd             catalog.Stamp
 		group, lessonTeacher               sql.NullInt64
 		firstName, lastName, middle, email sql.NullString
 		groups, students                   string
@@ -255,7 +212,7 @@ func scanEntry(scan func(...any) error, first ...any) (media.Entry, error) {
 		return e, err
 	}
 	e.AvailableUntil, e.Start, e.End, e.CreatedAt, e.UpdatedAt = until.Time, start.Time, end.Time, created.Time, update.Time
-	e.Location = location(provider, e.DriveFile, archiveKey)
+	e.Location = media.StoredAt(provider, e.DriveFile, archiveKey)
 	e.Size, e.Duration = max(size.Int64, 0), time.Duration(max(seconds.Int64, 0))*time.Second
 	if size.Valid {
 		e.FileSize = &size.Int64
@@ -263,10 +220,10 @@ func scanEntry(scan func(...any) error, first ...any) (media.Entry, error) {
 	e.Title, e.OwnerID = e.OwnTitle, teacher.Int64
 	if lesson.Valid {
 		e.LessonID, e.OwnerID = lesson.Int64, lessonTeacher.Int64
-		e.Lesson = &media.Lesson{
+		e.Lesson = &Lesson{
 			ID: lesson.Int64, Title: lessonTitle.String, Start: lessonStart.Time, End: lessonEnd.Time,
-			Group:   media.Named{ID: group.Int64, Name: groupName.String},
-			Teacher: media.Person{ID: lessonTeacher.Int64, First: firstName.String, Last: lastName.String, Middle: middle.String, Email: email.String},
+			Group:   Named{ID: group.Int64, Name: groupName.String},
+			Teacher: Person{ID: lessonTeacher.Int64, First: firstName.String, Last: lastName.String, Middle: middle.String, Email: email.String},
 		}
 		for _, title := range []string{lessonTitle.String, groupName.String} {
 			if e.Title == "" {

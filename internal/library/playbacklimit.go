@@ -1,4 +1,4 @@
-package catalog
+package library
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -34,31 +35,36 @@ SELECT started_ms FROM lectern.lectern_starts
 WHERE user_id = $1 AND started_ms > $2 ORDER BY started_ms DESC LIMIT 1 OFFSET $3`
 )
 
+// PlaybackLimit counts the starts of playback of each user. It is safe for concurrent
+// use; any number of gateways may use one database.
+type PlaybackLimit struct{ store *catalog.Store }
+
+// NewPlaybackLimit makes a PlaybackLimit.
+func NewPlaybackLimit(db *catalog.Store) *PlaybackLimit { return &PlaybackLimit{store: db} }
+
 // CountStart counts a start of playback of a user at a moment, unless limit (0 =
 // none) starts of theirs lie in the window before it. One within reuse of an
 // earlier start of the same user and recording goes with that and is not counted;
 // with a reuse of 0 each counts. Any number of gateways may ask at once: together
 // they never count more than limit.
-func (s *Store) CountStart(ctx context.Context, userID, recordingID int64, at time.Time, window, reuse time.Duration, limit int) (media.Start, error) {
-	const op = "catalog: count a start"
-	limited, cancel := context.WithTimeoutCause(ctx, lookupTimeout, errOwnDeadline)
-	defer cancel()
+func (p *PlaybackLimit) CountStart(ctx context.Context, userID, recordingID int64, at time.Time, window, reuse time.Duration, limit int) (media.Start, error) {
+	const op = "library: count a start"
 	now := at.UnixMilli()
 	since, from := now-reuse.Milliseconds(), now-window.Milliseconds()
 	if reuse == 0 {
 		since = 1<<63 - 1 // no start is later
 	}
 	var start media.Start
-	err := s.write(limited, op, func(tx *sql.Tx) error {
-		if s.dialect == Postgres {
+	err := p.store.UpdateWithin(ctx, op, catalog.LookupTimeout, func(ctx context.Context, x catalog.Session) error {
+		if x.Dialect() == catalog.Postgres {
 			// Each statement sees what was committed before it began, so that whoever
 			// waited here counts what the one before has counted. Unlike a session's, the
 			// lock of a transaction works through any pooler.
-			if err := s.exec(limited, tx, `SELECT pg_advisory_xact_lock($1, $2)`, int32(startLock), int32(userID)); err != nil {
+			if _, err := x.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, int32(startLock), int32(userID)); err != nil {
 				return err
 			}
 		}
-		err := s.one(limited, tx, insertStart, []any{userID, recordingID, now, since, from, int64(limit)}, &start.ID)
+		err := x.One(ctx, insertStart, []any{userID, recordingID, now, since, from, int64(limit)}, &start.ID)
 		if err == nil {
 			start.At = at
 			return nil
@@ -66,35 +72,33 @@ func (s *Store) CountStart(ctx context.Context, userID, recordingID int64, at ti
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		start, err = s.whyNoStart(limited, tx, userID, recordingID, at, since, from, limit, window)
+		start, err = whyNoStart(ctx, x, userID, recordingID, at, since, from, limit, window)
 		return err
 	})
-	return start, fault(ctx, op, err)
+	return start, err
 }
 
 // whyNoStart finds what insertStart has found: an earlier start, or too many.
-func (s *Store) whyNoStart(ctx context.Context, tx *sql.Tx, userID, recordingID int64, at time.Time, since, from int64, limit int, window time.Duration) (media.Start, error) {
+func whyNoStart(ctx context.Context, x catalog.Session, userID, recordingID int64, at time.Time, since, from int64, limit int, window time.Duration) (media.Start, error) {
 	var ms int64
-	err := s.one(ctx, tx, selectEarlierStart, []any{userID, recordingID, since}, &ms)
+	err := x.One(ctx, selectEarlierStart, []any{userID, recordingID, since}, &ms)
 	if err == nil {
 		return media.Start{At: time.UnixMilli(ms)}, nil
 	}
 	if !errors.Is(err, sql.ErrNoRows) {
 		return media.Start{}, err
 	}
-	if err := s.one(ctx, tx, selectBlockingStart, []any{userID, from, int64(limit) - 1}, &ms); err != nil {
+	if err := x.One(ctx, selectBlockingStart, []any{userID, from, int64(limit) - 1}, &ms); err != nil {
 		return media.Start{}, err
 	}
 	return media.Start{Wait: max(time.UnixMilli(ms).Add(window).Sub(at), time.Millisecond)}, nil
 }
 
 // UncountStart takes back what CountStart has counted.
-func (s *Store) UncountStart(ctx context.Context, id int64) error {
-	const op = "catalog: uncount a start"
-	limited, cancel := context.WithTimeoutCause(ctx, lookupTimeout, errOwnDeadline)
-	defer cancel()
-	err := s.write(limited, op, func(tx *sql.Tx) error {
-		return s.exec(limited, tx, `DELETE FROM lectern.lectern_starts WHERE id = $1`, id)
+func (p *PlaybackLimit) UncountStart(ctx context.Context, id int64) error {
+	const op = "library: uncount a start"
+	return p.store.UpdateWithin(ctx, op, catalog.LookupTimeout, func(ctx context.Context, x catalog.Session) error {
+		_, err := x.Exec(ctx, `DELETE FROM lectern.lectern_starts WHERE id = $1`, id)
+		return err
 	})
-	return fault(ctx, op, err)
 }

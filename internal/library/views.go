@@ -1,15 +1,16 @@
-package catalog
+package library
 
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog"
 )
 
 const (
@@ -35,7 +36,7 @@ const (
 // one UPDATE, which leaves updated_at alone: being seen is no change. Safe for
 // concurrent use.
 type Views struct {
-	store *Store
+	store *catalog.Store
 	log   *slog.Logger
 	now   func() time.Time
 
@@ -51,9 +52,9 @@ type Views struct {
 type viewKey struct{ user, recording int64 }
 
 // NewViews makes the counter and starts its goroutine; Stop ends it.
-func NewViews(store *Store, log *slog.Logger) *Views { return newViews(store, log, time.Now) }
+func NewViews(store *catalog.Store, log *slog.Logger) *Views { return newViews(store, log, time.Now) }
 
-func newViews(store *Store, log *slog.Logger, now func() time.Time) *Views {
+func newViews(store *catalog.Store, log *slog.Logger, now func() time.Time) *Views {
 	ctx, cancel := context.WithCancel(context.Background())
 	v := &Views{store: store, log: log, now: now, cancel: cancel, done: make(chan struct{}),
 		pending: map[viewKey]int64{}, per: map[int64]int64{}}
@@ -123,7 +124,7 @@ func (v *Views) Count(ctx context.Context, userID, recordingID int64) (pending i
 		key  = viewKey{userID, recordingID}
 		now  = v.now().UnixMilli()
 	)
-	err = v.store.Row(ctx, "catalog: count a view", selectSeen, []any{userID, recordingID, now - viewOnce.Milliseconds()}, &seen)
+	err = v.store.Row(ctx, "library: count a view", selectSeen, []any{userID, recordingID, now - viewOnce.Milliseconds()}, &seen)
 	if err != nil {
 		return 0, err
 	}
@@ -154,7 +155,7 @@ func (v *Views) Flush(ctx context.Context) error {
 	slices.SortFunc(batch, func(a, b view) int {
 		return cmp.Or(cmp.Compare(a.recording, b.recording), cmp.Compare(a.user, b.user))
 	})
-	if err := v.store.addViews(ctx, batch); err != nil {
+	if err := v.addViews(ctx, batch); err != nil {
 		return err
 	}
 	v.mu.Lock()
@@ -176,24 +177,21 @@ type view struct {
 
 // addViews writes a batch in one transaction: who has seen what when, and for those
 // that nobody, on any gateway, has counted yet the recordings' counts.
-func (s *Store) addViews(ctx context.Context, batch []view) error {
-	const op = "catalog: add views"
-	limited, cancel := context.WithTimeoutCause(ctx, flushTimeout, errOwnDeadline)
-	defer cancel()
-	err := s.write(limited, op, func(tx *sql.Tx) error {
+func (v *Views) addViews(ctx context.Context, batch []view) error {
+	const op = "library: add views"
+	return v.store.UpdateWithin(ctx, op, flushTimeout, func(ctx context.Context, x catalog.Session) error {
 		more := map[int64]int64{}
 		for part := range slices.Chunk(batch, viewsAStatement) {
-			if err := s.rememberViews(limited, tx, part, more); err != nil {
+			if err := rememberViews(ctx, x, part, more); err != nil {
 				return err
 			}
 		}
-		return s.raiseViews(limited, tx, more)
+		return raiseViews(ctx, x, more)
 	})
-	return fault(ctx, op, err)
 }
 
 // rememberViews notes views and adds to more those that count.
-func (s *Store) rememberViews(ctx context.Context, tx *sql.Tx, part []view, more map[int64]int64) error {
+func rememberViews(ctx context.Context, x catalog.Session, part []view, more map[int64]int64) error {
 	var b strings.Builder
 	args := make([]any, 0, 3*len(part))
 	b.WriteString(`INSERT INTO lectern.lectern_views AS v (user_id, recording_id, counted_ms) VALUES `)
@@ -206,7 +204,7 @@ func (s *Store) rememberViews(ctx context.Context, tx *sql.Tx, part []view, more
 	}
 	fmt.Fprintf(&b, ` ON CONFLICT (user_id, recording_id) DO UPDATE SET counted_ms = excluded.counted_ms
 		WHERE v.counted_ms <= excluded.counted_ms - %d RETURNING recording_id`, viewOnce.Milliseconds())
-	return s.each(ctx, tx, b.String(), args, func(scan func(...any) error) error {
+	return x.Each(ctx, b.String(), args, func(scan func(...any) error) error {
 		var recording int64
 		err := scan(&recording)
 		more[recording]++
@@ -216,7 +214,7 @@ func (s *Store) rememberViews(ctx context.Context, tx *sql.Tx, part []view, more
 
 // raiseViews is the one UPDATE of a flush, as long as no thousand recordings were
 // seen within it.
-func (s *Store) raiseViews(ctx context.Context, tx *sql.Tx, more map[int64]int64) error {
+func raiseViews(ctx context.Context, x catalog.Session, more map[int64]int64) error {
 	ids := make([]int64, 0, len(more))
 	for id := range more {
 		ids = append(ids, id)
@@ -234,7 +232,7 @@ func (s *Store) raiseViews(ctx context.Context, tx *sql.Tx, more map[int64]int64
 			args = append(args, id, more[id])
 		}
 		b.WriteString(`) AS d WHERE r.id = d.id`)
-		if err := s.exec(ctx, tx, b.String(), args...); err != nil {
+		if _, err := x.Exec(ctx, b.String(), args...); err != nil {
 			return err
 		}
 	}
@@ -243,14 +241,12 @@ func (s *Store) raiseViews(ctx context.Context, tx *sql.Tx, more map[int64]int64
 
 // forget removes the views and starts that no longer count.
 func (v *Views) forget(ctx context.Context, now time.Time) error {
-	const op = "catalog: forget"
-	limited, cancel := context.WithTimeoutCause(ctx, flushTimeout, errOwnDeadline)
-	defer cancel()
-	err := v.store.write(limited, op, func(tx *sql.Tx) error {
-		if err := v.store.exec(limited, tx, `DELETE FROM lectern.lectern_views WHERE counted_ms <= $1`, now.Add(-viewOnce).UnixMilli()); err != nil {
+	const op = "library: forget"
+	return v.store.UpdateWithin(ctx, op, flushTimeout, func(ctx context.Context, x catalog.Session) error {
+		if _, err := x.Exec(ctx, `DELETE FROM lectern.lectern_views WHERE counted_ms <= $1`, now.Add(-viewOnce).UnixMilli()); err != nil {
 			return err
 		}
-		return v.store.exec(limited, tx, `DELETE FROM lectern.lectern_starts WHERE started_ms <= $1`, now.Add(-keepStarts).UnixMilli())
+		_, err := x.Exec(ctx, `DELETE FROM lectern.lectern_starts WHERE started_ms <= $1`, now.Add(-keepStarts).UnixMilli())
+		return err
 	})
-	return fault(ctx, op, err)
 }

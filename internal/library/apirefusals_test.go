@@ -1,4 +1,4 @@
-package catalog_test
+package library_test
 
 import (
 	"encoding/json"
@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
 	"github.com/lectiospace/lectern/internal/proxy"
 )
 
 // onSQLite opens a school in the quickest home.
 func onSQLite(t *testing.T, change func(*proxy.Config)) *school {
-	return openSchool(t, catalog.Homes[0].Open(t), change)
+	return openSchool(t, catalogtest.Databases[0].Open(t), change)
 }
 
 // TestAPIAuthentication: what is no platform's token in the header opens nothing, in
@@ -24,7 +24,7 @@ func TestAPIAuthentication(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, err := s.minterAt(func() time.Time { return catalog.DemoNow.Add(-3 * time.Hour) }).Access(5, time.Hour)
+	old, err := s.minterAt(func() time.Time { return catalogtest.DemoNow.Add(-3 * time.Hour) }).Access(5, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,14 +146,14 @@ func TestAPIPages(t *testing.T) {
 
 // TestAPISubscription: beside the platform, changes need an active subscription.
 func TestAPISubscription(t *testing.T) {
-	store := catalog.Homes[2].Open(t)
-	s := openSchool(t, store, nil)
+	db := catalogtest.Databases[2].Open(t)
+	s := openSchool(t, db, nil)
 	const want = `{"detail":"Требуется активная подписка"}`
 	change := func() answer { return s.ask(3, "PATCH", "/schedule/api/recordings/6/", `{"title":"a"}`) }
 	if a := change(); a.StatusCode != 200 {
 		t.Fatalf("active: %d %s", a.StatusCode, a.body)
 	}
-	catalog.Run(t, store, `UPDATE public.accounts_subscription SET status = 'cancelled' WHERE user_id = 3`)
+	db.Exec(t, `UPDATE public.accounts_subscription SET status = 'cancelled' WHERE user_id = 3`)
 	for _, r := range []struct{ method, path string }{{"PATCH", "recordings/6/"}, {"PATCH", "recordings/999/"}, {"DELETE", "recordings/6/"}, {"POST", "recordings/6/restore/"}} {
 		if a := s.ask(3, r.method, "/schedule/api/"+r.path, ""); a.StatusCode != 403 || a.body != want {
 			t.Errorf("cancelled, %s %s: %d %s", r.method, r.path, a.StatusCode, a.body)
@@ -162,11 +162,11 @@ func TestAPISubscription(t *testing.T) {
 	if a := s.ask(3, "GET", "/schedule/api/recordings/teacher/", ""); a.StatusCode != 200 {
 		t.Errorf("looking: %d", a.StatusCode)
 	}
-	catalog.Run(t, store, `UPDATE public.accounts_subscription SET zoom_addon_expires_at = '2026-12-01' WHERE user_id = 3`)
+	db.Exec(t, `UPDATE public.accounts_subscription SET zoom_addon_expires_at = '2026-12-01' WHERE user_id = 3`)
 	if a := change(); a.StatusCode != 200 {
 		t.Errorf("the addon: %d %s", a.StatusCode, a.body)
 	}
-	catalog.Run(t, store, `UPDATE public.accounts_subscription SET status = 'active', zoom_addon_expires_at = NULL, expires_at = '2026-11-01' WHERE user_id = 3`)
+	db.Exec(t, `UPDATE public.accounts_subscription SET status = 'active', zoom_addon_expires_at = NULL, expires_at = '2026-11-01' WHERE user_id = 3`)
 	if a := change(); a.StatusCode != 403 || a.body != want {
 		t.Errorf("over: %d %s", a.StatusCode, a.body)
 	}
@@ -179,8 +179,8 @@ func TestAPIWithoutItsDatabase(t *testing.T) {
 	for _, user := range []int64{1, 3, 5} {
 		s.ask(user, "GET", "/schedule/api/recordings/", "") // now the gateway knows them
 	}
-	catalog.Run(t, s.store, `ALTER TABLE schedule_lessonrecording RENAME TO away`)
-	catalog.Run(t, s.store, `ALTER TABLE schedule_teacherstoragequota RENAME TO away_too`)
+	s.db.Exec(t, `ALTER TABLE schedule_lessonrecording RENAME TO away`)
+	s.db.Exec(t, `ALTER TABLE schedule_teacherstoragequota RENAME TO away_too`)
 	for _, r := range []struct {
 		user         int64
 		method, path string
@@ -200,7 +200,7 @@ func TestAPIWithoutItsDatabase(t *testing.T) {
 func TestCaptionsRoute(t *testing.T) {
 	s := onSQLite(t, nil)
 	const text = "WEBVTT\n\n00:00.000 --> 00:01.000\nЗдравствуйте <b>&</b>\n"
-	catalog.Run(t, s.store, `INSERT INTO lectern.lectern_captions (recording_id, lang, label, body, updated_at) VALUES (6, 'und', 'Transcript', $1, '2026-11-23T10:00:00Z'), (22, 'und', 'Transcript', $1, '2026-11-23T10:00:00Z')`, text)
+	s.db.Exec(t, `INSERT INTO lectern.lectern_captions (recording_id, lang, label, body, updated_at) VALUES (6, 'und', 'Transcript', $1, '2026-11-23T10:00:00Z'), (22, 'und', 'Transcript', $1, '2026-11-23T10:00:00Z')`, text)
 	grant := func(user, recording int64) string {
 		token, err := s.minter.Playback(user, recording, time.Hour)
 		if err != nil {

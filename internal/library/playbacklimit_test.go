@@ -1,13 +1,14 @@
-package catalog
+package library
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
 const (
@@ -16,24 +17,21 @@ const (
 )
 
 func TestCountStart(t *testing.T) {
-	for _, h := range homes {
-		t.Run(h.name, func(t *testing.T) {
-			s := h.open(t)
-			t.Run("window", func(t *testing.T) { checkStartWindow(t, s) })
-			t.Run("reuse", func(t *testing.T) { checkStartReuse(t, s) })
-			t.Run("lowered limit", func(t *testing.T) { checkLoweredLimit(t, s) })
-			t.Run("together", func(t *testing.T) { checkStartsTogether(t, s) })
-		})
-	}
+	catalogtest.Each(t, func(t *testing.T, db *catalogtest.DB) {
+		t.Run("window", func(t *testing.T) { checkStartWindow(t, db) })
+		t.Run("reuse", func(t *testing.T) { checkStartReuse(t, db) })
+		t.Run("lowered limit", func(t *testing.T) { checkLoweredLimit(t, db) })
+		t.Run("together", func(t *testing.T) { checkStartsTogether(t, db) })
+	})
 }
 
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
 // checkStartWindow: the trailing hour, to the millisecond.
-func checkStartWindow(t *testing.T, s *Store) {
+func checkStartWindow(t *testing.T, db *catalogtest.DB) {
 	start := func(after time.Duration) media.Start {
 		t.Helper()
-		got, err := s.CountStart(t.Context(), 5, 1, noon.Add(after), hour, 0, 3)
+		got, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 5, 1, noon.Add(after), hour, 0, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,32 +56,32 @@ func checkStartWindow(t *testing.T, s *Store) {
 	if got := start(hour + time.Second); got.Wait != 9*time.Second {
 		t.Errorf("full again: %+v", got)
 	}
-	if err := s.UncountStart(t.Context(), fourth.ID); err != nil {
+	if err := NewPlaybackLimit(db.Store).UncountStart(t.Context(), fourth.ID); err != nil {
 		t.Fatal(err)
 	}
 	if got := start(hour + time.Second); got.ID == 0 {
 		t.Errorf("after one was taken back: %+v", got)
 	}
-	if got, err := s.CountStart(t.Context(), 6, 1, noon, hour, 0, 3); err != nil || got.ID == 0 {
+	if got, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 6, 1, noon, hour, 0, 3); err != nil || got.ID == 0 {
 		t.Errorf("somebody else: %+v, %v", got, err)
 	}
-	if got, err := s.CountStart(t.Context(), 5, 1, noon.Add(hour), hour, 0, 0); err != nil || got.ID == 0 {
+	if got, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 5, 1, noon.Add(hour), hour, 0, 0); err != nil || got.ID == 0 {
 		t.Errorf("without a limit: %+v, %v", got, err)
 	}
 }
 
 // checkStartReuse: a direct stream goes with an earlier start of its recording,
 // also where the limit is reached.
-func checkStartReuse(t *testing.T, s *Store) {
+func checkStartReuse(t *testing.T, db *catalogtest.DB) {
 	direct := func(recording int64, after time.Duration) media.Start {
 		t.Helper()
-		got, err := s.CountStart(t.Context(), 7, recording, noon.Add(after), hour, reuse, 2)
+		got, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 7, recording, noon.Add(after), hour, reuse, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return got
 	}
-	grant, err := s.CountStart(t.Context(), 7, 1, noon, hour, 0, 2)
+	grant, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 7, 1, noon, hour, 0, 2)
 	if err != nil || grant.ID == 0 {
 		t.Fatalf("%+v, %v", grant, err)
 	}
@@ -105,30 +103,30 @@ func checkStartReuse(t *testing.T, s *Store) {
 }
 
 // checkLoweredLimit: the wait is until there is room, not until one is gone.
-func checkLoweredLimit(t *testing.T, s *Store) {
+func checkLoweredLimit(t *testing.T, db *catalogtest.DB) {
 	for i := range 4 {
-		if got, err := s.CountStart(t.Context(), 8, 1, noon.Add(time.Duration(i)*time.Minute), hour, 0, 10); err != nil || got.ID == 0 {
+		if got, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 8, 1, noon.Add(time.Duration(i)*time.Minute), hour, 0, 10); err != nil || got.ID == 0 {
 			t.Fatalf("%+v, %v", got, err)
 		}
 	}
-	if got, err := s.CountStart(t.Context(), 8, 1, noon.Add(5*time.Minute), hour, 0, 2); err != nil || got.Wait != hour-3*time.Minute {
+	if got, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 8, 1, noon.Add(5*time.Minute), hour, 0, 2); err != nil || got.Wait != hour-3*time.Minute {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
 // checkStartsTogether: two gateways, many requests at once, never one too many.
-func checkStartsTogether(t *testing.T, s *Store) {
+func checkStartsTogether(t *testing.T, db *catalogtest.DB) {
 	const limit, requests = 10, 60
-	other := openStore(t, sameDatabase(t, s))
+	other := db.Reopen(t)
 	var counted, refused atomic.Int64
 	var wg sync.WaitGroup
 	for i := range requests {
 		wg.Go(func() {
-			on := s
+			on := db
 			if i%2 == 0 {
 				on = other
 			}
-			got, err := on.CountStart(t.Context(), 9, int64(i), time.Now(), hour, reuse, limit)
+			got, err := NewPlaybackLimit(on.Store).CountStart(t.Context(), 9, int64(i), time.Now(), hour, reuse, limit)
 			switch {
 			case err != nil:
 				t.Error(err)
@@ -147,7 +145,7 @@ func checkStartsTogether(t *testing.T, s *Store) {
 	counted.Store(0)
 	for range 20 {
 		wg.Go(func() {
-			if got, err := other.CountStart(t.Context(), 10, 1, time.Now(), hour, reuse, limit); err != nil {
+			if got, err := NewPlaybackLimit(other.Store).CountStart(t.Context(), 10, 1, time.Now(), hour, reuse, limit); err != nil {
 				t.Error(err)
 			} else if got.ID != 0 {
 				counted.Add(1)
@@ -160,18 +158,11 @@ func checkStartsTogether(t *testing.T, s *Store) {
 	}
 }
 
-// sameDatabase is the URL of the database a store is on.
-func sameDatabase(t *testing.T, s *Store) string {
-	t.Helper()
-	if s.dialect == Postgres {
-		return s.listener.ConnString()
-	}
-	var (
-		seq        int
-		name, path string
-	)
-	if err := s.one(t.Context(), s.db, `PRAGMA database_list`, nil, &seq, &name, &path); err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("sqlite://%s", path)
+// TestCountStartBehindAPooler: the limit holds where each transaction gets another
+// session.
+func TestCountStartBehindAPooler(t *testing.T) {
+	t.Parallel()
+	direct := pgtest.Start(t)
+	pgtest.Load(t, direct, catalogtest.PlatformSQL)
+	checkStartsTogether(t, catalogtest.Migrate(t, catalogtest.Open(t, pgtest.Pooler(t, direct))))
 }

@@ -1,10 +1,14 @@
-package media
+package library
 
-import "time"
+import (
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
 
 // Entry is a recording as lists and its own page show it.
 type Entry struct {
-	Recording
+	media.Recording
 	// OwnTitle is the recording's own, "" where it goes by its lesson's.
 	OwnTitle string
 	Lesson   *Lesson // nil for a standalone video
@@ -50,84 +54,18 @@ type Person struct {
 	Email  string `json:"email"`
 }
 
-// Filter narrows a list of recordings down; a zero field does not.
-type Filter struct {
-	Group  int64  // of the lesson, or allowed
-	Status string // exact
-	Search string // in the lesson's title or the recording's own, whatever the case
-	Window
-}
-
-// Window is the page of a list that is wanted.
-type Window struct {
-	Offset, Limit int64
-}
-
-// Listing is one page of a list. Without entries Total is 0: whoever asked beyond
-// the end learns only that nothing is there.
-type Listing struct {
-	Entries []Entry
-	Total   int64
-}
-
 // Progress is a recording that cannot be watched yet, or will never be.
 type Progress struct {
 	ID        int64
 	LessonID  int64 // 0 for a standalone video
 	Title     string
-	Status    Status
+	Status    media.Status
 	Reason    string // the syncer's code for what keeps it, "" for nothing known
 	UpdatedAt time.Time
 }
 
-// Account is a teacher's quota of stored bytes.
-type Account struct {
-	ID            int64
-	Teacher       Person
-	Total, Used   int64
-	Recordings    int64
-	PurchasedGB   int64
-	Warned        bool
-	Exceeded      bool
-	LastWarningAt time.Time // zero: never
-	CreatedAt     time.Time
-	UpdatedAt     time.Time
-}
-
-// QuotaFilter narrows the list of quotas down; nil and "" do not.
-type QuotaFilter struct {
-	Search   string // in the teacher's name or address
-	Exceeded *bool
-	Warned   *bool
-	// Sort is a column of QuotaSorts; a leading "-" turns it round.
-	Sort string
-	Window
-}
-
-// QuotaListing is one page of quotas.
-type QuotaListing struct {
-	Accounts []Account
-	Total    int64
-}
-
-// Storage is what all quotas come to.
-type Storage struct {
-	Teachers, Total, Used      int64
-	Exceeded, Warned, Recorded int64
-	Top                        []Account // by used bytes
-}
-
-// Resync is a recording that is to be looked for at Zoom again, and what is known
-// of it there.
-type Resync struct {
-	RecordingID int64
-	Parts       int64
-	Bytes       int64
-	Duration    time.Duration
-}
-
-// Standing is a recording with how somebody stands to it.
-type Standing struct {
+// EntryMembership is a recording together with what connects one user to it.
+type EntryMembership struct {
 	Entry      Entry
-	Membership Membership
+	Membership media.Membership
 }
