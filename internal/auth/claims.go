@@ -10,31 +10,33 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Claims are what a verified token says. Roles in tokens are not read: the
-// database knows better.
+// Claims are what a verified token says. Roles in tokens are not read: a role may have
+// changed in the database since.
 type Claims struct {
 	User     int64
 	Playback int64 // the recording a playback token opens, else 0
 	Expires  time.Time
+	// issued is iat, zero when the token has none.
+	issued time.Time
 	// keys is the generation of the JWKS that verified the token, 0 for a secret.
 	keys uint64
 }
 
-// claimChecks are the rules that claims are held against.
+// claimChecks are the configured rules for claims.
 type claimChecks struct {
 	issuer, audience string // "" = not checked
 	leeway           time.Duration
 }
 
-// access reads the claims of an access token in the order PyJWT and simplejwt
-// look at them, so that the reason told is theirs: times, issuer and audience,
-// jti, token_type, user_id.
+// access reads the claims of an access token in the order in which PyJWT and simplejwt
+// check them, so that the first failed check is the same as theirs: times, issuer and
+// audience, jti, token_type, user_id.
 func (c claimChecks) access(payload []byte, now time.Time) (Claims, *media.Refusal) {
 	fields, ok := jsonObject(payload)
 	if !ok {
 		return Claims{}, invalid()
 	}
-	expires, refusal := c.times(fields, now)
+	issued, expires, refusal := c.times(fields, now)
 	if refusal != nil {
 		return Claims{}, refusal
 	}
@@ -58,16 +60,16 @@ func (c claimChecks) access(payload []byte, now time.Time) (Claims, *media.Refus
 	if !ok {
 		return Claims{}, invalid()
 	}
-	return Claims{User: user, Expires: expires}, nil
+	return Claims{User: user, Expires: expires, issued: issued}, nil
 }
 
-// playback reads the claims of a playback token (contract section 4.2).
+// playback reads the claims of a playback token.
 func (c claimChecks) playback(payload []byte, now time.Time) (Claims, *media.Refusal) {
 	fields, ok := jsonObject(payload)
 	if !ok {
 		return Claims{}, invalid()
 	}
-	expires, refusal := c.times(fields, now)
+	issued, expires, refusal := c.times(fields, now)
 	if refusal != nil {
 		return Claims{}, refusal
 	}
@@ -92,31 +94,44 @@ func (c claimChecks) playback(payload []byte, now time.Time) (Claims, *media.Ref
 	if !ok {
 		return Claims{}, invalid()
 	}
-	return Claims{User: user, Playback: recording, Expires: expires}, nil
+	return Claims{User: user, Playback: recording, Expires: expires, issued: issued}, nil
 }
 
-// times checks iat and nbf where they stand, and exp, which must.
-func (c claimChecks) times(fields map[string]json.RawMessage, now time.Time) (time.Time, *media.Refusal) {
-	for _, name := range []string{"iat", "nbf"} {
-		raw, found := fields[name]
-		if !found {
-			continue
-		}
-		if at, ok := numericDate(raw); !ok || at.After(now.Add(c.leeway)) {
-			return time.Time{}, invalid()
-		}
+// maxIssuedAhead is how far in the future iat may be whatever the leeway. iat limits
+// nothing (RFC 7519 section 4.1.6 only says that it tells the age), and clocks that differ
+// by seconds must not lock everybody out.
+const maxIssuedAhead = time.Minute
+
+// times checks iat and nbf, which may be missing, and exp, which must not.
+func (c claimChecks) times(fields map[string]json.RawMessage, now time.Time) (issued, expires time.Time, refusal *media.Refusal) {
+	issued, ok := notAfter(fields, "iat", now.Add(max(c.leeway, maxIssuedAhead)))
+	if !ok {
+		return time.Time{}, time.Time{}, invalid()
 	}
-	expires, ok := numericDate(fields["exp"])
+	if _, ok := notAfter(fields, "nbf", now.Add(c.leeway)); !ok {
+		return time.Time{}, time.Time{}, invalid()
+	}
+	expires, ok = numericDate(fields["exp"])
 	switch {
 	case !ok:
-		return time.Time{}, invalid()
+		return time.Time{}, time.Time{}, invalid()
 	case c.hasExpired(expires, now):
-		return time.Time{}, expired()
+		return time.Time{}, time.Time{}, expired()
 	}
-	return expires, nil
+	return issued, expires, nil
 }
 
-// over reports whether a token's time is over: exp <= now - leeway, as simplejwt has it.
+// notAfter reads a time claim, which is missing, or a date not after latest.
+func notAfter(fields map[string]json.RawMessage, name string, latest time.Time) (at time.Time, ok bool) {
+	raw, found := fields[name]
+	if !found {
+		return time.Time{}, true
+	}
+	at, ok = numericDate(raw)
+	return at, ok && !at.After(latest)
+}
+
+// hasExpired reports whether exp <= now - leeway, as in simplejwt.
 func (c claimChecks) hasExpired(expires, now time.Time) bool {
 	return !now.Before(expires.Add(c.leeway))
 }
@@ -129,7 +144,7 @@ const lastDate = 253402300799
 func numericDate(raw json.RawMessage) (time.Time, bool) {
 	seconds, err := strconv.ParseInt(string(raw), 10, 64)
 	if err != nil {
-		// JSON's grammar has been checked: what is a number begins with one of these.
+		// The JSON is valid, so a number begins with one of these.
 		if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 			return time.Time{}, false
 		}
@@ -174,8 +189,8 @@ func userID(raw json.RawMessage) (int64, bool) {
 	return parseID(string(raw))
 }
 
-// positive reads an id in its one canonical spelling: "07", "+7", "7.0" and
-// "1e3" are not ids, so that no two spellings name one user.
+// parseID reads an id in its one canonical spelling: "07", "+7", "7.0" and "1e3" are not
+// ids, so that no two spellings name one user.
 func parseID(s string) (int64, bool) {
 	id, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || id <= 0 || s[0] == '0' || s[0] == '+' {
@@ -188,7 +203,8 @@ func parseID(s string) (int64, bool) {
 
 func invalid() *media.Refusal { return tokenRefusal("Token is invalid") }
 
-// forged is what nobody we believe has signed.
+// forged refuses a token that no trusted key has signed. It counts for the auth-failure
+// limiter.
 func forged() *media.Refusal {
 	r := invalid()
 	r.Forged = true

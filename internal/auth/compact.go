@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// maxTokenBytes is more than any token of ours or the platform's has.
+// maxTokenBytes is above the length of every token of ours or the platform's.
 const maxTokenBytes = 8 << 10
 
 // base64url is strict: one token has one spelling.
 var base64url = base64.RawURLEncoding.Strict()
 
-// compact is a token in the compact serialisation (RFC 7515 section 7.1), taken
-// apart. Nothing in it is verified.
+// compact is a token in the compact serialisation (RFC 7515 section 7.1), split. Nothing
+// in it is verified.
 type compact struct {
 	alg       string
 	kid       string // "" when the header has none
@@ -29,7 +29,7 @@ type compact struct {
 // extension that is not understood must not be ignored (RFC 7515 section 4.1.11).
 var foreignHeaders = []string{"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "enc"}
 
-// parseCompact takes a token apart, and refuses whatever is unusual about its shape.
+// parseCompact splits a token and refuses every deviation from the usual form.
 func parseCompact(token string) (compact, bool) {
 	// The decoder skips line ends, so other alphabets have to be refused first.
 	if len(token) > maxTokenBytes || !isTokenAlphabet(token) {
@@ -74,7 +74,7 @@ func parseCompact(token string) (compact, bool) {
 	return t, true
 }
 
-// plain reports whether a token has only the characters of base64url and dots.
+// isTokenAlphabet reports whether a token has only the characters of base64url and dots.
 func isTokenAlphabet(token string) bool {
 	for i := range len(token) {
 		c := token[i]
@@ -87,7 +87,7 @@ func isTokenAlphabet(token string) bool {
 	return true
 }
 
-// members reads one JSON object. A name that stands twice is refused, since
+// jsonObject reads one JSON object. A name that stands twice is refused, since
 // another reader may have taken the other value (RFC 7515 section 4, RFC 7519
 // section 4), and so is anything after the object.
 func jsonObject(raw []byte) (map[string]json.RawMessage, bool) {
@@ -118,7 +118,7 @@ func jsonObject(raw []byte) (map[string]json.RawMessage, bool) {
 	return fields, err == io.EOF
 }
 
-// text reads a JSON string, and nothing else.
+// jsonString reads a JSON string, and nothing else.
 func jsonString(raw json.RawMessage) (string, bool) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Config says which tokens are believed and which access rule holds.
+// Config says which tokens are valid and which access rule applies.
 type Config struct {
 	// JWTSecret is the platform's Django SECRET_KEY: tokens are signed HS256 with it.
 	JWTSecret string `name:"jwt-secret" secret:"" placeholder:"KEY" help:"HS256 key of the platform's tokens (Django SECRET_KEY), at least 32 bytes. Required unless a JWKS is set."`
-	// JWKSURL serves the public keys of RS256, ES256 or EdDSA tokens, by kid.
+	// JWKSURL serves the public keys of RS256, ES256 or EdDSA (Ed25519) tokens, by kid.
 	JWKSURL string `name:"jwks-url" placeholder:"URL" help:"Where RS256/ES256/EdDSA keys are published by kid; refreshed in the background."`
 	// Issuer and Audience are checked only when set.
 	Issuer   string        `name:"issuer" help:"Required iss claim; not checked when empty."`
@@ -22,18 +22,18 @@ type Config struct {
 	// PlaybackSecret signs playback tokens; comma separated during rotation, the first signs.
 	PlaybackSecret string `name:"playback-secret" secret:"" placeholder:"KEY[,OLD]" help:"Signs playback tokens; the first of several signs, all verify. Default: derived from the JWT secret; required when only a JWKS is set."`
 	QueryTokens    string `name:"query-tokens" default:"any" enum:"any,playback" help:"Tokens taken from ?token=: any, or playback tokens only (any|playback)."`
-	// OutageGrace is how long facts already known hold while the database is away.
+	// OutageGrace is how long cached entries stay valid while the database is unavailable.
 	OutageGrace time.Duration `name:"outage-grace" default:"10m" help:"While the database cannot be reached, decisions already made stay good this long (duration)."`
 	AccessRule  string        `name:"access-rule" default:"strict" enum:"strict,platform" help:"Who may watch: strict closes the platform's leaks, platform keeps its rule (strict|platform)."`
 	// MaxStaleness bounds the age of a cached user, recording or decision.
 	MaxStaleness time.Duration `name:"max-staleness" default:"30s" help:"How old a cached user, recording or access decision may be (duration)."`
 }
 
-// minSecretBytes is what RFC 7518 section 3.2 asks of an HS256 key.
+// minSecretBytes is the minimum length of an HS256 key (RFC 7518 section 3.2).
 const minSecretBytes = 32
 
-// Check names the setting that is wrong, as "name: what is wrong with it". An
-// empty QueryTokens or AccessRule means its default.
+// Check returns an error of the form "setting: what is wrong with it". An empty
+// QueryTokens or AccessRule means its default.
 func (c Config) Check() error {
 	switch {
 	case c.JWTSecret == "" && c.JWKSURL == "":
@@ -59,8 +59,8 @@ func (c Config) Check() error {
 	return err
 }
 
-// playbackSecrets takes the setting apart; none means that the key is derived
-// from the JWT secret. A secret shared with the platform is refused: what signs
+// playbackSecrets splits the setting; none means that the key is derived from the JWT
+// secret. A secret shared with the platform is refused: what signs
 // playback tokens must never be able to sign an access token.
 func (c Config) playbackSecrets() ([]string, error) {
 	if c.PlaybackSecret == "" {

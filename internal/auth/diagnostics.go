@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// FetchKeys fetches the JWKS once and says how many keys can be used; 0 without
-// an error when none is configured.
+// FetchKeys fetches the JWKS once and returns the number of usable kids; 0 without an error
+// when no JWKS is configured.
 func (v *Verifier) FetchKeys(ctx context.Context) (int, error) {
 	if v.jwks == nil {
 		return 0, nil
@@ -17,7 +17,7 @@ func (v *Verifier) FetchKeys(ctx context.Context) (int, error) {
 	return len(v.jwks.set.Load().kids), nil
 }
 
-// Weak says why a secret, long enough as it is, could be guessed, or "".
+// Weak says why a secret of sufficient length could be guessed, or returns "".
 func (c Config) Weak() string {
 	seen := map[rune]bool{}
 	for _, r := range c.JWTSecret {

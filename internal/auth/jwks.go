@@ -24,11 +24,11 @@ const (
 	jwksMaxBytes    = 1 << 20
 )
 
-// jwks keeps the public keys of one URL fresh. One goroutine fetches; look-ups
-// wait for it only when they need a key that is not there.
+// jwks refreshes the public keys of one URL. One goroutine fetches. A look-up waits for it
+// only when it needs a key that is not in the current set.
 type jwks struct {
 	url         string
-	host        string // what may be logged of the URL: its path or query may be a capability
+	host        string // the part of the URL that may be logged: its path or query may be a secret
 	client      *http.Client
 	log         *slog.Logger
 	now         func() time.Time
@@ -37,12 +37,12 @@ type jwks struct {
 	minInterval time.Duration
 
 	set  atomic.Pointer[keySet] // nil until the first success
-	wake chan struct{}          // holds one wish for a fetch
+	wake chan struct{}          // capacity 1: a fetch is requested
 
 	// mu guards what follows. No I/O happens under it.
 	mu        sync.Mutex
-	pending   chan struct{} // closed when the fetch that was asked for is over; nil = none asked for
-	requested time.Time     // when one was last asked for
+	pending   chan struct{} // closed when the requested fetch has ended; nil = none requested
+	requested time.Time     // when one was last requested
 	running   bool
 	cancel    context.CancelFunc // nil before start
 	done      chan struct{}      // closed when the goroutine has ended
@@ -61,7 +61,7 @@ func newJWKS(address string, log *slog.Logger, now func() time.Time) *jwks {
 	return j
 }
 
-// start begins the refresh. Only the first call does anything.
+// start starts the refresh. Only the first call has an effect.
 func (j *jwks) start(ctx context.Context) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -75,7 +75,7 @@ func (j *jwks) start(ctx context.Context) {
 	go j.run(ctx)
 }
 
-// stop ends the refresh and waits for its goroutine.
+// stop ends the refresh and waits for its goroutine. It may be called twice.
 func (j *jwks) stop() {
 	j.mu.Lock()
 	cancel, done := j.cancel, j.done
@@ -87,7 +87,7 @@ func (j *jwks) stop() {
 	<-done
 }
 
-// run fetches at once, then every so often and whenever it is woken.
+// run fetches at once, then every interval and whenever it is woken.
 func (j *jwks) run(ctx context.Context) {
 	defer close(j.done)
 	defer j.client.CloseIdleConnections()
@@ -103,7 +103,7 @@ func (j *jwks) run(ctx context.Context) {
 			wait = j.retry
 		case ctx.Err() == nil:
 			next, wait = min(wait, j.interval), min(2*wait, jwksRetryMost)
-			j.log.Warn("the keys of tokens could not be fetched",
+			j.log.Warn("jwks: keys could not be fetched",
 				slog.String("setting", "auth-jwks-url"), slog.String("host", j.host),
 				slog.String("error", err.Error()), slog.Duration("again_in", next))
 		}
@@ -119,15 +119,15 @@ func (j *jwks) run(ctx context.Context) {
 	}
 }
 
-// begin gives the wish that the coming fetch fulfils. It stays open for others
-// to join; one that is made while no wish was open is for the next fetch.
+// startFetch returns the request that the coming fetch fulfils, or nil. Look-ups may join it
+// until finishFetch; a request made while none is pending is for the next fetch.
 func (j *jwks) startFetch() chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.pending
 }
 
-// land tells those who wished for the fetch that it is over.
+// finishFetch wakes the look-ups that wait for the fetch.
 func (j *jwks) finishFetch(asked chan struct{}) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -137,7 +137,7 @@ func (j *jwks) finishFetch(asked chan struct{}) {
 	}
 }
 
-// end lets go of everybody who still waits.
+// releaseWaiters wakes every look-up that still waits; none waits after it.
 func (j *jwks) releaseWaiters() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -148,7 +148,7 @@ func (j *jwks) releaseWaiters() {
 	}
 }
 
-// fetch replaces the set by what the URL answers now. On an error the old set stays.
+// fetch replaces the set by the URL's current answer. On an error the old set stays.
 func (j *jwks) fetch(ctx context.Context) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, j.url, nil)
 	if err != nil {
@@ -184,7 +184,7 @@ func (j *jwks) fetch(ctx context.Context) error {
 		set.generation = old.generation + 1
 	}
 	j.set.Store(set)
-	j.log.Info("the keys of tokens were fetched", slog.String("host", j.host),
+	j.log.Info("jwks: keys fetched", slog.String("host", j.host),
 		slog.Int("kids", len(set.kids)), slog.Int("skipped", set.skipped))
 	return nil
 }
@@ -206,10 +206,10 @@ func (j *jwks) generation() uint64 {
 	return 0
 }
 
-// find gives the set that knows a kid. An unknown one is worth a fresh fetch,
-// which the request waits for, but not more often than every pause: made-up
-// kids must not turn into a flood against the key server. The error is a
-// refusal for a kid nobody knows, and a fault while no keys were ever had.
+// lookup returns the set that contains a kid. An unknown kid causes a fetch, which the
+// look-up waits for, at most once in minInterval: made-up kids must not flood the key
+// server. The error is a refusal for an unknown kid, and of kind Unavailable before the
+// first successful fetch.
 func (j *jwks) lookup(ctx context.Context, kid string) (*keySet, error) {
 	set := j.set.Load()
 	if set == nil || !set.knows(kid) {
@@ -231,8 +231,8 @@ func (j *jwks) lookup(ctx context.Context, kid string) (*keySet, error) {
 	return set, nil
 }
 
-// ask wishes for a fetch, or joins a wish that is open, and returns what is closed
-// when it is over; nil when it is too soon for another or nobody fetches.
+// requestFetch requests a fetch, or joins a pending request, and returns a channel that is
+// closed when the fetch has ended; nil when it is too soon for another or none runs.
 func (j *jwks) requestFetch() <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()

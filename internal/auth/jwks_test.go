@@ -74,7 +74,7 @@ func (s *keyServer) count() int {
 var testKeys = sync.OnceValue(func() (k struct {
 	rsa, rsaOther, rsaWeak *rsa.PrivateKey
 	ec, ecOther, ec384     *ecdsa.PrivateKey
-	ed, edOther            ed25519.PrivateKey
+	ed, edNew, edOther     ed25519.PrivateKey
 }) {
 	must := func(err error) {
 		if err != nil {
@@ -93,6 +93,8 @@ var testKeys = sync.OnceValue(func() (k struct {
 	k.ecOther, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)
 	k.ec384, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	must(err)
+	_, k.edNew, err = ed25519.GenerateKey(rand.Reader)
 	must(err)
 	_, k.ed, err = ed25519.GenerateKey(rand.Reader)
 	must(err)
@@ -161,7 +163,7 @@ func startVerifier(t testing.TB, cfg Config, pause time.Duration) *Verifier {
 func TestJWKS(t *testing.T) {
 	k := testKeys()
 	server := newKeyServer(t, jwksOf(
-		jwk("rsa", k.rsa, `,"use":"sig","alg":"RS256"`), jwk("ec", k.ec, ``), jwk("ed", k.ed, `,"alg":"EdDSA"`),
+		jwk("rsa", k.rsa, `,"use":"sig","alg":"RS256"`), jwk("ec", k.ec, ``), jwk("ed", k.ed, `,"alg":"EdDSA"`), jwk("ed9864", k.edNew, `,"use":"sig","alg":"Ed25519"`),
 		jwk("enc", k.rsaOther, `,"use":"enc"`), jwk("ps", k.rsaOther, `,"alg":"PS256"`), jwk("weak", k.rsaWeak, ``), jwk("p384", k.ec384, ``),
 		jwk("rsa", k.rsaOther, ``), // the kid is taken
 		`{"kty":"oct","kid":"oct","k":"`+base64.RawURLEncoding.EncodeToString([]byte(testSecret))+`"}`,
@@ -188,6 +190,12 @@ func TestJWKS(t *testing.T) {
 		{"RS256 without kid, as simplejwt", by("", k.rsa), "ok", "ok"},
 		{"ES256 without kid", by("", k.ec), "ok", "ok"},
 		{"EdDSA without kid", by("", k.ed), "ok", "ok"},
+		{"Ed25519 (RFC 9864) by a key of alg EdDSA", signed(jwt.SigningMethodEdDSA, k.ed, `{"alg":"Ed25519","kid":"ed"}`, access(nil)), "ok", "ok"},
+		{"EdDSA by a key of alg Ed25519", by("ed9864", k.edNew), "ok", "ok"},
+		{"Ed25519 by a key of alg Ed25519", signed(jwt.SigningMethodEdDSA, k.edNew, `{"alg":"Ed25519","kid":"ed9864"}`, access(nil)), "ok", "ok"},
+		{"Ed25519 without kid", signed(jwt.SigningMethodEdDSA, k.ed, `{"alg":"Ed25519"}`, access(nil)), "ok", "ok"},
+		{"Ed25519 by another key", signed(jwt.SigningMethodEdDSA, k.edOther, `{"alg":"Ed25519","kid":"ed"}`, access(nil)), isInvalid, isInvalid},
+		{"Ed25519 by a key of another kind", signed(jwt.SigningMethodEdDSA, k.ed, `{"alg":"Ed25519","kid":"ec"}`, access(nil)), isInvalid, isInvalid},
 		{"HS256", hs256(access(nil)), isInvalid, "ok"},
 		{"another RSA key under the kid", by("rsa", k.rsaOther), isInvalid, isInvalid},
 		{"another EC key under the kid", by("ec", k.ecOther), isInvalid, isInvalid},

@@ -19,7 +19,7 @@ import (
 // minRSABits is what RFC 7518 section 3.3 asks of an RS256 key.
 const minRSABits = 2048
 
-// keySet is one fetched set of public keys; it does not change.
+// keySet is one fetched set of public keys. It is immutable.
 type keySet struct {
 	digest     [sha256.Size]byte // of the document it was read from
 	generation uint64            // 1 for the first set of a process, then counting; never 0
@@ -28,10 +28,10 @@ type keySet struct {
 	skipped    int // keys of the document that cannot be used here
 }
 
-// parseKeySet reads a JWKS (RFC 7517 section 5). A key that is of no use here,
-// for encryption, of another kind, too weak or malformed, is passed over and
-// counted: one odd key must not lock everybody out. A document without a
-// single usable key is an error, so that it cannot replace keys that work.
+// parseKeySet reads a JWKS (RFC 7517 section 5). A key that cannot be used, being for
+// encryption, of another kind, too weak or malformed, is skipped and counted: one odd key
+// must not lock everybody out. A document without a usable key is an error, so that it
+// cannot replace keys that work.
 func parseKeySet(document []byte) (*keySet, error) {
 	var listed struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -54,7 +54,7 @@ func parseKeySet(document []byte) (*keySet, error) {
 		}
 	}
 	if len(set.kids) == 0 {
-		return nil, errors.New("the JWKS holds no RS256, ES256 or EdDSA key for signatures")
+		return nil, errors.New("the JWKS holds no RS256, ES256 or EdDSA (Ed25519) key for signatures")
 	}
 	delete(set.kids, "") // keys without a kid serve tokens without one
 	lookup, err := keyfunc.New(keyfunc.Options{Storage: storage})
@@ -71,6 +71,7 @@ func usableKey(raw json.RawMessage) (jwkset.JWK, bool) {
 	if json.Unmarshal(raw, &listed) != nil || listed.USE != "" && listed.USE != jwkset.UseSig {
 		return jwkset.JWK{}, false
 	}
+	listed.ALG = jwkset.ALG(canonicalAlg(string(listed.ALG)))
 	key, err := jwkset.NewJWKFromMarshal(listed, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
 	if err != nil {
 		return jwkset.JWK{}, false
@@ -95,6 +96,15 @@ func usableKey(raw json.RawMessage) (jwkset.JWK, bool) {
 	return key, alg != "" && (listed.ALG == "" || listed.ALG == alg)
 }
 
+// canonicalAlg is the older name of an algorithm that has two. RFC 9864 section 2.2 renames
+// EdDSA with an Ed25519 key to Ed25519; keys and tokens may come with either name.
+func canonicalAlg(alg string) string {
+	if alg == "Ed25519" {
+		return jwt.SigningMethodEdDSA.Alg()
+	}
+	return alg
+}
+
 // knows reports whether the set can serve a token: by its kid, or for a token
 // without one (simplejwt writes none) always.
 func (s *keySet) knows(kid string) bool { return kid == "" || s.kids[kid] }
@@ -102,7 +112,7 @@ func (s *keySet) knows(kid string) bool { return kid == "" || s.kids[kid] }
 // verify checks a signature against the key a token names or, when it names
 // none, against each.
 func (s *keySet) verify(method jwt.SigningMethod, t compact) bool {
-	header := map[string]any{"alg": t.alg}
+	header := map[string]any{"alg": canonicalAlg(t.alg)}
 	if t.kid != "" {
 		header["kid"] = t.kid
 	}

@@ -6,22 +6,21 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// results counts what the gate decided, once per request: the refusal where
-// there is one, else what Authorize said. Requests that only authenticate count
-// when they are refused.
+// decisionCounters count the authorizer's decisions, one for each request: the refusal, or
+// the result of Authorize. Requests that only authenticate count when they are refused.
 type decisionCounters struct {
 	ok, fault prometheus.Counter
 	refused   map[media.Code]prometheus.Counter
 }
 
-// refusalsOfGate are the codes the gate can refuse with: the label's closed set.
+// refusalCodes are the codes that an Authorizer can refuse with: the label's closed set.
 var refusalCodes = [...]media.Code{
 	media.CodeNotAuthenticated, media.CodeTokenNotValid, media.CodeUserNotFound, media.CodeUserInactive,
 	media.CodeNotFound, media.CodeNoMedia, media.CodeNoAccess, media.CodeWrongRecording,
 	media.CodeExpired, media.CodeProcessing,
 }
 
-// newResults registers the metric with every series at zero.
+// newDecisionCounters registers the metric with every series at zero.
 func newDecisionCounters(reg prometheus.Registerer) (decisionCounters, error) {
 	total := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "lectern_auth_total", Help: "Access decisions by result: ok, a refusal's code, or error.",

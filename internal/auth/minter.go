@@ -36,8 +36,7 @@ func NewMinter(cfg Config, now func() time.Time) (*Minter, error) {
 	return m, nil
 }
 
-// Access signs an access token as simplejwt 5.5.1 would. Without a JWT secret
-// it cannot, and says so.
+// Access signs an access token as simplejwt 5.5.1 would. Without a JWT secret it fails.
 func (m *Minter) Access(userID int64, ttl time.Duration) (string, error) {
 	if m.access == nil {
 		return "", errors.New("auth-jwt-secret: needed to sign access tokens; the keys of a JWKS only verify")
@@ -55,9 +54,8 @@ func (m *Minter) Access(userID int64, ttl time.Duration) (string, error) {
 	}).SignedString(m.access)
 }
 
-// Grant signs a playback token for a recording: it lives twice as long as the
-// recording, so that a lesson can be paused and gone over, within shortestGrant
-// and longestGrant.
+// Grant signs a playback token for a recording. It is valid for twice the recording's
+// duration, so that a viewer can pause and go back, within shortestGrant and longestGrant.
 func (m *Minter) Grant(userID int64, rec media.Recording) (media.Grant, error) {
 	life := max(2*min(rec.Duration, longestGrant/2), shortestGrant)
 	token, expires, err := m.playbackToken(userID, rec.ID, life)
@@ -69,8 +67,7 @@ const (
 	longestGrant  = 24 * time.Hour
 )
 
-// Playback signs a token that opens one recording to one user for a while; how
-// long is the caller's decision (contract section 4.2).
+// Playback signs a token that opens one recording to one user for ttl.
 func (m *Minter) Playback(userID, recordingID int64, ttl time.Duration) (string, error) {
 	token, _, err := m.playbackToken(userID, recordingID, ttl)
 	return token, err

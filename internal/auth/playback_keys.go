@@ -19,9 +19,9 @@ type playbackKey struct {
 // playbackKeys: the first signs, all verify.
 type playbackKeys []playbackKey
 
-// newPlaybackKeys takes the configured secrets, or derives one from the
-// platform's key (HKDF, RFC 5869), so that a leaked playback key does not tell
-// the platform's and neither can be used in the other's place.
+// newPlaybackKeys uses the configured secrets, or derives one from the platform's key (HKDF,
+// RFC 5869), so that a leaked playback key does not reveal the platform's and neither can
+// replace the other.
 func newPlaybackKeys(cfg Config) (playbackKeys, error) {
 	secrets, err := cfg.playbackSecrets()
 	if err != nil {
@@ -49,7 +49,7 @@ func newPlaybackKey(secret []byte) playbackKey {
 	return playbackKey{id: base64.RawURLEncoding.EncodeToString(sum[:9]), secret: secret}
 }
 
-// named finds the key of a kid; no key has the kid "".
+// byID looks up the key of a kid; no key has the kid "".
 func (k playbackKeys) byID(kid string) (playbackKey, bool) {
 	for _, key := range k {
 		if key.id == kid {

@@ -12,32 +12,32 @@ import (
 )
 
 const (
-	// startWindow is what a user's starts are counted in.
+	// startWindow is the trailing time in which a user's starts are counted.
 	startWindow = time.Hour
-	// directReuse is how long a direct stream, one with an access token, goes with an
-	// earlier start of its user and recording: a player's many range requests are
-	// one start.
+	// directReuse is how long a direct stream, one with an access token, belongs to an
+	// earlier start of its user and recording: the many range requests of a player are one
+	// start.
 	directReuse = 10 * time.Minute
-	// unknownReuse is how long a start that could not be counted is left alone.
+	// uncountedReuse is how long a start that could not be counted is not tried again.
 	uncountedReuse = 10 * time.Second
-	// maxRememberedStarts bounds the memory to a few MB.
+	// maxStartEntries bounds the memory to a few MB.
 	maxStartEntries = 1 << 16
 	uncountTimeout  = 3 * time.Second
-	// refusedFor bounds how long a refusal is given again without a question.
+	// refusalTTL bounds how long a refusal is repeated without asking the store.
 	refusalTTL = 10 * time.Second
 )
 
-// StartLedger counts starts for all gateways of a database together.
+// StartStore counts starts for all gateways of a database together.
 type StartStore interface {
 	CountStart(ctx context.Context, userID, recordingID int64, at time.Time, window, reuse time.Duration, limit int) (media.Start, error)
 	UncountStart(ctx context.Context, id int64) error
 }
 
-// Starts limits how many playbacks a user may start in any trailing hour.
+// PlaybackLimiter limits how many playbacks a user may start in any trailing hour.
 //
-// While the ledger cannot be reached starts are not counted: the limit keeps
-// costs down, it is not what keeps people out, and who may watch then is decided
-// by AUTH_OUTAGE_GRACE. Safe for concurrent use.
+// While the store is unavailable starts are not counted: the limit bounds costs and is not
+// an access rule, and AUTH_OUTAGE_GRACE decides who may watch then. Safe for concurrent
+// use.
 type PlaybackLimiter struct {
 	limit       int // 0 = none
 	store       StartStore
@@ -45,28 +45,28 @@ type PlaybackLimiter struct {
 	log         *slog.Logger
 	now         func() time.Time
 
-	mu       sync.Mutex                 // guards what follows; nothing is asked under it
+	mu       sync.Mutex                 // guards what follows; no I/O under it
 	counted  map[startKey]time.Time     // until when a direct stream needs no counting
 	refusals map[startKey]cachedRefusal // starts that were refused
-	logged   time.Time                  // when a failure was last told of
+	logged   time.Time                  // when a failure was last logged
 }
 
-// refusal is the ledger's no: heard at a moment, and good until another.
+// cachedRefusal is a refusal of the store: when it came and when the user may start again.
 type cachedRefusal struct{ received, until time.Time }
 
-// startKey is what a direct stream's start goes by.
+// startKey identifies the start that a direct stream belongs to.
 type startKey struct{ user, recording int64 }
 
-// NewStarts makes the counter; a limit of 0 lets everybody start at will. away
-// tells when there is no point in asking the ledger.
+// NewPlaybackLimiter makes a limiter; 0 means no limit. While unavailable reports true the
+// store is not asked.
 func NewPlaybackLimiter(limit int, ledger StartStore, away func() bool, log *slog.Logger, now func() time.Time) *PlaybackLimiter {
 	return &PlaybackLimiter{limit: limit, store: ledger, unavailable: away, log: log, now: now, counted: map[startKey]time.Time{}, refusals: map[startKey]cachedRefusal{}}
 }
 
-// Count counts a start, or refuses it with CodeThrottled. A direct one goes with
-// an earlier start of the same user and recording within ten minutes; that it
-// does is remembered, so that range requests ask nobody. undo, when not nil, takes
-// back what this call has counted.
+// Count counts a start, or refuses it with CodeThrottled. A direct one belongs to an
+// earlier start of the same user and recording within ten minutes, which is cached, so
+// that range requests do not reach the store. undo, when not nil, uncounts what this call
+// has counted.
 func (s *PlaybackLimiter) Count(ctx context.Context, userID, recordingID int64, direct bool) (undo func(), err error) {
 	if s.limit == 0 || s.unavailable() {
 		return nil, nil
@@ -85,7 +85,7 @@ func (s *PlaybackLimiter) Count(ctx context.Context, userID, recordingID int64, 
 	start, err := s.store.CountStart(ctx, userID, recordingID, now, startWindow, reuse, s.limit)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return nil, err // the one who asked is gone
+		return nil, err // the client is gone
 	case err != nil:
 		s.logFailure(err, now)
 		s.markCounted(key, now.Add(uncountedReuse), now)
@@ -101,7 +101,7 @@ func (s *PlaybackLimiter) Count(ctx context.Context, userID, recordingID int64, 
 	return func() { s.uncount(ctx, key, start.ID) }, nil
 }
 
-// throttled is the platform's refusal, with whole seconds, rounded up as it does.
+// throttled is the platform's refusal, with whole seconds, rounded up as there.
 func throttled(wait time.Duration) *media.Refusal {
 	seconds := int64(math.Ceil(wait.Seconds()))
 	r := media.Refuse(media.CodeThrottled, fmt.Sprintf("Request was throttled. Expected available in %d seconds.", seconds))
@@ -115,14 +115,13 @@ func (s *PlaybackLimiter) isCounted(key startKey, now time.Time) bool {
 	return now.Before(s.counted[key])
 }
 
-// Ready reports whether Count answers for a direct stream without a question, so
-// that there is nothing to wait for.
+// Ready reports whether Count answers for a direct stream without asking the store.
 func (s *PlaybackLimiter) Ready(userID, recordingID int64) bool {
 	key, now := startKey{userID, recordingID}, s.now()
 	return s.limit == 0 || s.unavailable() || s.isCounted(key, now) || s.refusedFor(key, now) > 0
 }
 
-// refused is how long a start has still to wait, 0 when that has to be asked.
+// refusedFor is how long a start has still to wait, 0 when the store has to be asked.
 func (s *PlaybackLimiter) refusedFor(key startKey, now time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,7 +145,7 @@ func (s *PlaybackLimiter) markRefused(key startKey, wait time.Duration, now time
 	s.refusals[key] = cachedRefusal{received: now, until: now.Add(wait)}
 }
 
-// remember may forget others to make room: that costs a question each.
+// markCounted may evict others to make room, which costs one request to the store each.
 func (s *PlaybackLimiter) markCounted(key startKey, until, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,7 +159,7 @@ func (s *PlaybackLimiter) markCounted(key startKey, until, now time.Time) {
 	s.counted[key] = until
 }
 
-// uncount forgets first: whoever asks meanwhile is counted anew.
+// uncount clears the cache first: a start that comes meanwhile is counted anew.
 func (s *PlaybackLimiter) uncount(ctx context.Context, key startKey, id int64) {
 	s.mu.Lock()
 	delete(s.counted, key)
@@ -169,11 +168,11 @@ func (s *PlaybackLimiter) uncount(ctx context.Context, key startKey, id int64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), uncountTimeout)
 	defer cancel()
 	if err := s.store.UncountStart(ctx, id); err != nil {
-		s.log.Debug("a start of playback stays counted", slog.Any("error", err))
+		s.log.Debug("playback limit: a start stays counted", slog.Any("error", err))
 	}
 }
 
-// tell logs that starts are not counted, once a minute at most.
+// logFailure logs that starts are not counted, once a minute at most.
 func (s *PlaybackLimiter) logFailure(err error, now time.Time) {
 	s.mu.Lock()
 	silent := now.Sub(s.logged) < time.Minute
@@ -182,6 +181,6 @@ func (s *PlaybackLimiter) logFailure(err error, now time.Time) {
 	}
 	s.mu.Unlock()
 	if !silent {
-		s.log.Warn("starts of playback cannot be counted, so they are not limited", slog.Any("error", err))
+		s.log.Warn("playback limit: starts cannot be counted, so they are not limited", slog.Any("error", err))
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Rule is which of the two access rules holds. Any other word is strict.
+// Rule names one of the two access rules. Any other value means strict.
 type Rule string
 
 // The rules. Strict closes the platform's leak: a recording for chosen students
@@ -16,13 +16,13 @@ const (
 	RulePlatform Rule = "platform"
 )
 
-// retryProcessing is when a recording that is being archived is worth another look.
+// retryProcessing is the Retry-After of a recording that is being archived.
 const retryProcessing = 30 * time.Second
 
-// Decide says whether a user may watch a recording now: nil, or why not. It is
-// pure. The order of the reasons is the order in which they are told: who is
-// unknown learns nothing, then what does not exist, then what is not theirs,
-// then what is theirs but not now.
+// Decide decides whether a user may watch a recording now: nil, or why not. It is pure. The
+// first failed check is reported, so that a refusal reveals no more than it must: the user
+// is inactive, the recording does not exist, it is not the user's, it is not available
+// now.
 func Decide(rule Rule, u media.User, rec media.Recording, m media.Membership, now time.Time) *media.Refusal {
 	if !u.Active {
 		return inactive()
@@ -36,8 +36,8 @@ func Decide(rule Rule, u media.User, rec media.Recording, m media.Membership, no
 	return available(u, rec, now)
 }
 
-// exists refuses what is deleted and what has no bytes. What is still being
-// processed exists: who may watch it is told to wait.
+// exists refuses a recording that is deleted or has no bytes. One that is still being
+// processed exists: available refuses it with a Retry-After.
 func exists(rec media.Recording) *media.Refusal {
 	if rec.Deleted || rec.Status == media.StatusDeleted {
 		return notFound()
@@ -61,10 +61,10 @@ func notFound() *media.Refusal {
 	return media.Refuse(media.CodeNotFound, "There is no such recording.")
 }
 
-// available refuses what the user may watch in principle: too late, or too early.
-// The end of retention counts for students; owner and admin may still look.
+// available refuses a recording that the user may watch, but not any more or not yet. The
+// end of retention applies to students; the owner and admins may still watch.
 func available(u media.User, rec media.Recording, now time.Time) *media.Refusal {
-	if u.Role == media.RoleStudent && hasExpired(rec, now) {
+	if u.Role == media.RoleStudent && retentionEnded(rec, now) {
 		return media.Refuse(media.CodeExpired, "This recording is no longer available.")
 	}
 	if rec.Status == media.StatusProcessing {
@@ -75,8 +75,8 @@ func available(u media.User, rec media.Recording, now time.Time) *media.Refusal 
 	return nil
 }
 
-// over reports whether a recording's retention has ended.
-func hasExpired(rec media.Recording, now time.Time) bool {
+// retentionEnded reports whether a recording's retention has ended.
+func retentionEnded(rec media.Recording, now time.Time) bool {
 	return !rec.AvailableUntil.IsZero() && !rec.AvailableUntil.After(now)
 }
 

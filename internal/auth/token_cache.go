@@ -13,7 +13,7 @@ import (
 // few tokens each.
 const maxVerifiedTokens = 20_000
 
-// tokenDigest stands for a token, so that the secret itself is not kept.
+// tokenDigest is the key of a token, so that the secret itself is not kept.
 type tokenDigest [sha256.Size]byte
 
 // digestOf copies a token of usual length to the stack: a conversion would
@@ -23,15 +23,15 @@ func digestOf(token string) tokenDigest {
 	return sha256.Sum256(append(usual[:0], token...))
 }
 
-// verifiedTokens remembers tokens whose signature held. It may lose any of them
-// without harm: they are verified again.
+// verifiedTokens caches tokens whose signature was verified. An evicted token is verified
+// again.
 type verifiedTokens struct {
 	cache  *ristretto.Cache[uint64, verifiedToken]
 	closed sync.Once
 }
 
-// verifiedToken has the whole digest beside the claims: the cache's own key is
-// short enough for collisions to be made on purpose.
+// verifiedToken holds the whole digest with the claims: the cache's own key is short enough
+// for an attacker to find collisions.
 type verifiedToken struct {
 	digest tokenDigest
 	claims Claims
@@ -49,8 +49,8 @@ func newVerifiedTokens(most int64) (*verifiedTokens, error) {
 
 func (d tokenDigest) key() uint64 { return binary.LittleEndian.Uint64(d[:]) }
 
-// get finds the claims of a token verified before. Whether they are still good
-// is the caller's question.
+// get looks up the claims of a token that was verified before. The caller checks that they
+// are still valid.
 func (c *verifiedTokens) get(digest tokenDigest) (Claims, bool) {
 	known, ok := c.cache.Get(digest.key())
 	if !ok || known.digest != digest {
@@ -59,9 +59,9 @@ func (c *verifiedTokens) get(digest tokenDigest) (Claims, bool) {
 	return known.claims, true
 }
 
-// put remembers a token until it expires, if there is room.
+// put caches a token until it expires, if there is room.
 func (c *verifiedTokens) put(digest tokenDigest, claims Claims, now time.Time) {
-	// With a leeway a token can be good when its time is over; a second will do.
+	// With a leeway a token can be valid after exp; it is cached for a second then.
 	c.cache.SetWithTTL(digest.key(), verifiedToken{digest, claims}, 1, max(time.Second, claims.Expires.Sub(now)))
 }
 

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -15,6 +16,8 @@ type Verifier struct {
 	jwks     *jwks // nil without a JWKS
 	checks   claimChecks
 	now      func() time.Time
+	log      *slog.Logger
+	ahead    sync.Once // logs the first token that is issued in the future
 }
 
 // NewVerifier prepares the keys. The error names the setting that is wrong.
@@ -31,6 +34,7 @@ func NewVerifier(cfg Config, log *slog.Logger, now func() time.Time) (*Verifier,
 		playback: playback,
 		checks:   claimChecks{issuer: cfg.Issuer, audience: cfg.Audience, leeway: cfg.Leeway},
 		now:      now,
+		log:      log,
 	}
 	if cfg.JWTSecret != "" {
 		v.secret = []byte(cfg.JWTSecret)
@@ -67,8 +71,8 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 	if !ok {
 		return Claims{}, forged()
 	}
-	// The header is not verified yet. It can only choose between two ways of
-	// being refused: neither key signs what the other way accepts.
+	// The header is not verified yet. A forged kid gains nothing: no key signs what the
+	// other branch accepts.
 	if key, ok := v.playback.byID(t.kid); ok {
 		return v.verifyPlayback(t, key)
 	}
@@ -83,10 +87,12 @@ func (v *Verifier) verifyPlayback(t compact, key playbackKey) (Claims, error) {
 	if err != nil {
 		return Claims{}, invalid()
 	}
-	claims, refusal := v.checks.playback(payload, v.now())
+	now := v.now()
+	claims, refusal := v.checks.playback(payload, now)
 	if refusal != nil {
 		return Claims{}, refusal
 	}
+	v.checkClock(claims, now)
 	return claims, nil
 }
 
@@ -99,12 +105,26 @@ func (v *Verifier) verifyAccess(ctx context.Context, t compact) (Claims, error) 
 	if err != nil {
 		return Claims{}, invalid()
 	}
-	claims, refusal := v.checks.access(payload, v.now())
+	now := v.now()
+	claims, refusal := v.checks.access(payload, now)
 	if refusal != nil {
 		return Claims{}, refusal
 	}
+	v.checkClock(claims, now)
 	claims.keys = generation
 	return claims, nil
+}
+
+// checkClock logs, once in the life of a verifier, that a valid token was issued in the
+// future: this machine's clock or the platform's is wrong, and beyond maxIssuedAhead every
+// token would be refused.
+func (v *Verifier) checkClock(claims Claims, now time.Time) {
+	if ahead := claims.issued.Sub(now); ahead > v.checks.leeway {
+		v.ahead.Do(func() {
+			v.log.Warn("token verifier: token issued in the future, check the clocks of this machine and of the platform",
+				slog.Duration("ahead", ahead), slog.Duration("accepted_up_to", max(v.checks.leeway, maxIssuedAhead)))
+		})
+	}
 }
 
 // signedByPlatform checks the signature. The algorithm's name must be exactly
@@ -131,9 +151,9 @@ func (v *Verifier) signedByPlatform(ctx context.Context, t compact) (generation 
 	return keys.generation, nil
 }
 
-// publicMethod is the way to check signatures made with a private key.
+// publicMethod is the signing method of an asymmetric algorithm.
 func publicMethod(alg string) (jwt.SigningMethod, bool) {
-	switch alg {
+	switch canonicalAlg(alg) {
 	case "RS256":
 		return jwt.SigningMethodRS256, true
 	case "ES256":
@@ -144,8 +164,8 @@ func publicMethod(alg string) (jwt.SigningMethod, bool) {
 	return nil, false
 }
 
-// current reports whether claims that were verified before may still be
-// believed: their time is not over and their key has not been withdrawn.
+// current reports whether claims that were verified before are still valid: they have
+// not expired and their key has not been withdrawn.
 func (v *Verifier) current(claims Claims, now time.Time) bool {
 	return !v.checks.hasExpired(claims.Expires, now) && (claims.keys == 0 || claims.keys == v.jwks.generation())
 }
