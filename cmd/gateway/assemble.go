@@ -115,9 +115,9 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
 		Access:   gate,
-		API:      recordingsAPI(gate, store, reader, views, func() { directory.Drop(); tell(changed) }),
+		API:      recordingsAPI(gate, store, reader, views, func() { directory.InvalidateAll(); tell(changed) }),
 		Grants:   minter,
-		Starts:   auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, library.NewPlaybackLimit(store), directory.Away, log, time.Now),
+		Starts:   auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, library.NewPlaybackStarts(store), directory.Unavailable, log, time.Now),
 		Captions: reader,
 		Changed:  changed,
 		Origins:  beside,
@@ -143,7 +143,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 
 // openCatalog opens the database, and the cache of facts in front of it, no older
 // than maxStaleness. changed gets a value when the facts were dropped.
-func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry, maxStaleness time.Duration, changed chan<- struct{}) (*catalog.Store, *catalog.Cached, error) {
+func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry, maxStaleness time.Duration, changed chan<- struct{}) (*catalog.Store, *catalog.Cache, error) {
 	store, err := openDatabase(ctx, &s.settings.Base, s.log)
 	if err != nil {
 		return nil, nil, err
@@ -159,7 +159,7 @@ func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry,
 		// A database that is away now may be back in a minute: readiness says so.
 		s.log.Warn("the database cannot be reached yet", slog.Any("error", err))
 	}
-	cached, err := catalog.NewCached(store, catalog.CachedConfig{
+	cached, err := catalog.NewCache(store, catalog.CacheConfig{
 		MaxStaleness: maxStaleness,
 		OutageGrace:  s.settings.Auth.OutageGrace,
 	}, s.log, metrics)
@@ -174,7 +174,7 @@ func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry,
 	go func() {
 		defer close(ended)
 		drop := func(table string) {
-			cached.DropTable(table)
+			cached.InvalidateTable(table)
 			tell(changed)
 		}
 		if err := store.Listen(listening, drop); err != nil && !errors.Is(err, context.Canceled) {

@@ -37,7 +37,7 @@ func newHotPath(tb testing.TB) (*auth.Authorizer, media.Token) {
 	cfg := auth.Config{JWTSecret: "a-secret-of-the-tests-that-is-long-enough-0123456789", QueryTokens: "any", AccessRule: "strict"}
 	log := slog.New(slog.DiscardHandler)
 	metrics := prometheus.NewRegistry()
-	facts, err := catalog.NewCached(class{}, catalog.CachedConfig{MaxStaleness: time.Hour}, log, metrics)
+	facts, err := catalog.NewCache(class{}, catalog.CacheConfig{MaxStaleness: time.Hour}, log, metrics)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func (s *Store) Apply(ctx context.Context, doc io.Reader, dryRun bool) ([]Change
 		}
 		changes = a.changes
 		if dryRun {
-			return errRollback
+			return ErrDryRun
 		}
 		return a.finish(ctx)
 	})
@@ -146,7 +146,7 @@ func (a *applier) close(note *Change) {
 
 // refused names the place of an error that the database's own guards gave.
 func refused(place string, err error) error {
-	if kind, _ := diagnose(err); kind != media.Other || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if kind, _ := classify(err); kind != media.Other || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	return media.Faultf(media.Invalid, "catalog: apply", "%s: %w", place, err)

@@ -30,7 +30,7 @@ func (c *cells) number(name, column string, v *int64) {
 
 func (c *cells) time(name, column string, v *moment) {
 	if v != nil {
-		*c = append(*c, cell{name: name, column: column, value: stamp(*v)})
+		*c = append(*c, cell{name: name, column: column, value: DBTime(*v)})
 	}
 }
 
@@ -181,7 +181,7 @@ func (a *applier) lesson(ctx context.Context, place string, l lessonDoc) (err er
 	case group == 0 || l.Start == nil:
 		return wrong(place, "give a group and a start, or an id")
 	default:
-		e.found, err = a.lessonAt(ctx, group, e.name, stamp(*l.Start))
+		e.found, err = a.lessonAt(ctx, group, e.name, DBTime(*l.Start))
 	}
 	if err != nil {
 		return err
@@ -222,12 +222,12 @@ func (a *applier) lesson(ctx context.Context, place string, l lessonDoc) (err er
 
 // lessonAt finds a group's lesson by title and start. Starts are compared as
 // moments, not as text: SQLite's may be written in several ways.
-func (a *applier) lessonAt(ctx context.Context, group int64, title string, start stamp) (id int64, err error) {
+func (a *applier) lessonAt(ctx context.Context, group int64, title string, start DBTime) (id int64, err error) {
 	err = a.store.each(ctx, a.tx, `SELECT id, start_time FROM public.schedule_lesson WHERE group_id = $1 AND title = $2 ORDER BY id DESC`,
 		[]any{group, title}, func(scan func(...any) error) error {
 			var (
 				row int64
-				at  stamp
+				at  DBTime
 			)
 			err := scan(&row, &at)
 			if at.Equal(start.Time) {

@@ -28,16 +28,16 @@ func (s *Store) Arrivals(ctx context.Context, after time.Time) ([]Arrival, error
 	limited, cancel := context.WithTimeoutCause(ctx, LookupTimeout, errOwnDeadline)
 	defer cancel()
 	var out []Arrival
-	err := s.each(limited, s.db, selectArrivals, []any{stampOf(after), false}, func(scan func(...any) error) error {
+	err := s.each(limited, s.db, selectArrivals, []any{NewDBTime(after), false}, func(scan func(...any) error) error {
 		var (
 			a                              Arrival
 			provider, driveFile, archiveID string
-			at                             stamp
+			at                             DBTime
 		)
 		err := scan(&a.Recording, &provider, &driveFile, &archiveID, &at)
 		a.Location, a.At = media.StoredAt(provider, driveFile, archiveID), at.Time
 		out = append(out, a)
 		return err
 	})
-	return out, fault(limited, op, err)
+	return out, WrapError(limited, op, err)
 }

@@ -21,7 +21,7 @@ var sqliteWords = regexp.MustCompile(`\bpublic\.|\blectern\.|\$([0-9]+)`)
 
 // spell gives the query as this database wants it. Queries hold no quoted text
 // in which a schema or a parameter could be mistaken.
-func (d Dialect) spell(query string) string {
+func (d Dialect) rewrite(query string) string {
 	if d == Postgres {
 		return query
 	}
@@ -42,7 +42,7 @@ func (d Dialect) bind(args []any) []any {
 	}
 	out := make([]any, len(args))
 	for i, arg := range args {
-		if s, ok := arg.(stamp); ok {
+		if s, ok := arg.(DBTime); ok {
 			arg = nullableTime(s)
 		}
 		out[i] = arg
@@ -50,7 +50,7 @@ func (d Dialect) bind(args []any) []any {
 	return out
 }
 
-func nullableTime(s stamp) *time.Time {
+func nullableTime(s DBTime) *time.Time {
 	if s.IsZero() {
 		return nil
 	}

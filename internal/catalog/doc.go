@@ -13,7 +13,7 @@
 //
 // Queries are written as PostgreSQL spells them, with public. and lectern.
 // before each table; dialect.go turns that into SQLite's spelling. Times are
-// read and written through one type, stamp.
+// read and written through one type, DBTime.
 //
 // # Behind a pooler
 //

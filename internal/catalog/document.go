@@ -148,15 +148,15 @@ func (t *text) UnmarshalYAML(n *yaml.Node) error {
 }
 
 // moment is a time in a document; "never" is none.
-type moment stamp
+type moment DBTime
 
-// UnmarshalYAML reads what parseStamp reads, and never.
+// UnmarshalYAML reads what ParseDBTime reads, and never.
 func (m *moment) UnmarshalYAML(n *yaml.Node) error {
 	if n.Value == "never" {
 		*m = moment{}
 		return nil
 	}
-	s, err := parseStamp(n.Value)
+	s, err := ParseDBTime(n.Value)
 	if err != nil || n.Kind != yaml.ScalarNode {
 		return lineError(n, "%q is not a time: write it as 2026-11-20T10:00:00Z", n.Value)
 	}
@@ -169,7 +169,7 @@ func (m moment) MarshalYAML() (any, error) {
 	if m.IsZero() {
 		return "never", nil
 	}
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!timestamp", Value: stamp(m).String()}, nil
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!timestamp", Value: DBTime(m).String()}, nil
 }
 
 // byteCount is a number of bytes, also written as 64MiB.

@@ -19,7 +19,7 @@ func (s *Store) Export(ctx context.Context, w io.Writer) error {
 	const op = "catalog: export"
 	doc, err := s.export(ctx)
 	if err != nil {
-		return fault(ctx, op, err)
+		return WrapError(ctx, op, err)
 	}
 	if _, err := io.WriteString(w, exportHeader); err != nil {
 		return err
@@ -74,7 +74,7 @@ func given[T comparable](v T) *T {
 	return &v
 }
 
-func givenTime(s stamp) *moment {
+func givenTime(s DBTime) *moment {
 	if s.IsZero() {
 		return nil
 	}
@@ -177,7 +177,7 @@ func (e *exporter) exportLessons(ctx context.Context, doc *document) error {
 			l                 lessonDoc
 			title, notes      string
 			group, teacher    sql.NullInt64
-			start, end, ended stamp
+			start, end, ended DBTime
 			meeting           sql.NullString
 			record, quick     bool
 			days              int64
@@ -212,7 +212,7 @@ func (e *exporter) exportRecordings(ctx context.Context, doc *document) error {
 			title, status, visibility                          string
 			provider, file, key, folder, kind                  string
 			zoomID, play, download, thumbnail, archive, reason string
-			start, end, until, deletedAt, created              stamp
+			start, end, until, deletedAt, created              DBTime
 			views                                              int64
 			deleted                                            bool
 		)

@@ -187,7 +187,7 @@ func demoValue(t *testing.T, kind, field string) any {
 	case "bool":
 		return field == "t"
 	case "time":
-		at, err := parseStamp(field)
+		at, err := ParseDBTime(field)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,21 +23,21 @@ const (
 	listenBackoffMax = time.Second
 	// listenProbe is how long silence is believed. A peer that vanished without a
 	// word is noticed only by asking.
-	listenProbe = 30 * time.Second
+	listenProbeInterval = 30 * time.Second
 	// listenTest is how long an announcement of our own may take to come back. On
 	// a busy machine it takes milliseconds; through a pooler it never comes.
-	listenTest = 3 * time.Second
+	listenTestTimeout = 3 * time.Second
 	// listenDeaf is how long to wait with the next try where announcements do not
 	// come through.
-	listenDeaf = time.Minute
+	noNotificationsRetry = time.Minute
 	// testPayload begins what is announced only to see whether it comes back.
 	testPayload = "lectern test "
 	// lookAtSQLite is how often SQLite's count of changes is looked at.
-	lookAtSQLite = 200 * time.Millisecond
+	sqlitePollInterval = 200 * time.Millisecond
 )
 
 // errDeaf is a connection that LISTENs and hears nothing.
-var errDeaf = errors.New("announcements do not come through: is there a transaction-mode pooler in between?")
+var errNoNotifications = errors.New("announcements do not come through: is there a transaction-mode pooler in between?")
 
 // Listen calls changed whenever a change of the catalog is announced, with the
 // table that has changed, or "" when nobody says which, until ctx ends, and then
@@ -54,7 +54,7 @@ var errDeaf = errors.New("announcements do not come through: is there a transact
 // whichever process makes them, and Listen looks at the number five times a second.
 func (s *Store) Listen(ctx context.Context, changed func(table string)) error {
 	if s.dialect == SQLite {
-		s.watchSQLite(ctx, changed)
+		s.pollSQLite(ctx, changed)
 		return nil
 	}
 	wait, away := listenBackoff, false
@@ -70,11 +70,11 @@ func (s *Store) Listen(ctx context.Context, changed func(table string)) error {
 		}
 		if !away {
 			s.log.Warn("catalog: not listening for changes, they take effect later until this is over",
-				slog.Any("error", fault(ctx, "catalog: listen", err)))
+				slog.Any("error", WrapError(ctx, "catalog: listen", err)))
 			away = true
 		}
-		if errors.Is(err, errDeaf) {
-			wait = listenDeaf
+		if errors.Is(err, errNoNotifications) {
+			wait = noNotificationsRetry
 		}
 		select {
 		case <-ctx.Done():
@@ -110,7 +110,7 @@ func (s *Store) listenOnce(ctx context.Context, changed func(table string), hear
 	}
 	heard()
 	for {
-		waiting, cancel := context.WithTimeout(ctx, listenProbe)
+		waiting, cancel := context.WithTimeout(ctx, listenProbeInterval)
 		n, err := conn.WaitForNotification(waiting)
 		cancel()
 		switch {
@@ -132,7 +132,7 @@ func (s *Store) listenOnce(ctx context.Context, changed func(table string), hear
 // testListening announces something on another connection and waits for it. A
 // pooler hands the LISTEN to a server connection that is then somebody else's.
 func (s *Store) testListening(ctx context.Context, conn *pgx.Conn, changed func(table string)) error {
-	waiting, cancel := context.WithTimeout(ctx, listenTest)
+	waiting, cancel := context.WithTimeout(ctx, listenTestTimeout)
 	defer cancel()
 	mine := testPayload + rand.Text()
 	if err := s.exec(waiting, s.db, `SELECT pg_notify($1, $2)`, Channel, mine); err != nil {
@@ -153,7 +153,7 @@ func (s *Store) testListening(ctx context.Context, conn *pgx.Conn, changed func(
 				_, err = conn.Exec(quitting, "UNLISTEN "+Channel)
 				s.log.Debug("catalog: no longer listening in vain", slog.Any("error", err))
 			}
-			return errDeaf
+			return errNoNotifications
 		default:
 			return err
 		}
@@ -169,8 +169,8 @@ func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
 
 // watchSQLite calls changed when the number of changes is another than before,
 // and when it can be read again after it could not.
-func (s *Store) watchSQLite(ctx context.Context, changed func(table string)) {
-	tick := time.NewTicker(lookAtSQLite)
+func (s *Store) pollSQLite(ctx context.Context, changed func(table string)) {
+	tick := time.NewTicker(sqlitePollInterval)
 	defer tick.Stop()
 	known := int64(-1)
 	for {

@@ -39,7 +39,7 @@ func (s *Store) Recording(ctx context.Context, id int64) (media.Recording, error
 		r                                    media.Recording
 		lesson, owner, size, seconds         sql.NullInt64
 		provider, driveFile, archiveID, link string
-		until                                stamp
+		until                                DBTime
 	)
 	err := s.Row(ctx, "catalog: recording", selectRecording, []any{id},
 		&r.ID, &lesson, &owner, &r.Title, &r.Status, &r.Visibility, &r.Deleted, &until,

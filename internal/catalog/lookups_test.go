@@ -59,7 +59,7 @@ func checkUser(t *testing.T, s *Store) {
 }
 
 func at(text string) time.Time {
-	s, err := parseStamp(text)
+	s, err := ParseDBTime(text)
 	if err != nil {
 		panic(err)
 	}

@@ -98,7 +98,7 @@ func (s MigrationStatus) String() string {
 // MigrationStatus reads what has been applied. It writes nothing.
 func (s *Store) MigrationStatus(ctx context.Context) (MigrationStatus, error) {
 	st, err := s.migrationStatus(ctx)
-	return st, fault(ctx, "catalog: migration status", err)
+	return st, WrapError(ctx, "catalog: migration status", err)
 }
 
 func (s *Store) migrationStatus(ctx context.Context) (MigrationStatus, error) {
@@ -183,7 +183,7 @@ func (s *Store) appliedVersions(ctx context.Context) (map[int64]time.Time, error
 		func(scan func(...any) error) error {
 			var (
 				version int64
-				at      stamp
+				at      DBTime
 			)
 			err := scan(&version, &at)
 			applied[version] = at.Time
@@ -257,7 +257,7 @@ func (s *Store) MigrateUp(ctx context.Context) ([]Migration, error) {
 		applied, err = s.up(ctx, layout)
 		return err
 	})
-	return applied, fault(ctx, op, err)
+	return applied, WrapError(ctx, op, err)
 }
 
 // up runs what is pending and records the layout.
@@ -328,7 +328,7 @@ func (s *Store) MigrateDown(ctx context.Context) (Migration, error) {
 		taken = migrationOf(result)
 		return nil
 	})
-	return taken, fault(ctx, op, err)
+	return taken, WrapError(ctx, op, err)
 }
 
 func migrationOf(r *goose.MigrationResult) Migration {
@@ -378,8 +378,8 @@ func (s *Store) migrating(ctx context.Context, f func() error) error {
 		}
 		return f()
 	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.writers.Lock()
+	defer s.writers.Unlock()
 	unlock, err := lockFolder(ctx, s.folder)
 	if err != nil {
 		return err

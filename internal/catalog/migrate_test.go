@@ -291,7 +291,7 @@ func TestGuards(t *testing.T) {
 		for _, statement := range allowed {
 			run(t, s, statement)
 		}
-		var made stamp
+		var made DBTime
 		var folder, kind string
 		if err := s.one(t.Context(), s.db, `SELECT created_at, gdrive_folder_id, recording_type FROM public.schedule_lessonrecording WHERE id = 1`, nil, &made, &folder, &kind); err != nil ||
 			made.IsZero() || folder != "" || kind != "shared_screen_with_speaker_view" {

@@ -145,7 +145,7 @@ func TestListenComesBack(t *testing.T) {
 func TestNewsReachWhatTheyConcern(t *testing.T) {
 	t.Parallel()
 	s := seeded(t, openStore(t, pgtest.Start(t)))
-	c, err := NewCached(s, CachedConfig{MaxStaleness: time.Hour}, slog.New(slog.DiscardHandler), nil)
+	c, err := NewCache(s, CacheConfig{MaxStaleness: time.Hour}, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,9 +172,9 @@ func TestNewsReachWhatTheyConcern(t *testing.T) {
 	}
 	for _, statement := range isNews {
 		facts(c)
-		c.users.kept.Wait()
-		c.recordings.kept.Wait()
-		c.memberships.kept.Wait()
+		c.users.entries.Wait()
+		c.recordings.entries.Wait()
+		c.memberships.entries.Wait()
 		run(t, s, statement)
 		heard(t, news, statement)
 		// What is told after a commit comes after what that commit told. It drops facts of

@@ -12,7 +12,7 @@ import (
 )
 
 // cell is one column of a row as a document wants it. Its value is a string,
-// int64, bool, stamp, sql.NullString or sql.NullInt64.
+// int64, bool, DBTime, sql.NullString or sql.NullInt64.
 type cell struct {
 	name   string // the document's key, for people
 	column string
@@ -28,7 +28,7 @@ func (c cell) show(value any) string {
 	switch v := value.(type) {
 	case string:
 		return strconv.Quote(v)
-	case stamp:
+	case DBTime:
 		if v.IsZero() {
 			return "none"
 		}
@@ -46,8 +46,8 @@ func (c cell) show(value any) string {
 }
 
 func same(a, b any) bool {
-	if x, ok := a.(stamp); ok {
-		y, ok := b.(stamp)
+	if x, ok := a.(DBTime); ok {
+		y, ok := b.(DBTime)
 		return ok && x.Equal(y.Time)
 	}
 	return a == b
@@ -64,7 +64,7 @@ func optionalText(s string) sql.NullString { return sql.NullString{String: s, Va
 type rows struct {
 	store *Store
 	tx    *sql.Tx
-	now   stamp
+	now   DBTime
 	// behind are tables whose id sequence may not have passed their highest id,
 	// since rows came with ids of their own. All may be, at first.
 	behind map[string]bool
@@ -73,7 +73,7 @@ type rows struct {
 }
 
 func newRows(s *Store, tx *sql.Tx) *rows {
-	return &rows{store: s, tx: tx, now: stampOf(time.Now()), behind: map[string]bool{}, explicit: map[string]bool{}}
+	return &rows{store: s, tx: tx, now: NewDBTime(time.Now()), behind: map[string]bool{}, explicit: map[string]bool{}}
 }
 
 // ids are the ids a query finds, in its order.

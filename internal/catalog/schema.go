@@ -17,7 +17,7 @@ func (s *Store) SchemaReady(ctx context.Context) error {
 	defer cancel()
 	st, err := s.migrationStatus(limited)
 	if err != nil {
-		return fault(ctx, op, err)
+		return WrapError(ctx, op, err)
 	}
 	if len(st.Newer) > 0 {
 		return media.Faultf(media.Invalid, op, "the database has version %d, which only a newer Lectern knows: upgrade this one", st.Newer[0])
@@ -29,11 +29,11 @@ func (s *Store) SchemaReady(ctx context.Context) error {
 		return media.Faultf(media.Invalid, op, "the database lacks %s: %s", pending[0], hintMigrate)
 	}
 	if err := s.jobsReady(limited, op); err != nil {
-		return fault(ctx, op, err)
+		return WrapError(ctx, op, err)
 	}
 	problems, err := s.checkColumns(limited)
 	if err != nil {
-		return fault(ctx, op, err)
+		return WrapError(ctx, op, err)
 	}
 	return columnsFault(op, problems)
 }
@@ -69,14 +69,14 @@ func (s *Store) HasData(ctx context.Context) (bool, error) {
 		table = c.table
 		there, err := s.tableExists(ctx, "public", table)
 		if err != nil {
-			return false, fault(ctx, op, err)
+			return false, WrapError(ctx, op, err)
 		}
 		if !there {
 			continue
 		}
 		var rows bool
 		if err := s.one(ctx, s.db, fmt.Sprintf(`SELECT EXISTS (SELECT 1 FROM public.%s)`, table), nil, &rows); err != nil {
-			return false, fault(ctx, op, err)
+			return false, WrapError(ctx, op, err)
 		}
 		if rows {
 			return true, nil
@@ -91,5 +91,5 @@ func (s *Store) ColumnProblems(ctx context.Context) ([]string, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, LookupTimeout, errOwnDeadline)
 	defer cancel()
 	problems, err := s.checkColumns(limited)
-	return problems, fault(ctx, "catalog: columns", err)
+	return problems, WrapError(ctx, "catalog: columns", err)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Session runs queries for the ledger, in PostgreSQL's spelling ($1, public.,
-// lectern.), on whichever database this is. Times are given and read as Stamp. It is
+// lectern.), on whichever database this is. Times are given and read as DBTime. It is
 // used by one goroutine.
 type Session struct {
 	store *Store
@@ -17,15 +17,9 @@ type Session struct {
 	tx    *sql.Tx
 }
 
-// Stamp is a moment in a column, NULL when it is the zero time: see StampOf.
-type Stamp = stamp
-
-// StampOf is a moment as columns hold it.
-func StampOf(t time.Time) Stamp { return stampOf(t) }
-
 // View runs reads that need no transaction.
 func (s *Store) View(ctx context.Context, op string, f func(Session) error) error {
-	return fault(ctx, op, f(Session{store: s, on: s.db}))
+	return WrapError(ctx, op, f(Session{store: s, on: s.db}))
 }
 
 // Update runs f in one transaction: all of it is kept, or nothing. On SQLite there
@@ -40,7 +34,7 @@ func (s *Store) UpdateWithin(ctx context.Context, op string, limit time.Duration
 	limited, cancel := context.WithTimeoutCause(ctx, limit, errOwnDeadline)
 	defer cancel()
 	err := s.write(limited, op, func(tx *sql.Tx) error { return f(limited, Session{store: s, on: tx, tx: tx}) })
-	return fault(ctx, op, err)
+	return WrapError(ctx, op, err)
 }
 
 // Rows runs a query of many rows within a time limit and calls row for each of them,
@@ -56,11 +50,11 @@ func (s *Store) Rows(ctx context.Context, op string, limit time.Duration, query 
 			begun = true
 			return row(scan)
 		})
-		if err == nil || begun || limited.Err() != nil || !worthAnotherTry(err) {
+		if err == nil || begun || limited.Err() != nil || !retriable(err) {
 			break
 		}
 	}
-	return fault(ctx, op, err)
+	return WrapError(ctx, op, err)
 }
 
 // Dialect is the database that the Store works with.
@@ -68,10 +62,6 @@ func (s *Store) Dialect() Dialect { return s.dialect }
 
 // Dialect is the database that the Session works with.
 func (x Session) Dialect() Dialect { return x.store.dialect }
-
-// ErrRehearsal, returned from Update's function, takes everything back without being
-// an error.
-var ErrRehearsal = errRollback
 
 // Tx is the transaction itself, for the job queue, which puts a job into it. nil
 // outside Update.
@@ -89,7 +79,7 @@ func (x Session) Each(ctx context.Context, query string, args []any, row func(sc
 
 // Exec runs a statement and tells how many rows it touched.
 func (x Session) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	result, err := x.on.ExecContext(ctx, x.store.dialect.spell(query), x.store.dialect.bind(args)...)
+	result, err := x.on.ExecContext(ctx, x.store.dialect.rewrite(query), x.store.dialect.bind(args)...)
 	if err != nil {
 		return 0, err
 	}
@@ -98,7 +88,7 @@ func (x Session) Exec(ctx context.Context, query string, args ...any) (int64, er
 
 // Announce tells every gateway, once the transaction is kept, that rows of a table
 // have changed. Where triggers do that already it is said once all the same.
-func (x Session) Announce(ctx context.Context, table string) error {
+func (x Session) Notify(ctx context.Context, table string) error {
 	if x.store.dialect == SQLite {
 		return nil
 	}
@@ -108,7 +98,7 @@ func (x Session) Announce(ctx context.Context, table string) error {
 
 // Lock ends a SELECT that must hold its rows until the transaction ends. SQLite
 // holds everything anyway.
-func (x Session) Lock() string {
+func (x Session) ForUpdate() string {
 	if x.store.dialect == SQLite {
 		return ""
 	}
@@ -120,11 +110,7 @@ func (x Session) HasTable(ctx context.Context, table string) (bool, error) {
 	return x.store.tableExists(ctx, "public", table)
 }
 
-// Fault gives a raw error of the database its Kind, for those who look at it before
-// View or Update has.
-func Fault(ctx context.Context, op string, err error) error { return fault(ctx, op, err) }
-
 // IsNotFound reports that a row is not there, whoever says so.
 func IsNotFound(err error) bool {
-	return media.KindOf(fault(context.Background(), "", err)) == media.NotFound
+	return media.KindOf(WrapError(context.Background(), "", err)) == media.NotFound
 }

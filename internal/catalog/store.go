@@ -49,7 +49,7 @@ type Store struct {
 	listener *pgx.ConnConfig
 	// writing serialises writers within this process on SQLite, which has room
 	// for one at a time; waiting here is fair, waiting in the file's lock is not.
-	writing sync.Mutex
+	writers sync.Mutex
 }
 
 // Open makes a Store for sqlite://PATH (relative paths too; the file and its
@@ -84,7 +84,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, err
 	if err != nil {
 		return nil, media.Fault(media.Invalid, op, err)
 	}
-	if err := createPrivately(path); err != nil {
+	if err := createPrivateFile(path); err != nil {
 		return nil, media.Fault(media.Unavailable, op, err)
 	}
 	// FULL: what was answered as stored is on the disk. busy_timeout comes first,
@@ -111,7 +111,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, err
 // Zoom's secrets, so that nobody else may read it; SQLite gives its journal the
 // same mode. A file that is there is not touched: closing any descriptor of it
 // would drop the POSIX locks that SQLite holds on it for the whole process.
-func createPrivately(path string) error {
+func createPrivateFile(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func createPrivately(path string) error {
 func openPostgres(dsn string, log *slog.Logger) (*Store, error) {
 	cfg, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		return nil, media.Faultf(media.Invalid, "catalog: open postgres", "the database URL cannot be used: %s", whyUnusable(dsn, err))
+		return nil, media.Faultf(media.Invalid, "catalog: open postgres", "the database URL cannot be used: %s", redactParseError(dsn, err))
 	}
 	if cfg.ConnectTimeout == 0 || cfg.ConnectTimeout > connectTimeout {
 		cfg.ConnectTimeout = connectTimeout
@@ -150,7 +150,7 @@ func openPostgres(dsn string, log *slog.Logger) (*Store, error) {
 }
 
 // whyUnusable is a parse error without the URL in it, which holds the password.
-func whyUnusable(dsn string, err error) string {
+func redactParseError(dsn string, err error) string {
 	var (
 		parse *pgconn.ParseConfigError
 		bad   *url.Error
@@ -191,11 +191,11 @@ func (s *Store) Row(ctx context.Context, op, query string, args []any, dest ...a
 	var err error
 	for range lookupTries {
 		err = s.one(limited, s.db, query, args, dest...)
-		if err == nil || limited.Err() != nil || !worthAnotherTry(err) {
+		if err == nil || limited.Err() != nil || !retriable(err) {
 			break
 		}
 	}
-	return fault(ctx, op, err)
+	return WrapError(ctx, op, err)
 }
 
 // session is what a query runs on: the pool, or a transaction.
@@ -207,12 +207,12 @@ type session interface {
 
 // one runs a query and scans the first row of its answer, or gives sql.ErrNoRows.
 func (s *Store) one(ctx context.Context, on session, query string, args []any, dest ...any) error {
-	return on.QueryRowContext(ctx, s.dialect.spell(query), s.dialect.bind(args)...).Scan(dest...)
+	return on.QueryRowContext(ctx, s.dialect.rewrite(query), s.dialect.bind(args)...).Scan(dest...)
 }
 
 // each runs a query and calls row for every row of its answer, in order.
 func (s *Store) each(ctx context.Context, on session, query string, args []any, row func(scan func(...any) error) error) error {
-	rows, err := on.QueryContext(ctx, s.dialect.spell(query), s.dialect.bind(args)...)
+	rows, err := on.QueryContext(ctx, s.dialect.rewrite(query), s.dialect.bind(args)...)
 	if err != nil {
 		return err
 	}
@@ -227,36 +227,37 @@ func (s *Store) each(ctx context.Context, on session, query string, args []any, 
 
 // exec runs a statement.
 func (s *Store) exec(ctx context.Context, on session, query string, args ...any) error {
-	_, err := on.ExecContext(ctx, s.dialect.spell(query), s.dialect.bind(args)...)
+	_, err := on.ExecContext(ctx, s.dialect.rewrite(query), s.dialect.bind(args)...)
 	return err
 }
 
-// errRollback ends a transaction that was only a rehearsal.
-var errRollback = errors.New("rolled back on purpose")
+// ErrDryRun, returned from the function of an Update, rolls the transaction back
+// without being an error: a dry run.
+var ErrDryRun = errors.New("catalog: dry run, rolled back")
 
 // write runs f in one transaction: all of it is kept, or nothing when f or the
-// commit fails. With errRollback nothing is kept and nil returned.
+// commit fails. With ErrDryRun nothing is kept and nil returned.
 func (s *Store) write(ctx context.Context, op string, f func(tx *sql.Tx) error) error {
 	if s.dialect == SQLite {
-		s.writing.Lock()
-		defer s.writing.Unlock()
+		s.writers.Lock()
+		defer s.writers.Unlock()
 	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return fault(ctx, op, err)
+		return WrapError(ctx, op, err)
 	}
 	if err := f(tx); err != nil {
 		if rollbackErr := tx.Rollback(); rollbackErr != nil && !errors.Is(rollbackErr, sql.ErrTxDone) {
 			s.log.Warn("catalog: rolling back", slog.Any("error", rollbackErr))
 		}
-		if errors.Is(err, errRollback) {
+		if errors.Is(err, ErrDryRun) {
 			return nil
 		}
-		return fault(ctx, op, err)
+		return WrapError(ctx, op, err)
 	}
 	if err := tx.Commit(); err != nil {
 		// The platform's foreign keys are deferred, so that a bad reference shows here.
-		return fault(ctx, op, fmt.Errorf("commit: %w", err))
+		return WrapError(ctx, op, fmt.Errorf("commit: %w", err))
 	}
 	return nil
 }

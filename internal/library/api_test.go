@@ -62,7 +62,7 @@ func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config)) *s
 	}
 	log := slog.New(slog.DiscardHandler)
 	cfg := auth.Config{JWTSecret: strings.Repeat("k", 40), AccessRule: "strict", QueryTokens: "any"}
-	cached, err := catalog.NewCached(db, catalog.CachedConfig{MaxStaleness: time.Minute}, log, prometheus.NewRegistry())
+	cached, err := catalog.NewCache(db, catalog.CacheConfig{MaxStaleness: time.Minute}, log, prometheus.NewRegistry())
 	must(err)
 	cached.Start(t.Context())
 	t.Cleanup(cached.Stop)
@@ -79,7 +79,7 @@ func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config)) *s
 	reader := library.NewReader(db.Store, true, s.now)
 	s.views = library.NewViews(db.Store, log)
 	t.Cleanup(s.views.Stop)
-	editor := library.NewEditor(db.Store, s.now, cached.Drop)
+	editor := library.NewEditor(db.Store, s.now, cached.InvalidateAll)
 	public := proxy.DefaultConfig()
 	public.PublicURL = publicURL
 	if change != nil {

@@ -27,7 +27,7 @@ func TestCaptions(t *testing.T) {
 
 func TestCaptionText(t *testing.T) {
 	catalogtest.Each(t, func(t *testing.T, db *catalogtest.DB) {
-		db.Exec(t, `INSERT INTO lectern.lectern_captions (recording_id, lang, label, body, updated_at) VALUES (2, 'und', 'Transcript', 'WEBVTT', $1)`, catalog.StampOf(catalogtest.DemoNow))
+		db.Exec(t, `INSERT INTO lectern.lectern_captions (recording_id, lang, label, body, updated_at) VALUES (2, 'und', 'Transcript', 'WEBVTT', $1)`, catalog.NewDBTime(catalogtest.DemoNow))
 		if body, err := demoLibrary(db, true).CaptionText(t.Context(), 2, "und"); err != nil || body != "WEBVTT" {
 			t.Errorf("%q, %v", body, err)
 		}

@@ -26,7 +26,7 @@ func containing(d catalog.Dialect, text string) (operator, argument string) {
 func foldedPattern(text, special string, quote func(rune) string) string {
 	var b strings.Builder
 	for _, r := range text {
-		switch all := forms(r); {
+		switch all := foldedForms(r); {
 		case len(all) > 1:
 			b.WriteString("[" + string(all) + "]")
 		case strings.ContainsRune(special, r):
@@ -39,7 +39,7 @@ func foldedPattern(text, special string, quote func(rune) string) string {
 }
 
 // forms are all forms of a letter, as Unicode's simple folding has them.
-func forms(r rune) []rune {
+func foldedForms(r rune) []rune {
 	all := []rune{r}
 	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
 		all = append(all, other)

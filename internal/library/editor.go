@@ -34,14 +34,14 @@ func denied(op, reason string) error {
 func (e *Editor) May(ctx context.Context, teacher, id int64) error {
 	const op = "library: may change"
 	return e.store.View(ctx, op, func(x catalog.Session) error {
-		_, err := e.own(ctx, x, op, teacher, id, false)
+		_, err := e.editable(ctx, x, op, teacher, id, false)
 		return err
 	})
 }
 
 // own finds a recording that a teacher may change.
-func (e *Editor) own(ctx context.Context, x catalog.Session, op string, teacher, id int64, lock bool) (store.Recording, error) {
-	active, err := subscribed(ctx, x, teacher, e.now())
+func (e *Editor) editable(ctx context.Context, x catalog.Session, op string, teacher, id int64, lock bool) (store.Recording, error) {
+	active, err := hasSubscription(ctx, x, teacher, e.now())
 	switch {
 	case err != nil:
 		return store.Recording{}, err
@@ -55,10 +55,10 @@ func (e *Editor) own(ctx context.Context, x catalog.Session, op string, teacher,
 	case r.Deleted || r.Status == media.StatusDeleted:
 		return r, sql.ErrNoRows
 	}
-	return r, e.owned(ctx, x, op, teacher, r)
+	return r, e.checkOwner(ctx, x, op, teacher, r)
 }
 
-func (e *Editor) owned(ctx context.Context, x catalog.Session, op string, teacher int64, r store.Recording) error {
+func (e *Editor) checkOwner(ctx context.Context, x catalog.Session, op string, teacher int64, r store.Recording) error {
 	owner, err := store.OwnerOf(ctx, x, r)
 	switch {
 	case err != nil:
@@ -70,14 +70,14 @@ func (e *Editor) owned(ctx context.Context, x catalog.Session, op string, teache
 }
 
 // subscribed tells whether a teacher's subscription is active, where there are any.
-func subscribed(ctx context.Context, x catalog.Session, teacher int64, now time.Time) (bool, error) {
+func hasSubscription(ctx context.Context, x catalog.Session, teacher int64, now time.Time) (bool, error) {
 	there, err := x.HasTable(ctx, "accounts_subscription")
 	if err != nil || !there {
 		return err == nil, err
 	}
 	var active bool
 	err = x.One(ctx, `SELECT EXISTS (SELECT 1 FROM public.accounts_subscription WHERE user_id = $1
-		AND (status = 'active' AND expires_at > $2 OR zoom_addon_expires_at > $2))`, []any{teacher, catalog.StampOf(now)}, &active)
+		AND (status = 'active' AND expires_at > $2 OR zoom_addon_expires_at > $2))`, []any{teacher, catalog.NewDBTime(now)}, &active)
 	return active, err
 }
 
@@ -87,7 +87,7 @@ func (e *Editor) change(ctx context.Context, op string, f func(x catalog.Session
 		if err := f(x); err != nil {
 			return err
 		}
-		return x.Announce(ctx, recordingsTable)
+		return x.Notify(ctx, recordingsTable)
 	})
 	if err == nil {
 		e.changed()
@@ -99,10 +99,10 @@ func (e *Editor) change(ctx context.Context, op string, f func(x catalog.Session
 func (e *Editor) Rename(ctx context.Context, teacher, id int64, title string) error {
 	const op = "library: rename"
 	return e.change(ctx, op, func(x catalog.Session) error {
-		if _, err := e.own(ctx, x, op, teacher, id, true); err != nil {
+		if _, err := e.editable(ctx, x, op, teacher, id, true); err != nil {
 			return err
 		}
-		_, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET title = $2, updated_at = $3 WHERE id = $1`, id, title, catalog.StampOf(e.now()))
+		_, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET title = $2, updated_at = $3 WHERE id = $1`, id, title, catalog.NewDBTime(e.now()))
 		return err
 	})
 }
@@ -112,7 +112,7 @@ func (e *Editor) Rename(ctx context.Context, teacher, id int64, title string) er
 func (e *Editor) Remove(ctx context.Context, teacher, id int64, reason string) error {
 	const op = "library: remove"
 	return e.change(ctx, op, func(x catalog.Session) error {
-		r, err := e.own(ctx, x, op, teacher, id, true)
+		r, err := e.editable(ctx, x, op, teacher, id, true)
 		if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (e *Editor) Restore(ctx context.Context, teacher, id int64) error {
 	const op = "library: restore"
 	return e.change(ctx, op, func(x catalog.Session) error {
 		now := e.now()
-		active, err := subscribed(ctx, x, teacher, now)
+		active, err := hasSubscription(ctx, x, teacher, now)
 		switch {
 		case err != nil:
 			return err
@@ -150,14 +150,14 @@ func (e *Editor) Restore(ctx context.Context, teacher, id int64) error {
 		}
 		// The ingest first, then the row, then the quota.
 		if _, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET state = CASE WHEN verified_at IS NULL THEN 'failed' ELSE 'done' END, updated_at = $2
-			WHERE recording_id = $1 AND state = 'removed'`, id, catalog.StampOf(now)); err != nil {
+			WHERE recording_id = $1 AND state = 'removed'`, id, catalog.NewDBTime(now)); err != nil {
 			return err
 		}
 		r, err := store.LoadRecording(ctx, x, id, true)
 		if err != nil {
 			return err
 		}
-		if err := e.owned(ctx, x, op, teacher, r); err != nil {
+		if err := e.checkOwner(ctx, x, op, teacher, r); err != nil {
 			return err
 		}
 		if err := restorable(ctx, x, op, r); err != nil {
@@ -173,14 +173,14 @@ func (e *Editor) Restore(ctx context.Context, teacher, id int64) error {
 		if r.Location().Key == "" {
 			// It had not been archived. Its lesson's meeting is looked for again.
 			status = media.StatusFailed
-			if asked, err := e.ask(ctx, x, op, r, teacher); err == nil && asked.Parts > 0 {
+			if asked, err := e.requestResync(ctx, x, op, r, teacher); err == nil && asked.Parts > 0 {
 				status = media.StatusProcessing
 			} else if err != nil && media.KindOf(err) == media.Other {
 				return err
 			}
 		}
 		if _, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET is_deleted = $2, deleted_at = NULL, deleted_by_id = NULL, deletion_reason = '', status = $3, updated_at = $4 WHERE id = $1`,
-			id, false, string(status), catalog.StampOf(now)); err != nil {
+			id, false, string(status), catalog.NewDBTime(now)); err != nil {
 			return err
 		}
 		return store.AppendHistory(ctx, x, store.HistoryEntry{At: now, RecordingID: id, What: "restored by its teacher"})

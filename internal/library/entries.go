@@ -9,7 +9,7 @@ import (
 )
 
 // standing is how a user stands to a recording r with lesson l: see Membership.
-func (q *query) standing(user string) string {
+func (q *query) membershipColumns(user string) string {
 	return `EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_students y WHERE y.lessonrecording_id = r.id AND y.customuser_id = ` + user + `),
 	EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_groups y JOIN public.schedule_group_students m ON m.group_id = y.group_id
 		WHERE y.lessonrecording_id = r.id AND m.customuser_id = ` + user + `),
@@ -50,7 +50,7 @@ const oneRecording = `(SELECT CAST($1 AS bigint) AS id) one`
 
 func (l *Reader) ofLesson() string {
 	q := &query{d: l.store.Dialect()}
-	return `(SELECT CAST($1 AS bigint) AS id) lesson` + q.by(false, "one", "one.id", recordingsTable, "one.lesson_id = lesson.id AND NOT one.is_deleted")
+	return `(SELECT CAST($1 AS bigint) AS id) lesson` + q.join(false, "one", "one.id", recordingsTable, "one.lesson_id = lesson.id AND NOT one.is_deleted")
 }
 
 // entries are the recordings whose ids are in from, newest first; from may use $1.
@@ -71,7 +71,7 @@ func (l *Reader) entriesQuery(from, id string, first, user int64) *query {
 	q := &query{d: l.store.Dialect()}
 	q.arg(first)
 	me := q.arg(user)
-	q.text = "SELECT " + q.standing(me) + ", " + q.shown(true) + " FROM " + from + q.reaching(id) + " ORDER BY " + q.moment("r.created_at") + " DESC, r.id DESC"
+	q.text = "SELECT " + q.membershipColumns(me) + ", " + q.entryColumns(true) + " FROM " + from + q.joinEntry(id) + " ORDER BY " + q.sortableTime("r.created_at") + " DESC, r.id DESC"
 	return q
 }
 
@@ -86,7 +86,7 @@ func (l *Reader) Progress(ctx context.Context, user int64) ([]Progress, error) {
 		var (
 			p       Progress
 			lesson  sql.NullInt64
-			updated catalog.Stamp
+			updated catalog.DBTime
 		)
 		err := scan(&p.ID, &lesson, &p.Title, &p.Status, &updated, &p.Reason)
 		p.LessonID, p.UpdatedAt = lesson.Int64, updated.Time
@@ -101,14 +101,14 @@ func (l *Reader) progressQuery(user int64) *query {
 	me := q.arg(user)
 	const columns = "r.id, r.lesson_id, r.title, r.status, r.is_deleted, r.updated_at"
 	const under = " AND r.status IN ('processing', 'failed') AND NOT r.is_deleted"
-	changed := q.moment("r.updated_at") + " AS changed"
+	changed := q.sortableTime("r.updated_at") + " AS changed"
 	q.text = `WITH hit AS MATERIALIZED (
-	SELECT r.id, ` + changed + ` FROM ` + lessonsTable + ` l` + q.by(false, "r", columns, recordingsTable, "r.lesson_id = l.id"+under) + ` WHERE l.teacher_id = ` + me + `
+	SELECT r.id, ` + changed + ` FROM ` + lessonsTable + ` l` + q.join(false, "r", columns, recordingsTable, "r.lesson_id = l.id"+under) + ` WHERE l.teacher_id = ` + me + `
 	UNION ALL SELECT r.id, ` + changed + ` FROM ` + recordingsTable + ` r WHERE r.teacher_id = ` + me + ` AND r.lesson_id IS NULL` + under + `
 ), page AS MATERIALIZED (SELECT id, changed FROM hit ORDER BY changed DESC, id DESC LIMIT ` + q.arg(int64(maxProgress)) + `)
 SELECT r.id, r.lesson_id, COALESCE(NULLIF(r.title, ''), NULLIF(l.title, ''), g.name, ''), r.status, r.updated_at, COALESCE(i.reason, '')
-FROM page` + q.by(false, "r", columns, recordingsTable, "r.id = page.id") +
-		q.by(true, "l", "l.id, l.title, l.group_id", lessonsTable, "l.id = r.lesson_id") + `
+FROM page` + q.join(false, "r", columns, recordingsTable, "r.id = page.id") +
+		q.join(true, "l", "l.id, l.title, l.group_id", lessonsTable, "l.id = r.lesson_id") + `
 LEFT JOIN public.schedule_group g ON g.id = l.group_id LEFT JOIN lectern.lectern_ingests i ON i.recording_id = r.id
 ORDER BY page.changed DESC, page.id DESC`
 	return q

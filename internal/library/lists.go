@@ -38,8 +38,8 @@ const (
 	recordingsTable = "public.schedule_lessonrecording"
 	lessonsTable    = "public.schedule_lesson"
 	// choosing is what it takes to know whether a recording is in a list, and where.
-	choosing       = "r.id, r.lesson_id, r.title, r.status, r.visibility, r.is_deleted, r.available_until, r.created_at"
-	choosingLesson = "l.id, l.title, l.group_id, l.start_time"
+	filterColumns       = "r.id, r.lesson_id, r.title, r.status, r.visibility, r.is_deleted, r.available_until, r.created_at"
+	filterLessonColumns = "l.id, l.title, l.group_id, l.start_time"
 )
 
 // Filter narrows a list of recordings down; a zero field does not.
@@ -82,16 +82,16 @@ way AS MATERIALIZED (
 	SELECT a.lessonrecording_id AS id, 'group' AS how FROM mine CROSS JOIN public.schedule_lessonrecording_allowed_groups a WHERE a.group_id = mine.id
 	UNION SELECT s.lessonrecording_id, 'student' FROM public.schedule_lessonrecording_allowed_students s WHERE s.customuser_id = ` + me + `
 	UNION SELECT r.id, 'all' FROM owners` +
-		q.by(false, "l", "l.id", lessonsTable, "l.teacher_id = owners.id") + q.by(false, "r", "r.id", recordingsTable, "r.lesson_id = l.id AND "+all) + `
-	UNION SELECT r.id, 'all' FROM owners` + q.by(false, "r", "r.id", recordingsTable, "r.teacher_id = owners.id AND r.lesson_id IS NULL AND "+all) + `
+		q.join(false, "l", "l.id", lessonsTable, "l.teacher_id = owners.id") + q.join(false, "r", "r.id", recordingsTable, "r.lesson_id = l.id AND "+all) + `
+	UNION SELECT r.id, 'all' FROM owners` + q.join(false, "r", "r.id", recordingsTable, "r.teacher_id = owners.id AND r.lesson_id IS NULL AND "+all) + `
 ),
 hit AS MATERIALIZED (
-	SELECT DISTINCT r.id, ` + q.moment("l.start_time") + ` AS place FROM way w` +
-		q.by(false, "r", choosing, recordingsTable, "r.id = w.id") + q.by(true, "l", choosingLesson, lessonsTable, "l.id = r.lesson_id") + `
-	WHERE r.status = 'ready' AND NOT r.is_deleted AND (r.available_until IS NULL OR ` + q.moment("r.available_until") + ` > ` + q.moment(q.arg(catalog.StampOf(l.now()))) + `) AND ` + rule +
-		q.narrow(f, true) + `
+	SELECT DISTINCT r.id, ` + q.sortableTime("l.start_time") + ` AS place FROM way w` +
+		q.join(false, "r", filterColumns, recordingsTable, "r.id = w.id") + q.join(true, "l", filterLessonColumns, lessonsTable, "l.id = r.lesson_id") + `
+	WHERE r.status = 'ready' AND NOT r.is_deleted AND (r.available_until IS NULL OR ` + q.sortableTime("r.available_until") + ` > ` + q.sortableTime(q.arg(catalog.NewDBTime(l.now()))) + `) AND ` + rule +
+		q.filter(f, true) + `
 )`
-	q.pageOf(f.Window, false)
+	q.selectPage(f.Window, false)
 	return q
 }
 
@@ -108,19 +108,19 @@ func (l *Reader) teacherQuery(user int64, f Filter) *query {
 	if f.Status != "" {
 		status = " AND r.status = " + q.arg(f.Status)
 	}
-	place := q.moment("r.created_at") + " AS place"
+	place := q.sortableTime("r.created_at") + " AS place"
 	q.text = `WITH hit AS MATERIALIZED (
-	SELECT r.id, ` + place + ` FROM ` + lessonsTable + ` l` + q.by(false, "r", choosing, recordingsTable, "r.lesson_id = l.id AND NOT r.is_deleted"+status) + `
-	WHERE l.teacher_id = ` + me + q.narrow(f, true) + `
+	SELECT r.id, ` + place + ` FROM ` + lessonsTable + ` l` + q.join(false, "r", filterColumns, recordingsTable, "r.lesson_id = l.id AND NOT r.is_deleted"+status) + `
+	WHERE l.teacher_id = ` + me + q.filter(f, true) + `
 	UNION ALL SELECT r.id, ` + place + ` FROM ` + recordingsTable + ` r
-	WHERE r.teacher_id = ` + me + ` AND r.lesson_id IS NULL AND NOT r.is_deleted` + status + q.narrow(f, false) + `
+	WHERE r.teacher_id = ` + me + ` AND r.lesson_id IS NULL AND NOT r.is_deleted` + status + q.filter(f, false) + `
 )`
-	q.pageOf(f.Window, true)
+	q.selectPage(f.Window, true)
 	return q
 }
 
 // narrow is the filter of a list; lesson tells whether there is one to look at.
-func (q *query) narrow(f Filter, lesson bool) string {
+func (q *query) filter(f Filter, lesson bool) string {
 	var b strings.Builder
 	if f.Group != 0 {
 		group := q.arg(f.Group)
@@ -143,11 +143,11 @@ func (q *query) narrow(f Filter, lesson bool) string {
 }
 
 // pageOf completes a list whose rows are in hit, sorted by place.
-func (q *query) pageOf(w Window, students bool) {
+func (q *query) selectPage(w Window, students bool) {
 	limit, offset := q.arg(w.Limit), q.arg(w.Offset)
 	q.text += `,
 page AS MATERIALIZED (SELECT id, place FROM hit ORDER BY place DESC NULLS FIRST, id DESC LIMIT ` + limit + ` OFFSET ` + offset + `)
-SELECT (SELECT count(*) FROM hit), ` + q.shown(students) + ` FROM page` + q.reaching("page.id") + `
+SELECT (SELECT count(*) FROM hit), ` + q.entryColumns(students) + ` FROM page` + q.joinEntry("page.id") + `
 ORDER BY page.place DESC NULLS FIRST, page.id DESC`
 }
 
@@ -168,25 +168,25 @@ func (l *Reader) rows(ctx context.Context, op string, q *query, row func(scan fu
 }
 
 // shown is all that is shown of a recording r with lesson l, group g and teacher t.
-func (q *query) shown(students bool) string {
+func (q *query) entryColumns(students bool) string {
 	people := "'[]'"
 	if students {
-		people = q.list("'id', u.id, 'first', u.first_name, 'last', u.last_name, 'middle', u.middle_name, 'email', u.email", q.moment("u.date_joined")+" DESC, u.id DESC",
+		people = q.jsonArray("'id', u.id, 'first', u.first_name, 'last', u.last_name, 'middle', u.middle_name, 'email', u.email", q.sortableTime("u.date_joined")+" DESC, u.id DESC",
 			"public.schedule_lessonrecording_allowed_students s CROSS JOIN public.accounts_customuser u WHERE s.lessonrecording_id = r.id AND u.id = s.customuser_id")
 	}
 	return `r.id, r.lesson_id, r.teacher_id, r.title, r.zoom_recording_id, r.status, r.visibility, r.is_deleted, r.available_until,
 	r.storage_provider, r.gdrive_file_id, r.archive_key, r.archive_url, r.play_url, r.download_url, r.thumbnail_url,
 	r.file_size, r.duration, r.recording_start, r.recording_end, r.views_count, r.created_at, r.updated_at,
 	l.title, l.start_time, l.end_time, l.group_id, g.name, l.teacher_id, t.first_name, t.last_name, t.middle_name, t.email,
-	` + q.list("'id', a.group_id, 'name', n.name", "n.name, n.id",
+	` + q.jsonArray("'id', a.group_id, 'name', n.name", "n.name, n.id",
 		"public.schedule_lessonrecording_allowed_groups a CROSS JOIN public.schedule_group n WHERE a.lessonrecording_id = r.id AND n.id = a.group_id") + `,
 	` + people
 }
 
 // reaching joins what shown needs to an expression that is a recording's id.
-func (q *query) reaching(id string) string {
-	return q.by(false, "r", "*", recordingsTable, "r.id = "+id) +
-		q.by(true, "l", "l.id, l.title, l.group_id, l.teacher_id, l.start_time, l.end_time", lessonsTable, "l.id = r.lesson_id") +
+func (q *query) joinEntry(id string) string {
+	return q.join(false, "r", "*", recordingsTable, "r.id = "+id) +
+		q.join(true, "l", "l.id, l.title, l.group_id, l.teacher_id, l.start_time, l.end_time", lessonsTable, "l.id = r.lesson_id") +
 		" LEFT JOIN public.schedule_group g ON g.id = l.group_id LEFT JOIN public.accounts_customuser t ON t.id = l.teacher_id"
 }
 
@@ -195,10 +195,10 @@ func scanEntry(scan func(...any) error, first ...any) (Entry, error) {
 	var (
 		e                                  Entry
 		lesson, teacher, size, seconds     sql.NullInt64
-		until, start, end, created, update catalog.Stamp
+		until, start, end, created, update catalog.DBTime
 		provider, archiveKey               string
 		lessonTitle, groupName             sql.NullString
-		lessonStart, lessonEnd             catalog.Stamp
+		lessonStart, lessonEnd             catalog.DBTime
 		group, lessonTeacher               sql.NullInt64
 		firstName, lastName, middle, email sql.NullString
 		groups, students                   string

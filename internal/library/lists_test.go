@@ -140,7 +140,7 @@ func TestTeacherPage(t *testing.T) {
 			}
 		}
 		// Of one moment the higher id comes first.
-		db.Exec(t, `UPDATE public.schedule_lessonrecording SET created_at = $1`, catalog.StampOf(catalogtest.DemoNow))
+		db.Exec(t, `UPDATE public.schedule_lessonrecording SET created_at = $1`, catalog.NewDBTime(catalogtest.DemoNow))
 		if got := fmt.Sprint(teacherIDs(t, db, 4, Filter{})); got != "[34 32 31 30 29 28 21]" {
 			t.Errorf("tied: %s", got)
 		}
@@ -197,7 +197,7 @@ func TestLessonEntriesAndProgress(t *testing.T) {
 		if _, _, err := l.LessonEntries(t.Context(), 999, 5); media.KindOf(err) != media.NotFound {
 			t.Errorf("no such lesson: %v", err)
 		}
-		db.Exec(t, `INSERT INTO lectern.lectern_ingests (lesson_id, recording_id, teacher_id, state, reason, created_at, updated_at) VALUES (1, 4, 3, 'failed', 'gone_at_zoom', $1, $1)`, catalog.StampOf(catalogtest.DemoNow))
+		db.Exec(t, `INSERT INTO lectern.lectern_ingests (lesson_id, recording_id, teacher_id, state, reason, created_at, updated_at) VALUES (1, 4, 3, 'failed', 'gone_at_zoom', $1, $1)`, catalog.NewDBTime(catalogtest.DemoNow))
 		p, err := l.Progress(t.Context(), 3)
 		if err != nil || len(p) != 2 || p[0].ID != 1 || p[0].Reason != "" || p[1].ID != 4 || p[1].Reason != "gone_at_zoom" || p[1].Title != "Weekly algebra" || p[1].LessonID != 1 {
 			t.Errorf("%+v, %v", p, err)
@@ -232,5 +232,5 @@ func FuzzContaining(f *testing.F) {
 
 // folded writes each letter as the least of its forms.
 func folded(s string) string {
-	return strings.Map(func(r rune) rune { return slices.Min(forms(r)) }, s)
+	return strings.Map(func(r rune) rune { return slices.Min(foldedForms(r)) }, s)
 }

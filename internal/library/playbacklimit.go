@@ -37,17 +37,17 @@ WHERE user_id = $1 AND started_ms > $2 ORDER BY started_ms DESC LIMIT 1 OFFSET $
 
 // PlaybackLimit counts the starts of playback of each user. It is safe for concurrent
 // use; any number of gateways may use one database.
-type PlaybackLimit struct{ store *catalog.Store }
+type PlaybackStarts struct{ store *catalog.Store }
 
 // NewPlaybackLimit makes a PlaybackLimit.
-func NewPlaybackLimit(db *catalog.Store) *PlaybackLimit { return &PlaybackLimit{store: db} }
+func NewPlaybackStarts(db *catalog.Store) *PlaybackStarts { return &PlaybackStarts{store: db} }
 
 // CountStart counts a start of playback of a user at a moment, unless limit (0 =
 // none) starts of theirs lie in the window before it. One within reuse of an
 // earlier start of the same user and recording goes with that and is not counted;
 // with a reuse of 0 each counts. Any number of gateways may ask at once: together
 // they never count more than limit.
-func (p *PlaybackLimit) CountStart(ctx context.Context, userID, recordingID int64, at time.Time, window, reuse time.Duration, limit int) (media.Start, error) {
+func (p *PlaybackStarts) CountStart(ctx context.Context, userID, recordingID int64, at time.Time, window, reuse time.Duration, limit int) (media.Start, error) {
 	const op = "library: count a start"
 	now := at.UnixMilli()
 	since, from := now-reuse.Milliseconds(), now-window.Milliseconds()
@@ -72,14 +72,14 @@ func (p *PlaybackLimit) CountStart(ctx context.Context, userID, recordingID int6
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		start, err = whyNoStart(ctx, x, userID, recordingID, at, since, from, limit, window)
+		start, err = explainNoStart(ctx, x, userID, recordingID, at, since, from, limit, window)
 		return err
 	})
 	return start, err
 }
 
 // whyNoStart finds what insertStart has found: an earlier start, or too many.
-func whyNoStart(ctx context.Context, x catalog.Session, userID, recordingID int64, at time.Time, since, from int64, limit int, window time.Duration) (media.Start, error) {
+func explainNoStart(ctx context.Context, x catalog.Session, userID, recordingID int64, at time.Time, since, from int64, limit int, window time.Duration) (media.Start, error) {
 	var ms int64
 	err := x.One(ctx, selectEarlierStart, []any{userID, recordingID, since}, &ms)
 	if err == nil {
@@ -95,7 +95,7 @@ func whyNoStart(ctx context.Context, x catalog.Session, userID, recordingID int6
 }
 
 // UncountStart takes back what CountStart has counted.
-func (p *PlaybackLimit) UncountStart(ctx context.Context, id int64) error {
+func (p *PlaybackStarts) UncountStart(ctx context.Context, id int64) error {
 	const op = "library: uncount a start"
 	return p.store.UpdateWithin(ctx, op, catalog.LookupTimeout, func(ctx context.Context, x catalog.Session) error {
 		_, err := x.Exec(ctx, `DELETE FROM lectern.lectern_starts WHERE id = $1`, id)

@@ -31,7 +31,7 @@ var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 func checkStartWindow(t *testing.T, db *catalogtest.DB) {
 	start := func(after time.Duration) media.Start {
 		t.Helper()
-		got, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 5, 1, noon.Add(after), hour, 0, 3)
+		got, err := NewPlaybackStarts(db.Store).CountStart(t.Context(), 5, 1, noon.Add(after), hour, 0, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,16 +56,16 @@ func checkStartWindow(t *testing.T, db *catalogtest.DB) {
 	if got := start(hour + time.Second); got.Wait != 9*time.Second {
 		t.Errorf("full again: %+v", got)
 	}
-	if err := NewPlaybackLimit(db.Store).UncountStart(t.Context(), fourth.ID); err != nil {
+	if err := NewPlaybackStarts(db.Store).UncountStart(t.Context(), fourth.ID); err != nil {
 		t.Fatal(err)
 	}
 	if got := start(hour + time.Second); got.ID == 0 {
 		t.Errorf("after one was taken back: %+v", got)
 	}
-	if got, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 6, 1, noon, hour, 0, 3); err != nil || got.ID == 0 {
+	if got, err := NewPlaybackStarts(db.Store).CountStart(t.Context(), 6, 1, noon, hour, 0, 3); err != nil || got.ID == 0 {
 		t.Errorf("somebody else: %+v, %v", got, err)
 	}
-	if got, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 5, 1, noon.Add(hour), hour, 0, 0); err != nil || got.ID == 0 {
+	if got, err := NewPlaybackStarts(db.Store).CountStart(t.Context(), 5, 1, noon.Add(hour), hour, 0, 0); err != nil || got.ID == 0 {
 		t.Errorf("without a limit: %+v, %v", got, err)
 	}
 }
@@ -75,13 +75,13 @@ func checkStartWindow(t *testing.T, db *catalogtest.DB) {
 func checkStartReuse(t *testing.T, db *catalogtest.DB) {
 	direct := func(recording int64, after time.Duration) media.Start {
 		t.Helper()
-		got, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 7, recording, noon.Add(after), hour, reuse, 2)
+		got, err := NewPlaybackStarts(db.Store).CountStart(t.Context(), 7, recording, noon.Add(after), hour, reuse, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return got
 	}
-	grant, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 7, 1, noon, hour, 0, 2)
+	grant, err := NewPlaybackStarts(db.Store).CountStart(t.Context(), 7, 1, noon, hour, 0, 2)
 	if err != nil || grant.ID == 0 {
 		t.Fatalf("%+v, %v", grant, err)
 	}
@@ -105,11 +105,11 @@ func checkStartReuse(t *testing.T, db *catalogtest.DB) {
 // checkLoweredLimit: the wait is until there is room, not until one is gone.
 func checkLoweredLimit(t *testing.T, db *catalogtest.DB) {
 	for i := range 4 {
-		if got, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 8, 1, noon.Add(time.Duration(i)*time.Minute), hour, 0, 10); err != nil || got.ID == 0 {
+		if got, err := NewPlaybackStarts(db.Store).CountStart(t.Context(), 8, 1, noon.Add(time.Duration(i)*time.Minute), hour, 0, 10); err != nil || got.ID == 0 {
 			t.Fatalf("%+v, %v", got, err)
 		}
 	}
-	if got, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 8, 1, noon.Add(5*time.Minute), hour, 0, 2); err != nil || got.Wait != hour-3*time.Minute {
+	if got, err := NewPlaybackStarts(db.Store).CountStart(t.Context(), 8, 1, noon.Add(5*time.Minute), hour, 0, 2); err != nil || got.Wait != hour-3*time.Minute {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -126,7 +126,7 @@ func checkStartsTogether(t *testing.T, db *catalogtest.DB) {
 			if i%2 == 0 {
 				on = other
 			}
-			got, err := NewPlaybackLimit(on.Store).CountStart(t.Context(), 9, int64(i), time.Now(), hour, reuse, limit)
+			got, err := NewPlaybackStarts(on.Store).CountStart(t.Context(), 9, int64(i), time.Now(), hour, reuse, limit)
 			switch {
 			case err != nil:
 				t.Error(err)
@@ -145,7 +145,7 @@ func checkStartsTogether(t *testing.T, db *catalogtest.DB) {
 	counted.Store(0)
 	for range 20 {
 		wg.Go(func() {
-			if got, err := NewPlaybackLimit(other.Store).CountStart(t.Context(), 10, 1, time.Now(), hour, reuse, limit); err != nil {
+			if got, err := NewPlaybackStarts(other.Store).CountStart(t.Context(), 10, 1, time.Now(), hour, reuse, limit); err != nil {
 				t.Error(err)
 			} else if got.ID != 0 {
 				counted.Add(1)

@@ -26,7 +26,7 @@ func (q *query) arg(v any) string {
 // PostgreSQL might rather read a whole table than look for some hundred rows one by
 // one; OFFSET 0 keeps the look-up a query of its own. SQLite joins in the order that
 // is written where it says CROSS.
-func (q *query) by(outer bool, alias, columns, table, condition string) string {
+func (q *query) join(outer bool, alias, columns, table, condition string) string {
 	switch {
 	case q.d == catalog.Postgres && outer:
 		return fmt.Sprintf(" LEFT JOIN LATERAL (SELECT %s FROM %s %s WHERE %s OFFSET 0) %s ON TRUE", columns, table, alias, condition, alias)
@@ -41,7 +41,7 @@ func (q *query) by(outer bool, alias, columns, table, condition string) string {
 
 // moment is a column of time as something that can be compared and sorted: SQLite's
 // text may be written in more ways than one.
-func (q *query) moment(column string) string {
+func (q *query) sortableTime(column string) string {
 	if q.d == catalog.Postgres {
 		return column
 	}
@@ -49,7 +49,7 @@ func (q *query) moment(column string) string {
 }
 
 // list is a query whose rows become one JSON array of objects.
-func (q *query) list(object, order, from string) string {
+func (q *query) jsonArray(object, order, from string) string {
 	if q.d == catalog.Postgres {
 		return "(SELECT COALESCE(json_agg(json_build_object(" + object + ") ORDER BY " + order + ")::text, '[]') FROM " + from + ")"
 	}

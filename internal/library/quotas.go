@@ -53,7 +53,7 @@ const quotaShown = `q.id, q.total_quota_bytes, q.used_bytes, q.recordings_count,
 func scanAccount(scan func(...any) error, first ...any) (Account, error) {
 	var (
 		a                        Account
-		warned, created, updated catalog.Stamp
+		warned, created, updated catalog.DBTime
 	)
 	err := scan(append(first, &a.ID, &a.Total, &a.Used, &a.Recordings, &a.PurchasedGB, &a.Warned, &a.Exceeded, &warned, &created, &updated,
 		&a.Teacher.ID, &a.Teacher.First, &a.Teacher.Last, &a.Teacher.Middle, &a.Teacher.Email)...)

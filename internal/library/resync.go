@@ -32,10 +32,10 @@ func (e *Editor) Resync(ctx context.Context, teacher, id int64) (Resync, error) 
 		case r.Deleted || r.Status == media.StatusDeleted:
 			return sql.ErrNoRows
 		}
-		if err := e.owned(ctx, x, op, teacher, r); err != nil {
+		if err := e.checkOwner(ctx, x, op, teacher, r); err != nil {
 			return err
 		}
-		if out, err = e.ask(ctx, x, op, r, teacher); err != nil || r.Status != media.StatusFailed {
+		if out, err = e.requestResync(ctx, x, op, r, teacher); err != nil || r.Status != media.StatusFailed {
 			return err
 		}
 		return store.SetStatus(ctx, x, id, media.StatusProcessing, e.now())
@@ -44,7 +44,7 @@ func (e *Editor) Resync(ctx context.Context, teacher, id int64) (Resync, error) 
 }
 
 // ask leaves a request for the syncers.
-func (e *Editor) ask(ctx context.Context, x catalog.Session, op string, r store.Recording, teacher int64) (Resync, error) {
+func (e *Editor) requestResync(ctx context.Context, x catalog.Session, op string, r store.Recording, teacher int64) (Resync, error) {
 	out := Resync{RecordingID: r.ID}
 	if r.LessonID == 0 {
 		return out, denied(op, media.ReasonNoMeeting)
@@ -67,7 +67,7 @@ func (e *Editor) ask(ctx context.Context, x catalog.Session, op string, r store.
 	if err != nil {
 		return out, err
 	}
-	if !summarise(&out, meetings, r.View) {
+	if !sumParts(&out, meetings, r.View) {
 		return out, denied(op, media.ReasonGoneAtZoom)
 	}
 	return out, store.PutResync(ctx, x, lesson.ID, r.ID, teacher, e.now())
@@ -75,7 +75,7 @@ func (e *Editor) ask(ctx context.Context, x catalog.Session, op string, r store.
 
 // summarise adds up the parts of one view: the recording's, else that of the first
 // video there is. false: there were some, and all are gone.
-func summarise(out *Resync, meetings []store.Meeting, view string) bool {
+func sumParts(out *Resync, meetings []store.Meeting, view string) bool {
 	var all, there []store.File
 	for _, m := range meetings {
 		for _, f := range m.Files {

@@ -15,20 +15,20 @@ import (
 
 const (
 	// viewOnce is how long a user's views of a recording are one.
-	viewOnce = 30 * time.Minute
+	viewInterval = 30 * time.Minute
 	// flushViews is how often what was seen is written: opening lessons must not
 	// become a write each when a school begins its evening.
-	flushViews = 2 * time.Second
+	flushInterval = 2 * time.Second
 	// flushTimeout bounds one flush, for which nobody waits.
 	flushTimeout = 10 * time.Second
 	// lastFlush is how long Stop tries to write what is left.
-	lastFlush = 10 * time.Second
+	finalFlushTimeout = 10 * time.Second
 	// forgetEvery is how often what is too old to count is removed.
-	forgetEvery = 10 * time.Minute
+	pruneInterval = 10 * time.Minute
 	// keepStarts is longer than any window that starts are counted in.
-	keepStarts = 2 * time.Hour
+	startRetention = 2 * time.Hour
 	// viewsAStatement keeps a statement's parameters within SQLite's bounds.
-	viewsAStatement = 500
+	viewsPerStatement = 500
 )
 
 // Views counts who has seen what: once per user and recording per thirty
@@ -68,7 +68,7 @@ func (v *Views) Stop() {
 	v.stop.Do(func() {
 		v.cancel()
 		<-v.done
-		ctx, cancel := context.WithTimeout(context.Background(), lastFlush)
+		ctx, cancel := context.WithTimeout(context.Background(), finalFlushTimeout)
 		defer cancel()
 		for {
 			err := v.Flush(ctx)
@@ -87,7 +87,7 @@ func (v *Views) Stop() {
 
 func (v *Views) run(ctx context.Context) {
 	defer close(v.done)
-	tick := time.NewTicker(flushViews)
+	tick := time.NewTicker(flushInterval)
 	defer tick.Stop()
 	forgot, failing := v.now(), false
 	for {
@@ -101,9 +101,9 @@ func (v *Views) run(ctx context.Context) {
 			v.log.Warn("views cannot be written yet, they are kept", slog.Any("error", err))
 		}
 		failing = err != nil
-		if now := v.now(); now.Sub(forgot) >= forgetEvery {
+		if now := v.now(); now.Sub(forgot) >= pruneInterval {
 			forgot = now
-			if err := v.forget(ctx, now); err != nil {
+			if err := v.prune(ctx, now); err != nil {
 				v.log.Debug("removing what is too old to count", slog.Any("error", err))
 			}
 		}
@@ -124,7 +124,7 @@ func (v *Views) Count(ctx context.Context, userID, recordingID int64) (pending i
 		key  = viewKey{userID, recordingID}
 		now  = v.now().UnixMilli()
 	)
-	err = v.store.Row(ctx, "library: count a view", selectSeen, []any{userID, recordingID, now - viewOnce.Milliseconds()}, &seen)
+	err = v.store.Row(ctx, "library: count a view", selectSeen, []any{userID, recordingID, now - viewInterval.Milliseconds()}, &seen)
 	if err != nil {
 		return 0, err
 	}
@@ -181,17 +181,17 @@ func (v *Views) addViews(ctx context.Context, batch []view) error {
 	const op = "library: add views"
 	return v.store.UpdateWithin(ctx, op, flushTimeout, func(ctx context.Context, x catalog.Session) error {
 		more := map[int64]int64{}
-		for part := range slices.Chunk(batch, viewsAStatement) {
-			if err := rememberViews(ctx, x, part, more); err != nil {
+		for part := range slices.Chunk(batch, viewsPerStatement) {
+			if err := recordViews(ctx, x, part, more); err != nil {
 				return err
 			}
 		}
-		return raiseViews(ctx, x, more)
+		return addViewCounts(ctx, x, more)
 	})
 }
 
 // rememberViews notes views and adds to more those that count.
-func rememberViews(ctx context.Context, x catalog.Session, part []view, more map[int64]int64) error {
+func recordViews(ctx context.Context, x catalog.Session, part []view, more map[int64]int64) error {
 	var b strings.Builder
 	args := make([]any, 0, 3*len(part))
 	b.WriteString(`INSERT INTO lectern.lectern_views AS v (user_id, recording_id, counted_ms) VALUES `)
@@ -203,7 +203,7 @@ func rememberViews(ctx context.Context, x catalog.Session, part []view, more map
 		args = append(args, one.user, one.recording, one.at)
 	}
 	fmt.Fprintf(&b, ` ON CONFLICT (user_id, recording_id) DO UPDATE SET counted_ms = excluded.counted_ms
-		WHERE v.counted_ms <= excluded.counted_ms - %d RETURNING recording_id`, viewOnce.Milliseconds())
+		WHERE v.counted_ms <= excluded.counted_ms - %d RETURNING recording_id`, viewInterval.Milliseconds())
 	return x.Each(ctx, b.String(), args, func(scan func(...any) error) error {
 		var recording int64
 		err := scan(&recording)
@@ -214,13 +214,13 @@ func rememberViews(ctx context.Context, x catalog.Session, part []view, more map
 
 // raiseViews is the one UPDATE of a flush, as long as no thousand recordings were
 // seen within it.
-func raiseViews(ctx context.Context, x catalog.Session, more map[int64]int64) error {
+func addViewCounts(ctx context.Context, x catalog.Session, more map[int64]int64) error {
 	ids := make([]int64, 0, len(more))
 	for id := range more {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
-	for part := range slices.Chunk(ids, viewsAStatement) {
+	for part := range slices.Chunk(ids, viewsPerStatement) {
 		var b strings.Builder
 		args := make([]any, 0, 2*len(part))
 		b.WriteString(`UPDATE public.schedule_lessonrecording AS r SET views_count = r.views_count + d.n FROM (`)
@@ -240,13 +240,13 @@ func raiseViews(ctx context.Context, x catalog.Session, more map[int64]int64) er
 }
 
 // forget removes the views and starts that no longer count.
-func (v *Views) forget(ctx context.Context, now time.Time) error {
+func (v *Views) prune(ctx context.Context, now time.Time) error {
 	const op = "library: forget"
 	return v.store.UpdateWithin(ctx, op, flushTimeout, func(ctx context.Context, x catalog.Session) error {
-		if _, err := x.Exec(ctx, `DELETE FROM lectern.lectern_views WHERE counted_ms <= $1`, now.Add(-viewOnce).UnixMilli()); err != nil {
+		if _, err := x.Exec(ctx, `DELETE FROM lectern.lectern_views WHERE counted_ms <= $1`, now.Add(-viewInterval).UnixMilli()); err != nil {
 			return err
 		}
-		_, err := x.Exec(ctx, `DELETE FROM lectern.lectern_starts WHERE started_ms <= $1`, now.Add(-keepStarts).UnixMilli())
+		_, err := x.Exec(ctx, `DELETE FROM lectern.lectern_starts WHERE started_ms <= $1`, now.Add(-startRetention).UnixMilli())
 		return err
 	})
 }

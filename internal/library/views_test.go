@@ -37,7 +37,7 @@ func viewsOf(t *testing.T, db *catalogtest.DB, id int64) int64 {
 
 func updatedAt(t *testing.T, db *catalogtest.DB, id int64) string {
 	t.Helper()
-	var at catalog.Stamp
+	var at catalog.DBTime
 	db.One(t, `SELECT updated_at FROM public.schedule_lessonrecording WHERE id = $1`, []any{id}, &at)
 	return at.String()
 }
@@ -66,10 +66,10 @@ func checkViewsOnce(t *testing.T, db *catalogtest.DB) {
 	see(5, 1)
 	see(6, 2)
 	flush(2)
-	now = noon.Add(viewOnce - time.Millisecond)
+	now = noon.Add(viewInterval - time.Millisecond)
 	see(5, 2)
 	flush(2)
-	now = noon.Add(viewOnce)
+	now = noon.Add(viewInterval)
 	see(5, 3)
 	flush(3)
 	flush(3)
@@ -137,15 +137,15 @@ func checkViewsStop(t *testing.T, db *catalogtest.DB) {
 func checkForget(t *testing.T, db *catalogtest.DB) {
 	now := noon.Add(48 * time.Hour)
 	v := manualViews(db, &now)
-	if _, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 70, 1, now.Add(-keepStarts), hour, 0, 0); err != nil {
+	if _, err := NewPlaybackStarts(db.Store).CountStart(t.Context(), 70, 1, now.Add(-startRetention), hour, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewPlaybackLimit(db.Store).CountStart(t.Context(), 70, 1, now.Add(-hour), hour, 0, 0); err != nil {
+	if _, err := NewPlaybackStarts(db.Store).CountStart(t.Context(), 70, 1, now.Add(-hour), hour, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	db.Exec(t, `INSERT INTO lectern.lectern_views (user_id, recording_id, counted_ms) VALUES (70, 1, $1), (71, 1, $2)`,
-		now.Add(-viewOnce).UnixMilli(), now.UnixMilli())
-	if err := v.forget(t.Context(), now); err != nil {
+		now.Add(-viewInterval).UnixMilli(), now.UnixMilli())
+	if err := v.prune(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
 	if n := db.Count(t, `SELECT count(*) FROM lectern.lectern_starts WHERE user_id = 70`); n != 1 {

@@ -188,7 +188,7 @@ func (s *Syncer) Jobs(ctx context.Context, state string, w io.Writer) error {
 	}
 	list, err := s.client.JobList(ctx, params)
 	if err != nil {
-		return catalog.Fault(ctx, "jobs", err)
+		return catalog.WrapError(ctx, "jobs", err)
 	}
 	for _, j := range list.Jobs {
 		fmt.Fprintf(w, "%d\t%s\t%s\tattempt %d\t%s", j.ID, j.Kind, j.State, j.Attempt, string(shown(j)))
@@ -222,12 +222,12 @@ func (s *Syncer) Retry(ctx context.Context, id int64) error {
 		return media.Faultf(media.NotFound, "retry", "there is no job %d", id)
 	}
 	if err != nil {
-		return catalog.Fault(ctx, "retry", err)
+		return catalog.WrapError(ctx, "retry", err)
 	}
 	if old.FinalizedAt != nil {
 		twins, err := s.client.JobList(ctx, river.NewJobListParams().Kinds(old.Kind).States(unfinished...).First(10_000))
 		if err != nil {
-			return catalog.Fault(ctx, "retry", err)
+			return catalog.WrapError(ctx, "retry", err)
 		}
 		for _, twin := range twins.Jobs {
 			if bytes.Equal(twin.EncodedArgs, old.EncodedArgs) {
@@ -237,7 +237,7 @@ func (s *Syncer) Retry(ctx context.Context, id int64) error {
 	}
 	job, err := s.client.JobRetry(ctx, id)
 	if err != nil {
-		return catalog.Fault(ctx, "retry", err)
+		return catalog.WrapError(ctx, "retry", err)
 	}
 	s.log.Info("a job is run again", slog.Int64("job", job.ID))
 	return nil

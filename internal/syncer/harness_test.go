@@ -482,7 +482,7 @@ func (s *school) keys() (out []string) {
 
 func newUUID() string { return rand.Text()[:16] + "==" }
 
-func ledgerStamp(t time.Time) catalog.Stamp { return catalog.StampOf(t) }
+func ledgerStamp(t time.Time) catalog.DBTime { return catalog.NewDBTime(t) }
 
 func init() {
 	// The real delays are the contract's; here a fault passes in no time.

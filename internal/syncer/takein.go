@@ -64,7 +64,7 @@ func (s *Syncer) takeIn(ctx context.Context, t store.Teacher, listed []zoom.Meet
 			}
 		}
 		if rehearse {
-			return catalog.ErrRehearsal
+			return catalog.ErrDryRun
 		}
 		return nil
 	})

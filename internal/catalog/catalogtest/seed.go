@@ -106,7 +106,7 @@ func parse(field, kind string) (any, error) {
 	case "boolean":
 		return field == "t", nil
 	case "timestamp":
-		var at catalog.Stamp
+		var at catalog.DBTime
 		err := at.Scan(field)
 		return at, err
 	default:

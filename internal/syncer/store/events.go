@@ -58,7 +58,7 @@ func LoadEvent(ctx context.Context, x Session, id int64) (Event, error) {
 
 func scanEvent(e *Event) func(scan func(...any) error) error {
 	return func(scan func(...any) error) error {
-		var at catalog.Stamp
+		var at catalog.DBTime
 		err := scan(&e.ID, &e.Identity, &e.Name, &e.AccountID, &e.TeacherID, &e.MeetingUUID, &e.Time, &at, &e.Body, &e.SealedToken, &e.State, &e.Note)
 		e.ReceivedAt = at.Time
 		return err
@@ -98,7 +98,7 @@ func Tenants(ctx context.Context, x Session) ([]Tenant, error) {
 	err := x.Each(ctx, `SELECT id, teacher_id, account_id, secrets, created_at FROM lectern.lectern_zoom_tenants ORDER BY id`, nil, func(scan func(...any) error) error {
 		var (
 			t  Tenant
-			at catalog.Stamp
+			at catalog.DBTime
 		)
 		err := scan(&t.ID, &t.TeacherID, &t.AccountID, &t.SealedSecrets, &at)
 		t.CreatedAt = at.Time

@@ -66,7 +66,7 @@ func ingests(ctx context.Context, x Session, rest string, args ...any) ([]Ingest
 		var (
 			i                                   Ingest
 			lesson, recording                   sql.NullInt64
-			failing, verified, created, updated catalog.Stamp
+			failing, verified, created, updated catalog.DBTime
 		)
 		err := scan(&i.ID, &lesson, &recording, &i.TeacherID, &i.State, &i.Reason, &i.Detail, &i.Requests, &i.Attempts, &failing, &i.Lease,
 			&i.Provider, &i.ArchiveKey, &i.ArchivedParts, &i.ArchivedVersion, &i.Size, &i.MD5, &verified, &i.Need, &created, &updated)
@@ -93,7 +93,7 @@ func oneIngest(ctx context.Context, x Session, rest string, args ...any) (Ingest
 func LoadIngest(ctx context.Context, x Session, id int64, lock bool) (Ingest, error) {
 	rest := `WHERE id = $1`
 	if lock {
-		rest += x.Lock()
+		rest += x.ForUpdate()
 	}
 	return oneIngest(ctx, x, rest, id)
 }
@@ -151,7 +151,7 @@ func SaveIngest(ctx context.Context, x Session, i Ingest, owner string, now time
 
 // OldestUnarchived is since when the longest waiting ingest waits, zero for none.
 func OldestUnarchived(ctx context.Context, x Session) (time.Time, error) {
-	var at catalog.Stamp
+	var at catalog.DBTime
 	err := x.One(ctx, `SELECT MIN(created_at) FROM lectern.lectern_ingests WHERE verified_at IS NULL AND state <> 'removed'`, nil, &at)
 	return at.Time, err
 }

@@ -32,7 +32,7 @@ func lessons(ctx context.Context, x Session, rest string, args ...any) ([]Lesson
 	err := x.Each(ctx, lessonColumns+rest, args, func(scan func(...any) error) error {
 		var (
 			l          Lesson
-			start, end catalog.Stamp
+			start, end catalog.DBTime
 		)
 		err := scan(&l.ID, &l.Title, &l.GroupID, &l.TeacherID, &start, &end, &l.MeetingID, &l.Record, &l.KeepDays, &l.Notes)
 		l.Start, l.End = start.Time, end.Time

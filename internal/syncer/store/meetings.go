@@ -83,7 +83,7 @@ const meetingColumns = `SELECT uuid, account_id, meeting_id, host_id, teacher_id
 func scanMeeting(scan func(...any) error) (Meeting, error) {
 	var (
 		m                           Meeting
-		start, first, last, alerted catalog.Stamp
+		start, first, last, alerted catalog.DBTime
 		seconds                     int64
 		lesson                      sql.NullInt64
 	)
@@ -118,7 +118,7 @@ func filesOf(ctx context.Context, x Session, uuid string) ([]File, error) {
 		FROM lectern.lectern_zoom_files WHERE meeting_uuid = $1 ORDER BY start_time, file_id`, []any{uuid}, func(scan func(...any) error) error {
 		var (
 			f                                   File
-			start, end, archived, trashed, gone catalog.Stamp
+			start, end, archived, trashed, gone catalog.DBTime
 		)
 		err := scan(&f.MeetingUUID, &f.ID, &f.Type, &f.View, &f.Status, &start, &end, &f.Size, &f.DownloadURL, &archived, &trashed, &gone)
 		f.Start, f.End, f.ArchivedAt, f.TrashedAt, f.GoneAt = start.Time, end.Time, archived.Time, trashed.Time, gone.Time
@@ -193,7 +193,7 @@ func MarkTrashed(ctx context.Context, x Session, uuid, file string, at time.Time
 // Cursor is until when a teacher's recordings have been looked through, zero for
 // never.
 func Cursor(ctx context.Context, x Session, teacher int64) (time.Time, error) {
-	var at catalog.Stamp
+	var at catalog.DBTime
 	err := x.One(ctx, `SELECT reached_at FROM lectern.lectern_zoom_cursors WHERE teacher_id = $1`, []any{teacher}, &at)
 	if catalog.IsNotFound(err) {
 		return time.Time{}, nil

@@ -45,7 +45,7 @@ func LoadQuota(ctx context.Context, x Session, teacher int64, now time.Time) (Qu
 		return Quota{}, err
 	}
 	q := Quota{TeacherID: teacher}
-	err = x.One(ctx, `SELECT id, total_quota_bytes, used_bytes, recordings_count, warning_sent, quota_exceeded FROM public.schedule_teacherstoragequota WHERE teacher_id = $1`+x.Lock(),
+	err = x.One(ctx, `SELECT id, total_quota_bytes, used_bytes, recordings_count, warning_sent, quota_exceeded FROM public.schedule_teacherstoragequota WHERE teacher_id = $1`+x.ForUpdate(),
 		[]any{teacher}, &q.ID, &q.Total, &q.Used, &q.Recordings, &q.Warned, &q.Exceeded)
 	if err != nil {
 		return Quota{}, err
@@ -93,7 +93,7 @@ type charge struct {
 
 func loadCharge(ctx context.Context, x Session, recording int64) (charge, error) {
 	var c charge
-	err := x.One(ctx, `SELECT teacher_id, bytes, reserved, state FROM lectern.lectern_quota_charges WHERE recording_id = $1`+x.Lock(), []any{recording}, &c.teacher, &c.bytes, &c.reserved, &c.state)
+	err := x.One(ctx, `SELECT teacher_id, bytes, reserved, state FROM lectern.lectern_quota_charges WHERE recording_id = $1`+x.ForUpdate(), []any{recording}, &c.teacher, &c.bytes, &c.reserved, &c.state)
 	if err != nil && !catalog.IsNotFound(err) {
 		return charge{}, err
 	}

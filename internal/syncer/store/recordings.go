@@ -68,7 +68,7 @@ func recordings(ctx context.Context, x Session, rest string, args ...any) ([]Rec
 		var (
 			r                                   Recording
 			lesson, teacher, size, seconds      sql.NullInt64
-			start, end, until, deleted, updated catalog.Stamp
+			start, end, until, deleted, updated catalog.DBTime
 		)
 		err := scan(&r.ID, &lesson, &teacher, &r.ZoomRecordingID, &r.View, &r.Provider, &r.ArchiveKey, &r.ArchiveURL, &r.DriveFile, &r.DriveFolder,
 			&r.PlayURL, &r.DownloadURL, &size, &seconds, &start, &end, &r.Status, &r.Visibility, &until, &r.Deleted, &deleted, &updated)
@@ -84,7 +84,7 @@ func recordings(ctx context.Context, x Session, rest string, args ...any) ([]Rec
 func LoadRecording(ctx context.Context, x Session, id int64, lock bool) (Recording, error) {
 	rest := `WHERE r.id = $1`
 	if lock {
-		rest += x.Lock()
+		rest += x.ForUpdate()
 	}
 	found, err := recordings(ctx, x, rest, id)
 	if err == nil && len(found) == 0 {
@@ -119,7 +119,7 @@ func SetStatus(ctx context.Context, x Session, id int64, status media.Status, no
 	if err != nil {
 		return err
 	}
-	return x.Announce(ctx, recordingsTable)
+	return x.Notify(ctx, recordingsTable)
 }
 
 // Publish makes a row playable from the archive, unless it was removed: false then.
@@ -136,7 +136,7 @@ func Publish(ctx context.Context, x Session, r Recording, now time.Time) (bool, 
 	if err != nil {
 		return false, err
 	}
-	return n > 0, x.Announce(ctx, recordingsTable)
+	return n > 0, x.Notify(ctx, recordingsTable)
 }
 
 // fitting is a link that fits its column, or none: half a link leads nowhere.
@@ -220,7 +220,7 @@ func RemoveRecording(ctx context.Context, x Session, id int64, reason string, no
 	if err != nil {
 		return false, err
 	}
-	return n > 0, x.Announce(ctx, recordingsTable)
+	return n > 0, x.Notify(ctx, recordingsTable)
 }
 
 // Purgeable are removed rows whose bytes are still there, without those that could
@@ -242,7 +242,7 @@ func SharesBytes(ctx context.Context, x Session, r Recording) (bool, error) {
 // MarkPurged remembers that a removed row's bytes are gone, or why they are not.
 func MarkPurged(ctx context.Context, x Session, r Recording, at time.Time, failure string) error {
 	where := r.Location()
-	purged, failed := stamp(at), catalog.Stamp{}
+	purged, failed := stamp(at), catalog.DBTime{}
 	if failure != "" {
 		purged, failed = failed, purged
 	}

@@ -36,7 +36,7 @@ func EndRun(ctx context.Context, x Session, id int64, outcome, summary string, n
 func LastRun(ctx context.Context, x Session, kind string) (Run, error) {
 	var (
 		r                 Run
-		started, finished catalog.Stamp
+		started, finished catalog.DBTime
 	)
 	err := x.One(ctx, `SELECT id, kind, started_at, finished_at, outcome, summary FROM lectern.lectern_runs WHERE kind = $1 AND outcome = 'ok' ORDER BY started_at DESC, id DESC LIMIT 1`,
 		[]any{kind}, &r.ID, &r.Kind, &started, &finished, &r.Outcome, &r.Summary)
@@ -58,9 +58,9 @@ type Alert struct {
 func SetAlert(ctx context.Context, x Session, key, state, text string, now time.Time) (changed bool, since time.Time, err error) {
 	var (
 		before string
-		at     catalog.Stamp
+		at     catalog.DBTime
 	)
-	err = x.One(ctx, `SELECT state, since FROM lectern.lectern_alerts WHERE key = $1`+x.Lock(), []any{key}, &before, &at)
+	err = x.One(ctx, `SELECT state, since FROM lectern.lectern_alerts WHERE key = $1`+x.ForUpdate(), []any{key}, &before, &at)
 	if err != nil && !catalog.IsNotFound(err) {
 		return false, time.Time{}, err
 	}
@@ -105,7 +105,7 @@ func Syncers(ctx context.Context, x Session) ([]Syncer, error) {
 	err := x.Each(ctx, `SELECT id, beat_at FROM lectern.lectern_syncers ORDER BY id`, nil, func(scan func(...any) error) error {
 		var (
 			s  Syncer
-			at catalog.Stamp
+			at catalog.DBTime
 		)
 		err := scan(&s.ID, &at)
 		s.BeatAt = at.Time

@@ -18,7 +18,7 @@ import (
 // Session is where queries run.
 type Session = catalog.Session
 
-func stamp(t time.Time) catalog.Stamp { return catalog.StampOf(t) }
+func stamp(t time.Time) catalog.DBTime { return catalog.NewDBTime(t) }
 
 // clip cuts a text to what a column holds: PostgreSQL refuses longer ones.
 func clip(s string, runes int) string {
@@ -56,7 +56,7 @@ func History(ctx context.Context, x Session, ingest, recording int64, meetings [
 		return x.Each(ctx, query, args, func(scan func(...any) error) error {
 			var (
 				l  HistoryEntry
-				at catalog.Stamp
+				at catalog.DBTime
 				id int64
 			)
 			err := scan(&id, &at, &l.IngestID, &l.RecordingID, &l.MeetingUUID, &l.What, &l.Detail)

@@ -25,13 +25,13 @@ const (
 	hintGrants  = "the database role lacks a right: apply configs/platform/grants.sql"
 )
 
-// fault gives an error of the drivers its Kind. caller is the context as the
+// WrapError makes a media.Error of a driver's error, with its Kind. caller is the context as the
 // caller gave it, without this package's own deadline: who gave up decides
 // between Canceled, Timeout and Unavailable.
 //
 // Only sql.ErrNoRows is NotFound. Everything that may be trouble on the way to
 // the database is Unavailable, a missing table too: it is there after a migration.
-func fault(caller context.Context, op string, err error) error {
+func WrapError(caller context.Context, op string, err error) error {
 	var known *media.Error
 	switch {
 	case err == nil:
@@ -47,7 +47,7 @@ func fault(caller context.Context, op string, err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return media.Fault(media.Unavailable, op, errOwnDeadline)
 	}
-	kind, hint := diagnose(err)
+	kind, hint := classify(err)
 	if hint != "" {
 		return media.Faultf(kind, op, "%w (%s)", err, hint)
 	}
@@ -56,23 +56,23 @@ func fault(caller context.Context, op string, err error) error {
 
 // diagnose finds the kind of an error that is neither "no row" nor a context's
 // end, and what to do about it where that is known.
-func diagnose(err error) (kind media.Kind, hint string) {
+func classify(err error) (kind media.Kind, hint string) {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		return diagnosePostgres(pg.Code)
+		return classifyPostgres(pg.Code)
 	}
 	var lite *sqlitedriver.Error
 	if errors.As(err, &lite) {
-		return diagnoseSQLite(lite)
+		return classifySQLite(lite)
 	}
-	if connectionTrouble(err) {
+	if isConnectionError(err) {
 		return media.Unavailable, ""
 	}
 	return media.Other, ""
 }
 
 // diagnosePostgres goes by SQLSTATE (PostgreSQL's manual, appendix A).
-func diagnosePostgres(code string) (media.Kind, string) {
+func classifyPostgres(code string) (media.Kind, string) {
 	switch code {
 	case "42P01", "42703", "3F000": // undefined table, column, schema
 		return media.Unavailable, hintMigrate
@@ -93,7 +93,7 @@ func diagnosePostgres(code string) (media.Kind, string) {
 }
 
 // diagnoseSQLite goes by the primary result code (sqlite.org/rescode.html).
-func diagnoseSQLite(err *sqlitedriver.Error) (media.Kind, string) {
+func classifySQLite(err *sqlitedriver.Error) (media.Kind, string) {
 	switch err.Code() & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR,
 		sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_PROTOCOL:
@@ -108,7 +108,7 @@ func diagnoseSQLite(err *sqlitedriver.Error) (media.Kind, string) {
 
 // connectionTrouble reports whether an error came from the way to the database
 // and not from the database.
-func connectionTrouble(err error) bool {
+func isConnectionError(err error) bool {
 	var (
 		network net.Error
 		connect *pgconn.ConnectError
@@ -123,7 +123,7 @@ func connectionTrouble(err error) bool {
 // worthAnotherTry reports whether a read that failed may well succeed on another
 // connection at once: the pooled one was cut, by a restart for example. A
 // connection that could not be made at all is not tried again.
-func worthAnotherTry(err error) bool {
+func retriable(err error) bool {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
 		return false
@@ -133,5 +133,5 @@ func worthAnotherTry(err error) bool {
 		return pg.Code == "57P01" || pg.Code == "08006" || pg.Code == "08P01"
 	}
 	var lite *sqlitedriver.Error
-	return !errors.As(err, &lite) && connectionTrouble(err)
+	return !errors.As(err, &lite) && isConnectionError(err)
 }

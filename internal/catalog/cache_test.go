@@ -73,7 +73,7 @@ func (f *fakeSource) Ping(context.Context) error {
 var errGone = media.Fault(media.Unavailable, "fake", errors.New("connection refused"))
 
 // bubble runs a test of Cached on synctest's clock.
-func bubble(t *testing.T, cfg CachedConfig, test func(t *testing.T, c *Cached, f *fakeSource)) {
+func bubble(t *testing.T, cfg CacheConfig, test func(t *testing.T, c *Cache, f *fakeSource)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeSource{role: media.RoleStudent}
 		c := newTestCached(t, f, cfg, nil)
@@ -82,9 +82,9 @@ func bubble(t *testing.T, cfg CachedConfig, test func(t *testing.T, c *Cached, f
 	})
 }
 
-func newTestCached(t testing.TB, src Source, cfg CachedConfig, reg prometheus.Registerer) *Cached {
+func newTestCached(t testing.TB, src Source, cfg CacheConfig, reg prometheus.Registerer) *Cache {
 	t.Helper()
-	c, err := NewCached(src, cfg, slog.New(slog.DiscardHandler), reg)
+	c, err := NewCache(src, cfg, slog.New(slog.DiscardHandler), reg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,17 +92,17 @@ func newTestCached(t testing.TB, src Source, cfg CachedConfig, reg prometheus.Re
 }
 
 // ask looks a user up and lets ristretto take in what was set.
-func ask(t *testing.T, c *Cached, id int64) (media.Role, media.Kind) {
+func ask(t *testing.T, c *Cache, id int64) (media.Role, media.Kind) {
 	t.Helper()
 	u, err := c.User(t.Context(), id)
-	c.users.kept.Wait()
+	c.users.entries.Wait()
 	if err == nil {
 		return u.Role, 0
 	}
 	return "", media.KindOf(err)
 }
 
-func wantAsk(t *testing.T, c *Cached, f *fakeSource, why string, id int64, role media.Role, kind media.Kind, asked int64) {
+func wantAsk(t *testing.T, c *Cache, f *fakeSource, why string, id int64, role media.Role, kind media.Kind, asked int64) {
 	t.Helper()
 	before := f.asked.Load()
 	gotRole, gotKind := ask(t, c, id)
@@ -112,7 +112,7 @@ func wantAsk(t *testing.T, c *Cached, f *fakeSource, why string, id int64, role 
 }
 
 func TestCachedStaleness(t *testing.T) {
-	bubble(t, CachedConfig{MaxStaleness: 30 * time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{MaxStaleness: 30 * time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		wantAsk(t, c, f, "new", 5, "student", 0, 1)
 		f.set("teacher", nil)
 		wantAsk(t, c, f, "at once", 5, "student", 0, 0)
@@ -123,7 +123,7 @@ func TestCachedStaleness(t *testing.T) {
 		wantAsk(t, c, f, "fresh again", 5, "teacher", 0, 0)
 		wantAsk(t, c, f, "another", 6, "teacher", 0, 1)
 		f.set("admin", nil)
-		c.Drop()
+		c.InvalidateAll()
 		wantAsk(t, c, f, "dropped", 5, "admin", 0, 1)
 		wantAsk(t, c, f, "dropped too", 6, "admin", 0, 1)
 		wantAsk(t, c, f, "kept again", 6, "admin", 0, 0)
@@ -131,7 +131,7 @@ func TestCachedStaleness(t *testing.T) {
 }
 
 func TestCachedAbsence(t *testing.T) {
-	bubble(t, CachedConfig{MaxStaleness: 30 * time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{MaxStaleness: 30 * time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		wantAsk(t, c, f, "new", 500, "", media.NotFound, 1)
 		time.Sleep(2*time.Second - 1)
 		wantAsk(t, c, f, "believed", 500, "", media.NotFound, 0)
@@ -142,7 +142,7 @@ func TestCachedAbsence(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		wantAsk(t, c, f, "not in an outage", 500, "", media.Unavailable, 1)
 	})
-	bubble(t, CachedConfig{MaxStaleness: time.Second}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{MaxStaleness: time.Second}, func(t *testing.T, c *Cache, f *fakeSource) {
 		wantAsk(t, c, f, "new", 500, "", media.NotFound, 1)
 		time.Sleep(time.Second)
 		wantAsk(t, c, f, "no longer than anything else", 500, "", media.NotFound, 1)
@@ -150,7 +150,7 @@ func TestCachedAbsence(t *testing.T) {
 }
 
 func TestCachedNeverStale(t *testing.T) {
-	bubble(t, CachedConfig{OutageGrace: time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		for range 3 {
 			wantAsk(t, c, f, "always asks", 5, "student", 0, 1)
 		}
@@ -160,7 +160,7 @@ func TestCachedNeverStale(t *testing.T) {
 }
 
 func TestCachedOutage(t *testing.T) {
-	bubble(t, CachedConfig{MaxStaleness: 30 * time.Second, OutageGrace: 10 * time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{MaxStaleness: 30 * time.Second, OutageGrace: 10 * time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		c.Start(t.Context())
 		synctest.Wait() // the first ping has found the database there
 		wantAsk(t, c, f, "before", 5, "student", 0, 1)
@@ -182,7 +182,7 @@ func TestCachedOutage(t *testing.T) {
 }
 
 func TestCachedOutageIsSeenByLookups(t *testing.T) {
-	bubble(t, CachedConfig{MaxStaleness: time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{MaxStaleness: time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		wantAsk(t, c, f, "before", 5, "student", 0, 1)
 		time.Sleep(50 * time.Second)
 		f.set("", errGone)
@@ -200,7 +200,7 @@ func TestCachedOutageIsSeenByLookups(t *testing.T) {
 
 // TestCachedShortGrace: the grace's end is an end, however young the facts.
 func TestCachedShortGrace(t *testing.T) {
-	bubble(t, CachedConfig{MaxStaleness: 30 * time.Second, OutageGrace: 2 * time.Second}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{MaxStaleness: 30 * time.Second, OutageGrace: 2 * time.Second}, func(t *testing.T, c *Cache, f *fakeSource) {
 		c.Start(t.Context())
 		synctest.Wait() // the first ping has found the database there
 		wantAsk(t, c, f, "before", 5, "student", 0, 1)
@@ -213,10 +213,10 @@ func TestCachedShortGrace(t *testing.T) {
 }
 
 func TestCachedDropInOutage(t *testing.T) {
-	bubble(t, CachedConfig{MaxStaleness: 30 * time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{MaxStaleness: 30 * time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		wantAsk(t, c, f, "before", 5, "student", 0, 1)
 		f.set("", errGone)
-		c.Drop()
+		c.InvalidateAll()
 		wantAsk(t, c, f, "what was dropped is not known any more", 5, "", media.Unavailable, 1)
 	})
 }
@@ -224,7 +224,7 @@ func TestCachedDropInOutage(t *testing.T) {
 // TestCachedOtherFaults: what is neither an answer nor an outage is passed on,
 // not kept, and starts no outage.
 func TestCachedOtherFaults(t *testing.T) {
-	bubble(t, CachedConfig{MaxStaleness: time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{MaxStaleness: time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		wantAsk(t, c, f, "before", 5, "student", 0, 1)
 		time.Sleep(time.Second)
 		f.set("", media.Fault(media.Other, "fake", nil))
@@ -236,7 +236,7 @@ func TestCachedOtherFaults(t *testing.T) {
 // TestCachedDropDuringFlight: who asked before the change gets the new answer,
 // and the old one is not kept.
 func TestCachedDropDuringFlight(t *testing.T) {
-	bubble(t, CachedConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		release := make(chan struct{})
 		f.hold = func(context.Context) { <-release }
 		got := make(chan media.Role)
@@ -248,7 +248,7 @@ func TestCachedDropDuringFlight(t *testing.T) {
 		f.mu.Lock()
 		f.role, f.hold = "teacher", nil
 		f.mu.Unlock()
-		c.Drop()
+		c.InvalidateAll()
 		wantAsk(t, c, f, "who asks after the change does not join the old question", 5, "teacher", 0, 1)
 		close(release)
 		if role := <-got; role != "teacher" {
@@ -259,16 +259,16 @@ func TestCachedDropDuringFlight(t *testing.T) {
 }
 
 func TestCachedDropForEver(t *testing.T) {
-	bubble(t, CachedConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
-		f.hold = func(context.Context) { c.Drop() }
-		if role, kind := ask(t, c, 5); role != "student" || kind != 0 || f.asked.Load() != 1+maxRetries {
+	bubble(t, CacheConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
+		f.hold = func(context.Context) { c.InvalidateAll() }
+		if role, kind := ask(t, c, 5); role != "student" || kind != 0 || f.asked.Load() != 1+maxReloads {
 			t.Errorf("%q, %v after %d questions", role, kind, f.asked.Load())
 		}
 	})
 }
 
 func TestCachedOneQuestionForAll(t *testing.T) {
-	bubble(t, CachedConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		release := make(chan struct{})
 		f.hold = func(context.Context) { <-release }
 		impatient, leave := context.WithCancel(t.Context())
@@ -300,7 +300,7 @@ func TestCachedOneQuestionForAll(t *testing.T) {
 }
 
 func TestCachedStopEndsQuestions(t *testing.T) {
-	bubble(t, CachedConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		f.hold = func(ctx context.Context) { <-ctx.Done() }
 		ended := make(chan struct{})
 		go func() {
@@ -322,7 +322,7 @@ func TestCachedStopEndsQuestions(t *testing.T) {
 // TestCachedStopUnderLoad: readers that come until the end, and after it.
 func TestCachedStopUnderLoad(t *testing.T) {
 	for range 20 {
-		c := newTestCached(t, &fakeSource{role: media.RoleStudent}, CachedConfig{MaxStaleness: time.Hour}, nil)
+		c := newTestCached(t, &fakeSource{role: media.RoleStudent}, CacheConfig{MaxStaleness: time.Hour}, nil)
 		c.Start(t.Context())
 		var wg sync.WaitGroup
 		for range 4 {
@@ -340,7 +340,7 @@ func TestCachedStopUnderLoad(t *testing.T) {
 }
 
 func TestCachedMembership(t *testing.T) {
-	bubble(t, CachedConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		cases := []struct {
 			user int64
 			rec  media.Recording
@@ -354,7 +354,7 @@ func TestCachedMembership(t *testing.T) {
 		for range 2 {
 			for _, k := range cases {
 				got, err := c.Membership(t.Context(), k.user, k.rec)
-				c.memberships.kept.Wait()
+				c.memberships.entries.Wait()
 				if got != k.want || err != nil {
 					t.Errorf("%d, %+v: %+v, %v", k.user, k.rec, got, err)
 				}
@@ -371,14 +371,14 @@ func TestCachedMembership(t *testing.T) {
 
 // TestCachedCollision: two keys of one hash are never taken for each other.
 func TestCachedCollision(t *testing.T) {
-	bubble(t, CachedConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cached, f *fakeSource) {
+	bubble(t, CacheConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		c.users.hash = func(int64) uint64 { return 1 }
 		for range 3 {
 			for _, id := range []int64{5, 6} {
 				if u, err := c.User(t.Context(), id); u.ID != id || err != nil {
 					t.Errorf("asked for %d: %+v, %v", id, u, err)
 				}
-				c.users.kept.Wait()
+				c.users.entries.Wait()
 			}
 		}
 	})
@@ -387,7 +387,7 @@ func TestCachedCollision(t *testing.T) {
 func TestCachedMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	f := &fakeSource{role: media.RoleStudent}
-	c := newTestCached(t, f, CachedConfig{MaxStaleness: time.Hour, OutageGrace: time.Hour}, reg)
+	c := newTestCached(t, f, CacheConfig{MaxStaleness: time.Hour, OutageGrace: time.Hour}, reg)
 	defer c.Stop()
 	ask(t, c, 5)
 	ask(t, c, 5)
@@ -402,16 +402,16 @@ func TestCachedMetrics(t *testing.T) {
 	if n, err := testutil.GatherAndCount(reg, "lectern_catalog_lookups_total"); n != 4 || err != nil {
 		t.Errorf("%d series, %v", n, err)
 	}
-	if _, err := NewCached(f, CachedConfig{}, slog.New(slog.DiscardHandler), reg); err == nil {
+	if _, err := NewCache(f, CacheConfig{}, slog.New(slog.DiscardHandler), reg); err == nil {
 		t.Error("registered twice")
 	}
-	if _, err := NewCached(f, CachedConfig{MaxStaleness: -1}, slog.New(slog.DiscardHandler), nil); media.KindOf(err) != media.Invalid {
+	if _, err := NewCache(f, CacheConfig{MaxStaleness: -1}, slog.New(slog.DiscardHandler), nil); media.KindOf(err) != media.Invalid {
 		t.Errorf("a negative staleness: %v", err)
 	}
 }
 
 func TestCachedHitAllocatesNothing(t *testing.T) {
-	c := newTestCached(t, &fakeSource{role: media.RoleStudent}, CachedConfig{MaxStaleness: time.Hour}, nil)
+	c := newTestCached(t, &fakeSource{role: media.RoleStudent}, CacheConfig{MaxStaleness: time.Hour}, nil)
 	defer c.Stop()
 	rec := media.Recording{ID: 7, OwnerID: 3}
 	look := func() {
@@ -423,8 +423,8 @@ func TestCachedHitAllocatesNothing(t *testing.T) {
 		}
 	}
 	look()
-	c.users.kept.Wait()
-	c.memberships.kept.Wait()
+	c.users.entries.Wait()
+	c.memberships.entries.Wait()
 	// ristretto hands its read statistics on every 64 reads, in a new slice; under
 	// the race detector its sync.Pool forgets on purpose, which costs about one here.
 	if n := testing.AllocsPerRun(1000, look); n > 1 {
@@ -440,13 +440,13 @@ func TestCachedWithADatabase(t *testing.T) {
 	pgtest.Load(t, url, platformSQL)
 	pgtest.Exec(t, url, adapter(t, "notify.sql"))
 	s := migrated(t, openStore(t, url))
-	c := newTestCached(t, s, CachedConfig{MaxStaleness: time.Hour, OutageGrace: time.Hour}, nil)
+	c := newTestCached(t, s, CacheConfig{MaxStaleness: time.Hour, OutageGrace: time.Hour}, nil)
 	t.Cleanup(c.Stop)
 	news := listenInto(t, s, c)
 	heard(t, news, "the connection")
 	active := func(id int64) (bool, media.Kind) {
 		u, err := c.User(t.Context(), id)
-		c.users.kept.Wait()
+		c.users.entries.Wait()
 		if err != nil {
 			return false, media.KindOf(err)
 		}
@@ -470,7 +470,7 @@ func TestCachedWithADatabase(t *testing.T) {
 	}
 	server.Restart(t)
 	heard(t, news, "the connection after the outage")
-	for c.awaySince.Load() != 0 {
+	for c.downSince.Load() != 0 {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if ok, kind := active(6); !ok || kind != 0 {
@@ -479,13 +479,13 @@ func TestCachedWithADatabase(t *testing.T) {
 }
 
 // listenInto is listen with Drop before each signal.
-func listenInto(t *testing.T, s *Store, c *Cached) <-chan struct{} {
+func listenInto(t *testing.T, s *Store, c *Cache) <-chan struct{} {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	news, ended := make(chan struct{}, 100), make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := s.Listen(ctx, func(table string) { c.DropTable(table); news <- struct{}{} }); err != nil {
+		if err := s.Listen(ctx, func(table string) { c.InvalidateTable(table); news <- struct{}{} }); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -494,13 +494,13 @@ func listenInto(t *testing.T, s *Store, c *Cached) <-chan struct{} {
 }
 
 func BenchmarkCachedHit(b *testing.B) {
-	c := newTestCached(b, &fakeSource{role: media.RoleStudent}, CachedConfig{MaxStaleness: time.Hour}, nil)
+	c := newTestCached(b, &fakeSource{role: media.RoleStudent}, CacheConfig{MaxStaleness: time.Hour}, nil)
 	defer c.Stop()
 	ctx := b.Context()
 	if _, err := c.User(ctx, 5); err != nil {
 		b.Fatal(err)
 	}
-	c.users.kept.Wait()
+	c.users.entries.Wait()
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := c.User(ctx, 5); err != nil {

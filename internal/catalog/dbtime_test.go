@@ -31,13 +31,13 @@ func TestParseStamp(t *testing.T) {
 		{"1763632800", "!"},
 	}
 	for _, c := range cases {
-		got, err := parseStamp(c.in)
+		got, err := ParseDBTime(c.in)
 		text := got.String()
 		if err != nil {
 			text = "!"
 		}
 		if text != c.want {
-			t.Errorf("parseStamp(%q) = %q, %v; want %q", c.in, text, err, c.want)
+			t.Errorf("ParseDBTime(%q) = %q, %v; want %q", c.in, text, err, c.want)
 		}
 	}
 }
@@ -47,11 +47,11 @@ func FuzzParseStamp(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
-		got, err := parseStamp(in)
+		got, err := ParseDBTime(in)
 		if err != nil {
 			return
 		}
-		again, err := parseStamp(got.String())
+		again, err := ParseDBTime(got.String())
 		if err != nil || !again.Equal(got.Time) {
 			t.Errorf("%q reads as %q, which reads as %q, %v", in, got, again, err)
 		}
@@ -66,15 +66,15 @@ func TestStampThroughTheDatabase(t *testing.T) {
 		s := open(t)
 		run(t, s, `INSERT INTO public.accounts_customuser (id, role) VALUES (1, 'teacher')`)
 		for _, text := range []string{"2026-11-20T10:00:00Z", "2026-11-20T10:00:00.000001Z", "1969-12-31T23:59:59.999999Z"} {
-			want := stampOf(at(text))
+			want := NewDBTime(at(text))
 			run(t, s, `UPDATE public.accounts_customuser SET date_joined = $1`, want)
-			var got stamp
+			var got DBTime
 			if err := s.one(t.Context(), s.db, `SELECT date_joined FROM public.accounts_customuser WHERE date_joined = $1`, []any{want}, &got); err != nil || !got.Equal(want.Time) {
 				t.Errorf("%s came back as %s, %v", want, got, err)
 			}
 		}
 	})
-	var s stamp
+	var s DBTime
 	if err := s.Scan(int64(5)); err == nil {
 		t.Error("a number was taken for a time")
 	}
@@ -83,10 +83,10 @@ func TestStampThroughTheDatabase(t *testing.T) {
 func TestSpell(t *testing.T) {
 	in := `SELECT $1, $12 FROM public.schedule_lesson l JOIN lectern.lectern_layout x ON l.public = $1`
 	want := `SELECT ?1, ?12 FROM schedule_lesson l JOIN lectern_layout x ON l.public = ?1`
-	if got := SQLite.spell(in); got != want {
+	if got := SQLite.rewrite(in); got != want {
 		t.Errorf("%s", got)
 	}
-	if got := Postgres.spell(in); got != in {
+	if got := Postgres.rewrite(in); got != in {
 		t.Errorf("%s", got)
 	}
 }

@@ -24,7 +24,7 @@ type Source interface {
 }
 
 // CachedConfig bounds how old a fact may be.
-type CachedConfig struct {
+type CacheConfig struct {
 	// MaxStaleness is how old a fact may be and still be used without asking. 0:
 	// every look-up asks. It bounds how long one who lost access keeps it.
 	MaxStaleness time.Duration
@@ -37,10 +37,10 @@ type CachedConfig struct {
 const (
 	// maxAbsence is how long "there is no such row" is believed at most: short, for
 	// a row just added, and long enough to take the force out of a flood of guesses.
-	maxAbsence = 2 * time.Second
-	pingEvery  = time.Second
+	negativeStaleness = 2 * time.Second
+	pingEvery         = time.Second
 	// maxRetries bounds how often one look-up starts again because of Drop.
-	maxRetries = 3
+	maxReloads = 3
 )
 
 // Cached answers the Store's look-ups from memory as far as CachedConfig allows.
@@ -63,8 +63,8 @@ const (
 //
 // What is kept is kept in ristretto, which may lose anything at any time: that
 // costs a question, or in an outage an answer, and never gives a wrong one.
-type Cached struct {
-	cfg CachedConfig
+type Cache struct {
+	cfg CacheConfig
 	src Source
 	log *slog.Logger
 	now func() time.Time
@@ -72,15 +72,15 @@ type Cached struct {
 	epoch time.Time
 	// awaySince is when the database was first seen away, in clock's nanoseconds; 0
 	// while it answers.
-	awaySince atomic.Int64
+	downSince atomic.Int64
 	pinging   atomic.Bool
 	// reading is held by whoever reads a shelf, and by Stop, for good, before the
 	// shelves are closed: ristretto must not be read while it closes.
-	reading sync.RWMutex
+	closing sync.RWMutex
 
-	users       *shelf[int64, media.User]
-	recordings  *shelf[int64, media.Recording]
-	memberships *shelf[membershipKey, media.Membership]
+	users       *loadingCache[int64, media.User]
+	recordings  *loadingCache[int64, media.Recording]
+	memberships *loadingCache[membershipKey, media.Membership]
 
 	hit, miss, stale, failed prometheus.Counter
 
@@ -97,11 +97,11 @@ type membershipKey struct{ user, recording, owner int64 }
 
 // NewCached makes a Cached, registers lectern_catalog_lookups_total and keeps
 // goroutines from now on: call Stop, also when Start was never called.
-func NewCached(src Source, cfg CachedConfig, log *slog.Logger, reg prometheus.Registerer) (*Cached, error) {
-	return newCached(src, cfg, log, reg, time.Now)
+func NewCache(src Source, cfg CacheConfig, log *slog.Logger, reg prometheus.Registerer) (*Cache, error) {
+	return newCache(src, cfg, log, reg, time.Now)
 }
 
-func newCached(src Source, cfg CachedConfig, log *slog.Logger, reg prometheus.Registerer, now func() time.Time) (*Cached, error) {
+func newCache(src Source, cfg CacheConfig, log *slog.Logger, reg prometheus.Registerer, now func() time.Time) (*Cache, error) {
 	const op = "catalog: cache"
 	if cfg.MaxStaleness < 0 || cfg.OutageGrace < 0 {
 		return nil, media.Faultf(media.Invalid, op, "the staleness and the grace of an outage cannot be negative")
@@ -115,14 +115,14 @@ func newCached(src Source, cfg CachedConfig, log *slog.Logger, reg prometheus.Re
 			return nil, media.Fault(media.Other, op, err)
 		}
 	}
-	c := &Cached{cfg: cfg, src: src, log: log, now: now, epoch: now(),
+	c := &Cache{cfg: cfg, src: src, log: log, now: now, epoch: now(),
 		hit: lookups.WithLabelValues("hit"), miss: lookups.WithLabelValues("miss"),
 		stale: lookups.WithLabelValues("stale"), failed: lookups.WithLabelValues("error")}
 	c.base, c.cancel = context.WithCancel(context.Background())
 	var errs [3]error
-	c.users, errs[0] = newShelf(c, src.User, func(id int64) uint64 { return mix(uint64(id)) })
-	c.recordings, errs[1] = newShelf(c, src.Recording, func(id int64) uint64 { return mix(uint64(id)) })
-	c.memberships, errs[2] = newShelf(c, c.askMembership, func(k membershipKey) uint64 {
+	c.users, errs[0] = newLoadingCache(c, src.User, func(id int64) uint64 { return mix(uint64(id)) })
+	c.recordings, errs[1] = newLoadingCache(c, src.Recording, func(id int64) uint64 { return mix(uint64(id)) })
+	c.memberships, errs[2] = newLoadingCache(c, c.loadMembership, func(k membershipKey) uint64 {
 		return mix(mix(mix(uint64(k.user))^uint64(k.recording)) ^ uint64(k.owner))
 	})
 	if err := errors.Join(errs[:]...); err != nil {
@@ -140,28 +140,28 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-func (c *Cached) askMembership(ctx context.Context, k membershipKey) (media.Membership, error) {
+func (c *Cache) loadMembership(ctx context.Context, k membershipKey) (media.Membership, error) {
 	return c.src.Membership(ctx, k.user, media.Recording{ID: k.recording, OwnerID: k.owner})
 }
 
 // User is Store.User, as old as CachedConfig allows.
-func (c *Cached) User(ctx context.Context, id int64) (media.User, error) {
+func (c *Cache) User(ctx context.Context, id int64) (media.User, error) {
 	return c.users.get(ctx, id)
 }
 
 // Recording is Store.Recording, as old as CachedConfig allows.
-func (c *Cached) Recording(ctx context.Context, id int64) (media.Recording, error) {
+func (c *Cache) Recording(ctx context.Context, id int64) (media.Recording, error) {
 	return c.recordings.get(ctx, id)
 }
 
 // Membership is Store.Membership, as old as CachedConfig allows.
-func (c *Cached) Membership(ctx context.Context, userID int64, rec media.Recording) (media.Membership, error) {
+func (c *Cache) Membership(ctx context.Context, userID int64, rec media.Recording) (media.Membership, error) {
 	return c.memberships.get(ctx, membershipKey{userID, rec.ID, rec.OwnerID})
 }
 
 // Drop forgets everything at once, in a few nanoseconds. An answer to a question
 // asked before Drop is given to nobody as fresh and is not kept.
-func (c *Cached) Drop() {
+func (c *Cache) InvalidateAll() {
 	c.users.generation.Add(1)
 	c.recordings.generation.Add(1)
 	c.memberships.generation.Add(1)
@@ -170,7 +170,7 @@ func (c *Cached) Drop() {
 // DropTable is Drop for what a table's rows are asked for, and of everything for a
 // table that is not known. A school that makes a term's lessons one by one must
 // not have each of them ask anew for everybody who is watching.
-func (c *Cached) DropTable(table string) {
+func (c *Cache) InvalidateTable(table string) {
 	switch table {
 	case "accounts_customuser":
 		c.users.generation.Add(1)
@@ -183,17 +183,17 @@ func (c *Cached) DropTable(table string) {
 	case "schedule_group_students", "schedule_lessonrecording_allowed_groups", "schedule_lessonrecording_allowed_students":
 		c.memberships.generation.Add(1)
 	default:
-		c.Drop()
+		c.InvalidateAll()
 	}
 }
 
 // Away reports whether the database is known to be away: asking it now would only
 // be waiting.
-func (c *Cached) Away() bool { return c.awaySince.Load() != 0 && c.pinging.Load() }
+func (c *Cache) Unavailable() bool { return c.downSince.Load() != 0 && c.pinging.Load() }
 
 // Start pings the database every second until ctx ends or Stop, so that an
 // outage is known before somebody has to wait for it. Call it once.
-func (c *Cached) Start(ctx context.Context) {
+func (c *Cache) Start(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	stopToo := context.AfterFunc(c.base, cancel)
 	started := c.spawn(func() {
@@ -210,7 +210,7 @@ func (c *Cached) Start(ctx context.Context) {
 	}
 }
 
-func (c *Cached) ping(ctx context.Context) {
+func (c *Cache) ping(ctx context.Context) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	for {
@@ -225,22 +225,22 @@ func (c *Cached) ping(ctx context.Context) {
 
 // Stop ends the pinger and the questions under way and returns when they have
 // ended. Every later look-up is Unavailable. Calling it again does nothing.
-func (c *Cached) Stop() {
+func (c *Cache) Stop() {
 	c.stop.Do(func() {
 		c.mu.Lock()
 		c.closed = true
 		c.mu.Unlock()
 		c.cancel()
 		c.work.Wait()
-		c.reading.Lock()
-		c.users.kept.Close()
-		c.recordings.kept.Close()
-		c.memberships.kept.Close()
+		c.closing.Lock()
+		c.users.entries.Close()
+		c.recordings.entries.Close()
+		c.memberships.entries.Close()
 	})
 }
 
 // spawn runs f in a goroutine that Stop waits for, or reports that it is too late.
-func (c *Cached) spawn(f func()) bool {
+func (c *Cache) spawn(f func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -251,18 +251,18 @@ func (c *Cached) spawn(f func()) bool {
 }
 
 // clock is monotonic time in nanoseconds, never 0.
-func (c *Cached) clock() int64 { return max(int64(c.now().Sub(c.epoch)), 0) + 1 }
+func (c *Cache) clock() int64 { return max(int64(c.now().Sub(c.epoch)), 0) + 1 }
 
 // observe learns from an answer whether the database is there. Only an answer
 // and only Unavailable say something: a caller's giving up says nothing.
-func (c *Cached) observe(err error) {
+func (c *Cache) observe(err error) {
 	switch {
 	case err == nil || media.KindOf(err) == media.NotFound:
-		if since := c.awaySince.Swap(0); since != 0 {
+		if since := c.downSince.Swap(0); since != 0 {
 			c.log.Info("the catalog's database is back", slog.Duration("after", time.Duration(c.clock()-since)))
 		}
 	case media.KindOf(err) == media.Unavailable && c.base.Err() == nil:
-		if c.awaySince.CompareAndSwap(0, c.clock()) {
+		if c.downSince.CompareAndSwap(0, c.clock()) {
 			c.log.Warn("the catalog's database is away: what is known stays good for a while",
 				slog.Duration("grace", c.cfg.OutageGrace), slog.Any("error", err))
 		}
@@ -270,10 +270,10 @@ func (c *Cached) observe(err error) {
 }
 
 // good reports whether a fact of age since at may be used now without asking.
-func (c *Cached) good(at int64, absent bool, now, awaySince int64) bool {
+func (c *Cache) usable(at int64, absent bool, now, awaySince int64) bool {
 	limit := c.cfg.MaxStaleness
 	if absent {
-		limit = min(limit, maxAbsence)
+		limit = min(limit, negativeStaleness)
 	}
 	if awaySince == 0 || absent {
 		return now-at < int64(limit)
@@ -283,6 +283,6 @@ func (c *Cached) good(at int64, absent bool, now, awaySince int64) bool {
 }
 
 var (
-	errAway    = errors.New("the database is away")
-	errStopped = errors.New("the catalog is closed")
+	errUnavailable = errors.New("the database is away")
+	errStopped     = errors.New("the catalog is closed")
 )
