@@ -46,7 +46,7 @@ func TestRunReachesLimits(t *testing.T) {
 	}{
 		{"processor time", limits{memory: 1 << 30, cpu: time.Second, wall: time.Minute}, "sh", []string{"-c", "while :; do :; done"}},
 		{"elapsed time", limits{memory: 1 << 30, cpu: time.Minute, wall: 300 * time.Millisecond}, "tail", []string{"-f", "/dev/null"}},
-		{"memory", limits{memory: 400 << 20, cpu: time.Minute, wall: time.Minute}, "ffmpeg", []string{"-v", "error", "-f", "lavfi", "-i", "color=s=16384x16384:d=1", "-f", "null", "-"}},
+		{"memory", limits{memory: 400 << 20, cpu: time.Minute, wall: time.Minute}, "ffmpeg", []string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=s=8192x8192:d=1", "-c:v", "mpeg4", "-f", "null", "-"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := Tool{}.run(t.Context(), "test", c.program, c.l, nil, c.args...)
