@@ -53,7 +53,7 @@ func (s *SyncerSettings) check() (setting, problem string) {
 
 // ValidateServe says what a working syncer still misses, as an *Error.
 func (s *SyncerSettings) ValidateServe() error {
-	return s.firstProblem(s.Zoom.Check, s.Sync.Check, s.Alert.Check, func() error {
+	return s.firstProblem(s.Zoom.Check, s.Sync.Check, s.Sync.Drive.Check, s.Alert.Check, func() error {
 		_, err := syncer.ParseSecretsKey(s.SecretsKey)
 		return err
 	})

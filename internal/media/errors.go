@@ -99,3 +99,12 @@ func RetryAfterOf(err error) time.Duration {
 	}
 	return 0
 }
+
+// ReasonOf is the reason of the outermost Error in an error's chain, or "".
+func ReasonOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ""
+}

@@ -16,7 +16,7 @@ import (
 func (s *Server) serveChanges(w http.ResponseWriter, r *http.Request, parts []string, faults Faults) bool {
 	switch {
 	case faults.Status != 0 && faults.NoMetadata && (r.Method != http.MethodGet || len(parts) == 1):
-		refuse(w, faults.Status, faults.Reason)
+		faults.refuse(w)
 	case r.Method == http.MethodGet && len(parts) == 1 && parts[0] == "files":
 		s.list(w, r)
 	case r.Method == http.MethodGet && len(parts) == 2 && parts[1] == "generateIds":

@@ -40,7 +40,7 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, f File, cont
 	}
 	switch {
 	case faults.Status != 0:
-		refuse(w, faults.Status, faults.Reason)
+		faults.refuse(w)
 		return
 	case faults.HTML:
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")

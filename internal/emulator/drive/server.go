@@ -5,7 +5,9 @@ package drive
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,10 +24,19 @@ type File struct {
 	NoDownload         bool   // capabilities.canDownload = false
 	SharedDrive        bool   // 404 without supportsAllDrives
 	ShortcutTo         string // id of the target
+	ResourceKey        string // 404 without it in X-Goog-Drive-Resource-Keys
+	Abusive            bool   // bytes only with acknowledgeAbuse: flagged as malware or spam
+	ReadOnly           bool   // of a folder: capabilities.canAddChildren = false, nothing can be created in it
 	Parents            []string
 	AppProperties      map[string]string
 	DriveID            string // the shared drive it lies in
 }
+
+// FolderType is the MIME type of folders, shortcutType that of shortcuts.
+const (
+	FolderType   = "application/vnd.google-apps.folder"
+	shortcutType = "application/vnd.google-apps.shortcut"
+)
 
 // Faults are what goes wrong with requests for bytes; the zero value is none.
 type Faults struct {
@@ -33,7 +44,8 @@ type Faults struct {
 	Rate         int64         // bytes per second and connection; 0 = no limit
 	Status       int           // an error instead of an answer, with Reason
 	Reason       string
-	HTML         bool  // 200 and a page for people
+	HTML         bool  // an HTML page, with Status or with 200; with NoMetadata for metadata as well
+	Silent       bool  // requests of every kind are accepted and never answered
 	Whole        bool  // 200 and all bytes for a range
 	WrongRange   bool  // Content-Range one off
 	ShortBy      int64 // so many bytes missing at the end, under the right length
@@ -128,6 +140,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(s.Stats())
 		return
 	}
+	if s.Defaults().Silent {
+		<-r.Context().Done()
+		return
+	}
 	if s.serveUploads(w, r) {
 		return
 	}
@@ -168,39 +184,76 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, id, revision 
 		content = e.revisions[revision]
 	}
 	s.mu.Unlock()
-	if e == nil || content == nil && found.file.ShortcutTo == "" || found.file.SharedDrive && r.URL.Query().Get("supportsAllDrives") != "true" && !strings.Contains(r.URL.Path, "/revisions/") {
+	if e == nil || content == nil && found.file.ShortcutTo == "" && found.file.MimeType != FolderType || found.file.SharedDrive && r.URL.Query().Get("supportsAllDrives") != "true" && !strings.Contains(r.URL.Path, "/revisions/") {
+		refuse(w, http.StatusNotFound, "notFound")
+		return
+	}
+	if key := found.file.ResourceKey; key != "" && !slices.Contains(strings.Split(r.Header.Get("X-Goog-Drive-Resource-Keys"), ","), id+"/"+key) {
 		refuse(w, http.StatusNotFound, "notFound")
 		return
 	}
 	if r.URL.Query().Get("alt") == "media" {
+		if found.file.Abusive && r.URL.Query().Get("acknowledgeAbuse") != "true" {
+			refuse(w, http.StatusForbidden, "cannotDownloadAbusiveFile")
+			return
+		}
 		s.serveMedia(w, r, found.file, content, faults)
 		return
 	}
 	if faults.Status != 0 && faults.NoMetadata {
-		refuse(w, faults.Status, faults.Reason)
+		faults.refuse(w)
 		return
 	}
 	s.count(5)
+	out := found.metadata()
+	if details, ok := out["shortcutDetails"].(map[string]string); ok {
+		s.addTarget(details)
+	}
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-	_ = json.NewEncoder(w).Encode(found.metadata())
+	_ = json.NewEncoder(w).Encode(out)
+}
+
+// addTarget completes a shortcut's details with its target's type and resource key.
+func (s *Server) addTarget(details map[string]string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	target := s.files[details["targetId"]]
+	if target == nil {
+		return
+	}
+	details["targetMimeType"] = target.mimeType()
+	if target.file.ResourceKey != "" {
+		details["targetResourceKey"] = target.file.ResourceKey
+	}
+}
+
+func (e *entry) mimeType() string {
+	if e.file.ShortcutTo != "" {
+		return shortcutType
+	}
+	return e.file.MimeType
 }
 
 // metadata is a file's resource.
 func (e *entry) metadata() map[string]any {
 	f := e.file
 	out := map[string]any{
-		"kind": "drive#file", "id": f.ID, "name": f.Name, "mimeType": f.MimeType, "trashed": f.Trashed,
-		"modifiedTime": e.modified.UTC().Format(time.RFC3339), "capabilities": map[string]bool{"canDownload": !f.NoDownload},
-		"parents": f.Parents, "appProperties": f.AppProperties,
+		"kind": "drive#file", "id": f.ID, "name": f.Name, "mimeType": e.mimeType(), "trashed": f.Trashed,
+		"modifiedTime": e.modified.UTC().Format(time.RFC3339),
+		"capabilities": map[string]bool{"canDownload": !f.NoDownload, "canAddChildren": f.MimeType == FolderType && !f.ReadOnly},
+		"parents":      f.Parents, "appProperties": f.AppProperties,
 	}
 	if f.DriveID != "" {
 		out["driveId"] = f.DriveID
+	}
+	if f.ResourceKey != "" {
+		out["resourceKey"] = f.ResourceKey
 	}
 	if f.ShortcutTo != "" {
 		out["shortcutDetails"] = map[string]string{"targetId": f.ShortcutTo}
 		return out
 	}
-	if content := e.revisions[e.head]; content != nil {
+	if content := e.revisions[e.head]; content != nil && f.MimeType != FolderType {
 		out["size"] = strconv.FormatInt(content.Size(), 10) // int64 as a string, as Drive has it
 		out["headRevisionId"] = e.head
 		if e.md5 != "" {
@@ -208,6 +261,18 @@ func (e *entry) metadata() map[string]any {
 		}
 	}
 	return out
+}
+
+// refuse answers with the scripted status: Drive's error body, or an HTML page as proxies
+// and Google's front ends send it.
+func (f Faults) refuse(w http.ResponseWriter) {
+	if !f.HTML {
+		refuse(w, f.Status, f.Reason)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(f.Status)
+	_, _ = io.WriteString(w, "<html><body>Sorry, too many queries.</body></html>")
 }
 
 // refuse answers with Drive's error body.

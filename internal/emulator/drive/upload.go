@@ -157,6 +157,10 @@ func (s *Server) openSession(w http.ResponseWriter, r *http.Request, fileID stri
 			refuse(w, http.StatusConflict, "fileIdInUse")
 			return
 		}
+		if slices.ContainsFunc(in.Parents, func(p string) bool { return s.files[p] != nil && s.files[p].file.ReadOnly }) {
+			refuse(w, http.StatusForbidden, "insufficientFilePermissions")
+			return
+		}
 		shared := r.URL.Query().Get("supportsAllDrives") == "true" && slices.ContainsFunc(in.Parents, func(p string) bool { return strings.HasPrefix(p, "shared") })
 		if s.faults.Upload.NoStorage && !shared {
 			refuse(w, http.StatusForbidden, "storageQuotaExceeded")

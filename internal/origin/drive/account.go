@@ -2,6 +2,7 @@ package drive
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -10,19 +11,17 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Account is who the credentials turned out to be, and what Drive's answer told
-// beside.
+// Account is the account of the credentials.
 type Account struct {
 	Email string
 	// Limit and Used are the account's storage in bytes; Limit is 0 when there is none.
 	Limit, Used int64
-	// Date is when Drive says it answered; zero when it does not say.
+	// Date is the response's date, by Drive's clock; zero when it has none.
 	Date time.Time
 }
 
-// Examine asks Drive whether the credentials are good: a token is fetched and
-// about.get called or, where an endpoint does not know it, a file listed. Faults
-// have a Kind and quote no secret.
+// CheckAccess checks the credentials: it fetches a token and calls about.get or, where an
+// endpoint does not know that, lists a file. Errors have a Kind and quote no secret.
 func (o *Origin) CheckAccess(ctx context.Context) (Account, error) {
 	if o.tokens != nil {
 		if _, err := o.tokens.Token(); err != nil {
@@ -30,7 +29,8 @@ func (o *Origin) CheckAccess(ctx context.Context) (Account, error) {
 		}
 	}
 	a, err := o.about(ctx)
-	if media.KindOf(err) != media.NotFound {
+	var known *media.Error
+	if !errors.As(err, &known) || known.Kind != media.NotFound && known.Reason != ReasonNotAPI {
 		return a, err
 	}
 	call := o.service.Files.List().PageSize(1).SupportsAllDrives(true).IncludeItemsFromAllDrives(true).Fields("files(id)").Context(ctx)

@@ -15,7 +15,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// mark is the property by which files of ours are found again.
+// markKey and markValue are the property by which List finds the files of this archive.
 const (
 	markKey   = "lectern"
 	markValue = "recording"
@@ -23,11 +23,24 @@ const (
 
 // ArchiveConfig says where in Drive new recordings go.
 type ArchiveConfig struct {
-	// Folder is a folder's id; "" means the folder that each item names.
+	// Folder is a folder's id or link; "" means the folder that each item names.
 	Folder string `name:"folder" placeholder:"ID" help:"Drive folder for new recordings (default: the teacher's own folder)."`
-	// SharedDrive is the id of the shared drive that Folder lies in. A service account
+	// SharedDrive is the id or link of the shared drive that Folder lies in. A service account
 	// owns no storage and can upload to shared drives only.
 	SharedDrive string `name:"shared-drive" placeholder:"ID" help:"Shared drive for new recordings; service accounts can store nowhere else."`
+}
+
+// Check refuses what is neither an id nor a link. The text begins with the setting's name.
+func (c *ArchiveConfig) Check() error {
+	for _, setting := range []struct{ name, text string }{{"sync-drive-folder", c.Folder}, {"sync-drive-shared-drive", c.SharedDrive}} {
+		if setting.text == "" {
+			continue
+		}
+		if _, err := media.ParseDriveRef(setting.text); err != nil {
+			return fmt.Errorf("%s: neither an id nor a link of Google Drive: give the id, or the link as the browser shows it", setting.name)
+		}
+	}
+	return nil
 }
 
 // Archive puts recordings into Drive. It implements archive.Archive.
@@ -47,8 +60,8 @@ func NewArchive(o *Origin, cfg ArchiveConfig) *Archive {
 // Provider implements archive.Archive.
 func (a *Archive) Provider() string { return media.ProviderDrive }
 
-// NewKey asks Drive for an id: a file that is created under it twice is refused
-// the second time, where the same name would simply stand there twice.
+// NewKey asks Drive for an id. A second file with the same id is refused, where a second
+// file with the same name would be accepted.
 func (a *Archive) NewKey(ctx context.Context, _ string) (string, error) {
 	var ids *drivev3.GeneratedIds
 	err := a.withRetry(ctx, func() (err error) {
@@ -58,24 +71,27 @@ func (a *Archive) NewKey(ctx context.Context, _ string) (string, error) {
 	if err != nil {
 		return "", archiveFault("drive: new id", err)
 	}
-	if len(ids.Ids) != 1 || !fileID.MatchString(ids.Ids[0]) {
+	if len(ids.Ids) != 1 || !reasonName(ids.Ids[0]) {
 		return "", media.Faultf(media.Corrupt, "drive: new id", "the answer holds none")
 	}
 	return ids.Ids[0], nil
 }
 
-// archiveFields are what the archive tells of a file.
+// archiveFields are the fields of a Stored.
 const archiveFields = "id,size,md5Checksum,headRevisionId,trashed,parents,webViewLink,appProperties"
 
 // Stat implements archive.Archive.
 func (a *Archive) Stat(ctx context.Context, key string) (archive.Stored, error) {
-	const op = "drive: look into the archive"
-	if !fileID.MatchString(key) {
-		return archive.Stored{}, media.Faultf(media.NotFound, op, "not a Drive file id")
+	const op = "drive: stat in the archive"
+	ref, err := parseKey(op, key)
+	if err != nil {
+		return archive.Stored{}, err
 	}
+	call := a.service.Files.Get(ref.ID).SupportsAllDrives(true).Fields(archiveFields).Context(ctx)
+	setResourceKeys(call.Header(), ref)
 	var f *drivev3.File
-	err := a.withRetry(ctx, func() (err error) {
-		f, err = a.service.Files.Get(key).SupportsAllDrives(true).Fields(archiveFields).Context(ctx).Do()
+	err = a.withRetry(ctx, func() (err error) {
+		f, err = call.Do()
 		return err
 	})
 	if err != nil {
@@ -95,7 +111,7 @@ func storedOf(f *drivev3.File) archive.Stored {
 	return out
 }
 
-// Open reads a file range by range: Drive bills what is asked for.
+// Open reads a file in bounded ranges: Drive bills the requested bytes.
 func (a *Archive) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	obj, err := a.Origin.Stat(ctx, media.Location{Provider: media.ProviderDrive, Key: key})
 	if err != nil {
@@ -145,16 +161,17 @@ func (r *ranges) Close() error {
 // shared drive deleting is the organizers'.
 func (a *Archive) Remove(ctx context.Context, key string) error {
 	const op = "drive: remove"
-	if !fileID.MatchString(key) {
-		return nil // nothing of that name can be there
+	ref, err := media.ParseDriveRef(key)
+	if err != nil {
+		return nil // no file can have such a key
 	}
-	err := a.withRetry(ctx, func() error {
-		return a.service.Files.Delete(key).SupportsAllDrives(true).Context(ctx).Do()
+	err = a.withRetry(ctx, func() error {
+		return a.service.Files.Delete(ref.ID).SupportsAllDrives(true).Context(ctx).Do()
 	})
 	var refused *googleapi.Error
-	if errors.As(err, &refused) && refused.Code == http.StatusForbidden && kindOf(refused.Code, reasonOf(refused)) == media.Denied {
+	if errors.As(err, &refused) && refused.Code == http.StatusForbidden && media.KindOf(fault(op, err)) == media.Denied {
 		err = a.withRetry(ctx, func() error {
-			_, err := a.service.Files.Update(key, &drivev3.File{Trashed: true}).SupportsAllDrives(true).Fields("id").Context(ctx).Do()
+			_, err := a.service.Files.Update(ref.ID, &drivev3.File{Trashed: true}).SupportsAllDrives(true).Fields("id").Context(ctx).Do()
 			return err
 		})
 	}
@@ -164,7 +181,7 @@ func (a *Archive) Remove(ctx context.Context, key string) error {
 	return nil
 }
 
-// List asks for every file with our mark, a thousand at a time.
+// List lists every file with the archive's mark, a thousand a page.
 func (a *Archive) List(ctx context.Context, each func(archive.Stored) error) error {
 	const op = "drive: list the archive"
 	token := ""
@@ -172,8 +189,8 @@ func (a *Archive) List(ctx context.Context, each func(archive.Stored) error) err
 		call := a.service.Files.List().Q(fmt.Sprintf("appProperties has { key='%s' and value='%s' } and trashed=false", markKey, markValue)).
 			PageSize(1000).SupportsAllDrives(true).IncludeItemsFromAllDrives(true).
 			Fields("nextPageToken", "files("+archiveFields+")").Context(ctx)
-		if a.cfg.SharedDrive != "" {
-			call = call.Corpora("drive").DriveId(a.cfg.SharedDrive)
+		if drive, err := media.ParseDriveRef(a.cfg.SharedDrive); err == nil {
+			call = call.Corpora("drive").DriveId(drive.ID)
 		}
 		if token != "" {
 			call = call.PageToken(token)
@@ -197,24 +214,60 @@ func (a *Archive) List(ctx context.Context, each func(archive.Stored) error) err
 	}
 }
 
-// folder is where an item goes.
-func (a *Archive) folder(item archive.Item) string {
-	switch {
-	case a.cfg.Folder != "":
-		return a.cfg.Folder
-	case a.cfg.SharedDrive != "" && item.Folder == "":
-		return a.cfg.SharedDrive
-	default:
-		return item.Folder
+// folder is where an item goes: the configured folder, else the item's own, else the root
+// of the configured shared drive. The zero reference means My Drive.
+func (a *Archive) folder(item archive.Item) (media.DriveRef, error) {
+	text := a.cfg.Folder
+	if text == "" {
+		text = item.Folder
 	}
+	if text == "" {
+		text = a.cfg.SharedDrive
+	}
+	if text == "" {
+		return media.DriveRef{}, nil
+	}
+	ref, err := media.ParseDriveRef(text)
+	if err != nil {
+		return ref, media.Fault(media.Invalid, "drive: folder for new recordings", err)
+	}
+	return ref, nil
 }
 
-// fullReasons mean that there is no room, and none by itself soon.
+// CheckFolder checks that recordings can be created in the configured folder, which it also
+// finds in a shared drive's root. It writes nothing. An error is NotFound when the folder
+// does not exist or is not shared with the account, Invalid with ReasonNotFolder or for a
+// text that is no id, Denied when the account may not add files. Without a configured
+// folder there is nothing to check.
+func (a *Archive) CheckFolder(ctx context.Context) error {
+	const op = "drive: check the folder"
+	ref, err := a.folder(archive.Item{})
+	if err != nil || ref.ID == "" {
+		return err
+	}
+	call := a.service.Files.Get(ref.ID).SupportsAllDrives(true).Fields("mimeType,trashed,capabilities/canAddChildren").Context(ctx)
+	setResourceKeys(call.Header(), ref)
+	var f *drivev3.File
+	if err := a.withFreshToken(func() (err error) { f, err = call.Do(); return err }); err != nil {
+		return fault(op, err)
+	}
+	switch {
+	case f.Trashed:
+		return media.Faultf(media.NotFound, op, "the folder is in the trash")
+	case f.MimeType != folderType:
+		return &media.Error{Kind: media.Invalid, Op: op, Reason: ReasonNotFolder, Err: errors.New("the id is not a folder's")}
+	case f.Capabilities == nil || !f.Capabilities.CanAddChildren:
+		return media.Faultf(media.Denied, op, "the account may not add files to the folder: share it with the account as editor or content manager")
+	}
+	return nil
+}
+
+// fullReasons mean that the archive is full and stays so until somebody acts.
 var fullReasons = map[string]bool{
 	"storageQuotaExceeded": true, "teamDriveFileLimitExceeded": true, "numChildrenInNonRootLimitExceeded": true,
 }
 
-// archiveFault is fault, and knows a full archive.
+// archiveFault is fault, with a full archive as Quota.
 func archiveFault(op string, err error) error {
 	if err == nil {
 		return nil

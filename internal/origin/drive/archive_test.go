@@ -11,6 +11,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/archive/archivetest"
+	"github.com/lectiospace/lectern/internal/emulator"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -18,11 +19,11 @@ import (
 // archiveOn is an archive with small chunks and little patience on an emulator.
 func archiveOn(t *testing.T, cfg ArchiveConfig) (*Archive, *driveemu.Server) {
 	t.Helper()
-	emulator := driveemu.New()
-	emulator.SpoolIn(t.TempDir())
-	server := httptest.NewServer(emulator)
-	t.Cleanup(server.Close)
-	o, err := New(t.Context(), Config{Credentials: "none", Endpoint: server.URL}, slog.New(slog.DiscardHandler))
+	server := driveemu.New()
+	server.SpoolIn(t.TempDir())
+	listener := httptest.NewServer(server)
+	t.Cleanup(listener.Close)
+	o, err := New(t.Context(), Config{Credentials: "none", Endpoint: listener.URL}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,12 +31,12 @@ func archiveOn(t *testing.T, cfg ArchiveConfig) (*Archive, *driveemu.Server) {
 	a := NewArchive(o, cfg)
 	a.chunk = 1 << 20
 	a.retry.before = func(int) time.Duration { return time.Millisecond }
-	return a, emulator
+	return a, server
 }
 
-func contentOf(t *testing.T, emulator *driveemu.Server, id string) []byte {
+func contentOf(t *testing.T, server *driveemu.Server, id string) []byte {
 	t.Helper()
-	for _, f := range emulator.Files() {
+	for _, f := range server.Files() {
 		if f.ID == id {
 			data, err := io.ReadAll(io.NewSectionReader(f.Content, 0, f.Content.Size()))
 			if err != nil {
@@ -50,8 +51,8 @@ func contentOf(t *testing.T, emulator *driveemu.Server, id string) []byte {
 
 func TestArchive(t *testing.T) {
 	archivetest.Conformance(t, func(t *testing.T) (archive.Archive, func(string) []byte) {
-		a, emulator := archiveOn(t, ArchiveConfig{Folder: "shared-folder"})
-		return a, func(key string) []byte { return contentOf(t, emulator, key) }
+		a, server := archiveOn(t, ArchiveConfig{Folder: "shared-folder"})
+		return a, func(key string) []byte { return contentOf(t, server, key) }
 	})
 }
 
@@ -70,8 +71,8 @@ func TestUploadSurvives(t *testing.T) {
 		{"all of it", driveemu.UploadFaults{ShortAccept: 1, Refuse: 2, LoseFinal: 1, Expire: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a, emulator := archiveOn(t, ArchiveConfig{})
-			emulator.SetDefaults(driveemu.Faults{Upload: c.faults})
+			a, server := archiveOn(t, ArchiveConfig{})
+			server.SetDefaults(driveemu.Faults{Upload: c.faults})
 			key, err := a.NewKey(t.Context(), "")
 			if err != nil {
 				t.Fatal(err)
@@ -84,10 +85,10 @@ func TestUploadSurvives(t *testing.T) {
 			if !stored.Same(item.Size, item.MD5) {
 				t.Errorf("stored %+v", stored)
 			}
-			if files := emulator.Files(); len(files) != 1 || files[0].ID != key {
+			if files := server.Files(); len(files) != 1 || files[0].ID != key {
 				t.Errorf("files: %v", files)
 			}
-			if got := emulator.Usage(); got.Created != 1 || got.Revised != 0 {
+			if got := server.Usage(); got.Created != 1 || got.Revised != 0 {
 				t.Errorf("usage: %+v", got)
 			}
 		})
@@ -97,8 +98,8 @@ func TestUploadSurvives(t *testing.T) {
 // TestUploadIsTakenUp: a process that dies in the middle leaves a session, and
 // another goes on where it stood, sending nothing twice but the broken chunk.
 func TestUploadIsTakenUp(t *testing.T) {
-	a, emulator := archiveOn(t, ArchiveConfig{})
-	emulator.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{Rate: 8 << 20}})
+	a, server := archiveOn(t, ArchiveConfig{})
+	server.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{Rate: 8 << 20}})
 	key, err := a.NewKey(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
@@ -106,31 +107,31 @@ func TestUploadIsTakenUp(t *testing.T) {
 	item := archivetest.Item(t, key, 6<<20, 3)
 	saved := make(chan string, 1)
 	item.SaveSession = func(s string) error { saved <- s; return nil }
-	ctx, cancel := contextUntil(t, func() bool { return emulator.Usage().Received > 3<<20 })
+	ctx, cancel := contextUntil(t, func() bool { return server.Usage().Received > 3<<20 })
 	defer cancel()
 	if _, err := a.Put(ctx, item); media.KindOf(err) != media.Canceled {
 		t.Fatalf("the first process: %v", err)
 	}
-	before := emulator.Usage().Received
-	emulator.SetDefaults(driveemu.Faults{})
+	before := server.Usage().Received
+	server.SetDefaults(driveemu.Faults{})
 	item.Session = <-saved
 	item.SaveSession = func(string) error { t.Error("a new session was begun"); return nil }
 	stored, err := a.Put(t.Context(), item)
 	if err != nil || !stored.Same(item.Size, item.MD5) {
 		t.Fatalf("the second process: %+v, %v", stored, err)
 	}
-	if sent := emulator.Usage().Received - before; sent > 4<<20 {
+	if sent := server.Usage().Received - before; sent > 4<<20 {
 		t.Errorf("%d bytes of 6 MiB were sent after 3 MiB had been", sent)
 	}
-	if got := emulator.Usage(); got.Sessions != 1 || got.Created != 1 {
+	if got := server.Usage(); got.Sessions != 1 || got.Created != 1 {
 		t.Errorf("usage: %+v", got)
 	}
 }
 
 // TestDamageIsSeen: Drive's own checksum, not our belief, says what lies there.
 func TestDamageIsSeen(t *testing.T) {
-	a, emulator := archiveOn(t, ArchiveConfig{})
-	emulator.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{Damage: 1}})
+	a, server := archiveOn(t, ArchiveConfig{})
+	server.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{Damage: 1}})
 	key, _ := a.NewKey(t.Context(), "")
 	item := archivetest.Item(t, key, 300_000, 1)
 	stored, err := a.Put(t.Context(), item)
@@ -140,8 +141,8 @@ func TestDamageIsSeen(t *testing.T) {
 }
 
 func TestFullArchive(t *testing.T) {
-	a, emulator := archiveOn(t, ArchiveConfig{Folder: "my-drive-folder"})
-	emulator.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{NoStorage: true}})
+	a, server := archiveOn(t, ArchiveConfig{Folder: "my-drive-folder"})
+	server.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{NoStorage: true}})
 	key, _ := a.NewKey(t.Context(), "")
 	_, err := a.Put(t.Context(), archivetest.Item(t, key, 1000, 1))
 	if media.KindOf(err) != media.Quota || !strings.Contains(err.Error(), "storageQuotaExceeded") {
@@ -152,8 +153,8 @@ func TestFullArchive(t *testing.T) {
 // TestOnlyTrashing: where deleting is others' right, the file goes to the bin, and
 // is as gone as a deleted one.
 func TestOnlyTrashing(t *testing.T) {
-	a, emulator := archiveOn(t, ArchiveConfig{})
-	emulator.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{NoDelete: true}})
+	a, server := archiveOn(t, ArchiveConfig{})
+	server.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{NoDelete: true}})
 	key, _ := a.NewKey(t.Context(), "")
 	if _, err := a.Put(t.Context(), archivetest.Item(t, key, 1000, 1)); err != nil {
 		t.Fatal(err)
@@ -164,8 +165,8 @@ func TestOnlyTrashing(t *testing.T) {
 	if _, err := a.Stat(t.Context(), key); media.KindOf(err) != media.NotFound {
 		t.Errorf("stat: %v", err)
 	}
-	if len(emulator.Deleted()) != 0 || len(emulator.Files()) != 0 {
-		t.Errorf("deleted %v, files %v", emulator.Deleted(), emulator.Files())
+	if len(server.Deleted()) != 0 || len(server.Files()) != 0 {
+		t.Errorf("deleted %v, files %v", server.Deleted(), server.Files())
 	}
 }
 
@@ -181,7 +182,7 @@ func TestWhereItLies(t *testing.T) {
 		{ArchiveConfig{SharedDrive: "shared"}, "", "shared"},
 		{ArchiveConfig{}, "teachers", "teachers"},
 	} {
-		a, emulator := archiveOn(t, c.cfg)
+		a, server := archiveOn(t, c.cfg)
 		key, _ := a.NewKey(t.Context(), "")
 		item := archivetest.Item(t, key, 1000, 1)
 		item.Folder, item.Properties = c.item, map[string]string{"zoomUuid": "abc"}
@@ -189,7 +190,7 @@ func TestWhereItLies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := emulator.Files()[0]
+		f := server.Files()[0]
 		if stored.Folder != c.want || f.AppProperties["zoomUuid"] != "abc" || f.AppProperties[markKey] != markValue || f.Name != item.Name {
 			t.Errorf("%+v: stored %+v, file %+v", c, stored, f)
 		}
@@ -205,5 +206,62 @@ func TestPutOfAFileThatIsNotThere(t *testing.T) {
 	}
 	if _, err := a.Put(t.Context(), item); err == nil {
 		t.Error("was taken")
+	}
+}
+
+// TestFolderAsPasted: the folder setting may be a link.
+func TestFolderAsPasted(t *testing.T) {
+	a, server := archiveOn(t, ArchiveConfig{Folder: " https://drive.google.com/drive/u/0/folders/f?usp=sharing\n"})
+	key, _ := a.NewKey(t.Context(), "")
+	if _, err := a.Put(t.Context(), archivetest.Item(t, key, 1000, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if f := server.Files()[0]; len(f.Parents) != 1 || f.Parents[0] != "f" {
+		t.Errorf("parents %q, want f", f.Parents)
+	}
+	a.cfg.Folder = "My lessons"
+	if _, err := a.Put(t.Context(), archivetest.Item(t, key+"2", 1000, 1)); media.KindOf(err) != media.Invalid {
+		t.Errorf("a name for a folder: %v", err)
+	}
+	for text, want := range map[string]string{"": "", "f": "", "https://drive.google.com/drive/folders/f": "", "My lessons": "sync-drive-folder"} {
+		if err := (&ArchiveConfig{Folder: text}).Check(); (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want+": ") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestCheckFolder(t *testing.T) {
+	for _, c := range []struct {
+		cfg  ArchiveConfig
+		want media.Kind // Other: no error
+	}{
+		{ArchiveConfig{}, media.Other},
+		{ArchiveConfig{Folder: "good"}, media.Other},
+		{ArchiveConfig{Folder: "https://drive.google.com/drive/folders/good"}, media.Other},
+		{ArchiveConfig{SharedDrive: "good"}, media.Other},
+		{ArchiveConfig{Folder: "read-only"}, media.Denied},
+		{ArchiveConfig{Folder: "file"}, media.Invalid},
+		{ArchiveConfig{Folder: "missing"}, media.NotFound},
+		{ArchiveConfig{Folder: "trashed"}, media.NotFound},
+		{ArchiveConfig{Folder: "no id"}, media.Invalid},
+	} {
+		a, server := archiveOn(t, c.cfg)
+		server.Put(driveemu.File{ID: "good", MimeType: driveemu.FolderType})
+		server.Put(driveemu.File{ID: "read-only", MimeType: driveemu.FolderType, ReadOnly: true})
+		server.Put(driveemu.File{ID: "trashed", MimeType: driveemu.FolderType, Trashed: true})
+		server.Put(driveemu.File{ID: "file", MimeType: "video/mp4", Content: emulator.Bytes([]byte("x"))})
+		if err := a.CheckFolder(t.Context()); media.KindOf(err) != c.want || (err == nil) != (c.want == media.Other) {
+			t.Errorf("%+v: %v, want %v", c.cfg, err, c.want)
+		}
+	}
+}
+
+// TestUnwritableFolder: an upload into a folder of others is refused for good.
+func TestUnwritableFolder(t *testing.T) {
+	a, server := archiveOn(t, ArchiveConfig{Folder: "read-only"})
+	server.Put(driveemu.File{ID: "read-only", MimeType: driveemu.FolderType, ReadOnly: true})
+	key, _ := a.NewKey(t.Context(), "")
+	if _, err := a.Put(t.Context(), archivetest.Item(t, key, 1000, 1)); media.KindOf(err) != media.Denied || media.ReasonOf(err) != "insufficientFilePermissions" {
+		t.Error(err)
 	}
 }

@@ -1,5 +1,5 @@
-// Package drive is the origin that is Google Drive: the only room that knows its
-// SDK. https://developers.google.com/workspace/drive/api/reference/rest/v3
+// Package drive is the origin and the archive on Google Drive, and the only package that
+// imports its SDK. https://developers.google.com/workspace/drive/api/reference/rest/v3
 package drive
 
 import (
@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -37,8 +36,8 @@ type Origin struct {
 	unpinned map[string]bool
 }
 
-// New prepares the client. It does not ask Drive for anything: a gateway starts
-// although Drive is away.
+// New prepares the client. It sends nothing: a gateway starts although Drive is
+// unreachable.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (*Origin, error) {
 	o := &Origin{transport: newTransport(), unpinned: map[string]bool{}}
 	client := &http.Client{Transport: o.transport}
@@ -64,7 +63,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Origin, error) {
 	return o, nil
 }
 
-// Close ends the token's renewal and drops idle connections; twice is harmless.
+// Close stops the renewal of the token and closes idle connections. It may be called twice.
 func (o *Origin) Close() error {
 	if o.tokens != nil {
 		o.tokens.stop()
@@ -122,40 +121,90 @@ func tokenSource(cfg Config, client *http.Client) (oauth2.TokenSource, error) {
 	return nil, errors.New("origin-drive-credentials: neither a service account's nor an authorised user's JSON")
 }
 
-// anew makes a token source that never answers from memory: the library's own
-// keep a token until it is nearly over, and could not be renewed ahead.
+// uncachedSource makes a token source for each call. The library's own sources cache a
+// token until shortly before it expires, so that it could not be renewed ahead.
 type uncachedSource func() oauth2.TokenSource
 
 // Token implements oauth2.TokenSource.
 func (a uncachedSource) Token() (*oauth2.Token, error) { return a().Token() }
 
-// statFields are what identifies bytes; the default set lacks size and checksum.
+// statFields identify bytes; the API's default set lacks size and checksum.
 const statFields = "id,name,mimeType,size,md5Checksum,headRevisionId,modifiedTime,trashed,shortcutDetails,capabilities/canDownload"
 
-// Stat asks for a file's metadata; a shortcut is followed once.
+const (
+	appsPrefix   = "application/vnd.google-apps." // MIME types of what has no bytes of its own
+	folderType   = appsPrefix + "folder"
+	shortcutType = appsPrefix + "shortcut"
+)
+
+// Stat reads a file's metadata. The key is whatever media.ParseDriveRef reads; one that it
+// does not read is NotFound. A shortcut is followed once: the object is its target, with
+// the target's resource key in its ID, so that reads send it too.
 func (o *Origin) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
-	f, err := o.metadata(ctx, loc.Key)
+	const op = "drive: stat"
+	ref, err := parseKey(op, loc.Key)
 	if err != nil {
 		return media.Object{}, err
 	}
-	if f.ShortcutDetails != nil && f.ShortcutDetails.TargetId != "" {
-		if f, err = o.metadata(ctx, f.ShortcutDetails.TargetId); err != nil {
+	f, err := o.metadata(ctx, ref)
+	if err != nil {
+		return media.Object{}, err
+	}
+	if f.MimeType == shortcutType || f.ShortcutDetails != nil && f.ShortcutDetails.TargetId != "" {
+		shortcut := ref
+		if ref, err = shortcutTarget(op, f); err != nil {
+			return media.Object{}, err
+		}
+		if f, err = o.metadata(ctx, ref, shortcut); err != nil {
 			return media.Object{}, err
 		}
 	}
-	return objectOf(loc, f)
+	return objectOf(op, ref, f)
 }
 
-// fileID is what a Drive id looks like; anything else must not reach a path.
-var fileID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,200}$`)
-
-func (o *Origin) metadata(ctx context.Context, key string) (*drivev3.File, error) {
-	id, resourceKey, _ := strings.Cut(key, "?resourcekey=")
-	if !fileID.MatchString(id) {
-		return nil, media.Faultf(media.NotFound, "drive: stat", "not a Drive file id")
+// parseKey reads a location's key. A key that is no id names no file: NotFound.
+func parseKey(op, key string) (media.DriveRef, error) {
+	ref, err := media.ParseDriveRef(key)
+	if err != nil {
+		return ref, media.Fault(media.NotFound, op, err)
 	}
-	call := o.service.Files.Get(id).SupportsAllDrives(true).Fields(statFields).Context(ctx)
-	setResourceKey(call.Header(), id, resourceKey)
+	return ref, nil
+}
+
+// shortcutTarget is where a shortcut leads. Drive itself makes no shortcuts to shortcuts.
+func shortcutTarget(op string, f *drivev3.File) (media.DriveRef, error) {
+	if f.Trashed {
+		return media.DriveRef{}, media.Faultf(media.NotFound, op, "the shortcut is in the trash")
+	}
+	if f.ShortcutDetails == nil {
+		return media.DriveRef{}, media.Faultf(media.Corrupt, op, "a shortcut without a target")
+	}
+	if err := targetFault(op, f.ShortcutDetails.TargetMimeType); err != nil {
+		return media.DriveRef{}, err
+	}
+	ref := media.DriveRef{ID: f.ShortcutDetails.TargetId, ResourceKey: f.ShortcutDetails.TargetResourceKey}
+	if _, err := media.ParseDriveRef(ref.String()); err != nil {
+		return media.DriveRef{}, media.Faultf(media.Corrupt, op, "a shortcut whose target has no valid id")
+	}
+	return ref, nil
+}
+
+// targetFault refuses a shortcut to what is no file.
+func targetFault(op, mimeType string) error {
+	switch mimeType {
+	case shortcutType:
+		return &media.Error{Kind: media.Invalid, Op: op, Reason: ReasonShortcut, Err: errors.New("the shortcut leads to another shortcut: give the id of the file itself")}
+	case folderType:
+		return &media.Error{Kind: media.Invalid, Op: op, Reason: ReasonShortcutToFolder, Err: errors.New("the shortcut leads to a folder: give the id of a file")}
+	}
+	return nil
+}
+
+// metadata reads the metadata of a file. others are references whose resource keys Drive may
+// want as well, such as the shortcut that led here.
+func (o *Origin) metadata(ctx context.Context, ref media.DriveRef, others ...media.DriveRef) (*drivev3.File, error) {
+	call := o.service.Files.Get(ref.ID).SupportsAllDrives(true).Fields(statFields).Context(ctx)
+	setResourceKeys(call.Header(), append(others, ref)...)
 	var f *drivev3.File
 	err := o.withFreshToken(func() (err error) {
 		f, err = call.Do()
@@ -167,41 +216,49 @@ func (o *Origin) metadata(ctx context.Context, key string) (*drivev3.File, error
 	return f, nil
 }
 
-// setResourceKey is needed for files shared by link before 2021.
-func setResourceKey(h http.Header, id, key string) {
-	if key != "" && fileID.MatchString(key) {
-		h.Set("X-Goog-Drive-Resource-Keys", id+"/"+key)
+// setResourceKeys sends the resource keys of all references that have one, as
+// "id/key,id/key".
+func setResourceKeys(h http.Header, refs ...media.DriveRef) {
+	var pairs []string
+	for _, ref := range refs {
+		if ref.ResourceKey != "" {
+			pairs = append(pairs, ref.ID+"/"+ref.ResourceKey)
+		}
+	}
+	if len(pairs) > 0 {
+		h.Set("X-Goog-Drive-Resource-Keys", strings.Join(pairs, ","))
 	}
 }
 
-func objectOf(loc media.Location, f *drivev3.File) (media.Object, error) {
+// objectOf is the object of a file's metadata, or why it has no bytes that could be served.
+func objectOf(op string, ref media.DriveRef, f *drivev3.File) (media.Object, error) {
 	version := f.HeadRevisionId
 	if version == "" && f.Md5Checksum != "" {
 		version = "md5:" + f.Md5Checksum
 	}
 	switch {
 	case f.Trashed:
-		return media.Object{}, media.Faultf(media.NotFound, "drive: stat", "the file is in the trash")
-	case strings.HasPrefix(f.MimeType, "application/vnd.google-apps."), version == "":
-		return media.Object{}, media.Faultf(media.Invalid, "drive: stat", "not a file with bytes of its own")
+		return media.Object{}, media.Faultf(media.NotFound, op, "the file is in the trash")
+	case f.MimeType == folderType:
+		return media.Object{}, &media.Error{Kind: media.Invalid, Op: op, Reason: ReasonFolder, Err: errors.New("the id is a folder's: give the id of a file")}
+	case f.MimeType == shortcutType:
+		return media.Object{}, targetFault(op, shortcutType)
+	case strings.HasPrefix(f.MimeType, appsPrefix), version == "":
+		return media.Object{}, media.Faultf(media.Invalid, op, "not a file with bytes of its own")
 	case f.Capabilities != nil && !f.Capabilities.CanDownload:
-		return media.Object{}, media.Faultf(media.Denied, "drive: stat", "the file may not be downloaded")
+		return media.Object{}, media.Faultf(media.Denied, op, "the file may not be downloaded")
 	case f.Size < 0:
-		return media.Object{}, media.Faultf(media.Corrupt, "drive: stat", "a size of %d", f.Size)
+		return media.Object{}, media.Faultf(media.Corrupt, op, "a size of %d", f.Size)
 	}
-	modified, _ := time.Parse(time.RFC3339, f.ModifiedTime) // zero when it does not say
-	id := loc.Key
-	if f.Id != "" && !strings.HasPrefix(loc.Key, f.Id) {
-		id = f.Id // a shortcut's target
-	}
+	modified, _ := time.Parse(time.RFC3339, f.ModifiedTime) // zero when missing
 	return media.Object{
-		Provider: media.ProviderDrive, ID: id, Version: version, Size: f.Size,
+		Provider: media.ProviderDrive, ID: ref.String(), Version: version, Size: f.Size,
 		ContentType: f.MimeType, ModTime: modified, Pinned: f.HeadRevisionId != "",
 	}, nil
 }
 
-// authorised runs a request and, when the token was refused, once more with a
-// fresh one.
+// withFreshToken runs a request and, when its token was refused, once more with a fresh
+// one.
 func (o *Origin) withFreshToken(request func() error) error {
 	err := request()
 	var apiErr *googleapi.Error

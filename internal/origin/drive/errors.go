@@ -2,6 +2,7 @@ package drive
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -15,22 +16,52 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// quotaReasons are used up for hours: asking again only makes it longer.
-var quotaReasons = map[string]bool{"downloadQuotaExceeded": true, "dailyLimitExceeded": true, "quotaExceeded": true}
+// Reasons that errors of this package carry beyond Drive's own.
+const (
+	// ReasonAbusive is Drive's own: it has flagged the file as malware or spam.
+	ReasonAbusive = "cannotDownloadAbusiveFile"
+	// ReasonNotAPI: an error status without the API's error body, as a proxy, a captive
+	// portal or Google's front end sends it. It says nothing about the file.
+	ReasonNotAPI = "not_an_api_answer"
+	// ReasonFolder: the id is a folder's where a file's is needed.
+	ReasonFolder = "is_a_folder"
+	// ReasonNotFolder: the id is a file's where a folder's is needed.
+	ReasonNotFolder = "is_not_a_folder"
+	// ReasonShortcut: a shortcut leads to another shortcut.
+	ReasonShortcut = "shortcut_to_shortcut"
+	// ReasonShortcutToFolder: a shortcut leads to a folder.
+	ReasonShortcutToFolder = "shortcut_to_folder"
+)
 
-// busyReasons are over soon: Drive wants the caller to go slower.
-var busyReasons = map[string]bool{"userRateLimitExceeded": true, "rateLimitExceeded": true, "sharingRateLimitExceeded": true, "backendError": true}
+// reasonKinds classifies the reasons of the API's errors. What is not listed is classified
+// by its status.
+// https://developers.google.com/workspace/drive/api/guides/handle-errors
+var reasonKinds = map[string]media.Kind{
+	// A quota that lasts for hours: requests meanwhile only make it longer.
+	"downloadQuotaExceeded": media.Quota, "dailyLimitExceeded": media.Quota, "quotaExceeded": media.Quota,
+	// Drive asks the caller to go slower for seconds.
+	"userRateLimitExceeded": media.Unavailable, "rateLimitExceeded": media.Unavailable, "backendError": media.Unavailable,
+	"RESOURCE_EXHAUSTED": media.Unavailable, "UNAVAILABLE": media.Unavailable,
+	// Only somebody's change of rights or settings helps.
+	ReasonAbusive: media.Denied, "cannotDownloadFile": media.Denied, "insufficientFilePermissions": media.Denied,
+	"appNotAuthorizedToFile": media.Denied, "domainPolicy": media.Denied, "sharingRateLimitExceeded": media.Denied,
+}
 
-// fault gives an error of the API or of the network its Kind. A status of 403
-// means nothing without its reason. The texts of Drive and of URLs stay out.
+// reasonTexts say what an operator should know about a reason whose name does not say it.
+var reasonTexts = map[string]string{
+	ReasonAbusive: "Google has flagged the file as malware or spam and lets only its owner download it: the owner downloads it at drive.google.com, acknowledging the warning, and uploads a clean copy, or requests a review there",
+	ReasonNotAPI:  "not an answer of Drive's API but a page of a proxy or of Google's front end",
+}
+
+// fault gives an error of the API or of the network its Kind. A status of 403 means nothing
+// without its reason. The error holds no text of Drive's, and no URL.
 func fault(op string, err error) error {
 	var apiErr *googleapi.Error
 	var tokenErr *oauth2.RetrieveError
 	var netErr net.Error
 	switch {
 	case errors.As(err, &apiErr):
-		reason := reasonOf(apiErr)
-		return &media.Error{Kind: kindOf(apiErr.Code, reason), Op: op, Reason: reason, RetryAfter: retryAfter(apiErr.Header), Err: fmt.Errorf("status %d", apiErr.Code)}
+		return apiFault(op, apiErr)
 	case media.KindOf(err) == media.Canceled, errors.Is(err, context.Canceled):
 		return media.Fault(media.Canceled, op, context.Canceled)
 	case errors.As(err, &tokenErr):
@@ -46,23 +77,87 @@ func fault(op string, err error) error {
 	}
 }
 
-// reasonOf is the first machine-readable reason, if it is one.
-func reasonOf(e *googleapi.Error) string {
-	for _, item := range e.Errors {
-		if fileID.MatchString(item.Reason) {
-			return item.Reason
-		}
+func apiFault(op string, e *googleapi.Error) error {
+	kind, reason := classify(e)
+	text := fmt.Sprintf("status %d", e.Code)
+	if more := reasonTexts[reason]; more != "" {
+		text += ": " + more
 	}
-	return ""
+	return &media.Error{Kind: kind, Op: op, Reason: reason, RetryAfter: retryAfter(e.Header), Err: errors.New(text)}
 }
 
-func kindOf(status int, reason string) media.Kind {
+// classify is the Kind and the reason of an error answer. An answer of 400, 401, 403 or 404
+// that is not the API's is Unavailable: a page says nothing about the file. So is a 403 of
+// the API without a reason.
+func classify(e *googleapi.Error) (media.Kind, string) {
+	reason, fromAPI := reasonOf(e)
+	if kind, ok := reasonKinds[reason]; ok {
+		return kind, reason
+	}
+	switch e.Code {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		if !fromAPI {
+			return media.Unavailable, ReasonNotAPI
+		}
+		if e.Code == http.StatusForbidden && reason == "" {
+			return media.Unavailable, ""
+		}
+	}
+	return statusKind(e.Code), reason
+}
+
+// reasonOf is the machine-readable reason of an API error, or "". fromAPI reports whether
+// the body is the API's error body at all, in its older form (errors[].reason) or its newer
+// (details[].reason and status, https://google.aip.dev/193).
+func reasonOf(e *googleapi.Error) (reason string, fromAPI bool) {
+	for _, item := range e.Errors {
+		if reasonName(item.Reason) {
+			return item.Reason, true
+		}
+	}
+	var body struct {
+		Error *struct {
+			Status  string `json:"status"`
+			Details []struct {
+				Reason string `json:"reason"`
+			} `json:"details"`
+		} `json:"error"`
+	}
+	if json.Unmarshal([]byte(e.Body), &body) != nil || body.Error == nil {
+		return "", false
+	}
+	for _, detail := range body.Error.Details {
+		if reasonName(detail.Reason) {
+			return detail.Reason, true
+		}
+	}
+	if reasonName(body.Error.Status) {
+		return body.Error.Status, true
+	}
+	return "", true
+}
+
+// reasonName reports whether a text is a name and not prose, so that it may be logged.
+func reasonName(s string) bool {
+	if len(s) == 0 || len(s) > 100 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// statusKind classifies a status whose reason says nothing more.
+func statusKind(status int) media.Kind {
 	switch {
-	case quotaReasons[reason]:
-		return media.Quota
-	case busyReasons[reason], status == http.StatusTooManyRequests, status >= 500:
+	case status == http.StatusTooManyRequests, status >= 500:
 		return media.Unavailable
-	case status == http.StatusUnauthorized: // after a renewal: credentials that stopped working may be mended
+	case status == http.StatusUnauthorized: // with a fresh token: the credentials may be repaired
 		return media.Unavailable
 	case status == http.StatusForbidden:
 		return media.Denied
@@ -79,7 +174,7 @@ func kindOf(status int, reason string) media.Kind {
 	}
 }
 
-// retryAfter reads both forms of the header.
+// retryAfter reads both forms of the header (RFC 9110 section 10.2.3); 0 when there is none.
 func retryAfter(h http.Header) time.Duration {
 	v := h.Get("Retry-After")
 	if seconds, err := strconv.Atoi(v); err == nil && seconds > 0 {

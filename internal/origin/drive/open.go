@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 
 	"google.golang.org/api/googleapi"
 
@@ -13,27 +12,27 @@ import (
 	"github.com/lectiospace/lectern/internal/origin"
 )
 
-// Open asks for one bounded range: Drive bills what is asked for, not what is
-// read. A read of a revision by its id can return nothing else; where the
-// principal may not read revisions, metadata is checked around the read.
+// Open requests one bounded range: Drive bills the requested bytes, not those that are
+// read. A read of a revision by its id can return nothing else. Where the principal may not
+// read revisions, the metadata is checked around the read.
 func (o *Origin) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
-	id, _, _ := strings.Cut(obj.ID, "?resourcekey=")
-	if !fileID.MatchString(id) {
-		return nil, media.Faultf(media.Invalid, "drive: open", "not a Drive file id")
+	ref, err := media.ParseDriveRef(obj.ID)
+	if err != nil {
+		return nil, media.Fault(media.Invalid, "drive: open", err)
 	}
-	if obj.Pinned && !o.isUnpinned(id) {
-		body, err := o.openRevision(ctx, obj, id, span)
+	if obj.Pinned && !o.isUnpinned(ref.ID) {
+		body, err := o.openRevision(ctx, obj, ref, span)
 		if err == nil || !revisionRefused(err) {
 			return body, err
 		}
-		// The same answer may mean that the revision is gone: the head tells.
-		body, err = o.openHead(ctx, obj, id, span)
+		// The same answer may mean that the revision does not exist any more; the head shows it.
+		body, err = o.openHead(ctx, obj, ref, span)
 		if err == nil {
-			o.setUnpinned(id)
+			o.setUnpinned(ref.ID)
 		}
 		return body, err
 	}
-	return o.openHead(ctx, obj, id, span)
+	return o.openHead(ctx, obj, ref, span)
 }
 
 func (o *Origin) isUnpinned(id string) bool {
@@ -48,50 +47,50 @@ func (o *Origin) setUnpinned(id string) {
 	o.unpinned[id] = true
 }
 
-// revisionRefused tells answers about the revision from answers about the file:
-// readers of a file may be refused its revisions, by 403 or as if there were none.
+// revisionRefused reports whether an error may be about the revision and not about the file:
+// readers of a file may be refused its revisions, by 403 or by 404.
 func revisionRefused(err error) bool {
 	var e *media.Error
 	if !errors.As(err, &e) {
 		return false
 	}
-	return e.Kind == media.NotFound || e.Kind == media.Denied && e.Reason != "cannotDownloadAbusiveFile" && e.Reason != "cannotDownloadFile"
+	return e.Kind == media.NotFound || e.Kind == media.Denied && e.Reason != ReasonAbusive && e.Reason != "cannotDownloadFile"
 }
 
-func (o *Origin) openRevision(ctx context.Context, obj media.Object, id string, span media.Span) (io.ReadCloser, error) {
-	call := o.service.Revisions.Get(id, obj.Version).Context(ctx)
-	o.setRange(call.Header(), obj, id, span)
+func (o *Origin) openRevision(ctx context.Context, obj media.Object, ref media.DriveRef, span media.Span) (io.ReadCloser, error) {
+	call := o.service.Revisions.Get(ref.ID, obj.Version).Context(ctx)
+	setRange(call.Header(), ref, span)
 	return o.download(obj, span, call.Download)
 }
 
-// openHead reads the current content. The answer's body is a snapshot that was
-// taken when the answer began; when the head is still ours after that moment,
-// the snapshot is ours, because heads only move on. It is looked at once more
-// before the last bytes are released, for a server that is no such thing.
-func (o *Origin) openHead(ctx context.Context, obj media.Object, id string, span media.Span) (io.ReadCloser, error) {
-	call := o.service.Files.Get(id).SupportsAllDrives(true).Context(ctx)
-	o.setRange(call.Header(), obj, id, span)
+// openHead reads the current content. The response's body is a snapshot of the moment at
+// which the response began. If the head is still obj's version after that moment, so is the
+// snapshot, because heads only move on. The head is checked once more before the last bytes
+// are released, in case a server sends no such snapshot.
+func (o *Origin) openHead(ctx context.Context, obj media.Object, ref media.DriveRef, span media.Span) (io.ReadCloser, error) {
+	call := o.service.Files.Get(ref.ID).SupportsAllDrives(true).Context(ctx)
+	setRange(call.Header(), ref, span)
 	body, err := o.download(obj, span, call.Download)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.stillHead(ctx, obj); err != nil {
+	if err := o.stillHead(ctx, obj, ref); err != nil {
 		body.Close()
 		return nil, err
 	}
-	return &checkedBody{ReadCloser: body, left: span.Len, check: func() error { return o.stillHead(ctx, obj) }}, nil
+	return &checkedBody{ReadCloser: body, left: span.Len, check: func() error { return o.stillHead(ctx, obj, ref) }}, nil
 }
 
 // Peek reads the current content, whatever it is.
 func (o *Origin) Peek(ctx context.Context, loc media.Location, span media.Span) (io.ReadCloser, int64, error) {
-	id, _, _ := strings.Cut(loc.Key, "?resourcekey=")
-	if !fileID.MatchString(id) {
-		return nil, 0, media.Faultf(media.Invalid, "drive: peek", "not a Drive file id")
+	ref, err := parseKey("drive: peek", loc.Key)
+	if err != nil {
+		return nil, 0, err
 	}
-	call := o.service.Files.Get(id).SupportsAllDrives(true).Context(ctx)
-	o.setRange(call.Header(), media.Object{ID: loc.Key}, id, span)
+	call := o.service.Files.Get(ref.ID).SupportsAllDrives(true).Context(ctx)
+	setRange(call.Header(), ref, span)
 	var resp *http.Response
-	err := o.withFreshToken(func() (err error) {
+	err = o.withFreshToken(func() (err error) {
 		resp, err = call.Download()
 		return err
 	})
@@ -106,12 +105,12 @@ func (o *Origin) Peek(ctx context.Context, loc media.Location, span media.Span) 
 	return body{resp.Body}, size, nil
 }
 
-func (o *Origin) stillHead(ctx context.Context, obj media.Object) error {
-	f, err := o.metadata(ctx, obj.ID)
+func (o *Origin) stillHead(ctx context.Context, obj media.Object, ref media.DriveRef) error {
+	f, err := o.metadata(ctx, ref)
 	if err != nil {
 		return err
 	}
-	now, err := objectOf(obj.Location(), f)
+	now, err := objectOf("drive: open", ref, f)
 	if err != nil {
 		return err
 	}
@@ -121,16 +120,15 @@ func (o *Origin) stillHead(ctx context.Context, obj media.Object) error {
 	return nil
 }
 
-// ask sets the headers of a ranged read. An empty file takes no Range at all.
-func (o *Origin) setRange(h http.Header, obj media.Object, id string, span media.Span) {
+// setRange sets the headers of a ranged read. An empty file takes no Range at all.
+func setRange(h http.Header, ref media.DriveRef, span media.Span) {
 	if !span.Empty() {
 		h.Set("Range", "bytes="+span.String())
 	}
-	_, resourceKey, _ := strings.Cut(obj.ID, "?resourcekey=")
-	setResourceKey(h, id, resourceKey)
+	setResourceKeys(h, ref)
 }
 
-// download runs the request and checks its answer before a byte is believed.
+// download sends the request and checks its response before a byte is used.
 func (o *Origin) download(obj media.Object, span media.Span, request func(...googleapi.CallOption) (*http.Response, error)) (io.ReadCloser, error) {
 	var resp *http.Response
 	err := o.withFreshToken(func() (err error) {
@@ -163,10 +161,10 @@ func (b body) Read(p []byte) (int, error) {
 	}
 }
 
-// tailBytes are held back until the last check has passed.
+// tailBytes are withheld until the last check has passed.
 const tailBytes = 64 << 10
 
-// checkedBody holds back a body's tail until check agrees.
+// checkedBody withholds a body's tail until check has passed.
 type checkedBody struct {
 	io.ReadCloser
 	left    int64

@@ -22,33 +22,33 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// The library's own resumable upload cannot be taken up by another process, gives a
-// chunk 32 seconds and holds it in memory: Lectern speaks the protocol itself.
+// The SDK's resumable upload cannot be resumed by another process, gives a chunk 32 seconds
+// and holds it in memory. This file implements the protocol itself.
 // https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumable
 
 const (
-	// uploadChunk is one request's bytes, a multiple of 256 KiB as Drive asks. A lost
-	// connection costs at most this.
+	// uploadChunk is the size of one request in bytes, a multiple of 256 KiB as the protocol
+	// demands. A lost connection costs at most this.
 	uploadChunk = 32 << 20
 	// uploadStall is how long a request may move no byte and get no answer.
 	uploadStall = 60 * time.Second
-	// freshStarts bounds how often a session that is gone is begun anew.
+	// maxSessions bounds how many sessions one upload may use up.
 	maxSessions = 3
 )
 
-// waits is how patient the archive is: before try n (from 1) of a request that
-// failed in passing, and how many tries there are.
+// retryPolicy says how often a request is tried whose fault passes, and how long to wait
+// before try n+1 (n from 1).
 type retryPolicy struct {
 	tries  int
 	before func(n int) time.Duration
 }
 
-// patientWaits is what Google advises: truncated exponential backoff with jitter.
+// defaultRetry is what Google advises: truncated exponential backoff with jitter.
 var defaultRetry = retryPolicy{tries: 6, before: func(n int) time.Duration {
 	return min(time.Second<<(n-1), 32*time.Second) + rand.N(time.Second)
 }}
 
-// patiently runs a small request again while its fault passes.
+// withRetry repeats a small request while its fault passes.
 func (a *Archive) withRetry(ctx context.Context, request func() error) error {
 	for try := 1; ; try++ {
 		err := a.withFreshToken(request)
@@ -70,13 +70,15 @@ func (a *Archive) pause(ctx context.Context, n int) error {
 	}
 }
 
-// Put uploads the item, taking up the session it names, and returns what Drive
-// then says of the file.
+// Put uploads the item, resuming the session that it names, and returns Drive's metadata of
+// the file.
 func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, error) {
 	const op = "drive: upload"
-	if !fileID.MatchString(item.Key) {
-		return archive.Stored{}, media.Faultf(media.Invalid, op, "not a Drive file id")
+	ref, err := media.ParseDriveRef(item.Key)
+	if err != nil {
+		return archive.Stored{}, media.Fault(media.Invalid, op, err)
 	}
+	item.Key = ref.ID
 	f, err := os.Open(item.Path)
 	if err != nil {
 		return archive.Stored{}, media.Fault(media.Other, op, err)
@@ -113,8 +115,8 @@ func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, e
 	return archive.Stored{}, media.Faultf(media.Unavailable, op, "sessions do not last")
 }
 
-// alreadyThere looks whether the file is complete, as after a lost last answer; a
-// file of other content is to be replaced, never doubled.
+// alreadyThere checks whether the file is complete, as after a lost last answer. A file
+// with other content is replaced, never duplicated.
 func (a *Archive) alreadyThere(ctx context.Context, item *archive.Item) (archive.Stored, error) {
 	stored, err := a.Stat(ctx, item.Key)
 	switch {
@@ -130,18 +132,23 @@ func (a *Archive) alreadyThere(ctx context.Context, item *archive.Item) (archive
 	return archive.Stored{}, nil
 }
 
-// begin opens a session and gives its URI, which is a secret; "" when the id is in
-// use after all.
+// begin opens a session and returns its URI, which is a secret; "" when a file with the id
+// exists after all.
 func (a *Archive) begin(ctx context.Context, item archive.Item) (string, error) {
 	const op = "drive: begin upload"
 	meta := drivev3.File{Name: item.Name, MimeType: "video/mp4", AppProperties: map[string]string{markKey: markValue}}
 	maps.Copy(meta.AppProperties, item.Properties)
+	var folder media.DriveRef
 	method, path := http.MethodPatch, "/upload/drive/v3/files/"+item.Key
 	if !item.Replace {
 		method, path = http.MethodPost, "/upload/drive/v3/files"
 		meta.Id = item.Key
-		if folder := a.folder(item); folder != "" {
-			meta.Parents = []string{folder}
+		var err error
+		if folder, err = a.folder(item); err != nil {
+			return "", err
+		}
+		if folder.ID != "" {
+			meta.Parents = []string{folder.ID}
 		}
 	}
 	body, err := json.Marshal(&meta)
@@ -158,6 +165,7 @@ func (a *Archive) begin(ctx context.Context, item archive.Item) (string, error) 
 			return media.Fault(media.Invalid, op, err)
 		}
 		req.Header.Set("Content-Type", "application/json; charset=UTF-8")
+		setResourceKeys(req.Header, folder)
 		req.Header.Set("X-Upload-Content-Type", "video/mp4")
 		req.Header.Set("X-Upload-Content-Length", strconv.FormatInt(item.Size, 10))
 		resp, err := a.client.Do(req)
@@ -188,7 +196,7 @@ func (a *Archive) begin(ctx context.Context, item archive.Item) (string, error) 
 
 var errSessionGone = errors.New("the upload session is gone")
 
-// send brings a session to its end from wherever it stands.
+// send sends the rest of a session's bytes, from wherever it stands.
 func (a *Archive) send(ctx context.Context, session string, f *os.File, size int64) error {
 	const op = "drive: upload"
 	offset, done, err := a.sessionOffset(ctx, session, size)
@@ -217,13 +225,13 @@ func (a *Archive) send(ctx context.Context, session string, f *os.File, size int
 		if err := a.pause(ctx, failures); err != nil {
 			return err
 		}
-		// What was kept of a chunk whose answer is missing only Drive knows.
+		// How much of a chunk was kept whose answer is missing, only Drive knows.
 		offset, done, err = a.sessionOffset(ctx, session, size)
 	}
 	return nil
 }
 
-// ask finds out where a session stands.
+// sessionOffset asks for the number of bytes that a session has received.
 func (a *Archive) sessionOffset(ctx context.Context, session string, size int64) (offset int64, done bool, err error) {
 	return a.put(ctx, session, http.NoBody, 0, "bytes */"+strconv.FormatInt(size, 10))
 }
@@ -236,7 +244,7 @@ func (a *Archive) sendChunk(ctx context.Context, session string, f *os.File, off
 	return a.put(ctx, session, body, n, span)
 }
 
-// put makes one request of the protocol and reads where the session stands then.
+// put sends one request of the protocol and reads the session's offset after it.
 func (a *Archive) put(ctx context.Context, session string, body io.Reader, length int64, span string) (offset int64, done bool, err error) {
 	const op = "drive: upload"
 	ctx, cancel := context.WithCancel(ctx)
@@ -274,7 +282,7 @@ func (a *Archive) put(ctx context.Context, session string, body io.Reader, lengt
 	}
 }
 
-// kept reads "bytes=0-N": N+1 bytes have been kept. Without the header it is none.
+// receivedBytes reads "bytes=0-N", which means N+1 bytes. Without the header it is 0.
 func receivedBytes(h string) int64 {
 	_, last, ok := strings.Cut(strings.TrimPrefix(h, "bytes="), "-")
 	n, err := strconv.ParseInt(last, 10, 64)
@@ -284,7 +292,7 @@ func receivedBytes(h string) int64 {
 	return n + 1
 }
 
-// moving notices when nobody reads any more: the connection is stuck.
+// stallReader cancels a request whose body is not read any more: the connection is stuck.
 type stallReader struct {
 	io.Reader
 	timer   *time.Timer
