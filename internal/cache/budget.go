@@ -2,107 +2,117 @@ package cache
 
 import (
 	"time"
+
+	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 )
 
-// budget is the disk space in use; guarded by Cache.mu.
+// budget is the disk space in use, in bytes; guarded by Cache.mu.
 type budget struct {
-	// used counts the files that exist or may come into being: what is reserved
-	// for a fill counts from then on.
+	// used counts the files that exist, and the reservations of those that may.
 	used int64
-	// free is the filesystem's free space as it was at, when usedThen were used.
+	// free is the filesystem's free space as measured at, when usedThen was used.
 	free, usedThen int64
 	at             time.Time
 	measured       bool
 }
 
-// What files and folders take on a disk that deals in pages. A directory's entries
-// are counted generously, half-empty leaves of an index included: the sum is never
-// less than what du(1) says.
+// What files and folders take on a disk of pages, in bytes. Directory entries are
+// counted generously, half-empty leaves of an index included: the sum is never less
+// than what du(1) says.
 const (
 	diskPage        = 4096
 	entryFootprint  = 64
 	folderFootprint = diskPage + 4*entryFootprint
-	baseFootprint   = 16 * diskPage // the cache's own folders and lock
+	baseFootprint   = 16 * diskPage // the cache's own folders and lock file
 )
 
-// footprint is what a chunk of so many bytes takes.
+// footprint is the disk space of a chunk of so many bytes.
 func footprint(length int64) int64 {
-	return (headerSize+length+diskPage-1)/diskPage*diskPage + entryFootprint
+	return (chunkfile.HeaderSize+length+diskPage-1)/diskPage*diskPage + entryFootprint
 }
 
-// freeFor is how long a reading of the filesystem's free space is believed.
+// freeMaxAge is how long a measurement of the filesystem's free space is used.
 const freeMaxAge = time.Second
 
-// reserve takes room for n bytes of files, evicting for it where needed. It
-// reports false, without having waited for anybody, when there is no room or
-// the disk is not well. c.mu is not held.
+// reserve reserves n bytes for files, and evicts chunks where needed. It reports
+// false when there is no space or the disk is not healthy. c.mu is not held.
 func (c *Cache) reserve(n int64) bool {
 	c.measureFree()
 	c.removeFolders()
-	for range 64 { // others may take what was freed here, or it took more than one turn
-		c.mu.Lock()
-		if c.closed || c.scanning || !c.health.state.writable() || n > c.limit() {
-			c.mu.Unlock()
-			return false
-		}
-		room := c.available()
-		if n <= room {
-			c.budget.used += n
-			c.mu.Unlock()
+	for range 64 { // others may take what was evicted here
+		ok, evicted := c.tryReserve(n)
+		if ok {
 			return true
 		}
-		gone := c.evict(n - room)
-		c.mu.Unlock()
-		if len(gone) == 0 {
+		if len(evicted) == 0 {
 			return false
 		}
-		c.remove(gone...)
+		c.remove(evicted...)
 	}
 	return false
 }
 
-// limit is what files and folders may take. Who watches the directory looks at one
-// file after the other, and may count one that goes and the one that comes in its
-// place: a few chunks are left so that even that sum is within the budget.
+// tryReserve reserves n bytes, or evicts chunks for them. It does neither when there
+// is no use in trying again.
+func (c *Cache) tryReserve(n int64) (ok bool, evicted []removal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.scanning.running || !c.health.state.writable() || n > c.limit() {
+		return false, nil
+	}
+	available := c.available()
+	if n <= available {
+		c.budget.used += n
+		return true, nil
+	}
+	return false, c.evict(n - available)
+}
+
+// limit is what files and folders may take. du(1) looks at one file after the other,
+// and may count a file that is deleted and the one that replaces it: the limit is
+// a few chunks less than the budget, so that even that sum is within it.
 func (c *Cache) limit() int64 {
 	size := int64(c.cfg.Size)
 	return size - baseFootprint - min(size/16, 8*footprint(c.chunkSize))
 }
 
-// room is what may still be reserved: within the budget, and leaving the floor
-// of free space alone; c.mu is held.
+// available is what may still be reserved within the budget and the minimum of free
+// space; c.mu is held.
 func (c *Cache) available() int64 {
-	room := c.limit() - c.budget.used
-	return min(room, c.free()-int64(c.cfg.MinFree))
+	available := c.limit() - c.budget.used
+	return min(available, c.free()-int64(c.cfg.MinFree))
 }
 
-// free is the filesystem's free space as it was, less what was taken since; c.mu
-// is held.
+// free is the filesystem's free space as measured, less what was reserved since;
+// c.mu is held.
 func (c *Cache) free() int64 { return c.budget.free - (c.budget.used - c.budget.usedThen) }
 
-// maxEvict is how many chunks are chosen in one hold of the lock.
-const maxEvict = 16
+// release returns a reservation; c.mu is held.
+func (c *Cache) release(n int64) { c.budget.used -= n }
 
-// evict takes chunks worth n bytes out of the index, or as many as may be taken at
-// a time; c.mu is held. Their files still count until they are removed.
-func (c *Cache) evict(n int64) (gone []removal) {
-	for n > 0 && len(gone) < maxEvict {
+// batchSize is how many chunks are dropped in one hold of the lock.
+const batchSize = 16
+
+// evict drops chunks of n bytes together, or batchSize of them; c.mu is held. Their
+// files count against the budget until they are removed.
+func (c *Cache) evict(n int64) (evicted []removal) {
+	for n > 0 && len(evicted) < batchSize {
 		id := c.policy.Victim(c.fds.inUse)
 		if id == 0 {
 			break
 		}
 		r := c.drop(id, eventEvict)
-		gone = append(gone, r)
+		evicted = append(evicted, r)
 		n -= r.bytes
 	}
-	return gone
+	return evicted
 }
 
-// floorEvery is how often the floor of free space is looked at when nothing is
-// stored: others write to the disk as well.
+// minFreeInterval is how often the free space is checked when nothing is stored:
+// other programs write to the disk as well.
 const minFreeInterval = 5 * time.Second
 
-// keepFloor gives chunks up while less than the floor is free.
+// watchMinFree evicts chunks while less than the minimum is free.
 func (c *Cache) watchMinFree() {
 	tick := time.NewTicker(minFreeInterval)
 	defer tick.Stop()
@@ -116,40 +126,41 @@ func (c *Cache) watchMinFree() {
 	}
 }
 
-// yield evicts until the floor is free, or nothing is left to evict.
+// restoreMinFree evicts until the minimum is free, or nothing is left to evict.
 func (c *Cache) restoreMinFree() {
 	for c.base.Err() == nil {
 		c.measureFree()
-		c.mu.Lock()
-		short := int64(c.cfg.MinFree) - c.free()
-		if short <= 0 || c.scanning || !c.budget.measured {
-			c.mu.Unlock()
+		evicted := c.evictForMinFree()
+		if len(evicted) == 0 {
 			return
 		}
-		gone := c.evict(short)
-		c.mu.Unlock()
-		if len(gone) == 0 {
-			return
-		}
-		c.remove(gone...)
+		c.remove(evicted...)
 	}
 }
 
-// release gives a reservation back; c.mu is held.
-func (c *Cache) release(n int64) { c.budget.used -= n }
+func (c *Cache) evictForMinFree() []removal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	short := int64(c.cfg.MinFree) - c.free()
+	if short <= 0 || c.scanning.running || !c.budget.measured {
+		return nil
+	}
+	return c.evict(short)
+}
 
-// measureFree asks the filesystem, once a second at most; c.mu is not held.
+// measureFree measures the filesystem's free space, unless the last measurement is
+// recent enough; c.mu is not held.
 func (c *Cache) measureFree() {
 	now := time.Now()
 	c.mu.Lock()
-	fresh := now.Sub(c.budget.at) < freeMaxAge
-	if !fresh {
-		c.budget.at = now // others go on with the old reading meanwhile
+	recent := now.Sub(c.budget.at) < freeMaxAge
+	if !recent {
+		c.budget.at = now // others use the old measurement meanwhile
 	}
 	first := !c.budget.measured
 	used := c.budget.used
 	c.mu.Unlock()
-	if fresh && !first {
+	if recent && !first {
 		return
 	}
 	free, err := c.disk.Free(c.cfg.Dir)

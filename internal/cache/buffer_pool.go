@@ -1,94 +1,80 @@
 package cache
 
-// block is memory for one chunk; guarded by Cache.mu, but for the bytes of data
-// that a part's watermark covers, which do not change any more, and those beyond
-// it, which belong to the part's flight.
+import "slices"
+
+// buffer is memory for one chunk; guarded by Cache.mu, except for the bytes of
+// data: those below a part's watermark never change, and those above it belong to
+// the part's fetch.
 type buffer struct {
-	data   []byte
-	refs   int  // readers that hold a piece of it
-	inFill bool // in a fill
+	data []byte
+	refs int // the fill, and readers that hold a piece of it
 }
 
-// memory hands out blocks, all together no more than limit bytes; guarded by
-// Cache.mu. Who finds none waits in line, holding nothing that others wait for:
-// see flight.takeBlock.
+// bufferPool bounds all buffers together by limit bytes; guarded by Cache.mu.
+// Waiters are served first come, first served. A waiter must not hold a buffer that
+// another waiter needs, or both wait forever: see fetch.acquireBuffer.
 type bufferPool struct {
 	limit, used int64
-	waiters     []chan struct{} // closed when its owner's turn has come
-	spare       []*buffer       // at most maxSpare, for the next who asks
+	waiters     []chan struct{} // closed when space has been given to the waiter
+	spare       []*buffer       // at most maxSpare
 }
 
-// maxSpare is how many blocks are kept that nobody uses. Fresh memory costs a
-// first byte some milliseconds, page by page.
+// maxSpare is how many unused buffers are kept. Fresh memory costs a first byte
+// some milliseconds of page faults.
 const maxSpare = 16
 
-// take takes room for n bytes, or a place in the line for it: then wait is closed
-// once the room is the caller's.
-func (m *bufferPool) acquire(n int64) (wait chan struct{}) {
-	if len(m.waiters) == 0 && m.used+n <= m.limit {
-		m.used += n
+// acquire takes space for n bytes. If there is none, wait is closed once the space
+// is the caller's.
+func (p *bufferPool) acquire(n int64) (wait chan struct{}) {
+	if len(p.waiters) == 0 && p.used+n <= p.limit {
+		p.used += n
 		return nil
 	}
 	wait = make(chan struct{})
-	m.waiters = append(m.waiters, wait)
+	p.waiters = append(p.waiters, wait)
 	return wait
 }
 
-// give returns room for n bytes, which is what everybody in the line wants.
-func (m *bufferPool) release(n int64) {
-	m.used -= n
-	for len(m.waiters) > 0 && m.used+n <= m.limit {
-		m.used += n
-		close(m.waiters[0])
-		m.waiters = m.waiters[1:]
+// release returns space for n bytes, which is what each waiter wants.
+func (p *bufferPool) release(n int64) {
+	p.used -= n
+	for len(p.waiters) > 0 && p.used+n <= p.limit {
+		p.used += n
+		close(p.waiters[0])
+		p.waiters = p.waiters[1:]
 	}
 }
 
-// waited reports whether somebody stands in the line.
-func (m *bufferPool) hasWaiters() bool { return len(m.waiters) > 0 }
+func (p *bufferPool) hasWaiters() bool { return len(p.waiters) > 0 }
 
-// leave gives up a place in the line, or the room when it has just been given.
-func (m *bufferPool) cancelWait(wait chan struct{}, n int64) {
-	for i, w := range m.waiters {
-		if w == wait {
-			m.waiters = append(m.waiters[:i], m.waiters[i+1:]...)
-			return
-		}
+// cancelWait ends a wait, or releases the space when it has just been given.
+func (p *bufferPool) cancelWait(wait chan struct{}, n int64) {
+	if i := slices.Index(p.waiters, wait); i >= 0 {
+		p.waiters = slices.Delete(p.waiters, i, i+1)
+		return
 	}
-	m.release(n)
+	p.release(n)
 }
 
-// block makes a block of room that was taken. Full chunks' memory is used again;
-// a lesson's last chunk is a part of one.
-func (m *bufferPool) newBuffer(length, chunkSize int64) *buffer {
-	var b *buffer
-	if n := len(m.spare); n > 0 {
-		b, m.spare = m.spare[n-1], m.spare[:n-1]
-	} else {
-		b = &buffer{data: make([]byte, chunkSize)}
+// takeSpare returns a spare buffer, or nil. Its space has been acquired.
+func (p *bufferPool) takeSpare() *buffer {
+	n := len(p.spare)
+	if n == 0 {
+		return nil
 	}
-	*b = buffer{data: b.data[:length], inFill: true}
+	b := p.spare[n-1]
+	p.spare = p.spare[:n-1]
 	return b
 }
 
-// unlist takes a block out of its fill.
-func (m *bufferPool) unlist(b *buffer) {
-	b.inFill = false
-	m.dropIfUnused(b)
-}
-
-// letGo gives a reader's hold back.
-func (m *bufferPool) unref(b *buffer) {
-	b.refs--
-	m.dropIfUnused(b)
-}
-
-func (m *bufferPool) dropIfUnused(b *buffer) {
-	if b.refs == 0 && !b.inFill {
-		b.data = b.data[:cap(b.data)]
-		m.release(int64(len(b.data)))
-		if len(m.spare) < maxSpare {
-			m.spare = append(m.spare, b)
-		}
+// unref gives up a reference. The last one returns the buffer and its space.
+func (p *bufferPool) unref(b *buffer) {
+	if b.refs--; b.refs > 0 {
+		return
+	}
+	b.data = b.data[:cap(b.data)]
+	p.release(int64(len(b.data)))
+	if len(p.spare) < maxSpare {
+		p.spare = append(p.spare, b)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -270,8 +271,8 @@ func TestCommittedPiecesAreFilesInPlace(t *testing.T) {
 	if err != nil || p.File == nil || p.Len != 400 || p.From != media.SourceCache {
 		t.Fatalf("%+v, %v: want 400 bytes of a file", p, err)
 	}
-	if p.Off != headerSize+100 {
-		t.Errorf("the piece begins at %d, want %d: sendfile would send something else", p.Off, headerSize+100)
+	if p.Off != chunkfile.HeaderSize+100 {
+		t.Errorf("the piece begins at %d, want %d: sendfile would send something else", p.Off, chunkfile.HeaderSize+100)
 	}
 }
 
@@ -293,7 +294,7 @@ func TestRestartKeepsAndVerifies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.WriteAt([]byte{s.bytes(obj)[testChunk+500] ^ 1}, headerSize+500); err != nil {
+	if _, err := f.WriteAt([]byte{s.bytes(obj)[testChunk+500] ^ 1}, chunkfile.HeaderSize+500); err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
@@ -301,7 +302,7 @@ func TestRestartKeepsAndVerifies(t *testing.T) {
 	if err := os.WriteFile(path(2), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path(4), make([]byte, headerSize+testChunk), 0o600); err != nil {
+	if err := os.WriteFile(path(4), make([]byte, chunkfile.HeaderSize+testChunk), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "chunks", "stray"), []byte("x"), 0o600); err != nil {
@@ -545,7 +546,7 @@ func TestNoRoom(t *testing.T) {
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s, dir := newFakeOrigin(), t.TempDir()
-		budget := int64(rapid.IntRange(2, 40).Draw(rt, "budget in chunks")) * (testChunk + 2*headerSize)
+		budget := int64(rapid.IntRange(2, 40).Draw(rt, "budget in chunks")) * (testChunk + 2*chunkfile.HeaderSize)
 		var objects []media.Object
 		for i := range 3 {
 			objects = append(objects, s.put(fmt.Sprint(i), "1", rapid.IntRange(1, 20*testChunk).Draw(rt, "size")))

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockDirectory keeps two gateways from sharing a directory. The kernel drops
-// the lock with the process, however it ends.
+// lockDirectory takes the directory lock, which keeps two gateways from sharing a
+// directory. The kernel releases it with the process, however the process ends.
 func lockDirectory(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(lockFile(dir), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cache-dir: %w", err)
 	}
@@ -24,14 +24,16 @@ func lockDirectory(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// Holder is what the process that holds a cache's directory says of itself.
+func lockFile(dir string) string { return filepath.Join(dir, "lock") }
+
+// Owner is what the process that holds a directory lock has recorded of itself.
 type Owner struct {
 	PID int `json:"pid"`
-	// Admin is the address of its admin listener, where it takes orders.
+	// Admin is the address of its admin listener, which accepts cache commands.
 	Admin string `json:"admin"`
 }
 
-// Announce writes into the lock file where the cache's owner takes orders, for
+// RecordOwner writes the address of the admin listener into the lock file, for
 // commands that find the directory locked.
 func (c *Cache) RecordOwner(admin string) error {
 	text, err := json.Marshal(Owner{PID: os.Getpid(), Admin: admin})
@@ -47,25 +49,49 @@ func (c *Cache) RecordOwner(admin string) error {
 	return nil
 }
 
-// HolderOf finds out who holds a cache's directory: nil when nobody does. A holder
-// that has not announced itself has no Admin.
+// OwnerOf returns the owner of a cache's directory, nil when there is none. An owner
+// that has not recorded itself has no Admin.
 func OwnerOf(dir string) (*Owner, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR, 0)
+	f, err := os.OpenFile(lockFile(dir), os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cache-dir: %w", err)
 	}
-	defer f.Close() // and with it a lock that we got
-	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
-	if err == nil {
-		return nil, nil
-	}
-	if !errors.Is(err, unix.EWOULDBLOCK) {
+	defer f.Close()
+	locked, err := isLocked(f)
+	if err != nil {
 		return nil, fmt.Errorf("cache-dir: %w", err)
 	}
-	var h Owner
-	_ = json.NewDecoder(f).Decode(&h) // one that is just starting has written nothing yet
-	return &h, nil
+	if !locked {
+		return nil, nil
+	}
+	var owner Owner
+	_ = json.NewDecoder(f).Decode(&owner) // a starting owner has written nothing yet
+	return &owner, nil
+}
+
+// InUse reports whether a gateway has the directory open. It changes nothing; a
+// directory that does not exist is not in use.
+func InUse(dir string) (bool, error) {
+	f, err := os.Open(lockFile(dir))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	return isLocked(f)
+}
+
+// isLocked reports whether another process holds the directory lock. If none does,
+// the lock is the caller's until it closes the file.
+func isLocked(f *os.File) (bool, error) {
+	err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, err
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -232,15 +233,15 @@ func TestDamage(t *testing.T) {
 			data []byte
 		}{name, data})
 	}
-	block := int(blockSize(testChunk))
-	for _, at := range []int{0, 1, 8, 12, 16, 24, 32, 96, 98, headerSize - 1, headerSize, headerSize + 1, headerSize + block, headerSize + 3*block - 1, len(whole) - 1} {
+	block := int(chunkfile.BlockSize(testChunk))
+	for _, at := range []int{0, 1, 8, 12, 16, 24, 32, 96, 98, chunkfile.HeaderSize - 1, chunkfile.HeaderSize, chunkfile.HeaderSize + 1, chunkfile.HeaderSize + block, chunkfile.HeaderSize + 3*block - 1, len(whole) - 1} {
 		add(fmt.Sprintf("torn at %d", at), whole[:at])
 		zeroed := bytes.Clone(whole)
 		clear(zeroed[at:])
 		add(fmt.Sprintf("zeros from %d", at), zeroed)
 	}
 	r := rand.New(rand.NewPCG(5, 5))
-	for _, at := range append([]int{0, 9, 17, 25, 33, 97, 100, headerSize, len(whole) - 1}, r.IntN(len(whole)), r.IntN(len(whole)), r.IntN(len(whole))) {
+	for _, at := range append([]int{0, 9, 17, 25, 33, 97, 100, chunkfile.HeaderSize, len(whole) - 1}, r.IntN(len(whole)), r.IntN(len(whole)), r.IntN(len(whole))) {
 		flipped := bytes.Clone(whole)
 		flipped[at] ^= 1 << r.IntN(8)
 		add(fmt.Sprintf("a bit of byte %d", at), flipped)
@@ -266,7 +267,7 @@ func TestDamage(t *testing.T) {
 			}
 			waitForFills(t, c)
 			st := c.Stats()
-			if refused := len(d.data) <= headerSize || len(d.data) > headerSize+testChunk; !refused && st.Events["corrupt"] != 1 {
+			if refused := len(d.data) <= chunkfile.HeaderSize || len(d.data) > chunkfile.HeaderSize+testChunk; !refused && st.Events["corrupt"] != 1 {
 				t.Errorf("%d chunks were counted as corrupt", st.Events["corrupt"])
 			}
 			if again, err := os.ReadFile(path); err != nil || !bytes.Equal(again, whole) {
@@ -298,7 +299,7 @@ func TestFirstByteAfterRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.WriteAt([]byte{^s.bytes(obj)[chunk-5]}, headerSize+chunk-5); err != nil {
+	if _, err := f.WriteAt([]byte{^s.bytes(obj)[chunk-5]}, chunkfile.HeaderSize+chunk-5); err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
@@ -337,14 +338,14 @@ func TestVerifyAndPurge(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		if _, err := f.WriteAt([]byte{^s.bytes(obj)[index*testChunk+9]}, headerSize+9); err != nil {
+		if _, err := f.WriteAt([]byte{^s.bytes(obj)[index*testChunk+9]}, chunkfile.HeaderSize+9); err != nil {
 			t.Fatal(err)
 		}
 	}
 	damage(two, 1)
 	told := 0
 	out, err := c.Verify(t.Context(), func(VerifyOutcome) { told++ })
-	if want := (VerifyOutcome{Checked: 8, Corrupt: 1, Bytes: 8 * (testChunk + headerSize), Total: 8}); err != nil || out != want || told != 8 {
+	if want := (VerifyOutcome{Checked: 8, Corrupt: 1, Bytes: 8 * (testChunk + chunkfile.HeaderSize), Total: 8}); err != nil || out != want || told != 8 {
 		t.Errorf("verify: %+v, %v, told %d times, want %+v", out, err, told, want)
 	}
 	check(t, c, s, two, two.Span(), media.CachePartial)
@@ -412,7 +413,7 @@ func TestScan(t *testing.T) {
 		if err := os.WriteFile(path, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Truncate(path, headerSize+testChunk); err != nil {
+		if err := os.Truncate(path, chunkfile.HeaderSize+testChunk); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -442,8 +443,9 @@ func BenchmarkVerify(b *testing.B) {
 	const chunk = 1 << 20
 	obj := media.Object{Provider: "test", ID: "a", Version: "1", Size: chunk}
 	key, id, data := keyOf(obj, chunk), identity(obj, chunk), make([]byte, chunk)
+	file := chunkfile.Chunk{Length: chunk, Size: chunk}
 	path := key.path(b.TempDir(), 0)
-	if _, err := writeChunk(realDisk{}, b.TempDir(), path, encodeHeader(id, 0, chunk, data), data); err != nil {
+	if _, err := writeChunk(realDisk{}, b.TempDir(), path, file.Header(id, data), data); err != nil {
 		b.Fatal(err)
 	}
 	f, err := os.Open(path)
@@ -454,14 +456,14 @@ func BenchmarkVerify(b *testing.B) {
 	b.Run("whole", func(b *testing.B) {
 		b.SetBytes(chunk)
 		for b.Loop() {
-			if err := verifyWhole(f, key, 0, chunk, chunk); err != nil {
+			if err := file.Verify(f, key.identifiedBy, chunkfile.AllBlocks); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("first 64 KiB", func(b *testing.B) {
 		for b.Loop() {
-			if err := verifyBlocks(f, id, 0, chunk, chunk, blocksOf(chunk, 0, 64<<10)); err != nil {
+			if err := file.Verify(f, func(found string) bool { return found == id }, chunkfile.BlocksOf(chunk, 0, 64<<10)); err != nil {
 				b.Fatal(err)
 			}
 		}

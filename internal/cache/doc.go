@@ -5,44 +5,51 @@
 //	           reserve                    write, close, rename
 //	absent ──────────────▶ filling ─────────────────────────▶ committed
 //	  ▲                       │                                    │
-//	  └── failed, abandoned ──┴────────── evicted, corrupt ────────┘
+//	  └── failed, cancelled ──┴──── evicted, purged, invalidated ──┘
 //
-// # Flights
+// A chunk's key holds the object's version. A changed file is another object, so no
+// change invalidates a chunk; the chunks of the old version age out.
 //
-// A flight is one bounded origin request. It begins at the byte that somebody
-// waits for, not at its chunk's start, and fills a run of adjacent absent chunks.
-// Its bytes are readable as they arrive, from memory, by every reader that comes;
-// each chunk that is whole is written to a file of its own, appears by a rename,
-// and is from then on read from there. Several flights may fill one chunk, a part
-// each: the head that a demand left out is asked for when its reader stays, or
-// has had all it came for, or at once where players look for a file's index.
+// # Fetches
 //
-//	            first byte             all bytes              last reader leaves
-//	under way ──────────────▶ (same) ─────────────▶ landed ────────────────────▶ closed
-//	    │                                                                          ▲
-//	    ├── last reader leaves ──▶ called off ──▶ its goroutine has ended ─────────┤
-//	    └── the origin fails ────▶ failed ──────▶ last reader leaves ──────────────┘
+// A fetch is one bounded origin request for a run of missing chunks. It begins at the
+// byte that a reader waits for, which may be in the middle of a chunk. Readers attach
+// to it and read its bytes from memory as they arrive. Each complete chunk is written
+// to a file of its own, which appears by a rename, and is read from there from then
+// on. Several fetches may fill one chunk, a part each: the head that a seek left out
+// is backfilled once the seek's reader stays, or has read its whole span, or at once
+// in a file's head and tail, where players look for its index.
 //
-// A flight lives as long as somebody waits for it; one whose readers have had all
-// of their span lingers for a few seconds, to leave a whole chunk behind. A reader
-// learns of a failure only of a flight that it waited for: what was read ahead in
-// vain is asked for again. Chunks for which no room can be reserved stay in memory
-// until their readers have passed and are never stored: the stream goes on, the
-// cache does not grow.
+//	                    all bytes received                last reader detaches
+//	transferring ─────────────────────────────▶ finished ─────────────────────▶ closed
+//	     │                                                                        ▲
+//	     ├── last reader detaches ──▶ cancelled ──▶ its goroutine has ended ──────┤
+//	     └── the origin fails ──────▶ failed ────── last reader detaches ─────────┘
 //
-// How much is asked for, and how far ahead, is arithmetic in pace.go. Memory of
-// all chunks on their way is bounded, see memory.go; the line for it is first
-// come, first served, and who stands in it holds nothing that others wait for but
-// what clients and origins will free.
+// The last reader to detach cancels a fetch. A fetch whose readers have read their
+// whole span goes on for a grace of a few seconds, so that its last chunk becomes
+// complete. A reader sees the failure of a fetch that it waited for; what failed in
+// read-ahead is fetched again when it is needed. Chunks that find no disk space pass
+// through: they stay in memory until their readers have passed, and are never stored.
 //
-// Keys hold the object's version, so nothing is ever invalidated: a changed file
-// is another object, and the old one's chunks age out.
+// How much is requested, and how far ahead, is decided by package readahead. Memory
+// is bounded by the buffer pool.
 //
 // # Locks
 //
-// Cache.mu guards everything that is shared: the index, the fills, the flights and
-// who is aboard, the memory, the budget, the policy, the health. It is the only
-// lock; no I/O and no callback happens under it, and it is held for a handful of
-// map operations. The bytes of a block below a part's watermark never change, so
-// they are read without it; those above belong to the part's flight.
+// Cache.mu guards everything that is shared: the index, the fills, the fetches and
+// their readers, the fd cache, the buffer pool, the budget, the policy, the health. It
+// is the only mutex of the package; chunkfile, readahead and eviction have none. A
+// function either takes it and releases it, or says that it is held.
+//
+// Under the lock there are memory operations only: no I/O, no call into a Fetcher, a
+// Verify progress function or a logger, no allocation of a buffer. Their number does
+// not grow with the span that is read, the object or the cache: it is bounded by the
+// tables' six levels, the chunks of one request (16 MiB), the readers of one fetch,
+// the 16 chunks of one eviction or purge batch, and the samples of the policy. The
+// policy's two functions, the object of a chunk and whether it is pinned, are look-ups
+// in the index and the fd cache.
+//
+// The bytes of a buffer below a part's watermark never change, so they are read
+// without the lock; those above belong to the part's fetch.
 package cache

@@ -2,33 +2,33 @@ package cache
 
 import "slices"
 
-// fill is a chunk on its way: from the moment a flight is to bring it until it is
+// fill is a chunk being fetched, from the start of its first fetch until it is
 // committed or given up. Guarded by Cache.mu.
 //
-// Its bytes come in parts, each by one flight. Most fills have one part; a demand
-// in the middle of a chunk makes one that begins at the wanted byte, and the head
-// is another, asked for when it is known that somebody stays.
+// Its bytes come in parts, each by one fetch. Most fills have one part. A request
+// in the middle of a chunk makes a part that begins at the wanted byte; the head of
+// the chunk is another part, a backfill, fetched once a reader stays.
 type fill struct {
 	o           *object
 	index       int64
 	length      int64
-	reserved    int64 // reserved on the disk; 0 = the chunk will not be stored
+	reserved    int64 // bytes of the disk budget; 0 = pass-through, the chunk will not be stored
 	buffer      *buffer
-	bufferReady chan struct{} // closed when block is set; nil when nobody waits for that
+	bufferReady chan struct{} // closed when buffer is set; nil when nobody waits for that
 	parts       []*part       // by rising lo; they do not overlap
-	refs        int           // flights that have not done with it
-	listed      bool          // in the object's table, where others find it
-	storing     bool          // its bytes are complete, and somebody writes them
+	refs        int           // fetches that have not finished with it, and the writer
+	listed      bool          // in object.filling, where others find it
+	storing     bool          // it is complete, and its store has begun
 }
 
-// part is the bytes [lo, hi) of a chunk, of which those below n are here.
+// part is the bytes [lo, hi) of a chunk. Those in [lo, have) have been received.
 type part struct {
 	fetch        *fetch
 	lo, have, hi int64
-	verified     bool // the flight vouches for them
+	verified     bool // the origin vouches for the bytes
 }
 
-// at finds the part that has, or is to have, the byte at off.
+// partAt is the part that contains off, or nil.
 func (fl *fill) partAt(off int64) *part {
 	for _, p := range fl.parts {
 		if off >= p.lo && off < p.hi {
@@ -38,7 +38,7 @@ func (fl *fill) partAt(off int64) *part {
 	return nil
 }
 
-// gap is the end of the hole that off lies in, which no part is to fill.
+// gapEnd is the end of the gap between parts that off lies in.
 func (fl *fill) gapEnd(off int64) int64 {
 	for _, p := range fl.parts {
 		if p.lo > off {
@@ -48,8 +48,8 @@ func (fl *fill) gapEnd(off int64) int64 {
 	return fl.length
 }
 
-// boarded gives a reader a place on the flights that bring what lies behind off,
-// and finds the first byte there that none is to bring.
+// attachFrom attaches a reader to the fetches of the parts from off on, and returns
+// the first byte from there on that no part covers.
 func (fl *fill) attachFrom(r *reader, off int64) int64 {
 	for _, p := range fl.parts {
 		if off < p.lo {
@@ -65,7 +65,7 @@ func (fl *fill) attachFrom(r *reader, off int64) int64 {
 	return off
 }
 
-// hole is the first run of bytes that no part is to fill; empty when there is none.
+// firstGap is the first run of bytes that no part covers; lo = hi if there is none.
 func (fl *fill) firstGap() (lo, hi int64) {
 	at := int64(0)
 	for _, p := range fl.parts {
@@ -77,14 +77,14 @@ func (fl *fill) firstGap() (lo, hi int64) {
 	return at, fl.length
 }
 
-// join adds a part.
+// addPart adds a part and its fetch's reference.
 func (fl *fill) addPart(p *part) {
 	i, _ := slices.BinarySearchFunc(fl.parts, p.lo, func(q *part, lo int64) int { return int(q.lo - lo) })
 	fl.parts = slices.Insert(fl.parts, i, p)
 	fl.refs++
 }
 
-// whole reports whether every byte is here and vouched for.
+// complete reports whether every byte has been received and verified.
 func (fl *fill) complete() bool {
 	at := int64(0)
 	for _, p := range fl.parts {
@@ -96,52 +96,76 @@ func (fl *fill) complete() bool {
 	return at == fl.length
 }
 
-// part is what a flight is to bring.
+// available reports whether the chunk counts as cached: it is complete, and on its way
+// to the disk. What passes through is not: its readers have to attach to its fetch,
+// which keeps its buffer.
+func (fl *fill) available() bool { return fl.reserved > 0 && fl.complete() }
+
+// partOf is the part of a fetch that has not finished with the fill.
 func (fl *fill) partOf(f *fetch) *part {
 	for _, p := range fl.parts {
 		if p.fetch == f {
 			return p
 		}
 	}
-	panic("BUG: a flight's part is gone before the flight")
+	panic("BUG: a fetch's part is gone before the fetch")
 }
 
-// lose takes out what a flight has brought and nobody vouches for; it reports
-// whether there was any.
+// dropUnverified removes the part of a fetch unless it is verified, and reports
+// whether it did.
 func (fl *fill) dropUnverified(f *fetch) bool {
 	before := len(fl.parts)
 	fl.parts = slices.DeleteFunc(fl.parts, func(p *part) bool { return p.fetch == f && !p.verified })
 	return len(fl.parts) < before
 }
 
-// unlist takes a fill out of its object's table.
+// list enters a new fill into its object's table; c.mu is held.
+func (c *Cache) list(fl *fill) {
+	if fl.o.filling == nil {
+		fl.o.filling = map[int64]*fill{}
+	}
+	fl.listed = true
+	fl.o.filling[fl.index] = fl
+}
+
+// unlist removes a fill from its object's table; c.mu is held.
 func (c *Cache) unlist(fl *fill) {
 	if !fl.listed {
 		return
 	}
 	fl.listed = false
 	delete(fl.o.filling, fl.index)
+	c.index.updateAvailable(fl.o, fl.index)
 	c.dropIfEmpty(fl.o)
 }
 
-// discard ends a fill that nobody needs any longer, committed or not.
-func (c *Cache) discardFill(fl *fill) {
+// unrefFill gives up a reference. The last one ends the fill, committed or not, and
+// returns its reservation and its buffer. c.mu is held.
+func (c *Cache) unrefFill(fl *fill) {
+	if fl.refs--; fl.refs > 0 {
+		return
+	}
 	c.unlist(fl)
 	c.release(fl.reserved)
 	fl.reserved = 0
 	if fl.buffer != nil {
-		c.buffers.unlist(fl.buffer)
+		c.buffers.unref(fl.buffer)
 		fl.buffer = nil
 	}
 }
 
-// claim gives the bytes of a whole chunk to the one who is to store it, and nil to
-// everybody else. c.mu is held.
-func (c *Cache) beginStore(fl *fill) []byte {
+// verifyPart marks a part as verified. When it was the last one, and the chunk is to
+// be stored, data is the whole chunk and the caller must store it; else data is
+// nil. c.mu is held.
+func (c *Cache) verifyPart(fl *fill, p *part) (data []byte) {
+	p.verified = true
 	if fl.storing || !fl.complete() {
 		return nil
 	}
 	fl.storing = true
+	if fl.listed {
+		c.index.updateAvailable(fl.o, fl.index)
+	}
 	if fl.reserved == 0 {
 		c.metrics.event(eventBypass)
 		return nil

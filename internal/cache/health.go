@@ -7,18 +7,20 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 )
 
-// diskState is how far the disk is trusted with writes.
+// diskState is the health of the disk.
 //
-//	ok ──slip──▶ suspect ──slip, fault──▶ bypass ──time──▶ probing ──good──▶ ok
-//	 │ ▲            │                      ▲  ▲               │
-//	 │ └────good────┘                      │  └─slip, fault───┘
+//	ok ──slip──▶ suspect ──slip, fault──▶ bypass ──probe due──▶ probing ──write ok──▶ ok
+//	 │ ▲            │                      ▲  ▲                    │
+//	 │ └──write ok──┘                      │  └────slip, fault─────┘
 //	 └──────────────────fault──────────────┘
 //
-// A fault cannot pass by itself: no space, read-only, an I/O error. A slip may: a
-// write that took too long, or failed for another reason. In bypass and while
-// probing nothing is stored; what is there is still served.
+// A fault lasts: no space, read-only, an I/O error. A slip may pass: a write that took
+// too long, or failed for another reason. In bypass and while probing nothing is
+// stored; committed chunks are still served.
 type diskState uint8
 
 const (
@@ -32,45 +34,45 @@ var diskStates = [...]string{"ok", "suspect", "bypass", "probing"}
 
 func (s diskState) String() string { return diskStates[s] }
 
-// diskNews is what may move the state.
+// diskEvent is what may change the state.
 type diskEvent uint8
 
 const (
-	writeOK    diskEvent = iota // a write went well
-	writeSlip                   // one did not, and the next may
-	writeFault                  // one did not, and the next will not
-	probeDue                    // it is time to try again
+	writeOK    diskEvent = iota
+	writeSlip            // a write failed, and the next one may succeed
+	writeFault           // a write failed, and the next one will fail too
+	probeDue
 )
 
 // after is the one transition function.
-func (s diskState) after(news diskEvent) diskState {
+func (s diskState) after(e diskEvent) diskState {
 	switch {
-	case s == diskOK && news == writeSlip:
+	case s == diskOK && e == writeSlip:
 		return diskSuspect
-	case s == diskSuspect && news == writeSlip, news == writeFault, s == diskProbing && news == writeSlip:
+	case s == diskSuspect && e == writeSlip, e == writeFault, s == diskProbing && e == writeSlip:
 		return diskBypass
-	case s == diskSuspect && news == writeOK, s == diskProbing && news == writeOK:
+	case s == diskSuspect && e == writeOK, s == diskProbing && e == writeOK:
 		return diskOK
-	case s == diskBypass && news == probeDue:
+	case s == diskBypass && e == probeDue:
 		return diskProbing
 	default:
-		return s // what was under way before a bypass says nothing of now
+		return s // a write that began before a bypass says nothing of the disk now
 	}
 }
 
-// writable tells whether new chunks may be stored.
+// writable reports whether new chunks may be stored.
 func (s diskState) writable() bool { return s == diskOK || s == diskSuspect }
 
 // health is guarded by Cache.mu.
 type health struct {
 	state   diskState
-	probing bool // a goroutine tries the disk
+	probing bool // the goroutine of probe runs
 }
 
 // errSlow is a write that took longer than a viewer would wait.
 var errSlow = errors.New("the disk is slow")
 
-// lasting are the faults that the next write would meet as well.
+// lasting are the errors that the next write would get as well.
 var lasting = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EROFS, syscall.EACCES, syscall.EPERM, syscall.EMFILE, syscall.ENFILE}
 
 func diskEventOf(err error) diskEvent {
@@ -82,7 +84,7 @@ func diskEventOf(err error) diskEvent {
 	return writeSlip
 }
 
-// diskFault notes that the disk failed us; c.mu is not held.
+// diskFault records that a disk operation failed; c.mu is not held.
 func (c *Cache) diskFault(op string, err error) {
 	c.mu.Lock()
 	before, now := c.setHealth(diskEventOf(err))
@@ -92,76 +94,83 @@ func (c *Cache) diskFault(op string, err error) {
 	}
 	c.mu.Unlock()
 	if before != now {
-		c.log.Warn("the cache's disk has a fault", slog.String("state", now.String()), slog.String("op", op), slog.Any("error", err))
+		c.log.Warn("cache: disk fault", slog.String("state", now.String()), slog.String("op", op), slog.Any("error", err))
 	}
 }
 
-// tell moves the state; c.mu is held.
-func (c *Cache) setHealth(news diskEvent) (before, now diskState) {
+// setHealth applies an event; c.mu is held.
+func (c *Cache) setHealth(e diskEvent) (before, now diskState) {
 	before = c.health.state
-	c.health.state = before.after(news)
+	c.health.state = before.after(e)
 	return before, c.health.state
 }
 
-// diskGood notes that a write went well; c.mu is held.
+// writeSucceeded ends a suspicion; c.mu is held.
 func (c *Cache) writeSucceeded() {
 	if c.health.state == diskSuspect {
 		c.setHealth(writeOK)
 	}
 }
 
-// probeEvery is how often a sick disk is tried, and slowWrite how long a chunk's
-// write may take on a well one.
 const (
+	// probeEvery is the time between two probes of a disk in bypass.
 	probeEvery = 3 * time.Second
-	slowWrite  = 10 * time.Second
+	// slowWrite is how long the write of a chunk may take on a healthy disk.
+	slowWrite = 10 * time.Second
 )
 
-// probe writes a little every few seconds until it goes well.
+// probe writes a little every few seconds until that succeeds.
 func (c *Cache) probe() {
 	c.mu.Lock()
-	timer := time.NewTicker(c.probeEvery)
+	ticker := time.NewTicker(c.probeEvery)
 	c.mu.Unlock()
-	defer timer.Stop()
+	defer ticker.Stop()
 	for {
 		select {
 		case <-c.base.Done():
 			return
-		case <-timer.C:
+		case <-ticker.C:
 		}
-		c.mu.Lock()
-		c.setHealth(probeDue)
-		c.mu.Unlock()
-		began := time.Now()
-		err := c.tryWrite()
-		if err == nil && time.Since(began) > slowWrite {
-			err = errSlow
-		}
-		c.mu.Lock()
-		news := writeOK
-		if err != nil {
-			news = writeFault
-		}
-		if _, now := c.setHealth(news); now == diskOK {
-			c.health.probing = false
-			c.mu.Unlock()
-			c.log.Info("the cache's disk is well again")
+		if c.probeOnce() {
+			c.log.Info("cache: disk recovered")
 			return
 		}
-		c.mu.Unlock()
 	}
 }
 
-// tryWrite writes what a chunk's header takes, where chunks are written.
+// probeOnce reports whether the disk is healthy again; c.mu is not held.
+func (c *Cache) probeOnce() bool {
+	c.mu.Lock()
+	c.setHealth(probeDue)
+	c.mu.Unlock()
+	began := time.Now()
+	err := c.tryWrite()
+	if err == nil && time.Since(began) > slowWrite {
+		err = errSlow
+	}
+	result := writeOK
+	if err != nil {
+		result = writeFault
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, now := c.setHealth(result); now != diskOK {
+		return false
+	}
+	c.health.probing = false
+	return true
+}
+
+// tryWrite writes and syncs a file of a header's size in the directory of temp files.
 func (c *Cache) tryWrite() error {
 	f, err := c.disk.CreateTemp(c.tmpDir())
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	_, err = f.Write(make([]byte, headerSize))
+	_, err = f.Write(make([]byte, chunkfile.HeaderSize))
 	if err == nil {
-		err = f.Sync() // a full or read-only disk may say so only now
+		err = f.Sync() // a full or read-only disk may report it only here
 	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr

@@ -3,58 +3,76 @@ package cache
 import (
 	"slices"
 
+	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 	"github.com/lectiospace/lectern/internal/cache/eviction"
 )
 
-// chunkID is the number of a committed chunk while it is in the index; 0 is
-// nobody's. Numbers are used again: who keeps one beyond Cache.mu holds a handle.
+// chunkID is the number of a committed chunk while it is in the index; 0 is no
+// chunk. Numbers are reused: code that keeps one beyond Cache.mu pins an fdEntry.
 type chunkID = eviction.ID
 
-// index is what is on the disk; guarded by Cache.mu. A terabyte is a million
-// chunks, so a chunk is ten bytes in tables here, four in its object's list and
-// six with the policy. The tables grow by pages: nothing is ever copied
-// while viewers wait for the lock.
+// index lists what is on the disk; guarded by Cache.mu. A terabyte is a million
+// chunks, so memory counts: a chunk is ten bytes here, some seven in its object's
+// table and six with the policy. All tables grow by pages, so that nothing is
+// copied while viewers wait for the lock.
 type index struct {
-	chunkSize int64
-	objects   map[objectKey]*object
-	table     []*object // by number; 0 is nobody's
-	spare     []uint32  // numbers of the table that are free
-	pages     []*indexPage
-	next      chunkID // the first number never used; 0 counts as used
-	free      chunkID // the first of the numbers to be used again
-	chunks    int
+	chunkSize  int64
+	objects    map[objectKey]*object
+	byLocation map[locationKey]*object // the first of the versions; see object.next
+	numbered   []*objectPage           // by object number; 0 is no object
+	numbers    uint32                  // the first object number never used
+	freeNumber uint32                  // the first of the object numbers to be reused
+	pages      []*indexPage
+	next       chunkID // the first ID never used
+	free       chunkID // the first of the IDs to be reused
+	chunks     int
+	visits     *uint64 // table nodes and objects visited since the start: the work under the lock
 }
 
 const indexPageSize = 1 << 12
 
-// indexPage is what is known of indexPageSize chunks.
+// indexPage describes indexPageSize chunks.
 type indexPage struct {
-	object [indexPageSize]uint32 // its number in the table
-	at     [indexPageSize]uint32 // the chunk's index in its object; of a free one, the next free
+	object [indexPageSize]uint32 // the number of its object
+	at     [indexPageSize]uint32 // the chunk's index in its object; of a free ID, the next free ID
 	// verified has a bit for each block whose checksum has been compared since
-	// the start, or which we wrote ourselves.
-	verified [indexPageSize]blockSet
+	// the start, or which this process wrote.
+	verified [indexPageSize]chunkfile.Blocks
 }
 
-// object is what is known of one object's chunks; guarded by Cache.mu.
+// objectPage resolves indexPageSize object numbers. Of a free number, nextFree is
+// the next free one.
+type objectPage struct {
+	object   [indexPageSize]*object
+	nextFree [indexPageSize]uint32
+}
+
+// object is the state of one object's chunks; guarded by Cache.mu.
 type object struct {
 	key       objectKey
-	number    uint32          // in the index's table
-	hasFolder bool            // its folder exists, and counts against the budget
-	ids       []chunkID       // committed chunks, by rising index
-	short     []shortChunk    // those that are less than a full chunk: the last one
-	filling   map[int64]*fill // chunks on their way; nil for none
+	number    uint32 // in the index
+	hasFolder bool   // its folder exists, and counts against the budget
+	chunks    int    // committed
+	bytes     int64  // of data, of the committed chunks
+	table     chunkTable
+	short     []shortChunk    // committed chunks of less than the chunk size
+	filling   map[int64]*fill // chunks being fetched; nil for none
+
+	next, previous *object // other versions at the same location
 }
 
 // shortChunk is the length of a chunk that is not full. An object has one, at its
-// end; a crash may leave others, which are torn and found out when they are used.
+// end. A crash may leave others; they are torn, and detected when they are read.
 type shortChunk struct{ at, length uint32 }
 
 // maxShort is how many of them an object may have.
 const maxShort = 16
 
 func newIndex(chunkSize int64) index {
-	return index{chunkSize: chunkSize, objects: map[objectKey]*object{}, table: make([]*object, 1), next: 1}
+	return index{
+		chunkSize: chunkSize, objects: map[objectKey]*object{}, byLocation: map[locationKey]*object{},
+		numbers: 1, next: 1, visits: new(uint64),
+	}
 }
 
 func (x *index) page(id chunkID) (*indexPage, int) {
@@ -62,11 +80,11 @@ func (x *index) page(id chunkID) (*indexPage, int) {
 }
 
 func (x *index) objectOf(id chunkID) *object {
-	p, i := x.page(id)
-	return x.table[p.object[i]]
+	n := x.number(id)
+	return x.numbered[n/indexPageSize].object[n%indexPageSize]
 }
 
-// number is that of a chunk's object, for the eviction policy.
+// number is that of a chunk's object, or 0 when the ID is not in use.
 func (x *index) number(id chunkID) uint32 {
 	p, i := x.page(id)
 	return p.object[i]
@@ -87,84 +105,73 @@ func (x *index) length(id chunkID) int64 {
 	return x.chunkSize
 }
 
-func (x *index) verified(id chunkID) *blockSet {
+func (x *index) verified(id chunkID) *chunkfile.Blocks {
 	p, i := x.page(id)
 	return &p.verified[i]
 }
 
-// objectFor finds or makes the entry of a key.
+// objectFor returns the entry of a key, a new one if there is none.
 func (x *index) objectFor(key objectKey) *object {
 	o := x.objects[key]
 	if o != nil {
 		return o
 	}
-	o = &object{key: key}
-	if n := len(x.spare); n > 0 {
-		o.number, x.spare = x.spare[n-1], x.spare[:n-1]
-		x.table[o.number] = o
+	o = &object{key: key, number: x.freeNumber, table: chunkTable{visits: x.visits}}
+	if o.number == 0 {
+		o.number = x.numbers
+		x.numbers++
+		if int(o.number/indexPageSize) >= len(x.numbered) {
+			x.numbered = append(x.numbered, new(objectPage))
+		}
 	} else {
-		o.number = uint32(len(x.table))
-		x.table = append(x.table, o)
+		x.freeNumber = x.numbered[o.number/indexPageSize].nextFree[o.number%indexPageSize]
 	}
+	x.numbered[o.number/indexPageSize].object[o.number%indexPageSize] = o
 	x.objects[key] = o
+	if o.next = x.byLocation[key.location()]; o.next != nil {
+		o.next.previous = o
+	}
+	x.byLocation[key.location()] = o
 	return o
 }
 
-// forget takes an object out that has nothing left.
+// forget removes an object that has no chunks.
 func (x *index) forget(o *object) {
 	delete(x.objects, o.key)
-	x.table[o.number] = nil
-	x.spare = append(x.spare, o.number)
+	p, i := x.numbered[o.number/indexPageSize], o.number%indexPageSize
+	p.object[i], p.nextFree[i] = nil, x.freeNumber
+	x.freeNumber = o.number
+	if o.next != nil {
+		o.next.previous = o.previous
+	}
+	switch {
+	case o.previous != nil:
+		o.previous.next = o.next
+	case o.next != nil:
+		x.byLocation[o.key.location()] = o.next
+	default:
+		delete(x.byLocation, o.key.location())
+	}
 }
 
-// find is the committed chunk at an index, or 0.
+// find is the committed chunk at an index, or 0. o may be nil.
 func (x *index) find(o *object, index int64) chunkID {
 	if o == nil {
 		return 0
 	}
-	if i, ok := x.search(o, index); ok {
-		return o.ids[i]
-	}
-	return 0
+	return o.table.get(index)
 }
 
-// search looks for an index in the object's list. Indexes rise by at least one
-// from place to place, so the distances to the first and the last bound where
-// one can be: a whole object, and any run from its head or tail, is found at the
-// first look.
-func (x *index) search(o *object, index int64) (int, bool) {
-	n := len(o.ids)
-	if n == 0 {
-		return 0, false
-	}
-	first, last := x.at(o.ids[0]), x.at(o.ids[n-1])
-	switch {
-	case index < first:
-		return 0, false
-	case index > last:
-		return n, false
-	}
-	lo, hi := max(0, int64(n)-1-(last-index)), min(int64(n)-1, index-first)
-	for probe := hi; lo <= hi; probe = (lo + hi) / 2 {
-		switch at := x.at(o.ids[probe]); {
-		case at == index:
-			return int(probe), true
-		case at < index:
-			lo = probe + 1
-		default:
-			hi = probe - 1
-		}
-	}
-	return int(lo), false
-}
-
-// takes reports whether a chunk of such a length can be put in.
-func (x *index) takes(o *object, index, length int64) bool {
+// accepts reports whether a chunk of such a length can be added. o may be nil.
+func (x *index) accepts(o *object, index, length int64) bool {
 	return index >= 0 && index <= maxIndex && length > 0 && length <= x.chunkSize && (length == x.chunkSize || o == nil || len(o.short) < maxShort)
 }
 
-// add puts a chunk in that it takes; there must be none at its index.
-func (x *index) add(o *object, index, length int64, verified blockSet) chunkID {
+// add enters a chunk that accepts has accepted; there is none at its index.
+func (x *index) add(o *object, index, length int64, verified chunkfile.Blocks) chunkID {
+	if x.find(o, index) != 0 {
+		panic("BUG: a chunk is committed twice")
+	}
 	id := x.free
 	if id == 0 {
 		id = x.next
@@ -175,34 +182,54 @@ func (x *index) add(o *object, index, length int64, verified blockSet) chunkID {
 	} else {
 		x.free = chunkID(x.at(id))
 	}
-	i, there := x.search(o, index)
-	if there {
-		panic("BUG: a chunk is committed twice")
-	}
-	o.ids = slices.Insert(o.ids, i, id)
+	o.table.set(index, id, true)
 	p, k := x.page(id)
 	p.object[k], p.at[k], p.verified[k] = o.number, uint32(index), verified
 	if length != x.chunkSize {
 		o.short = append(o.short, shortChunk{uint32(index), uint32(length)})
 	}
+	o.chunks++
+	o.bytes += length
 	x.chunks++
 	return id
 }
 
-// remove takes a chunk out and frees its number.
+// remove takes a chunk out and frees its ID.
 func (x *index) remove(id chunkID) {
-	o := x.objectOf(id)
-	i, there := x.search(o, x.at(id))
-	if !there {
+	o, index := x.objectOf(id), x.at(id)
+	if x.find(o, index) != id {
 		panic("BUG: a chunk is removed twice")
 	}
-	o.ids = slices.Delete(o.ids, i, i+1)
-	if c := cap(o.ids); c > 64 && len(o.ids) < c/4 {
-		o.ids = slices.Clone(o.ids)
-	}
+	o.bytes -= x.length(id)
+	fl := o.filling[index]
+	o.table.set(index, 0, fl != nil && fl.available())
 	p, k := x.page(id)
 	o.short = slices.DeleteFunc(o.short, func(s shortChunk) bool { return s.at == p.at[k] })
 	p.object[k], p.at[k] = 0, uint32(x.free)
 	x.free = id
+	o.chunks--
 	x.chunks--
+}
+
+// updateAvailable enters whether a chunk that is or was being fetched can be read.
+func (x *index) updateAvailable(o *object, index int64) {
+	id, fl := x.find(o, index), o.filling[index]
+	o.table.set(index, id, id != 0 || fl != nil && fl.available())
+}
+
+// ofLocation collects up to limit chunks of the versions at a location. Versions
+// without a committed chunk are skipped; each of those has a fetch.
+func (x *index) ofLocation(at locationKey, limit int) (ids []chunkID) {
+	for o := x.byLocation[at]; o != nil && len(ids) < limit; o = o.next {
+		*x.visits++
+		for i := int64(0); len(ids) < limit; i++ {
+			if i = o.table.nextAvailable(i, maxIndex+1); i > maxIndex {
+				break
+			}
+			if id := o.table.get(i); id != 0 {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 
@@ -74,7 +73,7 @@ func TestIndexModel(t *testing.T) {
 			if !there {
 				o = x.objectFor(testKey(p.object))
 				length = rapid.OneOf(rapid.Just(int64(64<<20)), rapid.Int64Range(1, 64<<20)).Draw(rt, "length")
-				if !x.takes(o, p.index, length) {
+				if !x.accepts(o, p.index, length) {
 					continue
 				}
 				x.add(o, p.index, length, 0)
@@ -87,7 +86,7 @@ func TestIndexModel(t *testing.T) {
 			if rapid.Bool().Draw(rt, "remove") {
 				x.remove(id)
 				delete(model, p)
-				if len(o.ids) == 0 {
+				if o.chunks == 0 {
 					x.forget(o)
 				}
 			}
@@ -95,9 +94,10 @@ func TestIndexModel(t *testing.T) {
 		if x.chunks != len(model) {
 			rt.Fatalf("%d chunks, want %d", x.chunks, len(model))
 		}
-		for _, o := range x.objects {
-			if !slices.IsSortedFunc(o.ids, func(a, b chunkID) int { return int(x.at(a) - x.at(b)) }) {
-				rt.Fatal("an object's chunks are out of order")
+		for p, length := range model {
+			o := x.objects[testKey(p.object)]
+			if id := x.find(o, p.index); id == 0 || x.length(id) != length {
+				rt.Fatalf("%v: number %d", p, id)
 			}
 		}
 	})
@@ -124,18 +124,30 @@ func discrepancies(c *Cache) (wrong []string) {
 	defer c.mu.Unlock()
 	used, chunks := int64(len(c.emptyFolders))*folderFootprint, 0
 	for key, o := range c.index.objects {
-		if o.key != key || c.index.table[o.number] != o {
+		if o.key != key || c.index.numbered[o.number/indexPageSize].object[o.number%indexPageSize] != o {
 			say("object %d is listed under another key or number", o.number)
 		}
 		if o.hasFolder {
 			used += folderFootprint
 		}
-		for _, id := range o.ids {
-			if c.index.objectOf(id) != o {
-				say("chunk %d is in the list of another object", id)
+		counted, bytes := 0, int64(0)
+		for i := int64(0); ; i++ {
+			if i = o.table.nextAvailable(i, maxIndex+1); i > maxIndex {
+				break
+			}
+			id := o.table.get(i)
+			if id == 0 {
+				continue
+			}
+			if c.index.objectOf(id) != o || c.index.at(id) != i {
+				say("chunk %d is in the table of another object or at another index", id)
 			}
 			used += footprint(c.index.length(id))
-			chunks++
+			bytes += c.index.length(id)
+			counted++
+		}
+		if chunks += counted; counted != o.chunks || bytes != o.bytes {
+			say("object %d counts %d chunks of %d bytes, its table has %d of %d", o.number, o.chunks, o.bytes, counted, bytes)
 		}
 		for _, fl := range o.filling {
 			used += fl.reserved

@@ -11,16 +11,20 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// objectKey names an object's folder: a digest of where it lies, then one of its
-// version. The full key stands in every chunk's header, where it is compared.
-type objectKey [32]byte
+// objectKey names an object's folder: a digest of its location, then one of its
+// version. The full identity stands in every chunk's header, where it is compared.
+type objectKey [2 * locationSize]byte
 
-// placeSize is how much of an objectKey says where the object lies: what all its
-// versions have in common.
+// locationKey is the part of an objectKey that all versions of what a location
+// holds share.
+type locationKey [locationSize]byte
+
 const locationSize = 16
 
-// identity is the full key of an object's chunks: all that makes bytes different
-// must be in it, the chunk size too, because it decides where a chunk begins.
+func (k objectKey) location() locationKey { return locationKey(k[:locationSize]) }
+
+// identity is the full key of an object's chunks: everything that makes bytes
+// different, and the chunk size, which decides where a chunk begins.
 func identity(obj media.Object, chunkSize int64) string {
 	return strings.Join([]string{obj.Provider, obj.ID, obj.Version, strconv.FormatInt(obj.Size, 10), strconv.FormatInt(chunkSize, 10)}, "\x00")
 }
@@ -30,19 +34,25 @@ func keyOf(obj media.Object, chunkSize int64) objectKey {
 }
 
 func keyOfIdentity(at media.Location, identity string) (k objectKey) {
-	version := sha256.Sum256([]byte(identity))
-	copy(k[:locationSize], locationDigest(at))
+	location, version := locationKeyOf(at), sha256.Sum256([]byte(identity))
+	copy(k[:locationSize], location[:])
 	copy(k[locationSize:], version[:])
 	return k
 }
 
-// placeOf is the part of the key that all versions of what lies there share.
-func locationDigest(at media.Location) []byte {
-	place := sha256.Sum256([]byte(at.Provider + "\x00" + at.Key))
-	return place[:locationSize]
+// identifiedBy reports whether a chunk file's identity belongs to the key.
+func (k objectKey) identifiedBy(identity string) bool {
+	provider, rest, ok := strings.Cut(identity, "\x00")
+	id, _, _ := strings.Cut(rest, "\x00")
+	return ok && keyOfIdentity(media.Location{Provider: provider, Key: id}, identity) == k
 }
 
-// keyOfFolder reads folderName back.
+func locationKeyOf(at media.Location) locationKey {
+	sum := sha256.Sum256([]byte(at.Provider + "\x00" + at.Key))
+	return locationKey(sum[:locationSize])
+}
+
+// keyOfFolder parses folderName.
 func keyOfFolder(name string) (k objectKey, ok bool) {
 	if len(name) != hex.EncodedLen(len(k)) {
 		return k, false
@@ -53,23 +63,23 @@ func keyOfFolder(name string) (k objectKey, ok bool) {
 
 func (k objectKey) folderName() string { return hex.EncodeToString(k[:]) }
 
-// folder is where the object's chunks lie below the cache's directory.
+// folder is the path of the object's chunks below the cache's directory.
 func (k objectKey) folder(dir string) string {
 	return filepath.Join(dir, "chunks", k.folderName())
 }
 
-// path is where one of them lies.
+// path is the path of one of its chunk files.
 func (k objectKey) path(dir string, index int64) string {
 	return filepath.Join(k.folder(dir), chunkName(index))
 }
 
-// maxIndex is the last chunk index that the index of chunks can hold.
+// maxIndex is the highest chunk index that the index can hold.
 const maxIndex = 1<<32 - 1
 
 // chunkName is the file name of a chunk within its object's folder.
 func chunkName(index int64) string { return fmt.Sprintf("%08x.chunk", index) }
 
-// indexOfName reads chunkName back.
+// indexOfName parses chunkName.
 func indexOfName(name string) (int64, bool) {
 	digits, ok := strings.CutSuffix(name, ".chunk")
 	if !ok {

@@ -9,39 +9,57 @@ import (
 // metrics are the cache's counters and gauges.
 type metrics struct {
 	chunks      map[event]*counter
+	fetches     map[fetchOutcome]prometheus.Counter
+	overread    prometheus.Counter
 	scrubBytes  prometheus.Counter
 	scrubRounds prometheus.Counter
 }
 
-// counter is one that people can read as well.
+// counter is one that Stats reads as well.
 type counter struct {
 	n    atomic.Int64
 	prom prometheus.Counter
 }
 
+// fetchOutcome is how a fetch ended.
+type fetchOutcome string
+
+const (
+	fetchFinished  fetchOutcome = "finished"
+	fetchCancelled fetchOutcome = "cancelled"
+	fetchFailed    fetchOutcome = "failed"
+)
+
 func newMetrics(reg prometheus.Registerer, c *Cache) (*metrics, error) {
 	chunks := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "lectern_cache_chunks_total", Help: "Look-ups and transitions of chunks.",
 	}, []string{"event"})
-	m := &metrics{
-		chunks: map[event]*counter{},
-		scrubBytes: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "lectern_cache_verified_bytes_total", Help: "Bytes of chunk files whose checksums were compared by the scrub or on demand.",
-		}),
-		scrubRounds: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "lectern_cache_scrubs_total", Help: "How often the scrub has been through the whole cache.",
-		}),
-	}
-	for _, e := range events {
-		m.chunks[e] = &counter{prom: chunks.WithLabelValues(string(e))}
+	fetches := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "lectern_cache_fetches_total", Help: "Requests of the cache to origins by outcome: finished with all bytes, cancelled because nobody waited any longer, failed.",
+	}, []string{"outcome"})
+	counterOf := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
+	m := &metrics{
+		chunks: map[event]*counter{}, fetches: map[fetchOutcome]prometheus.Counter{},
+		overread:    counterOf("lectern_cache_overread_bytes_total", "Bytes fetched from origins that no viewer had been given when the last one left their request: read-ahead and heads of chunks. What was stored may still be served later."),
+		scrubBytes:  counterOf("lectern_cache_verified_bytes_total", "Bytes of chunk files whose checksums were compared by the scrub or on demand."),
+		scrubRounds: counterOf("lectern_cache_scrubs_total", "How often the scrub has been through the whole cache."),
+	}
+	for _, e := range events {
+		m.chunks[e] = &counter{prom: chunks.WithLabelValues(string(e))}
+	}
+	for _, o := range []fetchOutcome{fetchFinished, fetchCancelled, fetchFailed} {
+		m.fetches[o] = fetches.WithLabelValues(string(o))
+	}
 	collectors := []prometheus.Collector{
-		chunks, m.scrubBytes, m.scrubRounds,
+		chunks, fetches, m.overread, m.scrubBytes, m.scrubRounds,
 		gauge("lectern_cache_bytes", "Bytes of chunk files, reserved ones included.", func() float64 { return float64(c.gauges().Bytes) }),
 		gauge("lectern_cache_capacity_bytes", "The disk budget.", func() float64 { return float64(c.cfg.Size) }),
+		gauge("lectern_cache_memory_bytes", "Memory of chunks on their way from an origin.", c.bufferBytes),
 	}
 	for i, name := range diskStates {
 		collectors = append(collectors, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -63,6 +81,12 @@ func newMetrics(reg prometheus.Registerer, c *Cache) (*metrics, error) {
 	return m, nil
 }
 
+func (c *Cache) bufferBytes() float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return float64(c.buffers.used)
+}
+
 func (m *metrics) event(e event) {
 	counter := m.chunks[e]
 	counter.n.Add(1)
@@ -75,4 +99,17 @@ func (m *metrics) counts() map[string]int64 {
 		counts[string(e)] = counter.n.Load()
 	}
 	return counts
+}
+
+// fetchClosed counts a fetch at its end; Cache.mu is held.
+func (m *metrics) fetchClosed(f *fetch) {
+	outcome := fetchFinished
+	switch {
+	case f.cancelled:
+		outcome = fetchCancelled
+	case f.err != nil:
+		outcome = fetchFailed
+	}
+	m.fetches[outcome].Inc()
+	m.overread.Add(float64(f.received - min(f.received, f.served-f.from)))
 }

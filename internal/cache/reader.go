@@ -6,38 +6,44 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/cache/chunkfile"
+	"github.com/lectiospace/lectern/internal/cache/readahead"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// reader gives the bytes of one span.
+// reader returns the bytes of one span. One goroutine uses it.
 type reader struct {
 	c        *Cache
 	obj      media.Object
 	key      objectKey
 	pos, end int64
 	status   media.CacheStatus
-	plan     readAheadPlan
-	nextPlan int64 // where read-ahead is considered again
-	lastHit  int64 // the chunk file that was used last
+	plan     readahead.Planner
+	nextPlan int64 // the position at which read-ahead is planned again
+	lastHit  int64 // the chunk that counted as a hit last
+	statted  int64 // chunks below it were looked up on the disk; see findOnDisk
 
+	// Held by the last piece.
 	file   *openFile
 	buffer *buffer
 
 	// Guarded by Cache.mu.
-	chunk        int64      // the chunk that is read
-	frontier     int64      // all chunks from at up to this one are there or under way
-	fetches      []*fetch   // that this reader has a place on
-	backfills    []*fetch   // that fill the heads of chunks it has passed
-	fetched      chunkRange // the chunks that were fetched in its life
+	chunk        int64      // being read
+	frontier     int64      // all chunks from chunk up to this one are there or being fetched
+	fetches      []*fetch   // attached to
+	backfills    []*fetch   // of heads of chunks that it has passed
+	fetched      chunkRange // the chunks of its fetches
 	waitsFor     *fetch     // whose failure is the reader's own
-	passThrough  bool       // its last flight found no room on the disk
+	passThrough  bool       // its last fetch found no disk space
 	backoffUntil time.Time  // until when nothing is read ahead, because an origin failed
 }
 
-// span is a run of chunks.
+// chunkRange is a run of chunks.
 type chunkRange struct{ first, end int64 }
 
-// Open prepares to read a span of the object. It asks nobody for anything yet.
+// Open prepares to read a span of the object. It requests nothing of the origin. An
+// error is of kind Invalid: the span is not within the object. The reader must be
+// closed; it is not safe for concurrent use.
 func (c *Cache) Open(_ context.Context, obj media.Object, want media.Span) (media.Reader, error) {
 	return c.open(obj, want)
 }
@@ -49,49 +55,38 @@ func (c *Cache) open(obj media.Object, want media.Span) (*reader, error) {
 	first, end := want.Chunks(c.chunkSize)
 	r := &reader{
 		c: c, obj: obj, key: keyOf(obj, c.chunkSize), pos: want.Off, end: want.End(),
-		plan: newReadAheadPlan(c.cfg.Streams, want, obj.Size), lastHit: -1, chunk: first, frontier: first,
+		plan: readahead.New(c.cfg.Streams, want, obj.Size), lastHit: -1, chunk: first, frontier: first,
 	}
-	c.mu.Lock()
-	scanning := c.scanning
-	c.mu.Unlock()
-	if scanning {
-		for i := first; i < end; i++ {
-			c.statChunk(r.key, i, c.chunkLength(i, obj.Size))
-		}
+	if r.findOnDisk(r.pos) {
+		end = min(end, r.statted) // the rest is not known yet
 	}
 	r.status = c.statusOf(r.key, first, end)
 	return r, nil
 }
 
-// statusOf tells how much of a run of chunks is here: committed, or on its way to
-// the disk and read from memory meanwhile.
+// statusOf reports how much of a run of chunks is available: committed, or received
+// and on its way to the disk. Its cost does not depend on the length of the run.
 func (c *Cache) statusOf(key objectKey, first, end int64) media.CacheStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	there := int64(0)
-	if o := c.index.objects[key]; o != nil {
-		for i := first; i < end; i++ {
-			if fl := o.filling[i]; c.index.find(o, i) != 0 || fl != nil && fl.complete() {
-				there++
-			}
-		}
-	}
-	switch there {
-	case end - first:
+	o := c.index.objects[key]
+	switch {
+	case first == end || o != nil && o.table.nextMissing(first, end) == end:
 		return media.CacheHit
-	case 0:
+	case o == nil || o.table.nextAvailable(first, end) == end:
 		return media.CacheMiss
 	default:
 		return media.CachePartial
 	}
 }
 
-// Status implements media.Reader.
+// Status implements media.Reader. While the start-up scan has not come to the
+// object's folder, it is that of the span's first 2 MiB.
 func (r *reader) Status() media.CacheStatus { return r.status }
 
-// Bitrate tells how many bytes a second of the lesson has, so that a player is
-// kept ahead by time and not by size. 0 = not known.
-func (r *reader) Bitrate(bytesPerSecond int64) { r.plan.bitrate = bytesPerSecond }
+// Bitrate sets the recording's bytes a second, so that a player is kept ahead by
+// time and not by size. 0 = unknown.
+func (r *reader) Bitrate(bytesPerSecond int64) { r.plan.SetBitrate(bytesPerSecond) }
 
 // Next implements media.Reader.
 func (r *reader) Next(ctx context.Context, most int64) (media.Piece, error) {
@@ -100,7 +95,7 @@ func (r *reader) Next(ctx context.Context, most int64) (media.Piece, error) {
 		return media.Piece{}, io.EOF
 	}
 	for {
-		piece, wait, err := r.look(most)
+		piece, wait, err := r.tryNext(most)
 		switch {
 		case err != nil:
 			return media.Piece{}, err
@@ -112,9 +107,9 @@ func (r *reader) Next(ctx context.Context, most int64) (media.Piece, error) {
 			if r.c.base.Err() != nil {
 				return media.Piece{}, media.Faultf(media.Unavailable, "cache: read", "the cache is closed")
 			}
-			continue // something was done: look again
+			continue
 		}
-		r.plan.waits(r.pos)
+		r.plan.Waited(r.pos)
 		select {
 		case <-wait:
 		case <-ctx.Done():
@@ -125,14 +120,39 @@ func (r *reader) Next(ctx context.Context, most int64) (media.Piece, error) {
 	}
 }
 
-// look finds the next byte: a piece, something to wait for, or an error. All
-// three empty means that it has done something about it.
-func (r *reader) look(most int64) (media.Piece, <-chan struct{}, error) {
+// tryNext returns a piece at the reader's position, or what to wait for, or an
+// error. If all three are zero, it has changed something and the caller tries again.
+func (r *reader) tryNext(most int64) (media.Piece, <-chan struct{}, error) {
+	s := r.lookUp(most)
+	switch {
+	case s.committed != nil:
+		return r.openCommitted(s.committed)
+	case s.invalid != nil:
+		r.c.invalidate(s.invalid, chunkfile.ErrTorn)
+	case s.absent:
+		r.startFetch()
+	}
+	return s.piece, s.wait, s.err
+}
+
+// lookUpResult is what was found at a reader's position. One field is set.
+type lookUpResult struct {
+	piece     media.Piece     // bytes of a chunk being fetched
+	wait      <-chan struct{} // closed when there may be more
+	err       error           // the fetch that the reader waited for has failed
+	committed *committedPiece
+	invalid   *fdEntry // a chunk file of a length that is wrong for the object
+	absent    bool     // no fetch brings the byte
+}
+
+// lookUp takes the lock once.
+func (r *reader) lookUp(most int64) (s lookUpResult) {
 	c := r.c
 	index := r.pos / c.chunkSize
 	off := r.pos - index*c.chunkSize
 	limit := min(most, r.end-r.pos, c.chunkSize-off)
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if index != r.chunk {
 		r.chunk = index
 		r.detachPassed()
@@ -140,49 +160,63 @@ func (r *reader) look(most int64) (media.Piece, <-chan struct{}, error) {
 	o := c.index.objects[r.key]
 	if id := c.index.find(o, index); id != 0 {
 		r.markServed(r.pos + limit)
-		return r.lookCommitted(id, off, limit) // unlocks
+		return r.lookUpCommitted(id, off, limit)
 	}
 	if f := r.waitsFor; f != nil && f.err != nil && r.pos >= f.from && r.pos < f.to {
-		c.mu.Unlock()
-		return media.Piece{}, nil, f.err
+		s.err = f.err
+		return s
 	}
-	if o != nil && o.filling[index] != nil {
-		fl := o.filling[index]
-		if p := fl.partAt(off); p != nil {
-			defer c.mu.Unlock()
-			if !p.fetch.cancelled {
-				r.joinFetch(p.fetch)
-			}
-			if p.have > off {
-				n := min(limit, p.have-off)
-				fl.buffer.refs++
-				r.buffer = fl.buffer
-				r.markServed(r.pos + n)
-				return media.Piece{Data: fl.buffer.data[off : off+n], Len: n, From: media.SourceOrigin}, nil, nil
-			}
-			if !p.fetch.cancelled {
-				r.waitsFor = p.fetch
-			}
-			if p.fetch.awaitsBuffer {
-				r.detachAllBut(p.fetch)
-			}
-			return media.Piece{}, p.fetch.nextChange(), nil
-		}
+	var fl *fill
+	if o != nil {
+		fl = o.filling[index]
 	}
-	c.mu.Unlock()
-	r.startFetch()
-	return media.Piece{}, nil, nil
+	if fl == nil || fl.partAt(off) == nil {
+		s.absent = true
+		return s
+	}
+	p := fl.partAt(off)
+	if !p.fetch.cancelled {
+		r.join(p.fetch)
+	}
+	if p.have > off {
+		n := min(limit, p.have-off)
+		fl.buffer.refs++
+		r.buffer = fl.buffer
+		r.markServed(r.pos + n)
+		s.piece = media.Piece{Data: fl.buffer.data[off : off+n], Len: n, From: media.SourceOrigin}
+		return s
+	}
+	if !p.fetch.cancelled {
+		r.waitsFor = p.fetch
+	}
+	if p.fetch.awaitsBuffer {
+		r.detachAllBut(p.fetch)
+	}
+	s.wait = p.fetch.nextChange()
+	return s
 }
 
-// join takes a place on a flight whose bytes are read, unless it is ours already;
+// join attaches the reader to a fetch whose bytes it reads, unless it is attached;
 // c.mu is held.
-func (r *reader) joinFetch(f *fetch) {
+func (r *reader) join(f *fetch) {
 	if f.attach(r) {
 		r.c.metrics.event(eventJoined)
 	}
 }
 
-// note remembers how far each flight's bytes have been of use; c.mu is held.
+// joinCurrent attaches the reader to the fetch that brings what it wants, and
+// returns it; nil when there is none, or none that can be joined. c.mu is held.
+func (r *reader) joinCurrent(f *fetch) *fetch {
+	if f == nil || f.finished || f.cancelled {
+		return nil
+	}
+	f.attach(r)
+	r.c.metrics.event(eventJoined)
+	return f
+}
+
+// markServed records that the bytes up to until of each fetch were of use; c.mu is
+// held.
 func (r *reader) markServed(until int64) {
 	for _, f := range r.fetches {
 		if r.pos >= f.from && r.pos < f.to {
@@ -191,44 +225,46 @@ func (r *reader) markServed(until int64) {
 	}
 }
 
-// start begins a flight at the wanted byte, or joins the one that has begun
-// meanwhile, and those behind it when much is sure to be wanted. c.mu is not held.
+// startFetch starts or joins a fetch at the reader's position, and those behind it
+// where the whole span is wanted. c.mu is not held.
 func (r *reader) startFetch() {
 	c := r.c
-	want, exactly := r.plan.first(r.end - r.pos)
-	if r.fetched.end > r.fetched.first {
-		want, exactly = r.plan.requestSize(r.pos, r.pos), false
+	if r.findOnDisk(r.pos) && c.isCommitted(r.key, r.pos/c.chunkSize) {
+		return
 	}
-	f := c.startOrJoin(r, r.pos, want, exactly)
+	want, exact := r.plan.First(r.end - r.pos)
+	if r.fetched.end > r.fetched.first {
+		want, exact = r.plan.RequestSize(r.pos, r.pos), false
+	}
+	f := c.startOrJoin(r, r.pos, want, exact)
 	if f == nil {
 		return
 	}
 	c.mu.Lock()
 	r.waitsFor = f
-	r.passThrough = f.fills[0] != nil && f.fills[0].reserved == 0
-	if fl := f.fills[0]; fl != nil && r.isEdge(fl.index) && !c.buffers.hasWaiters() {
-		// Heads and tails are where players look for the index of a file before they
-		// show anything: such a chunk is worth its missing part at once.
+	fl := f.fills[0]
+	r.passThrough = fl != nil && fl.reserved == 0
+	if fl != nil && isEdge(fl.index, r.obj.Size, c.chunkSize) && !c.buffers.hasWaiters() {
+		// Players look for a file's index in its head and tail before they show
+		// anything: the missing part of such a chunk is fetched at once.
 		r.backfill(fl)
 	}
 	c.mu.Unlock()
-	if r.plan.wholeSpanWanted && !r.passThrough {
+	if r.plan.WholeSpanWanted() && !r.passThrough {
 		r.nextPlan = 0
 		r.readAhead()
 	}
 }
 
-// edge is how much of a file's tail is taken to hold its index.
+// edge is how many bytes of a file's tail may hold its index.
 const edge = 2 << 20
 
-// isEdge reports whether a chunk is a file's head or tail.
-func (r *reader) isEdge(index int64) bool { return isEdge(index, r.obj.Size, r.c.chunkSize) }
-
+// isEdge reports whether a chunk is in a file's head or tail.
 func isEdge(index, size, chunkSize int64) bool {
 	return index == 0 || (index+1)*chunkSize > size-edge
 }
 
-// errand has the missing part of a chunk filled; c.mu is held.
+// backfill starts the fetch of a chunk's missing part; c.mu is held.
 func (r *reader) backfill(fl *fill) {
 	if f := r.c.backfill(fl, r.obj); f != nil {
 		f.readers = append(f.readers, r)
@@ -236,8 +272,8 @@ func (r *reader) backfill(fl *fill) {
 	}
 }
 
-// flew notes a flight's chunks; c.mu is held.
-func (r *reader) noteFetched(f *fetch) {
+// extendFetched records a fetch's chunks; c.mu is held.
+func (r *reader) extendFetched(f *fetch) {
 	if r.fetched.end == r.fetched.first {
 		r.fetched = chunkRange{f.first, f.end}
 		return
@@ -245,8 +281,9 @@ func (r *reader) noteFetched(f *fetch) {
 	r.fetched = chunkRange{min(r.fetched.first, f.first), max(r.fetched.end, f.end)}
 }
 
-// leavePassed leaves the flights that end before the chunk that is read. Who gets
-// that far stays: a head that was left out is now worth asking for. c.mu is held.
+// detachPassed detaches from the fetches that end before the chunk being read. A
+// reader that gets this far stays: the head that its seek left out is backfilled.
+// c.mu is held.
 func (r *reader) detachPassed() {
 	kept := r.fetches[:0]
 	for _, f := range r.fetches {
@@ -262,70 +299,70 @@ func (r *reader) detachPassed() {
 	}
 	clear(r.fetches[len(kept):])
 	r.fetches = kept
-	under := r.backfills[:0]
+	unfinished := r.backfills[:0]
 	for _, f := range r.backfills {
 		if f.finished {
 			f.detach(r)
 			continue
 		}
-		under = append(under, f)
+		unfinished = append(unfinished, f)
 	}
-	clear(r.backfills[len(under):])
-	r.backfills = under
+	clear(r.backfills[len(unfinished):])
+	r.backfills = unfinished
 }
 
-// leaveAhead leaves all flights but one: a reader whose flight stands in the line
-// for memory must hold none that others wait for. c.mu is held.
+// detachAllBut detaches from all other fetches: a reader of a fetch that waits for a
+// buffer must hold none that others wait for. c.mu is held.
 func (r *reader) detachAllBut(but *fetch) {
 	for _, f := range slices.Concat(r.fetches, r.backfills) {
 		if f != but {
 			f.detach(r)
 		}
 	}
-	stay := func(f *fetch) bool { return f != but }
-	r.fetches = slices.DeleteFunc(r.fetches, stay)
-	r.backfills = slices.DeleteFunc(r.backfills, stay)
+	other := func(f *fetch) bool { return f != but }
+	r.fetches = slices.DeleteFunc(r.fetches, other)
+	r.backfills = slices.DeleteFunc(r.backfills, other)
 	r.frontier = r.chunk
 }
 
-// letGo gives back what the last piece held.
+// releasePiece releases what the last piece held.
 func (r *reader) releasePiece() {
 	if r.buffer == nil && r.file == nil {
 		return
 	}
-	var spare *openFile
+	var unused *openFile
 	r.c.mu.Lock()
 	if r.buffer != nil {
 		r.c.buffers.unref(r.buffer)
 		r.buffer = nil
 	}
 	if r.file != nil {
-		spare = r.c.releaseFile(r.file)
+		unused = r.c.releaseFile(r.file)
 		r.file = nil
 	}
 	r.c.mu.Unlock()
-	closeFiles(spare)
+	closeFiles(unused)
 }
 
-// Close implements media.Reader. Flights that nobody else waits for stop. A reader
-// that has had all of its span has not hung up: the chunks it ended in are
-// completed, because whoever asks for a part of one soon asks for the next.
+// Close implements media.Reader. Fetches without another reader are cancelled. After
+// a reader that has read its whole span they have a grace, because the next request
+// soon wants the rest of the chunk in which the span ended.
 func (r *reader) Close() error {
 	r.releasePiece()
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
-	through := r.pos >= r.end
+	atEnd := r.pos >= r.end
 	for _, f := range r.fetches {
-		if fl := f.fills[0]; through && fl != nil && !fl.storing {
+		if fl := f.fills[0]; atEnd && fl != nil && !fl.storing {
 			r.backfill(fl)
 		}
-		if through {
+		if atEnd {
 			f.startDetachGrace()
 		}
 		f.detach(r)
 	}
 	for _, f := range r.backfills {
-		if through {
+		if atEnd {
 			f.startDetachGrace()
 		}
 		f.detach(r)
@@ -334,24 +371,22 @@ func (r *reader) Close() error {
 	return nil
 }
 
-// readAhead starts what should be under way beyond the piece just given, so that
-// a stream waits at no flight's end. Nobody reads beyond their span.
+// readAhead starts the fetches that are due beyond the reader's position, so that
+// its stream does not wait at the end of each. Nothing is fetched beyond its span.
 func (r *reader) readAhead() {
 	if r.pos < r.nextPlan || r.pos >= r.end || r.fetched.end == r.fetched.first {
-		return // where all has been on disk so far, the first gap will tell
+		return // while everything is on the disk, the first miss starts read-ahead
 	}
-	r.nextPlan = r.pos + planEvery
+	r.nextPlan = r.pos + readahead.Interval
 	now := time.Now()
-	r.plan.observe(r.pos, now)
-	for range 2 * r.plan.streams {
-		r.c.mu.Lock()
-		from, busy := r.nextUnplanned(now)
-		short := r.c.buffers.hasWaiters() || now.Before(r.backoffUntil)
-		r.c.mu.Unlock()
-		if from >= r.end || short || !r.plan.shouldFetch(r.pos, from, busy, r.passThrough) {
+	r.plan.Observe(r.pos, now)
+	for range 2 * r.plan.Streams() {
+		from, busy, due := r.nextUnplanned(now)
+		if !due || !r.plan.ShouldFetch(r.pos, from, busy, r.passThrough) {
 			return
 		}
-		if f := r.c.startOrJoin(r, from, r.plan.requestSize(r.pos, from), false); f != nil {
+		r.findOnDisk(from)
+		if f := r.c.startOrJoin(r, from, r.plan.RequestSize(r.pos, from), false); f != nil {
 			r.c.mu.Lock()
 			r.passThrough = f.fills[0] != nil && f.fills[0].reserved == 0
 			r.c.mu.Unlock()
@@ -359,43 +394,56 @@ func (r *reader) readAhead() {
 	}
 }
 
-// quietFor is how long nothing is read ahead after a failure.
+// readAheadBackoff is how long nothing is read ahead after a failure.
 const readAheadBackoff = 2 * time.Second
 
-// survey finds the first byte ahead that is neither there nor under way, taking a
-// place on the flights on the way there, and counts the streams that bring
-// something; c.mu is held.
-func (r *reader) nextUnplanned(now time.Time) (from int64, busy int) {
+// nextUnplanned returns the first byte ahead that is neither there nor being
+// fetched, and the number of the reader's fetches that transfer something. It
+// attaches the reader to the fetches before that byte. due is false where nothing
+// may be read ahead now. c.mu is not held.
+func (r *reader) nextUnplanned(now time.Time) (from int64, busy int, due bool) {
 	c := r.c
-	r.frontier = max(r.frontier, r.chunk)
-	o := c.index.objects[r.key]
-	from = r.pos
-	for until := r.plan.horizon(r.pos); ; r.frontier++ {
-		start := r.frontier * c.chunkSize
-		if from = max(r.pos, start); from >= until {
-			break
-		}
-		if c.index.find(o, r.frontier) != 0 {
-			continue
-		}
-		if o == nil || o.filling[r.frontier] == nil {
-			break
-		}
-		fl := o.filling[r.frontier]
-		gap := fl.attachFrom(r, from-start)
-		if from = start + gap; gap < fl.length {
-			break
-		}
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	from = r.advanceFrontier()
 	for _, f := range r.fetches {
 		switch {
 		case f.err != nil && !f.closed:
-			// What comes there will be asked for again when it is wanted: an origin that
-			// is down gets no more requests than there are readers who wait.
+			// What failed is fetched again when it is wanted: an origin that is down gets
+			// no more requests than there are readers that wait.
 			r.backoffUntil = now.Add(readAheadBackoff)
-		case !f.nearlyDone(now):
+		case !f.nearlyFinished(now):
 			busy++
 		}
 	}
-	return from, busy
+	return from, busy, from < r.end && !c.buffers.hasWaiters() && !now.Before(r.backoffUntil)
+}
+
+// advanceFrontier moves the frontier to the first chunk that is neither there nor
+// being fetched as a whole, no further than the horizon, and returns the first byte
+// to fetch. Runs of available chunks are skipped by one look; fetches within the
+// horizon are few. c.mu is held.
+func (r *reader) advanceFrontier() (from int64) {
+	c := r.c
+	r.frontier = max(r.frontier, r.chunk)
+	o := c.index.objects[r.key]
+	horizon := r.plan.Horizon(r.pos)
+	last := (horizon + c.chunkSize - 1) / c.chunkSize
+	for ; ; r.frontier++ {
+		var fl *fill
+		if o != nil && r.frontier < last {
+			if fl = o.filling[r.frontier]; fl == nil {
+				r.frontier = o.table.nextMissing(r.frontier, last)
+				fl = o.filling[r.frontier]
+			}
+		}
+		start := r.frontier * c.chunkSize
+		if from = max(r.pos, start); from >= horizon || fl == nil {
+			return from
+		}
+		gap := fl.attachFrom(r, from-start)
+		if from = start + gap; gap < fl.length {
+			return from
+		}
+	}
 }

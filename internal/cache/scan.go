@@ -9,57 +9,97 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 	"github.com/lectiospace/lectern/internal/cache/eviction"
+	"github.com/lectiospace/lectern/internal/cache/readahead"
 )
 
-// scanBatch is how many names are read, and taken into the index, at a time.
+// scanBatch is how many directory entries are read at a time.
 const scanBatch = 512
 
-// scan makes the index of what an earlier run has left. Only names and sizes are
-// looked at; contents are compared when they are first used. Until it is done
-// nothing new is stored, so that the budget stays exact, but chunks that are
-// asked for are found by their names.
+// scanState is the progress of the start-up scan; guarded by Cache.mu.
+type scanState struct {
+	running bool
+	// unscanned holds the folders that the scan has not finished. nil means that they
+	// are not known yet: each object may have one.
+	unscanned map[objectKey]struct{}
+}
+
+// mayHaveFiles reports whether an object may have chunk files that the index does
+// not list.
+func (s *scanState) mayHaveFiles(key objectKey) bool {
+	if !s.running || s.unscanned == nil {
+		return s.running
+	}
+	_, unscanned := s.unscanned[key]
+	return unscanned
+}
+
+// scan rebuilds the index from the files of an earlier run. It looks at names and
+// sizes only; contents are verified when they are first read. Until it has ended
+// nothing new is stored, so that the budget stays exact, but readers find chunks by
+// their file names.
 //
-// The folders are read in the order in which they were last written to: of what
-// nobody comes for again, the oldest goes first.
+// Folders are scanned in the order of their modification times: if the budget has
+// become smaller, what was written first is found first, and evicted first.
 func (c *Cache) scan() {
 	began := time.Now()
+	folders, err := c.listFolders()
+	unscanned := make(map[objectKey]struct{}, len(folders))
+	for _, key := range folders {
+		unscanned[key] = struct{}{}
+	}
+	c.mu.Lock()
+	c.scanning.unscanned = unscanned
+	c.mu.Unlock()
+	found := 0
+	for _, key := range folders {
+		n, folderErr := c.scanFolder(key)
+		found += n
+		if err == nil {
+			err = folderErr
+		}
+		c.mu.Lock()
+		delete(c.scanning.unscanned, key)
+		c.mu.Unlock()
+	}
+	c.mu.Lock()
+	c.scanning = scanState{}
+	c.mu.Unlock()
+	close(c.scanDone)
+	c.log.Info("cache: index rebuilt", slog.Int("chunks", found), slog.String("took", time.Since(began).String()))
+	if err != nil && c.base.Err() == nil {
+		c.diskFault("scan", err)
+	}
+}
+
+// listFolders lists the objects' folders, the oldest first, and deletes everything
+// else.
+func (c *Cache) listFolders() (keys []objectKey, err error) {
 	root := filepath.Join(c.cfg.Dir, "chunks")
 	entries, err := os.ReadDir(root)
 	type folder struct {
-		key     objectKey
-		written time.Time
+		key      objectKey
+		modified time.Time
 	}
 	var folders []folder
 	for _, e := range entries {
 		key, ok := keyOfFolder(e.Name())
 		info, infoErr := e.Info()
 		if !ok || !e.IsDir() || infoErr != nil {
-			_ = os.RemoveAll(filepath.Join(root, e.Name())) // not ours
+			_ = os.RemoveAll(filepath.Join(root, e.Name()))
 			continue
 		}
 		folders = append(folders, folder{key, info.ModTime()})
 	}
-	slices.SortFunc(folders, func(a, b folder) int { return a.written.Compare(b.written) })
-	found := 0
+	slices.SortFunc(folders, func(a, b folder) int { return a.modified.Compare(b.modified) })
 	for _, f := range folders {
-		n, folderErr := c.scanFolder(f.key)
-		found += n
-		if err == nil {
-			err = folderErr
-		}
+		keys = append(keys, f.key)
 	}
-	c.mu.Lock()
-	c.scanning = false
-	c.mu.Unlock()
-	close(c.scanDone)
-	c.log.Info("cache index rebuilt", slog.Int("chunks", found), slog.String("took", time.Since(began).String()))
-	if err != nil && c.base.Err() == nil {
-		c.diskFault("scan", err)
-	}
+	return keys, err
 }
 
-// scanFolder takes one object's chunks into the index.
+// scanFolder adds one object's chunks to the index.
 func (c *Cache) scanFolder(key objectKey) (found int, err error) {
 	dir, err := os.Open(key.folder(c.cfg.Dir))
 	if err != nil {
@@ -68,17 +108,13 @@ func (c *Cache) scanFolder(key objectKey) (found int, err error) {
 	defer dir.Close()
 	for c.base.Err() == nil {
 		entries, err := dir.ReadDir(scanBatch)
-		files := make([]foundFile, 0, len(entries))
 		for _, e := range entries {
-			files = append(files, foundFileOf(e))
+			// The lock is taken for each: readers do not wait for a folder.
+			if index, length := foundFile(e); !c.addFound(key, index, length) {
+				_ = os.RemoveAll(filepath.Join(key.folder(c.cfg.Dir), e.Name()))
+			}
 		}
-		// Chunks are played in order and go together: in order they cost the index
-		// nothing to insert.
-		slices.SortFunc(files, func(a, b foundFile) int { return int(a.index - b.index) })
-		for _, name := range c.addAllFound(key, files) {
-			_ = os.RemoveAll(filepath.Join(key.folder(c.cfg.Dir), name))
-		}
-		found += len(files)
+		found += len(entries)
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -95,40 +131,23 @@ func (c *Cache) scanFolder(key objectKey) (found int, err error) {
 	return found, nil
 }
 
-// leftover is a file that an earlier run has left; length is 0 for what cannot be
-// a chunk.
-type foundFile struct {
-	name          string
-	index, length int64
-}
-
-func foundFileOf(e os.DirEntry) foundFile {
-	f := foundFile{name: e.Name()}
+// foundFile is the chunk of a directory entry; length is 0 for what cannot be one.
+func foundFile(e os.DirEntry) (index, length int64) {
 	index, ok := indexOfName(e.Name())
 	if info, err := e.Info(); ok && err == nil && info.Mode().IsRegular() {
-		f.index, f.length = index, info.Size()-headerSize
+		return index, info.Size() - chunkfile.HeaderSize
 	}
-	return f
+	return 0, 0
 }
 
-// adoptAll takes existing files into the index, and names those that must go. The
-// lock is given back between them: readers do not wait for a folder.
-func (c *Cache) addAllFound(key objectKey, files []foundFile) (refused []string) {
-	for _, f := range files {
-		if !c.addFound(key, f.index, f.length) {
-			refused = append(refused, f.name)
-		}
-	}
-	return refused
-}
-
-// adopt takes an existing file into the index; false when it must go, because it
-// is no chunk, or the budget has become smaller since it was written.
+// addFound adds an existing file to the index. It reports false for a file to be
+// deleted: it is not a chunk, or the budget has become smaller since it was written.
+// c.mu is not held.
 func (c *Cache) addFound(key objectKey, index, length int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := c.index.objects[key]
-	if !c.index.takes(o, index, length) {
+	if !c.index.accepts(o, index, length) {
 		return false
 	}
 	if c.index.find(o, index) != 0 {
@@ -149,9 +168,27 @@ func (c *Cache) addFound(key objectKey, index, length int64) bool {
 	return true
 }
 
-// lookOnDisk finds a chunk that the scan has not come to yet; c.mu is not held.
-// It reports whether the chunk is in the index now.
-func (c *Cache) statChunk(key objectKey, index, length int64) bool {
-	info, err := os.Stat(key.path(c.cfg.Dir, index))
-	return err == nil && info.Mode().IsRegular() && info.Size() == headerSize+length && c.addFound(key, index, length)
+// findOnDisk looks for chunk files that the scan has not come to, for the next
+// request of a reader at pos, and adds them to the index. While the scan runs a
+// request is no longer than PassThroughRequest, so a reader of any span looks at few
+// files at a time, and at each once. It reports false when the index lists all of
+// the object's files. c.mu is not held.
+func (r *reader) findOnDisk(pos int64) bool {
+	c := r.c
+	c.mu.Lock()
+	needed := c.scanning.mayHaveFiles(r.key)
+	c.mu.Unlock()
+	if !needed {
+		return false
+	}
+	end := (min(r.end, pos+readahead.PassThroughRequest) + c.chunkSize - 1) / c.chunkSize
+	for i := max(r.statted, pos/c.chunkSize); i < end; i++ {
+		length := c.chunkLength(i, r.obj.Size)
+		info, err := c.disk.Stat(r.key.path(c.cfg.Dir, i))
+		if err == nil && info.Mode().IsRegular() && info.Size() == chunkfile.HeaderSize+length {
+			c.addFound(r.key, i, length)
+		}
+	}
+	r.statted = max(r.statted, end)
+	return true
 }

@@ -9,19 +9,19 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// The scrub reads the whole cache again and again, slowly, and compares every
-// checksum: a bit that has flipped is found before a viewer comes to it, and what
-// a crash has torn does not hold its place for ever.
+// The scrub verifies the whole cache again and again at a low rate: flipped bits are
+// found before a viewer reads them, and torn files do not occupy space for ever.
 
-// scrubRest is how long it rests between two rounds.
-const scrubRest = time.Hour
+// scrubPause is the time between two rounds of the scrub.
+const scrubPause = time.Hour
 
 // scrub runs until the cache is closed.
 func (c *Cache) scrub() {
-	limit := rate.NewLimiter(rate.Limit(c.cfg.ScrubRate), int(headerSize+c.chunkSize))
+	limit := rate.NewLimiter(rate.Limit(c.cfg.ScrubRate), int(chunkfile.HeaderSize+c.chunkSize))
 	for {
 		began := time.Now()
 		if !c.scanned(c.base) {
@@ -32,16 +32,17 @@ func (c *Cache) scrub() {
 			return
 		}
 		c.metrics.scrubRounds.Inc()
-		c.log.Debug("the cache was scrubbed", slog.Int("chunks", outcome.Checked), slog.Int("corrupt", outcome.Corrupt), slog.String("took", time.Since(began).String()))
+		c.log.Debug("cache: scrub finished", slog.Int("chunks", outcome.Checked), slog.Int("corrupt", outcome.Corrupt), slog.String("took", time.Since(began).String()))
 		select {
 		case <-c.base.Done():
 			return
-		case <-time.After(scrubRest):
+		case <-time.After(scrubPause):
 		}
 	}
 }
 
-// Ready waits until the index of what an earlier run has left is made.
+// Ready waits for the end of the start-up scan. An error is of kind Canceled: ctx
+// ended first.
 func (c *Cache) Ready(ctx context.Context) error {
 	if !c.scanned(ctx) {
 		return media.Fault(media.Canceled, "cache: scan", ctx.Err())
@@ -59,17 +60,18 @@ func (c *Cache) scanned(ctx context.Context) bool {
 	}
 }
 
-// VerifyOutcome is what re-checking found.
+// VerifyOutcome is the result of a verification.
 type VerifyOutcome struct {
 	Checked int   `json:"checked"` // chunks
-	Corrupt int   `json:"corrupt"` // of them, thrown away
+	Corrupt int   `json:"corrupt"` // of them, removed
 	Bytes   int64 `json:"bytes"`   // read
-	Total   int   `json:"total"`   // chunks there were at the start
+	Total   int   `json:"total"`   // chunks at the start
 }
 
-// Verify compares every checksum of every chunk, and throws away those that do
-// not hold. progress, which may be nil, is told now and then. Chunks that come or
-// go meanwhile may be left out.
+// Verify compares every checksum of every chunk, and removes the chunks that fail.
+// progress, which may be nil, is called after each, from this goroutine and without
+// a lock. Chunks that are added or removed meanwhile may be left out. An error says
+// that ctx ended; the outcome is then that of the part that was verified.
 func (c *Cache) Verify(ctx context.Context, progress func(VerifyOutcome)) (VerifyOutcome, error) {
 	if !c.scanned(ctx) {
 		return VerifyOutcome{}, media.Fault(media.Canceled, "cache: verify", ctx.Err())
@@ -77,7 +79,7 @@ func (c *Cache) Verify(ctx context.Context, progress func(VerifyOutcome)) (Verif
 	return c.verifyAll(ctx, nil, progress)
 }
 
-// verifyAll goes through the index by number.
+// verifyAll goes through the index by ID.
 func (c *Cache) verifyAll(ctx context.Context, limit *rate.Limiter, progress func(VerifyOutcome)) (out VerifyOutcome, err error) {
 	c.mu.Lock()
 	end := c.index.next
@@ -87,25 +89,26 @@ func (c *Cache) verifyAll(ctx context.Context, limit *rate.Limiter, progress fun
 		if ctx.Err() != nil {
 			return out, media.Fault(media.KindOf(ctx.Err()), "cache: verify", ctx.Err())
 		}
-		g := c.pin(id)
-		if g == nil {
+		e := c.pin(id)
+		if e == nil {
 			continue
 		}
+		bytes := chunkfile.HeaderSize + e.length
 		if limit != nil {
-			if err := limit.WaitN(ctx, int(headerSize+g.length)); err != nil {
-				c.unpin(g)
+			if err := limit.WaitN(ctx, int(bytes)); err != nil {
+				c.unpin(e)
 				return out, media.Fault(media.Canceled, "cache: scrub", err)
 			}
 		}
-		err := c.verifyHeld(g)
+		err := c.verifyPinned(e)
 		out.Checked++
-		out.Bytes += headerSize + g.length
-		c.metrics.scrubBytes.Add(float64(headerSize + g.length))
+		out.Bytes += bytes
+		c.metrics.scrubBytes.Add(float64(bytes))
 		if err != nil {
 			out.Corrupt++
-			c.invalidate(g, err)
+			c.invalidate(e, err)
 		}
-		c.unpin(g)
+		c.unpin(e)
 		if progress != nil {
 			progress(out)
 		}
@@ -113,48 +116,50 @@ func (c *Cache) verifyAll(ctx context.Context, limit *rate.Limiter, progress fun
 	return out, nil
 }
 
-// verifyHeld compares a chunk that is pinned.
-func (c *Cache) verifyHeld(g *fdEntry) error {
-	f, err := os.Open(g.key.path(c.cfg.Dir, g.index))
-	if errors.Is(err, os.ErrNotExist) && c.hasGone(g) {
+// verifyPinned verifies a chunk that is pinned. The object is not known: the file's
+// identity must be one of its folder's key.
+func (c *Cache) verifyPinned(e *fdEntry) error {
+	f, err := os.Open(e.key.path(c.cfg.Dir, e.index))
+	if errors.Is(err, os.ErrNotExist) && c.wasRemoved(e) {
 		return nil // purged meanwhile
 	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := verifyWhole(f, g.key, g.index, g.length, c.chunkSize); err != nil {
+	chunk := chunkfile.Chunk{Index: e.index, Length: e.length, Size: c.chunkSize}
+	if err := chunk.Verify(f, e.key.identifiedBy, chunkfile.AllBlocks); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !g.removed {
-		*c.index.verified(g.id) = allBlocks
+	if !e.removed {
+		*c.index.verified(e.id) = chunkfile.AllBlocks
 	}
 	return nil
 }
 
-func (c *Cache) hasGone(g *fdEntry) bool {
+func (c *Cache) wasRemoved(e *fdEntry) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return g.removed
+	return e.removed
 }
 
-// pin keeps a chunk from being evicted; nil when the number is not in use.
+// pin keeps a chunk from being evicted; nil when the ID is not in use.
 func (c *Cache) pin(id chunkID) *fdEntry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.index.number(id) == 0 {
 		return nil
 	}
-	g := c.fds.entryOf(&c.index, id)
-	g.pins++
-	return g
+	e := c.fds.entryOf(&c.index, id)
+	e.pins++
+	return e
 }
 
-func (c *Cache) unpin(g *fdEntry) {
+func (c *Cache) unpin(e *fdEntry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	g.pins--
-	c.fds.dropIfUnused(g)
+	e.pins--
+	c.fds.dropIfUnused(e)
 }

@@ -1,23 +1,24 @@
 package cache
 
 import (
-	"bytes"
-	"context"
+	"io/fs"
+	"path/filepath"
 
+	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
 // Stats is a snapshot for people and metrics.
 type Stats struct {
 	Dir       string `json:"dir"`
-	Bytes     int64  `json:"bytes"`    // of files on disk, reserved ones and folders included
+	Bytes     int64  `json:"bytes"`    // of files on disk, reservations and folders included
 	Capacity  int64  `json:"capacity"` // bytes
 	MinFree   int64  `json:"min_free"` // bytes
-	Free      int64  `json:"free"`     // bytes of the filesystem, as it was asked last
+	Free      int64  `json:"free"`     // bytes of the filesystem, as last measured
 	ChunkSize int64  `json:"chunk_size"`
 	Chunks    int    `json:"chunks"`
 	Objects   int    `json:"objects"`
-	Verified  int    `json:"verified"` // chunks that were compared since the start, or written since
+	Verified  int    `json:"verified"` // chunks that were verified since the start, or written since
 	State     string `json:"state"`    // of the disk
 	Scanning  bool   `json:"scanning"` // the index is still being rebuilt
 	// Events are the counters since the start, as lectern_cache_chunks_total has them.
@@ -31,7 +32,7 @@ func (s Stats) HitRatio() (ratio float64, ok bool) {
 	return float64(s.Events[string(eventHit)]) / float64(max(1, all)), all > 0
 }
 
-// Stats tells how the cache stands.
+// Stats returns a snapshot. It measures the filesystem's free space.
 func (c *Cache) Stats() Stats {
 	c.measureFree()
 	s := c.gauges()
@@ -47,76 +48,54 @@ func (c *Cache) gauges() Stats {
 	return Stats{
 		Dir: c.cfg.Dir, Bytes: c.budget.used, Capacity: int64(c.cfg.Size), MinFree: int64(c.cfg.MinFree), Free: c.free(),
 		ChunkSize: c.chunkSize, Chunks: c.index.chunks, Objects: len(c.index.objects),
-		State: c.health.state.String(), Scanning: c.scanning,
+		State: c.health.state.String(), Scanning: c.scanning.running,
 	}
 }
 
-// countVerified looks at all chunks, a page of the index in each hold of the lock.
+// countVerified looks at all chunks, one page of the index in each hold of the lock.
 func (c *Cache) countVerified() (n int) {
 	for first := chunkID(0); ; first += indexPageSize {
-		c.mu.Lock()
-		end := c.index.next
-		for id := first; id < min(end, first+indexPageSize); id++ {
-			if id != 0 && c.index.number(id) != 0 && *c.index.verified(id) == allBlocks {
-				n++
-			}
-		}
-		c.mu.Unlock()
-		if first+indexPageSize >= end {
+		verified, more := c.countVerifiedPage(first)
+		n += verified
+		if !more {
 			return n
 		}
 	}
 }
 
-// Holding is how much of an object is on the disk, in bytes of its data.
-func (c *Cache) CachedBytes(obj media.Object) (held int64) {
+func (c *Cache) countVerifiedPage(first chunkID) (n int, more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	o := c.index.objects[keyOf(obj, c.chunkSize)]
-	if o == nil {
-		return 0
+	end := c.index.next
+	for id := max(1, first); id < min(end, first+indexPageSize); id++ {
+		if c.index.number(id) != 0 && *c.index.verified(id) == chunkfile.AllBlocks {
+			n++
+		}
 	}
-	for _, id := range o.ids {
-		held += c.index.length(id)
-	}
-	return held
+	return n, first+indexPageSize < end
 }
 
-// PurgeOutcome is what was dropped.
-type PurgeOutcome struct {
-	Chunks int   `json:"chunks"`
-	Bytes  int64 `json:"bytes"`
+// CachedBytes is how much of an object is on the disk, in bytes of its data.
+func (c *Cache) CachedBytes(obj media.Object) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o := c.index.objects[keyOf(obj, c.chunkSize)]; o != nil {
+		return o.bytes
+	}
+	return 0
 }
 
-// Purge drops every version of what lies at a location. Viewers who are in the
-// middle of it go on: what they hold is theirs, the rest is fetched again.
-func (c *Cache) Purge(ctx context.Context, at media.Location) (out PurgeOutcome, err error) {
-	if !c.scanned(ctx) {
-		return out, media.Fault(media.Canceled, "cache: purge", ctx.Err())
-	}
-	place := locationDigest(at)
-	for {
-		if ctx.Err() != nil {
-			return out, media.Fault(media.Canceled, "cache: purge", ctx.Err())
+// ChunkFileBytes is the size of the chunk files below a cache's directory, which
+// need not be open. What cannot be read is not counted.
+func ChunkFileBytes(dir string) (size int64) {
+	_ = filepath.WalkDir(filepath.Join(dir, "chunks"), func(_ string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
 		}
-		var gone []removal
-		c.mu.Lock()
-		for key, o := range c.index.objects {
-			if !bytes.Equal(key[:locationSize], place) {
-				continue
-			}
-			for len(o.ids) > 0 && len(gone) < maxEvict {
-				gone = append(gone, c.drop(o.ids[len(o.ids)-1], eventPurge))
-			}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+			size += info.Size()
 		}
-		c.mu.Unlock()
-		if len(gone) == 0 {
-			return out, nil
-		}
-		c.remove(gone...)
-		out.Chunks += len(gone)
-		for _, g := range gone {
-			out.Bytes += g.bytes
-		}
-	}
+		return nil
+	})
+	return size
 }

@@ -9,22 +9,21 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// maxIndexBox bounds the index of a file that is fetched ahead: three hours at 60
-// frames a second need about ten MiB.
-const maxIndexBox = 16 << 20
+// maxMoov bounds the index that Warm fetches, in bytes: three hours at 60 frames a
+// second need about ten MiB.
+const maxMoov = 16 << 20
 
-// warmHead is what a player may read of a file's beginning before it decides where
-// to go on.
+// warmHead is how many bytes of a file's head a player may read before it seeks.
 const warmHead = 1 << 20
 
-// boxesWithin is how far into a file the boxes before its index or its media data
-// are looked for.
+// boxesWithin is how many bytes of a file's head are searched for the boxes before
+// its index or its media data.
 const boxesWithin = 64 << 10
 
-// Warm fetches what players ask of an object before they show a first frame: its
-// first chunk, the index ("moov") where the file says it is, or else the tail, and
-// its last chunk. It comes back when that is in the cache, or an error has come, or
-// ctx has ended.
+// Warm fetches what players read of an object before they show a first frame: its
+// first chunk, the index ("moov") where the file's boxes say it is, or else the tail,
+// and its last chunk. It returns once that has been read, or the origin's error, or
+// an error of kind Canceled or Timeout when ctx ends.
 func (c *Cache) Warm(ctx context.Context, obj media.Object) error {
 	if obj.Size == 0 {
 		return nil
@@ -46,8 +45,8 @@ func (c *Cache) Warm(ctx context.Context, obj media.Object) error {
 	return nil
 }
 
-// fetchSpan brings a span into the cache and returns its first keep bytes, or all
-// of a shorter one.
+// fetchSpan reads a span through the cache and returns its first keep bytes, or all of
+// a shorter one.
 func (c *Cache) fetchSpan(ctx context.Context, obj media.Object, span media.Span, keep int64) ([]byte, error) {
 	r, err := c.open(obj, span)
 	if err != nil {
@@ -78,9 +77,9 @@ func (c *Cache) fetchSpan(ctx context.Context, obj media.Object, span media.Span
 	}
 }
 
-// indexOf goes through the boxes at a file's beginning (ISO/IEC 14496-12 section
-// 4.2) to its index, the "moov" box. It knows where that is when the boxes before
-// it lie in head, or when the media data does, behind which it then is.
+// indexOf walks the boxes of a file's head (ISO/IEC 14496-12 section 4.2) to its index,
+// the "moov" box. ok is true when head contains the start of that box, or of the
+// media data ("mdat"), which the index then follows.
 func indexOf(head []byte, size int64) (media.Span, bool) {
 	for at := int64(0); at+16 <= int64(len(head)); {
 		length := int64(binary.BigEndian.Uint32(head[at:]))
@@ -100,12 +99,12 @@ func indexOf(head []byte, size int64) (media.Span, bool) {
 		}
 		switch kind {
 		case "moov":
-			return media.Span{Off: at, Len: min(length, maxIndexBox)}, true
+			return media.Span{Off: at, Len: min(length, maxMoov)}, true
 		case "mdat":
 			if at += length; at == size {
 				return media.Span{}, false
 			}
-			return media.Span{Off: at, Len: min(size-at, maxIndexBox)}, true
+			return media.Span{Off: at, Len: min(size-at, maxMoov)}, true
 		}
 		at += length
 	}

@@ -1,0 +1,128 @@
+package cache
+
+import (
+	"errors"
+	"os"
+
+	"github.com/lectiospace/lectern/internal/cache/chunkfile"
+	"github.com/lectiospace/lectern/internal/cache/eviction"
+)
+
+// event names a transition of a chunk, or the result of a look-up. It is the label
+// of lectern_cache_chunks_total.
+type event string
+
+const (
+	eventHit     event = "hit"     // found committed
+	eventMiss    event = "miss"    // absent, a fetch was started
+	eventJoined  event = "joined"  // found being fetched
+	eventCommit  event = "commit"  // being fetched → committed
+	eventFailed  event = "failed"  // being fetched → absent
+	eventEvict   event = "evict"   // committed → absent, for space
+	eventCorrupt event = "corrupt" // committed → absent, unreadable or wrong
+	eventFound   event = "found"   // absent → committed, by an earlier run
+	eventBypass  event = "bypass"  // fetched without being stored
+	eventPurge   event = "purge"   // committed → absent, by an operator
+)
+
+var events = []event{eventHit, eventMiss, eventJoined, eventCommit, eventFailed, eventEvict, eventCorrupt, eventFound, eventBypass, eventPurge}
+
+// commit is the one transition to committed. The chunk's bytes are in the budget. It
+// reports false when the chunk is committed already. c.mu is held.
+func (c *Cache) commit(o *object, index, length int64, verified chunkfile.Blocks, why event, a eviction.Arrival) bool {
+	if c.index.find(o, index) != 0 || !c.index.accepts(o, index, length) {
+		return false
+	}
+	id := c.index.add(o, index, length, verified)
+	a.Edge = a.Edge || index == 0 || length < c.chunkSize
+	c.policy.Admit(id, a)
+	c.metrics.event(why)
+	return true
+}
+
+// removal is a chunk that has left the index. Its file is still on the disk and in
+// the budget.
+type removal struct {
+	key   objectKey
+	index int64
+	file  *openFile // to close; may be nil
+	bytes int64
+}
+
+// drop is the one transition from committed; c.mu is held. The caller gives the
+// result to remove.
+func (c *Cache) drop(id chunkID, why event) removal {
+	o := c.index.objectOf(id)
+	r := removal{key: o.key, index: c.index.at(id), bytes: footprint(c.index.length(id)), file: c.fds.remove(id)}
+	c.policy.Remove(id) // before the index forgets the chunk's object
+	c.index.remove(id)
+	c.metrics.event(why)
+	c.dropIfEmpty(o)
+	return r
+}
+
+// dropIfEmpty removes an object that has no chunks from the index. Its folder is
+// removed by the next removeFolders. c.mu is held.
+func (c *Cache) dropIfEmpty(o *object) {
+	if o.chunks > 0 || len(o.filling) > 0 || c.index.objects[o.key] != o {
+		return
+	}
+	c.index.forget(o)
+	if o.hasFolder {
+		c.emptyFolders = append(c.emptyFolders, o.key)
+	}
+}
+
+// remove deletes the files of dropped chunks; c.mu is not held. A file that cannot
+// be deleted stays in the budget, because it stays on the disk.
+func (c *Cache) remove(dropped ...removal) {
+	freed := int64(0)
+	for _, r := range dropped {
+		closeFiles(r.file)
+		if err := os.Remove(r.key.path(c.cfg.Dir, r.index)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			c.diskFault("remove", err)
+			continue
+		}
+		freed += r.bytes
+	}
+	c.mu.Lock()
+	c.budget.used -= freed
+	c.mu.Unlock()
+	c.removeFolders()
+}
+
+// removeFolders deletes the folders of objects without chunks; c.mu is not held.
+func (c *Cache) removeFolders() {
+	c.mu.Lock()
+	empty := c.emptyFolders
+	c.emptyFolders = nil
+	c.mu.Unlock()
+	if len(empty) == 0 {
+		return
+	}
+	for _, key := range empty {
+		_ = os.Remove(key.folder(c.cfg.Dir)) // fails where a new chunk is in it, which has paid for it
+	}
+	c.mu.Lock()
+	c.budget.used -= int64(len(empty)) * folderFootprint
+	c.mu.Unlock()
+}
+
+// removeChunk drops the chunk of an entry, and deletes its file; c.mu is not held.
+func (c *Cache) removeChunk(e *fdEntry, why event) {
+	c.mu.Lock()
+	if e.removed {
+		c.mu.Unlock()
+		return
+	}
+	dropped := c.drop(e.id, why)
+	c.mu.Unlock()
+	c.remove(dropped)
+}
+
+// isCommitted reports whether a chunk is in the index; c.mu is not held.
+func (c *Cache) isCommitted(key objectKey, index int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.index.find(c.index.objects[key], index) != 0
+}

@@ -1,0 +1,74 @@
+package cache
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// disk is the part of the operating system that may fail or be slow. Tests
+// replace it to inject faults and to count calls.
+type disk interface {
+	CreateTemp(dir string) (*os.File, error)
+	Rename(from, to string) error
+	Stat(path string) (os.FileInfo, error)
+	// Free is how many bytes of the directory's filesystem the process may take.
+	Free(dir string) (int64, error)
+}
+
+type realDisk struct{}
+
+func (realDisk) CreateTemp(dir string) (*os.File, error) { return os.CreateTemp(dir, "chunk-*") }
+
+func (realDisk) Stat(path string) (os.FileInfo, error) { return os.Stat(path) }
+
+func (realDisk) Free(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * st.Bsize, nil
+}
+
+// Rename makes the target's folder where it is missing. A concurrent removal of
+// the folder's last chunk may remove the folder again before the rename, hence the
+// loop.
+func (realDisk) Rename(from, to string) (err error) {
+	for range 10 {
+		if err = os.Rename(from, to); !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if err = os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			return err
+		}
+	}
+	return os.Rename(from, to)
+}
+
+// writeChunk makes a chunk file appear whole: temp file, write, close, rename. It
+// is not synced: after a crash a torn file fails its checksums and is a miss, which
+// costs less than a sync of every chunk. remains reports that a failed write has
+// left a file on the disk.
+func writeChunk(d disk, tmpDir, to string, header, data []byte) (remains bool, err error) {
+	f, err := d.CreateTemp(tmpDir)
+	if err != nil {
+		return false, err
+	}
+	_, err = f.Write(header)
+	if err == nil {
+		_, err = f.Write(data)
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = d.Rename(f.Name(), to)
+	}
+	if err != nil {
+		removeErr := os.Remove(f.Name()) // the next start clears the directory of temp files
+		remains = removeErr != nil && !errors.Is(removeErr, os.ErrNotExist)
+	}
+	return remains, err
+}

@@ -1,0 +1,186 @@
+package cache
+
+import (
+	"context"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/cache/chunkfile"
+	"github.com/lectiospace/lectern/internal/cache/readahead"
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// nearStart is how far behind a chunk's start, in bytes, a wanted byte may lie for
+// the chunk to be fetched from its start: one request saved for a few milliseconds.
+const nearStart = 16 << 10
+
+// fetchPlan is what a new fetch would request.
+type fetchPlan struct {
+	gapIn      *fill // the fill of its first chunk, when the fetch is to close a gap there
+	first, end int64 // chunks
+	from, to   int64 // bytes of the object
+}
+
+// newChunks are the chunks of a plan that have no fill yet.
+func (p fetchPlan) newChunks() (first, end int64) {
+	if p.gapIn != nil {
+		return p.first + 1, p.end
+	}
+	return p.first, p.end
+}
+
+// chunkLength is how many bytes chunk index of an object of size bytes has.
+func (c *Cache) chunkLength(index, size int64) int64 {
+	return min(c.chunkSize, size-index*c.chunkSize)
+}
+
+// planFetch plans a fetch from byte from on, of want bytes, rounded up to the end of
+// a chunk unless exact. It ends before the first chunk that is committed or being
+// fetched. ok is false when the byte at from is; current is then the fetch that
+// brings it, if there is one. c.mu is held.
+func (c *Cache) planFetch(key objectKey, obj media.Object, from, want int64, exact bool) (plan fetchPlan, current *fetch, ok bool) {
+	index := from / c.chunkSize
+	off, length := from-index*c.chunkSize, c.chunkLength(index, obj.Size)
+	o := c.index.objects[key]
+	plan = fetchPlan{first: index, end: index + 1, from: from, to: index*c.chunkSize + length}
+	if c.index.find(o, index) != 0 {
+		return plan, nil, false
+	}
+	if o != nil && o.filling[index] != nil {
+		plan.gapIn = o.filling[index]
+		if p := plan.gapIn.partAt(off); p != nil {
+			return plan, p.fetch, false
+		}
+		if gapEnd := plan.gapIn.gapEnd(off); gapEnd < length {
+			plan.to = index*c.chunkSize + gapEnd
+			return plan, nil, true
+		}
+	} else if off <= nearStart {
+		plan.from -= off
+	}
+	// A request is 16 MiB at most, which bounds the chunks that are looked at.
+	end := min((obj.Size+c.chunkSize-1)/c.chunkSize, (from+want+c.chunkSize-1)/c.chunkSize)
+	if o != nil {
+		end = o.table.nextAvailable(plan.end, max(plan.end, end))
+	}
+	for ; plan.end < end && (o == nil || o.filling[plan.end] == nil); plan.end++ {
+		plan.to += c.chunkLength(plan.end, obj.Size)
+	}
+	if exact {
+		plan.to = min(plan.to, from+want)
+	}
+	return plan, nil, true
+}
+
+// spaceFor is the disk space that a plan's new chunks need, in bytes. Each may be
+// the one that makes its object's folder.
+func (c *Cache) spaceFor(p fetchPlan, size int64) (need int64) {
+	for i, end := p.newChunks(); i < end; i++ {
+		need += c.spaceOf(i, size)
+	}
+	return need
+}
+
+func (c *Cache) spaceOf(index, size int64) int64 {
+	return footprint(c.chunkLength(index, size)) + folderFootprint
+}
+
+// reserveFor reserves the disk space of a plan. It returns 0 when there is none, or
+// none is needed, or the chunks cannot be stored: the fetch then passes through.
+// c.mu is not held.
+func (c *Cache) reserveFor(p fetchPlan, obj media.Object) (reserved int64) {
+	need := c.spaceFor(p, obj.Size)
+	if need == 0 || p.end-1 > maxIndex || len(identity(obj, c.chunkSize)) > chunkfile.MaxIdentity || !c.reserve(need) {
+		return 0
+	}
+	return need
+}
+
+// startOrJoin starts a fetch for a reader, or attaches the reader to the one that
+// brings the same byte. nil means that the byte is there, or that the caller has to
+// look for it again. c.mu is not held.
+func (c *Cache) startOrJoin(r *reader, from, want int64, exact bool) *fetch {
+	c.mu.Lock()
+	plan, current, ok := c.planFetch(r.key, r.obj, from, want, exact)
+	if !ok {
+		defer c.mu.Unlock()
+		return r.joinCurrent(current)
+	}
+	c.mu.Unlock()
+
+	reserved := c.reserveFor(plan, r.obj)
+	if reserved == 0 {
+		// Memory is dearer than disk: a short fetch, and the next one when needed.
+		want = min(want, readahead.PassThroughRequest)
+	}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// Other readers may have started fetches, and chunks may have been evicted, since
+	// the first plan.
+	plan, current, ok = c.planFetch(r.key, r.obj, from, min(want, plan.to-from), exact)
+	if !ok {
+		c.release(reserved)
+		return r.joinCurrent(current)
+	}
+	if reserved > 0 {
+		need := c.spaceFor(plan, r.obj.Size)
+		if need > reserved {
+			c.release(reserved)
+			return nil
+		}
+		c.release(reserved - need)
+	}
+	f := c.startFetch(r.obj, r.key, plan, reserved > 0)
+	f.attach(r)
+	return f
+}
+
+// startFetch starts the fetch of a plan. If its new chunks are to be stored, their
+// space has been reserved. c.mu is held.
+func (c *Cache) startFetch(obj media.Object, key objectKey, plan fetchPlan, stored bool) *fetch {
+	f := &fetch{c: c, obj: obj, first: plan.first, end: plan.end, from: plan.from, to: plan.to, served: plan.from, startedAt: time.Now()}
+	f.ctx, f.cancelCtx = context.WithCancel(c.base)
+	o := c.index.objectFor(key)
+	for i := plan.first; i < plan.end; i++ {
+		start := i * c.chunkSize
+		fl := plan.gapIn
+		if i > plan.first || fl == nil {
+			fl = &fill{o: o, index: i, length: c.chunkLength(i, obj.Size)}
+			if stored {
+				fl.reserved = c.spaceOf(i, obj.Size)
+			}
+			c.list(fl)
+			c.metrics.event(eventMiss)
+		}
+		lo := max(0, plan.from-start)
+		fl.addPart(&part{fetch: f, lo: lo, have: lo, hi: min(fl.length, plan.to-start)})
+		f.fills = append(f.fills, fl)
+	}
+	if c.closed {
+		f.cancelCtx()
+		f.finish(media.Faultf(media.Canceled, "cache: fetch", "the cache is closed"))
+		return f
+	}
+	c.running.Go(f.run)
+	return f
+}
+
+// backfill starts the fetch of a chunk's first gap. It returns nil when there is
+// none, or the chunk will not be stored, so that nobody needs its gap. c.mu is held.
+func (c *Cache) backfill(fl *fill, obj media.Object) *fetch {
+	lo, hi := fl.firstGap()
+	if lo >= hi || fl.reserved == 0 || !fl.listed {
+		return nil
+	}
+	start := fl.index * c.chunkSize
+	f := c.startFetch(obj, fl.o.key, fetchPlan{gapIn: fl, first: fl.index, end: fl.index + 1, from: start + lo, to: start + hi}, true)
+	f.isBackfill = true
+	return f
+}
+
+// backfillDetached starts a backfill without readers; c.mu is held.
+func (c *Cache) backfillDetached(fl *fill, obj media.Object) {
+	if f := c.backfill(fl, obj); f != nil {
+		f.startDetachGrace()
+	}
+}
