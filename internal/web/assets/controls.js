@@ -3,6 +3,7 @@
 
 import { el, icon, button, say } from './dom.js';
 import { clock } from './format.js';
+import { lengthOf } from './length.js';
 import { prefer, preference } from './places.js';
 import { t } from './words.js';
 
@@ -24,7 +25,8 @@ export function makeControls(video) {
     el('label.speed', {}, el('span', { 'aria-hidden': 'true' }, t.speed), speed), captions, pip, download, buffered);
 
   function skip(seconds) {
-    const end = Number.isFinite(video.duration) ? video.duration : 0;
+    // Beyond an unknown end the browser itself stops.
+    const end = lengthOf(video) || Infinity;
     video.currentTime = Math.min(Math.max(0, video.currentTime + seconds), end);
   }
 

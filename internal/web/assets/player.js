@@ -5,6 +5,7 @@ import { titleOf } from './card.js';
 import { makeControls } from './controls.js';
 import { el, icon, button, say } from './dom.js';
 import { clock, fullDate, timeOfDay } from './format.js';
+import { lengthOf } from './length.js';
 import { problemNotice } from './notice.js';
 import { keepPlace, placeOf } from './places.js';
 import { Playback } from './playback.js';
@@ -72,10 +73,12 @@ export function openPlayer(id) {
 
   // The place is kept as one goes, and once more whenever the page may vanish.
   let kept = 0;
+  let stated = 0; // the lesson's length in seconds as the library has it
   function note() {
     if (!video.duration || !video.currentTime) return;
     kept = Date.now();
-    keepPlace(id, video.currentTime, video.duration);
+    const length = lengthOf(video, stated);
+    keepPlace(id, video.currentTime, length && Math.max(length, video.currentTime));
   }
 
   let resumedAt = 0;
@@ -99,7 +102,7 @@ export function openPlayer(id) {
     if (Math.abs(video.currentTime - resumedAt) > DECIDED) resumed.hidden = true;
   });
   video.addEventListener('pause', note);
-  video.addEventListener('ended', () => keepPlace(id, video.duration, video.duration));
+  video.addEventListener('ended', () => keepPlace(id, video.currentTime, video.currentTime));
   video.addEventListener('playing', () => {
     if (viewed || !session.token || session.opens !== undefined) return;
     viewed = true;
@@ -129,6 +132,7 @@ export function openPlayer(id) {
       const recording = await ask('GET', `recordings/${id}/`);
       const lesson = recording.lesson_info;
       const facts = { title: titleOf(recording), teacher: lesson?.teacher?.name, group: lesson?.group_name, at: lesson?.start_time || recording.created_at, download: Boolean(recording.download_url) || ['teacher', 'admin'].includes(session.role) };
+      stated = (recording.duration_display || 0) * 60;
       if (playback.closed) return;
       remember({ facts });
       describe(facts);
