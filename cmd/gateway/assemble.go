@@ -15,6 +15,7 @@ import (
 	"github.com/lectiospace/lectern/internal/cache"
 	"github.com/lectiospace/lectern/internal/cacheadmin"
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
@@ -132,7 +133,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		return nil, err
 	}
 	s.admin = telemetry.NewAdmin(metrics, log, map[string]telemetry.Check{
-		"schema":   store.SchemaReady,
+		"schema":   func(ctx context.Context) error { return schema.Ready(ctx, store) },
 		"draining": s.notDraining,
 	})
 	cacheadmin.Handle(cacheadmin.Local{Cache: chunks, Recordings: store, Origin: origins}, s.admin.Handle)
@@ -149,10 +150,10 @@ func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry,
 		return nil, nil, err
 	}
 	s.onClose(store.Close)
-	if err := store.EnsureFresh(ctx); err != nil {
+	if err := schema.EnsureFresh(ctx, store); err != nil {
 		return nil, nil, err
 	}
-	if err := store.SchemaReady(ctx); err != nil {
+	if err := schema.Ready(ctx, store); err != nil {
 		if media.KindOf(err) != media.Unavailable {
 			return nil, nil, err
 		}

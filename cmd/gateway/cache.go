@@ -10,6 +10,7 @@ import (
 	"github.com/lectiospace/lectern/internal/cache"
 	"github.com/lectiospace/lectern/internal/cacheadmin"
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
 
@@ -124,7 +125,7 @@ func withCache(ctx context.Context, cli *CLI, term terminal, withCatalog bool, d
 			return err
 		}
 		s.onClose(store.Close)
-		if err := store.SchemaReady(ctx); err != nil {
+		if err := schema.Ready(ctx, store); err != nil {
 			return err
 		}
 		origins, _, err := s.openOrigins(ctx, store, metrics)

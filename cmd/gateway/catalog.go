@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+
+	"github.com/lectiospace/lectern/internal/catalog/document"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 )
 
 type catalogCommand struct {
@@ -34,13 +37,13 @@ func (c *catalogApply) Run(ctx context.Context, cli *CLI, term terminal) error {
 		return err
 	}
 	defer store.Close()
-	if err := store.EnsureFresh(ctx); err != nil {
+	if err := schema.EnsureFresh(ctx, store); err != nil {
 		return err
 	}
-	if err := store.SchemaReady(ctx); err != nil {
+	if err := schema.Ready(ctx, store); err != nil {
 		return err
 	}
-	changes, err := store.Apply(ctx, doc, c.DryRun)
+	changes, err := document.Apply(ctx, store, doc, c.DryRun)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
@@ -57,8 +60,8 @@ func (*catalogExport) Run(ctx context.Context, cli *CLI, term terminal) error {
 		return err
 	}
 	defer store.Close()
-	if err := store.SchemaReady(ctx); err != nil {
+	if err := schema.Ready(ctx, store); err != nil {
 		return err
 	}
-	return store.Export(ctx, term.out)
+	return document.Export(ctx, store, term.out)
 }

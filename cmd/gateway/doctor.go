@@ -15,6 +15,7 @@ import (
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/cache"
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/doctor"
 	"github.com/lectiospace/lectern/internal/media"
@@ -159,12 +160,12 @@ func (e *examination) cacheLock() {
 
 // database asks whether the catalog can be worked with.
 func (e *examination) database(ctx context.Context) {
-	const reach, schema = "database", "schema"
+	const reach, versions = "database", "schema"
 	raw := e.settings.DatabaseURL
 	if path, ok := strings.CutPrefix(raw, "sqlite://"); ok {
 		if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 			if e.WritableDir(reach, "database-url", filepath.Dir(path)) {
-				e.Pass(schema, "made when the gateway first starts")
+				e.Pass(versions, "made when the gateway first starts")
 			}
 			return
 		}
@@ -181,10 +182,10 @@ func (e *examination) database(ctx context.Context) {
 		return
 	}
 	e.Pass(reach, "answers")
-	if !e.schema(ctx, store, schema) {
+	if !e.schema(ctx, store, versions) {
 		return
 	}
-	problems, err := store.ColumnProblems(ctx)
+	problems, err := schema.ColumnProblems(ctx, store)
 	if err != nil {
 		e.Fail("columns", "apply configs/platform/grants.sql for this role", "%v", err)
 		return
@@ -200,7 +201,7 @@ func (e *examination) database(ctx context.Context) {
 // schema says whether the versions are applied; the columns are looked at anyway
 // when some tables are there.
 func (e *examination) schema(ctx context.Context, store *catalog.Store, check string) (more bool) {
-	st, err := store.MigrationStatus(ctx)
+	st, err := schema.StatusOf(ctx, store)
 	const up = "run `gateway migrate up`"
 	switch {
 	case err != nil:

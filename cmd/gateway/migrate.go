@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/telemetry"
@@ -56,7 +57,7 @@ func (*migrateStatus) Run(ctx context.Context, cli *CLI, term terminal) error {
 		return err
 	}
 	defer store.Close()
-	status, err := store.MigrationStatus(ctx)
+	status, err := schema.StatusOf(ctx, store)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (c *migrateUp) Run(ctx context.Context, cli *CLI, term terminal) error {
 		return err
 	}
 	defer store.Close()
-	status, err := store.MigrationStatus(ctx)
+	status, err := schema.StatusOf(ctx, store)
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (c *migrateUp) Run(ctx context.Context, cli *CLI, term terminal) error {
 			return err
 		}
 	}
-	applied, err := store.MigrateUp(ctx)
+	applied, err := schema.Up(ctx, store)
 	if err != nil {
 		if media.KindOf(err) == media.Invalid {
 			c.tell(ctx, store, term)
@@ -98,7 +99,7 @@ func (c *migrateUp) Run(ctx context.Context, cli *CLI, term terminal) error {
 
 // tell lists what keeps the tables from being worked with, a line each.
 func (*migrateUp) tell(ctx context.Context, store *catalog.Store, term terminal) {
-	problems, err := store.ColumnProblems(ctx)
+	problems, err := schema.ColumnProblems(ctx, store)
 	if err != nil {
 		return // the error that is being reported says enough
 	}
@@ -117,7 +118,7 @@ func (c *migrateDown) Run(ctx context.Context, cli *CLI, term terminal) error {
 	if err := c.safetyNet.spread(ctx, store, cli.DataDir, term); err != nil {
 		return err
 	}
-	version, err := store.MigrateDown(ctx)
+	version, err := schema.Down(ctx, store)
 	if err != nil {
 		return err
 	}
@@ -135,12 +136,12 @@ type safetyNet struct {
 // spread returns nil when the schema may be changed. A database without a row
 // needs neither backup nor question.
 func (n safetyNet) spread(ctx context.Context, store *catalog.Store, dataDir string, term terminal) error {
-	holds, err := store.HasData(ctx)
+	holds, err := schema.HasData(ctx, store)
 	if err != nil || !holds {
 		return err
 	}
 	if !n.NoBackup {
-		path, err := store.Backup(ctx, filepath.Join(dataDir, "backups"), time.Now())
+		path, err := schema.Backup(ctx, store, filepath.Join(dataDir, "backups"), time.Now())
 		if err != nil {
 			return fmt.Errorf("no backup, so nothing was changed (--no-backup goes on without): %w", err)
 		}

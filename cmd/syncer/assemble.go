@@ -11,6 +11,7 @@ import (
 	"github.com/lectiospace/lectern/internal/alert"
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
 	"github.com/lectiospace/lectern/internal/media"
@@ -79,10 +80,10 @@ func (s *service) openCatalog(ctx context.Context, settings *config.SyncerSettin
 	}
 	s.store = store
 	s.onClose(store.Close)
-	if err := store.EnsureFresh(ctx); err != nil {
+	if err := schema.EnsureFresh(ctx, store); err != nil {
 		return err
 	}
-	if err := store.SchemaReady(ctx); err != nil {
+	if err := schema.Ready(ctx, store); err != nil {
 		if media.KindOf(err) != media.Unavailable {
 			return err
 		}

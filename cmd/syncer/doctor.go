@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/doctor"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
@@ -153,7 +154,7 @@ func (e *examination) openCatalog(ctx context.Context) bool {
 		return false
 	}
 	e.Pass(check, "answers")
-	if err := store.SchemaReady(ctx); err != nil {
+	if err := schema.Ready(ctx, store); err != nil {
 		e.Fail("schema", "run `gateway migrate status`, then `gateway migrate up`", "%v", err)
 		store.Close()
 		return false

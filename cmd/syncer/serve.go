@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
@@ -53,7 +54,7 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	var draining atomic.Bool
 	operators := telemetry.NewAdmin(s.metrics, s.log, map[string]telemetry.Check{
-		"schema": s.store.SchemaReady,
+		"schema": func(ctx context.Context) error { return schema.Ready(ctx, s.store) },
 		"draining": func(context.Context) error {
 			if draining.Load() {
 				return errors.New("the syncer is shutting down")

@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/lectiospace/lectern/internal/media"
-	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
 // fakeSource answers from fields that a test changes.
@@ -72,17 +71,17 @@ func (f *fakeSource) Ping(context.Context) error {
 
 var errGone = media.Fault(media.Unavailable, "fake", errors.New("connection refused"))
 
-// bubble runs a test of Cached on synctest's clock.
+// bubble runs a test of Cache on synctest's clock.
 func bubble(t *testing.T, cfg CacheConfig, test func(t *testing.T, c *Cache, f *fakeSource)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeSource{role: media.RoleStudent}
-		c := newTestCached(t, f, cfg, nil)
+		c := newTestCache(t, f, cfg, nil)
 		defer c.Stop()
 		test(t, c, f)
 	})
 }
 
-func newTestCached(t testing.TB, src Source, cfg CacheConfig, reg prometheus.Registerer) *Cache {
+func newTestCache(t testing.TB, src Source, cfg CacheConfig, reg prometheus.Registerer) *Cache {
 	t.Helper()
 	c, err := NewCache(src, cfg, slog.New(slog.DiscardHandler), reg)
 	if err != nil {
@@ -111,7 +110,7 @@ func wantAsk(t *testing.T, c *Cache, f *fakeSource, why string, id int64, role m
 	}
 }
 
-func TestCachedStaleness(t *testing.T) {
+func TestCacheStaleness(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: 30 * time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		wantAsk(t, c, f, "new", 5, "student", 0, 1)
 		f.set("teacher", nil)
@@ -130,7 +129,7 @@ func TestCachedStaleness(t *testing.T) {
 	})
 }
 
-func TestCachedAbsence(t *testing.T) {
+func TestCacheAbsence(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: 30 * time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		wantAsk(t, c, f, "new", 500, "", media.NotFound, 1)
 		time.Sleep(2*time.Second - 1)
@@ -149,7 +148,7 @@ func TestCachedAbsence(t *testing.T) {
 	})
 }
 
-func TestCachedNeverStale(t *testing.T) {
+func TestCacheNeverStale(t *testing.T) {
 	bubble(t, CacheConfig{OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		for range 3 {
 			wantAsk(t, c, f, "always asks", 5, "student", 0, 1)
@@ -159,7 +158,7 @@ func TestCachedNeverStale(t *testing.T) {
 	})
 }
 
-func TestCachedOutage(t *testing.T) {
+func TestCacheOutage(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: 30 * time.Second, OutageGrace: 10 * time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		c.Start(t.Context())
 		synctest.Wait() // the first ping has found the database there
@@ -181,7 +180,7 @@ func TestCachedOutage(t *testing.T) {
 	})
 }
 
-func TestCachedOutageIsSeenByLookups(t *testing.T) {
+func TestCacheOutageIsSeenByLookups(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		wantAsk(t, c, f, "before", 5, "student", 0, 1)
 		time.Sleep(50 * time.Second)
@@ -198,8 +197,8 @@ func TestCachedOutageIsSeenByLookups(t *testing.T) {
 	})
 }
 
-// TestCachedShortGrace: the grace's end is an end, however young the facts.
-func TestCachedShortGrace(t *testing.T) {
+// TestCacheShortGrace: the grace's end is an end, however young the facts.
+func TestCacheShortGrace(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: 30 * time.Second, OutageGrace: 2 * time.Second}, func(t *testing.T, c *Cache, f *fakeSource) {
 		c.Start(t.Context())
 		synctest.Wait() // the first ping has found the database there
@@ -212,7 +211,7 @@ func TestCachedShortGrace(t *testing.T) {
 	})
 }
 
-func TestCachedDropInOutage(t *testing.T) {
+func TestCacheDropInOutage(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: 30 * time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		wantAsk(t, c, f, "before", 5, "student", 0, 1)
 		f.set("", errGone)
@@ -221,9 +220,9 @@ func TestCachedDropInOutage(t *testing.T) {
 	})
 }
 
-// TestCachedOtherFaults: what is neither an answer nor an outage is passed on,
+// TestCacheOtherFaults: what is neither an answer nor an outage is passed on,
 // not kept, and starts no outage.
-func TestCachedOtherFaults(t *testing.T) {
+func TestCacheOtherFaults(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		wantAsk(t, c, f, "before", 5, "student", 0, 1)
 		time.Sleep(time.Second)
@@ -233,9 +232,9 @@ func TestCachedOtherFaults(t *testing.T) {
 	})
 }
 
-// TestCachedDropDuringFlight: who asked before the change gets the new answer,
+// TestCacheDropDuringFlight: who asked before the change gets the new answer,
 // and the old one is not kept.
-func TestCachedDropDuringFlight(t *testing.T) {
+func TestCacheDropDuringFlight(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		release := make(chan struct{})
 		f.hold = func(context.Context) { <-release }
@@ -258,7 +257,7 @@ func TestCachedDropDuringFlight(t *testing.T) {
 	})
 }
 
-func TestCachedDropForEver(t *testing.T) {
+func TestCacheDropForEver(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		f.hold = func(context.Context) { c.InvalidateAll() }
 		if role, kind := ask(t, c, 5); role != "student" || kind != 0 || f.asked.Load() != 1+maxReloads {
@@ -267,7 +266,7 @@ func TestCachedDropForEver(t *testing.T) {
 	})
 }
 
-func TestCachedOneQuestionForAll(t *testing.T) {
+func TestCacheOneQuestionForAll(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		release := make(chan struct{})
 		f.hold = func(context.Context) { <-release }
@@ -299,7 +298,7 @@ func TestCachedOneQuestionForAll(t *testing.T) {
 	})
 }
 
-func TestCachedStopEndsQuestions(t *testing.T) {
+func TestCacheStopEndsQuestions(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		f.hold = func(ctx context.Context) { <-ctx.Done() }
 		ended := make(chan struct{})
@@ -319,10 +318,10 @@ func TestCachedStopEndsQuestions(t *testing.T) {
 	})
 }
 
-// TestCachedStopUnderLoad: readers that come until the end, and after it.
-func TestCachedStopUnderLoad(t *testing.T) {
+// TestCacheStopUnderLoad: readers that come until the end, and after it.
+func TestCacheStopUnderLoad(t *testing.T) {
 	for range 20 {
-		c := newTestCached(t, &fakeSource{role: media.RoleStudent}, CacheConfig{MaxStaleness: time.Hour}, nil)
+		c := newTestCache(t, &fakeSource{role: media.RoleStudent}, CacheConfig{MaxStaleness: time.Hour}, nil)
 		c.Start(t.Context())
 		var wg sync.WaitGroup
 		for range 4 {
@@ -339,7 +338,7 @@ func TestCachedStopUnderLoad(t *testing.T) {
 	}
 }
 
-func TestCachedMembership(t *testing.T) {
+func TestCacheMembership(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		cases := []struct {
 			user int64
@@ -369,8 +368,8 @@ func TestCachedMembership(t *testing.T) {
 	})
 }
 
-// TestCachedCollision: two keys of one hash are never taken for each other.
-func TestCachedCollision(t *testing.T) {
+// TestCacheCollision: two keys of one hash are never taken for each other.
+func TestCacheCollision(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		c.users.hash = func(int64) uint64 { return 1 }
 		for range 3 {
@@ -384,10 +383,10 @@ func TestCachedCollision(t *testing.T) {
 	})
 }
 
-func TestCachedMetrics(t *testing.T) {
+func TestCacheMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	f := &fakeSource{role: media.RoleStudent}
-	c := newTestCached(t, f, CacheConfig{MaxStaleness: time.Hour, OutageGrace: time.Hour}, reg)
+	c := newTestCache(t, f, CacheConfig{MaxStaleness: time.Hour, OutageGrace: time.Hour}, reg)
 	defer c.Stop()
 	ask(t, c, 5)
 	ask(t, c, 5)
@@ -410,8 +409,8 @@ func TestCachedMetrics(t *testing.T) {
 	}
 }
 
-func TestCachedHitAllocatesNothing(t *testing.T) {
-	c := newTestCached(t, &fakeSource{role: media.RoleStudent}, CacheConfig{MaxStaleness: time.Hour}, nil)
+func TestCacheHitAllocatesNothing(t *testing.T) {
+	c := newTestCache(t, &fakeSource{role: media.RoleStudent}, CacheConfig{MaxStaleness: time.Hour}, nil)
 	defer c.Stop()
 	rec := media.Recording{ID: 7, OwnerID: 3}
 	look := func() {
@@ -432,69 +431,8 @@ func TestCachedHitAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestCachedWithADatabase: the whole way, with a server that goes and comes back.
-func TestCachedWithADatabase(t *testing.T) {
-	t.Parallel()
-	server := pgtest.StartServer(t)
-	url := server.Database(t)
-	pgtest.Load(t, url, platformSQL)
-	pgtest.Exec(t, url, adapter(t, "notify.sql"))
-	s := migrated(t, openStore(t, url))
-	c := newTestCached(t, s, CacheConfig{MaxStaleness: time.Hour, OutageGrace: time.Hour}, nil)
-	t.Cleanup(c.Stop)
-	news := listenInto(t, s, c)
-	heard(t, news, "the connection")
-	active := func(id int64) (bool, media.Kind) {
-		u, err := c.User(t.Context(), id)
-		c.users.entries.Wait()
-		if err != nil {
-			return false, media.KindOf(err)
-		}
-		return u.Active, 0
-	}
-	if ok, kind := active(5); !ok || kind != 0 {
-		t.Fatalf("%v, %v", ok, kind)
-	}
-	pgtest.Exec(t, url, `UPDATE accounts_customuser SET is_active = FALSE WHERE id = 5`)
-	heard(t, news, "the user made inactive")
-	if ok, kind := active(5); ok || kind != 0 {
-		t.Errorf("still active an hour's staleness notwithstanding: %v, %v", ok, kind)
-	}
-	c.Start(t.Context())
-	server.Stop(t)
-	if _, kind := active(6); kind != media.Unavailable {
-		t.Errorf("somebody new in the outage: %v", kind)
-	}
-	if ok, kind := active(5); ok || kind != 0 {
-		t.Errorf("somebody known in the outage: %v, %v", ok, kind)
-	}
-	server.Restart(t)
-	heard(t, news, "the connection after the outage")
-	for c.downSince.Load() != 0 {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if ok, kind := active(6); !ok || kind != 0 {
-		t.Errorf("after the outage: %v, %v", ok, kind)
-	}
-}
-
-// listenInto is listen with Drop before each signal.
-func listenInto(t *testing.T, s *Store, c *Cache) <-chan struct{} {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	news, ended := make(chan struct{}, 100), make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := s.Listen(ctx, func(table string) { c.InvalidateTable(table); news <- struct{}{} }); err != nil {
-			t.Error(err)
-		}
-	}()
-	t.Cleanup(func() { cancel(); <-ended })
-	return news
-}
-
-func BenchmarkCachedHit(b *testing.B) {
-	c := newTestCached(b, &fakeSource{role: media.RoleStudent}, CacheConfig{MaxStaleness: time.Hour}, nil)
+func BenchmarkCacheHit(b *testing.B) {
+	c := newTestCache(b, &fakeSource{role: media.RoleStudent}, CacheConfig{MaxStaleness: time.Hour}, nil)
 	defer c.Stop()
 	ctx := b.Context()
 	if _, err := c.User(ctx, 5); err != nil {

@@ -1,12 +1,15 @@
-package catalog
+package catalog_test
 
 import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
 )
 
-func TestParseStamp(t *testing.T) {
+func TestParseDBTime(t *testing.T) {
 	cases := []struct{ in, want string }{ // want "" is NULL, "!" an error
 		{"2026-11-20T10:00:00Z", "2026-11-20T10:00:00Z"},
 		{"2026-11-20 10:00:00", "2026-11-20T10:00:00Z"},
@@ -31,27 +34,27 @@ func TestParseStamp(t *testing.T) {
 		{"1763632800", "!"},
 	}
 	for _, c := range cases {
-		got, err := ParseDBTime(c.in)
+		got, err := catalog.ParseDBTime(c.in)
 		text := got.String()
 		if err != nil {
 			text = "!"
 		}
 		if text != c.want {
-			t.Errorf("ParseDBTime(%q) = %q, %v; want %q", c.in, text, err, c.want)
+			t.Errorf("catalog.ParseDBTime(%q) = %q, %v; want %q", c.in, text, err, c.want)
 		}
 	}
 }
 
-func FuzzParseStamp(f *testing.F) {
+func FuzzParseDBTime(f *testing.F) {
 	for _, seed := range []string{"2026-11-20T10:00:00Z", "2026-11-20 13:00:00.1+03", "infinity", "9999-12-31 23:59:59-23:59", "0000-01-01"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, in string) {
-		got, err := ParseDBTime(in)
+		got, err := catalog.ParseDBTime(in)
 		if err != nil {
 			return
 		}
-		again, err := ParseDBTime(got.String())
+		again, err := catalog.ParseDBTime(got.String())
 		if err != nil || !again.Equal(got.Time) {
 			t.Errorf("%q reads as %q, which reads as %q, %v", in, got, again, err)
 		}
@@ -61,32 +64,21 @@ func FuzzParseStamp(f *testing.F) {
 	})
 }
 
-func TestStampThroughTheDatabase(t *testing.T) {
-	standalone(t, func(t *testing.T, open func(*testing.T) *Store) {
+func TestDBTimeRoundTrip(t *testing.T) {
+	catalogtest.EachStandalone(t, func(t *testing.T, open func(testing.TB) *catalogtest.DB) {
 		s := open(t)
-		run(t, s, `INSERT INTO public.accounts_customuser (id, role) VALUES (1, 'teacher')`)
+		s.Exec(t, `INSERT INTO public.accounts_customuser (id, role) VALUES (1, 'teacher')`)
 		for _, text := range []string{"2026-11-20T10:00:00Z", "2026-11-20T10:00:00.000001Z", "1969-12-31T23:59:59.999999Z"} {
-			want := NewDBTime(at(text))
-			run(t, s, `UPDATE public.accounts_customuser SET date_joined = $1`, want)
-			var got DBTime
-			if err := s.one(t.Context(), s.db, `SELECT date_joined FROM public.accounts_customuser WHERE date_joined = $1`, []any{want}, &got); err != nil || !got.Equal(want.Time) {
-				t.Errorf("%s came back as %s, %v", want, got, err)
+			want := catalog.NewDBTime(at(text))
+			s.Exec(t, `UPDATE public.accounts_customuser SET date_joined = $1`, want)
+			var got catalog.DBTime
+			if s.One(t, `SELECT date_joined FROM public.accounts_customuser WHERE date_joined = $1`, []any{want}, &got); !got.Equal(want.Time) {
+				t.Errorf("%s came back as %s", want, got)
 			}
 		}
 	})
-	var s DBTime
+	var s catalog.DBTime
 	if err := s.Scan(int64(5)); err == nil {
 		t.Error("a number was taken for a time")
-	}
-}
-
-func TestSpell(t *testing.T) {
-	in := `SELECT $1, $12 FROM public.schedule_lesson l JOIN lectern.lectern_layout x ON l.public = $1`
-	want := `SELECT ?1, ?12 FROM schedule_lesson l JOIN lectern_layout x ON l.public = ?1`
-	if got := SQLite.rewrite(in); got != want {
-		t.Errorf("%s", got)
-	}
-	if got := Postgres.rewrite(in); got != in {
-		t.Errorf("%s", got)
 	}
 }

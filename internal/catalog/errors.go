@@ -21,7 +21,8 @@ import (
 var errOwnDeadline = errors.New("the database did not answer in time")
 
 const (
-	hintMigrate = "run `gateway migrate up`"
+	// HintMigrate says how to bring the schema up to date.
+	HintMigrate = "run `gateway migrate up`"
 	hintGrants  = "the database role lacks a right: apply configs/platform/grants.sql"
 )
 
@@ -75,7 +76,7 @@ func classify(err error) (kind media.Kind, hint string) {
 func classifyPostgres(code string) (media.Kind, string) {
 	switch code {
 	case "42P01", "42703", "3F000": // undefined table, column, schema
-		return media.Unavailable, hintMigrate
+		return media.Unavailable, HintMigrate
 	case "42501": // insufficient privilege
 		return media.Unavailable, hintGrants
 	case "57014", "55P03", "40001", "40P01": // statement timeout, lock timeout, serialization, deadlock
@@ -100,7 +101,7 @@ func classifySQLite(err *sqlitedriver.Error) (media.Kind, string) {
 		return media.Unavailable, ""
 	case sqlite3.SQLITE_ERROR:
 		if strings.Contains(err.Error(), "no such table") || strings.Contains(err.Error(), "no such column") {
-			return media.Unavailable, hintMigrate
+			return media.Unavailable, HintMigrate
 		}
 	}
 	return media.Other, ""

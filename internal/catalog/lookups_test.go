@@ -1,12 +1,14 @@
-package catalog
+package catalog_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -15,7 +17,7 @@ import (
 func TestConformance(t *testing.T) {
 	checks := []struct {
 		name string
-		run  func(*testing.T, *Store)
+		run  func(*testing.T, *catalogtest.DB)
 	}{
 		{"user", checkUser},
 		{"recording", checkRecording},
@@ -26,17 +28,14 @@ func TestConformance(t *testing.T) {
 		{"a missing column is named", checkMissingColumnIsNamed},
 		{"a missing table is no absence", checkMissingTableIsNoAbsence},
 	}
-	for _, h := range homes {
-		t.Run(h.name, func(t *testing.T) {
-			s := h.open(t)
-			for _, c := range checks {
-				t.Run(c.name, func(t *testing.T) { c.run(t, s) })
-			}
-		})
-	}
+	catalogtest.Each(t, func(t *testing.T, s *catalogtest.DB) {
+		for _, c := range checks {
+			t.Run(c.name, func(t *testing.T) { c.run(t, s) })
+		}
+	})
 }
 
-func checkUser(t *testing.T, s *Store) {
+func checkUser(t *testing.T, s *catalogtest.DB) {
 	cases := []struct {
 		id   int64
 		want media.User
@@ -59,7 +58,7 @@ func checkUser(t *testing.T, s *Store) {
 }
 
 func at(text string) time.Time {
-	s, err := ParseDBTime(text)
+	s, err := catalog.ParseDBTime(text)
 	if err != nil {
 		panic(err)
 	}
@@ -68,7 +67,7 @@ func at(text string) time.Time {
 
 func drive(key string) media.Location { return media.Location{Provider: "gdrive", Key: key} }
 
-func checkRecording(t *testing.T, s *Store) {
+func checkRecording(t *testing.T, s *catalogtest.DB) {
 	cases := []struct {
 		why  string
 		want media.Recording
@@ -98,7 +97,7 @@ func checkRecording(t *testing.T, s *Store) {
 	}
 }
 
-func checkRecordingOddities(t *testing.T, s *Store) {
+func checkRecordingOddities(t *testing.T, s *catalogtest.DB) {
 	cases := []struct {
 		why, set string
 		check    func(media.Recording) bool
@@ -118,7 +117,7 @@ func checkRecordingOddities(t *testing.T, s *Store) {
 		{"large files", "file_size = 9007199254740993", func(r media.Recording) bool { return r.Size == 9007199254740993 }},
 	}
 	for _, c := range cases {
-		run(t, s, `UPDATE public.schedule_lessonrecording SET `+c.set+` WHERE id = 2`)
+		s.Exec(t, `UPDATE public.schedule_lessonrecording SET `+c.set+` WHERE id = 2`)
 		r, err := s.Recording(t.Context(), 2)
 		if err != nil || !c.check(r) {
 			t.Errorf("%s: %+v, %v", c.why, r, err)
@@ -126,7 +125,7 @@ func checkRecordingOddities(t *testing.T, s *Store) {
 	}
 }
 
-func checkMembership(t *testing.T, s *Store) {
+func checkMembership(t *testing.T, s *catalogtest.DB) {
 	type m = media.Membership
 	cases := []struct {
 		user, recording int64
@@ -159,7 +158,7 @@ func checkMembership(t *testing.T, s *Store) {
 	}
 }
 
-func checkCanceledIsNotUnavailable(t *testing.T, s *Store) {
+func checkCanceledIsNotUnavailable(t *testing.T, s *catalogtest.DB) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.User(ctx, 1); media.KindOf(err) != media.Canceled {
@@ -172,37 +171,38 @@ func checkCanceledIsNotUnavailable(t *testing.T, s *Store) {
 	}
 }
 
-func checkMissingTableIsNoAbsence(t *testing.T, s *Store) {
-	run(t, s, `ALTER TABLE public.accounts_customuser RENAME TO accounts_gone`)
+func checkMissingTableIsNoAbsence(t *testing.T, s *catalogtest.DB) {
+	s.Exec(t, `ALTER TABLE public.accounts_customuser RENAME TO accounts_gone`)
 	_, err := s.User(t.Context(), 1)
 	if media.KindOf(err) != media.Unavailable {
 		t.Errorf("without the table: %v", err)
 	}
-	wantText(t, err, "gateway migrate up")
-	if err := s.SchemaReady(t.Context()); media.KindOf(err) != media.Invalid {
+	catalogtest.WantText(t, err, "gateway migrate up")
+	if err := schema.Ready(t.Context(), s.Store); media.KindOf(err) != media.Invalid {
 		t.Errorf("SchemaReady without the table: %v", err)
 	}
 }
 
-func checkBadReferenceKeepsNothing(t *testing.T, s *Store) {
-	before := count(t, s, `SELECT count(*) FROM public.schedule_group_students`)
-	err := s.write(t.Context(), "test", func(tx *sql.Tx) error {
-		return s.exec(t.Context(), tx, `INSERT INTO public.schedule_group_students (group_id, customuser_id) VALUES (1, 999)`)
+func checkBadReferenceKeepsNothing(t *testing.T, s *catalogtest.DB) {
+	before := s.Count(t, `SELECT count(*) FROM public.schedule_group_students`)
+	err := s.Update(t.Context(), "test", func(x catalog.Session) error {
+		_, err := x.Exec(t.Context(), `INSERT INTO public.schedule_group_students (group_id, customuser_id) VALUES (1, 999)`)
+		return err
 	})
 	var fault *media.Error
 	if !errors.As(err, &fault) || fault.Kind != media.Other {
 		t.Errorf("a bad reference, at the INSERT or at COMMIT: %v", err)
 	}
-	if after := count(t, s, `SELECT count(*) FROM public.schedule_group_students`); after != before {
+	if after := s.Count(t, `SELECT count(*) FROM public.schedule_group_students`); after != before {
 		t.Errorf("%d rows before, %d after", before, after)
 	}
 }
 
-func checkMissingColumnIsNamed(t *testing.T, s *Store) {
-	run(t, s, `ALTER TABLE public.schedule_lesson RENAME COLUMN notes TO remarks`)
-	err := s.SchemaReady(t.Context())
+func checkMissingColumnIsNamed(t *testing.T, s *catalogtest.DB) {
+	s.Exec(t, `ALTER TABLE public.schedule_lesson RENAME COLUMN notes TO remarks`)
+	err := schema.Ready(t.Context(), s.Store)
 	if media.KindOf(err) != media.Invalid {
 		t.Error(err)
 	}
-	wantText(t, err, "schedule_lesson.notes is missing")
+	catalogtest.WantText(t, err, "schedule_lesson.notes is missing")
 }

@@ -22,6 +22,29 @@ func (s *Store) View(ctx context.Context, op string, f func(Session) error) erro
 	return WrapError(ctx, op, f(Session{store: s, on: s.db}))
 }
 
+// ViewWithin is View with a deadline of its own: a database that does not answer in
+// time is Unavailable, a caller whose context ends is Canceled or Timeout.
+func (s *Store) ViewWithin(ctx context.Context, op string, limit time.Duration, f func(context.Context, Session) error) error {
+	limited, cancel := context.WithTimeoutCause(ctx, limit, errOwnDeadline)
+	defer cancel()
+	return WrapError(ctx, op, f(limited, Session{store: s, on: s.db}))
+}
+
+// Snapshot runs reads that all see one moment of the database.
+func (s *Store) Snapshot(ctx context.Context, op string, f func(Session) error) error {
+	opts := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+	if s.dialect == SQLite {
+		opts = nil // every transaction of SQLite's sees one moment
+	}
+	tx, err := s.db.BeginTx(ctx, opts)
+	if err != nil {
+		return WrapError(ctx, op, err)
+	}
+	// It only reads: how it ends does not matter.
+	defer func() { _ = tx.Rollback() }()
+	return WrapError(ctx, op, f(Session{store: s, on: tx, tx: tx}))
+}
+
 // Update runs f in one transaction: all of it is kept, or nothing. On SQLite there
 // is one writer at a time from the beginning on.
 func (s *Store) Update(ctx context.Context, op string, f func(Session) error) error {
@@ -105,9 +128,16 @@ func (x Session) ForUpdate() string {
 	return " FOR UPDATE"
 }
 
-// HasTable looks for a table of the platform's that not every database has.
-func (x Session) HasTable(ctx context.Context, table string) (bool, error) {
-	return x.store.tableExists(ctx, "public", table)
+// HasTable reports whether there is a table. It needs no right to the table. On SQLite
+// the schema does not matter.
+func (x Session) HasTable(ctx context.Context, schema, table string) (ok bool, err error) {
+	if x.store.dialect == SQLite {
+		err = x.One(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1)`, []any{table}, &ok)
+		return ok, err
+	}
+	err = x.One(ctx, `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'f'))`, []any{schema, table}, &ok)
+	return ok, err
 }
 
 // IsNotFound reports that a row is not there, whoever says so.

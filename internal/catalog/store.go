@@ -44,7 +44,7 @@ type Store struct {
 	db      *sql.DB
 	dialect Dialect
 	log     *slog.Logger
-	folder  string // of the file; "" on PostgreSQL
+	path    string // of the file; "" on PostgreSQL
 	// listener is how Listen connects; nil on SQLite.
 	listener *pgx.ConnConfig
 	// writing serialises writers within this process on SQLite, which has room
@@ -100,7 +100,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, err
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxIdleConns)
-	s := &Store{db: db, dialect: SQLite, folder: filepath.Dir(path), log: log}
+	s := &Store{db: db, dialect: SQLite, path: path, log: log}
 	if err := s.Ping(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -176,6 +176,34 @@ func redactParseError(dsn string, err error) string {
 
 // Close gives back every connection. Look-ups under way fail.
 func (s *Store) Close() error { return s.db.Close() }
+
+// DB is the pool, for programs that bring their own SQL: the migrations' and the job
+// queue's.
+func (s *Store) DB() *sql.DB { return s.db }
+
+// Path is the SQLite file's absolute path, "" on PostgreSQL.
+func (s *Store) Path() string { return s.path }
+
+// ConnConfig is how to connect to PostgreSQL, nil on SQLite. It holds the password.
+func (s *Store) ConnConfig() *pgx.ConnConfig {
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Copy()
+}
+
+// Log is the Store's logger.
+func (s *Store) Log() *slog.Logger { return s.log }
+
+// AsOnlyWriter runs f while nothing else in this process writes to a SQLite file. On
+// PostgreSQL, which has many writers, it just runs f. f must not call Update.
+func (s *Store) AsOnlyWriter(f func() error) error {
+	if s.dialect == SQLite {
+		s.writers.Lock()
+		defer s.writers.Unlock()
+	}
+	return f()
+}
 
 // Ping asks the database for a sign of life, within three seconds.
 func (s *Store) Ping(ctx context.Context) error {

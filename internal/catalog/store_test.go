@@ -1,4 +1,4 @@
-package catalog
+package catalog_test
 
 import (
 	"context"
@@ -11,18 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
-
-func wantText(t *testing.T, err error, parts ...string) {
-	t.Helper()
-	for _, part := range parts {
-		if err == nil || !strings.Contains(err.Error(), part) {
-			t.Errorf("%q is not in: %v", part, err)
-		}
-	}
-}
 
 func TestOpenRefuses(t *testing.T) {
 	for _, url := range []string{
@@ -30,9 +24,9 @@ func TestOpenRefuses(t *testing.T) {
 		"postgres://u:se%cret@h/db", "postgres://u:secret@h:99999/db", "postgres://u:secret@h:port/db",
 		"postgres://u:secret@h/db?sslmode=nonsense", "postgres://u@h/db?sslmode=secret&password=secret", "postgres://u:secret@[::1/db",
 	} {
-		s, err := Open(t.Context(), url, slog.New(slog.DiscardHandler))
+		s, err := catalog.Open(t.Context(), url, slog.New(slog.DiscardHandler))
 		if media.KindOf(err) != media.Invalid || s != nil {
-			t.Errorf("Open(%q) = %v, %v", url, s, err)
+			t.Errorf("catalog.Open(%q) = %v, %v", url, s, err)
 		}
 		if err != nil && (strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "se%cret")) {
 			t.Errorf("the password is in %v", err)
@@ -42,7 +36,7 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestOpenSQLiteMakesThePathPrivately(t *testing.T) {
 	t.Chdir(t.TempDir())
-	openStore(t, "sqlite://./new folder/50%? #ü/lectern.db")
+	catalogtest.Open(t, "sqlite://./new folder/50%? #ü/lectern.db")
 	info, err := os.Stat(filepath.Join("new folder", "50%? #ü", "lectern.db"))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
@@ -50,11 +44,11 @@ func TestOpenSQLiteMakesThePathPrivately(t *testing.T) {
 }
 
 func TestSQLiteSettings(t *testing.T) {
-	s := openSQLiteStore(t)
+	s := catalogtest.EmptySQLite(t)
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000"} {
 		var got string
-		if err := s.one(t.Context(), s.db, "PRAGMA "+pragma, nil, &got); err != nil || got != want {
-			t.Errorf("%s = %q, %v; want %q", pragma, got, err, want)
+		if s.One(t, "PRAGMA "+pragma, nil, &got); got != want {
+			t.Errorf("%s = %q; want %q", pragma, got, want)
 		}
 	}
 }
@@ -69,12 +63,12 @@ func TestUnreachable(t *testing.T) {
 	defer l.Close()
 	for name, address := range map[string]string{"refused": "127.0.0.1:1", "silent": l.Addr().String()} {
 		t.Run(name, func(t *testing.T) {
-			s := openStore(t, "postgres://u:secret@"+address+"/db?sslmode=disable")
+			s := catalogtest.Open(t, "postgres://u:secret@"+address+"/db?sslmode=disable")
 			began := time.Now()
 			var wg sync.WaitGroup
 			for what, ask := range map[string]func(context.Context) error{
 				"ping":   s.Ping,
-				"schema": s.SchemaReady,
+				"schema": func(ctx context.Context) error { return schema.Ready(ctx, s.Store) },
 				"user":   func(ctx context.Context) error { _, err := s.User(ctx, 1); return err },
 			} {
 				wg.Go(func() {
@@ -97,7 +91,7 @@ func TestUnreachable(t *testing.T) {
 func TestNoSuchDatabaseOrRole(t *testing.T) {
 	url := pgtest.Start(t)
 	for _, bad := range []string{pgtest.As(t, url, "nobody_here"), strings.Replace(url, "/test_", "/absent_", 1)} {
-		if err := openStore(t, bad).Ping(t.Context()); media.KindOf(err) != media.Unavailable {
+		if err := catalogtest.Open(t, bad).Ping(t.Context()); media.KindOf(err) != media.Unavailable {
 			t.Errorf("%v", err)
 		}
 	}
@@ -105,17 +99,17 @@ func TestNoSuchDatabaseOrRole(t *testing.T) {
 
 // TestNoSessionState: nothing a transaction-mode pooler would lose or hand on.
 func TestNoSessionState(t *testing.T) {
-	s := platform(t, platformSQL)
-	s.db.SetMaxOpenConns(1)
+	s := catalogtest.Platform(t, catalogtest.PlatformSQL)
+	s.DB().SetMaxOpenConns(1)
 	for range 3 {
 		if _, err := s.Recording(t.Context(), 2); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := count(t, s, `SELECT count(*) FROM pg_prepared_statements WHERE name <> ''`); n != 0 {
+	if n := s.Count(t, `SELECT count(*) FROM pg_prepared_statements WHERE name <> ''`); n != 0 {
 		t.Errorf("%d named prepared statements", n)
 	}
-	if n := count(t, s, `SELECT count(*) FROM pg_settings WHERE source = 'session'`); n != 0 {
+	if n := s.Count(t, `SELECT count(*) FROM pg_settings WHERE source = 'session'`); n != 0 {
 		t.Errorf("%d settings of the session", n)
 	}
 }
@@ -125,8 +119,8 @@ func TestOutage(t *testing.T) {
 	t.Parallel()
 	server := pgtest.StartServer(t)
 	url := server.Database(t)
-	pgtest.Load(t, url, platformSQL)
-	s := migrated(t, openStore(t, url))
+	pgtest.Load(t, url, catalogtest.PlatformSQL)
+	s := catalogtest.Migrate(t, catalogtest.Open(t, url))
 	// Warm several connections, all of which the restart will cut.
 	for range 3 {
 		if _, err := s.User(t.Context(), 1); err != nil {

@@ -16,6 +16,8 @@ import (
 
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/document"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/demo/lessons"
 	"github.com/lectiospace/lectern/internal/origin/local"
 	"github.com/lectiospace/lectern/internal/syncer"
@@ -66,15 +68,15 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Demo, error) {
 		return nil, err
 	}
 	defer store.Close()
-	if err := store.EnsureFresh(ctx); err != nil {
+	if err := schema.EnsureFresh(ctx, store); err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	document, err := lessons.Catalog(now)
+	text, err := lessons.Catalog(now)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := store.Apply(ctx, bytes.NewReader(document), false); err != nil {
+	if _, err := document.Apply(ctx, store, bytes.NewReader(text), false); err != nil {
 		return nil, err
 	}
 	if err := fillSyncerTables(ctx, store, now); err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/document"
 	"github.com/lectiospace/lectern/internal/emulator"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
 	"github.com/lectiospace/lectern/internal/media"
@@ -94,7 +95,7 @@ people:
 lessons:
   - {title: %q, group: Algebra 10-A, teacher: teacher@demo.lectern, start: %s, end: %s, zoom_meeting_id: %d, record: true}
 `, meetingAccount, meetingTitle, start.Format(time.RFC3339), start.Add(time.Hour).Format(time.RFC3339), meetingID)
-	if _, err := m.store.Apply(ctx, strings.NewReader(doc), false); err != nil {
+	if _, err := document.Apply(ctx, m.store, strings.NewReader(doc), false); err != nil {
 		return err
 	}
 	return m.store.View(ctx, "demo: the lesson", func(x syncstore.Session) error {

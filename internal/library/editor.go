@@ -71,7 +71,7 @@ func (e *Editor) checkOwner(ctx context.Context, x catalog.Session, op string, t
 
 // subscribed tells whether a teacher's subscription is active, where there are any.
 func hasSubscription(ctx context.Context, x catalog.Session, teacher int64, now time.Time) (bool, error) {
-	there, err := x.HasTable(ctx, "accounts_subscription")
+	there, err := x.HasTable(ctx, "public", "accounts_subscription")
 	if err != nil || !there {
 		return err == nil, err
 	}

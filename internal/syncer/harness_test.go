@@ -26,6 +26,8 @@ import (
 	"github.com/lectiospace/lectern/internal/alert"
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/document"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/emulator"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
@@ -186,12 +188,12 @@ func fillSchool(ctx context.Context, url string) error {
 		return err
 	}
 	defer store.Close()
-	if _, err := store.MigrateUp(ctx); err != nil {
+	if _, err := schema.Up(ctx, store); err != nil {
 		return err
 	}
 	week := 7 * 24 * time.Hour
 	doc := fmt.Sprintf(schoolYAML, stampText(lessonAt), stampText(lessonAt.Add(time.Hour)), stampText(lessonAt.Add(week)), stampText(lessonAt.Add(week+time.Hour)))
-	_, err = store.Apply(ctx, strings.NewReader(doc), false)
+	_, err = document.Apply(ctx, store, strings.NewReader(doc), false)
 	return err
 }
 

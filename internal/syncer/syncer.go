@@ -20,6 +20,7 @@ import (
 	"github.com/lectiospace/lectern/internal/alert"
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/zoom"
@@ -105,9 +106,9 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 	s.atWork = newAtWork()
 	s.space = newSpace(cfg.WorkDir, int64(cfg.WorkSize), int64(cfg.WorkMinFree))
 	s.intake = newWriter(s)
-	s.client, err = river.NewClient(deps.Store.JobDriver(), &river.Config{
+	s.client, err = river.NewClient(schema.JobDriver(deps.Store), &river.Config{
 		ID:     s.id,
-		Schema: deps.Store.JobSchema(),
+		Schema: schema.JobSchema(deps.Store),
 		// The queue tells of each job; what matters of that this package tells itself.
 		Logger: slog.New(atLeast{slog.LevelWarn, deps.Log.With(slog.String("room", "jobs")).WithGroup("job").Handler()}),
 		// Behind a transaction-mode pooler there is no LISTEN: polling serves everywhere.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/document"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
@@ -64,10 +66,10 @@ func newClassroom(t *testing.T, direct, url string) *classroom {
 	}
 	c.env = []string{"LECTERN_DATABASE_URL=" + url, "LECTERN_ORIGIN_LOCAL_ROOT=" + dir, "LECTERN_AUTH_JWT_SECRET=" + secret}
 	c.store = openCatalog(t, direct)
-	if _, err := c.store.MigrateUp(t.Context()); err != nil {
+	if _, err := schema.Up(t.Context(), c.store); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.store.Apply(t.Context(), strings.NewReader(classCatalog), false); err != nil {
+	if _, err := document.Apply(t.Context(), c.store, strings.NewReader(classCatalog), false); err != nil {
 		t.Fatal(err)
 	}
 	return c

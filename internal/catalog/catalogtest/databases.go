@@ -10,11 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
@@ -65,7 +67,13 @@ type DB struct {
 // Open opens a database without migrating it, and closes it when the test ends.
 func Open(t testing.TB, url string) *DB {
 	t.Helper()
-	s, err := catalog.Open(t.Context(), url, slog.New(slog.DiscardHandler))
+	return OpenLogging(t, url, slog.DiscardHandler)
+}
+
+// OpenLogging is Open with a log.
+func OpenLogging(t testing.TB, url string, log slog.Handler) *DB {
+	t.Helper()
+	s, err := catalog.Open(t.Context(), url, slog.New(log))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +115,7 @@ var migratedSQLite = sync.OnceValues(func() (_ []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.MigrateUp(context.Background())
+	_, err = schema.Up(context.Background(), s)
 	if err := errors.Join(err, s.Close()); err != nil {
 		return nil, err
 	}
@@ -136,10 +144,10 @@ func Bigserial(script string) string {
 // Migrate brings a database's schema up to date.
 func Migrate(t testing.TB, db *DB) *DB {
 	t.Helper()
-	if _, err := db.MigrateUp(t.Context()); err != nil {
+	if _, err := schema.Up(t.Context(), db.Store); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.SchemaReady(t.Context()); err != nil {
+	if err := schema.Ready(t.Context(), db.Store); err != nil {
 		t.Fatal(err)
 	}
 	return db
@@ -197,4 +205,14 @@ func (db *DB) Texts(t testing.TB, query string, args ...any) (out []string) {
 		t.Fatalf("%v\n%.200s", err, query)
 	}
 	return out
+}
+
+// WantText fails the test unless an error's text contains each part.
+func WantText(t testing.TB, err error, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%q is not in: %v", part, err)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package catalog
+package schema_test
 
 import (
 	"os"
@@ -7,25 +7,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
+	"github.com/lectiospace/lectern/internal/catalog/document"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
 func TestBackup(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": "sqlite://" + filepath.Join(t.TempDir(), "l.db"), "postgres": pgtest.Start(t)} {
 		t.Run(name, func(t *testing.T) {
-			s, err := Open(t.Context(), url, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			if _, err := s.MigrateUp(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := s.Apply(t.Context(), strings.NewReader("people: [{email: a@x, role: admin}]"), false); err != nil {
+			s := catalogtest.Migrate(t, catalogtest.Open(t, url))
+			if _, err := document.Apply(t.Context(), s.Store, strings.NewReader("people: [{email: a@x, role: admin}]"), false); err != nil {
 				t.Fatal(err)
 			}
 			dir := filepath.Join(t.TempDir(), "backups")
-			path, err := s.Backup(t.Context(), dir, time.Now())
+			path, err := schema.Backup(t.Context(), s.Store, dir, time.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -34,11 +30,7 @@ func TestBackup(t *testing.T) {
 				t.Errorf("%v, %v", info, err)
 			}
 			if name == "sqlite" { // the copy is a catalog of its own
-				copied, err := Open(t.Context(), "sqlite://"+path, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer copied.Close()
+				copied := catalogtest.Open(t, "sqlite://"+path)
 				if u, err := copied.User(t.Context(), 1); err != nil || u.Role != "admin" {
 					t.Errorf("%+v, %v", u, err)
 				}
@@ -46,16 +38,12 @@ func TestBackup(t *testing.T) {
 		})
 	}
 	t.Run("a folder that cannot be", func(t *testing.T) {
-		s, err := Open(t.Context(), "sqlite://"+filepath.Join(t.TempDir(), "l.db"), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
+		s := catalogtest.EmptySQLite(t)
 		file := filepath.Join(t.TempDir(), "file")
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Backup(t.Context(), filepath.Join(file, "backups"), time.Now()); err == nil {
+		if _, err := schema.Backup(t.Context(), s.Store, filepath.Join(file, "backups"), time.Now()); err == nil {
 			t.Error("no error")
 		}
 	})

@@ -1,4 +1,4 @@
-package catalog
+package document
 
 import (
 	"context"
@@ -9,10 +9,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog"
 )
 
 // cell is one column of a row as a document wants it. Its value is a string,
-// int64, bool, DBTime, sql.NullString or sql.NullInt64.
+// int64, bool, catalog.DBTime, sql.NullString or sql.NullInt64.
 type cell struct {
 	name   string // the document's key, for people
 	column string
@@ -28,7 +30,7 @@ func (c cell) show(value any) string {
 	switch v := value.(type) {
 	case string:
 		return strconv.Quote(v)
-	case DBTime:
+	case catalog.DBTime:
 		if v.IsZero() {
 			return "none"
 		}
@@ -46,8 +48,8 @@ func (c cell) show(value any) string {
 }
 
 func same(a, b any) bool {
-	if x, ok := a.(DBTime); ok {
-		y, ok := b.(DBTime)
+	if x, ok := a.(catalog.DBTime); ok {
+		y, ok := b.(catalog.DBTime)
 		return ok && x.Equal(y.Time)
 	}
 	return a == b
@@ -62,9 +64,8 @@ func optionalText(s string) sql.NullString { return sql.NullString{String: s, Va
 // rows writes rows of a standalone catalog within one transaction. Table and
 // column names come from this package's source only.
 type rows struct {
-	store *Store
-	tx    *sql.Tx
-	now   DBTime
+	x   catalog.Session
+	now catalog.DBTime
 	// behind are tables whose id sequence may not have passed their highest id,
 	// since rows came with ids of their own. All may be, at first.
 	behind map[string]bool
@@ -72,14 +73,14 @@ type rows struct {
 	explicit map[string]bool
 }
 
-func newRows(s *Store, tx *sql.Tx) *rows {
-	return &rows{store: s, tx: tx, now: NewDBTime(time.Now()), behind: map[string]bool{}, explicit: map[string]bool{}}
+func newRows(x catalog.Session) *rows {
+	return &rows{x: x, now: catalog.NewDBTime(time.Now()), behind: map[string]bool{}, explicit: map[string]bool{}}
 }
 
 // ids are the ids a query finds, in its order.
 func (r *rows) ids(ctx context.Context, query string, args ...any) ([]int64, error) {
 	var out []int64
-	err := r.store.each(ctx, r.tx, query, args, func(scan func(...any) error) error {
+	err := r.x.Each(ctx, query, args, func(scan func(...any) error) error {
 		var id int64
 		err := scan(&id)
 		out = append(out, id)
@@ -112,16 +113,16 @@ func (r *rows) insert(ctx context.Context, table string, id int64, cells []cell)
 	}
 	query := fmt.Sprintf(`INSERT INTO public.%s (%s) VALUES (%s) RETURNING id`, table, strings.Join(names, ", "), strings.Join(marks, ", "))
 	var got int64
-	err := r.store.one(ctx, r.tx, query, args, &got)
+	err := r.x.One(ctx, query, args, &got)
 	return got, err
 }
 
 // catchUp moves a table's id sequence behind its highest id. On SQLite
 // AUTOINCREMENT does that by itself. Sequences do not roll back, so that a
-// rehearsal may leave a gap in the ids, and never a wrong one.
+// dry run may leave a gap in the ids, and never a wrong one.
 func (r *rows) catchUp(ctx context.Context, table string) error {
 	r.behind[table] = false
-	if r.store.dialect == SQLite {
+	if r.x.Dialect() == catalog.SQLite {
 		return nil
 	}
 	// Only forward: another writer may have drawn ids it has not committed.
@@ -156,7 +157,7 @@ func (r *rows) update(ctx context.Context, table string, id int64, cells []cell)
 		old[i] = reflect.New(reflect.TypeOf(c.value)).Interface()
 	}
 	query := fmt.Sprintf(`SELECT %s FROM public.%s WHERE id = $1`, strings.Join(names, ", "), table)
-	if err := r.store.one(ctx, r.tx, query, []any{id}, old...); err != nil {
+	if err := r.x.One(ctx, query, []any{id}, old...); err != nil {
 		return nil, err
 	}
 	var sets []string
@@ -174,7 +175,8 @@ func (r *rows) update(ctx context.Context, table string, id int64, cells []cell)
 		return nil, nil
 	}
 	query = fmt.Sprintf(`UPDATE public.%s SET %s, updated_at = $2 WHERE id = $1`, table, strings.Join(sets, ", "))
-	return differences, r.store.exec(ctx, r.tx, query, args...)
+	_, err = r.x.Exec(ctx, query, args...)
+	return differences, err
 }
 
 // link is a many-to-many table.
@@ -208,7 +210,7 @@ func (r *rows) relink(ctx context.Context, l link, owner int64, want []int64) (a
 			continue
 		}
 		removed = append(removed, id)
-		err := r.store.exec(ctx, r.tx, fmt.Sprintf(`DELETE FROM public.%s WHERE %s = $1 AND %s = $2`, l.table, l.owner, l.member), owner, id)
+		_, err := r.x.Exec(ctx, fmt.Sprintf(`DELETE FROM public.%s WHERE %s = $1 AND %s = $2`, l.table, l.owner, l.member), owner, id)
 		if err != nil {
 			return nil, nil, err
 		}

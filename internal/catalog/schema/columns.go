@@ -1,4 +1,4 @@
-package catalog
+package schema
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -86,13 +87,13 @@ SELECT m.name, p.name, p.type, TRUE FROM sqlite_master m JOIN pragma_table_info(
 // checkColumns compares the tables with what is needed and gives one line for
 // each column that is missing, unreadable or of another type. SQLite's types say
 // nothing about its values, and are not compared.
-func (s *Store) checkColumns(ctx context.Context) (problems []string, err error) {
+func checkColumns(ctx context.Context, x catalog.Session) (problems []string, err error) {
 	query := selectColumnsPostgres
-	if s.dialect == SQLite {
+	if x.Dialect() == catalog.SQLite {
 		query = selectColumnsSQLite
 	}
 	have, tables := map[[2]string]found{}, map[string]bool{}
-	err = s.each(ctx, s.db, query, nil, func(scan func(...any) error) error {
+	err = x.Each(ctx, query, nil, func(scan func(...any) error) error {
 		var (
 			table, name string
 			f           found
@@ -115,7 +116,7 @@ func (s *Store) checkColumns(ctx context.Context) (problems []string, err error)
 			missing = c.table
 		case !ok:
 			problems = append(problems, c.String()+" is missing")
-		case s.dialect == Postgres && !slices.Contains(columnTypes[c.kind], f.typeName):
+		case x.Dialect() == catalog.Postgres && !slices.Contains(columnTypes[c.kind], f.typeName):
 			problems = append(problems, fmt.Sprintf("%s is %s and should be %s", c, f.typeName, strings.Join(columnTypes[c.kind], " or ")))
 		case !f.readable:
 			problems = append(problems, c.String()+" may not be read by this role: apply configs/platform/grants.sql")
@@ -124,8 +125,8 @@ func (s *Store) checkColumns(ctx context.Context) (problems []string, err error)
 	return problems, nil
 }
 
-// columnsFault is the error that lists every problem, or nil.
-func columnsFault(op string, problems []string) error {
+// columnsError is the error that lists every problem, or nil.
+func columnsError(op string, problems []string) error {
 	if len(problems) == 0 {
 		return nil
 	}

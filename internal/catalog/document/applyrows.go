@@ -1,9 +1,10 @@
-package catalog
+package document
 
 import (
 	"context"
 	"database/sql"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -30,7 +31,7 @@ func (c *cells) number(name, column string, v *int64) {
 
 func (c *cells) time(name, column string, v *moment) {
 	if v != nil {
-		*c = append(*c, cell{name: name, column: column, value: DBTime(*v)})
+		*c = append(*c, cell{name: name, column: column, value: catalog.DBTime(*v)})
 	}
 }
 
@@ -181,7 +182,7 @@ func (a *applier) lesson(ctx context.Context, place string, l lessonDoc) (err er
 	case group == 0 || l.Start == nil:
 		return wrong(place, "give a group and a start, or an id")
 	default:
-		e.found, err = a.lessonAt(ctx, group, e.name, DBTime(*l.Start))
+		e.found, err = a.lessonAt(ctx, group, e.name, catalog.DBTime(*l.Start))
 	}
 	if err != nil {
 		return err
@@ -222,12 +223,12 @@ func (a *applier) lesson(ctx context.Context, place string, l lessonDoc) (err er
 
 // lessonAt finds a group's lesson by title and start. Starts are compared as
 // moments, not as text: SQLite's may be written in several ways.
-func (a *applier) lessonAt(ctx context.Context, group int64, title string, start DBTime) (id int64, err error) {
-	err = a.store.each(ctx, a.tx, `SELECT id, start_time FROM public.schedule_lesson WHERE group_id = $1 AND title = $2 ORDER BY id DESC`,
+func (a *applier) lessonAt(ctx context.Context, group int64, title string, start catalog.DBTime) (id int64, err error) {
+	err = a.x.Each(ctx, `SELECT id, start_time FROM public.schedule_lesson WHERE group_id = $1 AND title = $2 ORDER BY id DESC`,
 		[]any{group, title}, func(scan func(...any) error) error {
 			var (
 				row int64
-				at  DBTime
+				at  catalog.DBTime
 			)
 			err := scan(&row, &at)
 			if at.Equal(start.Time) {
@@ -335,7 +336,7 @@ func (a *applier) recordingLocation(ctx context.Context, found int64, r recordin
 	}
 	provider, file, key := media.ProviderDrive, "", ""
 	if found != 0 {
-		err := a.store.one(ctx, a.tx, `SELECT storage_provider, gdrive_file_id, archive_key FROM public.schedule_lessonrecording WHERE id = $1`,
+		err := a.x.One(ctx, `SELECT storage_provider, gdrive_file_id, archive_key FROM public.schedule_lessonrecording WHERE id = $1`,
 			[]any{found}, &provider, &file, &key)
 		if err != nil {
 			return err

@@ -1,4 +1,4 @@
-package catalog
+package schema
 
 import (
 	"bytes"
@@ -12,20 +12,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
 // Backup writes a copy of the whole database into dir, readable by its owner
 // only, proves that it can be read back, and returns its path. A copy that fails
 // the proof is removed. PostgreSQL needs pg_dump and pg_restore on the PATH.
-func (s *Store) Backup(ctx context.Context, dir string, now time.Time) (path string, err error) {
-	const op = "catalog: back up"
+func Backup(ctx context.Context, s *catalog.Store, dir string, now time.Time) (path string, err error) {
+	const op = "schema: back up"
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", media.Fault(media.Unavailable, op, err)
 	}
-	name, write := "lectern-"+now.UTC().Format("20060102T150405.000Z")+".db", s.backUpSQLite
-	if s.dialect == Postgres {
-		name, write = strings.TrimSuffix(name, ".db")+".dump", s.backUpPostgres
+	name, write := "lectern-"+now.UTC().Format("20060102T150405.000Z")+".db", backUpSQLite
+	if s.Dialect() == catalog.Postgres {
+		name, write = strings.TrimSuffix(name, ".db")+".dump", backUpPostgres
 	}
 	path = filepath.Join(dir, name)
 	// The file exists with its mode before a byte of the catalog is in it.
@@ -35,7 +36,7 @@ func (s *Store) Backup(ctx context.Context, dir string, now time.Time) (path str
 	}
 	err = f.Close()
 	if err == nil {
-		err = write(ctx, path)
+		err = write(ctx, s, path)
 	}
 	if err != nil {
 		return "", media.Fault(media.Unavailable, op, errors.Join(err, os.Remove(path)))
@@ -45,8 +46,8 @@ func (s *Store) Backup(ctx context.Context, dir string, now time.Time) (path str
 
 // backUpSQLite copies through SQLite itself, which sees a consistent state
 // whoever else is writing. VACUUM INTO takes an existing file only when empty.
-func (s *Store) backUpSQLite(ctx context.Context, path string) error {
-	if _, err := s.db.ExecContext(ctx, `VACUUM INTO ?1`, path); err != nil {
+func backUpSQLite(ctx context.Context, s *catalog.Store, path string) error {
+	if _, err := s.DB().ExecContext(ctx, `VACUUM INTO ?1`, path); err != nil {
 		return err
 	}
 	check, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
@@ -54,20 +55,20 @@ func (s *Store) backUpSQLite(ctx context.Context, path string) error {
 		return err
 	}
 	defer check.Close()
-	var verdict string
-	if err := check.QueryRowContext(ctx, `PRAGMA integrity_check`).Scan(&verdict); err != nil {
+	var result string
+	if err := check.QueryRowContext(ctx, `PRAGMA integrity_check`).Scan(&result); err != nil {
 		return err
 	}
-	if verdict != "ok" {
-		return fmt.Errorf("the copy's integrity check says %q", verdict)
+	if result != "ok" {
+		return fmt.Errorf("the copy's integrity check says %q", result)
 	}
 	return nil
 }
 
 // backUpPostgres lets PostgreSQL's own programs dump and read back. The password
 // goes through the environment: a command line is everybody's to read.
-func (s *Store) backUpPostgres(ctx context.Context, path string) error {
-	c := s.listener
+func backUpPostgres(ctx context.Context, s *catalog.Store, path string) error {
+	c := s.ConnConfig()
 	env := append(os.Environ(), "PGHOST="+c.Host, fmt.Sprintf("PGPORT=%d", c.Port), "PGUSER="+c.User, "PGPASSWORD="+c.Password, "PGDATABASE="+c.Database)
 	if err := runTool(ctx, env, "pg_dump", "--format=custom", "--no-password", "--file="+path); err != nil {
 		return err

@@ -1,4 +1,4 @@
-package catalog
+package document
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -15,11 +16,11 @@ const exportHeader = "# Lectern's catalog, as `gateway catalog apply` takes it. 
 // Export writes the whole catalog as the document that Apply takes, rows in
 // order of their ids. Applied to an empty catalog it gives one whose export is
 // the same, byte for byte. What it reads is one moment of the database.
-func (s *Store) Export(ctx context.Context, w io.Writer) error {
-	const op = "catalog: export"
-	doc, err := s.export(ctx)
+func Export(ctx context.Context, s *catalog.Store, w io.Writer) error {
+	const op = "document: export"
+	doc, err := read(ctx, s, op)
 	if err != nil {
-		return WrapError(ctx, op, err)
+		return err
 	}
 	if _, err := io.WriteString(w, exportHeader); err != nil {
 		return err
@@ -32,22 +33,19 @@ func (s *Store) Export(ctx context.Context, w io.Writer) error {
 	return enc.Close()
 }
 
-func (s *Store) export(ctx context.Context) (doc document, err error) {
-	opts := &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
-	if s.dialect == SQLite {
-		opts = nil // a transaction there always sees one moment
-	}
-	tx, err := s.db.BeginTx(ctx, opts)
-	if err != nil {
-		return doc, err
-	}
-	// It only reads: how it ends does not matter.
-	defer func() { _ = tx.Rollback() }()
-	e := &exporter{store: s, tx: tx, people: map[int64]ref{}, groups: map[int64]ref{}}
-	for _, part := range []func(context.Context, *document) error{e.exportPeople, e.exportGroups, e.exportLessons, e.exportRecordings} {
-		if err := part(ctx, &doc); err != nil {
-			return document{}, err
+// read reads the whole catalog at one moment.
+func read(ctx context.Context, s *catalog.Store, op string) (doc document, err error) {
+	err = s.Snapshot(ctx, op, func(x catalog.Session) error {
+		e := &exporter{x: x, people: map[int64]ref{}, groups: map[int64]ref{}}
+		for _, part := range []func(context.Context, *document) error{e.exportPeople, e.exportGroups, e.exportLessons, e.exportRecordings} {
+			if err := part(ctx, &doc); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return document{}, err
 	}
 	return doc, nil
 }
@@ -55,13 +53,12 @@ func (s *Store) export(ctx context.Context) (doc document, err error) {
 // exporter reads one document. It calls people and groups by name where a name
 // is enough, since that is how one would write it.
 type exporter struct {
-	store          *Store
-	tx             *sql.Tx
+	x              catalog.Session
 	people, groups map[int64]ref
 }
 
 func (e *exporter) each(ctx context.Context, query string, row func(scan func(...any) error) error) error {
-	return e.store.each(ctx, e.tx, query, nil, row)
+	return e.x.Each(ctx, query, nil, row)
 }
 
 // given is a pointer to a value worth writing down, nil for the zero value,
@@ -74,7 +71,7 @@ func given[T comparable](v T) *T {
 	return &v
 }
 
-func givenTime(s DBTime) *moment {
+func givenTime(s catalog.DBTime) *moment {
 	if s.IsZero() {
 		return nil
 	}
@@ -177,7 +174,7 @@ func (e *exporter) exportLessons(ctx context.Context, doc *document) error {
 			l                 lessonDoc
 			title, notes      string
 			group, teacher    sql.NullInt64
-			start, end, ended DBTime
+			start, end, ended catalog.DBTime
 			meeting           sql.NullString
 			record, quick     bool
 			days              int64
@@ -212,7 +209,7 @@ func (e *exporter) exportRecordings(ctx context.Context, doc *document) error {
 			title, status, visibility                          string
 			provider, file, key, folder, kind                  string
 			zoomID, play, download, thumbnail, archive, reason string
-			start, end, until, deletedAt, created              DBTime
+			start, end, until, deletedAt, created              catalog.DBTime
 			views                                              int64
 			deleted                                            bool
 		)

@@ -1,4 +1,4 @@
-package catalog
+package catalog_test
 
 import (
 	"context"
@@ -11,11 +11,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
+	"github.com/lectiospace/lectern/internal/catalog/document"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
-func adapter(t *testing.T, name string) string {
+// platformScript is a script that operators apply to the platform's database.
+func platformScript(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "configs", "platform", name))
 	if err != nil {
@@ -25,7 +30,7 @@ func adapter(t *testing.T, name string) string {
 }
 
 // listen starts Listen and gives a signal for each call of changed.
-func listen(t *testing.T, s *Store) <-chan struct{} {
+func listen(t *testing.T, s *catalogtest.DB) <-chan struct{} {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	news, ended := make(chan struct{}, 1000), make(chan error, 1)
@@ -77,15 +82,15 @@ var (
 
 func TestListen(t *testing.T) {
 	t.Parallel()
-	places := map[string]func(t *testing.T) *Store{
-		"standalone": func(t *testing.T) *Store { return seeded(t, openStore(t, pgtest.Start(t))) },
-		"platform": func(t *testing.T) *Store {
+	places := map[string]func(t *testing.T) *catalogtest.DB{
+		"standalone": func(t *testing.T) *catalogtest.DB { return catalogtest.Databases[1].Open(t) },
+		"platform": func(t *testing.T) *catalogtest.DB {
 			url := pgtest.Start(t)
-			pgtest.Load(t, url, platformSQL)
+			pgtest.Load(t, url, catalogtest.PlatformSQL)
 			for range 2 { // it may be applied again
-				pgtest.Exec(t, url, adapter(t, "notify.sql"))
+				pgtest.Exec(t, url, platformScript(t, "notify.sql"))
 			}
-			return migrated(t, openStore(t, url))
+			return catalogtest.Migrate(t, catalogtest.Open(t, url))
 		},
 	}
 	for name, open := range places {
@@ -94,13 +99,13 @@ func TestListen(t *testing.T) {
 			news := listen(t, s)
 			heard(t, news, "the connection")
 			for _, statement := range isNews {
-				run(t, s, statement)
+				s.Exec(t, statement)
 				heard(t, news, statement)
 				// Several tables in one statement, or statements of one cascade, may tell more.
 				drain(t, s, news)
 			}
 			for _, statement := range isNoNews {
-				run(t, s, statement)
+				s.Exec(t, statement)
 				if n := drain(t, s, news); n != 0 {
 					t.Errorf("%d times news: %s", n, statement)
 				}
@@ -111,9 +116,9 @@ func TestListen(t *testing.T) {
 
 // drain makes news of its own, counts what came before that, and takes all of it.
 // Notifications arrive in the order of the commits.
-func drain(t *testing.T, s *Store, news <-chan struct{}) (before int) {
+func drain(t *testing.T, s *catalogtest.DB, news <-chan struct{}) (before int) {
 	t.Helper()
-	run(t, s, `SELECT pg_notify('lectern_changed', 'drain')`)
+	s.Exec(t, `SELECT pg_notify('lectern_changed', 'drain')`)
 	heard(t, news, "drain")
 	for {
 		select {
@@ -128,15 +133,15 @@ func drain(t *testing.T, s *Store, news <-chan struct{}) (before int) {
 func TestListenComesBack(t *testing.T) {
 	t.Parallel()
 	server := pgtest.StartServer(t)
-	s := openStore(t, server.Database(t))
+	s := catalogtest.Open(t, server.Database(t))
 	news := listen(t, s)
 	heard(t, news, "the connection")
 	server.Stop(t)
 	server.Restart(t)
 	heard(t, news, "the connection after a restart")
-	run(t, s, `NOTIFY lectern_changed`)
+	s.Exec(t, `NOTIFY lectern_changed`)
 	heard(t, news, "a change after a restart")
-	run(t, s, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`)
+	s.Exec(t, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'`)
 	heard(t, news, "the connection after it was cut")
 }
 
@@ -144,8 +149,8 @@ func TestListenComesBack(t *testing.T) {
 // known is as the database has it, though only the table's facts were dropped.
 func TestNewsReachWhatTheyConcern(t *testing.T) {
 	t.Parallel()
-	s := seeded(t, openStore(t, pgtest.Start(t)))
-	c, err := NewCache(s, CacheConfig{MaxStaleness: time.Hour}, slog.New(slog.DiscardHandler), nil)
+	s := catalogtest.Databases[1].Open(t)
+	c, err := catalog.NewCache(s, catalog.CacheConfig{MaxStaleness: time.Hour}, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,10 +177,8 @@ func TestNewsReachWhatTheyConcern(t *testing.T) {
 	}
 	for _, statement := range isNews {
 		facts(c)
-		c.users.entries.Wait()
-		c.recordings.entries.Wait()
-		c.memberships.entries.Wait()
-		run(t, s, statement)
+		c.WaitForEntries()
+		s.Exec(t, statement)
 		heard(t, news, statement)
 		// What is told after a commit comes after what that commit told. It drops facts of
 		// another kind than the statement's own table.
@@ -183,7 +186,7 @@ func TestNewsReachWhatTheyConcern(t *testing.T) {
 		if strings.Contains(statement, marker) {
 			marker = "schedule_lessonrecording"
 		}
-		run(t, s, `SELECT pg_notify('lectern_changed', '`+marker+`')`)
+		s.Exec(t, `SELECT pg_notify('lectern_changed', '`+marker+`')`)
 		heard(t, news, marker)
 		for quiet := false; !quiet; {
 			select {
@@ -201,20 +204,20 @@ func TestNewsReachWhatTheyConcern(t *testing.T) {
 // TestListenOnSQLite: another process changes the file.
 func TestListenOnSQLite(t *testing.T) {
 	t.Parallel()
-	s := seeded(t, freshSQLite(t))
-	other := openStore(t, sameDatabase(t, s))
+	s := catalogtest.Databases[0].Open(t)
+	other := s.Reopen(t)
 	news := listen(t, s)
 	heard(t, news, "the beginning")
 	literal := strings.NewReplacer("now()", "'2026-11-20T10:00:00Z'")
 	for _, statement := range append(isNews, `DELETE FROM public.schedule_lessonrecording WHERE id = 3`) {
-		run(t, other, literal.Replace(statement))
+		other.Exec(t, literal.Replace(statement))
 		heard(t, news, statement)
 	}
-	before := count(t, s, `SELECT n FROM lectern_changes`)
+	before := s.Count(t, `SELECT n FROM lectern_changes`)
 	for _, statement := range isNoNews {
-		run(t, other, literal.Replace(statement))
+		other.Exec(t, literal.Replace(statement))
 	}
-	if after := count(t, s, `SELECT n FROM lectern_changes`); after != before {
+	if after := s.Count(t, `SELECT n FROM lectern_changes`); after != before {
 		t.Errorf("%d changes counted where there are none", after-before)
 	}
 }
@@ -225,14 +228,9 @@ func TestListenBehindAPooler(t *testing.T) {
 	t.Parallel()
 	server := pgtest.StartServer(t)
 	direct := server.Database(t)
-	pgtest.Load(t, direct, platformSQL)
+	pgtest.Load(t, direct, catalogtest.PlatformSQL)
 	var said lines
-	s, err := Open(t.Context(), pgtest.Pooler(t, direct), slog.New(slog.NewTextHandler(&said, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	migrated(t, s)
+	s := catalogtest.Migrate(t, catalogtest.OpenLogging(t, pgtest.Pooler(t, direct), slog.NewTextHandler(&said, nil)))
 	news := listen(t, s)
 	heard(t, news, "the connection")
 	deadline := time.Now().Add(30 * time.Second)
@@ -269,8 +267,8 @@ func (l *lines) String() string {
 // columns the triggers look at.
 func TestNotifyLeavesThePlatformFree(t *testing.T) {
 	url := pgtest.Start(t)
-	pgtest.Load(t, url, platformSQL)
-	pgtest.Exec(t, url, adapter(t, "notify.sql"))
+	pgtest.Load(t, url, catalogtest.PlatformSQL)
+	pgtest.Exec(t, url, platformScript(t, "notify.sql"))
 	pgtest.Exec(t, url, `ALTER TABLE schedule_lessonrecording ALTER COLUMN title TYPE text;
 		ALTER TABLE schedule_lessonrecording DROP COLUMN archive_key;
 		ALTER TABLE accounts_customuser ALTER COLUMN role TYPE varchar(40);
@@ -279,22 +277,22 @@ func TestNotifyLeavesThePlatformFree(t *testing.T) {
 }
 
 func TestGrants(t *testing.T) {
-	for name, script := range map[string]string{"identity": platformSQL, "bigserial": bigserial(platformSQL)} {
+	for name, script := range map[string]string{"identity": catalogtest.PlatformSQL, "bigserial": catalogtest.Bigserial(catalogtest.PlatformSQL)} {
 		t.Run(name, func(t *testing.T) {
 			owner := pgtest.Start(t)
 			pgtest.Load(t, owner, script)
 			for range 2 {
-				pgtest.Exec(t, owner, adapter(t, "grants.sql"))
+				pgtest.Exec(t, owner, platformScript(t, "grants.sql"))
 			}
 			url := pgtest.As(t, owner, "lectern")
-			s := migrated(t, openStore(t, url)) // the role migrates by itself
+			s := catalogtest.Migrate(t, catalogtest.Open(t, url)) // the role migrates by itself
 			checkUser(t, s)
 			checkRecording(t, s)
 			checkMembership(t, s)
-			if has, err := s.HasData(t.Context()); !has || err != nil {
+			if has, err := schema.HasData(t.Context(), s.Store); !has || err != nil {
 				t.Errorf("HasData: %v, %v", has, err)
 			}
-			if dump(t, s) != dump(t, openStore(t, owner)) {
+			if export(t, s) != export(t, catalogtest.Open(t, owner)) {
 				t.Error("the role and the owner export different catalogs")
 			}
 			news := listen(t, s)
@@ -303,6 +301,16 @@ func TestGrants(t *testing.T) {
 			checkForbidden(t, url)
 		})
 	}
+}
+
+// export is the whole catalog as a document.
+func export(t *testing.T, s *catalogtest.DB) string {
+	t.Helper()
+	var b strings.Builder
+	if err := document.Export(t.Context(), s.Store, &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 func checkAllowed(t *testing.T, url string) {
@@ -354,14 +362,14 @@ func checkForbidden(t *testing.T, url string) {
 
 func TestMissingRightIsNamed(t *testing.T) {
 	owner := pgtest.Start(t)
-	pgtest.Load(t, owner, platformSQL)
-	pgtest.Exec(t, owner, adapter(t, "grants.sql")+`; REVOKE SELECT ON schedule_lessonrecording FROM lectern; REVOKE SELECT (zoom_user_id) ON accounts_customuser FROM lectern`)
-	s := openStore(t, pgtest.As(t, owner, "lectern"))
-	_, err := s.MigrateUp(t.Context())
-	wantText(t, err, "schedule_lessonrecording.status may not be read", "accounts_customuser.zoom_user_id may not be read", "grants.sql")
+	pgtest.Load(t, owner, catalogtest.PlatformSQL)
+	pgtest.Exec(t, owner, platformScript(t, "grants.sql")+`; REVOKE SELECT ON schedule_lessonrecording FROM lectern; REVOKE SELECT (zoom_user_id) ON accounts_customuser FROM lectern`)
+	s := catalogtest.Open(t, pgtest.As(t, owner, "lectern"))
+	_, err := schema.Up(t.Context(), s.Store)
+	catalogtest.WantText(t, err, "schedule_lessonrecording.status may not be read", "accounts_customuser.zoom_user_id may not be read", "grants.sql")
 	_, err = s.Recording(t.Context(), 1)
 	if media.KindOf(err) != media.Unavailable {
 		t.Errorf("%v", err)
 	}
-	wantText(t, err, "grants.sql")
+	catalogtest.WantText(t, err, "grants.sql")
 }

@@ -1,4 +1,4 @@
-package catalog
+package document
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -148,15 +149,15 @@ func (t *text) UnmarshalYAML(n *yaml.Node) error {
 }
 
 // moment is a time in a document; "never" is none.
-type moment DBTime
+type moment catalog.DBTime
 
-// UnmarshalYAML reads what ParseDBTime reads, and never.
+// UnmarshalYAML reads what catalog.ParseDBTime reads, and never.
 func (m *moment) UnmarshalYAML(n *yaml.Node) error {
 	if n.Value == "never" {
 		*m = moment{}
 		return nil
 	}
-	s, err := ParseDBTime(n.Value)
+	s, err := catalog.ParseDBTime(n.Value)
 	if err != nil || n.Kind != yaml.ScalarNode {
 		return lineError(n, "%q is not a time: write it as 2026-11-20T10:00:00Z", n.Value)
 	}
@@ -169,7 +170,7 @@ func (m moment) MarshalYAML() (any, error) {
 	if m.IsZero() {
 		return "never", nil
 	}
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!timestamp", Value: DBTime(m).String()}, nil
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!timestamp", Value: catalog.DBTime(m).String()}, nil
 }
 
 // byteCount is a number of bytes, also written as 64MiB.
@@ -215,12 +216,12 @@ func lineError(n *yaml.Node, format string, args ...any) error {
 }
 
 // unknownField is how yaml.v3 words a key that the struct has not.
-var unknownField = regexp.MustCompile(`field (.+) not found in type catalog\.(\w+?)(Doc|ument)`)
+var unknownField = regexp.MustCompile(`field (.+) not found in type document\.(\w+?)(Doc|ument)`)
 
 // readDocument reads one YAML document. Unknown keys are errors. All errors are
 // of Kind Invalid and name the line.
 func readDocument(r io.Reader) (document, error) {
-	const op = "catalog: read document"
+	const op = "document: read"
 	var doc document
 	dec := yaml.NewDecoder(r)
 	dec.KnownFields(true)

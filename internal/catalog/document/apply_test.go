@@ -1,13 +1,16 @@
-package catalog
+package document
 
 import (
 	"strings"
 	"testing"
 
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-const school = `
+const sample = `
 people:
   - {email: anna@school.test, role: teacher, first_name: Анна, zoom_account_id: acc, zoom_client_id: cid, zoom_client_secret: hush}
   - {email: Ben@school.test}
@@ -28,9 +31,9 @@ recordings:
   - {lesson: 2, visibility: all_teacher_groups, key: x}
 `
 
-func apply(t *testing.T, s *Store, doc string) []string {
+func apply(t *testing.T, s *catalogtest.DB, doc string) []string {
 	t.Helper()
-	changes, err := s.Apply(t.Context(), strings.NewReader(doc), false)
+	changes, err := Apply(t.Context(), s.Store, strings.NewReader(doc), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,22 +44,32 @@ func apply(t *testing.T, s *Store, doc string) []string {
 	return lines
 }
 
+// export is the whole catalog as a document.
+func export(t *testing.T, s *catalogtest.DB) string {
+	t.Helper()
+	var b strings.Builder
+	if err := Export(t.Context(), s.Store, &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
 func TestApply(t *testing.T) {
 	t.Parallel()
-	standalone(t, func(t *testing.T, open func(*testing.T) *Store) {
+	catalogtest.EachStandalone(t, func(t *testing.T, open func(testing.TB) *catalogtest.DB) {
 		s, ctx := open(t), t.Context()
-		rehearsal := open(t) // a catalog of its own: PostgreSQL's ids do not roll back
-		if changes, err := rehearsal.Apply(ctx, strings.NewReader(school), true); err != nil || len(changes) != 12 {
+		dry := open(t) // a catalog of its own: PostgreSQL's ids do not roll back
+		if changes, err := Apply(ctx, dry.Store, strings.NewReader(sample), true); err != nil || len(changes) != 12 {
 			t.Fatalf("dry run: %v, %v", changes, err)
 		}
-		if has, err := rehearsal.HasData(ctx); has || err != nil {
+		if has, err := schema.HasData(ctx, dry.Store); has || err != nil {
 			t.Fatalf("the dry run left something: %v, %v", has, err)
 		}
-		if lines := apply(t, s, school); len(lines) != 12 || lines[0] != `add person 1 "anna@school.test"` || lines[8] != `add recording 1 ""` {
+		if lines := apply(t, s, sample); len(lines) != 12 || lines[0] != `add person 1 "anna@school.test"` || lines[8] != `add recording 1 ""` {
 			t.Errorf("%q", lines)
 		}
 		for range 2 {
-			if lines := apply(t, s, school); len(lines) != 0 {
+			if lines := apply(t, s, sample); len(lines) != 0 {
 				t.Errorf("applied again: %q", lines)
 			}
 		}
@@ -68,12 +81,12 @@ func TestApply(t *testing.T) {
 			t.Errorf("%+v, %v; want %+v", rec, err, want)
 		}
 		groups := func(id int) int64 {
-			return count(t, s, `SELECT COALESCE(sum(group_id), 0) FROM public.schedule_lessonrecording_allowed_groups WHERE lessonrecording_id = $1`, id)
+			return s.Count(t, `SELECT COALESCE(sum(group_id), 0) FROM public.schedule_lessonrecording_allowed_groups WHERE lessonrecording_id = $1`, id)
 		}
 		if groups(1) != 2 || groups(2) != 3 || groups(3) != 0 || groups(4) != 0 {
 			t.Errorf("allowed groups: %d %d %d %d", groups(1), groups(2), groups(3), groups(4))
 		}
-		if rec, err := s.Recording(ctx, 2); err != nil || rec.Location != drive("1AbC") {
+		if rec, err := s.Recording(ctx, 2); err != nil || rec.Location != (media.Location{Provider: media.ProviderDrive, Key: "1AbC"}) {
 			t.Errorf("%+v, %v", rec, err)
 		}
 		if m, err := s.Membership(ctx, 2, media.Recording{ID: 3, OwnerID: 1}); err != nil || !m.ListedStudent || !m.InTeachersGroup || m.InAllowedGroup {
@@ -101,9 +114,9 @@ func TestApplyChanges(t *testing.T) {
 		{"", ""},
 		{"people: []", ""},
 	}
-	standalone(t, func(t *testing.T, open func(*testing.T) *Store) {
+	catalogtest.EachStandalone(t, func(t *testing.T, open func(testing.TB) *catalogtest.DB) {
 		s := open(t)
-		apply(t, s, school)
+		apply(t, s, sample)
 		for _, c := range cases {
 			if got := strings.Join(apply(t, s, c.doc), "\n"); got != c.want {
 				t.Errorf("%s:\n got %s\nwant %s", c.doc, got, c.want)
@@ -142,44 +155,44 @@ func TestApplyRefuses(t *testing.T) {
 		{"recordings: [{lesson: 1, title: " + strings.Repeat("x", 300) + "}]", `recordings[0]: `},
 		{"recordings: [{lesson: 1, zoom_recording_id: z}, {id: 50, lesson: 1, zoom_recording_id: z}]", `recordings[1]: `},
 	}
-	standalone(t, func(t *testing.T, open func(*testing.T) *Store) {
+	catalogtest.EachStandalone(t, func(t *testing.T, open func(testing.TB) *catalogtest.DB) {
 		s := open(t)
-		apply(t, s, school)
-		before := dump(t, s)
+		apply(t, s, sample)
+		before := export(t, s)
 		for _, c := range cases {
-			changes, err := s.Apply(t.Context(), strings.NewReader(c.doc), false)
+			changes, err := Apply(t.Context(), s.Store, strings.NewReader(c.doc), false)
 			if media.KindOf(err) != media.Invalid || changes != nil {
 				t.Errorf("%.80s: %v, %v", c.doc, changes, err)
 			}
-			wantText(t, err, c.want)
+			catalogtest.WantText(t, err, c.want)
 		}
-		if after := dump(t, s); after != before {
+		if after := export(t, s); after != before {
 			t.Errorf("something was applied:\n%s", after)
 		}
 	})
 }
 
 // TestExportApplyExport: an export applied to an empty catalog exports the same,
-// in and between all homes.
+// in and between all kinds of database.
 func TestExportApplyExport(t *testing.T) {
 	t.Parallel()
-	standalone(t, func(t *testing.T, open func(*testing.T) *Store) {
-		for _, h := range homes {
+	catalogtest.EachStandalone(t, func(t *testing.T, open func(testing.TB) *catalogtest.DB) {
+		for _, d := range catalogtest.Databases {
 			to := open(t)
-			if to.dialect == Postgres && h.name != "sqlite" {
+			if to.Dialect() == catalog.Postgres && d.Name != "sqlite" {
 				continue // the document does not know where it will be applied
 			}
-			from := h.open(t)
-			if h.name == "sqlite" || h.name == "postgres" {
+			from := d.Open(t)
+			if d.Name == "sqlite" || d.Name == "postgres" {
 				apply(t, from, `groups: [{name: Math A, teacher: 4}, {name: "12", teacher: 3}, {name: "yes", teacher: 3}]`)
 			}
-			exported := dump(t, from)
+			exported := export(t, from)
 			apply(t, to, exported)
-			if again := dump(t, to); again != exported {
-				t.Errorf("%s: exported\n%s\nthen\n%s", h.name, exported, again)
+			if again := export(t, to); again != exported {
+				t.Errorf("%s: exported\n%s\nthen\n%s", d.Name, exported, again)
 			}
 			if lines := apply(t, to, exported); len(lines) != 0 {
-				t.Errorf("%s: the export applied again: %q", h.name, lines)
+				t.Errorf("%s: the export applied again: %q", d.Name, lines)
 			}
 			// What came with ids of its own is not in the way of what comes without.
 			apply(t, to, `people: [{email: later@x.test}]`)
@@ -188,8 +201,8 @@ func TestExportApplyExport(t *testing.T) {
 }
 
 func TestExportIsReadable(t *testing.T) {
-	s := migrated(t, freshSQLite(t))
-	if got := dump(t, s); got != exportHeader+"{}\n" {
+	s := catalogtest.SQLite(t)
+	if got := export(t, s); got != exportHeader+"{}\n" {
 		t.Errorf("an empty catalog: %q", got)
 	}
 	apply(t, s, `
@@ -232,13 +245,13 @@ recordings:
     type: shared_screen_with_speaker_view
     created: 2026-11-02T09:00:00Z
 `
-	if got := dump(t, s); got != want {
+	if got := export(t, s); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
 
 func FuzzReadDocument(f *testing.F) {
-	for _, seed := range []string{school, "people: [{id: 1}]", "recordings:\n- {duration: 1h, size: 1MiB, lesson: 3}", "a: &a [*a]", "people: {}"} {
+	for _, seed := range []string{sample, "people: [{id: 1}]", "recordings:\n- {duration: 1h, size: 1MiB, lesson: 3}", "a: &a [*a]", "people: {}"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, in string) {

@@ -1,14 +1,15 @@
-package catalog
+package document
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -37,28 +38,28 @@ func (c Change) String() string {
 //
 // Kind Invalid is a document that cannot be, with the place named, or a catalog
 // that is the platform's and not to be written this way.
-func (s *Store) Apply(ctx context.Context, doc io.Reader, dryRun bool) ([]Change, error) {
-	const op = "catalog: apply"
+func Apply(ctx context.Context, s *catalog.Store, doc io.Reader, dryRun bool) ([]Change, error) {
+	const op = "document: apply"
 	wanted, err := readDocument(doc)
 	if err != nil {
 		return nil, err
 	}
-	st, err := s.MigrationStatus(ctx)
+	st, err := schema.StatusOf(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	if st.Layout == LayoutPlatform {
+	if st.Layout == schema.LayoutPlatform {
 		return nil, media.Faultf(media.Invalid, op, "the people, lessons and recordings here are the platform's: change them there")
 	}
 	var changes []Change
-	err = s.write(ctx, op, func(tx *sql.Tx) error {
-		a := &applier{rows: newRows(s, tx), seen: map[string]string{}}
+	err = s.Update(ctx, op, func(x catalog.Session) error {
+		a := &applier{rows: newRows(x), seen: map[string]string{}}
 		if err := a.all(ctx, wanted); err != nil {
 			return err
 		}
 		changes = a.changes
 		if dryRun {
-			return ErrDryRun
+			return catalog.ErrDryRun
 		}
 		return a.finish(ctx)
 	})
@@ -79,7 +80,7 @@ type applier struct {
 
 // wrong is an error about a place in the document.
 func wrong(place, format string, args ...any) error {
-	return media.Faultf(media.Invalid, "catalog: apply", "%s: %s", place, fmt.Sprintf(format, args...))
+	return media.Faultf(media.Invalid, "document: apply", "%s: %s", place, fmt.Sprintf(format, args...))
 }
 
 // all goes in the order of references: an entry may name anything before it.
@@ -146,10 +147,10 @@ func (a *applier) close(note *Change) {
 
 // refused names the place of an error that the database's own guards gave.
 func refused(place string, err error) error {
-	if kind, _ := classify(err); kind != media.Other || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if kind := media.KindOf(catalog.WrapError(context.Background(), "document: apply", err)); kind != media.Other || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return media.Faultf(media.Invalid, "catalog: apply", "%s: %w", place, err)
+	return media.Faultf(media.Invalid, "document: apply", "%s: %w", place, err)
 }
 
 // list makes the members of a list those the document names.

@@ -1,4 +1,4 @@
-package catalog
+package schema_test
 
 import (
 	"errors"
@@ -8,57 +8,61 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
+	"github.com/lectiospace/lectern/internal/catalog/document"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
-var versions = map[Dialect][]string{
-	SQLite:   {"0001_lectern", "0002_catalog_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback", "0008_changes_standalone"},
-	Postgres: {"0001_lectern", "0002_catalog_standalone", "0003_notify_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback"},
+var versions = map[catalog.Dialect][]string{
+	catalog.SQLite:   {"0001_lectern", "0002_catalog_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback", "0008_changes_standalone"},
+	catalog.Postgres: {"0001_lectern", "0002_catalog_standalone", "0003_notify_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback"},
 }
 
 func TestMigrateStandalone(t *testing.T) {
-	for name, open := range map[string]func(*testing.T) *Store{
-		"sqlite":   openSQLiteStore,
-		"postgres": func(t *testing.T) *Store { return openStore(t, pgtest.Start(t)) },
+	for name, open := range map[string]func(*testing.T) *catalogtest.DB{
+		"sqlite":   func(t *testing.T) *catalogtest.DB { return catalogtest.EmptySQLite(t) },
+		"postgres": func(t *testing.T) *catalogtest.DB { return catalogtest.Open(t, pgtest.Start(t)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, ctx := open(t), t.Context()
-			want := versions[s.dialect]
-			err := s.SchemaReady(ctx)
+			want := versions[s.Dialect()]
+			err := schema.Ready(ctx, s.Store)
 			if media.KindOf(err) != media.Invalid {
 				t.Errorf("an empty database is ready: %v", err)
 			}
-			wantText(t, err, "gateway migrate up")
-			st, err := s.MigrationStatus(ctx)
-			if err != nil || st.Layout != LayoutNone || !slices.Equal(names(st.Pending()), want) {
+			catalogtest.WantText(t, err, "gateway migrate up")
+			st, err := schema.StatusOf(ctx, s.Store)
+			if err != nil || st.Layout != schema.LayoutNone || !slices.Equal(names(st.Pending()), want) {
 				t.Errorf("at first: %v, %v", st, err)
 			}
 			for round := range 2 { // and again after taking everything back
-				applied, err := s.MigrateUp(ctx)
+				applied, err := schema.Up(ctx, s.Store)
 				if err != nil || !slices.Equal(names(applied), want) {
 					t.Fatalf("round %d: applied %v, %v", round, applied, err)
 				}
-				if applied, err := s.MigrateUp(ctx); err != nil || len(applied) != 0 {
+				if applied, err := schema.Up(ctx, s.Store); err != nil || len(applied) != 0 {
 					t.Errorf("a second up: %v, %v", applied, err)
 				}
-				if err := s.SchemaReady(ctx); err != nil {
+				if err := schema.Ready(ctx, s.Store); err != nil {
 					t.Error(err)
 				}
-				st, err := s.MigrationStatus(ctx)
-				if err != nil || st.Layout != LayoutStandalone || len(st.Pending()) != 0 || !strings.Contains(st.String(), "applied  0001_lectern  20") {
+				st, err := schema.StatusOf(ctx, s.Store)
+				if err != nil || st.Layout != schema.LayoutStandalone || len(st.Pending()) != 0 || !strings.Contains(st.String(), "applied  0001_lectern  20") {
 					t.Errorf("%v, %v", st, err)
 				}
 				for i := range want {
-					taken, err := s.MigrateDown(ctx)
+					taken, err := schema.Down(ctx, s.Store)
 					if err != nil || taken.Name != want[len(want)-1-i] {
 						t.Fatalf("down: %v, %v", taken, err)
 					}
-					if err := s.SchemaReady(ctx); media.KindOf(err) != media.Invalid {
+					if err := schema.Ready(ctx, s.Store); media.KindOf(err) != media.Invalid {
 						t.Errorf("ready without %s: %v", taken, err)
 					}
 				}
-				if _, err := s.MigrateDown(ctx); media.KindOf(err) != media.Invalid {
+				if _, err := schema.Down(ctx, s.Store); media.KindOf(err) != media.Invalid {
 					t.Errorf("down from nothing: %v", err)
 				}
 			}
@@ -67,34 +71,34 @@ func TestMigrateStandalone(t *testing.T) {
 }
 
 func TestMigrateBesideThePlatform(t *testing.T) {
-	for name, script := range map[string]string{"identity": platformSQL, "bigserial": bigserial(platformSQL)} {
+	for name, script := range map[string]string{"identity": catalogtest.PlatformSQL, "bigserial": catalogtest.Bigserial(catalogtest.PlatformSQL)} {
 		t.Run(name, func(t *testing.T) {
 			url, ctx := pgtest.Start(t), t.Context()
 			pgtest.Load(t, url, script)
-			s := openStore(t, url)
+			s := catalogtest.Open(t, url)
 			shape := func() string { return publicShape(t, s) }
 			before := shape()
-			applied, err := s.MigrateUp(ctx)
+			applied, err := schema.Up(ctx, s.Store)
 			if err != nil || !slices.Equal(names(applied), []string{"0001_lectern", "0004_syncer", "0006_resyncs", "0007_playback"}) {
 				t.Fatalf("%v, %v", applied, err)
 			}
 			if after := shape(); after != before {
 				t.Errorf("the platform's schema changed from\n%s\nto\n%s", before, after)
 			}
-			st, err := s.MigrationStatus(ctx)
-			if err != nil || st.Layout != LayoutPlatform || len(st.Pending()) != 0 || len(st.Migrations) != len(applied) {
+			st, err := schema.StatusOf(ctx, s.Store)
+			if err != nil || st.Layout != schema.LayoutPlatform || len(st.Pending()) != 0 || len(st.Migrations) != len(applied) {
 				t.Errorf("%v, %v", st, err)
 			}
-			if err := s.SchemaReady(ctx); err != nil {
+			if err := schema.Ready(ctx, s.Store); err != nil {
 				t.Error(err)
 			}
-			if applied, err := s.MigrateUp(ctx); err != nil || len(applied) != 0 {
+			if applied, err := schema.Up(ctx, s.Store); err != nil || len(applied) != 0 {
 				t.Errorf("a second up: %v, %v", applied, err)
 			}
-			if _, err := s.Apply(ctx, strings.NewReader("people: [{email: a@b.test}]"), false); media.KindOf(err) != media.Invalid {
+			if _, err := document.Apply(ctx, s.Store, strings.NewReader("people: [{email: a@b.test}]"), false); media.KindOf(err) != media.Invalid {
 				t.Errorf("Apply on the platform's tables: %v", err)
 			}
-			if _, err := s.MigrateDown(ctx); err != nil {
+			if _, err := schema.Down(ctx, s.Store); err != nil {
 				t.Error(err)
 			}
 			if after := shape(); after != before {
@@ -105,7 +109,7 @@ func TestMigrateBesideThePlatform(t *testing.T) {
 }
 
 // publicShape is every object of the schema public.
-func publicShape(t *testing.T, s *Store) string {
+func publicShape(t *testing.T, s *catalogtest.DB) string {
 	t.Helper()
 	var b strings.Builder
 	for _, query := range []string{
@@ -115,14 +119,8 @@ func publicShape(t *testing.T, s *Store) string {
 		`SELECT conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY 1`,
 		`SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1`,
 	} {
-		err := s.each(t.Context(), s.db, query, nil, func(scan func(...any) error) error {
-			var line string
-			err := scan(&line)
+		for _, line := range s.Texts(t, query) {
 			b.WriteString(line + "\n")
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
 		}
 	}
 	return b.String()
@@ -130,35 +128,35 @@ func publicShape(t *testing.T, s *Store) string {
 
 func TestPlatformDriftIsNamed(t *testing.T) {
 	url := pgtest.Start(t)
-	pgtest.Load(t, url, platformSQL)
+	pgtest.Load(t, url, catalogtest.PlatformSQL)
 	pgtest.Exec(t, url, `ALTER TABLE schedule_lessonrecording DROP COLUMN archive_key;
 		ALTER TABLE schedule_lesson ALTER COLUMN start_time TYPE timestamp;
 		ALTER TABLE accounts_customuser ALTER COLUMN is_active TYPE integer USING is_active::int;
 		DROP TABLE schedule_teacherstoragequota;
 		ALTER TABLE schedule_group ALTER COLUMN name TYPE text`)
-	s := openStore(t, url)
-	_, err := s.MigrateUp(t.Context())
+	s := catalogtest.Open(t, url)
+	_, err := schema.Up(t.Context(), s.Store)
 	if media.KindOf(err) != media.Invalid {
 		t.Fatalf("%v", err)
 	}
-	wantText(t, err, "schedule_lessonrecording.archive_key is missing",
+	catalogtest.WantText(t, err, "schedule_lessonrecording.archive_key is missing",
 		"schedule_lesson.start_time is timestamp without time zone and should be timestamp with time zone",
 		"accounts_customuser.is_active is integer and should be boolean", "schedule_teacherstoragequota is missing")
 	if strings.Contains(err.Error(), "schedule_group") {
 		t.Errorf("text serves as well as varchar: %v", err)
 	}
-	if count(t, s, `SELECT count(*) FROM pg_namespace WHERE nspname = 'lectern'`) != 0 {
+	if s.Count(t, `SELECT count(*) FROM pg_namespace WHERE nspname = 'lectern'`) != 0 {
 		t.Error("the schema was created in spite of the problems")
 	}
 }
 
 func TestNewerSchemaIsRefused(t *testing.T) {
-	standalone(t, func(t *testing.T, open func(*testing.T) *Store) {
+	catalogtest.EachStandalone(t, func(t *testing.T, open func(testing.TB) *catalogtest.DB) {
 		s := open(t)
-		run(t, s, `INSERT INTO lectern.`+versionTable+` (version_id, is_applied) VALUES (9999, TRUE)`)
-		wantText(t, s.SchemaReady(t.Context()), "9999", "newer")
-		_, err := s.MigrateUp(t.Context())
-		wantText(t, err, "9999", "newer")
+		s.Exec(t, `INSERT INTO lectern.lectern_goose_version (version_id, is_applied) VALUES (9999, TRUE)`)
+		catalogtest.WantText(t, schema.Ready(t.Context(), s.Store), "9999", "newer")
+		_, err := schema.Up(t.Context(), s.Store)
+		catalogtest.WantText(t, err, "9999", "newer")
 	})
 }
 
@@ -174,24 +172,24 @@ func TestMigrateAtOnce(t *testing.T) {
 				errs    []error
 			)
 			for range 4 {
-				s := openStore(t, url)
+				s := catalogtest.Open(t, url)
 				wg.Go(func() {
-					list, err := s.MigrateUp(t.Context())
+					list, err := schema.Up(t.Context(), s.Store)
 					mu.Lock()
 					defer mu.Unlock()
 					applied, errs = append(applied, names(list)...), append(errs, err)
 				})
 			}
 			wg.Wait()
-			s := openStore(t, url)
+			s := catalogtest.Open(t, url)
 			if err := errors.Join(errs...); err != nil {
 				t.Error(err)
 			}
-			if err := s.SchemaReady(t.Context()); err != nil {
+			if err := schema.Ready(t.Context(), s.Store); err != nil {
 				t.Error(err)
 			}
 			slices.Sort(applied)
-			if !slices.Equal(applied, versions[s.dialect]) {
+			if !slices.Equal(applied, versions[s.Dialect()]) {
 				t.Errorf("applied %v", applied)
 			}
 		})
@@ -201,44 +199,44 @@ func TestMigrateAtOnce(t *testing.T) {
 func TestEnsureFresh(t *testing.T) {
 	ctx := t.Context()
 	t.Run("an empty file gets the schema", func(t *testing.T) {
-		s := openSQLiteStore(t)
+		s := catalogtest.EmptySQLite(t)
 		for range 2 {
-			if err := errors.Join(s.EnsureFresh(ctx), s.SchemaReady(ctx)); err != nil {
+			if err := errors.Join(schema.EnsureFresh(ctx, s.Store), schema.Ready(ctx, s.Store)); err != nil {
 				t.Error(err)
 			}
 		}
 	})
 	t.Run("a file with tables is left alone", func(t *testing.T) {
-		s := openSQLiteStore(t)
-		run(t, s, `CREATE TABLE somebodys (id INTEGER)`)
-		if err := s.EnsureFresh(ctx); err != nil {
+		s := catalogtest.EmptySQLite(t)
+		s.Exec(t, `CREATE TABLE somebodys (id INTEGER)`)
+		if err := schema.EnsureFresh(ctx, s.Store); err != nil {
 			t.Error(err)
 		}
-		if err := s.SchemaReady(ctx); media.KindOf(err) != media.Invalid {
+		if err := schema.Ready(ctx, s.Store); media.KindOf(err) != media.Invalid {
 			t.Error(err)
 		}
 	})
 	t.Run("PostgreSQL is left alone", func(t *testing.T) {
-		s := openStore(t, pgtest.Start(t))
-		if err := s.EnsureFresh(ctx); err != nil {
+		s := catalogtest.Open(t, pgtest.Start(t))
+		if err := schema.EnsureFresh(ctx, s.Store); err != nil {
 			t.Error(err)
 		}
-		wantText(t, s.SchemaReady(ctx), "gateway migrate up")
+		catalogtest.WantText(t, schema.Ready(ctx, s.Store), "gateway migrate up")
 	})
 }
 
 func TestHasData(t *testing.T) {
-	standalone(t, func(t *testing.T, open func(*testing.T) *Store) {
+	catalogtest.EachStandalone(t, func(t *testing.T, open func(testing.TB) *catalogtest.DB) {
 		s := open(t)
-		if has, err := s.HasData(t.Context()); has || err != nil {
+		if has, err := schema.HasData(t.Context(), s.Store); has || err != nil {
 			t.Errorf("fresh: %v, %v", has, err)
 		}
-		run(t, s, `INSERT INTO public.accounts_customuser (email) VALUES ('a@b.test')`)
-		if has, err := s.HasData(t.Context()); !has || err != nil {
+		s.Exec(t, `INSERT INTO public.accounts_customuser (email) VALUES ('a@b.test')`)
+		if has, err := schema.HasData(t.Context(), s.Store); !has || err != nil {
 			t.Errorf("with a person: %v, %v", has, err)
 		}
 	})
-	if has, err := openSQLiteStore(t).HasData(t.Context()); has || err != nil {
+	if has, err := schema.HasData(t.Context(), catalogtest.EmptySQLite(t).Store); has || err != nil {
 		t.Errorf("without tables: %v, %v", has, err)
 	}
 }
@@ -275,27 +273,33 @@ func TestGuards(t *testing.T) {
 		`INSERT INTO public.schedule_teacherstoragequota (teacher_id) VALUES (1)`,
 		`UPDATE public.schedule_lesson SET zoom_meeting_id = NULL, ended_at = NULL`,
 	}
-	standalone(t, func(t *testing.T, open func(*testing.T) *Store) {
+	catalogtest.EachStandalone(t, func(t *testing.T, open func(testing.TB) *catalogtest.DB) {
 		s := open(t)
 		for statement := range strings.SplitSeq(base, ";") {
-			run(t, s, statement)
+			s.Exec(t, statement)
 		}
 		for _, statement := range refused {
-			if err := s.exec(t.Context(), s.db, statement); err == nil {
+			if err := s.TryExec(t, statement); err == nil {
 				t.Errorf("allowed: %.100s", statement)
 			}
 		}
-		if s.dialect == Postgres { // explicit ids above do not move a sequence
-			run(t, s, `SELECT setval('public.schedule_lessonrecording_id_seq', 100)`)
+		if s.Dialect() == catalog.Postgres { // explicit ids above do not move a sequence
+			s.Exec(t, `SELECT setval('public.schedule_lessonrecording_id_seq', 100)`)
 		}
 		for _, statement := range allowed {
-			run(t, s, statement)
+			s.Exec(t, statement)
 		}
-		var made DBTime
+		var made catalog.DBTime
 		var folder, kind string
-		if err := s.one(t.Context(), s.db, `SELECT created_at, gdrive_folder_id, recording_type FROM public.schedule_lessonrecording WHERE id = 1`, nil, &made, &folder, &kind); err != nil ||
-			made.IsZero() || folder != "" || kind != "shared_screen_with_speaker_view" {
-			t.Errorf("defaults: %v %q %q, %v", made, folder, kind, err)
+		if s.One(t, `SELECT created_at, gdrive_folder_id, recording_type FROM public.schedule_lessonrecording WHERE id = 1`, nil, &made, &folder, &kind); made.IsZero() || folder != "" || kind != "shared_screen_with_speaker_view" {
+			t.Errorf("defaults: %v %q %q", made, folder, kind)
 		}
 	})
+}
+
+func names(list []schema.Migration) (out []string) {
+	for _, m := range list {
+		out = append(out, m.Name)
+	}
+	return out
 }

@@ -1,0 +1,96 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// Ready reports whether the catalog can be worked with: every version applied, every
+// column there. nil means yes; Kind Invalid says what is missing and what to run; Kind
+// Unavailable that the database does not answer. It answers within three seconds and
+// costs a few small reads of the system catalogs.
+func Ready(ctx context.Context, s *catalog.Store) error {
+	const op = "schema: ready"
+	return s.ViewWithin(ctx, op, catalog.LookupTimeout, func(ctx context.Context, x catalog.Session) error {
+		st, err := readStatus(ctx, x)
+		if err != nil {
+			return err
+		}
+		if len(st.Newer) > 0 {
+			return media.Faultf(media.Invalid, op, "the database has version %d, which only a newer Lectern knows: upgrade this one", st.Newer[0])
+		}
+		switch pending := st.Pending(); {
+		case st.Layout == LayoutNone:
+			return media.Faultf(media.Invalid, op, "the database has no schema of Lectern's yet: %s", catalog.HintMigrate)
+		case len(pending) > 0:
+			return media.Faultf(media.Invalid, op, "the database lacks %s: %s", pending[0], catalog.HintMigrate)
+		}
+		if err := jobsReady(ctx, s, op); err != nil {
+			return err
+		}
+		problems, err := checkColumns(ctx, x)
+		if err != nil {
+			return err
+		}
+		return columnsError(op, problems)
+	})
+}
+
+// EnsureFresh creates the schema when the SQLite file is empty, and does nothing
+// otherwise: a schema that exists is changed by `gateway migrate up` only, and so is
+// anything on PostgreSQL.
+func EnsureFresh(ctx context.Context, s *catalog.Store) error {
+	if s.Dialect() != catalog.SQLite {
+		return nil
+	}
+	var tables int
+	// Tables of Lectern's own alone are another process that is creating the schema
+	// right now: Up waits for it.
+	err := s.Row(ctx, "schema: look for tables", `SELECT count(*) FROM sqlite_master
+		WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_' AND substr(name, 1, 8) <> 'lectern_'`, nil, &tables)
+	if err != nil || tables > 0 {
+		return err
+	}
+	_, err = Up(ctx, s)
+	return err
+}
+
+// HasData reports whether losing the database would lose something: a row in any of the
+// catalog's tables.
+func HasData(ctx context.Context, s *catalog.Store) (has bool, err error) {
+	err = s.View(ctx, "schema: look for data", func(x catalog.Session) error {
+		table := ""
+		for _, c := range columns() {
+			if c.table == table {
+				continue
+			}
+			table = c.table
+			there, err := x.HasTable(ctx, "public", table)
+			if err != nil {
+				return err
+			}
+			if !there {
+				continue
+			}
+			err = x.One(ctx, fmt.Sprintf(`SELECT EXISTS (SELECT 1 FROM public.%s)`, table), nil, &has)
+			if err != nil || has {
+				return err
+			}
+		}
+		return nil
+	})
+	return has, err
+}
+
+// ColumnProblems lists every column that is missing, unreadable or of another type, a
+// line each.
+func ColumnProblems(ctx context.Context, s *catalog.Store) (problems []string, err error) {
+	err = s.ViewWithin(ctx, "schema: columns", catalog.LookupTimeout, func(ctx context.Context, x catalog.Session) error {
+		problems, err = checkColumns(ctx, x)
+		return err
+	})
+	return problems, err
+}
