@@ -4,7 +4,7 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help build demo test lint fuzz lessons bench clean
+.PHONY: help build demo test lint report fuzz lessons bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,23 +12,26 @@ help: ## list the targets
 build: ## build bin/gateway and bin/syncer, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
-demo: ## run the gateway with sample lessons; nothing to prepare
+demo: ## run the gateway with sample lessons; needs no preparation
 	go run ./cmd/gateway demo
 
 test: ## install what the tests need where it is missing, and run them all
 	./scripts/test
 
-lint: ## run golangci-lint, which has to be installed
-	golangci-lint run ./...
+lint: ## run the linter, in the version that tools/go.mod pins
+	go tool -modfile=tools/go.mod golangci-lint run ./...
+
+report: ## print the longest functions, files and parameter lists, and the widest interfaces
+	@go run ./internal/layers/report
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	./scripts/fuzz $(FUZZTIME)
 
-lessons: ## make the demo's lessons anew (needs ffmpeg)
+lessons: ## rebuild the demo's lessons (needs ffmpeg)
 	./scripts/make-lessons.sh
 
-bench: ## compare with nginx, Varnish and rclone on this machine; QUICK=1 for a first look
+bench: ## compare with nginx, Varnish and rclone; QUICK=1 takes a few minutes
 	go run ./bench $(if $(QUICK),-quick) $(BENCHFLAGS)
 
-clean: ## remove what build and demo leave
+clean: ## remove what build leaves
 	rm -rf bin

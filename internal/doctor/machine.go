@@ -85,7 +85,7 @@ func (r *Report) Space(check, fix, dir string, want, used, keep media.Size) {
 		r.Fail(check, fix, "the free space of %s cannot be told: %v", dir, reason(err))
 		return
 	}
-	free := media.Size(int64(st.Bavail) * int64(st.Bsize))
+	free := media.Size(int64(st.Bavail) * st.Bsize)
 	switch missing := want - used; {
 	case free <= keep:
 		r.Fail(check, "free some space, or lower the floor: nothing can be stored", "%s has %s free, and %s are to stay free", dir, rough(free), rough(keep))

@@ -4,6 +4,7 @@ package emulator
 import (
 	"crypto/md5"
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
 )
@@ -77,7 +78,7 @@ func (c concat) ReadAt(p []byte, off int64) (int, error) {
 			got, err := part.ReadAt(p[n:min(len(p), n+int(min(size-off, int64(len(p)))))], off)
 			n += got
 			off += int64(got)
-			if err != nil && err != io.EOF {
+			if err != nil && !errors.Is(err, io.EOF) {
 				return n, err
 			}
 		}
