@@ -5,7 +5,9 @@ import (
 	"strconv"
 )
 
-// The job queue's own tables, where its library offers no way: see its schema.
+// The statements of this file use River's private tables, for what its API does not
+// offer. They were checked against River v0.51.2: read its migrations before raising the
+// version.
 
 // RequeueJob takes a running job from a worker that has died and makes it available. It
 // was begun and not ended by the worker's own fault: the attempt does not count.
