@@ -5,47 +5,50 @@ import (
 	"math/rand/v2"
 )
 
-// Worth is the cache's policy. A chunk is worth what its own uses were lately,
-// and much more what those of its whole object were: the second student who
-// opens a lesson says that its later chunks, which have been used once so far,
-// will be wanted too, while each object that a downloader crawls through is used
-// once and stays cold. What is worth least among a few dozen chunks, drawn at
-// random, goes. Nothing is ordered, so a use costs an addition, and nothing is
-// scanned, so a victim costs the same at ten chunks and at a million.
+// ScorePolicy is the cache's policy. A chunk's score is the decayed number of its own
+// uses, and the decayed uses of its whole object, which count much more: the second
+// student who opens a lesson shows that its later chunks, used once so far, will be
+// wanted too, while each object that a crawler downloads is used once and stays
+// unpopular. The lowest score of a few dozen chunks, drawn at random, is evicted.
+// Nothing is ordered, so a use costs an addition; nothing is scanned, so a victim
+// costs the same at ten chunks and at a million.
 //
-// Time is counted in uses and arrivals, and compared with the cache's capacity:
-// a small cache forgets sooner.
+// Time is counted in uses and arrivals, relative to the cache's capacity: scores decay
+// faster in a small cache.
 type ScorePolicy struct {
 	group    func(ID) uint32
 	capacity float64
 	pages    []*page
-	groups   []group
+	groups   []*groupPage
 	resident int
-	end      ID // one more than the highest number ever admitted
+	end      ID // one more than the highest ID ever admitted
 	now      uint32
 	random   *rand.PCG
 }
 
-// What makes a chunk's worth, found with the simulator in bench/eviction; its
-// neighbourhood is flat. Half-lives are in capacities.
+// The weights of a score, found with the simulator in bench/eviction; small changes
+// make no difference. Half-lives are in capacities.
 const (
 	usesHalf  = 1.0 // of a use of the chunk itself
 	groupHalf = 1.0 // of a use in the average of its object's
-	groupUse  = 16  // what that average counts, in uses of its own
-	freshHalf = 0.5 // of the credit of having been used or fetched just now
+	groupUse  = 16  // weight of that average, in uses of the chunk itself
+	freshHalf = 0.5 // of the credit of the last use or arrival
 	edgeHalf  = 8.0 // of the credit of a head or tail
 	samples   = 48
 )
 
-// page is the notes of pageSize chunks. Growing by pages never copies.
+// page has the usages of pageSize chunks. Growing by pages never copies.
 type page struct {
-	last   [pageSize]uint32 // when it was used last, or came
+	last   [pageSize]uint32 // time of the last use, or of the arrival
 	usages [pageSize]usage
 }
 
+// groupPage has pageSize groups.
+type groupPage [pageSize]group
+
 const pageSize = 1 << 12
 
-// note is a chunk's uses as of the last one, in 1/256, and two bits.
+// usage is a chunk's decayed uses as of the last one, in 1/256, and two bits.
 type usage uint16
 
 const (
@@ -57,18 +60,18 @@ const (
 
 // group is the chunks of one object together.
 type group struct {
-	chunks     uint32 // here now
+	chunks     uint32 // resident
 	popularity float32
 	asOf       uint32
 }
 
-// New makes a policy for a cache of about so many chunks. group gives the number
-// of a chunk's object; numbers may be used again.
+// New makes a policy for a cache of about so many chunks. group returns the number of
+// a chunk's object, which counts from 1 without large gaps; numbers may be reused.
 func New(chunks int, group func(ID) uint32) *ScorePolicy {
 	return &ScorePolicy{group: group, capacity: float64(max(1, chunks)), random: rand.NewPCG(0x1ec7, 0xe217)}
 }
 
-// left is what a half-life leaves of one after a time.
+// decay is what remains of 1 after the time since, with a half-life of half.
 func (w *ScorePolicy) decay(since uint32, half float64) float64 {
 	return math.Exp2(-float64(w.now-since) / (half * w.capacity))
 }
@@ -96,13 +99,13 @@ func (w *ScorePolicy) Admit(id ID, a Arrival) {
 	}
 }
 
-// groupOf brings a chunk's group up to now.
+// groupOf returns a chunk's group, with its popularity decayed to now.
 func (w *ScorePolicy) groupOf(id ID) *group {
-	n := int(w.group(id))
-	for n >= len(w.groups) {
-		w.groups = append(w.groups, group{})
+	n := w.group(id)
+	for int(n/pageSize) >= len(w.groups) {
+		w.groups = append(w.groups, new(groupPage))
 	}
-	g := &w.groups[n]
+	g := &w.groups[n/pageSize][n%pageSize]
 	if g.asOf != w.now {
 		g.popularity *= float32(w.decay(g.asOf, groupHalf))
 		g.asOf = w.now
@@ -124,14 +127,14 @@ func (w *ScorePolicy) Touch(id ID) {
 func (w *ScorePolicy) Remove(id ID) {
 	g := w.groupOf(id)
 	if g.chunks--; g.chunks == 0 {
-		g.popularity = 0 // the number may become another object's
+		g.popularity = 0 // the number may be reused for another object
 	}
 	p, i := w.page(id)
 	p.usages[i] = 0
 	w.resident--
 }
 
-// worth of a chunk now, in uses.
+// score of a chunk now, in uses.
 func (w *ScorePolicy) score(id ID) float64 {
 	p, i := w.page(id)
 	n, last := p.usages[i], p.last[i]
@@ -143,9 +146,9 @@ func (w *ScorePolicy) score(id ID) float64 {
 	return own + groupUse*float64(g.popularity)/float64(g.chunks)
 }
 
-// Victim implements Policy. Numbers that are free are drawn in vain, which is
-// rare: they are used again first. Where most are, as after a purge, or where
-// most chunks are busy, a walk from a random place finds one.
+// Victim implements Policy. Free IDs are rarely drawn, because they are reused first.
+// Where most are free, as after a purge, or most chunks are busy, a walk from a random
+// ID finds a victim.
 func (w *ScorePolicy) Victim(busy func(ID) bool) ID {
 	best, least := ID(0), math.Inf(1)
 	for seen, drawn := 0, 0; seen < samples && drawn < 4*samples && w.resident > 0; drawn++ {
@@ -170,7 +173,7 @@ func (w *ScorePolicy) Victim(busy func(ID) bool) ID {
 	return 0
 }
 
-// maxWalk bounds the walk: a caller that gets nothing does without.
+// maxWalk bounds the walk. A caller that gets no victim stores nothing.
 const maxWalk = 1 << 14
 
 func (w *ScorePolicy) evictable(id ID, busy func(ID) bool) bool {

@@ -6,49 +6,49 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestModel: whatever happens, a victim is there and not busy, and one is found
-// as long as anything is.
+// TestModel: a victim is always resident and not busy, and one is found as long as
+// there is one.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		groups := map[ID]uint32{}
 		w := New(rapid.IntRange(0, 100).Draw(rt, "capacity"), func(id ID) uint32 { return groups[id] })
-		here, busy := map[ID]bool{}, map[ID]bool{}
+		resident, busy := map[ID]bool{}, map[ID]bool{}
 		for range rapid.IntRange(1, 300).Draw(rt, "steps") {
 			id := ID(rapid.OneOf(rapid.Uint32Range(1, 60), rapid.Uint32Range(1, 3*pageSize)).Draw(rt, "id"))
 			switch {
-			case !here[id]:
+			case !resident[id]:
 				groups[id] = rapid.Uint32Range(1, 5).Draw(rt, "group")
 				w.Admit(id, Arrival{Edge: rapid.Bool().Draw(rt, "edge"), Shared: rapid.Bool().Draw(rt, "crowd")})
-				here[id] = true
+				resident[id] = true
 			case rapid.Bool().Draw(rt, "touch"):
 				w.Touch(id)
 			case rapid.Bool().Draw(rt, "busy"):
 				busy[id] = !busy[id]
 			default:
 				w.Remove(id)
-				delete(here, id)
+				delete(resident, id)
 				delete(busy, id)
 			}
 			free := 0
-			for id := range here {
+			for id := range resident {
 				if !busy[id] {
 					free++
 				}
 			}
 			victim := w.Victim(func(id ID) bool { return busy[id] })
-			if (victim != 0) != (free > 0) || victim != 0 && (!here[victim] || busy[victim]) {
-				rt.Fatalf("victim %d, here %v, busy %v; %d could go", victim, here[victim], busy[victim], free)
+			if (victim != 0) != (free > 0) || victim != 0 && (!resident[victim] || busy[victim]) {
+				rt.Fatalf("victim %d, resident %v, busy %v; %d could go", victim, resident[victim], busy[victim], free)
 			}
 		}
-		if w.resident != len(here) {
-			rt.Fatalf("counts %d, %d are here", w.resident, len(here))
+		if w.resident != len(resident) {
+			rt.Fatalf("counts %d, %d are resident", w.resident, len(resident))
 		}
 	})
 }
 
-// TestCrawlLeavesTheClassAlone: a lesson that is watched stays while a hundred
+// TestCrawlKeepsWatchedLesson: a lesson that is watched stays while a hundred
 // times the cache's capacity is fetched once.
-func TestCrawlLeavesTheClassAlone(t *testing.T) {
+func TestCrawlKeepsWatchedLesson(t *testing.T) {
 	const capacity, lesson = 1000, 400
 	groups := make([]uint32, 2*capacity)
 	w := New(capacity, func(id ID) uint32 { return groups[id] })
