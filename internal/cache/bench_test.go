@@ -10,8 +10,8 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// BenchmarkCold reads a lesson that is not there from an origin that costs
-// nothing, so that what remains is the cache: a copy, checksums, a file written.
+// BenchmarkCold reads a recording that is not cached from an origin that costs
+// nothing: what remains is the cache, a copy, checksums, a file written.
 func BenchmarkCold(b *testing.B) {
 	const size = 64 * mib
 	s := newFakeOrigin()

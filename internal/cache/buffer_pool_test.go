@@ -1,14 +1,12 @@
 package cache
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,11 +14,11 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// TestMemoryIsBounded: viewers who jump about, slow ones and quick ones, with and
-// without room on the disk, share memory for a few chunks. Nobody takes more,
-// everybody gets on, and nothing is left.
+// TestMemoryIsBounded: viewers who seek, slow ones and fast ones, with and without disk
+// space, share buffers for a few chunks. The limit is kept, no viewer waits for ever,
+// and no buffer is left in use.
 func TestMemoryIsBounded(t *testing.T) {
-	for name, size := range map[string]int64{"room for all": 1 << 30, "room for some": 20 * mib, "no room": 1} {
+	for name, size := range map[string]int64{"space for all": 1 << 30, "space for some": 20 * mib, "no space": 1} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := &slowOrigin{latency: originLatency, rate: streamRate}
@@ -44,7 +42,7 @@ func TestMemoryIsBounded(t *testing.T) {
 								used, blocks := c.buffers.used, c.memoryInUse()
 								c.mu.Unlock()
 								if used > limit || blocks > used {
-									t.Errorf("%d bytes of memory are taken and %d counted, of %d", blocks, used, int64(limit))
+									t.Errorf("%d bytes of buffers are in use and %d are counted, of %d", blocks, used, int64(limit))
 								}
 							})
 						}
@@ -55,18 +53,18 @@ func TestMemoryIsBounded(t *testing.T) {
 				select {
 				case <-through:
 				case <-time.After(time.Hour):
-					t.Fatal("viewers wait for each other's memory")
+					t.Fatal("viewers wait for each other's buffers")
 				}
 				time.Sleep(2 * detachGrace)
 				synctest.Wait()
 				c.mu.Lock()
 				defer c.mu.Unlock()
 				if c.buffers.used != 0 || len(c.buffers.waiters) != 0 {
-					t.Errorf("%d bytes are still taken, %d stand in the line", c.buffers.used, len(c.buffers.waiters))
+					t.Errorf("%d bytes are still in use, %d wait", c.buffers.used, len(c.buffers.waiters))
 				}
 				for _, o := range c.index.objects {
 					if len(o.filling) > 0 {
-						t.Errorf("%d chunks are still on their way", len(o.filling))
+						t.Errorf("%d chunks are still being fetched", len(o.filling))
 					}
 				}
 			})
@@ -74,7 +72,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// memoryInUse sums the blocks that fills hold; c.mu is held.
+// memoryInUse sums the buffers of fills; c.mu is held.
 func (c *Cache) memoryInUse() (n int64) {
 	for _, o := range c.index.objects {
 		for _, fl := range o.filling {
@@ -127,27 +125,27 @@ func TestSeeksLeaveNothing(t *testing.T) {
 	}
 }
 
-// TestLine: memory is given first come, first served, and who leaves the line
-// leaves it in order.
-func TestLine(t *testing.T) {
+// TestWaitersAreServedInOrder: first come, first served, also after a waiter has
+// cancelled.
+func TestWaitersAreServedInOrder(t *testing.T) {
 	m := bufferPool{limit: 2}
 	if m.acquire(1) != nil || m.acquire(1) != nil {
-		t.Fatal("free memory is not given")
+		t.Fatal("free space is not acquired")
 	}
 	one, two, three := m.acquire(1), m.acquire(1), m.acquire(1)
 	m.cancelWait(two, 1)
 	m.release(1)
 	if !closed(one) || closed(three) {
-		t.Error("the first in the line is not served first")
+		t.Error("the first waiter is not served first")
 	}
 	m.release(1)
 	if !closed(three) || m.used != 2 {
-		t.Errorf("the next is not served: %d used", m.used)
+		t.Errorf("the next waiter is not served: %d used", m.used)
 	}
-	m.cancelWait(three, 1) // given, and not wanted any more
+	m.cancelWait(three, 1) // served, and not wanted any more
 	m.release(1)
 	if m.used != 0 {
-		t.Errorf("%d used after all was given back", m.used)
+		t.Errorf("%d used after all was released", m.used)
 	}
 }
 
@@ -158,25 +156,4 @@ func closed(c <-chan struct{}) bool {
 	default:
 		return false
 	}
-}
-
-// TestFailedReadAheadIsForgiven: a read that fails ahead of a viewer is no fault of
-// what they watch; when they come there it is asked for again.
-func TestFailedReadAheadIsForgiven(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := &slowOrigin{latency: originLatency, rate: streamRate}
-		var down atomic.Bool
-		c := openCache(t, t.TempDir(), 1<<30, fetcherFunc(func(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
-			if down.Load() {
-				return nil, media.Fault(media.Unavailable, "test", nil)
-			}
-			return v.Open(ctx, obj, span)
-		}), realDisk{})
-		c.chunkSize, c.index.chunkSize, c.buffers.limit = mib, mib, 64*mib
-		synctest.Wait()
-		obj := media.Object{Provider: "test", ID: "a", Version: "1", Size: lessonBytes}
-		viewer(t, c, obj, obj.Span(), 30*mib, 500_000, func(had int64) {
-			down.Store(had > 2*mib && had < 4*mib) // and well again before it is needed
-		})
-	})
 }

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,11 +28,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// shelf is an origin in memory that can be told to misbehave.
+// fakeOrigin is an origin in memory with injected faults.
 type fakeOrigin struct {
 	mu    sync.Mutex
 	files map[string][]byte // by id and version
-	// fault is asked before each open, and may wrap its body.
+	// fault, if set, is called at each open; it may fail it or wrap its body.
 	fault func(body io.ReadCloser) (io.ReadCloser, error)
 
 	opens, sent, open atomic.Int64
@@ -100,7 +101,7 @@ func (b *fakeBody) Close() error {
 	return nil
 }
 
-// stallAfter lets n bytes through and then waits for the context.
+// stallAfter is a body that stalls after left bytes, until ctx ends.
 type stallAfter struct {
 	io.ReadCloser
 	ctx  context.Context
@@ -117,7 +118,7 @@ func (b *stallAfter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// failAfter lets n bytes through and then fails.
+// failAfter is a body that fails after left bytes.
 type failAfter struct {
 	io.ReadCloser
 	left int
@@ -148,7 +149,7 @@ func openCache(t testing.TB, dir string, size int64, s Fetcher, d disk) *Cache {
 	return c
 }
 
-// scanned waits for the background scan.
+// scanned waits for the start-up scan.
 func scanned(t testing.TB, c *Cache) {
 	t.Helper()
 	if !c.scanned(t.Context()) {
@@ -198,8 +199,8 @@ func check(t testing.TB, c *Cache, s *fakeOrigin, obj media.Object, span media.S
 	waitForFills(t, c)
 }
 
-// landed waits for flights: a reader has its last byte a moment before the chunk
-// is stored.
+// waitForFills waits until nothing is being fetched or written: a reader has its last
+// byte before the chunk is stored.
 func waitForFills(t testing.TB, c *Cache) {
 	t.Helper()
 	waitUntil(t, func() bool {
@@ -230,8 +231,8 @@ func onDisk(t testing.TB, dir string) (total int64) {
 	return total
 }
 
-// accounted compares the budget with what is on the disk: no byte is forgotten,
-// and little more than names and folders is added.
+// accounted compares the budget with the files on the disk: every byte counts, and
+// little more than names and folders is added.
 func accounted(t testing.TB, dir string, c *Cache) {
 	t.Helper()
 	st := c.Stats()
@@ -249,7 +250,7 @@ func TestMissThenHit(t *testing.T) {
 	check(t, c, s, obj, media.Span{Off: testChunk, Len: 4 * testChunk}, media.CachePartial)
 	check(t, c, s, obj, obj.Span(), media.CachePartial)
 	check(t, c, s, obj, obj.Span(), media.CacheHit)
-	check(t, c, s, obj, media.Span{Off: 99}, media.CacheHit) // nothing of nothing is missing
+	check(t, c, s, obj, media.Span{Off: 99}, media.CacheHit) // an empty span misses nothing
 	if s.sent.Load() != obj.Size {
 		t.Errorf("the origin sent %d bytes for an object of %d", s.sent.Load(), obj.Size)
 	}
@@ -333,7 +334,7 @@ func TestDirectoryIsLocked(t *testing.T) {
 	}
 }
 
-// TestWatermark: the first bytes are there although the flight stalls in mid-chunk.
+// TestWatermark: the first bytes are readable although the fetch stalls in mid-chunk.
 func TestWatermark(t *testing.T) {
 	s := newFakeOrigin()
 	obj := s.put("a", "1", 4*testChunk)
@@ -356,7 +357,7 @@ func TestWatermark(t *testing.T) {
 	if !bytes.Equal(got, s.bytes(obj)[:10_000]) {
 		t.Error("wrong bytes below the watermark")
 	}
-	// The waiter's own context ends its wait, and the flight with it.
+	// The reader's own context ends its wait.
 	short, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := r.Next(short, 1<<20); media.KindOf(err) != media.Canceled {
@@ -387,15 +388,16 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// TestHangUp: the flight goes on for those who stay, and ends with the last one.
-func TestHangUp(t *testing.T) {
+// TestLastReaderCancels: a fetch goes on while it has a reader, and its context ends
+// with the last one.
+func TestLastReaderCancels(t *testing.T) {
 	s := newFakeOrigin()
 	obj := s.put("a", "1", 4*testChunk)
-	var flightCtx context.Context
+	var fetchCtx context.Context
 	started := make(chan struct{})
 	fetch := fetcherFunc(func(ctx context.Context, o media.Object, span media.Span) (io.ReadCloser, error) {
 		b, err := s.Open(ctx, o, span)
-		flightCtx = ctx
+		fetchCtx = ctx
 		close(started)
 		return &stallAfter{b, ctx, 100}, err
 	})
@@ -410,11 +412,11 @@ func TestHangUp(t *testing.T) {
 	}
 	<-started
 	one.Close()
-	if flightCtx.Err() != nil {
-		t.Fatal("the flight ended with the first of two readers")
+	if fetchCtx.Err() != nil {
+		t.Fatal("the fetch ended with the first of two readers")
 	}
 	two.Close()
-	<-flightCtx.Done()                                                              // at once, or the test times out
+	<-fetchCtx.Done()                                                               // else the test times out
 	waitUntil(t, func() bool { return s.open.Load() == 0 && c.Stats().Bytes == 0 }) // closed, and nothing reserved
 }
 
@@ -447,7 +449,7 @@ func TestFaultsReachTheReader(t *testing.T) {
 			if media.KindOf(err) != kind || !bytes.Equal(got, s.bytes(obj)[:len(got)]) {
 				t.Errorf("got %d bytes and %v, want right ones and %v", len(got), err, kind)
 			}
-			// What was complete stays, and the rest can be had when the fault is over.
+			// Complete chunks stay, and the rest can be read once the fault is over.
 			s.setFault(nil)
 			sent := s.sent.Load()
 			check(t, c, s, obj, obj.Span(), media.CachePartial)
@@ -473,7 +475,7 @@ func TestFaultsReachTheReader(t *testing.T) {
 	})
 }
 
-// sickDisk fails writes while it is told to.
+// faultyDisk fails writes while err is set.
 type faultyDisk struct {
 	realDisk
 	err atomic.Pointer[error]
@@ -488,29 +490,34 @@ func (d *faultyDisk) CreateTemp(dir string) (*os.File, error) {
 	return realDisk{}.CreateTemp(dir)
 }
 
-// TestSickDisk: the lesson goes on without the disk, and the disk comes back.
-func TestSickDisk(t *testing.T) {
+// TestFaultyDisk: recordings are served without the disk, and the disk is used again
+// once it is healthy.
+func TestFaultyDisk(t *testing.T) {
 	for _, fault := range []error{syscall.ENOSPC, syscall.EIO, syscall.EROFS} {
 		t.Run(fault.Error(), func(t *testing.T) {
-			s, d := newFakeOrigin(), &faultyDisk{}
-			obj := s.put("a", "1", 40*testChunk)
-			c := openCache(t, t.TempDir(), 10<<20, s, d)
-			scanned(t, c)
-			check(t, c, s, obj, media.Span{Len: 2 * testChunk}, media.CacheMiss)
-			d.fail(fault)
-			got, _, err := read(t.Context(), c, obj, obj.Span(), 100_000)
-			if err != nil || !bytes.Equal(got, s.bytes(obj)) {
-				t.Fatalf("with a sick disk: right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
-			}
-			if st := c.Stats(); st.State == "ok" {
-				t.Errorf("the state is %q", st.State)
-			}
-			d.fail(nil)
-			waitUntil(t, func() bool { return c.Stats().State == "ok" })
-			check(t, c, s, obj, obj.Span(), media.CachePartial)
-			check(t, c, s, obj, obj.Span(), media.CacheHit)
+			synctest.Test(t, func(t *testing.T) { testFaultyDisk(t, fault) })
 		})
 	}
+}
+
+func testFaultyDisk(t *testing.T, fault error) {
+	s, d := newFakeOrigin(), &faultyDisk{}
+	obj := s.put("a", "1", 40*testChunk)
+	c := openCache(t, t.TempDir(), 10<<20, s, d)
+	scanned(t, c)
+	check(t, c, s, obj, media.Span{Len: 2 * testChunk}, media.CacheMiss)
+	d.fail(fault)
+	got, _, err := read(t.Context(), c, obj, obj.Span(), 100_000)
+	if err != nil || !bytes.Equal(got, s.bytes(obj)) {
+		t.Fatalf("with a faulty disk: right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
+	}
+	if st := c.Stats(); st.State == "ok" {
+		t.Errorf("the state is %q", st.State)
+	}
+	d.fail(nil)
+	waitUntil(t, func() bool { return c.Stats().State == "ok" })
+	check(t, c, s, obj, obj.Span(), media.CachePartial)
+	check(t, c, s, obj, obj.Span(), media.CacheHit)
 }
 
 func TestNewVersionIsAnotherObject(t *testing.T) {
@@ -523,8 +530,8 @@ func TestNewVersionIsAnotherObject(t *testing.T) {
 	check(t, c, s, old, old.Span(), media.CacheHit)
 }
 
-// TestNoRoom: what does not fit streams through, and nothing is over the budget.
-func TestNoRoom(t *testing.T) {
+// TestNoSpace: what does not fit passes through, and the budget is kept.
+func TestNoSpace(t *testing.T) {
 	s, dir := newFakeOrigin(), t.TempDir()
 	obj := s.put("a", "1", 60*testChunk)
 	const budget = 3*testChunk + baseFootprint
@@ -555,7 +562,7 @@ func TestModel(t *testing.T) {
 		c := openCache(t, dir, budget, s, d)
 		defer func() { c.Close() }()
 		for range rapid.IntRange(1, 6).Draw(rt, "rounds") {
-			switch rapid.IntRange(0, 8).Draw(rt, "event") { // of the last two nothing comes
+			switch rapid.IntRange(0, 8).Draw(rt, "event") { // the last two change nothing
 			case 0:
 				c.Close()
 				c = openCache(t, dir, budget, s, d)
@@ -570,7 +577,7 @@ func TestModel(t *testing.T) {
 				})
 			case 4:
 				s.setFault(nil)
-			case 5: // the disk has changed a byte while nobody looked
+			case 5: // a byte has changed while the cache was closed
 				c.Close()
 				damage(dir, rapid.IntRange(0, 1000).Draw(rt, "damaged"))
 				c = openCache(t, dir, budget, s, d)
@@ -579,19 +586,19 @@ func TestModel(t *testing.T) {
 				tear(dir, rapid.IntRange(0, 1000).Draw(rt, "torn"))
 				c = openCache(t, dir, budget, s, d)
 			}
-			type ask struct {
+			type request struct {
 				obj  media.Object
 				span media.Span
 				most int64
 			}
-			var asks []ask
+			var requests []request
 			for range rapid.IntRange(1, 5).Draw(rt, "readers") {
 				o := objects[rapid.IntRange(0, 2).Draw(rt, "object")]
 				off := rapid.Int64Range(0, o.Size-1).Draw(rt, "off")
-				asks = append(asks, ask{o, media.Span{Off: off, Len: rapid.Int64Range(0, o.Size-off).Draw(rt, "len")}, rapid.Int64Range(1000, 1<<20).Draw(rt, "most")})
+				requests = append(requests, request{o, media.Span{Off: off, Len: rapid.Int64Range(0, o.Size-off).Draw(rt, "len")}, rapid.Int64Range(1000, 1<<20).Draw(rt, "most")})
 			}
 			var group sync.WaitGroup
-			for _, a := range asks {
+			for _, a := range requests {
 				group.Go(func() {
 					got, _, err := read(t.Context(), c, a.obj, a.span, a.most)
 					want := s.bytes(a.obj)[a.span.Off:a.span.End()]

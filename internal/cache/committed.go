@@ -24,26 +24,26 @@ type committedPiece struct {
 	from       media.Source
 }
 
-// lookUpCommitted pins a committed chunk, or says what to wait for; c.mu is held.
-func (r *reader) lookUpCommitted(id chunkID, off, limit int64) (s lookUpResult) {
+// lookUpCommitted pins a committed chunk, or sets what to wait for; c.mu is held.
+func (r *reader) lookUpCommitted(id chunkID, off, limit int64, s *lookUpResult) {
 	c := r.c
 	e := c.fds.entryOf(&c.index, id)
 	if e.length != c.chunkLength(e.index, r.obj.Size) {
 		s.invalid = e
-		return s
+		return
 	}
-	p := &committedPiece{entry: e, off: off, limit: limit, from: r.source(e.index)}
+	p := &s.committed
 	if need := chunkfile.BlocksOf(c.chunkSize, off, limit); need&^*c.index.verified(id) != 0 {
 		if e.verifying != nil {
 			s.wait = e.verifying
-			return s
+			return
 		}
 		e.verifying = make(chan struct{})
-		p.limit = min(limit, unverifiedPiece)
-		p.unverified = chunkfile.BlocksOf(c.chunkSize, off, p.limit)
+		limit = min(limit, unverifiedPiece)
+		p.unverified = chunkfile.BlocksOf(c.chunkSize, off, limit)
 	}
 	e.pins++
-	p.file = c.fds.acquire(e)
+	p.entry, p.off, p.limit, p.file, p.from = e, off, limit, c.fds.acquire(e), r.source(e.index)
 	if e.index != r.lastHit {
 		// A reader's pass through a chunk is one use, and none when the reader's own
 		// fetch brought it: else one download would look like many viewers.
@@ -53,8 +53,6 @@ func (r *reader) lookUpCommitted(id chunkID, off, limit int64) (s lookUpResult) 
 		}
 		c.metrics.event(eventHit)
 	}
-	s.committed = p
-	return s
 }
 
 // openCommitted opens and verifies what lookUpCommitted has pinned. A chunk that

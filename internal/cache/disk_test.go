@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -82,11 +83,11 @@ func TestNeverOverBudget(t *testing.T) {
 	}
 }
 
-// TestDiskStates: every news in every state.
+// TestDiskStates: every event in every state.
 func TestDiskStates(t *testing.T) {
 	for _, c := range []struct {
 		from diskState
-		// after good, slip, fault, probe
+		// after a write that succeeds, slips, fails, and when a probe is due
 		want [4]diskState
 	}{
 		{diskOK, [4]diskState{diskOK, diskSuspect, diskBypass, diskOK}},
@@ -94,15 +95,15 @@ func TestDiskStates(t *testing.T) {
 		{diskBypass, [4]diskState{diskBypass, diskBypass, diskBypass, diskProbing}},
 		{diskProbing, [4]diskState{diskOK, diskBypass, diskBypass, diskProbing}},
 	} {
-		for news, want := range c.want {
-			if got := c.from.after(diskEvent(news)); got != want {
-				t.Errorf("%v after news %d: %v, want %v", c.from, news, got, want)
+		for event, want := range c.want {
+			if got := c.from.after(diskEvent(event)); got != want {
+				t.Errorf("%v after event %d: %v, want %v", c.from, event, got, want)
 			}
 		}
 	}
 }
 
-// stuckDisk is one whose writes do not come back until they are let go.
+// stuckDisk blocks writes until free is closed.
 type stuckDisk struct {
 	realDisk
 	stuck atomic.Bool
@@ -116,9 +117,11 @@ func (d *stuckDisk) Rename(from, to string) error {
 	return d.realDisk.Rename(from, to)
 }
 
-// TestStuckDisk: a disk that does not answer holds nobody up for long, is given
-// up, and used again when it answers.
-func TestStuckDisk(t *testing.T) {
+// TestStuckDisk: a disk that does not answer delays no reader for long, is bypassed,
+// and is used again when it answers.
+func TestStuckDisk(t *testing.T) { synctest.Test(t, testStuckDisk) }
+
+func testStuckDisk(t *testing.T) {
 	s, d := newFakeOrigin(), &stuckDisk{free: make(chan struct{})}
 	d.stuck.Store(true)
 	obj := s.put("a", "1", 200*testChunk) // more than may wait for the disk
@@ -129,7 +132,7 @@ func TestStuckDisk(t *testing.T) {
 		t.Fatalf("with a stuck disk: right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
 	}
 	if c.Stats().Events["bypass"] == 0 {
-		t.Error("nothing went unstored although no write came back")
+		t.Error("nothing passed through although no write returned")
 	}
 	d.stuck.Store(false)
 	close(d.free)
@@ -139,7 +142,7 @@ func TestStuckDisk(t *testing.T) {
 	check(t, c, s, obj, obj.Span(), media.CacheHit)
 }
 
-// fullDisk has as much free space as it is told.
+// fullDisk has left bytes of free space.
 type fullDisk struct {
 	realDisk
 	left atomic.Int64
@@ -147,8 +150,9 @@ type fullDisk struct {
 
 func (d *fullDisk) Free(string) (int64, error) { return d.left.Load(), nil }
 
-// TestFloor: below the floor nothing is stored, and what others need is given up.
-func TestFloor(t *testing.T) {
+// TestMinFree: below the minimum of free space nothing is stored, and chunks are
+// evicted until it is free.
+func TestMinFree(t *testing.T) {
 	s, d := newFakeOrigin(), &fullDisk{}
 	d.left.Store(1 << 30)
 	obj := s.put("a", "1", 20*testChunk)
@@ -159,7 +163,7 @@ func TestFloor(t *testing.T) {
 	t.Cleanup(func() { c.Close() })
 	scanned(t, c)
 	check(t, c, s, obj, obj.Span(), media.CacheMiss)
-	forget := func() { // that the free space has just been asked for
+	forget := func() { // that the free space has just been measured
 		c.mu.Lock()
 		c.budget.at = time.Time{}
 		c.mu.Unlock()
@@ -168,7 +172,7 @@ func TestFloor(t *testing.T) {
 	forget()
 	c.restoreMinFree()
 	if n := c.Stats().Chunks; n < 13 || n > 15 {
-		t.Errorf("%d of 20 chunks are left after five chunks' room was missing", n)
+		t.Errorf("%d of 20 chunks are left after the space of five was missing", n)
 	}
 	d.left.Store(0)
 	forget()
@@ -204,13 +208,13 @@ func TestRealFullDisk(t *testing.T) {
 			t.Fatalf("right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
 		}
 	}
-	if held := c.CachedBytes(obj); held == 0 || held >= obj.Size {
-		t.Errorf("%d of %d bytes are held on a disk of 2 MiB", held, obj.Size)
+	if cached := c.CachedBytes(obj); cached == 0 || cached >= obj.Size {
+		t.Errorf("%d of %d bytes are cached on a disk of 2 MiB", cached, obj.Size)
 	}
 }
 
-// TestDamage tears a chunk file at every border, and flips bits all over it: what
-// is wrong is never given to a reader, and counted.
+// TestDamage truncates a chunk file at every boundary, and flips bits all over it: no
+// reader gets a wrong byte, and the chunk is counted as corrupt.
 func TestDamage(t *testing.T) {
 	s, dir := newFakeOrigin(), t.TempDir()
 	obj := s.put("a", "1", testChunk+testChunk/2)
@@ -278,7 +282,7 @@ func TestDamage(t *testing.T) {
 }
 
 // TestFirstByteAfterRestart: the first piece of a chunk does not wait for all of
-// its checksums, and a flaw further on is found when it is come to.
+// its checksums, and damage further on is found when it is read.
 func TestFirstByteAfterRestart(t *testing.T) {
 	const chunk = 1 << 20
 	s, dir := newFakeOrigin(), t.TempDir()
@@ -314,7 +318,7 @@ func TestFirstByteAfterRestart(t *testing.T) {
 		t.Fatalf("%+v, %v: want %d bytes of a file", p, err, unverifiedPiece)
 	}
 	if n := c.Stats().Events["corrupt"]; n != 0 {
-		t.Errorf("%d chunks were found corrupt before their flaw was come to", n)
+		t.Errorf("%d chunks were found corrupt before their damage was read", n)
 	}
 	got, _, err := read(t.Context(), c, obj, obj.Span(), 1<<20)
 	if err != nil || !bytes.Equal(got, s.bytes(obj)) || c.Stats().Events["corrupt"] != 1 {
@@ -322,7 +326,7 @@ func TestFirstByteAfterRestart(t *testing.T) {
 	}
 }
 
-// TestVerifyAndPurge: what operators ask for, and the scrub, which does it by itself.
+// TestVerifyAndPurge: the commands of an operator, and the scrub.
 func TestVerifyAndPurge(t *testing.T) {
 	s, dir := newFakeOrigin(), t.TempDir()
 	one, two, other := s.put("a", "1", 3*testChunk), s.put("a", "2", 3*testChunk), s.put("b", "1", 2*testChunk)
@@ -343,15 +347,15 @@ func TestVerifyAndPurge(t *testing.T) {
 		}
 	}
 	damage(two, 1)
-	told := 0
-	out, err := c.Verify(t.Context(), func(VerifyOutcome) { told++ })
-	if want := (VerifyOutcome{Checked: 8, Corrupt: 1, Bytes: 8 * (testChunk + chunkfile.HeaderSize), Total: 8}); err != nil || out != want || told != 8 {
-		t.Errorf("verify: %+v, %v, told %d times, want %+v", out, err, told, want)
+	calls := 0
+	out, err := c.Verify(t.Context(), func(VerifyOutcome) { calls++ })
+	if want := (VerifyOutcome{Checked: 8, Corrupt: 1, Bytes: 8 * (testChunk + chunkfile.HeaderSize), Total: 8}); err != nil || out != want || calls != 8 {
+		t.Errorf("verify: %+v, %v, %d calls of progress, want %+v", out, err, calls, want)
 	}
 	check(t, c, s, two, two.Span(), media.CachePartial)
-	gone, err := c.Purge(t.Context(), one.Location())
-	if err != nil || gone.Chunks != 6 || c.CachedBytes(one)+c.CachedBytes(two) != 0 || c.CachedBytes(other) != other.Size {
-		t.Errorf("purge: %+v, %v; %d, %d, %d bytes are held", gone, err, c.CachedBytes(one), c.CachedBytes(two), c.CachedBytes(other))
+	purged, err := c.Purge(t.Context(), one.Location())
+	if err != nil || purged.Chunks != 6 || c.CachedBytes(one)+c.CachedBytes(two) != 0 || c.CachedBytes(other) != other.Size {
+		t.Errorf("purge: %+v, %v; %d, %d, %d bytes are cached", purged, err, c.CachedBytes(one), c.CachedBytes(two), c.CachedBytes(other))
 	}
 	if _, err := os.Stat(keyOf(one, testChunk).folder(dir)); !os.IsNotExist(err) {
 		t.Errorf("a purged object's folder: %v", err)
@@ -368,21 +372,21 @@ func TestVerifyAndPurge(t *testing.T) {
 	waitUntil(t, func() bool { st := c.Stats(); return st.Events["corrupt"] == 1 && st.Verified == 1 })
 }
 
-// TestHolder: commands find the process that holds a directory.
-func TestHolder(t *testing.T) {
+// TestOwner: commands find the process that has locked a directory.
+func TestOwner(t *testing.T) {
 	dir, s := t.TempDir(), newFakeOrigin()
 	if h, err := OwnerOf(filepath.Join(dir, "nowhere")); h != nil || err != nil {
 		t.Errorf("of a directory that is not there: %+v, %v", h, err)
 	}
 	c := openCache(t, dir, 1<<20, s, realDisk{})
 	if h, err := OwnerOf(dir); err != nil || h == nil || h.Admin != "" {
-		t.Errorf("before the announcement: %+v, %v", h, err)
+		t.Errorf("before it was recorded: %+v, %v", h, err)
 	}
 	if err := c.RecordOwner("127.0.0.1:9090"); err != nil {
 		t.Fatal(err)
 	}
 	if h, err := OwnerOf(dir); err != nil || h == nil || *h != (Owner{os.Getpid(), "127.0.0.1:9090"}) {
-		t.Errorf("after it: %+v, %v", h, err)
+		t.Errorf("once it was recorded: %+v, %v", h, err)
 	}
 	c.Close()
 	if h, err := OwnerOf(dir); h != nil || err != nil {
@@ -422,7 +426,7 @@ func TestScan(t *testing.T) {
 	var c *Cache
 	heap := heapIn(func() any {
 		c = openCache(t, dir, 1<<50, s, realDisk{})
-		// Served at once, from the origin: nothing waits for the scan.
+		// Read during the scan: nothing waits for it.
 		got, _, err := read(t.Context(), c, obj, obj.Span(), 1<<20)
 		if err != nil || !bytes.Equal(got, s.bytes(obj)) {
 			t.Errorf("during the scan: right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)

@@ -14,8 +14,8 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// river is an origin some way off: a first byte takes latency, and no stream
-// brings more than rate bytes a second.
+// slowOrigin is an origin whose first byte takes latency, and whose streams transfer
+// rate bytes a second each.
 type slowOrigin struct {
 	latency time.Duration
 	rate    int64
@@ -27,7 +27,7 @@ func (v *slowOrigin) Open(ctx context.Context, _ media.Object, span media.Span) 
 	v.requests.Add(1)
 	v.asked.Add(span.Len)
 	if err := sleep(ctx, v.latency); err != nil {
-		return nil, media.Fault(media.Canceled, "river", err)
+		return nil, media.Fault(media.Canceled, "slow origin", err)
 	}
 	v.open.Add(1)
 	return &slowBody{v: v, ctx: ctx, left: span.Len, began: time.Now()}, nil
@@ -47,7 +47,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	n := min(int64(len(p)), b.left, 32<<10)
 	due := b.began.Add(time.Duration(float64(b.done+n) / float64(b.v.rate) * float64(time.Second)))
 	if err := sleep(b.ctx, time.Until(due)); err != nil {
-		return 0, media.Fault(media.Canceled, "river", err)
+		return 0, media.Fault(media.Canceled, "slow origin", err)
 	}
 	b.left, b.done = b.left-n, b.done+n
 	b.v.sent.Add(n)
@@ -71,7 +71,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // viewer reads a span until it has had most bytes, taking no more than rate bytes
-// a second (0 = as they come), and tells how long its first byte and all took.
+// a second (0 = as they come). It returns how long the first byte and all took.
 func viewer(t *testing.T, c *Cache, obj media.Object, span media.Span, most, rate int64, each func(had int64)) (first, all time.Duration) {
 	t.Helper()
 	began := time.Now()
@@ -109,8 +109,8 @@ const (
 	lessonBytes   = 64*mib + 12345
 )
 
-// timed runs a test in virtual time: what it finds out is how requests are laid,
-// not how fast the machine is.
+// inVirtualTime runs a test in virtual time: its durations follow from the requests
+// that the cache makes, not from the machine.
 func inVirtualTime(t *testing.T, test func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object)) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &slowOrigin{latency: originLatency, rate: streamRate}
@@ -125,9 +125,9 @@ func inVirtualTime(t *testing.T, test func(t *testing.T, c *Cache, v *slowOrigin
 	})
 }
 
-// TestStreamsTogether: one viewer gets what all streams bring, from one first
-// byte's wait on, and the origin sends the lesson once.
-func TestStreamsTogether(t *testing.T) {
+// TestParallelStreams: one viewer gets the rate of all streams after the latency of one
+// request, and the origin sends the recording once.
+func TestParallelStreams(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object) {
 		first, all := viewer(t, c, obj, obj.Span(), obj.Size, 0, nil)
 		direct := originLatency + time.Duration(float64(obj.Size)/streamRate*float64(time.Second))
@@ -144,8 +144,8 @@ func TestStreamsTogether(t *testing.T) {
 	})
 }
 
-// TestCrowdTogether: the same for fifty, who come one after the other.
-func TestCrowdTogether(t *testing.T) {
+// TestParallelStreamsForMany: the same for fifty viewers who start one after the other.
+func TestParallelStreamsForMany(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object) {
 		began := time.Now()
 		var group sync.WaitGroup
@@ -165,8 +165,8 @@ func TestCrowdTogether(t *testing.T) {
 	})
 }
 
-// TestSeek: a player jumps somewhere, reads a MiB and goes on elsewhere. It waits
-// for one first byte, and little is asked for that it does not want.
+// TestSeek: a player seeks, reads a MiB and seeks elsewhere. It waits for one first
+// byte, and little is requested that it does not read.
 func TestSeek(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object) {
 		r := rand.New(rand.NewPCG(1, 2))
@@ -188,7 +188,7 @@ func TestSeek(t *testing.T) {
 	})
 }
 
-// TestSlowViewer: who takes a megabit a second does not pull the lesson in.
+// TestSlowViewer: read-ahead for a viewer of a megabit a second is bounded.
 func TestSlowViewer(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object) {
 		worst := int64(0)
@@ -202,9 +202,9 @@ func TestSlowViewer(t *testing.T) {
 	})
 }
 
-// TestHangUpStops: nothing goes on for somebody who has gone, whatever is waited
-// for: an answer, a body, a place in memory.
-func TestHangUpStops(t *testing.T) {
+// TestCloseStopsFetches: a fetch without readers ends at once, whatever it waits for: a
+// response, or a body.
+func TestCloseStopsFetches(t *testing.T) {
 	for name, latency := range map[string]time.Duration{"no answer": time.Hour, "a stalled body": time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object) {
@@ -226,4 +226,25 @@ func TestHangUpStops(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFailedReadAheadIsRetried: the failure of a fetch ahead of a viewer is not the
+// viewer's; the bytes are fetched again when they are needed.
+func TestFailedReadAheadIsRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &slowOrigin{latency: originLatency, rate: streamRate}
+		var down atomic.Bool
+		c := openCache(t, t.TempDir(), 1<<30, fetcherFunc(func(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
+			if down.Load() {
+				return nil, media.Fault(media.Unavailable, "test", nil)
+			}
+			return v.Open(ctx, obj, span)
+		}), realDisk{})
+		c.chunkSize, c.index.chunkSize, c.buffers.limit = mib, mib, 64*mib
+		synctest.Wait()
+		obj := media.Object{Provider: "test", ID: "a", Version: "1", Size: lessonBytes}
+		viewer(t, c, obj, obj.Span(), 30*mib, 500_000, func(had int64) {
+			down.Store(had > 2*mib && had < 4*mib) // and up again before the bytes are needed
+		})
+	})
 }

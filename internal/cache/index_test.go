@@ -19,7 +19,7 @@ func testKey(i int) (k objectKey) {
 	return k
 }
 
-// heapIn is what the heap holds after fill that it did not hold before.
+// heapIn is how much the heap grows by what fill returns, in bytes.
 func heapIn(fill func() any) int64 {
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -32,8 +32,7 @@ func heapIn(fill func() any) int64 {
 	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
 }
 
-// TestIndexMemory: a terabyte of lessons costs less than 32 bytes of memory a
-// chunk, policy included.
+// TestIndexMemory: a chunk costs less than 32 bytes of memory, policy included.
 func TestIndexMemory(t *testing.T) {
 	const chunks, perLesson = 1_000_000, 300
 	order := rand.New(rand.NewPCG(1, 2)).Perm(chunks)
@@ -103,8 +102,8 @@ func TestIndexModel(t *testing.T) {
 	})
 }
 
-// audit compares what the cache counts with what it lists. A flight that nobody
-// waits for any longer gives its room back when it ends, which is soon.
+// audit compares what the cache counts with what it lists. A cancelled fetch releases
+// its reservation when its goroutine ends, hence the wait.
 func audit(t testing.TB, c *Cache) {
 	t.Helper()
 	var wrong []string
@@ -158,7 +157,7 @@ func discrepancies(c *Cache) (wrong []string) {
 	}
 	for id, h := range c.fds.entries {
 		if h.id != id || h.removed || c.index.objectOf(id).key != h.key || c.index.at(id) != h.index {
-			say("handle %d is of a chunk that is no longer there", id)
+			say("fd entry %d is of a chunk that is no longer there", id)
 		}
 	}
 	idle := 0
@@ -166,7 +165,7 @@ func discrepancies(c *Cache) (wrong []string) {
 		idle++
 	}
 	if idle != c.fds.idle || idle > maxIdle {
-		say("%d idle descriptors are in the ring, %d counted", idle, c.fds.idle)
+		say("%d idle descriptors are listed, %d counted", idle, c.fds.idle)
 	}
 	return wrong
 }

@@ -123,10 +123,11 @@ func (r *reader) Next(ctx context.Context, most int64) (media.Piece, error) {
 // tryNext returns a piece at the reader's position, or what to wait for, or an
 // error. If all three are zero, it has changed something and the caller tries again.
 func (r *reader) tryNext(most int64) (media.Piece, <-chan struct{}, error) {
-	s := r.lookUp(most)
+	var s lookUpResult
+	r.lookUp(most, &s)
 	switch {
-	case s.committed != nil:
-		return r.openCommitted(s.committed)
+	case s.committed.entry != nil:
+		return r.openCommitted(&s.committed)
 	case s.invalid != nil:
 		r.c.invalidate(s.invalid, chunkfile.ErrTorn)
 	case s.absent:
@@ -135,18 +136,18 @@ func (r *reader) tryNext(most int64) (media.Piece, <-chan struct{}, error) {
 	return s.piece, s.wait, s.err
 }
 
-// lookUpResult is what was found at a reader's position. One field is set.
+// lookUpResult is what was found at a reader's position. One field is not zero.
 type lookUpResult struct {
 	piece     media.Piece     // bytes of a chunk being fetched
 	wait      <-chan struct{} // closed when there may be more
 	err       error           // the fetch that the reader waited for has failed
-	committed *committedPiece
+	committed committedPiece
 	invalid   *fdEntry // a chunk file of a length that is wrong for the object
 	absent    bool     // no fetch brings the byte
 }
 
-// lookUp takes the lock once.
-func (r *reader) lookUp(most int64) (s lookUpResult) {
+// lookUp sets a field of s, which is zero. It takes the lock once.
+func (r *reader) lookUp(most int64, s *lookUpResult) {
 	c := r.c
 	index := r.pos / c.chunkSize
 	off := r.pos - index*c.chunkSize
@@ -160,11 +161,12 @@ func (r *reader) lookUp(most int64) (s lookUpResult) {
 	o := c.index.objects[r.key]
 	if id := c.index.find(o, index); id != 0 {
 		r.markServed(r.pos + limit)
-		return r.lookUpCommitted(id, off, limit)
+		r.lookUpCommitted(id, off, limit, s)
+		return
 	}
 	if f := r.waitsFor; f != nil && f.err != nil && r.pos >= f.from && r.pos < f.to {
 		s.err = f.err
-		return s
+		return
 	}
 	var fl *fill
 	if o != nil {
@@ -172,7 +174,7 @@ func (r *reader) lookUp(most int64) (s lookUpResult) {
 	}
 	if fl == nil || fl.partAt(off) == nil {
 		s.absent = true
-		return s
+		return
 	}
 	p := fl.partAt(off)
 	if !p.fetch.cancelled {
@@ -184,7 +186,7 @@ func (r *reader) lookUp(most int64) (s lookUpResult) {
 		r.buffer = fl.buffer
 		r.markServed(r.pos + n)
 		s.piece = media.Piece{Data: fl.buffer.data[off : off+n], Len: n, From: media.SourceOrigin}
-		return s
+		return
 	}
 	if !p.fetch.cancelled {
 		r.waitsFor = p.fetch
@@ -193,7 +195,6 @@ func (r *reader) lookUp(most int64) (s lookUpResult) {
 		r.detachAllBut(p.fetch)
 	}
 	s.wait = p.fetch.nextChange()
-	return s
 }
 
 // join attaches the reader to a fetch whose bytes it reads, unless it is attached;

@@ -8,7 +8,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// box is a box of so many bytes.
+// box makes a box of length bytes.
 func box(kind string, length int) []byte {
 	b := make([]byte, length)
 	binary.BigEndian.PutUint32(b, uint32(length))
@@ -16,7 +16,7 @@ func box(kind string, length int) []byte {
 	return b
 }
 
-// longBox is one whose length has 64 bits.
+// longBox makes one whose length field has 64 bits.
 func longBox(kind string, length int) []byte {
 	b := box(kind, length)
 	binary.BigEndian.PutUint32(b, 1)
@@ -60,8 +60,8 @@ func FuzzIndexOf(f *testing.F) {
 	})
 }
 
-// TestWarm: after it, a player's look at head and index costs the origin nothing,
-// wherever the index is, and little else was fetched.
+// TestWarm: a player then reads head and index from the disk, wherever the index is,
+// and little else was fetched.
 func TestWarm(t *testing.T) {
 	for name, layout := range map[string][][]byte{
 		"index in front": {box("ftyp", 32), box("moov", 300_000), box("mdat", 5*mib)},
@@ -96,9 +96,9 @@ func TestWarm(t *testing.T) {
 	}
 }
 
-// TestHeadOfAnIndexIsKept: a player that has jumped to an index at the end, in the
-// middle of a chunk, has brought that chunk for all who come after, though nobody
-// has asked for the part before the index.
+// TestHeadOfAnIndexIsKept: after a player has read an index at the end, which begins in
+// the middle of a chunk, the whole chunk is cached, though nobody has read the part
+// before the index.
 func TestHeadOfAnIndexIsKept(t *testing.T) {
 	s := newFakeOrigin()
 	obj := s.put("a", "1", 100*testChunk)
