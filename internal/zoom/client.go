@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -37,7 +38,7 @@ type Client struct {
 	pause func(n int) time.Duration
 }
 
-// NewClient prepares a client; it asks nothing.
+// NewClient prepares a client. It sends nothing.
 func NewClient(cfg Config, log *slog.Logger) *Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 16
@@ -64,14 +65,14 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Token gives an access token of an account, for downloads. refused is one that
-// was just refused, or "".
+// Token is an access token of an account, for downloads. refused is a token that was just
+// refused and must not be returned again, or "".
 func (c *Client) Token(ctx context.Context, a Account, refused string) (string, error) {
 	return c.tokens.get(ctx, a, refused)
 }
 
-// Recordings gives what is recorded of one meeting instance, with a token for its
-// files. Kind NotFound with ReasonNoRecording: Zoom has nothing (any more).
+// Recordings reads what is recorded of one meeting instance, with a token for its files.
+// Kind NotFound with ReasonNoRecording: Zoom has nothing, not yet or not any more.
 func (c *Client) Recordings(ctx context.Context, a Account, uuid string) (Meeting, error) {
 	var m Meeting
 	query := url.Values{"include_fields": {"download_access_token"}, "ttl": {strconv.Itoa(7 * 24 * 3600)}}
@@ -79,8 +80,8 @@ func (c *Client) Recordings(ctx context.Context, a Account, uuid string) (Meetin
 	return m, err
 }
 
-// TrashFile moves one file of a recording to Zoom's trash. A file that is not
-// there any more is as good as trashed.
+// TrashFile moves one file of a recording to Zoom's trash. A file that does not exist any
+// more is no error.
 func (c *Client) TrashFile(ctx context.Context, a Account, uuid, fileID string) error {
 	const op = "zoom: trash a file"
 	if uuid == "" || fileID == "" {
@@ -112,10 +113,10 @@ func escapeUUID(uuid string) string {
 	return escaped
 }
 
-// call makes one API call and decodes its answer into out, when that is not nil.
-// Passing faults are tried again, within the account's limits; a refused token is
-// replaced once.
-func (c *Client) call(ctx context.Context, op string, a Account, method, path string, query url.Values, l label, out any) error {
+// call makes one API call and decodes its answer into out, unless that is nil. Passing faults
+// are retried within the account's limits, except for answers that are not what was asked
+// for, which Zoom repeats. A refused token is replaced once.
+func (c *Client) call(ctx context.Context, op string, a Account, method, path string, query url.Values, l label, out answer) error {
 	gate := c.limits.forAccount(a.ID)
 	refused, renewed := "", false
 	for try := 1; ; try++ {
@@ -140,13 +141,13 @@ func (c *Client) call(ctx context.Context, op string, a Account, method, path st
 			if media.RetryAfterOf(err) > maxWait {
 				return err
 			}
-		case !media.KindOf(err).Passing():
+		case reason == ReasonNoList, !media.KindOf(err).Passing():
 			return err
 		}
 		if try == tries {
 			return err
 		}
-		if ReasonOf(err) == "" {
+		if reason := ReasonOf(err); reason != ReasonRateLimited && reason != ReasonDailyLimit {
 			select {
 			case <-ctx.Done():
 				return network(ctx, op, ctx.Err())
@@ -156,7 +157,7 @@ func (c *Client) call(ctx context.Context, op string, a Account, method, path st
 	}
 }
 
-func (c *Client) once(ctx context.Context, op, token, method, path string, query url.Values, out any) error {
+func (c *Client) once(ctx context.Context, op, token, method, path string, query url.Values, out answer) error {
 	target, err := url.Parse(strings.TrimSuffix(c.cfg.APIURL, "/") + path)
 	if err != nil {
 		return media.Faultf(media.Invalid, op, "the API URL cannot be used")
@@ -180,18 +181,23 @@ func (c *Client) once(ctx context.Context, op, token, method, path string, query
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return refusal(op, resp.StatusCode, resp.Header, body)
 	}
-	// A missing permission has been seen with status 200 and code 200 in the body.
-	var disguised struct {
-		Code text `json:"code"`
-	}
-	if bytes.Contains(body, []byte(`"code"`)) && json.Unmarshal(body, &disguised) == nil && disguised.Code == "200" {
+	return readAnswer(op, resp, body, out)
+}
+
+// answer is what a call decodes. check refuses JSON that is not what was asked for.
+type answer interface{ check(op string) error }
+
+// readAnswer decodes a successful answer. Zoom sends errors with status 200 as well: a
+// missing permission with code 200, an invalid field with code 300.
+func readAnswer(op string, resp *http.Response, body []byte, out answer) error {
+	if bytes.Contains(body, []byte(`"code"`)) && codeOf(body) != 0 {
 		return refusal(op, resp.StatusCode, resp.Header, body)
 	}
-	if out == nil || len(bytes.TrimSpace(body)) == 0 {
+	if out == nil {
 		return nil
 	}
 	if err := json.Unmarshal(body, out); err != nil {
-		return media.Faultf(media.Corrupt, op, "the answer is not the JSON it should be")
+		return &media.Error{Kind: media.Corrupt, Op: op, Reason: ReasonNoList, Err: errors.New("the answer is not the JSON it should be")}
 	}
-	return nil
+	return out.check(op)
 }

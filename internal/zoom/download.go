@@ -20,15 +20,15 @@ import (
 
 const (
 	maxRedirects = 5
-	// stalledAfter is how long a download may be silent.
+	// stalledAfter is how long a download may deliver nothing.
 	stalledAfter = 60 * time.Second
 )
 
 // Download is the answer to a request for a file's bytes.
 type Download struct {
 	Body io.ReadCloser
-	// Offset is where Body begins: what was asked for, or 0 where the host does not
-	// know ranges.
+	// Offset is where Body begins: the requested offset, or 0 where the host does not
+	// support ranges.
 	Offset int64
 	// Size of the whole file, -1 when the host does not say.
 	Size int64
@@ -36,8 +36,8 @@ type Download struct {
 	Validator string
 }
 
-// downloader fetches recordings under the rules of who may see a token and where
-// a redirect may lead.
+// downloader fetches files. It knows which hosts may see a token and where a redirect may
+// lead.
 type downloader struct {
 	downloads, redirects hostList
 	listed               *http.Client // for hosts that are named in a setting
@@ -69,8 +69,8 @@ func (d downloader) close() {
 	d.public.CloseIdleConnections()
 }
 
-// publicOnly refuses connections to addresses that are not public: the name was
-// somebody else's choice, and may resolve to a neighbour of ours.
+// publicOnly refuses connections to addresses that are not public: the name in a redirect
+// is not ours, and may resolve to a host of our own network.
 func publicOnly(_, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -92,10 +92,10 @@ func refusedHost(why string) error {
 	return &media.Error{Kind: media.Denied, Op: "zoom: download", Reason: ReasonHost, Err: errors.New(why)}
 }
 
-// Download asks for a file from an offset on. The token goes to the hosts of the
-// setting zoom-download-hosts only, never along a redirect. Answers that are pages
-// for people, and ranges that do not line up, are errors. The body fails when it
-// is silent for a minute; closing it ends the exchange.
+// Download requests a file from an offset on. The token goes to the hosts of the setting
+// zoom-download-hosts only, along redirects as well. Pages and ranges that do not begin at
+// offset are errors, whose Class says what to do. The body fails when no byte has come for a
+// minute. Closing it ends the exchange.
 func (c *Client) Download(ctx context.Context, link, token string, offset int64, validator string) (*Download, error) {
 	return c.downloads.open(ctx, link, token, offset, validator)
 }
@@ -115,7 +115,7 @@ func (d downloader) open(ctx context.Context, link, token string, offset int64, 
 		cancel(nil)
 		return nil, err
 	}
-	out, err := d.accept(op, resp, offset)
+	out, err := accept(op, resp, offset)
 	if err != nil {
 		resp.Body.Close()
 		cancel(nil)
@@ -125,25 +125,27 @@ func (d downloader) open(ctx context.Context, link, token string, offset int64, 
 	return out, nil
 }
 
-// Range asks for a span of a file, by the rules of Download, and gives the answer
-// of the host that has the bytes: 206, or 200 where it does not know ranges.
-// Refusals and pages for people are errors. ctx rules the body as well.
+// Range requests a span of a file, by the rules of Download, and returns the response of the
+// host that has the bytes: 206, or 200 where it does not support ranges. Refusals and pages
+// are errors. The body ends with ctx.
 func (c *Client) Range(ctx context.Context, link, token string, span media.Span) (*http.Response, error) {
 	const op = "zoom: range"
 	resp, err := c.downloads.follow(ctx, op, link, token, func(h http.Header) { h.Set("Range", "bytes="+span.String()) })
 	if err != nil {
 		return nil, err
 	}
-	if err := refusedAnswer(op, resp); err != nil {
+	if err := downloadFault(op, resp); err != nil {
 		resp.Body.Close()
 		return nil, err
 	}
-	return resp, nil
+	return resp.Response, nil
 }
 
-// follow goes to the link, and along redirects without the token, to the first
-// answer that is none.
-func (d downloader) follow(ctx context.Context, op, link, token string, headers func(http.Header)) (*http.Response, error) {
+// follow requests the link and follows redirects to the first response that is none. The
+// token goes along while the host is one of zoom-download-hosts. It is dropped for good at
+// the first redirect to any other host, and left out for a link that carries a signature of
+// its own: hosts of such links refuse a request with two kinds of credentials.
+func (d downloader) follow(ctx context.Context, op, link, token string, headers func(http.Header)) (*exchange, error) {
 	target, err := url.Parse(link)
 	if err != nil || target.Host == "" {
 		return nil, refusedHost("the download link is not a URL")
@@ -152,15 +154,21 @@ func (d downloader) follow(ctx context.Context, op, link, token string, headers 
 	if err != nil {
 		return nil, err
 	}
+	sent := token
 	for hop := 0; ; hop++ {
-		resp, err := d.get(ctx, client, target, token, headers)
+		resp, err := d.get(ctx, client, target, sent, headers)
 		if err != nil {
 			return nil, network(ctx, op, err)
 		}
-		if !redirects(resp.StatusCode) {
-			return resp, nil
+		if resp.StatusCode == http.StatusUnauthorized && sent == "" && token != "" && hop < maxRedirects {
+			resp.Body.Close() // a signed link of a listed host that wants the token all the same
+			sent = token
+			continue
 		}
-		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
+		if !redirects(resp.StatusCode) {
+			return &exchange{Response: resp, signed: sent == ""}, nil
+		}
+		_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be reused
 		resp.Body.Close()
 		next, err := target.Parse(resp.Header.Get("Location"))
 		if err != nil || resp.Header.Get("Location") == "" || hop == maxRedirects {
@@ -169,8 +177,37 @@ func (d downloader) follow(ctx context.Context, op, link, token string, headers 
 		if client, err = d.checkRedirect(next); err != nil {
 			return nil, err
 		}
-		target, token = next, ""
+		if !d.mayHaveToken(next) {
+			token = ""
+		}
+		if target, sent = next, token; hasSignature(next) {
+			sent = ""
+		}
 	}
+}
+
+// exchange is the response at the end of the redirects.
+type exchange struct {
+	*http.Response
+	signed bool // no token was sent: the link itself is the credential
+}
+
+// mayHaveToken reports whether a redirect's target is a host that the token may be sent to.
+func (d downloader) mayHaveToken(u *url.URL) bool {
+	listed, byAddress := d.downloads.contains(u.Hostname())
+	return listed && (u.Scheme == "https" || u.Scheme == "http" && byAddress)
+}
+
+// hasSignature reports whether a link carries a signature in its query, as those of
+// CloudFront and S3 do.
+func hasSignature(u *url.URL) bool {
+	for name := range u.Query() {
+		switch strings.ToLower(name) {
+		case "signature", "x-amz-signature", "sig":
+			return true
+		}
+	}
+	return false
 }
 
 func redirects(status int) bool {
@@ -181,7 +218,7 @@ func redirects(status int) bool {
 	return false
 }
 
-// first judges the link itself.
+// checkLink checks the link itself.
 func (d downloader) checkLink(u *url.URL) (*http.Client, error) {
 	listed, byAddress := d.downloads.contains(u.Hostname())
 	switch {
@@ -193,7 +230,7 @@ func (d downloader) checkLink(u *url.URL) (*http.Client, error) {
 	return d.listed, nil
 }
 
-// onward judges where a redirect leads.
+// checkRedirect checks where a redirect leads.
 func (d downloader) checkRedirect(u *url.URL) (*http.Client, error) {
 	for _, list := range []hostList{d.downloads, d.redirects} {
 		if listed, byAddress := list.contains(u.Hostname()); listed && (u.Scheme == "https" || u.Scheme == "http" && byAddress) {
@@ -219,9 +256,9 @@ func (d downloader) get(ctx context.Context, client *http.Client, u *url.URL, to
 	return client.Do(req)
 }
 
-// accept judges an answer that is no redirect.
-func (d downloader) accept(op string, resp *http.Response, offset int64) (*Download, error) {
-	if err := refusedAnswer(op, resp); err != nil {
+// accept checks a response that is no redirect.
+func accept(op string, resp *exchange, offset int64) (*Download, error) {
+	if err := downloadFault(op, resp); err != nil {
 		return nil, err
 	}
 	out := &Download{Size: resp.ContentLength}
@@ -238,22 +275,45 @@ func (d downloader) accept(op string, resp *http.Response, offset int64) (*Downl
 	return out, nil
 }
 
-// refusedAnswer is the error that an answer without a file's bytes stands for.
-func refusedAnswer(op string, resp *http.Response) error {
-	switch status := resp.StatusCode; status {
-	case http.StatusOK, http.StatusPartialContent:
-	case http.StatusRequestedRangeNotSatisfiable:
-		return &media.Error{Kind: media.Corrupt, Op: op, Reason: ReasonRange}
-	default:
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-		return refusal(op, status, resp.Header, body)
-	}
-	// "Only the host can download this" comes as a page, with status 200.
+// pageTypes are content types of answers that are no recording, whatever their status.
+var pageTypes = map[string]bool{
+	"text/html": true, "application/xhtml+xml": true, "application/json": true, "application/xml": true, "text/xml": true,
+}
+
+// downloadFault is the error that a response without a file's bytes stands for, or nil. It
+// is the one table of what file hosts answer. None of it is final: see Class.
+func downloadFault(op string, resp *exchange) error {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if kind == "text/html" || kind == "application/json" {
-		return &media.Error{Kind: media.Corrupt, Op: op, Reason: ReasonPage, Err: errors.New("status 200 with " + kind)}
+	ok := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent
+	if ok && !pageTypes[kind] {
+		return nil
 	}
-	return nil
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	code := codeOf(body)
+	fail := func(kind media.Kind, reason, text string) error {
+		return &media.Error{Kind: kind, Op: op, Reason: reason, RetryAfter: retryAfter(resp.Header, time.Now()), Err: errors.New(text)}
+	}
+	switch status := resp.StatusCode; {
+	case code == 3301, status == http.StatusNotFound:
+		return fail(media.Unavailable, ReasonNotReady, "the file host does not have the file, not yet or not any more")
+	case code == 124, status == http.StatusUnauthorized && !resp.signed:
+		return fail(media.Denied, ReasonExpiredToken, "the access token was refused")
+	case status == http.StatusGone,
+		resp.signed && (status == http.StatusBadRequest || status == http.StatusUnauthorized || status == http.StatusForbidden):
+		return fail(media.Unavailable, ReasonLinkExpired, fmt.Sprintf("status %d for a signed link", status))
+	case ok && code == 0:
+		// "Only the host can download this" comes as a page with status 200.
+		return fail(media.Corrupt, ReasonPage, fmt.Sprintf("status %d with %s", status, kind))
+	case status == http.StatusRequestedRangeNotSatisfiable:
+		return fail(media.Corrupt, ReasonRange, "the range does not exist")
+	case status == http.StatusForbidden && code == 0:
+		return fail(media.Denied, ReasonForbidden, "status 403 of the file host")
+	}
+	err := refusal(op, resp.StatusCode, resp.Header, body)
+	if ok && media.KindOf(err) == media.Invalid { // a code that is not known
+		return fail(media.Corrupt, ReasonPage, fmt.Sprintf("status 200 with an error, code %d", code))
+	}
+	return err
 }
 
 // contentRange reads "bytes a-b/size"; size is -1 for "*".
@@ -272,7 +332,7 @@ func contentRange(h string) (first, size int64, ok bool) {
 	return first, size, err == nil && size > first
 }
 
-// watched is a body that fails when it is silent for too long.
+// watchdogBody is a body that fails when no byte has come for stalledAfter.
 type watchdogBody struct {
 	io.Reader
 	body   io.Closer

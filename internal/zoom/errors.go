@@ -14,48 +14,45 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Reasons that errors of this package carry, beyond their Kind.
+// Reasons that errors of this package carry, beyond their Kind. ClassOf says what a caller
+// can do about each.
 const (
 	ReasonCredentials  = "invalid_credentials"    // the token endpoint refuses the app
 	ReasonScope        = "missing_scope"          // the app lacks a scope, named in the text
-	ReasonPermission   = "no_permission"          // Zoom's 200 or 400 with code 200
-	ReasonNoRecording  = "no_recording"           // 3301: nothing there, or already gone
+	ReasonPermission   = "no_permission"          // code 200, or 403 of the API
+	ReasonNoRecording  = "no_recording"           // 3301: nothing there, not yet, or in the trash
 	ReasonNoUser       = "no_such_user"           // 1001, 1010
-	ReasonBadPage      = "invalid_page"           // 300: page token over, or a date
-	ReasonRateLimited  = "rate_limited"           // 429 after all patience
+	ReasonBadPage      = "invalid_page"           // 300: page token expired, or a date
+	ReasonNoList       = "answer_is_no_list"      // 200 without what was asked for
+	ReasonNotAPI       = "not_an_api_answer"      // an error status without Zoom's error body
+	ReasonRateLimited  = "rate_limited"           // 429 after all retries
 	ReasonDailyLimit   = "daily_limit"            // 429 until a moment hours away
 	ReasonExpiredToken = "token_refused"          // 401, 124 even with a fresh token
 	ReasonHost         = "download_host_refused"  // a link that must not be followed
-	ReasonPage         = "download_is_a_page"     // 200 with text for people
-	ReasonRange        = "download_range_invalid" // an answer for another range
+	ReasonPage         = "download_is_a_page"     // 200 with HTML, JSON or XML
+	ReasonRange        = "download_range_invalid" // a response for another range
+	ReasonLinkExpired  = "download_link_expired"  // a signed link is refused
+	ReasonForbidden    = "download_forbidden"     // 403 of a file host
+	ReasonNotReady     = "download_not_ready"     // 404 or 3301 of a file host
 )
 
 // ReasonOf is the reason of an error of this package, or "".
-func ReasonOf(err error) string {
-	var e *media.Error
-	if errors.As(err, &e) {
-		return e.Reason
-	}
-	return ""
-}
+func ReasonOf(err error) string { return media.ReasonOf(err) }
 
 // apiError is the body of Zoom's refusals; the token endpoint spells it differently.
 type apiError struct {
-	Code    text `json:"code"`
-	Message text `json:"message"`
-	Reason  text `json:"reason"`
-	Error   text `json:"error"`
+	Code  text `json:"code"`
+	Error text `json:"error"`
 }
 
 // scopes finds the scopes that error 4711 names.
 var scopes = regexp.MustCompile(`scopes?:?\s*\[([a-zA-Z0-9_:., -]*)\]`)
 
-// refusal turns an answer that is not a success into an error. The texts of Zoom
-// stay out, but for the names of scopes.
+// refusal turns an answer of the API that is not a success into an error. It holds none of
+// Zoom's texts, except for the names of scopes. A 400, 403 or 404 without Zoom's error code
+// is the page of a proxy or of Zoom's front end, and passes.
 func refusal(op string, status int, header http.Header, body []byte) error {
-	var in apiError
-	_ = json.Unmarshal(body, &in) // what is not JSON leaves it empty: the status speaks
-	code, _ := strconv.Atoi(string(in.Code))
+	code := codeOf(body)
 	fail := func(kind media.Kind, reason, format string, args ...any) error {
 		e := media.Faultf(kind, op, format, args...).(*media.Error)
 		e.Reason = reason
@@ -70,8 +67,8 @@ func refusal(op string, status int, header http.Header, body []byte) error {
 		return fail(media.Unavailable, ReasonRateLimited, "status 429")
 	case code == 4711:
 		named := "one that Zoom did not name"
-		if m := scopes.FindStringSubmatch(string(in.Message)); m != nil && m[1] != "" {
-			named = m[1]
+		if m := scopes.FindSubmatch(body); m != nil && len(m[1]) > 0 {
+			named = string(m[1])
 		}
 		return fail(media.Denied, ReasonScope, "the app lacks a scope: %s", named)
 	case code == 3301:
@@ -84,10 +81,12 @@ func refusal(op string, status int, header http.Header, body []byte) error {
 		return fail(media.Invalid, ReasonBadPage, "an invalid page token or date")
 	case status == http.StatusUnauthorized || code == 124:
 		return fail(media.Denied, ReasonExpiredToken, "the access token was refused")
+	case code == 0 && (status == http.StatusForbidden || status == http.StatusNotFound || status == http.StatusBadRequest):
+		return fail(media.Unavailable, ReasonNotAPI, "status %d without an error of the API", status)
 	case status == http.StatusForbidden:
 		return fail(media.Denied, ReasonPermission, "status 403")
 	case status == http.StatusNotFound:
-		return fail(media.NotFound, "", "status 404")
+		return fail(media.NotFound, "", "status 404, code %d", code)
 	case status >= 500, status == http.StatusRequestTimeout:
 		return fail(media.Unavailable, "", "status %d", status)
 	default:
@@ -95,8 +94,16 @@ func refusal(op string, status int, header http.Header, body []byte) error {
 	}
 }
 
-// tokenRefusal is refusal for the token endpoint: what is 4xx there is about the
-// credentials, and nobody's patience changes it.
+// codeOf is the error code in the body of an answer, 0 when it has none.
+func codeOf(body []byte) int {
+	var in apiError
+	_ = json.Unmarshal(body, &in) // what is not JSON has no code
+	code, _ := strconv.Atoi(string(in.Code))
+	return code
+}
+
+// tokenRefusal is refusal for the token endpoint, where a 4xx is about the credentials and
+// does not pass.
 func tokenRefusal(op string, status int, header http.Header, body []byte) error {
 	if status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout {
 		var in apiError
@@ -116,7 +123,7 @@ func word(s string) string {
 	return ", " + s
 }
 
-// network turns a failed exchange into an error without the URL in it.
+// network turns a failed exchange into an error that does not quote the URL.
 func network(ctx context.Context, op string, err error) error {
 	var netErr net.Error
 	switch {
@@ -138,9 +145,9 @@ func network(ctx context.Context, op string, err error) error {
 	return media.Faultf(media.Unavailable, op, "the connection failed")
 }
 
-// retryAfter reads the header in the forms that are seen: seconds, an HTTP date,
-// and the ISO 8601 moment that Zoom sends with its daily limit although RFC 9110
-// section 10.2.3 knows no such form.
+// retryAfter reads the header in the forms that occur: seconds, an HTTP date, and the ISO
+// 8601 time that Zoom sends with its daily limit, which RFC 9110 section 10.2.3 does not
+// allow.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if seconds, err := strconv.Atoi(v); err == nil {

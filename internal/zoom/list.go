@@ -2,6 +2,7 @@ package zoom
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -19,10 +20,10 @@ const (
 	maxPages = 1000
 )
 
-// List calls each for every meeting of the account's user that was recorded
-// between the UTC dates of from and to, both included. Zoom clamps longer windows
-// than a month without a word, so the time is cut into windows; a meeting may be
-// given twice. It ends at the first error, each's own included.
+// List calls each for every meeting of the account's user that was recorded between the UTC
+// dates of from and to, both included. Zoom silently clamps windows that are longer than a
+// month, so the time is split into windows. A meeting may come twice. List ends at the first
+// error, including each's. An answer that is no list is an error and never an empty list.
 func (c *Client) List(ctx context.Context, a Account, from, to time.Time, each func(Meeting) error) error {
 	last := day(to)
 	for first := day(from); !first.After(last); {
@@ -41,13 +42,22 @@ func (c *Client) List(ctx context.Context, a Account, from, to time.Time, each f
 func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
 type pageJSON struct {
-	From     moment    `json:"from"`
-	Next     text      `json:"next_page_token"`
-	Meetings []Meeting `json:"meetings"`
+	From     moment     `json:"from"`
+	Next     text       `json:"next_page_token"`
+	Meetings *[]Meeting `json:"meetings"`
 }
 
-// window reads one window page by page. A page token lives 15 minutes; when it is
-// over, the window is read again from its start.
+// check refuses an answer without a list. An empty list has meetings: []. Taking anything
+// else for an empty list would lose what was recorded in the window.
+func (p *pageJSON) check(op string) error {
+	if p.Meetings == nil {
+		return &media.Error{Kind: media.Corrupt, Op: op, Reason: ReasonNoList, Err: errors.New("the answer holds no list of meetings")}
+	}
+	return nil
+}
+
+// window reads one window page by page. A page token is valid for 15 minutes; when it has
+// expired, the window is read again from its start.
 func (c *Client) window(ctx context.Context, a Account, from, to time.Time, each func(Meeting) error) error {
 	const op = "zoom: list recordings"
 	next, restarted := "", false
@@ -67,14 +77,14 @@ func (c *Client) window(ctx context.Context, a Account, from, to time.Time, each
 		case err != nil:
 			return err
 		}
-		for _, m := range page.Meetings {
+		for _, m := range *page.Meetings {
 			if err := each(m); err != nil {
 				return err
 			}
 		}
 		if page.Next == "" {
-			// The echo tells a window that was clamped after all: what is before it is asked
-			// for by itself.
+			// The answer's from shows whether the window was clamped after all. The part before it
+			// is then read by itself.
 			if page.From.After(from) && !day(page.From.Time).After(to) {
 				return c.window(ctx, a, from, day(page.From.Time).AddDate(0, 0, -1), each)
 			}

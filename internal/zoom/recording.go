@@ -2,9 +2,12 @@ package zoom
 
 import (
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
 )
 
 // Meeting is one instance of a meeting with what was recorded of it. ID is used
@@ -21,6 +24,14 @@ type Meeting struct {
 	Files     []File // empty for meetings too short to be recorded
 	// DownloadToken opens the files; a secret. "" when the answer held none.
 	DownloadToken string
+}
+
+// check refuses an answer that names no meeting.
+func (m *Meeting) check(op string) error {
+	if m.UUID == "" && m.ID == "" {
+		return &media.Error{Kind: media.Corrupt, Op: op, Reason: ReasonNoList, Err: errors.New("the answer holds no meeting")}
+	}
+	return nil
 }
 
 // Began is when the recording of it began: the earliest segment's start, else the

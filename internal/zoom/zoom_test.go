@@ -116,9 +116,16 @@ func TestRefusals(t *testing.T) {
 		{200, nil, `{"code": 200, "message": "You do not have the right permissions."}`, media.Denied, zoom.ReasonPermission, ""},
 		{400, nil, `{"code": 200, "message": "No permission."}`, media.Denied, zoom.ReasonPermission, ""},
 		{401, nil, `{"code": 124, "message": "Invalid access token."}`, media.Denied, zoom.ReasonExpiredToken, ""},
-		{404, nil, `not found`, media.NotFound, "", ""},
+		{404, nil, `not found`, media.Unavailable, zoom.ReasonNotAPI, ""},
+		{403, nil, `<html>Attention Required!</html>`, media.Unavailable, zoom.ReasonNotAPI, ""},
+		{404, nil, `{"code": 2300, "message": "This API endpoint is not recognized."}`, media.NotFound, "", ""},
 		{429, http.Header{"X-Ratelimit-Type": {"Daily-limit"}, "Retry-After": {time.Now().Add(3 * time.Hour).UTC().Format("2006-01-02T15:04:05Z")}}, ``, media.Quota, zoom.ReasonDailyLimit, ""},
-		{200, nil, `<html>`, media.Corrupt, "", ""},
+		{200, nil, `<html>`, media.Corrupt, zoom.ReasonNoList, ""},
+		{200, nil, ``, media.Corrupt, zoom.ReasonNoList, ""},
+		{200, nil, `{}`, media.Corrupt, zoom.ReasonNoList, ""},
+		{200, nil, `null`, media.Corrupt, zoom.ReasonNoList, ""},
+		{200, nil, `{"code": 300, "message": "Invalid field: x"}`, media.Invalid, zoom.ReasonBadPage, ""},
+		{200, nil, `{"code": 3301, "message": "There is no recording"}`, media.NotFound, zoom.ReasonNoRecording, ""},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/token" {
@@ -131,7 +138,7 @@ func TestRefusals(t *testing.T) {
 			w.WriteHeader(c.status)
 			_, _ = io.WriteString(w, c.body)
 		}))
-		client := zoom.NewClient(zoom.Config{APIURL: server.URL, FetchConfig: zoom.FetchConfig{OAuthURL: server.URL + "/token"}}, slog.New(slog.DiscardHandler))
+		client := zoom.NewClient(zoom.Config{APIURL: server.URL, FetchConfig: zoom.FetchConfig{OAuthURL: server.URL + "/token"}}, slog.New(slog.DiscardHandler)).WithoutPauses()
 		_, err := client.Recordings(t.Context(), account, "u==")
 		if media.KindOf(err) != c.kind || zoom.ReasonOf(err) != c.reason || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%d %s: %v", c.status, c.body, err)
@@ -163,8 +170,8 @@ func TestLimits(t *testing.T) {
 // neighbours, and never in the clear to a name.
 func TestWhereATokenGoes(t *testing.T) {
 	var leaked atomic.Int32
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "" {
+	elsewhere := everywhere(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" && !strings.HasPrefix(r.Host, "127.0.0.1:") && !strings.HasPrefix(r.Host, "[::ffff:127.0.0.1]") {
 			leaked.Add(1)
 		}
 		_, _ = io.WriteString(w, "bytes")
@@ -185,7 +192,8 @@ func TestWhereATokenGoes(t *testing.T) {
 		ok                   bool
 	}{
 		{"listed by address, redirected to a listed one", first.URL + "/start", elsewhere.URL, []string{"127.0.0.1"}, nil, true},
-		{"redirected to a host listed for that", first.URL + "/start", "http://[::ffff:127.0.0.1]" + port, []string{"127.0.0.1"}, nil, true},
+		{"the same, in another spelling", first.URL + "/start", "http://[::ffff:127.0.0.1]" + port, []string{"127.0.0.1"}, nil, true},
+		{"redirected to a host listed for redirects", first.URL + "/start", "http://127.0.0.2" + port, []string{"127.0.0.1"}, []string{"127.0.0.2"}, true},
 		{"redirected to a loopback name", first.URL + "/start", "http://localhost" + port, []string{"127.0.0.1"}, nil, false},
 		{"redirected to a loopback name by https", first.URL + "/start", "https://localhost" + port, []string{"127.0.0.1"}, nil, false},
 		{"redirected to a private address", first.URL + "/start", "https://10.0.0.1/", []string{"127.0.0.1"}, nil, false},

@@ -44,6 +44,11 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/v2/"), "/")
 	switch {
+	case faults.ListBody != "" && path[0] == "users" && s.listFault():
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(faults.ListBody))
+	case len(path) == 3 && path[0] == "meetings" && r.Method == http.MethodGet && s.absent():
+		fail(w, http.StatusNotFound, 3301, "There is no recording for this meeting yet")
 	case len(path) == 3 && path[0] == "users" && path[2] == "recordings" && r.Method == http.MethodGet:
 		user, _ := url.PathUnescape(path[1])
 		s.list(w, r, account, user)
@@ -70,6 +75,26 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// listFault reports whether the next list is an error, and counts it down.
+func (s *Server) listFault() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.faults.ListTimes > 0 {
+		if s.faults.ListTimes--; s.faults.ListTimes == 0 {
+			s.faults.ListBody = ""
+		}
+	}
+	return true
+}
+
+// absent reports whether a meeting's recordings are denied, and counts it down.
+func (s *Server) absent() bool {
+	s.mu.Lock()
+	until := s.faults.AbsentUntil
+	s.mu.Unlock()
+	return time.Now().Before(until) || s.useFault(func(f *Faults) *int { return &f.AbsentCalls })
 }
 
 // meetingUUID reads a path element: one that begins with "/" or holds "//" must be
@@ -245,6 +270,7 @@ func (s *Server) fileResource(m *Meeting, f File) map[string]any {
 		return out // these come without id, status and size
 	}
 	size := f.Content.Size()
+	size += s.faults.SizeOff
 	if s.faults.WrongSize {
 		size++
 	}

@@ -24,7 +24,18 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "<html><body>Only the host can download this recording.</body></html>")
 		return
 	}
+	if s.scripted(w, false) {
+		return
+	}
 	rest := strings.TrimPrefix(r.URL.EscapedPath(), "/rec/download/")
+	if faults.HopWithToken && r.URL.Query().Get("hop") == "" {
+		http.Redirect(w, r, r.URL.EscapedPath()+"?hop=1", http.StatusFound)
+		return
+	}
+	if faults.HopWithToken {
+		s.send(w, r, rest)
+		return
+	}
 	if faults.NoRedirect {
 		s.send(w, r, rest)
 		return
@@ -43,6 +54,9 @@ func (s *Server) serveCDN(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.URL.Query().Get("signature") != "presigned" {
 		http.Error(w, "forbidden", http.StatusForbidden)
+		return
+	}
+	if s.scripted(w, true) {
 		return
 	}
 	s.send(w, r, strings.TrimPrefix(r.URL.EscapedPath(), "/"))

@@ -62,9 +62,23 @@ type Faults struct {
 	Download401  int       // so many downloads refuse their token
 	NoRange      bool      // downloads do not know ranges
 	Rate         int64
-	WrongSize    bool   // file_size is not what comes
-	ForeignHost  string // download links point there
+	WrongSize    bool   // file_size is one more than what comes
+	SizeOff      int64  // file_size is so many bytes more than what comes
+	ListBody     string // lists answer 200 with it, ListTimes times or for ever at 0
+	ListTimes    int
+	AbsentCalls  int       // so many reads of a meeting's recordings answer 404 with 3301
+	AbsentUntil  time.Time // reads of a meeting's recordings answer 404 with 3301 until then
+	HopWithToken bool      // downloads are redirected within the download host, which wants the token again
+	ForeignHost  string    // download links point there
 	NoRedirect   bool
+}
+
+// Answer is a scripted answer to a download, instead of bytes.
+type Answer struct {
+	Status int
+	Type   string // Content-Type
+	Body   string
+	CDN    bool // the answer comes from the CDN, after the redirect
 }
 
 // Stats counts what was asked for.
@@ -85,6 +99,7 @@ type Server struct {
 	pages    map[string]page     // guarded by mu
 	faults   Faults              // guarded by mu
 	stats    Stats               // guarded by mu
+	answers  []Answer            // of the next downloads; guarded by mu
 	calls    []time.Time         // within the last second; guarded by mu
 	deleting int                 // guarded by mu
 	number   int                 // guarded by mu
@@ -196,6 +211,31 @@ func (s *Server) SetFaults(f Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = f
+}
+
+// ScriptDownloads sets the answers of the next downloads, one each. Later downloads give the
+// bytes.
+func (s *Server) ScriptDownloads(answers ...Answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answers = slices.Clone(answers)
+}
+
+// scripted sends the next scripted answer, if it is one of this host's.
+func (s *Server) scripted(w http.ResponseWriter, cdn bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.answers) == 0 || s.answers[0].CDN != cdn {
+		return false
+	}
+	next := s.answers[0]
+	s.answers = s.answers[1:]
+	if next.Type != "" {
+		w.Header().Set("Content-Type", next.Type)
+	}
+	w.WriteHeader(next.Status)
+	_, _ = w.Write([]byte(next.Body))
+	return true
 }
 
 // Stats tells what was asked for so far.
