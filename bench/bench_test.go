@@ -92,7 +92,7 @@ func TestThePlanReachesEveryGoal(t *testing.T) {
 			t.Errorf("%s has only %d rounds", w.Name, w.Rounds)
 		}
 	}
-	for _, v := range (&results.Set{}).Judge() {
+	for _, v := range (&results.Set{}).Evaluate() {
 		if !planned[v.Workload] {
 			t.Errorf("nothing measures %q", v.Workload)
 		}

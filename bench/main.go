@@ -55,7 +55,7 @@ func main() {
 func readOptions() (o options, err error) {
 	flag.BoolVar(&o.quick, "quick", false, "two rounds, shorter: a direction in a few minutes")
 	only := flag.String("only", ".", "workloads to run, a regular expression of their names")
-	against := flag.String("peers", ".", "servers to run, a regular expression; those that ratios are held against always run")
+	against := flag.String("peers", ".", "servers to run, a regular expression; the references of the ratios always run")
 	flag.IntVar(&o.rounds, "rounds", 0, "rounds of every workload instead of its own number")
 	flag.DurationVar(&o.soak, "soak", 0, "instead of comparing: random seeks for so long, and the gateway's memory meanwhile")
 	flag.StringVar(&o.module, "C", ".", "the module's folder")
@@ -129,7 +129,7 @@ func (o options) run(ctx context.Context) error {
 	if err := set.Write(below(o.report)); err != nil {
 		return err
 	}
-	for _, v := range set.Judge() {
+	for _, v := range set.Evaluate() {
 		if v.Measured {
 			fmt.Println(v)
 		}

@@ -1,4 +1,4 @@
-// Package configs tests that the examples are true.
+// Package configs tests that the examples match the code.
 package configs
 
 import (
@@ -71,7 +71,7 @@ func syncerSettings(t *testing.T, args ...string) config.SyncerSettings {
 }
 
 // TestExampleServesTheSyncerToo: the same file holds every setting of the syncer with
-// its default, but for the addresses, which are the gateway's.
+// its default, except the listeners, which are the gateway's.
 func TestExampleServesTheSyncerToo(t *testing.T) {
 	with, without := syncerSettings(t, "--config", "lectern.yaml", "--listen", "127.0.0.1:8081", "--admin-listen", "127.0.0.1:9091"), syncerSettings(t)
 	var a, b []byte
@@ -93,7 +93,7 @@ func TestExampleServesTheSyncerToo(t *testing.T) {
 }
 
 // TestUnitsNameTheirProgram: each unit starts the program it is named after, with the
-// example's place and the listeners that are not the other's.
+// path that the example is installed to.
 func TestUnitsNameTheirProgram(t *testing.T) {
 	for _, program := range []string{"gateway", "syncer"} {
 		unit, err := os.ReadFile("systemd/lectern-" + program + ".service")
@@ -103,8 +103,7 @@ func TestUnitsNameTheirProgram(t *testing.T) {
 	}
 }
 
-// TestRulesNameMetricsThatExist: each metric of the rules and alerts is one that the
-// contract lists.
+// TestRulesNameMetricsThatExist: each metric of the alert rules is registered somewhere.
 func TestRulesNameMetricsThatExist(t *testing.T) {
 	rules, err := os.ReadFile("prometheus/alerts.yml")
 	if err != nil {

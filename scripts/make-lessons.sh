@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the demo's lessons: real H.264/AAC MP4s from synthetic pictures and tones,
-# small, with a key frame every two seconds so that seeking is exact enough.
+# Encodes the demo's lessons: small H.264/AAC MP4s from synthetic pictures and tones,
+# with a key frame every two seconds so that seeks are exact enough.
 # optics.mp4 has its index (moov) at the end, as recorders write it; the others
 # have it in front. Needs ffmpeg with libx264.
 set -euo pipefail
@@ -18,7 +18,7 @@ make_lesson algebra.mp4 75 "testsrc2=size=320x180:rate=12" "sine=frequency=330:b
 make_lesson optics.mp4 60 "smptehdbars=size=320x180:rate=12" "sine=frequency=440:beep_factor=2" 16k
 make_lesson history.mp4 300 "mandelbrot=size=320x180:rate=1:end_scale=0.05,fps=4" "sine=frequency=220:beep_factor=4" 8k -b:a 12k -g 8 -keyint_min 8 -movflags +faststart
 
-# make_board draws a blackboard: each SLIDE, lines parted by "|", stands for the
+# make_board draws a blackboard: each SLIDE, lines separated by "|", is shown for the
 # same time; the first line is its heading. Needs ffmpeg with libfreetype.
 make_board() { # NAME SECONDS_PER_SLIDE COLOUR TONE SLIDE...
 	local name=$1 each=$2 colour=$3 tone=$4 filter= from=0 slide line at

@@ -1,6 +1,6 @@
-// Package content makes the bytes that the benchmarks serve. They are a function
-// of seed and place, cheap to make and to check, so that every byte of every
-// answer is compared at the speed of memory and no file has to be kept.
+// Package content generates the bytes that the benchmarks serve. They are a function of
+// seed and offset, cheap to generate and to compare, so that every byte of every answer
+// is checked at the speed of memory and no file has to be stored.
 package content
 
 import (
@@ -10,12 +10,12 @@ import (
 	"math/rand/v2"
 )
 
-// block is the period of the pattern. The first stamp bytes of each block tell
-// which one it is, the rest is the same random run in all: small enough to stay
-// in the processor's cache, and without a shorter period.
+// block is the period of the pattern. The first sequenceLen bytes of each block are its
+// number, the rest is the same random run in all blocks: small enough for the
+// processor's cache, and without a shorter period.
 const (
-	block = 4096
-	stamp = 8
+	block       = 4096
+	sequenceLen = 8
 )
 
 // Content is one file's bytes; it implements the emulators' content. Safe for
@@ -30,7 +30,7 @@ type Content struct {
 func New(size int64, seed uint64) *Content {
 	c := &Content{size: size, seed: seed}
 	rng := rand.New(rand.NewPCG(seed, 0x1ec7e2))
-	for i := stamp; i < block; i++ {
+	for i := sequenceLen; i < block; i++ {
 		c.pattern[i] = byte(rng.Uint32())
 	}
 	return c
@@ -39,7 +39,7 @@ func New(size int64, seed uint64) *Content {
 // Size is the file's length.
 func (c *Content) Size() int64 { return c.size }
 
-func (c *Content) stampOf(index int64) (s [stamp]byte) {
+func (c *Content) sequenceOf(index int64) (s [sequenceLen]byte) {
 	binary.LittleEndian.PutUint64(s[:], (uint64(index)+c.seed)*0x9e3779b97f4a7c15)
 	return s
 }
@@ -52,9 +52,9 @@ func (c *Content) ReadAt(p []byte, off int64) (int, error) {
 	n := int(min(int64(len(p)), c.size-off))
 	for rest := p[:n]; len(rest) > 0; {
 		at := off % block
-		s := c.stampOf(off / block)
+		s := c.sequenceOf(off / block)
 		took := 0
-		if at < stamp {
+		if at < sequenceLen {
 			took = copy(rest, s[at:])
 		}
 		took += copy(rest[took:], c.pattern[at+int64(took):])
@@ -66,7 +66,7 @@ func (c *Content) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// Matches tells whether p is what stands at off.
+// Matches reports whether p is the content at off.
 func (c *Content) Matches(p []byte, off int64) bool {
 	if off < 0 || off+int64(len(p)) > c.size {
 		return false
@@ -74,9 +74,9 @@ func (c *Content) Matches(p []byte, off int64) bool {
 	for len(p) > 0 {
 		at := off % block
 		n := min(int64(len(p)), block-at)
-		if at < stamp {
-			s := c.stampOf(off / block)
-			n = min(n, stamp-at)
+		if at < sequenceLen {
+			s := c.sequenceOf(off / block)
+			n = min(n, sequenceLen-at)
 			if !bytes.Equal(p[:n], s[at:at+n]) {
 				return false
 			}

@@ -12,7 +12,7 @@ func TestMatchesItsOwnBytesOnly(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	if !c.Matches(whole, 0) || other.Matches(whole, 0) {
-		t.Fatal("the whole file is not told from another")
+		t.Fatal("two seeds have the same content")
 	}
 	for range 2000 {
 		off := rand.Int64N(c.Size())

@@ -6,7 +6,7 @@ import "testing"
 // does, and a downloader does not take it away as it does with LRU.
 func TestPolicy(t *testing.T) {
 	for seed := uint64(1); seed <= 2; seed++ {
-		trace := School(seed)
+		trace := DefaultTrace(seed)
 		trace.Requests = 400_000
 		r := Run(trace, 10)
 		t.Logf("seed %d: %+v", seed, r)
@@ -28,7 +28,7 @@ func TestPolicy(t *testing.T) {
 func TestRivals(t *testing.T) {
 	ask := func(c Cache, names ...uint64) (hits string) {
 		for _, n := range names {
-			if c.Ask(n, Request{}) {
+			if c.Access(n, Request{}) {
 				hits += "+"
 			} else {
 				hits += "-"
@@ -60,7 +60,7 @@ func TestRivals(t *testing.T) {
 
 // TestTrace: the same seed is the same trace, and it is what it says it is.
 func TestTrace(t *testing.T) {
-	trace := School(7)
+	trace := DefaultTrace(7)
 	trace.Requests = 100_000
 	var one, two []Request
 	total := trace.Play(func(r Request) { one = append(one, r) })

@@ -24,7 +24,7 @@ func Run(t Trace, percent float64) []Result {
 		c := p.New(capacity)
 		var hits, asked, edgeHits, edges, i int
 		t.Play(func(r Request) {
-			hit := c.Ask(nameOf(r), r)
+			hit := c.Access(nameOf(r), r)
 			if i++; i <= t.Requests/5 {
 				return
 			}

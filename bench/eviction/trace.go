@@ -1,6 +1,6 @@
-// Package eviction measures eviction policies of the chunk cache on a made-up but
-// documented day of a school: the cache's own policy, driven as the cache drives
-// it, beside LRU and S3-FIFO.
+// Package eviction simulates eviction policies of the chunk cache on synthetic traces of
+// a school's viewers: the cache's own policy, driven as the cache drives it, LRU and
+// S3-FIFO.
 package eviction
 
 import (
@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// Trace describes what is asked of a cache. The zero value of a field is not
-// useful; School has sensible ones.
+// Trace describes the requests to a cache. The zero value of a field is not useful;
+// DefaultTrace has sensible ones.
 //
 // Lessons are runs of chunks. Some are old, one is published every PublishEvery
 // requests. Viewers come in sessions, Sessions of them at a time, each asking for
@@ -35,9 +35,9 @@ type Trace struct {
 	Crawl        int     // percent of requests
 }
 
-// School is the trace of the report: a fortnight in which a third of all bytes
-// go to a downloader.
-func School(seed uint64) Trace {
+// DefaultTrace is the trace of the report: two weeks in which a third of all bytes go to
+// a downloader.
+func DefaultTrace(seed uint64) Trace {
 	return Trace{Seed: seed, Requests: 1_500_000, Archive: 700, PublishEvery: 10_000, Chunks: 240, Sessions: 60, Fresh: 70, Week: 40, Skew: 0.9, Crawl: 33}
 }
 
@@ -56,7 +56,7 @@ type session struct {
 
 // Play makes the requests, one after the other, and returns how many chunks the
 // lessons have together at the end.
-func (t Trace) Play(ask func(Request)) (total int) {
+func (t Trace) Play(access func(Request)) (total int) {
 	r := rand.New(rand.NewPCG(t.Seed, 0x1ec7))
 	var lengths, ranks []int
 	publish := func() {
@@ -95,7 +95,7 @@ func (t Trace) Play(ask func(Request)) (total int) {
 			publish()
 		}
 		if r.IntN(100) < t.Crawl {
-			ask(Request{crawled, crawledAt, lengths[crawled] - 1})
+			access(Request{crawled, crawledAt, lengths[crawled] - 1})
 			if crawledAt++; crawledAt == lengths[crawled] {
 				crawledAt, crawled = 0, (crawled+1)%len(lengths)
 			}
@@ -105,15 +105,15 @@ func (t Trace) Play(ask func(Request)) (total int) {
 		last := lengths[s.lesson] - 1
 		switch {
 		case s.opening == 2:
-			ask(Request{s.lesson, 0, last})
+			access(Request{s.lesson, 0, last})
 			s.opening--
 			continue
 		case s.opening == 1:
-			ask(Request{s.lesson, last, last})
+			access(Request{s.lesson, last, last})
 			s.opening--
 			continue
 		}
-		ask(Request{s.lesson, s.at, last})
+		access(Request{s.lesson, s.at, last})
 		s.at++
 		if s.at < s.until && r.IntN(80) == 0 {
 			s.at = r.IntN(last + 1) // a seek

@@ -1,6 +1,6 @@
-// Package load asks a server for bytes and compares every one that comes. It is
-// written against plain sockets: on a machine that also runs the server, what
-// the client spends is taken from the server.
+// Package load requests bytes from a server and compares every one. It uses plain
+// sockets: on a machine that also runs the server, the client's CPU time is taken
+// from the server.
 package load
 
 import (

@@ -17,8 +17,8 @@ type Result struct {
 }
 
 // Random keeps conns connections busy with ranges of length bytes at random
-// multiples of length, for as long as it is told. Every byte is compared; the
-// first error ends everything.
+// multiples of length, until ctx ends. Every byte is compared; the first error
+// ends the run.
 func Random(ctx context.Context, t Target, conns int, length int64, runFor time.Duration) (Result, error) {
 	slots := t.Content.Size() / length
 	if slots < 1 {

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// sip is how often a slow viewer takes what its rate has earned it.
-	sip = 200 * time.Millisecond
-	// stallAfter is how late a sip may be: what a player's buffer always has.
+	// readInterval is the time between two reads of a slow viewer.
+	readInterval = 200 * time.Millisecond
+	// stallAfter is how late a read may be: what a player always has buffered.
 	stallAfter = time.Second
 )
 
@@ -32,12 +32,12 @@ type Viewers struct {
 // ViewersResult is what slow viewers have seen.
 type ViewersResult struct {
 	First   []time.Duration
-	Worst   time.Duration // the latest sip
+	Worst   time.Duration // the latest read
 	Stalled int           // viewers that were late by more than a second
 }
 
-// StartViewers lets n viewers come, one every gap, and returns when all have got
-// their first bytes. They read on until Stop.
+// StartViewers connects n viewers, one every gap, and returns when all have received
+// their first bytes. They read until Stop.
 func StartViewers(ctx context.Context, t Target, n int, bytesPerSecond int64, gap time.Duration) (*Viewers, error) {
 	v := &Viewers{}
 	v.ctx, v.cancel = context.WithCancelCause(ctx)
@@ -66,7 +66,7 @@ func StartViewers(ctx context.Context, t Target, n int, bytesPerSecond int64, ga
 
 var errEnough = errors.New("enough")
 
-// Stop sends the viewers away. The error is what went wrong before.
+// Stop disconnects the viewers and returns the first error of any of them.
 func (v *Viewers) Stop() (ViewersResult, error) {
 	v.cancel(errEnough)
 	v.running.Wait()
@@ -79,9 +79,9 @@ func (v *Viewers) Stop() (ViewersResult, error) {
 	return r, nil
 }
 
-// sips keeps the memory of thousands of viewers small: a buffer is held only
-// while it is filled.
-var sips = sync.Pool{New: func() any { return new([readSize]byte) }}
+// viewerBuffers keep the memory of thousands of viewers small: a viewer has a buffer only
+// while it reads.
+var viewerBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 func (v *Viewers) watch(t Target, viewer int, bytesPerSecond int64, started func()) error {
 	once := sync.OnceFunc(started)
@@ -96,14 +96,14 @@ func (v *Viewers) watch(t Target, viewer int, bytesPerSecond int64, started func
 
 	off := rand.Int64N(t.Content.Size() / 2)
 	began := time.Now()
-	buf := sips.Get().(*[readSize]byte)
+	buf := viewerBuffers.Get().(*[readSize]byte)
 	c.buf = buf[:]
 	have, err := c.ask(t, viewer, off, fmt.Sprintf("%d-", off))
 	if err == nil && !t.Content.Matches(have, off) {
 		err = errors.New("wrong bytes in the beginning")
 	}
 	took := int64(len(have))
-	sips.Put(buf)
+	viewerBuffers.Put(buf)
 	c.buf = nil
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (v *Viewers) watch(t Target, viewer int, bytesPerSecond int64, started func
 	once()
 
 	stalled := false
-	for due := time.Now(); ; due = due.Add(sip) {
+	for due := time.Now(); ; due = due.Add(readInterval) {
 		select {
 		case <-v.ctx.Done():
 			return nil
@@ -134,8 +134,8 @@ func (v *Viewers) watch(t Target, viewer int, bytesPerSecond int64, started func
 }
 
 func (v *Viewers) sipOnce(c *Conn, t Target, off, n int64) error {
-	buf := sips.Get().(*[readSize]byte)
-	defer sips.Put(buf)
+	buf := viewerBuffers.Get().(*[readSize]byte)
+	defer viewerBuffers.Put(buf)
 	if err := c.tcp.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func parseStat(raw []byte) (s processStat, err error) {
 	return s, err
 }
 
-// SocketMemory is what the kernel holds for TCP, in bytes, of all processes.
+// SocketMemory returns the kernel's TCP memory of all processes, in bytes.
 func SocketMemory() (int64, error) {
 	raw, err := os.ReadFile("/proc/net/sockstat")
 	if err != nil {

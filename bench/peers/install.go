@@ -23,8 +23,8 @@ const rcloneVersion = "v1.76.0"
 // packages are Debian's names of the peers that come from there, by program.
 var packages = map[string]string{"nginx": "nginx", "varnishd": "varnish"}
 
-// Install makes sure of nginx and Varnish, and builds rclone and the gateway of
-// the working tree into dir. What it does is told to progress.
+// Install installs nginx and Varnish where they are missing, and builds rclone and the
+// gateway of the working tree into dir. It writes its steps to progress.
 func Install(ctx context.Context, dir, module string, progress io.Writer) (Tools, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -39,7 +39,7 @@ func Install(ctx context.Context, dir, module string, progress io.Writer) (Tools
 	t := Tools{Gateway: filepath.Join(dir, "gateway"), Rclone: filepath.Join(dir, "rclone")}
 	build := exec.CommandContext(ctx, "go", "build", "-o", t.Gateway, "./cmd/gateway")
 	build.Dir = module
-	if err := told(build, progress); err != nil {
+	if err := runLogged(build, progress); err != nil {
 		return t, err
 	}
 	if version, err := t.rcloneVersion(ctx); err == nil && version == rcloneVersion {
@@ -51,8 +51,8 @@ func Install(ctx context.Context, dir, module string, progress io.Writer) (Tools
 //go:embed rclone/main.go.txt
 var rcloneMain []byte
 
-// buildRclone builds it from its module, in a module of its own: what it requires
-// is nothing that ours has to know of.
+// buildRclone builds rclone in a module of its own, so that its requirements stay out of
+// ours.
 func buildRclone(ctx context.Context, to string, progress io.Writer) error {
 	dir, err := os.MkdirTemp("", "lectern-bench-rclone-")
 	if err != nil {
@@ -67,7 +67,7 @@ func buildRclone(ctx context.Context, to string, progress io.Writer) error {
 	}
 	build := exec.CommandContext(ctx, "go", "build", "-mod=mod", "-o", to, ".")
 	build.Dir, build.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
-	return told(build, progress)
+	return runLogged(build, progress)
 }
 
 func installPackages(ctx context.Context, progress io.Writer) error {
@@ -87,15 +87,15 @@ func installPackages(ctx context.Context, progress io.Writer) error {
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		// RUNLEVEL=1 keeps the packages from starting services of their own.
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1")
-		if err := told(cmd, progress); err != nil {
+		if err := runLogged(cmd, progress); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// told runs a command, says so, and shows what it said only when it failed.
-func told(cmd *exec.Cmd, progress io.Writer) error {
+// runLogged runs a command, writes its name to progress, and its output only when it fails.
+func runLogged(cmd *exec.Cmd, progress io.Writer) error {
 	fmt.Fprintln(progress, strings.Join(cmd.Args, " "))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
@@ -103,7 +103,7 @@ func told(cmd *exec.Cmd, progress io.Writer) error {
 	return nil
 }
 
-// Versions tells which releases are compared.
+// Versions returns the releases that are compared.
 func (t Tools) Versions(ctx context.Context) map[string]string {
 	versions := map[string]string{}
 	for name, args := range map[string][]string{

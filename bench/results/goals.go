@@ -33,22 +33,22 @@ type Goal struct {
 	Value    func(*Set) (float64, bool)
 }
 
-// Verdict is how a goal stands.
-type Verdict struct {
+// GoalResult is a goal with its measured value.
+type GoalResult struct {
 	Goal
 	Got      float64
 	Measured bool
 }
 
-// Met tells whether it was reached.
-func (v Verdict) Met() bool {
+// Met reports whether the goal was reached.
+func (v GoalResult) Met() bool {
 	return v.Measured && (v.AtMost && v.Got <= v.Want || !v.AtMost && v.Got >= v.Want)
 }
 
-// Judge holds the set against all goals.
-func (s *Set) Judge() (verdicts []Verdict) {
+// Evaluate compares the set with all goals.
+func (s *Set) Evaluate() (verdicts []GoalResult) {
 	for _, g := range goals() {
-		v := Verdict{Goal: g}
+		v := GoalResult{Goal: g}
 		v.Got, v.Measured = g.Value(s)
 		verdicts = append(verdicts, v)
 	}
@@ -129,8 +129,8 @@ func (g Goal) bound() string {
 	return fmt.Sprintf("≥ %s", number(g.Want))
 }
 
-// String is the verdict in a line.
-func (v Verdict) String() string {
+// String returns the result as a line.
+func (v GoalResult) String() string {
 	word := "NOT MET"
 	if v.Met() {
 		word = "met"

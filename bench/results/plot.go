@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// plotsOf are the metrics of a workload that are worth a picture.
+// plotsOf are the metrics of a workload that are plotted.
 func plotsOf(workload string) []string {
 	switch workload {
 	case Hot64K, Hot1M, Hot8M:

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Write puts the report into dir: report.md, the plots beside it, and all
-// samples as samples.json.
+// Write writes the report into dir: report.md, the plots, and all samples as
+// samples.json.
 func (s *Set) Write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (s *Set) writeMachine(b *strings.Builder) {
 
 func (s *Set) writeGoals(b *strings.Builder) {
 	b.WriteString("## Goals\n\n| workload | figure | goal | measured | |\n|---|---|---|---|---|\n")
-	for _, v := range s.Judge() {
+	for _, v := range s.Evaluate() {
 		got, verdict := "not measured", ""
 		if v.Measured {
 			got, verdict = number(v.Got), "**not met**"
@@ -78,10 +78,10 @@ func (s *Set) writeGoals(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", v.Workload, v.What, v.bound(), got, verdict)
 	}
-	b.WriteString("\nWhat keeps goals from being reached, and what was tried, is told in [NOTES.md](../NOTES.md).\n\n")
+	b.WriteString("\n[NOTES.md](../NOTES.md) says why goals are not met, and what was tried.\n\n")
 }
 
-// columns is the order in which metrics stand in tables.
+// columns is the order of metrics in tables.
 var columns = []string{Throughput, Requests, CPUPerGiB, CPUPerSecond, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
 	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, Openings}
 
@@ -122,7 +122,7 @@ func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// number writes three digits that count, or more where they stand before the point.
+// number formats three significant digits, or all digits before the point.
 func number(v float64) string {
 	switch abs := math.Abs(v); {
 	case v == math.Trunc(v) && abs < 1e6, abs >= 100:
@@ -136,7 +136,7 @@ func number(v float64) string {
 	}
 }
 
-// Line is a sample for somebody who watches the run.
+// Line formats a sample for the terminal.
 func Line(s Sample) string {
 	var parts []string
 	for _, metric := range columns {

@@ -1,5 +1,5 @@
-// Package results keeps what was measured, holds it against the goals, and
-// writes the report: tables, plots, and the raw samples.
+// Package results holds the measurements, compares them with the goals, and writes the
+// report: tables, plots, and the raw samples.
 package results
 
 import (

@@ -28,7 +28,7 @@ func TestRatiosAreOfRounds(t *testing.T) {
 		t.Error("a ratio to nothing")
 	}
 	met := 0
-	for _, v := range s.Judge() {
+	for _, v := range s.Evaluate() {
 		if v.Met() {
 			met++
 		}

@@ -12,7 +12,7 @@ import (
 
 var benchLine = regexp.MustCompile(`(?m)^BenchmarkHotPath\S*\s+\d+\s+([0-9.]+) ns/op\s+\d+ B/op\s+(\d+) allocs/op`)
 
-// Auth runs the benchmark of the access decision that stands beside its code.
+// Auth runs the Go benchmark of the access decision.
 func Auth(ctx context.Context, module string, rounds int, set *results.Set) error {
 	cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^BenchmarkHotPath$", "-benchmem",
 		"-benchtime", "0.5s", "-count", strconv.Itoa(rounds), "./internal/auth")

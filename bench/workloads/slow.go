@@ -13,8 +13,8 @@ import (
 // slowRate is a viewer's: 1 Mbit/s.
 const slowRate = 125_000
 
-// Slow is many viewers of a cached file who take what a lesson needs and no
-// more. Each peer is started for each round, so that growth is growth.
+// Slow is many viewers of a cached file who read at a lesson's rate. Each peer is started
+// for each round, so that the growth of its memory is the viewers'.
 func Slow(name string, viewers int, hold time.Duration, rounds int, compared []peers.Starter) Workload {
 	return Workload{
 		Name: name, Peers: compared, Rounds: rounds, Warm: true, Fresh: true,
@@ -35,7 +35,7 @@ func Slow(name string, viewers int, hold time.Duration, rounds int, compared []p
 			time.Sleep(2 * time.Second)
 			var after meter.Usage
 			var kernelAfter int64
-			used, held, err := cost(run.Peer, func() (err error) {
+			used, elapsed, err := cost(run.Peer, func() (err error) {
 				time.Sleep(hold)
 				if after, err = run.Peer.Tree.Usage(); err == nil {
 					kernelAfter, err = meter.SocketMemory()
@@ -52,7 +52,7 @@ func Slow(name string, viewers int, hold time.Duration, rounds int, compared []p
 			s := results.Sample{Values: map[string]float64{
 				results.RSSPerViewer: float64(after.RSS-before.RSS) / 1024 / float64(viewers),
 				results.SocketMemory: float64(kernelAfter-kernelBefore) / 1024 / float64(viewers),
-				results.CPUPerSecond: used.CPU.Seconds() / held.Seconds(),
+				results.CPUPerSecond: used.CPU.Seconds() / elapsed.Seconds(),
 				results.Stalled:      float64(seen.Stalled),
 				results.Worst:        float64(seen.Worst.Microseconds()) / 1000,
 			}}

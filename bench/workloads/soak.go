@@ -29,9 +29,9 @@ const (
 // errGrows is memory that does not stay flat.
 var errGrows = errors.New("memory grows")
 
-// Soak has viewers jump about in lessons that do not fit the gateway's cache, for as
-// long as it is told, comparing every byte. Its memory in the last quarter of the time
-// may not be a quarter above that in the second one.
+// Soak runs viewers that seek in lessons larger than the gateway's cache, for the given
+// time, and compares every byte. The gateway's memory in the last quarter of the time may
+// not exceed that of the second quarter by more than a quarter.
 func (b *Bench) Soak(ctx context.Context, runFor time.Duration) error {
 	site := *b.Site
 	site.CacheBytes = soakCache

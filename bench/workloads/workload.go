@@ -1,5 +1,5 @@
-// Package workloads is what the servers are put through: who asks for what, and
-// what is counted meanwhile.
+// Package workloads defines the requests that the servers are measured with, and what
+// is counted while they run.
 package workloads
 
 import (
@@ -20,7 +20,7 @@ import (
 // Workload is one of them.
 type Workload struct {
 	Name  string
-	Peers []peers.Starter // the first is what the others are held against
+	Peers []peers.Starter // the first is the reference of the ratios
 	Shape origin.Shape    // of the origin, while it is measured
 	// Rounds is how often each peer is measured.
 	Rounds int
@@ -142,7 +142,7 @@ func (r *runner) once(ctx context.Context, s peers.Starter, round int) error {
 		defer r.stop(s.Name)
 	}
 	r.site.Origin.SetShape(r.w.Shape)
-	quiet(ctx, r.site.Origin)
+	awaitIdle(ctx, r.site.Origin)
 	lesson := r.site.Lessons[0]
 	if r.w.Lessons > 0 {
 		lesson = r.site.Lessons[1+round%r.w.Lessons]
@@ -184,9 +184,9 @@ func (r *runner) stopAll() {
 	}
 }
 
-// quiet waits until nobody fetches any more, a few seconds at most: read-ahead of
-// the one before must not count for the next.
-func quiet(ctx context.Context, o *origin.Origin) {
+// awaitIdle waits until the origin has no request, a few seconds at most: the read-ahead
+// of one measurement must not count for the next.
+func awaitIdle(ctx context.Context, o *origin.Origin) {
 	const still = 300 * time.Millisecond
 	last, since := o.Stats(), time.Now()
 	for began := time.Now(); time.Since(since) < still && time.Since(began) < 8*time.Second && ctx.Err() == nil; {
@@ -212,14 +212,14 @@ func cost(p *peers.Peer, do func() error) (meter.Usage, time.Duration, error) {
 	return meter.Usage{CPU: after.CPU - before.CPU, RSS: after.RSS - before.RSS}, elapsed, err
 }
 
-// fetched counts what the origin sent and was asked for while something is done
-// and until it is quiet again.
+// fetched counts the origin's bytes and requests while f runs and until the origin is
+// idle again.
 func fetched(ctx context.Context, o *origin.Origin, do func() error) (bytes, asks int64, err error) {
 	before := o.Stats()
 	if err := do(); err != nil {
 		return 0, 0, err
 	}
-	quiet(ctx, o)
+	awaitIdle(ctx, o)
 	after := o.Stats()
 	return after.BytesSent - before.BytesSent, after.MediaRequests - before.MediaRequests, nil
 }

@@ -1,4 +1,4 @@
--- Beside the platform: a database role that may do what Lectern does and no more.
+-- Beside the platform: a database role with the rights that Lectern needs and no others.
 --
 -- Run it as the owner of the platform's tables (or a superuser), before
 -- `gateway migrate up`, and again after an upgrade; running it twice changes nothing:
@@ -43,14 +43,14 @@ GRANT SELECT (id, email, role, is_active, first_name, last_name, middle_name,
 GRANT SELECT (id, name, teacher_id, description, created_at, updated_at) ON public.schedule_group TO lectern;
 GRANT SELECT (id, group_id, customuser_id) ON public.schedule_group_students TO lectern;
 
--- Lessons: read, and their real end written when Zoom tells it.
+-- Lessons: read, and their real end written when Zoom reports it.
 GRANT SELECT (id, title, group_id, teacher_id, start_time, end_time, ended_at, zoom_meeting_id,
               record_lesson, recording_available_for_days, is_quick_lesson, notes, created_at, updated_at)
     ON public.schedule_lesson TO lectern;
 GRANT UPDATE (ended_at, updated_at) ON public.schedule_lesson TO lectern;
 
--- Recordings, their lists and the quotas are Lectern's work. A recording is never
--- deleted by it, only marked.
+-- Recordings, their access lists and the quotas are written by Lectern. A recording is
+-- never deleted, only marked.
 GRANT SELECT, INSERT, UPDATE ON public.schedule_lessonrecording TO lectern;
 GRANT SELECT, INSERT, DELETE ON public.schedule_lessonrecording_allowed_groups TO lectern;
 GRANT SELECT, INSERT, DELETE ON public.schedule_lessonrecording_allowed_students TO lectern;

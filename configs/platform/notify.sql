@@ -1,7 +1,7 @@
--- Beside the platform: tell every gateway at once when access may have changed.
+-- Beside the platform: notify every gateway at once when access may have changed.
 --
--- Without this a gateway believes what it knows for LECTERN_AUTH_MAX_STALENESS (30 s
--- unless set). With it, a student removed from a group, a teacher changed, a
+-- Without this a gateway uses cached rows for LECTERN_AUTH_MAX_STALENESS (30 s unless
+-- set). With it, a student removed from a group, a teacher changed, a
 -- recording deleted or expired takes effect within a second.
 --
 -- Optional. Run it as the owner of the platform's tables, again whenever you like:
@@ -11,7 +11,7 @@
 -- It adds one function and two triggers to each of seven tables, and changes no
 -- column and no row. INSERT and DELETE call the function once a statement. UPDATE
 -- calls it for each row; it compares the columns named in the trigger and stays
--- silent unless one has changed, so that counting a view or a login is no news.
+-- silent unless one has changed, so that counting a view or a login notifies nobody.
 -- Equal notifications of one transaction are sent once.
 --
 -- The columns are compared by name, inside the function, and not in a WHEN or an
@@ -19,7 +19,7 @@
 -- platform's later migrations could neither drop them nor change their type. A
 -- column that is gone is simply not compared.
 --
--- To take it back: DROP FUNCTION public.lectern_notify() CASCADE;
+-- To remove it: DROP FUNCTION public.lectern_notify() CASCADE;
 
 BEGIN;
 

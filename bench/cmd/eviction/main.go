@@ -1,5 +1,5 @@
-// Command eviction prints how the cache's eviction policy does beside LRU and
-// S3-FIFO, on traces of a school with a downloader in it.
+// Command eviction compares the cache's eviction policy with LRU and S3-FIFO, on traces
+// of a school's viewers and one downloader.
 package main
 
 import (
@@ -14,9 +14,9 @@ import (
 func main() {
 	seeds := flag.Int("seeds", 5, "how many traces")
 	capacity := flag.Float64("capacity", 10, "size of the cache, in percent of all lessons")
-	crawl := flag.Int("crawl", eviction.School(1).Crawl, "percent of the requests that are the downloader's")
-	skew := flag.Float64("skew", eviction.School(1).Skew, "exponent of the Zipf law")
-	requests := flag.Int("requests", eviction.School(1).Requests, "requests of a trace")
+	crawl := flag.Int("crawl", eviction.DefaultTrace(1).Crawl, "percent of the requests that are the downloader's")
+	skew := flag.Float64("skew", eviction.DefaultTrace(1).Skew, "exponent of the Zipf law")
+	requests := flag.Int("requests", eviction.DefaultTrace(1).Requests, "requests of a trace")
 	flag.Parse()
 
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -30,7 +30,7 @@ func main() {
 	}
 	fmt.Fprintln(w)
 	for seed := 1; seed <= *seeds; seed++ {
-		t := eviction.School(uint64(seed))
+		t := eviction.DefaultTrace(uint64(seed))
 		t.Crawl, t.Skew, t.Requests = *crawl, *skew, *requests
 		r := eviction.Run(t, *capacity)
 		fmt.Fprintf(w, "seed %d\t", seed)

@@ -49,9 +49,9 @@ func main() {
 	}
 }
 
-// webhooks delivers distinct events from many senders and tells how long each waited.
+// webhooks delivers distinct events from many senders and measures how long each waited.
 func webhooks(o options) error {
-	s, err := newSchool(o, 1, 1)
+	s, err := newFixture(o, 1, 1)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func webhooks(o options) error {
 
 // ingest archives one large recording in Drive.
 func ingest(o options) error {
-	s, err := newSchool(o, 1, 1)
+	s, err := newFixture(o, 1, 1)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func ingest(o options) error {
 // reconcile compares many teachers' recordings with an empty archive, and once more
 // when all of them are known.
 func reconcile(o options) error {
-	s, err := newSchool(o, o.teachers, o.meetings)
+	s, err := newFixture(o, o.teachers, o.meetings)
 	if err != nil {
 		return err
 	}

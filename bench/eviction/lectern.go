@@ -2,20 +2,19 @@ package eviction
 
 import "github.com/lectiospace/lectern/internal/cache/eviction"
 
-// Cache is a cache of whole chunks of equal size: what is asked for and is not
-// there comes in.
+// Cache is a cache of whole chunks of equal size: a miss admits the chunk.
 type Cache interface {
-	// Ask reports whether the chunk was there.
-	Ask(name uint64, r Request) bool
+	// Access reports whether the chunk was cached, and admits it otherwise.
+	Access(name uint64, r Request) bool
 }
 
-// lectern drives the cache's own policy as internal/cache does: a number for
-// each chunk, a touch for each use, a victim when there is no room.
+// lectern drives the cache's own policy as internal/cache does: a number for each chunk,
+// a touch for each access, a victim when the capacity is used.
 type lectern struct {
 	capacity int
 	policy   eviction.Policy
 	by       map[uint64]eviction.ID
-	names    []uint64 // by number; 0 is nobody's
+	names    []uint64 // by number; 0 is unused
 	groups   []uint32
 	spare    []eviction.ID
 }
@@ -27,7 +26,7 @@ func NewLectern(capacity int) Cache {
 	return l
 }
 
-func (l *lectern) Ask(name uint64, r Request) bool {
+func (l *lectern) Access(name uint64, r Request) bool {
 	if id := l.by[name]; id != 0 {
 		l.policy.Touch(id)
 		return true

@@ -25,8 +25,8 @@ import (
 
 const webhookSecret = "the-benchmarks-webhook-secret"
 
-// school is an emulated Zoom and Drive with a catalog that has the meetings' lessons.
-type school struct {
+// fixture is an emulated Zoom and Drive with a catalog that has the meetings' lessons.
+type fixture struct {
 	dir   string
 	env   []string
 	zoom  *zoomemu.Server
@@ -35,13 +35,13 @@ type school struct {
 	now   time.Time
 }
 
-// newSchool makes teachers with so many lessons each in an empty database.
-func newSchool(o options, teachers, lessonsEach int) (*school, error) {
+// newFixture creates teachers with lessonsEach lessons each in an empty database.
+func newFixture(o options, teachers, lessonsEach int) (*fixture, error) {
 	dir, err := os.MkdirTemp(o.dir, "syncbench-")
 	if err != nil {
 		return nil, err
 	}
-	s := &school{dir: dir, zoom: zoomemu.New(), drive: driveemu.New(), now: time.Now().UTC().Truncate(time.Minute)}
+	s := &fixture{dir: dir, zoom: zoomemu.New(), drive: driveemu.New(), now: time.Now().UTC().Truncate(time.Minute)}
 	s.drive.SpoolIn(dir)
 	s.http = httptest.NewServer(s.drive)
 	if err := s.zoom.Start(); err != nil {
@@ -69,7 +69,7 @@ func newSchool(o options, teachers, lessonsEach int) (*school, error) {
 				i, t, t, t, at.Format(time.RFC3339), at.Add(time.Hour).Format(time.RFC3339), meetingID(t, i))
 		}
 	}
-	doc := filepath.Join(dir, "school.yaml")
+	doc := filepath.Join(dir, "catalog.yaml")
 	if err := os.WriteFile(doc, []byte("people:\n"+people.String()+"groups:\n"+groups.String()+"lessons:\n"+all.String()), 0o600); err != nil {
 		return nil, err
 	}
@@ -88,12 +88,12 @@ func meetingID(teacher, lesson int) int64 {
 }
 
 // lessonAt spreads a teacher's lessons over the last three days.
-func (s *school) lessonAt(i int) time.Time {
+func (s *fixture) lessonAt(i int) time.Time {
 	return s.now.Add(-2*time.Hour - time.Duration(i)*80*time.Minute)
 }
 
 // record adds a recorded meeting of one file at Zoom.
-func (s *school) record(teacher, lesson int, content emulator.Content) string {
+func (s *fixture) record(teacher, lesson int, content emulator.Content) string {
 	uuid, at := fmt.Sprintf("uuid-%d-%d==", teacher, lesson), s.lessonAt(lesson)
 	s.zoom.AddMeeting(zoomemu.Meeting{
 		Account: fmt.Sprintf("acc-%d", teacher), ID: meetingID(teacher, lesson), UUID: uuid, Host: fmt.Sprintf("host-%d", teacher), Start: at, Minutes: 50,
@@ -102,7 +102,7 @@ func (s *school) record(teacher, lesson int, content emulator.Content) string {
 	return uuid
 }
 
-func (s *school) close() {
+func (s *fixture) close() {
 	s.http.Close()
 	s.zoom.Stop()
 	_ = os.RemoveAll(s.dir)
@@ -119,7 +119,7 @@ func freeAddress() string {
 }
 
 // setting reads one back.
-func (s *school) setting(name string) string {
+func (s *fixture) setting(name string) string {
 	for _, e := range s.env {
 		if value, ok := strings.CutPrefix(e, name+"="); ok {
 			return value
@@ -128,14 +128,14 @@ func (s *school) setting(name string) string {
 	panic("BUG: " + name)
 }
 
-// running is a syncer at work.
+// running is a started syncer.
 type running struct {
 	cmd   *exec.Cmd
 	admin string
 	url   string
 }
 
-func (s *school) serve(o options) (*running, error) {
+func (s *fixture) serve(o options) (*running, error) {
 	r := &running{cmd: exec.Command(filepath.Join(o.bin, "syncer"), "serve"), admin: "http://" + s.setting("LECTERN_ADMIN_LISTEN"), url: "http://" + s.setting("LECTERN_LISTEN")}
 	r.cmd.Env = append(os.Environ(), s.env...)
 	r.cmd.Stderr = os.Stderr

@@ -9,12 +9,12 @@ type lru struct {
 	by       map[uint64]*list.Element
 }
 
-// NewLRU is the textbook's policy.
+// NewLRU evicts the least recently used chunk.
 func NewLRU(capacity int) Cache {
 	return &lru{capacity, list.New(), map[uint64]*list.Element{}}
 }
 
-func (l *lru) Ask(name uint64, _ Request) bool {
+func (l *lru) Access(name uint64, _ Request) bool {
 	if e := l.by[name]; e != nil {
 		l.order.MoveToFront(e)
 		return true
@@ -44,12 +44,12 @@ type s3entry struct {
 	inMain bool
 }
 
-// NewS3FIFO is the reference that the cache's policy is held against.
+// NewS3FIFO is the main reference policy.
 func NewS3FIFO(capacity int) Cache {
 	return &s3fifo{capacity, list.New(), list.New(), list.New(), map[uint64]*s3entry{}, map[uint64]*list.Element{}}
 }
 
-func (s *s3fifo) Ask(name uint64, _ Request) bool {
+func (s *s3fifo) Access(name uint64, _ Request) bool {
 	if e := s.by[name]; e != nil {
 		e.freq = min(e.freq+1, 3)
 		return true
