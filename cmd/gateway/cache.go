@@ -45,9 +45,9 @@ func (c *cacheStats) Run(ctx context.Context, cli *CLI, term terminal) error {
 		return err
 	}
 	if c.JSON {
-		return json.NewEncoder(term.out).Encode(stats)
+		return json.NewEncoder(term.Out).Encode(stats)
 	}
-	return cacheadmin.PrintStats(term.out, stats)
+	return cacheadmin.PrintStats(term.Out, stats)
 }
 
 // statsOf does not make a cache directory that is not there yet.
@@ -86,7 +86,7 @@ func (*cacheVerify) Run(ctx context.Context, cli *CLI, term terminal) error {
 
 // printing runs an operation and prints its events.
 func printing(ctx context.Context, cli *CLI, term terminal, withCatalog bool, run func(cacheadmin.Operations, func(cacheadmin.Event)) error) error {
-	printer := cacheadmin.NewPrinter(term.out, term.err)
+	printer := cacheadmin.NewPrinter(term.Out, term.Err)
 	defer printer.Close()
 	err := withCache(ctx, cli, term, withCatalog, func(ops cacheadmin.Operations) error { return run(ops, printer.Report) })
 	if err == nil && printer.Failed() {
@@ -114,7 +114,7 @@ func withCache(ctx context.Context, cli *CLI, term terminal, withCatalog bool, d
 	if logging.Level == "info" {
 		logging.Level = "warn" // the operation's own output says what was done
 	}
-	s := &service{settings: &cli.Settings, log: telemetry.NewLogger(logging, term.err)}
+	s := &service{settings: &cli.Settings, log: telemetry.NewLogger(logging, term.Err)}
 	defer s.close()
 	metrics := telemetry.NewRegistry("", "")
 	var local cacheadmin.Local

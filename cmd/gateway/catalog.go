@@ -23,7 +23,7 @@ type catalogExport struct{}
 
 // Run applies the file in one transaction: all of it or nothing.
 func (c *catalogApply) Run(ctx context.Context, cli *CLI, term terminal) error {
-	doc := term.in
+	doc := term.In
 	if c.File != "-" {
 		f, err := os.Open(c.File)
 		if err != nil {
@@ -48,7 +48,7 @@ func (c *catalogApply) Run(ctx context.Context, cli *CLI, term terminal) error {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
 	for _, change := range changes {
-		fmt.Fprintln(term.out, change)
+		fmt.Fprintln(term.Out, change)
 	}
 	return nil
 }
@@ -63,5 +63,5 @@ func (*catalogExport) Run(ctx context.Context, cli *CLI, term terminal) error {
 	if err := schema.Ready(ctx, store); err != nil {
 		return err
 	}
-	return document.Export(ctx, store, term.out)
+	return document.Export(ctx, store, term.Out)
 }

@@ -29,13 +29,13 @@ func (c *demoCommand) Run(ctx context.Context, cli *CLI, term terminal) (err err
 	}
 	defer func() {
 		if c.Keep {
-			fmt.Fprintln(term.out, "kept:", dir)
+			fmt.Fprintln(term.Out, "kept:", dir)
 		} else if rmErr := os.RemoveAll(dir); err == nil {
 			err = rmErr
 		}
 	}()
 	settings := demoSettings(cli.Settings, dir)
-	log := telemetry.NewLogger(settings.Log, term.err)
+	log := telemetry.NewLogger(settings.Log, term.Err)
 	sync := config.SyncerDefaults().Sync.Config
 	sync.WorkDir = filepath.Join(dir, "sync")
 	d, err := demo.New(ctx, demo.Config{
@@ -53,12 +53,12 @@ func (c *demoCommand) Run(ctx context.Context, cli *CLI, term terminal) (err err
 	if err != nil {
 		return err
 	}
-	if err := d.PrintWelcome(term.out, public.Addr(), admin.Addr()); err != nil {
+	if err := d.PrintWelcome(term.Out, public.Addr(), admin.Addr()); err != nil {
 		return err
 	}
 	defer d.Stop()
 	if c.WithSyncer {
-		if err := d.StartMeeting(ctx, public.Addr(), term.out, term.err); err != nil {
+		if err := d.StartMeeting(ctx, public.Addr(), term.Out, term.Err); err != nil {
 			return err
 		}
 	}

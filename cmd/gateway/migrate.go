@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
@@ -26,16 +24,16 @@ type migrateCommand struct {
 type (
 	migrateStatus struct{}
 	migrateUp     struct {
-		safetyNet `embed:""`
+		schemaChange `embed:""`
 	}
 	migrateDown struct {
-		safetyNet `embed:""`
+		schemaChange `embed:""`
 	}
 )
 
 // openStore opens the catalog for a command that runs once.
 func openStore(ctx context.Context, cli *CLI, term terminal) (*catalog.Store, error) {
-	return openDatabase(ctx, &cli.Base, telemetry.NewLogger(cli.Log, term.err))
+	return openDatabase(ctx, &cli.Base, telemetry.NewLogger(cli.Log, term.Err))
 }
 
 // openDatabase opens the catalog; a URL that cannot be right is a usage error.
@@ -61,7 +59,7 @@ func (*migrateStatus) Run(ctx context.Context, cli *CLI, term terminal) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(term.out, status)
+	_, err = fmt.Fprint(term.Out, status)
 	return err
 }
 
@@ -77,34 +75,34 @@ func (c *migrateUp) Run(ctx context.Context, cli *CLI, term terminal) error {
 		return err
 	}
 	if len(status.Pending()) > 0 {
-		if err := c.safetyNet.spread(ctx, store, cli.DataDir, term); err != nil {
+		if err := c.prepare(ctx, store, cli.DataDir, term); err != nil {
 			return err
 		}
 	}
 	applied, err := schema.Up(ctx, store)
 	if err != nil {
 		if media.KindOf(err) == media.Invalid {
-			c.tell(ctx, store, term)
+			printColumnProblems(ctx, store, term)
 		}
 		return err
 	}
 	for _, version := range applied {
-		fmt.Fprintln(term.out, "applied", version)
+		fmt.Fprintln(term.Out, "applied", version)
 	}
 	if len(applied) == 0 {
-		fmt.Fprintln(term.out, "nothing to apply")
+		fmt.Fprintln(term.Out, "nothing to apply")
 	}
 	return nil
 }
 
-// tell lists what keeps the tables from being worked with, a line each.
-func (*migrateUp) tell(ctx context.Context, store *catalog.Store, term terminal) {
+// printColumnProblems prints a line for each column that is missing or unusable.
+func printColumnProblems(ctx context.Context, store *catalog.Store, term terminal) {
 	problems, err := schema.ColumnProblems(ctx, store)
 	if err != nil {
-		return // the error that is being reported says enough
+		return // the migration's own error is reported
 	}
 	for _, p := range problems {
-		fmt.Fprintln(term.out, "FAIL", p)
+		fmt.Fprintln(term.Out, "FAIL", p)
 	}
 }
 
@@ -115,44 +113,42 @@ func (c *migrateDown) Run(ctx context.Context, cli *CLI, term terminal) error {
 		return err
 	}
 	defer store.Close()
-	if err := c.safetyNet.spread(ctx, store, cli.DataDir, term); err != nil {
+	if err := c.prepare(ctx, store, cli.DataDir, term); err != nil {
 		return err
 	}
 	version, err := schema.Down(ctx, store)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(term.out, "took back", version)
+	fmt.Fprintln(term.Out, "took back", version)
 	return nil
 }
 
-// safetyNet is what stands between a database that holds something and a change
-// of its schema: a backup that was read back, and a person who means it.
-type safetyNet struct {
-	Yes      bool `help:"Do not ask."`
+// schemaChange is what a change of the schema of a database with data needs: a backup
+// that was checked, and a confirmation.
+type schemaChange struct {
+	Yes      bool `help:"Do not ask for confirmation."`
 	NoBackup bool `help:"Make no backup first."`
 }
 
-// spread returns nil when the schema may be changed. A database without a row
-// needs neither backup nor question.
-func (n safetyNet) spread(ctx context.Context, store *catalog.Store, dataDir string, term terminal) error {
+// prepare returns nil when the schema may be changed. A database without a row needs
+// neither backup nor confirmation.
+func (c schemaChange) prepare(ctx context.Context, store *catalog.Store, dataDir string, term terminal) error {
 	holds, err := schema.HasData(ctx, store)
 	if err != nil || !holds {
 		return err
 	}
-	if !n.NoBackup {
+	if !c.NoBackup {
 		path, err := schema.Backup(ctx, store, filepath.Join(dataDir, "backups"), time.Now())
 		if err != nil {
 			return fmt.Errorf("no backup, so nothing was changed (--no-backup goes on without): %w", err)
 		}
-		fmt.Fprintln(term.out, "backup", path)
+		fmt.Fprintln(term.Out, "backup", path)
 	}
-	if n.Yes {
+	if c.Yes {
 		return nil
 	}
-	fmt.Fprint(term.err, "The database holds data. Type MIGRATE to change its schema: ")
-	answer, _ := bufio.NewReader(term.in).ReadString('\n') // no answer is a no
-	if strings.TrimSpace(answer) != "MIGRATE" {
+	if !term.Confirm("The database holds data. Type MIGRATE to change its schema: ", "MIGRATE") {
 		return errors.New("nothing was changed")
 	}
 	return nil

@@ -19,12 +19,12 @@ type serveCommand struct{}
 // Run serves until a signal, then drains.
 func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	if cli.PrintConfig {
-		return config.Print(term.out, &cli.Settings)
+		return config.Print(term.Out, &cli.Settings)
 	}
 	if err := cli.ValidateServe(); err != nil {
 		return err
 	}
-	lines := telemetry.Gather(term.err)
+	lines := telemetry.Gather(term.Err)
 	defer lines.Close()
 	log := telemetry.NewLogger(cli.Log, lines)
 	svc, err := assemble(ctx, &cli.Settings, log)

@@ -40,6 +40,6 @@ func (c *tokenCommand) Run(cli *CLI, term terminal) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(term.out, token)
+	_, err = fmt.Fprintln(term.Out, token)
 	return err
 }

@@ -26,7 +26,7 @@ func open(ctx context.Context, cli *CLI, t terminal) (*service, error) {
 	if cli.Log.Level == "info" {
 		cli.Log.Level = "error"
 	}
-	return assemble(ctx, &cli.SyncerSettings, telemetry.NewLogger(cli.Log, t.err))
+	return assemble(ctx, &cli.SyncerSettings, telemetry.NewLogger(cli.Log, t.Err))
 }
 
 type reconcileCommand struct {
@@ -67,7 +67,7 @@ func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error 
 		return err
 	}
 	if report.Skipped > 0 {
-		fmt.Fprintf(t.err, "%d teacher(s) are left for the next run: the time limit was reached\n", report.Skipped)
+		fmt.Fprintf(t.Err, "%d teacher(s) are left for the next run: the time limit was reached\n", report.Skipped)
 	}
 	var waited error
 	if !c.NoWait && !c.DryRun {
@@ -77,12 +77,12 @@ func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(t.out, string(summary))
+	fmt.Fprintln(t.Out, string(summary))
 	switch {
 	case waited != nil:
 		return waited
 	case report.Failed > 0:
-		return errReported
+		return config.ErrReported
 	default:
 		return nil
 	}
@@ -92,19 +92,19 @@ func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error 
 // rehearsal, how far it is on the terminal.
 func (c *reconcileCommand) tell(t terminal, p syncer.Progress) {
 	if p.Err != nil {
-		fmt.Fprintf(t.err, "teacher %d: %v\n", p.Teacher.ID, p.Err)
+		fmt.Fprintf(t.Err, "teacher %d: %v\n", p.Teacher.ID, p.Err)
 	}
 	if c.DryRun {
 		for _, a := range p.Actions {
 			if a.What == "archive" {
-				fmt.Fprintf(t.out, "teacher %d: would archive lesson %d from meeting %s: %s\n", p.Teacher.ID, a.Lesson, a.Meeting, a.Why)
+				fmt.Fprintf(t.Out, "teacher %d: would archive lesson %d from meeting %s: %s\n", p.Teacher.ID, a.Lesson, a.Meeting, a.Why)
 			} else {
-				fmt.Fprintf(t.out, "teacher %d: meeting %s waits: %s\n", p.Teacher.ID, a.Meeting, a.Why)
+				fmt.Fprintf(t.Out, "teacher %d: meeting %s waits: %s\n", p.Teacher.ID, a.Meeting, a.Why)
 			}
 		}
 		return
 	}
-	if f, ok := t.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := t.Err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		fmt.Fprintf(f, "\r%d of %d teachers", p.Done, p.Total)
 		if p.Done == p.Total {
 			fmt.Fprintln(f)
@@ -136,12 +136,12 @@ func (c *reconcileCommand) wait(ctx context.Context, svc *service, t terminal, r
 			return err
 		}
 		if left := len(open); left != shown {
-			fmt.Fprintf(t.err, "%d of %d recordings archived\n", len(lessons)-left-len(failed), len(lessons))
+			fmt.Fprintf(t.Err, "%d of %d recordings archived\n", len(lessons)-left-len(failed), len(lessons))
 			shown = left
 		}
 		if len(open) == 0 {
 			for _, f := range failed {
-				fmt.Fprintf(t.err, "lesson %d failed: %s\n", f.LessonID, f.Reason)
+				fmt.Fprintf(t.Err, "lesson %d failed: %s\n", f.LessonID, f.Reason)
 			}
 			if len(failed) > 0 {
 				return fmt.Errorf("%d of %d recordings could not be archived", len(failed), len(lessons))
@@ -175,7 +175,7 @@ func (c *runCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(t.out, string(text))
+	fmt.Fprintln(t.Out, string(text))
 	if failed > 0 {
 		return fmt.Errorf("%d failed, see the log", failed)
 	}
@@ -188,7 +188,7 @@ type jobsCommand struct {
 
 // Run lists the queue.
 func (c *jobsCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
-	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error { return s.Jobs(ctx, c.State, t.out) })
+	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error { return s.Jobs(ctx, c.State, t.Out) })
 }
 
 type retryCommand struct {
@@ -206,7 +206,7 @@ type explainCommand struct {
 
 // Run tells the story.
 func (c *explainCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
-	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error { return s.Explain(ctx, c.Subject, t.out) })
+	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error { return s.Explain(ctx, c.Subject, t.Out) })
 }
 
 type replayCommand struct {
@@ -215,7 +215,7 @@ type replayCommand struct {
 
 // Run stores the event as if Zoom had sent it.
 func (c *replayCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
-	in := t.in
+	in := t.In
 	if c.File != "-" {
 		f, err := os.Open(c.File)
 		if err != nil {
@@ -233,7 +233,7 @@ func (c *replayCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 		if err != nil {
 			return err
 		}
-		return json.NewEncoder(t.out).Encode(map[string]string{"status": status})
+		return json.NewEncoder(t.Out).Encode(map[string]string{"status": status})
 	})
 }
 
@@ -250,7 +250,7 @@ type tenantPut struct {
 
 // Run reads the secret and stores it sealed.
 func (c *tenantPut) Run(ctx context.Context, cli *CLI, t terminal) error {
-	secret, err := io.ReadAll(io.LimitReader(t.in, 4096))
+	secret, err := io.ReadAll(io.LimitReader(t.In, 4096))
 	if err != nil {
 		return err
 	}
@@ -259,7 +259,7 @@ func (c *tenantPut) Run(ctx context.Context, cli *CLI, t terminal) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(t.out, "/schedule/api/zoom/webhook/%s/\n", id)
+		_, err = fmt.Fprintf(t.Out, "/schedule/api/zoom/webhook/%s/\n", id)
 		return err
 	})
 }
@@ -271,7 +271,7 @@ func (*tenantList) Run(ctx context.Context, cli *CLI, t terminal) error {
 	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error {
 		all, err := s.Tenants(ctx)
 		for _, one := range all {
-			fmt.Fprintf(t.out, "%s\tteacher %d\taccount %s\n", one.ID, one.TeacherID, one.AccountID)
+			fmt.Fprintf(t.Out, "%s\tteacher %d\taccount %s\n", one.ID, one.TeacherID, one.AccountID)
 		}
 		return err
 	})

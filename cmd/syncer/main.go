@@ -2,17 +2,7 @@
 // recordings, and reconciles with Zoom so that nothing recorded is lost.
 package main
 
-import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"os/signal"
-	"syscall"
-
-	"github.com/lectiospace/lectern/internal/config"
-)
+import "github.com/lectiospace/lectern/internal/config"
 
 const description = "Lectern's syncer: takes Zoom's webhooks, archives every recording exactly once, and reconciles with Zoom so that nothing is lost."
 
@@ -31,53 +21,7 @@ type CLI struct {
 	Tenant    tenantCommand    `cmd:"" help:"Webhook paths of teachers whose Zoom app has a secret of its own."`
 }
 
-// terminal is where a command talks to the person who ran it.
-type terminal struct {
-	in       io.Reader
-	out, err io.Writer
-}
+// terminal is where a command reads its input and writes its output.
+type terminal = config.Terminal
 
-func main() {
-	// The first signal asks for an orderly end; stop() then restores the default,
-	// so that a second one ends the process at once.
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		<-ctx.Done()
-		stop()
-	}()
-	os.Exit(run(ctx, os.Args[1:], os.Environ(), terminal{os.Stdin, os.Stdout, os.Stderr}))
-}
-
-// run is the whole program; it returns the exit code: 0 good, 1 failed, 2 wrong
-// usage or configuration.
-func run(ctx context.Context, args, env []string, term terminal) int {
-	var cli CLI
-	parsed, err := config.Parse("syncer", description, &cli, args, env, term.out, term.err)
-	if err == nil {
-		for _, warning := range parsed.Warnings {
-			fmt.Fprintln(term.err, "syncer: warning:", warning)
-		}
-		err = parsed.Run(ctx, &cli, term)
-	}
-	return exitCode(err, term.err)
-}
-
-// exitCode reports an error on one line and says what the process ends with.
-func exitCode(err error, stderr io.Writer) int {
-	var usage *config.Error
-	switch {
-	case err == nil, errors.Is(err, config.ErrDone):
-		return 0
-	case errors.As(err, &usage):
-		fmt.Fprintln(stderr, "syncer:", err)
-		return 2
-	case errors.Is(err, errReported):
-		return 1
-	default:
-		fmt.Fprintln(stderr, "syncer:", err)
-		return 1
-	}
-}
-
-// errReported ends with exit code 1 when everything has been said already.
-var errReported = errors.New("reported")
+func main() { config.Main("syncer", description, &CLI{}) }

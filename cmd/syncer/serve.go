@@ -22,12 +22,12 @@ type serveCommand struct{}
 // Run serves until a signal.
 func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	if cli.PrintConfig {
-		return config.PrintSyncer(term.out, &cli.SyncerSettings)
+		return config.PrintSyncer(term.Out, &cli.SyncerSettings)
 	}
 	if err := cli.ValidateServe(); err != nil {
 		return err
 	}
-	log := telemetry.NewLogger(cli.Log, term.err)
+	log := telemetry.NewLogger(cli.Log, term.Err)
 	svc, err := assemble(ctx, &cli.SyncerSettings, log)
 	if err != nil {
 		return err
