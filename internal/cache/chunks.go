@@ -1,11 +1,13 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"os"
 
 	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 	"github.com/lectiospace/lectern/internal/cache/eviction"
+	"github.com/lectiospace/lectern/internal/media"
 )
 
 // event names a transition of a chunk, or the result of a look-up. It is the label
@@ -125,4 +127,43 @@ func (c *Cache) isCommitted(key objectKey, index int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.index.find(c.index.objects[key], index) != 0
+}
+
+// PurgeOutcome is what was removed.
+type PurgeOutcome struct {
+	Chunks int   `json:"chunks"`
+	Bytes  int64 `json:"bytes"`
+}
+
+// Purge removes every version of what a location holds. Readers in the middle of it
+// go on: the pieces that they have stay readable, the rest is fetched again. It waits
+// for the start-up scan. An error is of kind Canceled: ctx ended; the outcome is then
+// what was removed before.
+func (c *Cache) Purge(ctx context.Context, at media.Location) (out PurgeOutcome, err error) {
+	if !c.scanned(ctx) {
+		return out, media.Fault(media.Canceled, "cache: purge", ctx.Err())
+	}
+	location := locationKeyOf(at)
+	for ctx.Err() == nil {
+		dropped := c.dropBatch(location)
+		if len(dropped) == 0 {
+			return out, nil
+		}
+		c.remove(dropped...)
+		out.Chunks += len(dropped)
+		for _, r := range dropped {
+			out.Bytes += r.bytes
+		}
+	}
+	return out, media.Fault(media.Canceled, "cache: purge", ctx.Err())
+}
+
+// dropBatch drops up to batchSize chunks of a location.
+func (c *Cache) dropBatch(at locationKey) (dropped []removal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range c.index.ofLocation(at, batchSize) {
+		dropped = append(dropped, c.drop(id, eventPurge))
+	}
+	return dropped
 }

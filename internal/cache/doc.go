@@ -43,12 +43,13 @@
 // function either takes it and releases it, or says that it is held.
 //
 // Under the lock there are memory operations only: no I/O, no call into a Fetcher, a
-// Verify progress function or a logger, no allocation of a buffer. Their number does
-// not grow with the span that is read, the object or the cache: it is bounded by the
-// tables' six levels, the chunks of one request (16 MiB), the readers of one fetch,
-// the 16 chunks of one eviction or purge batch, and the samples of the policy. The
-// policy's two functions, the object of a chunk and whether it is pinned, are look-ups
-// in the index and the fd cache.
+// progress function of Verify or a logger, no allocation of a buffer. Their number does
+// not grow with the span that is read, the object or the cache. It is bounded by the
+// six levels of a chunk table, the chunks of one request (16 MiB), the readers of one
+// fetch, the 16 chunks of one batch of evictions or purges, and the samples of the
+// eviction policy, or its walk of 16,384 IDs where most are free. The two functions
+// that the policy calls, the object of a chunk and whether it is pinned, are look-ups in
+// the index and the fd cache.
 //
 // The bytes of a buffer below a part's watermark never change, so they are read
 // without the lock; those above belong to the part's fetch.
