@@ -3,7 +3,9 @@ package configs
 
 import (
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -110,14 +112,18 @@ func TestRulesNameMetricsThatExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := map[string]bool{}
-	for _, source := range []string{"../internal/syncer/metrics.go", "../internal/proxy/metrics.go", "../internal/cache/metrics.go", "../internal/origin/observe.go"} {
-		text, err := os.ReadFile(source)
-		if err != nil {
-			t.Fatal(err)
+	err = filepath.WalkDir("../internal", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
 		}
+		text, err := os.ReadFile(path)
 		for _, name := range regexp.MustCompile(`"(lectern_\w+)"`).FindAllStringSubmatch(string(text), -1) {
 			known[name[1]] = true
 		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, name := range regexp.MustCompile(`lectern_\w+`).FindAllString(string(rules), -1) {
 		if !known[name] && !known[strings.TrimSuffix(name, "_bucket")] {
