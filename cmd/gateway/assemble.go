@@ -209,7 +209,8 @@ func (s *service) openOrigins(ctx context.Context, store *catalog.Store, metrics
 		if err != nil {
 			return nil, nil, s.settings.Blame(err)
 		}
-		s.onClose(remote.Close)
+		remote.Start(context.WithoutCancel(ctx)) // ends with Stop: what drains still needs it
+		s.onClose(func() error { remote.Stop(); return nil })
 		hardened := origin.Harden(remote, origin.Options{Provider: media.ProviderDrive, Observer: observer})
 		routes[media.ProviderDrive] = origin.NewSpeculativeReader(hardened, observer.ObservePeeks(media.ProviderDrive, remote))
 	}

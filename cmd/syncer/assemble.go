@@ -106,7 +106,8 @@ func (s *service) openArchives(ctx context.Context, settings *config.SyncerSetti
 		if err != nil {
 			return nil, err
 		}
-		s.onClose(remote.Close)
+		remote.Start(context.WithoutCancel(ctx)) // ends with Stop: what drains still needs it
+		s.onClose(func() error { remote.Stop(); return nil })
 		out[media.ProviderDrive] = drive.NewArchive(remote, settings.Sync.Drive)
 	}
 	if out[settings.Sync.Provider] == nil {

@@ -77,7 +77,7 @@ func (r *Report) DriveOrigin(ctx context.Context, cfg drive.Config) {
 		r.Fail(check, "give the JSON of a service account or an authorised user, or its path", "%v", err)
 		return
 	}
-	defer remote.Close()
+	defer remote.Stop()
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	asked := time.Now()
@@ -115,7 +115,7 @@ func (r *Report) DriveArchive(ctx context.Context, cfg drive.Config, archive dri
 		r.Fail(archiveCheck, "correct origin-drive-credentials", "%v", err)
 		return
 	}
-	defer remote.Close()
+	defer remote.Stop()
 	if _, err := drive.NewArchive(remote, archive).NewKey(ctx, "doctor"); err != nil {
 		r.Fail(archiveCheck, "check the credentials, that the Drive API is switched on for them, and the network", "Drive gives no id for a new file: %v", err)
 		return

@@ -241,7 +241,7 @@ func (s *school) open() {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { remote.Close() })
+		t.Cleanup(remote.Stop)
 		archives[media.ProviderDrive] = drive.NewArchive(remote, drive.ArchiveConfig{})
 		s.deps.Target = archives[media.ProviderDrive]
 	} else {

@@ -17,7 +17,7 @@ type Account struct {
 // Complete reports whether all three credentials are there.
 func (a Account) Complete() bool { return a.ID != "" && a.ClientID != "" && a.ClientSecret != "" }
 
-// Trimmed is the account without the blanks that people paste.
+// Trimmed is the account without blanks around its fields, which people paste.
 func (a Account) Trimmed() Account {
 	return Account{strings.TrimSpace(a.ID), strings.TrimSpace(a.ClientID), strings.TrimSpace(a.ClientSecret), strings.TrimSpace(a.UserID)}
 }
@@ -30,7 +30,7 @@ func (a Account) user() string {
 	return a.UserID
 }
 
-// key tells credentials apart without holding the secret; changed credentials are
+// key identifies the credentials without holding the secret. Changed credentials have
 // another key.
 func (a Account) key() string {
 	sum := sha256.Sum256([]byte(a.ID + "\x00" + a.ClientID + "\x00" + a.ClientSecret))

@@ -88,10 +88,10 @@ func (c *Client) TrashFile(ctx context.Context, a Account, uuid, fileID string) 
 		// Without a file id the path would mean the whole recording.
 		return media.Faultf(media.Invalid, op, "no file is named")
 	}
-	gate := c.limits.forAccount(a.ID)
+	limit := c.limits.forAccount(a.ID)
 	select {
-	case gate.deleting <- struct{}{}:
-		defer func() { <-gate.deleting }()
+	case limit.deleting <- struct{}{}:
+		defer func() { <-limit.deleting }()
 	case <-ctx.Done():
 		return network(ctx, op, ctx.Err())
 	}
@@ -117,10 +117,10 @@ func escapeUUID(uuid string) string {
 // are retried within the account's limits, except for answers that are not what was asked
 // for, which Zoom repeats. A refused token is replaced once.
 func (c *Client) call(ctx context.Context, op string, a Account, method, path string, query url.Values, l label, out answer) error {
-	gate := c.limits.forAccount(a.ID)
+	limit := c.limits.forAccount(a.ID)
 	refused, renewed := "", false
 	for try := 1; ; try++ {
-		if err := gate.wait(ctx, op, l); err != nil {
+		if err := limit.wait(ctx, op, l); err != nil {
 			return err
 		}
 		token, err := c.tokens.get(ctx, a, refused)
@@ -135,9 +135,9 @@ func (c *Client) call(ctx context.Context, op string, a Account, method, path st
 			refused, renewed = token, true
 			continue
 		case reason == ReasonRateLimited:
-			gate.backOff(l, reason, max(media.RetryAfterOf(err), c.pause(min(try, 4))))
+			limit.backOff(l, reason, max(media.RetryAfterOf(err), c.pause(min(try, 4))))
 		case reason == ReasonDailyLimit:
-			gate.backOff(l, reason, max(media.RetryAfterOf(err), time.Minute))
+			limit.backOff(l, reason, max(media.RetryAfterOf(err), time.Minute))
 			if media.RetryAfterOf(err) > maxWait {
 				return err
 			}

@@ -101,9 +101,9 @@ func ParseEvent(body []byte) (Event, error) {
 	return e, nil
 }
 
-// Identity tells the same event again, whatever its delivery's time, links and
-// tokens: by name, account, meetings and files, or by its own time where it names
-// no files.
+// Identity is the same for two deliveries of one event, whatever their times, links and
+// tokens. It is made of name, account, meetings and files, or of the event's own time where
+// it names no files.
 func (e Event) Identity() string {
 	uuids := slices.Clone(e.UUIDs)
 	if e.Meeting.UUID != "" {
@@ -128,10 +128,10 @@ func (e Event) Identity() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// secretKeys are members that are never kept, wherever they stand.
+// secretKeys are members that are never stored, at any depth.
 var secretKeys = []string{"download_token", "download_access_token", "password", "recording_play_passcode", "access_token"}
 
-// Scrub is a body without its tokens and passcodes, to be kept.
+// Scrub is a body without its tokens and passcodes, for storing.
 func Scrub(body []byte) []byte {
 	var v any
 	d := json.NewDecoder(bytes.NewReader(body))

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Zoom's JSON is not of one mind: ids are numbers in webhooks and strings in some
+// Zoom's JSON is not consistent: ids are numbers in webhooks and strings in some
 // answers, times carry Z, an offset or fractions, and are "" while unknown.
 
 // text is a string that may come as a number or null.

@@ -20,30 +20,30 @@ const (
 	labels
 )
 
-// perSecond are the limits of a Pro account. Where less is granted, 429s slow us
-// down; see slower.
+// perSecond are the limits of a Pro account. Where an account has less, 429s lower them;
+// see backOff.
 var perSecond = [labels]rate.Limit{light: 30, medium: 20}
 
 const (
 	// slowest is where halving ends: a free account's heaviest label.
 	slowest rate.Limit = 1
-	// regain is how long without a 429 until a halved limit is doubled again.
+	// recoverAfter is how long without a 429 until a halved limit is doubled again.
 	recoverAfter = time.Minute
-	// patience is how long a caller waits for a limit; what takes longer is an error
-	// that says when.
+	// maxWait is how long a caller waits for a limit. A longer wait is an error with a
+	// RetryAfter.
 	maxWait = 2 * time.Minute
 )
 
-// gates hold back calls, per Zoom account. Safe for concurrent use.
+// accountLimits are the rate limits of all accounts. Safe for concurrent use.
 type accountLimits struct {
 	mu       sync.Mutex
 	accounts map[string]*accountLimit // guarded by mu
 }
 
-// gate is one account's limits.
+// accountLimit is one account's limits.
 type accountLimit struct {
 	limiters [labels]*rate.Limiter
-	// deleting lets one deletion go at a time: Zoom answers 429 to a second.
+	// deleting has one slot: Zoom answers 429 to a second deletion at a time.
 	deleting chan struct{}
 
 	mu      sync.Mutex
@@ -69,7 +69,7 @@ func (g *accountLimits) forAccount(account string) *accountLimit {
 	return one
 }
 
-// wait holds a call back until the account has room for it.
+// wait waits until the account's limits allow a call.
 func (g *accountLimit) wait(ctx context.Context, op string, l label) error {
 	g.mu.Lock()
 	left, reason := time.Until(g.until[l]), g.blocked[l]
@@ -97,8 +97,7 @@ func (g *accountLimit) wait(ctx context.Context, op string, l label) error {
 	return nil
 }
 
-// slower remembers a 429: every caller of the account waits, and the pace is
-// halved.
+// backOff records a 429: every caller of the account waits, and the rate is halved.
 func (g *accountLimit) backOff(l label, reason string, wait time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

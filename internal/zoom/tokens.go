@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	// renewAhead is how long before its end a token is renewed behind the callers' backs.
+	// renewAhead is how long before its expiry a token is renewed in the background.
 	renewAhead = 5 * time.Minute
-	// refusedFor is how long wrong credentials are not tried again: a teacher with
-	// junk in the fields must not cost a call each time.
+	// refusalTTL is how long refused credentials are not tried again: a teacher whose
+	// credentials are wrong must not cost a call each time.
 	refusalTTL = time.Minute
 )
 
-// tokens keeps one access token per app. Tokens are asked for when somebody needs
-// one, never for everybody in advance. Safe for concurrent use.
+// tokens caches one access token per app. A token is fetched when a caller needs one, not
+// for every app in advance. Safe for concurrent use.
 type tokens struct {
 	client *http.Client
 	url    string
@@ -36,7 +36,7 @@ type tokens struct {
 	cached map[string]cachedToken // by Account.key; guarded by mu
 }
 
-// kept is a token, or why there is none.
+// cachedToken is a token, or why there is none.
 type cachedToken struct {
 	token   string
 	expires time.Time
@@ -44,8 +44,8 @@ type cachedToken struct {
 	retry   time.Time
 }
 
-// get gives a token that holds, asking for one when it must. refused is a token
-// that was just answered with 401: it is not given again.
+// get returns a valid token, fetching one when there is none. refused is a token that was
+// just answered with 401 and is not returned again.
 func (t *tokens) get(ctx context.Context, a Account, refused string) (string, error) {
 	key := a.key()
 	t.mu.Lock()
@@ -58,15 +58,15 @@ func (t *tokens) get(ctx context.Context, a Account, refused string) (string, er
 	case ok && k.err == nil && k.token != refused && now.Before(k.expires.Add(-renewAhead)):
 		return k.token, nil
 	}
-	// All callers of one app wait for one exchange, which does not end when the first
-	// of them goes away.
+	// All callers of one app share one exchange, which does not end with the context of the
+	// first of them.
 	done := t.group.DoChan(key, func() (any, error) {
 		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 		defer cancel()
 		return t.refresh(asking, a, key)
 	})
 	if ok && k.err == nil && k.token != refused && now.Before(k.expires.Add(-10*time.Second)) {
-		return k.token, nil // still good: the renewal goes on without this caller
+		return k.token, nil // still valid: the renewal goes on in the background
 	}
 	select {
 	case <-ctx.Done():
@@ -79,8 +79,8 @@ func (t *tokens) get(ctx context.Context, a Account, refused string) (string, er
 	}
 }
 
-// ask exchanges the credentials (grant_type=account_credentials) and keeps the
-// answer.
+// refresh exchanges the credentials (grant_type=account_credentials) and caches the
+// result.
 func (t *tokens) refresh(ctx context.Context, a Account, key string) (string, error) {
 	token, life, err := t.exchange(ctx, a)
 	t.mu.Lock()

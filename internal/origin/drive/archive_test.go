@@ -27,7 +27,7 @@ func archiveOn(t *testing.T, cfg ArchiveConfig) (*Archive, *driveemu.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { o.Close() })
+	t.Cleanup(o.Stop)
 	a := NewArchive(o, cfg)
 	a.chunk = 1 << 20
 	a.retry.before = func(int) time.Duration { return time.Millisecond }

@@ -56,24 +56,33 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Origin, error) {
 	}
 	service, err := drivev3.NewService(context.WithoutCancel(ctx), options...)
 	if err != nil {
-		o.Close()
+		o.Stop()
 		return nil, fmt.Errorf("origin-drive-endpoint: %w", err)
 	}
 	o.service = service
 	return o, nil
 }
 
-// Close stops the renewal of the token and closes idle connections. It may be called twice.
-func (o *Origin) Close() error {
+// Start starts the renewal of the access token in the background, until ctx ends or Stop is
+// called. Without it requests work, and those that find the token expired wait for a new
+// one. Only the first call has an effect.
+func (o *Origin) Start(ctx context.Context) {
+	if o.tokens != nil {
+		o.tokens.start(ctx)
+	}
+}
+
+// Stop ends what Start began, waits for it, and closes idle connections. It may be called
+// twice, and without Start.
+func (o *Origin) Stop() {
 	if o.tokens != nil {
 		o.tokens.stop()
 	}
 	o.transport.CloseIdleConnections()
-	return nil
 }
 
-// newTransport speaks HTTP/1.1 only: one HTTP/2 connection to Drive carries half
-// of what a few HTTP/1.1 connections do, and breaks now and then.
+// newTransport uses HTTP/1.1 only: one HTTP/2 connection to Drive has half the throughput of
+// a few HTTP/1.1 connections, and breaks more often.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,

@@ -55,7 +55,8 @@ func connect(t *testing.T, cfg drive.Config) *drive.Origin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { o.Close() })
+	o.Start(t.Context())
+	t.Cleanup(o.Stop)
 	return o
 }
 
@@ -240,6 +241,34 @@ func tokenServer(t *testing.T) (credentials string, issued *atomic.Int64) {
 	return string(data), issued
 }
 
+// TestTokensWithoutStart: a request before Start fetches its token itself, and Stop may be
+// called twice and without Start.
+func TestTokensWithoutStart(t *testing.T) {
+	credentials, issued := tokenServer(t)
+	fake := driveemu.New()
+	fake.Put(driveemu.File{ID: "lesson", MimeType: "video/mp4", Content: emulator.Bytes(lesson)})
+	refused := "Bearer token-1"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == refused {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fake.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	o, err := drive.New(t.Context(), drive.Config{Credentials: credentials, Endpoint: server.URL}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := o.Stat(t.Context(), media.Location{Key: "lesson"}); err != nil || issued.Load() != 2 {
+			t.Fatalf("%v with %d tokens, want the second, which is not refused", err, issued.Load())
+		}
+	}
+	o.Stop()
+	o.Stop()
+}
+
 // TestTokens: requests carry a token, one that is refused is renewed, and the
 // credentials may be text or a file.
 func TestTokens(t *testing.T) {
@@ -285,7 +314,7 @@ func TestCredentialsThatCannotBeRead(t *testing.T) {
 		o, err := drive.New(t.Context(), drive.Config{Credentials: bad, Endpoint: "http://127.0.0.1:1"}, slog.New(slog.DiscardHandler))
 		if err == nil { // the key is read only when a token is asked for
 			_, err = o.Stat(t.Context(), media.Location{Key: "lesson"})
-			o.Close()
+			o.Stop()
 			if media.KindOf(err) != media.Unavailable || strings.Contains(err.Error(), "hidden-key") {
 				t.Errorf("%q: %v", bad, err)
 			}

@@ -10,49 +10,74 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// How a token is kept warm: renewed when four fifths of its life, or all but
-// five minutes, are over; after a failure again soon, but not at once.
+// A token is renewed when four fifths of its life, or all but renewAhead, are over. After a
+// failure the renewal is tried again every renewAfter.
 const (
 	renewAhead   = 5 * time.Minute
 	renewAfter   = 15 * time.Second
 	renewAtLeast = time.Second
 )
 
-// warmTokens gives out a token that one goroutine renews ahead of its end, so
-// that no viewer waits for the exchange. Safe for concurrent use.
-type tokenRefresher struct {
-	source oauth2.TokenSource // makes a new token at each call, or nearly
-	log    *slog.Logger
-	cancel context.CancelFunc
-	ended  chan struct{}
-	wake   chan struct{} // asks for a renewal now
+// errStopped is the error of Token after stop when no valid token is left.
+var errStopped = errors.New("the origin is stopped")
 
-	mu         sync.Mutex
-	refreshing bool          // an attempt is under way; guarded by mu
-	token      *oauth2.Token // guarded by mu
-	err        error         // why there is none; guarded by mu
-	attempted  chan struct{} // closed when an attempt has ended; guarded by mu
+// tokenRefresher renews a token in one goroutine before it expires, so that no viewer waits
+// for the exchange. Before start, callers of Token do the exchange themselves. Safe for
+// concurrent use.
+type tokenRefresher struct {
+	source oauth2.TokenSource // makes a new token at each call
+	log    *slog.Logger
+	wake   chan struct{} // capacity 1: a renewal is requested
+
+	mu        sync.Mutex         // guards what follows; no I/O under it
+	cancel    context.CancelFunc // nil before start
+	ended     chan struct{}      // closed when the goroutine has ended
+	renewing  bool               // the goroutine is making an attempt
+	token     *oauth2.Token
+	err       error         // of the last attempt
+	attempted chan struct{} // closed and replaced when an attempt has ended
 }
 
 func newTokenRefresher(source oauth2.TokenSource, log *slog.Logger) *tokenRefresher {
-	ctx, cancel := context.WithCancel(context.Background())
-	w := &tokenRefresher{source: source, log: log, cancel: cancel, ended: make(chan struct{}), wake: make(chan struct{}, 1), attempted: make(chan struct{}), refreshing: true}
-	go w.run(ctx)
-	return w
+	return &tokenRefresher{source: source, log: log, wake: make(chan struct{}, 1), attempted: make(chan struct{})}
 }
 
-// keep renews until ctx ends.
-func (w *tokenRefresher) run(ctx context.Context) {
-	defer close(w.ended)
+// start starts the renewal. Only the first call has an effect.
+func (w *tokenRefresher) start(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cancel != nil {
+		return
+	}
+	ctx, w.cancel = context.WithCancel(ctx)
+	w.ended, w.renewing = make(chan struct{}), true
+	go w.run(ctx, w.ended)
+}
+
+// stop ends the renewal and waits for its goroutine. It may be called twice, and without
+// start.
+func (w *tokenRefresher) stop() {
+	w.mu.Lock()
+	cancel, ended := w.cancel, w.ended
+	w.mu.Unlock()
+	if cancel != nil {
+		cancel()
+		<-ended
+	}
+}
+
+// run renews until ctx ends.
+func (w *tokenRefresher) run(ctx context.Context, ended chan struct{}) {
+	defer close(ended)
 	failing := false
 	for {
 		token, err := w.source.Token()
 		if (err != nil) != failing {
 			failing = err != nil
 			if failing {
-				w.log.Warn("Drive's access token cannot be renewed", slog.String("error", fault("drive: token", err).Error()))
+				w.log.Warn("drive: access token cannot be renewed", slog.String("error", fault("drive: token", err).Error()))
 			} else {
-				w.log.Info("Drive's access token is renewed again")
+				w.log.Info("drive: access token renewed again")
 			}
 		}
 		w.publish(token, err)
@@ -60,23 +85,23 @@ func (w *tokenRefresher) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			w.publish(nil, errors.New("the origin is closed"))
+			w.publish(nil, errStopped)
 			return
 		case <-w.wake:
 			timer.Stop()
 		case <-timer.C:
 		}
 		w.mu.Lock()
-		w.refreshing = true
+		w.renewing = true
 		w.mu.Unlock()
 	}
 }
 
-// settle publishes an attempt's end; a failure keeps the token that still holds.
+// publish stores the result of an attempt. A failure keeps the token that is still valid.
 func (w *tokenRefresher) publish(token *oauth2.Token, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.err, w.refreshing = err, false
+	w.err, w.renewing = err, false
 	if err == nil {
 		w.token = token
 	}
@@ -95,32 +120,46 @@ func nextRenewal(token *oauth2.Token, err error) time.Duration {
 	return max(renewAtLeast, min(left*4/5, left-renewAhead), min(left*4/5, left/2))
 }
 
-// Token implements oauth2.TokenSource. It waits only while there is no token at all.
+// Token implements oauth2.TokenSource. It waits only while there is no valid token.
 func (w *tokenRefresher) Token() (*oauth2.Token, error) {
 	w.mu.Lock()
-	token, err, fresh := w.token, w.err, w.attempted
+	token, err, attempted, running := w.token, w.err, w.attempted, w.cancel != nil
 	w.mu.Unlock()
-	if token.Valid() {
+	switch {
+	case token.Valid():
 		return token, nil
-	}
-	if token == nil && err != nil {
+	case !running:
+		return w.exchange()
+	case token == nil && err != nil:
 		return nil, err
 	}
-	return w.await(fresh)
+	return w.await(attempted)
 }
 
-// renewNow makes a refused token be replaced, and waits for it.
+// renewNow replaces a refused token, and waits for the attempt.
 func (w *tokenRefresher) renewNow() {
 	w.mu.Lock()
-	fresh := w.attempted
+	attempted, running := w.attempted, w.cancel != nil
 	w.mu.Unlock()
-	_, _ = w.await(fresh)
+	if running {
+		_, _ = w.await(attempted)
+	} else {
+		_, _ = w.exchange()
+	}
 }
 
-// await asks for a renewal and waits for the attempt that fresh announces.
-func (w *tokenRefresher) await(fresh chan struct{}) (*oauth2.Token, error) {
+// exchange makes an attempt in the caller's goroutine.
+func (w *tokenRefresher) exchange() (*oauth2.Token, error) {
+	token, err := w.source.Token()
+	w.publish(token, err)
+	return token, err
+}
+
+// await requests a renewal and waits until the attempt is over whose end closes attempted.
+func (w *tokenRefresher) await(attempted chan struct{}) (*oauth2.Token, error) {
 	w.mu.Lock()
-	if !w.refreshing {
+	ended := w.ended
+	if !w.renewing {
 		select {
 		case w.wake <- struct{}{}:
 		default:
@@ -128,8 +167,8 @@ func (w *tokenRefresher) await(fresh chan struct{}) (*oauth2.Token, error) {
 	}
 	w.mu.Unlock()
 	select {
-	case <-fresh:
-	case <-w.ended:
+	case <-attempted:
+	case <-ended:
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -137,9 +176,4 @@ func (w *tokenRefresher) await(fresh chan struct{}) (*oauth2.Token, error) {
 		return nil, w.err
 	}
 	return w.token, nil
-}
-
-func (w *tokenRefresher) stop() {
-	w.cancel()
-	<-w.ended
 }

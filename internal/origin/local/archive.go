@@ -20,8 +20,8 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// shelf is the folder below the root that new recordings go to; what an operator
-// put elsewhere is never listed as ours.
+// recordingsDir is the folder below the root for new recordings. Files that an operator put
+// elsewhere are never listed.
 const recordingsDir = "lessons"
 
 // Archive puts recordings into the folder. It implements archive.Archive.
@@ -41,19 +41,19 @@ func NewArchive(cfg Config) (*Archive, error) {
 	return &Archive{root: root}, nil
 }
 
-// Close gives the folder back.
+// Close closes the folder.
 func (a *Archive) Close() error { return a.root.Close() }
 
 // Provider implements archive.Archive.
 func (a *Archive) Provider() string { return media.ProviderLocal }
 
-// NewKey gives lessons/YEAR/HINT-RANDOM.mp4.
+// NewKey returns lessons/YEAR/HINT-RANDOM.mp4.
 func (a *Archive) NewKey(_ context.Context, hint string) (string, error) {
 	return path.Join(recordingsDir, time.Now().UTC().Format("2006"), hint+"-"+strings.ToLower(rand.Text()[:10])+".mp4"), nil
 }
 
-// Put copies the file beside its place, syncs it, and renames it: a reader sees the
-// old file or the new one, whole.
+// Put copies the file to a temporary name in the same folder, syncs it, and renames it: a
+// reader sees the old file or the new one, whole.
 func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, error) {
 	const op = "local: archive"
 	if stored, err := a.Stat(ctx, item.Key); err == nil && stored.Same(item.Size, item.MD5) {
@@ -88,7 +88,7 @@ func (a *Archive) copyFile(ctx context.Context, item archive.Item, partial strin
 	if err != nil {
 		return err
 	}
-	const step = 64 << 20 // between two looks at ctx; within one the kernel copies
+	const step = 64 << 20 // between two checks of ctx; within one the kernel copies
 	for {
 		n, err := io.CopyN(out, in, step)
 		if errors.Is(err, io.EOF) && n < step {
@@ -109,10 +109,10 @@ func (a *Archive) syncFolder(name string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// Stat reads the file whole for its checksum: it is the archive's own word for
-// what lies there.
+// Stat reads the whole file for its checksum, so that the checksum is that of the bytes on
+// disk.
 func (a *Archive) Stat(ctx context.Context, key string) (archive.Stored, error) {
-	const op = "local: look into the archive"
+	const op = "local: stat in the archive"
 	f, err := a.root.Open(key)
 	if err != nil {
 		return archive.Stored{}, archiveFault(ctx, op, err)
@@ -162,8 +162,8 @@ func (a *Archive) Remove(ctx context.Context, key string) error {
 	return nil
 }
 
-// List walks what syncers have put there. Checksums are left out: they would mean
-// reading everything.
+// List lists the files that Put has written. Checksums are left out: they would mean reading
+// everything.
 func (a *Archive) List(ctx context.Context, each func(archive.Stored) error) error {
 	err := fs.WalkDir(a.root.FS(), recordingsDir, func(name string, entry fs.DirEntry, err error) error {
 		switch {
@@ -185,8 +185,7 @@ func (a *Archive) List(ctx context.Context, each func(archive.Stored) error) err
 	return archiveFault(ctx, "local: list the archive", err)
 }
 
-// archiveFault gives an error its Kind. What passes and what does not is told apart
-// for the one who tries again.
+// archiveFault gives an error its Kind, so that a caller knows whether a retry may help.
 func archiveFault(ctx context.Context, op string, err error) error {
 	var known *media.Error
 	switch {

@@ -1,4 +1,4 @@
-// Package local is the origin that is a folder of ours.
+// Package local is the origin and the archive in a local folder.
 package local
 
 import (
@@ -31,11 +31,11 @@ func New(cfg Config) (*Origin, error) {
 	return &Origin{root}, nil
 }
 
-// Close gives the root back; files that are open stay open.
+// Close closes the root; files that are open stay open.
 func (o *Origin) Close() error { return o.root.Close() }
 
-// Stat finds a file. What is not a regular file, and what would lead out of the
-// root, does not exist.
+// Stat looks up a file. What is not a regular file, and what leads out of the root, is
+// NotFound.
 func (o *Origin) Stat(_ context.Context, loc media.Location) (media.Object, error) {
 	f, obj, err := o.open(loc.Key)
 	if err != nil {
@@ -103,7 +103,7 @@ var contentTypes = map[string]string{
 	".m4a": "audio/mp4", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".vtt": "text/vtt",
 }
 
-// kindOf is NotFound only for what is certainly not there, or leads outside.
+// kindOf is NotFound only for a file that does not exist or leads out of the root.
 func kindOf(err error) media.Kind {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ENXIO):
@@ -117,7 +117,7 @@ func kindOf(err error) media.Kind {
 	}
 }
 
-// body reads a section, and no longer than its context lives.
+// body reads a section until its context ends.
 type body struct {
 	ctx  context.Context
 	f    *os.File

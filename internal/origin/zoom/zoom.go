@@ -1,5 +1,5 @@
-// Package zoom is the origin that is Zoom's download: a recording plays from there,
-// with the teacher's credentials, until it has been archived.
+// Package zoom is the origin of recordings that are not archived yet: they play from Zoom's
+// download links, with the teacher's credentials.
 package zoom
 
 import (
@@ -16,12 +16,12 @@ import (
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
-// Accounts finds a teacher's Zoom app. Kind NotFound: there is no such teacher.
+// Accounts looks up a teacher's Zoom app. Kind NotFound: there is no such teacher.
 type Accounts interface {
 	ZoomAccount(ctx context.Context, teacher int64) (zoom.Account, error)
 }
 
-// Fetcher speaks to Zoom; it is a *zoom.Client.
+// Fetcher sends requests to Zoom; it is a *zoom.Client.
 type Fetcher interface {
 	Token(ctx context.Context, a zoom.Account, refused string) (string, error)
 	Range(ctx context.Context, link, token string, span media.Span) (*http.Response, error)
@@ -33,21 +33,20 @@ type Origin struct {
 	fetch    Fetcher
 
 	mu sync.Mutex
-	// known are accounts as they were last read, for when the catalog is away;
+	// known are accounts as they were last read, for use while the catalog is unavailable;
 	// guarded by mu.
 	known map[int64]zoom.Account
 }
 
-// New makes the origin; it asks nobody anything.
+// New makes the origin. It sends nothing.
 func New(accounts Accounts, fetch Fetcher) *Origin {
 	return &Origin{accounts: accounts, fetch: fetch, known: map[int64]zoom.Account{}}
 }
 
-// Stat asks for the first byte of the file: Zoom tells size and type with the bytes
-// only.
+// Stat requests the first byte of the file: Zoom sends size and type with the bytes only.
 func (o *Origin) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
 	const op = "zoom origin: stat"
-	// The context's end stops what a host that knows no ranges goes on sending.
+	// The end of the context stops a host that ignores ranges and sends the whole file.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	resp, err := o.request(ctx, loc, media.Span{Len: 1})
@@ -58,21 +57,21 @@ func (o *Origin) Stat(ctx context.Context, loc media.Location) (media.Object, er
 	size := resp.ContentLength
 	if resp.StatusCode == http.StatusPartialContent {
 		if size = origin.TotalOf(resp); size < 1 {
-			return media.Object{}, media.Faultf(media.Corrupt, op, "a range of a file whose size is not told")
+			return media.Object{}, media.Faultf(media.Corrupt, op, "a range of a file of unknown size")
 		}
 	}
 	if size < 0 {
-		return media.Object{}, media.Faultf(media.Corrupt, op, "the answer tells no size")
+		return media.Object{}, media.Faultf(media.Corrupt, op, "the response has no size")
 	}
-	modified, _ := http.ParseTime(resp.Header.Get("Last-Modified")) // zero when it does not say
+	modified, _ := http.ParseTime(resp.Header.Get("Last-Modified")) // zero when missing
 	return media.Object{
 		Provider: media.ProviderZoom, ID: loc.Key, Version: versionOf(resp), Size: size,
 		ContentType: resp.Header.Get("Content-Type"), ModTime: modified,
 	}, nil
 }
 
-// versionOf names the content. A download link belongs to one file, which Zoom does
-// not change; where a validator is told, it has to stay the same as well.
+// versionOf identifies the content. A download link belongs to one file, which Zoom does not
+// change; a validator, where there is one, has to stay the same as well.
 func versionOf(resp *http.Response) string {
 	if etag := resp.Header.Get("ETag"); strings.HasPrefix(etag, `"`) {
 		return "etag:" + etag
@@ -83,8 +82,8 @@ func versionOf(resp *http.Response) string {
 	return "link"
 }
 
-// Open asks for one bounded range. A host that knows no ranges sends the whole; what
-// stands before the span is thrown away.
+// Open requests one bounded range. A host that does not support ranges sends the whole file;
+// the bytes before the span are discarded.
 func (o *Origin) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
 	resp, err := o.request(ctx, obj.Location(), span)
 	if err != nil {
@@ -105,7 +104,7 @@ func (o *Origin) Open(ctx context.Context, obj media.Object, span media.Span) (i
 	return &body{Reader: from, closer: resp.Body, ctx: ctx}, nil
 }
 
-// check refuses an answer that is not the span of exactly this object.
+// check refuses a response that is not the span of exactly this object.
 func check(resp *http.Response, obj media.Object, span media.Span) error {
 	if version := versionOf(resp); version != obj.Version {
 		return media.Faultf(media.Changed, "zoom origin: open", "the file is another one now")
@@ -116,8 +115,7 @@ func check(resp *http.Response, obj media.Object, span media.Span) error {
 	return origin.CheckRangeResponse(resp, span, obj.Size)
 }
 
-// request asks with the teacher's token, and once more with a new one when that is
-// refused.
+// request sends the teacher's token, and once more a new one when that is refused.
 func (o *Origin) request(ctx context.Context, loc media.Location, span media.Span) (*http.Response, error) {
 	const op = "zoom origin"
 	teacher, link, ok := loc.Zoom()
