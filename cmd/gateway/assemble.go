@@ -36,7 +36,8 @@ type service struct {
 	log      *slog.Logger
 	proxy    *proxy.Server
 	admin    *telemetry.Admin
-	systemd  *telemetry.Systemd
+	// probes are what the watchdog watches.
+	probes   []telemetry.Probe
 	draining atomic.Bool
 	// recordOwner writes the admin listener's address where `gateway cache` looks for
 	// the owner of the cache directory.
@@ -138,7 +139,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	})
 	cacheadmin.Handle(cacheadmin.Local{Cache: chunks, Recordings: store, Origin: origins}, s.admin.Handle)
 	s.recordOwner = chunks.RecordOwner
-	s.systemd = telemetry.NewSystemd(log, func(context.Context) error { return nil })
+	s.probes = []telemetry.Probe{{Name: "cache", Responsive: chunks.Responsive}}
 	return s, nil
 }
 

@@ -69,12 +69,13 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	group.Go(func() error { return s.proxy.Serve(public) })
 	// "public" and "admin" tell tests and people what ":0" became.
 	s.log.Info("listening", slog.String("public", public.Addr().String()), slog.String("admin", admin.Addr().String()))
-	s.systemd.Ready()
-	defer s.systemd.Stop()
+	systemd := telemetry.NewSystemd(s.log, s.probes...)
+	systemd.Ready()
+	defer systemd.Stop()
 	group.Go(func() error {
 		<-running.Done()
 		s.draining.Store(true)
-		s.systemd.Stopping()
+		systemd.Stopping()
 		s.log.Info("draining", slog.Int("streams", s.proxy.Active()), slog.String("grace", s.settings.ShutdownGrace.String()))
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.settings.ShutdownGrace)
 		defer cancel()

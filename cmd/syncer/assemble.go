@@ -28,6 +28,7 @@ type service struct {
 	store   *catalog.Store
 	syncer  *syncer.Syncer
 	metrics *prometheus.Registry
+	probes  []telemetry.Probe // what the watchdog watches
 	// closers undo what was opened, last first.
 	closers []func() error
 }

@@ -69,7 +69,7 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	operators.Handle("/jobs/", jobs)
 	operators.Start(admin)
 	defer operators.Stop()
-	systemd := telemetry.NewSystemd(s.log, func(context.Context) error { return nil })
+	systemd := telemetry.NewSystemd(s.log, s.probes...)
 
 	if err := s.syncer.Start(ctx); err != nil {
 		return err

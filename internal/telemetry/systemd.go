@@ -8,59 +8,42 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Systemd tells the service manager how the process stands (sd_notify(3)).
-// Without a manager all of it does nothing.
+// Systemd reports the state of the process to the service manager (sd_notify(3)).
+// Without a service manager its methods do nothing.
 type Systemd struct {
 	log     *slog.Logger
-	healthy Check
+	probes  []Probe
 	cancel  context.CancelFunc
 	pinging sync.WaitGroup
 }
 
-// NewSystemd prepares the reports. The watchdog is pinged only while healthy
-// holds, so that a process that hangs is restarted.
-func NewSystemd(log *slog.Logger, healthy Check) *Systemd {
-	return &Systemd{log: log, healthy: healthy}
+// NewSystemd prepares the reports. The watchdog is pinged only while all probes are
+// responsive, so that a process that hangs is restarted.
+func NewSystemd(log *slog.Logger, probes ...Probe) *Systemd {
+	return &Systemd{log: log, probes: probes}
 }
 
-// Ready says that serving has begun, and starts the watchdog's pings when the
-// unit asks for them.
+// Ready says that serving has begun, and starts the watchdog's pings when the unit
+// asks for them (WatchdogSec).
 func (s *Systemd) Ready() {
 	s.notify(daemon.SdNotifyReady)
-	every, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || every <= 0 {
+	timeout, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || timeout <= 0 {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	s.pinging.Go(func() {
-		tick := time.NewTicker(every / 3)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			probe, stop := context.WithTimeout(ctx, every/3)
-			err := s.healthy(probe)
-			stop()
-			if err != nil {
-				s.log.Error("not healthy, the watchdog is not told otherwise", slog.Any("error", err))
-				continue
-			}
-			s.notify(daemon.SdNotifyWatchdog)
-		}
-	})
+	w := newWatchdog(s.log, func() { s.notify(daemon.SdNotifyWatchdog) }, s.probes)
+	s.pinging.Go(func() { w.run(ctx, timeout) })
 }
 
-// Stopping says that the end has begun, and ends the pings.
+// Stopping says that the end has begun. The pings go on until Stop: a shutdown that
+// hangs is ended too.
 func (s *Systemd) Stopping() { s.notify(daemon.SdNotifyStopping) }
 
 // Stop ends the pings and waits; it may be called twice.
@@ -73,11 +56,11 @@ func (s *Systemd) Stop() {
 
 func (s *Systemd) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		s.log.Warn("the service manager was not told", slog.String("state", state), slog.Any("error", err))
+		s.log.Warn("systemd: notification failed", slog.String("state", state), slog.Any("error", err))
 	}
 }
 
-// Sockets are the listeners systemd has opened for us. They are bare TCP listeners,
+// Sockets are the listeners that systemd has opened and passed on. They are bare TCP listeners,
 // so that sendfile(2) works on their connections.
 type Sockets struct {
 	passed []passed

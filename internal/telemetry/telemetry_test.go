@@ -105,7 +105,7 @@ func TestSystemd(t *testing.T) {
 		}
 		return string(buf[:n])
 	}
-	s := NewSystemd(slog.New(slog.DiscardHandler), func(context.Context) error { return nil })
+	s := NewSystemd(slog.New(slog.DiscardHandler), Probe{"good", func(context.Context) error { return nil }})
 	s.Ready()
 	defer s.Stop()
 	for _, want := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1"} {
