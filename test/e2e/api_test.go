@@ -12,7 +12,7 @@ import (
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
-const apiSchool = `
+const apiCatalog = `
 people:
   - {id: 1, email: root@school.test, role: admin}
   - {id: 2, email: anna@school.test, role: teacher, first_name: Анна, last_name: Иванова}
@@ -50,8 +50,8 @@ func TestRecordingsAPI(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "recordings", "a.mp4"), make([]byte, 1000), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			school := filepath.Join(dir, "school.yaml")
-			if err := os.WriteFile(school, []byte(apiSchool), 0o644); err != nil {
+			school := filepath.Join(dir, "catalog.yaml")
+			if err := os.WriteFile(school, []byte(apiCatalog), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			command(t, env, 0, "gateway", "migrate", "up", "--yes")

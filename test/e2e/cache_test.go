@@ -17,9 +17,9 @@ import (
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 )
 
-// kills is how often TestKill kills, at most and at least: fifty times, or fewer
-// when they take longer than killsFor; LECTERN_TEST_KILLS asks for a number.
-func kills(t *testing.T) (most, least int) {
+// killCount returns how often TestKill kills, at most and at least: fifty times, or fewer
+// when they take longer than killsFor. LECTERN_TEST_KILLS sets an exact number.
+func killCount(t *testing.T) (most, least int) {
 	text := os.Getenv("LECTERN_TEST_KILLS")
 	if text == "" {
 		return 50, 8
@@ -37,13 +37,13 @@ const killsFor = 40 * time.Second
 // compares random ranges after each restart.
 func TestKill(t *testing.T) {
 	const size = 24 << 20
-	s := newSchool(t, size)
+	s := newDriveFixture(t, size)
 	s.drive.SetDefaults(driveemu.Faults{Rate: 48 << 20})
 	env := append(s.env, "LECTERN_CACHE_SIZE=16MiB")
 	student := token(t, "--user", "2", "--ttl", "12h")
 	r := rand.New(rand.NewPCG(2, 3))
 	rounds, ranges, wrong, found := 0, 0, 0, 0
-	most, least := kills(t)
+	most, least := killCount(t)
 	for end := time.Now().Add(killsFor); rounds < least || rounds < most && time.Now().Before(end); rounds++ {
 		g := serve(t, env...)
 		found += chunkFiles(s.data)
@@ -89,7 +89,7 @@ func chunkFiles(data string) int {
 // TestCacheCommands tries them with a gateway running and without.
 func TestCacheCommands(t *testing.T) {
 	const size = 5<<20 + 100
-	s := newSchool(t, size)
+	s := newDriveFixture(t, size)
 	type numbers struct {
 		Chunks, Verified int
 		Bytes, Capacity  int64
@@ -132,7 +132,7 @@ func TestCacheCommands(t *testing.T) {
 		}
 		says(env, 0, fmt.Sprintf("%d of 1.0 MiB each, of 1 files", chunks), "stats")
 		says(env, 0, "all sound", "verify")
-		flip(t, s.data)
+		corruptChunk(t, s.data)
 		says(env, 1, "1 corrupt", "verify")
 		if n := chunkFiles(s.data); n != chunks-1 {
 			t.Errorf("%d chunks are left, want %d: the corrupt one goes", n, chunks-1)
@@ -172,7 +172,7 @@ func TestCacheCommands(t *testing.T) {
 }
 
 // flip turns one bit of one chunk's data over.
-func flip(t *testing.T, data string) {
+func corruptChunk(t *testing.T, data string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(data, "cache", "chunks", "*", "*.chunk"))
 	if err != nil || len(files) == 0 {

@@ -56,7 +56,7 @@ func TestDemo(t *testing.T) {
 	})
 	t.Run("browser", func(t *testing.T) {
 		for _, lesson := range regexp.MustCompile(`http://\S+/watch/\d+#token=\S+`).FindAllString(demo.stdout.String(), 3) {
-			watch(t, lesson)
+			playInBrowser(t, lesson)
 		}
 	})
 
@@ -82,7 +82,7 @@ func TestDemoWithSyncer(t *testing.T) {
 		lesson = lesson || l == "Watch it:"
 		return lesson && strings.Contains(l, "/watch/")
 	})
-	watch(t, strings.TrimSpace(line))
+	playInBrowser(t, strings.TrimSpace(line))
 	demo.stop(t, syscall.SIGINT)
 	if demo.err != nil {
 		t.Errorf("after Ctrl-C: %v", demo.err)
@@ -93,8 +93,8 @@ func TestDemoWithSyncer(t *testing.T) {
 	}
 }
 
-// watch opens a lesson in Chromium, plays it, seeks to 80 % and sees the time move on.
-func watch(t *testing.T, page string) {
+// playInBrowser opens a lesson in Chromium, plays it, seeks to 80 % and sees the time move on.
+func playInBrowser(t *testing.T, page string) {
 	t.Helper()
 	ctx := browser(t)
 	type state struct {
@@ -143,7 +143,7 @@ func watch(t *testing.T, page string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keep(t, "watch-"+regexp.MustCompile(`watch/(\d+)`).FindStringSubmatch(page)[1]+".png", shot)
+	saveScreenshot(t, "watch-"+regexp.MustCompile(`watch/(\d+)`).FindStringSubmatch(page)[1]+".png", shot)
 }
 
 // browser is a fresh headless Chromium that talks to nobody but the test.
@@ -164,8 +164,8 @@ func browser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context
 	return ctx
 }
 
-// keep writes a picture into the folder named by SCREENSHOTS, for people to look at.
-func keep(t *testing.T, name string, png []byte) {
+// saveScreenshot writes a picture into the folder named by SCREENSHOTS, for people to look at.
+func saveScreenshot(t *testing.T, name string, png []byte) {
 	t.Helper()
 	if len(png) < 1000 {
 		t.Errorf("screenshot %s has only %d bytes", name, len(png))

@@ -17,8 +17,8 @@ import (
 
 type finding struct{ Check, Status, Detail, Fix string }
 
-// examine runs the doctor and gives its findings by check; the last of one name counts.
-func examine(t *testing.T, code int, env ...string) map[string]finding {
+// runDoctor runs the doctor and gives its findings by check; the last of one name counts.
+func runDoctor(t *testing.T, code int, env ...string) map[string]finding {
 	t.Helper()
 	env = append([]string{"LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0", "LECTERN_CACHE_MIN_FREE=0", "LECTERN_CACHE_SIZE=1MiB"}, env...)
 	out, _ := command(t, env, code, "gateway", "doctor", "--json")
@@ -73,7 +73,7 @@ func TestDoctor(t *testing.T) {
 		{"key server away", []string{"LECTERN_AUTH_JWKS_URL=http://127.0.0.1:1/", "LECTERN_AUTH_PLAYBACK_SECRET=" + secret}, 1, "jwks", "FAIL", "cannot be fetched"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := examine(t, c.code, c.env...)[c.check]
+			got := runDoctor(t, c.code, c.env...)[c.check]
 			if got.Status != c.status || !strings.Contains(got.Detail, c.says) || strings.Contains(got.Detail+got.Fix, "hidden") {
 				t.Errorf("%+v, want %s saying %q", got, c.status, c.says)
 			}
@@ -88,14 +88,14 @@ func TestDoctor(t *testing.T) {
 func TestDoctorBesideARunningGateway(t *testing.T) {
 	dir := "LECTERN_DATA_DIR=" + t.TempDir()
 	g := serve(t, dir, "LECTERN_CACHE_MIN_FREE=0")
-	for check, f := range examine(t, 0, dir, "LECTERN_AUTH_JWT_SECRET="+secret,
+	for check, f := range runDoctor(t, 0, dir, "LECTERN_AUTH_JWT_SECRET="+secret,
 		"LECTERN_LISTEN="+strings.TrimPrefix(g.url, "http://"), "LECTERN_ADMIN_LISTEN="+strings.TrimPrefix(g.admin, "http://")) {
 		if f.Status == "FAIL" {
 			t.Errorf("%s: %+v", check, f)
 		}
 	}
 	// From another gateway's settings the same directory is taken.
-	if f := examine(t, 1, dir, "LECTERN_AUTH_JWT_SECRET="+secret)["cache lock"]; f.Status != "FAIL" {
+	if f := runDoctor(t, 1, dir, "LECTERN_AUTH_JWT_SECRET="+secret)["cache lock"]; f.Status != "FAIL" {
 		t.Errorf("%+v", f)
 	}
 }
@@ -110,11 +110,11 @@ func TestDoctorBesideThePlatform(t *testing.T) {
 	}
 	psql("-f", "../../internal/catalog/catalogtest/lectiospace.sql")
 	env := []string{"LECTERN_AUTH_JWT_SECRET=" + secret, "LECTERN_DATABASE_URL=" + database}
-	if f := examine(t, 1, env...)["schema"]; f.Status != "FAIL" || !strings.Contains(f.Fix, "gateway migrate up") {
+	if f := runDoctor(t, 1, env...)["schema"]; f.Status != "FAIL" || !strings.Contains(f.Fix, "gateway migrate up") {
 		t.Errorf("%+v", f)
 	}
 	command(t, env, 0, "gateway", "migrate", "up", "--yes", "--no-backup")
-	if f := examine(t, 0, env...)["schema"]; f.Status != "PASS" || !strings.Contains(f.Detail, "platform") {
+	if f := runDoctor(t, 0, env...)["schema"]; f.Status != "PASS" || !strings.Contains(f.Detail, "platform") {
 		t.Errorf("%+v", f)
 	}
 	psql("-c", "ALTER TABLE schedule_lessonrecording RENAME COLUMN archive_key TO key; ALTER TABLE schedule_lesson ALTER COLUMN record_lesson TYPE text")

@@ -18,10 +18,10 @@ import (
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 )
 
-// school is a Drive with one big lesson in it and a catalog that knows it.
-type school struct {
+// driveFixture is a Drive with one large recording and a catalog that lists it.
+type driveFixture struct {
 	drive *driveemu.Server
-	env   []string // settings of a gateway for this school
+	env   []string // settings of a gateway for this fixture
 	data  string
 	bytes []byte // of the lesson
 }
@@ -29,9 +29,9 @@ type school struct {
 const lessonPath = "/api/recordings/1/stream/"
 
 // newSchool fills a Drive emulator with size random bytes and a SQLite catalog.
-func newSchool(tb testing.TB, size int) *school {
+func newDriveFixture(tb testing.TB, size int) *driveFixture {
 	tb.Helper()
-	s := &school{drive: driveemu.New(), data: tb.TempDir(), bytes: make([]byte, size)}
+	s := &driveFixture{drive: driveemu.New(), data: tb.TempDir(), bytes: make([]byte, size)}
 	r := rand.NewChaCha8([32]byte{1})
 	_, _ = r.Read(s.bytes)
 	s.drive.Put(driveemu.File{ID: "lesson-file", Name: "lesson.mp4", MimeType: "video/mp4", Content: emulator.Bytes(s.bytes)})
@@ -41,7 +41,7 @@ func newSchool(tb testing.TB, size int) *school {
 		"LECTERN_DATA_DIR=" + s.data, "LECTERN_CACHE_MIN_FREE=0", "LECTERN_LIMIT_STREAMS_PER_USER=60",
 		"LECTERN_ORIGIN_DRIVE_ENDPOINT=" + server.URL, "LECTERN_ORIGIN_DRIVE_CREDENTIALS=none",
 	}
-	doc := filepath.Join(tb.TempDir(), "school.yaml")
+	doc := filepath.Join(tb.TempDir(), "catalog.yaml")
 	if err := os.WriteFile(doc, []byte(`
 people:
   - {email: teacher@school.test, role: teacher, first_name: Tamara}
@@ -64,7 +64,7 @@ recordings:
 // gets the right bytes and Drive is asked for each byte once.
 func TestColdWarmCrowd(t *testing.T) {
 	const size = 64 << 20
-	s := newSchool(t, size)
+	s := newDriveFixture(t, size)
 	s.drive.SetDefaults(driveemu.Faults{Latency: 50 * time.Millisecond})
 	g := serve(t, s.env...)
 	student := token(t, "--user", "2")
@@ -141,7 +141,7 @@ func sameBytes(body io.Reader, want []byte) (bool, error) {
 
 // TestRefusals asks as everybody who must not get in.
 func TestRefusals(t *testing.T) {
-	s := newSchool(t, 1<<20)
+	s := newDriveFixture(t, 1<<20)
 	g := serve(t, s.env...)
 	for _, c := range []struct {
 		name, path, token string
@@ -170,7 +170,7 @@ func TestRefusals(t *testing.T) {
 
 // TestDrain lets a running stream finish after SIGTERM while nobody new gets in.
 func TestDrain(t *testing.T) {
-	s := newSchool(t, 8<<20)
+	s := newDriveFixture(t, 8<<20)
 	s.drive.SetDefaults(driveemu.Faults{Rate: 4 << 20})
 	g := serve(t, s.env...)
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+lessonPath, nil)

@@ -46,7 +46,7 @@ func TestOriginFaults(t *testing.T) {
 		{"no revisions", driveemu.Faults{NoRevisions: true}, 206, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newSchool(t, size)
+			s := newDriveFixture(t, size)
 			g := serve(t, s.env...)
 			s.drive.SetDefaults(c.fault)
 			res, body := get(t, g.url+lessonPath, token(t, "--user", "2"), "bytes=100-2999999")
@@ -74,7 +74,7 @@ func TestOriginFaults(t *testing.T) {
 // TestNewVersion replaces the file: the next answer is wholly of the new one, with
 // another ETag, and a range of the old one is not continued with the new.
 func TestNewVersion(t *testing.T) {
-	s := newSchool(t, 3<<20)
+	s := newDriveFixture(t, 3<<20)
 	g := serve(t, append(s.env, "LECTERN_ORIGIN_RECHECK=0s")...)
 	student := token(t, "--user", "2")
 	first, _ := get(t, g.url+lessonPath, student, "bytes=0-9")
@@ -98,7 +98,7 @@ func TestNewVersion(t *testing.T) {
 
 // TestHangUp: when the viewer leaves, Drive is not read any further.
 func TestHangUp(t *testing.T) {
-	s := newSchool(t, 64<<20)
+	s := newDriveFixture(t, 64<<20)
 	s.drive.SetDefaults(driveemu.Faults{Rate: 4 << 20})
 	g := serve(t, s.env...)
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+lessonPath, nil)
@@ -119,7 +119,7 @@ func TestHangUp(t *testing.T) {
 		sent = s.drive.Stats().BytesSent
 		return before == sent
 	})
-	t.Logf("quiet %v after the hang-up, %d bytes sent for 1 MiB", time.Since(left).Round(time.Millisecond), sent)
+	t.Logf("the origin was idle %v after the hang-up, %d bytes sent for 1 MiB", time.Since(left).Round(time.Millisecond), sent)
 	if sent > 16<<20 {
 		t.Errorf("Drive sent %d bytes to a viewer who took 1 MiB and left", sent)
 	}
@@ -129,7 +129,7 @@ func TestHangUp(t *testing.T) {
 	})
 }
 
-// onPostgres makes a standalone school on PostgreSQL with one local lesson.
+// onPostgres creates a standalone catalog on PostgreSQL with one local recording.
 func onPostgres(t *testing.T, server *pgtest.Server) (env []string, database string) {
 	t.Helper()
 	database = server.Database(t)
@@ -140,7 +140,7 @@ func onPostgres(t *testing.T, server *pgtest.Server) (env []string, database str
 	if err := os.WriteFile(filepath.Join(data, "recordings", "l.mp4"), make([]byte, 8<<20), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	doc := filepath.Join(data, "school.yaml")
+	doc := filepath.Join(data, "catalog.yaml")
 	if err := os.WriteFile(doc, []byte(`
 people: [{email: t@x, role: teacher}, {email: s@x, role: student}]
 groups: [{name: G, teacher: t@x, students: [s@x]}]

@@ -35,7 +35,7 @@ lessons: [{title: Talk, group: A, start: 2026-01-02T10:00:00Z, end: 2026-01-02T1
 recordings: [{lesson: Talk, provider: local, key: talk.webm, status: ready}]
 `)
 	s := serve(t, env...)
-	p := open(t, look{})
+	p := open(t, viewport{})
 	p.goTo(s.url + "/watch/1#token=" + token(t, "--user", "1", "--ttl", "1h"))
 	p.play()
 	if finite := js[bool](p, "Number.isFinite(document.querySelector('video').duration)"); finite {

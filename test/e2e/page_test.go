@@ -27,9 +27,9 @@ import (
 	"github.com/lectiospace/lectern/internal/demo/lessons"
 )
 
-// frontedGateway is a gateway with the demo's lessons, and what stands between it and the
+// interceptedGateway is a gateway with the demo's lessons, and what stands between it and the
 // browser: a plain proxy that a test may let answer instead.
-type frontedGateway struct {
+type interceptedGateway struct {
 	*gateway
 	url string // of the proxy
 
@@ -38,7 +38,7 @@ type frontedGateway struct {
 	asked  []string                                          // methods and addresses with query
 }
 
-func frontGateway(t *testing.T, env ...string) *frontedGateway {
+func newInterceptedGateway(t *testing.T, env ...string) *interceptedGateway {
 	t.Helper()
 	dir := t.TempDir()
 	if err := lessons.WriteTo(filepath.Join(dir, "recordings")); err != nil {
@@ -49,7 +49,7 @@ func frontGateway(t *testing.T, env ...string) *frontedGateway {
 		t.Fatal(err)
 	}
 	env = append([]string{"LECTERN_DATA_DIR=" + dir}, env...)
-	s := &frontedGateway{}
+	s := &interceptedGateway{}
 	apply(t, env, string(document))
 	s.gateway = serve(t, env...)
 	target, err := url.Parse(s.gateway.url)
@@ -84,15 +84,15 @@ func apply(t *testing.T, env []string, document string) {
 	command(t, env, 0, "gateway", "catalog", "apply", name)
 }
 
-// let puts answers in front of the gateway's; nil takes them away.
-func (s *frontedGateway) let(answer func(w http.ResponseWriter, r *http.Request) bool) {
+// intercept puts answers in front of the gateway's; nil takes them away.
+func (s *interceptedGateway) intercept(answer func(w http.ResponseWriter, r *http.Request) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = answer
 }
 
 // times counts requests whose method and path begin so.
-func (s *frontedGateway) times(prefix string) (n int) {
+func (s *interceptedGateway) times(prefix string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range s.asked {
@@ -112,14 +112,14 @@ type page struct {
 	problems []string // what the browser complained of
 }
 
-// look is how somebody looks at a page.
-type look struct {
+// viewport is how a page is displayed.
+type viewport struct {
 	lang  string // "en", "ru"
 	phone bool
 	dark  bool
 }
 
-func open(t *testing.T, at look) *page {
+func open(t *testing.T, at viewport) *page {
 	t.Helper()
 	if at.lang == "" {
 		at.lang = "en"
@@ -237,14 +237,14 @@ func (p *page) shot(name string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	keep(p.t, name+".png", png)
+	saveScreenshot(p.t, name+".png", png)
 }
 
 //go:embed testdata/a11y.js
 var a11y string
 
 // check looks for what a machine can see of accessibility, and keeps a picture.
-func (p *page) check(name string, at look) {
+func (p *page) check(name string, at viewport) {
 	p.t.Helper()
 	p.shot(name)
 	for _, complaint := range js[[]string](p, fmt.Sprintf("%s(%t)", strings.TrimSpace(a11y), at.phone)) {
@@ -253,7 +253,7 @@ func (p *page) check(name string, at look) {
 }
 
 // tokenFree looks for a token wherever somebody could find one later.
-func (p *page) tokenFree(tokens ...string) {
+func (p *page) assertNoTokens(tokens ...string) {
 	p.t.Helper()
 	places := js[string](p, `JSON.stringify([location.href, document.title, history.state, {...localStorage}, {...sessionStorage}, document.cookie,
 		document.querySelector('video')?.src, [...document.querySelectorAll('a')].map((a) => a.href)])`)

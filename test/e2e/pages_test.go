@@ -18,14 +18,14 @@ import (
 // TestStudentWatches is a student's evening: in through the platform's link, a lesson
 // found by typing, watched, left by a reload and gone on with.
 func TestStudentWatches(t *testing.T) {
-	s := frontGateway(t)
+	s := newInterceptedGateway(t)
 	tok := token(t, "--user", "1", "--ttl", "1h")
-	at := look{}
+	at := viewport{}
 	p := open(t, at)
 
 	p.goTo(s.url + "/#token=" + tok)
 	p.until("the lessons are there", lessonCount+" === 7")
-	p.tokenFree(tok)
+	p.assertNoTokens(tok)
 	p.check("library-student", at)
 	if first := js[string](p, "document.querySelector('.lesson h3').textContent"); first != "Geometry: the Pythagorean theorem" {
 		t.Errorf("the newest lesson is %q", first)
@@ -51,7 +51,7 @@ func TestStudentWatches(t *testing.T) {
 
 	p.click(`a[href="/watch/3"]`)
 	p.play()
-	p.tokenFree(tok)
+	p.assertNoTokens(tok)
 	p.until("the words around it", "document.querySelector('h1').textContent === 'History: a long lecture' && document.title.startsWith('History')")
 	waitFor(t, "the view", func() bool { return s.times("POST /api/recordings/3/view/") == 1 })
 
@@ -85,21 +85,21 @@ func TestStudentWatches(t *testing.T) {
 	}
 	p.until("it stands where it was left", fmt.Sprintf("Math.abs(%s - %f) < 2", videoTime, left))
 	p.play()
-	p.until("speed is remembered", "document.querySelector('video').playbackRate === 1.75")
+	p.until("speed is restored", "document.querySelector('video').playbackRate === 1.75")
 	p.until("it says until when", "/You can watch this lesson until/.test(document.querySelector('.ending').textContent)")
 	if title := js[string](p, "document.querySelector('h1').textContent"); title != "History: a long lecture" {
 		t.Errorf("after the reload the lesson is called %q", title)
 	}
 	p.check("player-reloaded", at)
-	p.tokenFree(tok)
+	p.assertNoTokens(tok)
 
 	p.click("a.back")
-	p.until("without the token the library says how to come in", "document.querySelector('.notice h2')?.textContent === 'Sign in through your school'")
+	p.until("without the token the library explains signing in", "document.querySelector('.notice h2')?.textContent === 'Sign in through your school'")
 	p.check("library-signed-out", at)
 	js[any](p, "location.hash = '#token="+tok+"'")
 	p.until("the link brings one in again", lessonCount+" === 7")
-	p.until("the lesson tells how far one came", "/watched 3[0-9] ?%/.test(document.querySelector('.watched')?.textContent)")
-	p.tokenFree(tok)
+	p.until("the lesson shows the progress", "/watched 3[0-9] ?%/.test(document.querySelector('.watched')?.textContent)")
+	p.assertNoTokens(tok)
 	for _, asked := range s.asked {
 		if strings.Contains(asked, tok) {
 			t.Errorf("the page put its token into an address: %s", strings.ReplaceAll(asked, tok, "…"))
@@ -112,9 +112,9 @@ func TestStudentWatches(t *testing.T) {
 // playback token in it is real and really ends.
 func TestPlaybackIsRenewed(t *testing.T) {
 	t.Parallel()
-	s := frontGateway(t)
+	s := newInterceptedGateway(t)
 	var grants atomic.Int64
-	s.let(func(w http.ResponseWriter, r *http.Request) bool {
+	s.intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, "/playback/") || grants.Add(1) > 1 {
 			return false
 		}
@@ -128,7 +128,7 @@ func TestPlaybackIsRenewed(t *testing.T) {
 		})
 		return true
 	})
-	p := open(t, look{})
+	p := open(t, viewport{})
 	p.goTo(s.url + "/watch/3#token=" + token(t, "--user", "1", "--ttl", "20s"))
 	p.play()
 	began := time.Now()
@@ -155,8 +155,8 @@ func TestPlaybackIsRenewed(t *testing.T) {
 // TestThePageSaysItIsRevoked takes the student out of all groups while a lesson plays.
 func TestThePageSaysItIsRevoked(t *testing.T) {
 	t.Parallel()
-	s := frontGateway(t, "LECTERN_AUTH_MAX_STALENESS=1s", "LECTERN_LIMIT_STREAM_RATE=40KiB")
-	p := open(t, look{dark: true})
+	s := newInterceptedGateway(t, "LECTERN_AUTH_MAX_STALENESS=1s", "LECTERN_LIMIT_STREAM_RATE=40KiB")
+	p := open(t, viewport{dark: true})
 	p.goTo(s.url + "/watch/3#token=" + token(t, "--user", "1", "--ttl", "1h"))
 	p.play()
 	began := time.Now()
@@ -166,7 +166,7 @@ func TestThePageSaysItIsRevoked(t *testing.T) {
 `)
 	p.until("the page says so", "document.querySelector('.over .notice')?.dataset.code === 'no_access'")
 	t.Logf("said %v after the change was begun", time.Since(began).Round(time.Millisecond))
-	p.check("player-revoked", look{})
+	p.check("player-revoked", viewport{})
 	if text := js[string](p, "document.querySelector('.over').innerText"); !strings.Contains(text, "You can no longer watch this lesson.") {
 		t.Errorf("it says %q", text)
 	}
@@ -179,8 +179,8 @@ func TestThePageSaysItIsRevoked(t *testing.T) {
 
 // TestPagesOnAPhone looks at everything on a small screen, in the dark and in Russian.
 func TestPagesOnAPhone(t *testing.T) {
-	s := frontGateway(t)
-	at := look{lang: "ru", phone: true, dark: true}
+	s := newInterceptedGateway(t)
+	at := viewport{lang: "ru", phone: true, dark: true}
 	p := open(t, at)
 	p.goTo(s.url + "/#token=" + token(t, "--user", "1", "--ttl", "1h"))
 	p.until("the lessons are there", lessonCount+" === 7")
@@ -204,8 +204,8 @@ func TestPagesOnAPhone(t *testing.T) {
 
 // TestTeachersLibrary sees what is being prepared, removes a lesson and thinks again.
 func TestTeachersLibrary(t *testing.T) {
-	s := frontGateway(t)
-	at := look{}
+	s := newInterceptedGateway(t)
+	at := viewport{}
 	p := open(t, at)
 	p.goTo(s.url + "/#token=" + token(t, "--user", "2", "--ttl", "1h"))
 	p.until("the lessons are there", lessonCount+" === 5 && document.querySelectorAll('.preparing li').length === 2")
@@ -255,7 +255,7 @@ func statusOf(t *testing.T, address, tok string) int {
 
 // TestEveryRefusalIsExplained gives the player each code there is, in both languages.
 func TestEveryRefusalIsExplained(t *testing.T) {
-	s := frontGateway(t)
+	s := newInterceptedGateway(t)
 	source, err := os.ReadFile("../../internal/media/refusal.go")
 	if err != nil {
 		t.Fatal(err)
@@ -285,9 +285,9 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 		return true
 	}
 	now.Store("")
-	s.let(refuse)
+	s.intercept(refuse)
 	for _, lang := range []string{"en", "ru"} {
-		at := look{lang: lang, dark: lang == "ru"}
+		at := viewport{lang: lang, dark: lang == "ru"}
 		p := open(t, at)
 		p.goTo(s.url + "/#token=" + token(t, "--user", "1", "--ttl", "1h"))
 		p.until("the lessons are there", lessonCount+" === 7")
@@ -322,9 +322,9 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 
 // TestLinkForOneLesson plays with a playback token, which opens that lesson only.
 func TestLinkForOneLesson(t *testing.T) {
-	s := frontGateway(t)
+	s := newInterceptedGateway(t)
 	tok := token(t, "--user", "1", "--recording", "5", "--ttl", "1h")
-	p := open(t, look{})
+	p := open(t, viewport{})
 	p.goTo(s.url + "/watch/5#token=" + tok)
 	p.play()
 	if address := js[string](p, "location.href + document.title + JSON.stringify([history.state, {...localStorage}, {...sessionStorage}])"); strings.Contains(address, tok) {
@@ -340,13 +340,13 @@ func TestCaptionsInTheDemo(t *testing.T) {
 	demo := start(t, []string{"TMPDIR=" + t.TempDir()}, "gateway", "demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
 	pattern := regexp.MustCompile(`http://\S+/watch/4#token=\S+`)
 	address := pattern.FindString(demo.stdout.find(t, "the lesson's URL", pattern.MatchString))
-	p := open(t, look{})
+	p := open(t, viewport{})
 	p.goTo(address)
 	p.play()
 	js[any](p, videoTime+" = 26")
 	p.click(".controls .captions")
 	p.until("a caption is on the screen", `document.querySelector('video').textTracks[0].activeCues?.[0]?.text.startsWith('Let us try it')`)
-	p.check("player-captions", look{})
+	p.check("player-captions", viewport{})
 	p.press("c")
 	p.until("captions are off", "document.querySelector('.captions').getAttribute('aria-pressed') === 'false'")
 

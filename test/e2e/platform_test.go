@@ -51,7 +51,7 @@ func TestBesideThePlatform(t *testing.T) {
 		t.Errorf("no backup was made: %s", out)
 	}
 	if psql("-c", "select count(*) from information_schema.schemata where schema_name = 'lectern'") != "0\n" {
-		t.Error("migrate up went on without being told to")
+		t.Error("migrate up continued without confirmation")
 	}
 	command(t, env, 0, "gateway", "migrate", "up", "--yes")
 	if after := psql("-c", columns); after != before {

@@ -22,11 +22,11 @@ import (
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
-// classroom is a standalone catalog with one student, one teacher and two
+// playbackFixture is a standalone catalog with one student, one teacher and two
 // recordings in a local folder, on a database that several gateways may share.
-type classroom struct {
+type playbackFixture struct {
 	env   []string
-	store *catalog.Store // this process's own way to the database
+	store *catalog.Store // this process's own connection to the database
 	video []byte
 }
 
@@ -51,10 +51,10 @@ recordings:
 `
 
 // newClassroom fills the database that direct leads to; gateways use url.
-func newClassroom(t *testing.T, direct, url string) *classroom {
+func newPlaybackFixture(t *testing.T, direct, url string) *playbackFixture {
 	t.Helper()
 	dir := t.TempDir()
-	c := &classroom{video: bytes.Repeat([]byte("0123456789abcdef"), 1<<20)}
+	c := &playbackFixture{video: bytes.Repeat([]byte("0123456789abcdef"), 1<<20)}
 	for _, name := range []string{"one.mp4", "two.mp4"} {
 		if err := os.WriteFile(filepath.Join(dir, name), c.video, 0o600); err != nil {
 			t.Fatal(err)
@@ -86,7 +86,7 @@ func openCatalog(t *testing.T, url string) *catalog.Store {
 }
 
 // change runs a statement as another program would.
-func (c *classroom) change(t *testing.T, statement string) {
+func (c *playbackFixture) change(t *testing.T, statement string) {
 	t.Helper()
 	err := c.store.Update(context.WithoutCancel(t.Context()), "test", func(x catalog.Session) error {
 		_, err := x.Exec(t.Context(), statement)
@@ -98,7 +98,7 @@ func (c *classroom) change(t *testing.T, statement string) {
 }
 
 // serve starts a gateway with a data directory of its own.
-func (c *classroom) serve(t *testing.T, env ...string) *gateway {
+func (c *playbackFixture) serve(t *testing.T, env ...string) *gateway {
 	t.Helper()
 	return serve(t, append(append([]string{"LECTERN_DATA_DIR=" + t.TempDir(), "LECTERN_CACHE_MIN_FREE=0"}, c.env...), env...)...)
 }
@@ -134,7 +134,7 @@ func post(t *testing.T, url, bearer string) (*http.Response, []byte) {
 	return res, body
 }
 
-func granted(t *testing.T, url, bearer string) grant {
+func requestGrant(t *testing.T, url, bearer string) grant {
 	t.Helper()
 	res, body := post(t, url, bearer)
 	var g grant
@@ -148,11 +148,11 @@ func granted(t *testing.T, url, bearer string) grant {
 // TestPlayback goes the way of a <video>: a grant by header, bytes by the cookie
 // or the link, captions by their links; and nothing else opens.
 func TestPlayback(t *testing.T) {
-	c := newClassroom(t, "", "")
+	c := newPlaybackFixture(t, "", "")
 	c.change(t, `INSERT INTO lectern.lectern_captions (recording_id, lang, label, body, updated_at) VALUES (1, 'ru', 'Русский', 'WEBVTT', '2026-11-20T10:00:00Z')`)
 	g := c.serve(t, "LECTERN_AUTH_QUERY_TOKENS=playback")
 	access := token(t, "--user", pupil)
-	p := granted(t, g.url+classPlayback, access)
+	p := requestGrant(t, g.url+classPlayback, access)
 	if p.URL != g.url+classStream || p.WatchURL != g.url+"/watch/1" || p.Size != int64(len(c.video)) || p.ContentType != "video/mp4" {
 		t.Errorf("%+v", p)
 	}
@@ -162,7 +162,7 @@ func TestPlayback(t *testing.T) {
 	if p.cookie.Path != classStream || !p.cookie.HttpOnly || p.cookie.SameSite != http.SameSiteLaxMode || p.cookie.Secure || p.cookie.Value != p.Token {
 		t.Errorf("%+v", p.cookie)
 	}
-	other := granted(t, g.url+"/api/recordings/2/playback/", access)
+	other := requestGrant(t, g.url+"/api/recordings/2/playback/", access)
 	if life := time.Until(other.ExpiresAt); life < 119*time.Minute || life > 120*time.Minute {
 		t.Errorf("a grant for a minute lives %v", life)
 	}
@@ -232,14 +232,14 @@ func TestPlayback(t *testing.T) {
 // TestPlaybackKeysRotate: what the old key signed opens the new gateway, and what
 // the new one signs opens the old as soon as it knows both.
 func TestPlaybackKeysRotate(t *testing.T) {
-	c := newClassroom(t, "", "")
+	c := newPlaybackFixture(t, "", "")
 	const oldKey, newKey = "the-old-playback-key-0123456789abcdef", "the-new-playback-key-0123456789abcdef"
 	access := token(t, "--user", pupil)
 	g := c.serve(t, "LECTERN_AUTH_PLAYBACK_SECRET="+oldKey)
-	before := granted(t, g.url+classPlayback, access)
+	before := requestGrant(t, g.url+classPlayback, access)
 	g.kill()
 	g = c.serve(t, "LECTERN_AUTH_PLAYBACK_SECRET="+newKey+","+oldKey)
-	after := granted(t, g.url+classPlayback, access)
+	after := requestGrant(t, g.url+classPlayback, access)
 	for what, p := range map[string]grant{"old": before, "new": after} {
 		if res, body := get(t, g.url+classStream, p.Token, "bytes=0-15"); res.StatusCode != 206 {
 			t.Errorf("the %s key: %s %s", what, res.Status, body)
@@ -258,10 +258,10 @@ func TestPlaybackKeysRotate(t *testing.T) {
 // TestPlaybackLimit: two gateways on one PostgreSQL count together.
 func TestPlaybackLimit(t *testing.T) {
 	database := pgtest.Start(t)
-	c := newClassroom(t, database, database)
+	c := newPlaybackFixture(t, database, database)
 	one, two := c.serve(t, "LECTERN_LIMIT_PLAYBACKS_PER_HOUR=3"), c.serve(t, "LECTERN_LIMIT_PLAYBACKS_PER_HOUR=3")
 	access := token(t, "--user", pupil)
-	p := granted(t, one.url+classPlayback, access)
+	p := requestGrant(t, one.url+classPlayback, access)
 	// None of these is another start: ranges with the grant, a direct stream of
 	// what was just granted, HEAD, what is refused.
 	for range 5 {
@@ -287,7 +287,7 @@ func TestPlaybackLimit(t *testing.T) {
 			}
 		}
 	}
-	granted(t, two.url+classPlayback, access)
+	requestGrant(t, two.url+classPlayback, access)
 	if res, _ := get(t, two.url+"/api/recordings/2/stream/", access, "bytes=0-15"); res.StatusCode != 206 {
 		t.Errorf("the third start: %s", res.Status)
 	}
@@ -317,10 +317,10 @@ func TestPlaybackLimit(t *testing.T) {
 const token0 = "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"
 
 // TestViews: two gateways count each viewer once, and what was counted just before
-// a gateway is told to stop is written.
+// a gateway receives SIGTERM is written.
 func TestViews(t *testing.T) {
 	database := pgtest.Start(t)
-	c := newClassroom(t, database, database)
+	c := newPlaybackFixture(t, database, database)
 	one, two := c.serve(t), c.serve(t)
 	see := func(g *gateway, user string) string {
 		t.Helper()

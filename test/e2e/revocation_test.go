@@ -26,25 +26,25 @@ var revocations = []struct{ name, take, give string }{
 }
 
 // TestRevocation takes access away from somebody who is watching, and measures
-// how long until the stream is cut: twenty runs where changes are told, fewer where
+// how long until the stream is cut: twenty runs where changes are notified, fewer where
 // facts have to grow old.
 func TestRevocation(t *testing.T) {
 	t.Parallel()
 	for _, h := range []struct {
 		name   string
-		open   func(t *testing.T) *classroom
+		open   func(t *testing.T) *playbackFixture
 		env    string
 		rounds int
 		most   time.Duration
 	}{
-		{"PostgreSQL with NOTIFY", func(t *testing.T) *classroom {
+		{"PostgreSQL with NOTIFY", func(t *testing.T) *playbackFixture {
 			url := pgtest.Start(t)
-			return newClassroom(t, url, url)
+			return newPlaybackFixture(t, url, url)
 		}, "", 4, time.Second},
-		{"SQLite, changed by another process", func(t *testing.T) *classroom { return newClassroom(t, "", "") }, "", 4, time.Second},
-		{"behind a transaction-mode pooler", func(t *testing.T) *classroom {
+		{"SQLite, changed by another process", func(t *testing.T) *playbackFixture { return newPlaybackFixture(t, "", "") }, "", 4, time.Second},
+		{"behind a transaction-mode pooler", func(t *testing.T) *playbackFixture {
 			url := pgtest.Start(t)
-			return newClassroom(t, url, pgtest.Pooler(t, url))
+			return newPlaybackFixture(t, url, pgtest.Pooler(t, url))
 		}, "LECTERN_AUTH_MAX_STALENESS=3s", 1, 3 * time.Second},
 	} {
 		t.Run(h.name, func(t *testing.T) {
@@ -55,10 +55,10 @@ func TestRevocation(t *testing.T) {
 			runs := 0
 			for range h.rounds {
 				for _, r := range revocations {
-					took := cutAfter(t, c, g, access, r.take)
+					took := revokeAndMeasure(t, c, g, access, r.take)
 					longest, runs = max(longest, took), runs+1
 					// The machine may be busy with other tests: the bound that is promised is
-					// reported, the one that is asserted leaves room.
+					// reported, the asserted one has a margin.
 					if took > h.most+4*time.Second {
 						t.Errorf("%s: cut after %v", r.name, took)
 					}
@@ -71,10 +71,10 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
-// cutAfter begins to watch, takes access away and tells how long bytes came then.
-func cutAfter(t *testing.T, c *classroom, g *gateway, access, statement string) time.Duration {
+// revokeAndMeasure starts a stream, revokes access and returns how long bytes still came.
+func revokeAndMeasure(t *testing.T, c *playbackFixture, g *gateway, access, statement string) time.Duration {
 	t.Helper()
-	res := watching(t, g, access)
+	res := startWatching(t, g, access)
 	defer res.Body.Close()
 	if _, err := io.CopyN(io.Discard, res.Body, 100<<10); err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func cutAfter(t *testing.T, c *classroom, g *gateway, access, statement string) 
 	return time.Since(began)
 }
 
-func watching(t *testing.T, g *gateway, bearer string) *http.Response {
+func startWatching(t *testing.T, g *gateway, bearer string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+classStream, nil)
 	if err != nil {
@@ -114,10 +114,10 @@ func watching(t *testing.T, g *gateway, bearer string) *http.Response {
 // TestExpiredTokenGoesOn: a token's end is looked at when a request begins.
 func TestExpiredTokenGoesOn(t *testing.T) {
 	t.Parallel()
-	c := newClassroom(t, "", "")
+	c := newPlaybackFixture(t, "", "")
 	g := c.serve(t, "LECTERN_LIMIT_STREAM_RATE=1MiB")
 	short := token(t, "--user", pupil, "--ttl", "3s")
-	res := watching(t, g, short)
+	res := startWatching(t, g, short)
 	defer res.Body.Close()
 	first := make([]byte, 64<<10)
 	if _, err := io.ReadFull(res.Body, first); err != nil {
@@ -133,7 +133,7 @@ func TestExpiredTokenGoesOn(t *testing.T) {
 // TestStreamRate: a burst of one second, then the rate.
 func TestStreamRate(t *testing.T) {
 	t.Parallel()
-	c := newClassroom(t, "", "")
+	c := newPlaybackFixture(t, "", "")
 	g := c.serve(t, "LECTERN_LIMIT_STREAM_RATE=1MiB")
 	began := time.Now()
 	res, body := get(t, g.url+classStream, token(t, "--user", pupil), fmt.Sprintf("bytes=0-%d", 4<<20-1))
@@ -148,7 +148,7 @@ func TestStreamRate(t *testing.T) {
 
 // TestTooManyAtOnce: streams of one user, and of all.
 func TestTooManyAtOnce(t *testing.T) {
-	c := newClassroom(t, "", "")
+	c := newPlaybackFixture(t, "", "")
 	g := c.serve(t, "LECTERN_LIMIT_STREAM_RATE=64KiB", "LECTERN_LIMIT_STREAMS_PER_USER=2", "LECTERN_LIMIT_STREAMS=3")
 	refused := func(user string, status int, code string) {
 		t.Helper()
@@ -158,9 +158,9 @@ func TestTooManyAtOnce(t *testing.T) {
 		}
 	}
 	for range 2 {
-		defer watching(t, g, token(t, "--user", pupil)).Body.Close()
+		defer startWatching(t, g, token(t, "--user", pupil)).Body.Close()
 	}
 	refused(pupil, 429, "too_many_streams")
-	defer watching(t, g, token(t, "--user", tutor)).Body.Close()
+	defer startWatching(t, g, token(t, "--user", tutor)).Body.Close()
 	refused(tutor, 503, "overloaded")
 }

@@ -34,8 +34,8 @@ import (
 
 const zoomSecret = "the-secret-token-of-the-zoom-app"
 
-// recordedSchool is an emulated Zoom and Drive, and the settings both programs share.
-type recordedSchool struct {
+// zoomFixture is an emulated Zoom and Drive, and the settings both programs share.
+type zoomFixture struct {
 	zoom  *zoomemu.Server
 	drive *driveemu.Server
 	env   []string
@@ -44,9 +44,9 @@ type recordedSchool struct {
 }
 
 // newRecordedSchool fills a catalog with a teacher and lessons, each with a meeting id.
-func newRecordedSchool(t *testing.T, database string, lessons int) *recordedSchool {
+func newZoomFixture(t *testing.T, database string, lessons int) *zoomFixture {
 	t.Helper()
-	s := &recordedSchool{zoom: zoomemu.New(), drive: driveemu.New(), dir: t.TempDir(), start: time.Now().UTC().Add(-6 * time.Hour).Truncate(time.Minute)}
+	s := &zoomFixture{zoom: zoomemu.New(), drive: driveemu.New(), dir: t.TempDir(), start: time.Now().UTC().Add(-6 * time.Hour).Truncate(time.Minute)}
 	s.drive.SpoolIn(t.TempDir())
 	if err := s.zoom.Start(); err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func newRecordedSchool(t *testing.T, database string, lessons int) *recordedScho
 		fmt.Fprintf(&doc, "  - {title: Lesson %d, group: 7A, teacher: t@school.test, start: %s, end: %s, zoom_meeting_id: %d, record: true}\n",
 			i+1, at.Format(time.RFC3339), at.Add(time.Hour).Format(time.RFC3339), 80000000000+i)
 	}
-	path := filepath.Join(t.TempDir(), "school.yaml")
+	path := filepath.Join(t.TempDir(), "catalog.yaml")
 	if err := os.WriteFile(path, []byte(doc.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -83,12 +83,12 @@ func newRecordedSchool(t *testing.T, database string, lessons int) *recordedScho
 }
 
 // lessonAt spreads lessons over the last two days.
-func (s *recordedSchool) lessonAt(i int) time.Time {
+func (s *zoomFixture) lessonAt(i int) time.Time {
 	return s.start.Add(-time.Duration(i) * 10 * time.Minute)
 }
 
 // record adds the recorded meeting of lesson i (from 0) at Zoom.
-func (s *recordedSchool) record(i int, content ...emulator.Content) string {
+func (s *zoomFixture) record(i int, content ...emulator.Content) string {
 	uuid := fmt.Sprintf("/uuid-%d//==", i)
 	m := zoomemu.Meeting{Account: "acc", ID: 80000000000 + int64(i), UUID: uuid, Host: "host", Start: s.lessonAt(i), Minutes: 50}
 	for n, c := range content {
@@ -100,7 +100,7 @@ func (s *recordedSchool) record(i int, content ...emulator.Content) string {
 }
 
 // deliver sends an event until it is taken, as Zoom does, only sooner.
-func (s *recordedSchool) deliver(ctx context.Context, url func() string, body []byte) {
+func (s *zoomFixture) deliver(ctx context.Context, url func() string, body []byte) {
 	for ctx.Err() == nil {
 		code, _, err := zoomemu.Deliver(ctx, http.DefaultClient, url()+"/schedule/api/zoom/webhook/", zoomSecret, body)
 		if err == nil && code == http.StatusOK {
@@ -134,7 +134,7 @@ func mp4(t *testing.T, seconds int, movflags ...string) []byte {
 // TestSyncerCommands: the commands of the contract, with their exit codes, and a
 // lesson that plays through the gateway when they are done.
 func TestSyncerCommands(t *testing.T) {
-	s := newRecordedSchool(t, "", 3)
+	s := newZoomFixture(t, "", 3)
 	lesson := mp4(t, 20)
 	uuid := s.record(0, emulator.Bytes(lesson))
 	plan, _ := command(t, s.env, 0, "syncer", "reconcile", "--dry-run")
@@ -149,10 +149,10 @@ func TestSyncerCommands(t *testing.T) {
 		t.Fatalf("archived: %+v", files)
 	}
 	for _, subject := range []string{"1", uuid} {
-		story, _ := command(t, s.env, 0, "syncer", "explain", subject)
+		history, _ := command(t, s.env, 0, "syncer", "explain", subject)
 		for _, want := range []string{"archived", "file-0-0", "ingest 1", uuid} {
-			if !strings.Contains(story, want) {
-				t.Errorf("explain %s does not tell %q:\n%s", subject, want, story)
+			if !strings.Contains(history, want) {
+				t.Errorf("explain %s does not contain %q:\n%s", subject, want, history)
 			}
 		}
 	}
@@ -232,7 +232,7 @@ func TestSyncerCommands(t *testing.T) {
 // recording ends archived once, with the right bytes, its quota counted once.
 func TestIngestKill(t *testing.T) {
 	const recordings = 8
-	s := newRecordedSchool(t, "", recordings)
+	s := newZoomFixture(t, "", recordings)
 	s.zoom.SetFaults(zoomemu.Faults{Rate: 2 << 20})
 	s.drive.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{Rate: 6 << 20}})
 	lesson := mp4(t, 40)
@@ -301,10 +301,10 @@ func TestIngestKill(t *testing.T) {
 	t.Logf("%d kills, %d recordings archived once, %d bytes charged once; Drive made %d files and %d revisions", kills, len(files), stored, s.drive.Usage().Created, s.drive.Usage().Revised)
 }
 
-// traffic grows with every byte from Zoom and every file that Drive takes.
-func (s *recordedSchool) traffic() int64 {
+// traffic grows with every byte from Zoom and every file that Drive stores.
+func (s *zoomFixture) traffic() int64 {
 	u := s.drive.Usage()
-	return s.zoom.Stats().Bytes + int64(u.Created+u.Revised)
+	return s.zoom.Stats().Bytes + u.Created + u.Revised
 }
 
 func md5Of(t *testing.T, c emulator.Content) string {
@@ -317,7 +317,7 @@ func md5Of(t *testing.T, c emulator.Content) string {
 }
 
 // number asks the SQLite catalog for one.
-func (s *recordedSchool) number(t *testing.T, query string) (n int64) {
+func (s *zoomFixture) number(t *testing.T, query string) (n int64) {
 	t.Helper()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "lectern.db")+"?_pragma=busy_timeout(5000)")
 	if err != nil {
@@ -337,7 +337,7 @@ func TestLoss(t *testing.T) {
 	const recordings = 200
 	server := pgtest.StartServer(t)
 	url := server.Database(t)
-	s := newRecordedSchool(t, url, recordings)
+	s := newZoomFixture(t, url, recordings)
 	s.env = append(s.env, "LECTERN_SYNC_RECONCILE_EVERY=20s", "LECTERN_SYNC_WORKERS=6", "LECTERN_SYNC_PROVIDER=local")
 	lesson := emulator.Bytes(mp4(t, 1))
 	syncer := serveProgram(t, "syncer", s.env...)
@@ -402,7 +402,7 @@ func TestLoss(t *testing.T) {
 // TestLargeRecording: memory stays flat on a recording that is larger by far.
 func TestLargeRecording(t *testing.T) {
 	t.Parallel()
-	s := newRecordedSchool(t, "", 1)
+	s := newZoomFixture(t, "", 1)
 	lesson := mp4(t, 2)
 	size := int64(768<<20) - 8
 	long := []byte{0, 0, 0, 1, 'f', 'r', 'e', 'e', 0, 0, 0, 0, byte(size >> 24), byte(size >> 16), byte(size >> 8), byte(size)}

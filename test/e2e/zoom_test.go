@@ -35,7 +35,7 @@ func TestPlaysFromZoom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	document := filepath.Join(t.TempDir(), "school.yaml")
+	document := filepath.Join(t.TempDir(), "catalog.yaml")
 	err = os.WriteFile(document, fmt.Appendf(nil, `
 people:
   - {email: t@school.test, role: teacher, zoom_account_id: acc, zoom_client_id: client, zoom_client_secret: hush}
