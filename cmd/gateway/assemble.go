@@ -25,8 +25,10 @@ import (
 	atzoom "github.com/lectiospace/lectern/internal/origin/zoom"
 	"github.com/lectiospace/lectern/internal/prewarm"
 	"github.com/lectiospace/lectern/internal/proxy"
+	"github.com/lectiospace/lectern/internal/proxy/api"
+	"github.com/lectiospace/lectern/internal/proxy/pages"
+	"github.com/lectiospace/lectern/internal/proxy/stream"
 	"github.com/lectiospace/lectern/internal/telemetry"
-	"github.com/lectiospace/lectern/internal/web"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -45,6 +47,13 @@ type service struct {
 	// closers undo what was opened, last first.
 	closers []func() error
 }
+
+// The proxy discovers these optional interfaces at run time; here a renamed method
+// fails to compile.
+var (
+	_ stream.StatPrefetcher = (*origin.SpeculativeOpener)(nil)
+	_ stream.Invalidator    = (*origin.SpeculativeOpener)(nil)
+)
 
 // assemble wires the gateway from the bottom up. On an error everything opened
 // so far is closed again.
@@ -111,7 +120,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	prewarmer.Start(ctx)
 	s.onClose(func() error { prewarmer.Stop(); return nil })
 
-	documents, err := pages()
+	documents, err := pages.Embedded()
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +137,6 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		Log:      log,
 		Metrics:  metrics,
 		Now:      time.Now,
-		Version:  version,
 	})
 	if err != nil {
 		return nil, err
@@ -249,9 +257,9 @@ func (a zoomAccounts) ZoomAccount(ctx context.Context, teacher int64) (zoom.Acco
 
 // recordingsAPI is what the recordings API works with; changed is called after its
 // changes.
-func recordingsAPI(gate *auth.Authorizer, store *catalog.Store, reader *library.Reader, views *library.Views, changed func()) *proxy.API {
+func recordingsAPI(gate *auth.Authorizer, store *catalog.Store, reader *library.Reader, views *library.Views, changed func()) *api.Services {
 	editor := library.NewEditor(store, time.Now, changed)
-	return &proxy.API{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: views, Captions: reader}
+	return &api.Services{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: views, Captions: reader}
 }
 
 // proxyConfig is the proxy's own Config out of the settings.
@@ -279,19 +287,6 @@ const (
 // every Recheck, is cut within AUTH_MAX_STALENESS of the change.
 func staleness(s *config.Settings, cfg proxy.Config) time.Duration {
 	return max(0, s.Auth.MaxStaleness-cfg.Recheck-recheckTime)
-}
-
-// pages hands the embedded pages to the proxy.
-func pages() ([]proxy.Page, error) {
-	files, err := web.Files()
-	if err != nil {
-		return nil, fmt.Errorf("pages: %w", err)
-	}
-	var out []proxy.Page
-	for _, f := range files {
-		out = append(out, proxy.Page(f))
-	}
-	return out, nil
 }
 
 func (s *service) notDraining(context.Context) error {

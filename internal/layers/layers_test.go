@@ -37,7 +37,7 @@ var bans = []ban{
 	{module + "internal/config", []string{"cmd", "internal/config"}, "packages own their Config; the root gathers"},
 	{module + "internal/emulator", []string{"internal/emulator", "bench", "internal/demo"}, "emulators are for tests, benchmarks and the demo"},
 	{module + "internal/pgtest", []string{"internal/pgtest", "internal/catalog/catalogtest"}, "for tests only"},
-	{module + "internal/proxy", []string{"cmd", "internal/config"}, "nothing calls back upward"},
+	{module + "internal/proxy", []string{"cmd", "internal/config", "internal/proxy"}, "nothing calls back upward"},
 	{module + "internal/cache", []string{"internal/doctor", "cmd", "internal/config", "internal/cache", "internal/cacheadmin", "bench"}, "the cache is wired, not known"},
 	{module + "internal/origin", []string{"internal/doctor", "internal/demo", "cmd", "internal/config", "internal/origin"}, "the cache declares the one method it needs"},
 	{module + "internal/catalog", []string{"internal/doctor", "internal/demo", "cmd", "internal/catalog", "internal/library", "internal/syncer"}, "rooms know the words, not the store"},

@@ -23,6 +23,7 @@ import (
 	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy"
+	"github.com/lectiospace/lectern/internal/proxy/api"
 )
 
 var update = flag.Bool("update", false, "write what the API answers into testdata")
@@ -87,7 +88,7 @@ func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config)) *s
 	}
 	server, err := proxy.New(public, proxy.Deps{
 		Access: gate, Origins: nothing{}, Store: nothing{}, Log: log, Now: s.now,
-		API: &proxy.API{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: s.views, Captions: reader},
+		API: &api.Services{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: s.views, Captions: reader},
 	})
 	must(err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

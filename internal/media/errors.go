@@ -8,7 +8,7 @@ import (
 )
 
 // Kind is the closed list of faults that cross package borders. What a kind
-// becomes in HTTP is decided in one file of proxy.
+// becomes in HTTP is decided in proxy/respond/status.go.
 type Kind uint8
 
 // The kinds. Other is the zero value, so that a forgotten kind is an internal

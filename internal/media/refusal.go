@@ -7,7 +7,7 @@ import (
 
 // Code is the closed list of refusals a client can meet. They stand in the
 // error bodies, so they are part of the contract; the HTTP status of each is
-// decided in one file of proxy.
+// decided in proxy/respond/status.go.
 type Code string
 
 // The codes, in the order in which refusals are considered.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/pages"
+	"github.com/lectiospace/lectern/internal/proxy/precondition"
 )
 
 func TestHeadersOfAnAnswer(t *testing.T) {
@@ -133,7 +135,7 @@ func TestEmptyObject(t *testing.T) {
 func TestPlayers(t *testing.T) {
 	const size = 100_000
 	h := newFixture(t, size, nil)
-	etag, modified := h.obj.ETag(), FormatDate(testModified)
+	etag, modified := h.obj.ETag(), precondition.FormatDate(testModified)
 	identity := "Accept-Encoding: identity;q=1, *;q=0"
 	for _, c := range []struct {
 		name    string
@@ -272,7 +274,7 @@ func TestPages(t *testing.T) {
 	if b := h.do("HEAD", "/"); b.StatusCode != 200 || b.ContentLength != int64(len("<h1>library</h1>")) {
 		t.Errorf("%d %d", b.StatusCode, b.ContentLength)
 	}
-	for _, bad := range [][]Page{{{Path: "x", ContentType: "a/b"}}, {{Path: "/x"}}, {{Path: "/x", ContentType: "a/b"}, {Path: "/x", ContentType: "a/b"}}} {
+	for _, bad := range [][]pages.Page{{{Path: "x", ContentType: "a/b"}}, {{Path: "/x"}}, {{Path: "/x", ContentType: "a/b"}, {Path: "/x", ContentType: "a/b"}}} {
 		if _, err := New(DefaultConfig(), Deps{Access: h, Origins: h, Store: h, Pages: bad}); err == nil {
 			t.Errorf("%v is accepted", bad)
 		}
@@ -405,46 +407,52 @@ func TestTokenNotValidCarriesMessages(t *testing.T) {
 
 // TestOrderOfRefusals makes everything wrong at once and mends it step by step.
 func TestOrderOfRefusals(t *testing.T) {
+	h := newFixture(t, 10, func(c *Config, h *fixture) {
+		c.Limit.StreamsPerUser = 1
+		h.open = func(context.Context, media.Object, media.Span) (media.Reader, error) {
+			return &memReader{data: h.content, most: 5, before: stall(5)}, nil
+		}
+	})
+	running, _ := h.begin() // holds the user's only slot
+	h.authenticate = func(context.Context, media.Token) (media.Viewer, error) {
+		return media.Viewer{}, media.Refuse(media.CodeTokenNotValid, "no")
+	}
+	h.authorize = func(context.Context, media.Viewer, int64) (media.Recording, error) {
+		return media.Recording{}, media.Refuse(media.CodeNoAccess, "no")
+	}
+	h.stat = func(context.Context, media.Location) (media.Object, error) {
+		return media.Object{}, media.Fault(media.Denied, "test", nil)
+	}
 	steps := []struct {
-		mend func(*fixture)
+		mend func()
 		want string
 	}{
-		{func(*fixture) {}, "401 token_not_valid"},
-		{func(h *fixture) {
+		{func() {}, "401 token_not_valid"},
+		{func() {
 			h.authenticate = func(context.Context, media.Token) (media.Viewer, error) {
 				return media.Viewer{User: media.User{ID: 42}}, nil
 			}
 		}, "403 no_access"},
-		{func(h *fixture) {
+		{func() {
 			h.authorize = func(context.Context, media.Viewer, int64) (media.Recording, error) {
 				return media.Recording{ID: 7}, nil
 			}
 		}, "404 no_media"},
-		{func(h *fixture) {
+		{func() {
 			h.authorize = func(context.Context, media.Viewer, int64) (media.Recording, error) {
 				return media.Recording{ID: 7, Location: media.Location{Provider: "local", Key: "k"}}, nil
 			}
 		}, "429 too_many_streams"},
-		{func(h *fixture) { h.server.users.release(42) }, "502 origin_invalid"},
-		{func(h *fixture) {
+		{func() {
+			running.Close()
+			waitFor(t, "the running stream to end", func() bool { return h.server.Active() == 0 })
+		}, "502 origin_invalid"},
+		{func() {
 			h.stat = func(context.Context, media.Location) (media.Object, error) { return h.obj, nil }
 		}, "412 precondition_failed"},
 	}
-	h := newFixture(t, 10, func(c *Config, h *fixture) {
-		c.Limit.StreamsPerUser = 1
-		h.authenticate = func(context.Context, media.Token) (media.Viewer, error) {
-			return media.Viewer{}, media.Refuse(media.CodeTokenNotValid, "no")
-		}
-		h.authorize = func(context.Context, media.Viewer, int64) (media.Recording, error) {
-			return media.Recording{}, media.Refuse(media.CodeNoAccess, "no")
-		}
-		h.stat = func(context.Context, media.Location) (media.Object, error) {
-			return media.Object{}, media.Fault(media.Denied, "test", nil)
-		}
-	})
-	h.server.users.acquire(42)
 	for _, s := range steps {
-		s.mend(h)
+		s.mend()
 		a := h.get("Range: bytes=99-", `If-Match: "other"`)
 		if got := fmt.Sprintf("%d %s", a.StatusCode, a.problem(t).Code); got != s.want {
 			t.Errorf("%s, want %s", got, s.want)

@@ -1,13 +1,13 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/stream"
 )
 
 // The values of lectern_limited_total{limit}.
@@ -18,77 +18,41 @@ const (
 	limitFailures       = "failed_authentication"
 )
 
-type metrics struct {
-	requests  *prometheus.CounterVec
-	firstByte *prometheus.HistogramVec
-	limited   *prometheus.CounterVec
-	bytes     [2]prometheus.Counter // by media.Source
-	// partial and firsts are those of requests and firstByte that every seek
-	// touches, by media.CacheStatus.
-	partial [media.CacheStatuses]prometheus.Counter
-	firsts  [media.CacheStatuses]prometheus.Observer
-}
-
-func newMetrics(reg prometheus.Registerer, active func() int) (*metrics, error) {
-	m := &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "lectern_stream_requests_total",
-			Help: "Stream requests by status code and by how the cache stood; none when no bytes were opened.",
-		}, []string{"code", "cache"}),
-		firstByte: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "lectern_stream_first_byte_seconds",
-			Help:    "Time from a stream request to the first byte of its body.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-		}, []string{"cache"}),
-		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "lectern_limited_total",
-			Help: "Requests refused because a limit was reached.",
-		}, []string{"limit"}),
-	}
-	bytes := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "lectern_stream_bytes_total",
-		Help: "Bytes of recordings sent, by where they came from.",
-	}, []string{"source"})
-	running := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "lectern_streams_active",
-		Help: "Streams running now.",
-	}, func() float64 { return float64(active()) })
-	for _, c := range []prometheus.Collector{m.requests, m.firstByte, m.limited, bytes, running} {
-		if err := reg.Register(c); err != nil {
-			return nil, fmt.Errorf("proxy metrics: %w", err)
-		}
-	}
-	// What is there from the start can be summed and compared with from the start.
-	for _, status := range []media.CacheStatus{media.CacheHit, media.CacheMiss, media.CachePartial, media.CacheBypass} {
-		m.firstByte.WithLabelValues(status.String())
-		for _, code := range []int{statusOK, statusPartial} {
-			m.requests.WithLabelValues(strconv.Itoa(code), status.String())
-		}
+// newLimitedCounter registers lectern_limited_total. Its series exist from the start:
+// a rate over a series that appears with its first event misses that event.
+func newLimitedCounter(reg prometheus.Registerer) (*prometheus.CounterVec, error) {
+	limited := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "lectern_limited_total",
+		Help: "Requests refused because a limit was reached.",
+	}, []string{"limit"})
+	if err := reg.Register(limited); err != nil {
+		return nil, fmt.Errorf("proxy metrics: %w", err)
 	}
 	for _, limit := range []string{limitStreams, limitStreamsPerUser, limitPlaybacks, limitFailures} {
-		m.limited.WithLabelValues(limit)
+		limited.WithLabelValues(limit)
 	}
-	for _, src := range []media.Source{media.SourceCache, media.SourceOrigin} {
-		m.bytes[src] = bytes.WithLabelValues(src.String())
-	}
-	for i := range m.firsts {
-		name := media.CacheStatus(i).String()
-		m.firsts[i] = m.firstByte.WithLabelValues(name)
-		m.partial[i] = m.requests.WithLabelValues(strconv.Itoa(statusPartial), name)
-	}
-	return m, nil
+	return limited, nil
 }
 
-func (m *metrics) request(status int, cache media.CacheStatus) {
-	if status == statusPartial {
-		m.partial[cache].Inc()
-		return
-	}
-	m.requests.WithLabelValues(strconv.Itoa(status), cache.String()).Inc()
+// startMetrics is a StartCounter that counts the starts it refuses.
+type startMetrics struct {
+	stream.StartCounter
+	limited prometheus.Counter
 }
 
-func (m *metrics) sent(src media.Source, n int64) { m.bytes[src].Add(float64(n)) }
+// countedStarts wraps starts, which may be nil, in startMetrics.
+func countedStarts(starts stream.StartCounter, limited prometheus.Counter) stream.StartCounter {
+	if starts == nil {
+		return nil
+	}
+	return startMetrics{starts, limited}
+}
 
-func (m *metrics) first(cache media.CacheStatus, took time.Duration) {
-	m.firsts[cache].Observe(took.Seconds())
+// Count implements stream.StartCounter.
+func (m startMetrics) Count(ctx context.Context, userID, recordingID int64, direct bool) (undo func(), err error) {
+	undo, err = m.StartCounter.Count(ctx, userID, recordingID, direct)
+	if media.RefusalOf(err) != nil {
+		m.limited.Inc()
+	}
+	return undo, err
 }

@@ -21,6 +21,7 @@ func TestPlaybackAnswer(t *testing.T) {
 	expires := time.Date(2026, 11, 25, 23, 5, 6, 0, time.UTC)
 	h := newFixture(t, 1000, func(cfg *Config, h *fixture) {
 		cfg.PublicURL = "https://lms.example/school/"
+		h.now = func() time.Time { return expires.Add(-2 * time.Hour) }
 		h.grant = func(userID int64, rec media.Recording) (media.Grant, error) {
 			if userID != 42 || rec.ID != 7 {
 				t.Errorf("a grant for user %d, recording %d", userID, rec.ID)
@@ -31,7 +32,6 @@ func TestPlaybackAnswer(t *testing.T) {
 			return []media.Caption{{Lang: "ru", Label: "Русский"}, {Lang: "und", Label: "Transcript"}}, nil
 		}
 	})
-	h.server.now = func() time.Time { return expires.Add(-2 * time.Hour) }
 	a := h.do("POST", playbackPath, bearerGood)
 	want := `{"url":"https://lms.example/school/api/recordings/7/stream/","token":"aa.bb.cc","expires_at":"2026-11-25T23:05:06Z",` +
 		`"watch_url":"https://lms.example/school/watch/7","content_type":"video/mp4","size":1000,` +

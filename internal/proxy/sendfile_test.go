@@ -43,10 +43,13 @@ func TestSendfile(t *testing.T) {
 	}
 }
 
-const largeRange = 8 << 20
+const (
+	largeRange = 8 << 20
+	pieceSize  = 512 << 10 // the largest piece that a stream writes at once
+)
 
 func TestOneLargeRange(t *testing.T) {
-	h := newFixture(t, largeRange, func(_ *Config, h *fixture) { h.onDisk(maxPiece) })
+	h := newFixture(t, largeRange, func(_ *Config, h *fixture) { h.onDisk(pieceSize) })
 	if a := h.get("Range: bytes=0-"); a.err != nil || !bytes.Equal(a.body, h.content) {
 		t.Errorf("%d bytes, %v", len(a.body), a.err)
 	}
@@ -75,7 +78,7 @@ func benchmarkRange(b *testing.B, size int64) {
 		return media.Object{Provider: "local", ID: "k", Version: "1", Size: size, ModTime: testModified}, nil
 	}
 	h.open = func(_ context.Context, _ media.Object, span media.Span) (media.Reader, error) {
-		return openFileReader(path, span, maxPiece)
+		return openFileReader(path, span, pieceSize)
 	}
 	s, err := New(DefaultConfig(), Deps{Access: h, Origins: h, Store: h})
 	if err != nil {

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -15,123 +14,89 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/accesslog"
+	"github.com/lectiospace/lectern/internal/proxy/api"
+	"github.com/lectiospace/lectern/internal/proxy/corkedconn"
+	"github.com/lectiospace/lectern/internal/proxy/forwarded"
+	"github.com/lectiospace/lectern/internal/proxy/pages"
+	"github.com/lectiospace/lectern/internal/proxy/route"
+	"github.com/lectiospace/lectern/internal/proxy/stream"
 )
 
-// Gate decides who may watch. Its methods are called from many goroutines; they
-// return a *media.Refusal for a no, and a fault when they cannot tell.
+// AccessControl decides who may watch. Its methods are called from many goroutines;
+// they return a *media.Refusal for a refusal, and another error when they cannot
+// decide.
 type AccessControl interface {
+	// Authenticate returns the user of a token.
 	Authenticate(ctx context.Context, tok media.Token) (media.Viewer, error)
+	// Authorize returns the recording when the viewer may watch it.
 	Authorize(ctx context.Context, v media.Viewer, recordingID int64) (media.Recording, error)
-	// Recheck is asked about every running stream at every Config.Recheck; any
+	// Recheck is called for every running stream at every Config.Recheck; any
 	// error ends the stream.
 	Recheck(ctx context.Context, v media.Viewer, recordingID int64) error
 }
 
-// Origins turns a place into the immutable identity of what lies there. One that
-// also has Invalidate(media.Location) is told when an answer turned out to be old.
-type Origins interface {
-	Stat(ctx context.Context, loc media.Location) (media.Object, error)
-}
-
-// Store gives bytes. ctx rules the reader for as long as it lives.
-type Store interface {
-	Open(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error)
-}
-
-// Invalidator is implemented by Origins that cache Stat.
-type Invalidator interface{ Invalidate(loc media.Location) }
-
-// StatPrefetcher is implemented by Origins that can open the bytes from off on while Stat
-// runs. release must be called once the exchange's own reader is open or will not be.
-type StatPrefetcher interface {
-	StatPrefetch(ctx context.Context, loc media.Location, off int64) (obj media.Object, release func(), err error)
-}
-
-// bitrated is the optional power of a reader to read ahead by time: it is told how
-// many bytes a second of the lesson has.
-type BitrateSetter interface{ Bitrate(bytesPerSecond int64) }
-
-// Deps is what the server needs of the house. Log, Metrics and Now may be nil.
-// Without Grants there is no playback/, without Starts no limit of starts, and
-// without Captions there are none. Without API only streams and pages are served.
-// Changed, which may be nil too, tells by a value that somebody may have lost access:
-// running streams are then looked at at once, and not only at every Config.Recheck.
+// Deps is what the server needs. Access, Origins and Store are required.
 type Deps struct {
 	Access   AccessControl
-	API      *API
-	Origins  Origins
-	Store    Store
-	Grants   GrantSigner
-	Starts   StartCounter
-	Captions CaptionLister
-	Changed  <-chan struct{}
-	Pages    []Page
-	Log      *slog.Logger
-	Metrics  prometheus.Registerer
-	Now      func() time.Time
-	Version  string
+	API      *api.Services       // nil: only streams, grants and pages are served
+	Origins  stream.Origins      // see there for its optional interfaces
+	Store    stream.Store        //
+	Grants   api.GrantSigner     // nil: no playback/
+	Starts   stream.StartCounter // nil: starts are not limited
+	Captions api.CaptionLister   // nil: grants list no captions
+	// Changed receives a value when somebody may have lost access: running streams
+	// are then checked at once, and not only at every Config.Recheck. May be nil.
+	Changed <-chan struct{}
+	Pages   []pages.Page
+	Log     *slog.Logger          // nil: discarded
+	Metrics prometheus.Registerer // nil: not exposed
+	Now     func() time.Time      // nil: time.Now
 }
 
 // Server is the public listener. Its methods may be called from any goroutine.
 type Server struct {
-	cfg          Config
-	access       AccessControl
-	api          *API // nil when there is none
-	origins      Origins
-	store        Store
-	grants       GrantSigner
-	starts       StartCounter
-	captions     CaptionLister
-	changed      <-chan struct{}
-	log          *slog.Logger
-	now          func() time.Time
-	routes       []route
-	metrics      *metrics
-	labels       metadataCache
-	streams      admission
-	users        *userSlots
-	authFailures *authFailureLimiter
-	exchanges    registry
-	conns        *connTable
-	fast         *fasthttp.Server
+	cfg     Config
+	log     *slog.Logger
+	records *accesslog.Log
+	links   forwarded.Resolver
+	streams *stream.Handler
+	routes  []route.Route
+	conns   *connTable
+	fast    *fasthttp.Server
 
-	started time.Time // of the clock that waits are measured by
-
-	// base ends, with its cause, when exchanges have to end.
+	// base ends, with its cause, when all requests have to end.
 	base    context.Context
 	endBase context.CancelCauseFunc
 
-	mu        sync.Mutex     // guards listeners and the order of Serve and Shutdown
-	listeners []net.Listener // closed by Shutdown
+	mu        sync.Mutex     // orders Serve and Shutdown
+	listeners []net.Listener // closed by Shutdown; guarded by mu
 	draining  atomic.Bool
-	stopped   chan struct{} // closed when Shutdown is through
+	stopped   chan struct{} // closed at the end of Shutdown
 
-	watchers     sync.WaitGroup
-	stopWatchers context.CancelFunc
+	accepting acceptLoops
+	locks     lockProbe
 }
 
 const (
-	// headerRoom is for the header fields, requestLineRoom for what stands before
-	// them. fasthttp reads both into one buffer and answers 431 beyond it.
+	// maxHeader bounds the header fields, maxRequestLine what precedes them. fasthttp
+	// reads both into one buffer and answers 431 beyond it.
 	maxHeader      = 16 << 10
 	maxRequestLine = 1 << 10
-	// bodyRoom is more than any request to us carries.
+	// maxRequestBody is more than any request carries.
 	maxRequestBody = 64 << 10
-	// connRoom is how many connections beyond the streams are taken: idle ones,
+	// idleConns is how many connections are accepted beyond the streams: idle ones,
 	// pages, probes.
 	idleConns = 4096
-	// borderGrace is how long streams have to reach a piece's border when a drain
-	// is over, and as much again to end after their connection was closed.
-	abortGrace = time.Second
 )
 
-// New builds a server and starts its two watchers; Shutdown ends them.
+// New builds a server and starts the watchers of its streams; Shutdown ends them.
 func New(cfg Config, deps Deps) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if deps.Access == nil || deps.Origins == nil || deps.Store == nil {
-		return nil, fmt.Errorf("proxy: a gate, origins and a store are needed")
+		return nil, fmt.Errorf("proxy: access control, origins and a store are needed")
 	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
@@ -143,36 +108,69 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		deps.Now = time.Now
 	}
 	s := &Server{
-		cfg: cfg, access: deps.Access, api: deps.API, origins: deps.Origins, store: deps.Store, log: deps.Log, now: deps.Now,
-		grants: deps.Grants, starts: deps.Starts, captions: deps.Captions, changed: deps.Changed,
-		streams:      admission{limit: int64(cfg.Limit.Streams)},
-		users:        newUserSlots(cfg.Limit.StreamsPerUser),
-		authFailures: newAuthFailureLimiter(cfg.Limit.AuthFailures),
-		exchanges:    registry{exchanges: map[*exchange]struct{}{}},
-		conns:        newConnTable(),
-		stopped:      make(chan struct{}),
-		started:      time.Now(),
+		cfg: cfg, log: deps.Log, records: accesslog.New(deps.Log, deps.Now),
+		links:   forwarded.Resolver{PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies},
+		conns:   newConnTable(),
+		stopped: make(chan struct{}),
 	}
-	var err error
-	if s.metrics, err = newMetrics(deps.Metrics, s.Active); err != nil {
-		return nil, err
-	}
-	if err := s.buildRoutes(deps.Pages); err != nil {
-		return nil, err
-	}
-	s.fast = s.newFastServer()
 	s.base, s.endBase = context.WithCancelCause(context.Background())
-	watch, stop := context.WithCancel(context.Background())
-	s.stopWatchers = stop
-	s.watchers.Go(func() { s.watchHangups(watch) })
-	s.watchers.Go(func() { s.recheckAccess(watch) })
+	s.fast = s.newFastServer()
+	if err := s.wire(deps); err != nil {
+		return nil, err
+	}
+	s.streams.Start()
 	return s, nil
+}
+
+// wire builds the handlers and the table of their routes: the streams first, which are
+// most of the requests, then the API, each under every base, then the pages.
+func (s *Server) wire(deps Deps) error {
+	limited, err := newLimitedCounter(deps.Metrics)
+	if err != nil {
+		return err
+	}
+	access := &throttledAccess{
+		AccessControl: deps.Access,
+		failures:      newAuthFailureLimiter(s.cfg.Limit.AuthFailures),
+		limited:       limited.WithLabelValues(limitFailures),
+		now:           deps.Now,
+	}
+	starts := countedStarts(deps.Starts, limited.WithLabelValues(limitPlaybacks))
+	s.streams, err = stream.New(stream.Config{
+		Streams: s.cfg.Limit.Streams, StreamsPerUser: s.cfg.Limit.StreamsPerUser, StreamRate: int64(s.cfg.Limit.StreamRate),
+		WriteIdle: s.cfg.WriteIdle, OriginTimeout: s.cfg.OriginTimeout, Recheck: s.cfg.Recheck,
+	}, stream.Deps{
+		Access: access, Origins: deps.Origins, Store: deps.Store, Starts: starts, Changed: deps.Changed,
+		Base: s.base, ResetResponse: s.resetResponse,
+		LimitedStreams: limited.WithLabelValues(limitStreams), LimitedPerUser: limited.WithLabelValues(limitStreamsPerUser),
+		Records: s.records, Log: s.log, Metrics: deps.Metrics, Now: deps.Now,
+	})
+	if err != nil {
+		return err
+	}
+	recordings := api.New(api.Config{
+		StreamBase: bases[0], DirectStreamThreshold: int64(s.cfg.DirectStreamThreshold), OriginTimeout: s.cfg.OriginTimeout,
+	}, api.Deps{
+		Access: access, Services: deps.API, Origins: deps.Origins, Grants: deps.Grants, Starts: starts, Captions: deps.Captions,
+		Links: s.links, Base: s.base, Records: s.records, Now: deps.Now,
+	})
+	for _, base := range bases {
+		s.routes = append(s.routes, route.Route{
+			Pattern: base + "/recordings/{id}/stream/", OptionalSlash: true, Allow: "GET, HEAD, OPTIONS", Serve: s.streams.Serve,
+		})
+	}
+	for _, base := range bases {
+		s.routes = append(s.routes, recordings.Routes(base)...)
+	}
+	documents, err := pages.Routes(deps.Pages, s.records)
+	s.routes = append(s.routes, documents...)
+	return err
 }
 
 func (s *Server) newFastServer() *fasthttp.Server {
 	return &fasthttp.Server{
 		Handler:      s.handle,
-		ErrorHandler: s.handleBadRequest,
+		ErrorHandler: s.handleUnreadable,
 		ConnState: func(c net.Conn, state fasthttp.ConnState) {
 			switch state {
 			case fasthttp.StateNew:
@@ -183,10 +181,10 @@ func (s *Server) newFastServer() *fasthttp.Server {
 		},
 		Logger:         fasthttpLog{s.log},
 		ReadBufferSize: maxHeader + maxRequestLine,
-		// Headers of a stream are some 700 bytes; what is larger goes in parts.
+		// Headers of a stream are some 700 bytes; larger ones are written in parts.
 		WriteBufferSize: 2 << 10,
-		// Buffers are taken while a request is read or answered, not while a stream
-		// runs or a connection is idle: they would be most of a slow viewer's memory.
+		// Buffers are held while a request is read or answered, not while a stream runs
+		// or a connection is idle: they would be most of a slow viewer's memory.
 		ReduceMemoryUsage: true,
 		// The time to read one request, from its first byte on a kept connection
 		// and from the start of a new one.
@@ -197,7 +195,7 @@ func (s *Server) newFastServer() *fasthttp.Server {
 		WriteTimeout:       s.cfg.WriteIdle,
 		MaxRequestBodySize: maxRequestBody,
 		Concurrency:        s.cfg.Limit.Streams + idleConns,
-		// MaxConnsPerIP stays 0: it would wrap the connection, and sendfile with it.
+		// MaxConnsPerIP stays 0: it would wrap the connection, and hide sendfile.
 		TCPKeepalive:                 true,
 		CloseOnShutdown:              true,
 		NoDefaultServerHeader:        true,
@@ -210,150 +208,47 @@ func (s *Server) newFastServer() *fasthttp.Server {
 // Serve answers on ln until Shutdown, which makes it return nil. It may be
 // called for several listeners at once; after Shutdown it closes ln and returns.
 func (s *Server) Serve(ln net.Listener) error {
-	s.mu.Lock()
-	if s.Draining() {
-		s.mu.Unlock()
+	if !s.register(ln) {
 		return ln.Close()
 	}
-	s.listeners = append(s.listeners, ln)
-	s.mu.Unlock()
-	err := s.fast.Serve(Listener{ln})
+	s.accepting.begin()
+	defer s.accepting.end()
+	err := s.fast.Serve(corkedconn.Listener{Listener: ln})
 	if s.Draining() {
 		return nil
 	}
 	return err
 }
 
-// Draining tells whether Shutdown has begun.
+// register has Shutdown close ln; false when Shutdown has begun already.
+func (s *Server) register(ln net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.Draining() {
+		return false
+	}
+	s.listeners = append(s.listeners, ln)
+	return true
+}
+
+// Draining reports whether Shutdown has begun.
 func (s *Server) Draining() bool { return s.draining.Load() }
 
 // Active is how many streams hold a slot.
-func (s *Server) Active() int { return int(s.streams.active.Load()) }
+func (s *Server) Active() int { return s.streams.Active() }
 
-// Shutdown stops accepting, lets running streams go on until ctx ends, then cuts
-// them at the border of a piece, and returns when all have ended. It is nil when
-// nothing had to be cut, else ctx's error. A second call waits for the first and
-// returns nil.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	if s.draining.Swap(true) {
-		s.mu.Unlock()
-		<-s.stopped
-		return nil
-	}
-	for _, ln := range s.listeners {
-		ln.Close() // a second close by fasthttp is harmless
-	}
-	s.mu.Unlock()
-	defer close(s.stopped)
-
-	err := s.fast.ShutdownWithContext(ctx)
-	if ctx.Err() == nil {
-		err = nil // what is left is that the listeners were closed above
-	}
-	if err != nil {
-		s.abortAll()
-	}
-	s.endBase(errDrained)
-	s.stopWatchers()
-	s.watchers.Wait()
-	return err
+// resetResponse empties a response and sets again what every response has.
+func (s *Server) resetResponse(c *fasthttp.RequestCtx) {
+	c.Response.Reset() // also closes a body that was set already
+	s.cors(c)
 }
 
-// cutAll ends what a drain has left: first at the border of a piece, then, for
-// those whose client takes no bytes, in the middle of a write.
-func (s *Server) abortAll() {
-	s.endBase(errDrained)
-	if s.waitForConnections(abortGrace) {
-		return
-	}
-	for _, x := range s.exchanges.appendTo(nil, func(*exchange) bool { return true }) {
-		x.abort(errDrained)
-	}
-	for _, c := range s.conns.list() {
-		c.Close()
-	}
-	if !s.waitForConnections(abortGrace) {
-		s.log.Error("connections outlive the shutdown", slog.Int("connections", len(s.conns.list())))
-	}
-}
-
-// emptied waits until no exchange runs; connections without one are closed.
-func (s *Server) waitForConnections(patience time.Duration) bool {
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	look := time.NewTicker(20 * time.Millisecond) // an exchange may end and its connection stay
-	defer look.Stop()
-	for {
-		busy := map[net.Conn]bool{}
-		for _, x := range s.exchanges.appendTo(nil, func(*exchange) bool { return true }) {
-			busy[x.conn] = true
-		}
-		conns := s.conns.list()
-		if len(conns) == 0 {
-			return true
-		}
-		for _, c := range conns {
-			if !busy[c] {
-				c.Close()
-			}
-		}
-		select {
-		case <-s.conns.removed:
-		case <-look.C:
-		case <-timer.C:
-			return false
-		}
-	}
-}
-
-// handleBadRequest answers what could not be read as a request. The texts say
-// nothing of what was sent.
-func (s *Server) handleBadRequest(c *fasthttp.RequestCtx, err error) {
-	n := s.newNote(c)
-	n.Route, n.Method = "", ""
-	var netErr net.Error
-	var small *fasthttp.ErrSmallBuffer
-	p := problem{status: statusBadRequest, Detail: "The request cannot be understood.", Code: codeBadRequest}
-	switch {
-	case errors.As(err, &small):
-		p = problem{status: statusHeadersTooLarge, Detail: "The request's headers are too large.", Code: codeHeadersTooLarge}
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		p = problem{status: statusTooLarge, Detail: "The request's body is too large.", Code: codeTooLarge}
-	case errors.As(err, &netErr) && netErr.Timeout():
-		p = problem{status: statusTimeout, Detail: "The request did not arrive in time.", Code: codeRequestTimeout}
-	}
-	if p.status != statusTimeout {
-		discardPending(c.Conn())
-	}
-	c.Conn().SetWriteDeadline(time.Now().Add(s.cfg.HeaderTimeout))
-	writeProblem(&c.Response, p)
-	n.Code = p.Code
-	s.recordAnswered(c, n)
-}
-
-// discardPending takes what the client has already sent off the socket. Closing
-// a connection with unread bytes sends a reset, which would overtake the answer.
-func discardPending(conn net.Conn) {
-	if conn.SetReadDeadline(time.Now().Add(20*time.Millisecond)) != nil {
-		return
-	}
-	buf := make([]byte, 16<<10)
-	for taken := 0; taken < 1<<20; {
-		n, err := conn.Read(buf)
-		if err != nil {
-			return
-		}
-		taken += n
-	}
-}
-
-// fastLog takes what fasthttp has to say.
+// fasthttpLog passes fasthttp's messages on.
 type fasthttpLog struct{ log *slog.Logger }
 
-// Printf implements fasthttp.Logger. What went wrong on one connection is left
-// out: it stands in the access log, and fasthttp's text quotes the request, with
-// a token in it perhaps. What is left concerns the listener.
+// Printf implements fasthttp.Logger. Errors of one connection are left out: the access
+// log has them, and fasthttp's text quotes the request, which may contain a token. The
+// other messages concern the listener.
 func (l fasthttpLog) Printf(format string, args ...any) {
 	if strings.HasPrefix(format, "error when serving connection") {
 		return

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/respond"
 )
 
 func TestHeaderSizes(t *testing.T) {
@@ -25,7 +26,7 @@ func TestHeaderSizes(t *testing.T) {
 		if a.StatusCode != c.status {
 			t.Errorf("%d bytes of header: %d, want %d", c.bytes, a.StatusCode, c.status)
 		}
-		if c.status == 431 && a.problem(t).Code != codeHeadersTooLarge {
+		if c.status == 431 && a.problem(t).Code != respond.CodeHeadersTooLarge {
 			t.Errorf("%s", a.body)
 		}
 	}
@@ -75,7 +76,7 @@ func TestSlowHeaders(t *testing.T) {
 			}
 		}()
 		a := h.receive(conn, "GET")
-		if a.StatusCode != 408 || a.problem(t).Code != codeRequestTimeout {
+		if a.StatusCode != 408 || a.problem(t).Code != respond.CodeRequestTimeout {
 			t.Errorf("%d %s", a.StatusCode, a.body)
 		}
 		if took := time.Since(began); took < 150*time.Millisecond {

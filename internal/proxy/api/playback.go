@@ -1,0 +1,185 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/accesslog"
+	"github.com/lectiospace/lectern/internal/proxy/contenttype"
+	"github.com/lectiospace/lectern/internal/proxy/credentials"
+	"github.com/lectiospace/lectern/internal/proxy/respond"
+	"github.com/lectiospace/lectern/internal/proxy/route"
+)
+
+// playbackJSON is the body of 201.
+type playbackJSON struct {
+	URL         string        `json:"url"`
+	Token       string        `json:"token"`
+	ExpiresAt   string        `json:"expires_at"`
+	WatchURL    string        `json:"watch_url"`
+	ContentType string        `json:"content_type"`
+	Size        int64         `json:"size"`
+	Captions    []captionJSON `json:"captions"`
+}
+
+type captionJSON struct {
+	Label string `json:"label"`
+	Lang  string `json:"lang"`
+	URL   string `json:"url"`
+}
+
+// playbackRoute is POST {base}/recordings/{id}/playback/.
+func (h *Handler) playbackRoute(base string) route.Route {
+	return route.Route{
+		Pattern: base + "/recordings/{id}/playback/", OptionalSlash: true, Allow: "POST, OPTIONS",
+		Serve: func(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) { h.servePlayback(c, rec, base, id) },
+	}
+}
+
+// playback is one request for a grant.
+type playback struct {
+	h         *Handler
+	record    *accesslog.Record
+	upstream  respond.Upstream // what an error comes from
+	viewer    media.Viewer
+	recording media.Recording
+	object    media.Object
+	captions  []media.Caption
+	grant     media.Grant
+}
+
+func (h *Handler) servePlayback(c *fasthttp.RequestCtx, rec accesslog.Record, base string, id int64) {
+	rec.Recording = id
+	ctx, cancel := context.WithTimeoutCause(h.Base, h.cfg.OriginTimeout, respond.ErrTimeout)
+	defer cancel()
+	p := &playback{h: h, record: &rec}
+	if err := p.prepare(ctx, &c.Request, id); err != nil {
+		refuse(ctx, c, &rec, err, p.upstream)
+	} else {
+		p.answer(c, base)
+	}
+	h.Records.WriteAnswered(c, rec)
+}
+
+// prepare considers the refusals in the order of a stream's, then asks the origin, and
+// signs the grant last.
+func (p *playback) prepare(ctx context.Context, req *fasthttp.Request, id int64) (err error) {
+	if err := p.authenticate(ctx, req); err != nil {
+		return err
+	}
+	began := p.h.Now()
+	p.recording, err = p.h.Access.Authorize(ctx, p.viewer, id)
+	p.record.Catalog = p.h.Now().Sub(began)
+	if err == nil && p.recording.Location.Key == "" {
+		err = media.Refuse(media.CodeNoMedia, "The recording has no file.")
+	}
+	if err != nil {
+		return err
+	}
+	var undo func()
+	if p.h.Starts != nil {
+		if undo, err = p.h.Starts.Count(ctx, p.viewer.User.ID, id, false); err != nil {
+			return err
+		}
+	}
+	if err = p.resolve(ctx); err == nil {
+		p.grant, err = p.h.Grants.Grant(p.viewer.User.ID, p.recording)
+	}
+	if err != nil && undo != nil {
+		undo() // what plays nothing is no start
+	}
+	return err
+}
+
+// authenticate accepts a token from the header only: a foreign page can make a browser
+// send a link or a cookie, and these must not make grants.
+func (p *playback) authenticate(ctx context.Context, req *fasthttp.Request) error {
+	began := p.h.Now()
+	defer func() { p.record.Auth = p.h.Now().Sub(began) }()
+	token, bad := credentials.Bearer(req)
+	if bad != nil {
+		return bad
+	}
+	viewer, err := p.h.Access.Authenticate(ctx, p.record.Client, token)
+	if err != nil {
+		return err
+	}
+	p.record.User = viewer.User.ID
+	if viewer.Playback != 0 {
+		return playbackTokenRefused()
+	}
+	p.viewer = viewer
+	return nil
+}
+
+// resolve asks the origin for the object, and the catalog for the captions.
+func (p *playback) resolve(ctx context.Context) (err error) {
+	p.upstream = respond.Origin
+	began := p.h.Now()
+	p.object, err = p.h.Origins.Stat(ctx, p.recording.Location)
+	p.record.Origin = p.h.Now().Sub(began)
+	if err == nil && p.object.Size < 0 {
+		err = media.Faultf(media.Corrupt, "proxy: stat", "a size of %d", p.object.Size)
+	}
+	if err != nil || p.h.Captions == nil {
+		return err
+	}
+	p.upstream = respond.Catalog
+	p.captions, err = p.h.Captions.Captions(ctx, p.recording.ID)
+	if kind := media.KindOf(err); err != nil && (kind == media.Unavailable || kind == media.Timeout) && ctx.Err() == nil {
+		// The database is unavailable, and the cached access decision still holds: a
+		// lesson without captions is better than none.
+		p.captions, err = nil, nil
+	}
+	return err
+}
+
+// answer writes 201 and the cookie.
+func (p *playback) answer(c *fasthttp.RequestCtx, base string) {
+	root, id := p.h.Links.BaseURL(c), strconv.FormatInt(p.recording.ID, 10)
+	place := root + base + "/recordings/" + id
+	body := playbackJSON{
+		URL: place + "/stream/", Token: p.grant.Token, ExpiresAt: p.grant.Expires.UTC().Format(time.RFC3339),
+		WatchURL: root + "/watch/" + id, ContentType: contenttype.Of(p.object), Size: p.object.Size,
+		Captions: make([]captionJSON, len(p.captions)),
+	}
+	for i, track := range p.captions {
+		// A <track> sends no header, and the cookie's path is the stream's.
+		body.Captions[i] = captionJSON{track.Label, track.Lang,
+			place + "/captions/" + url.PathEscape(track.Lang) + ".vtt?token=" + p.grant.Token}
+	}
+	h := &c.Response.Header
+	respond.Headers(h, "no-store")
+	h.Add("Set-Cookie", p.cookie(c, body.URL))
+	respond.JSON(&c.Response, http.StatusCreated, body)
+}
+
+// cookie is what a <video> of the same site plays with. A browser sends it to the
+// stream only, until the token expires. SameSite=Lax keeps it away from pages of
+// others that embed the stream.
+func (p *playback) cookie(c *fasthttp.RequestCtx, link string) string {
+	path := "/"
+	if u, err := url.Parse(link); err == nil {
+		path = u.EscapedPath()
+	}
+	life := max(0, int(p.grant.Expires.Sub(p.h.Now())/time.Second))
+	text := fmt.Sprintf("%s=%s; Max-Age=%d; Path=%s; HttpOnly; SameSite=Lax", credentials.PlaybackCookie, p.grant.Token, life, path)
+	if p.h.Links.Secure(c) {
+		text += "; Secure"
+	}
+	return text
+}
+
+// playbackTokenRefused refuses a playback token, which cannot make further grants.
+func playbackTokenRefused() *media.Refusal {
+	r := media.Refuse(media.CodeTokenNotValid, "Given token not valid for any token type")
+	r.Messages = []media.TokenMessage{{Class: "AccessToken", Type: "access", Message: "Token is invalid"}}
+	return r
+}

@@ -1,0 +1,103 @@
+package api
+
+import (
+	"context"
+	"net/netip"
+
+	"github.com/lectiospace/lectern/internal/library"
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// Access decides who may watch. Its methods are called from many goroutines; they
+// return a *media.Refusal for a refusal, and another error when they cannot decide.
+type Access interface {
+	// Authenticate returns the user of a token. client is the client's address.
+	Authenticate(ctx context.Context, client netip.Addr, tok media.Token) (media.Viewer, error)
+	// Authorize returns the recording when the viewer may watch it.
+	Authorize(ctx context.Context, v media.Viewer, recordingID int64) (media.Recording, error)
+}
+
+// Origins resolves a location into the immutable identity of the object there.
+type Origins interface {
+	Stat(ctx context.Context, loc media.Location) (media.Object, error)
+}
+
+// GrantSigner signs the tokens that a <video> element plays with.
+type GrantSigner interface {
+	Grant(userID int64, rec media.Recording) (media.Grant, error)
+}
+
+// CaptionLister lists the caption tracks of a recording.
+type CaptionLister interface {
+	Captions(ctx context.Context, recordingID int64) ([]media.Caption, error)
+}
+
+// StartCounter counts playback starts. The error is a *media.Refusal when the user's
+// limit is reached. undo, where it is not nil, takes the count back; it is called at
+// most once.
+type StartCounter interface {
+	Count(ctx context.Context, userID, recordingID int64, direct bool) (undo func(), err error)
+}
+
+// Services are what the recordings API needs of the catalog. Errors have a media.Kind;
+// NotFound means that a row certainly does not exist.
+type Services struct {
+	Viewability ViewabilityChecker
+	Recordings  RecordingsReader
+	Editor      RecordingsEditor
+	Quotas      QuotaEditor
+	Views       ViewCounter
+	Captions    CaptionReader
+}
+
+// ViewabilityChecker applies the access rule to a recording and a membership that the
+// caller has read. The error is a *media.Refusal.
+type ViewabilityChecker interface {
+	CheckViewable(v media.Viewer, rec media.Recording, m media.Membership) error
+}
+
+// RecordingsReader reads lists of recordings, single recordings with all that is shown
+// of them, and quotas.
+type RecordingsReader interface {
+	StudentPage(ctx context.Context, user int64, f library.Filter) (library.Listing, error)
+	TeacherPage(ctx context.Context, user int64, f library.Filter) (library.Listing, error)
+	// Entry returns a removed recording too, with Deleted.
+	Entry(ctx context.Context, id, user int64) (library.Entry, media.Membership, error)
+	// LessonEntries returns a lesson's recordings, newest first; member is true when the
+	// user teaches the lesson or is in its group.
+	LessonEntries(ctx context.Context, lesson, user int64) (list []library.EntryMembership, member bool, err error)
+	Progress(ctx context.Context, user int64) ([]library.Progress, error)
+	Quotas(ctx context.Context, f library.QuotaFilter) (library.QuotaListing, error)
+	Quota(ctx context.Context, id int64) (library.Account, error)
+	Storage(ctx context.Context, top int64) (library.Storage, error)
+}
+
+// RecordingsEditor makes the edits that a teacher requests. Besides NotFound an error may be
+// Denied, with one of the reasons subscription, not_owner, purged, quota_exceeded,
+// no_meeting, no_account and gone_at_zoom.
+type RecordingsEditor interface {
+	// May returns the error with which Rename would be refused.
+	May(ctx context.Context, teacher, recordingID int64) error
+	Rename(ctx context.Context, teacher, recordingID int64, title string) error
+	Remove(ctx context.Context, teacher, recordingID int64, reason string) error
+	Restore(ctx context.Context, teacher, recordingID int64) error
+	Resync(ctx context.Context, teacher, recordingID int64) (library.Resync, error)
+}
+
+// QuotaEditor edits quotas.
+type QuotaEditor interface {
+	RaiseQuota(ctx context.Context, id, bytes, wholeGB int64) error
+	// OwnQuota returns the id of a teacher's quota, which it creates where there is none.
+	OwnQuota(ctx context.Context, teacher int64) (id int64, err error)
+}
+
+// ViewCounter counts views of recordings, one per user and recording in a while.
+// pending is how many views the catalog's number lacks so far, this one included.
+type ViewCounter interface {
+	Count(ctx context.Context, userID, recordingID int64) (pending int64, err error)
+}
+
+// CaptionReader reads captions as WebVTT.
+type CaptionReader interface {
+	CaptionText(ctx context.Context, recordingID int64, lang string) (string, error)
+}

@@ -1,0 +1,161 @@
+package pages
+
+import (
+	"os"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func files(t *testing.T) map[string]Page {
+	t.Helper()
+	all, err := Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	byPath := map[string]Page{}
+	for _, f := range all {
+		if _, twice := byPath[f.Path]; twice {
+			t.Fatalf("%s is there twice", f.Path)
+		}
+		byPath[f.Path] = f
+	}
+	return byPath
+}
+
+func TestNothingFromElsewhere(t *testing.T) {
+	foreign := regexp.MustCompile(`https?:|//[a-z0-9.-]+\.[a-z]|@import|\burl\(`)
+	inline := regexp.MustCompile(`(?i)<style|<script>|\son[a-z]+=|style="|javascript:`)
+	code := regexp.MustCompile(`\binnerHTML\b|\bouterHTML\b|insertAdjacentHTML|document\.write|\beval\(|new Function`)
+	for name, f := range files(t) {
+		for _, body := range append([][]byte{f.Body}, values(f.Others)...) {
+			text := strings.ReplaceAll(string(body), "http://www.w3.org/2000/svg", "") // a name, never fetched
+			if m := foreign.FindString(text); m != "" {
+				t.Errorf("%s points elsewhere: %q", name, m)
+			}
+			if m := inline.FindString(text); m != "" && strings.Contains(f.ContentType, "html") {
+				t.Errorf("%s has inline code or style, which its policy forbids: %q", name, m)
+			}
+			if m := code.FindString(text); m != "" {
+				t.Errorf("%s makes code of text: %q", name, m)
+			}
+		}
+		if !strings.Contains(f.Header["Content-Security-Policy"], "default-src 'none'") {
+			t.Errorf("%s has no strict policy", name)
+		}
+	}
+}
+
+func values(m map[string][]byte) (out [][]byte) {
+	for _, v := range m {
+		out = append(out, v)
+	}
+	return out
+}
+
+// TestLinksLead follows what the documents and modules name.
+func TestLinksLead(t *testing.T) {
+	served := files(t)
+	page := served["/"]
+	if len(page.Body) == 0 || string(page.Body) != string(served["/watch/{id}"].Body) {
+		t.Fatal("the library and the player are not one document")
+	}
+	for lang, body := range map[string][]byte{page.Language: page.Body, "ru": page.Others["ru"]} {
+		if !strings.Contains(string(body), `<html lang="`+lang+`">`) {
+			t.Errorf("the document in %q does not say so", lang)
+		}
+		links := regexp.MustCompile(`(?:src|href)="(/[^"]*)"`).FindAllStringSubmatch(string(body), -1)
+		if len(links) < 10 {
+			t.Errorf("only %d links were found", len(links))
+		}
+		for _, m := range links {
+			if _, ok := served[m[1]]; !ok {
+				t.Errorf("the document wants %s, which is not served", m[1])
+			}
+		}
+	}
+	imports := 0
+	for name, f := range served {
+		for _, m := range regexp.MustCompile(`(?:from|import\() ?'(\.[^']+)'`).FindAllStringSubmatch(string(f.Body), -1) {
+			imports++
+			if _, ok := served[path.Join(path.Dir(name), m[1])]; !ok {
+				t.Errorf("%s imports %s, which is not served", name, m[1])
+			}
+		}
+		if strings.HasPrefix(name, "/assets/") != strings.Contains(f.Header["Cache-Control"], "immutable") {
+			t.Errorf("%s: Cache-Control is %q", name, f.Header["Cache-Control"])
+		}
+	}
+	if imports < 20 {
+		t.Errorf("only %d imports were found", imports)
+	}
+}
+
+// script is one of the scripts by its name.
+func script(t *testing.T, name string) string {
+	t.Helper()
+	body, err := assets.ReadFile("assets/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// TestEveryCodeHasASentence reads the codes from where they are defined, in all languages.
+func TestEveryCodeHasASentence(t *testing.T) {
+	for _, c := range []struct {
+		source, pattern string
+		least           int
+		entry           string // what a language's module has for each
+	}{
+		{"../../media/refusal.go", `Code\s+= "([a-z_]+)"`, 18, "\n  %: ['"},
+		{"../../syncer/faults.go", `reason[A-Z]\w+\s+= "([a-z_]+)"`, 12, "\n  %: '"},
+	} {
+		source, err := os.ReadFile(c.source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes := regexp.MustCompile(c.pattern).FindAllStringSubmatch(string(source), -1)
+		if len(codes) < c.least {
+			t.Fatalf("%s: only %d codes were found", c.source, len(codes))
+		}
+		for _, lang := range []string{"words.en.js", "words.ru.js"} {
+			words := script(t, lang)
+			for _, code := range codes {
+				if code[1] != "internal" && !strings.Contains(words, strings.Replace(c.entry, "%", code[1], 1)) {
+					t.Errorf("%s has no sentence for %s", lang, code[1])
+				}
+			}
+		}
+	}
+}
+
+// TestLanguagesSayTheSame compares the keys of the languages, and what is filled in.
+func TestLanguagesSayTheSame(t *testing.T) {
+	key := regexp.MustCompile(`(?m)^  (\w+): (.*)$`)
+	en, ru := key.FindAllStringSubmatch(script(t, "words.en.js"), -1), key.FindAllStringSubmatch(script(t, "words.ru.js"), -1)
+	if len(en) < 80 || len(en) != len(ru) {
+		t.Fatalf("%d and %d words", len(en), len(ru))
+	}
+	for i := range en {
+		if en[i][1] != ru[i][1] {
+			t.Fatalf("after %s: %s and %s", en[max(0, i-1)][1], en[i][1], ru[i][1])
+		}
+		if strings.Count(en[i][2], "{") != strings.Count(ru[i][2], "{") {
+			t.Errorf("%s is not filled in alike: %s and %s", en[i][1], en[i][2], ru[i][2])
+		}
+	}
+	used := regexp.MustCompile(`\bt\.(\w+)`)
+	known := map[string]bool{"codes": true, "reasons": true}
+	for _, k := range en {
+		known[k[1]] = true
+	}
+	for name, f := range files(t) {
+		for _, m := range used.FindAllStringSubmatch(string(f.Body), -1) {
+			if path.Ext(name) == ".js" && !known[m[1]] {
+				t.Errorf("%s uses t.%s, which no language has", name, m[1])
+			}
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package pages
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/proxy/accesslog"
+	"github.com/lectiospace/lectern/internal/proxy/precondition"
+	"github.com/lectiospace/lectern/internal/proxy/respond"
+	"github.com/lectiospace/lectern/internal/proxy/route"
+)
+
+// Page is a document for people, or a script or style of one. It is served as it is.
+type Page struct {
+	// Path is exact, as "/app.js", or ends in "/{id}", which stands for any
+	// recording id, as "/watch/{id}".
+	Path        string
+	ContentType string
+	// Header is added to, or replaces, the headers every page has.
+	Header map[string]string
+	Body   []byte
+	// Language is the body's, as "en", and Others are the same page in further
+	// ones: Accept-Language chooses. Both are empty where a page speaks none.
+	Language string
+	Others   map[string][]byte
+}
+
+// defaultPolicy lets a page load from its own host only. A page that needs another
+// policy sets it in its Header.
+const defaultPolicy = "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; object-src 'none'; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+
+// Routes are the routes of the pages. No two may have the same path.
+func Routes(all []Page, records *accesslog.Log) ([]route.Route, error) {
+	var out []route.Route
+	seen := map[string]bool{}
+	for _, p := range all {
+		r, err := newRoute(p, records)
+		if err != nil {
+			return nil, err
+		}
+		if seen[p.Path] {
+			return nil, fmt.Errorf("page %q appears twice", p.Path)
+		}
+		seen[p.Path] = true
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// newRoute builds the route of a page. The entity tag is a digest of the content, so
+// that a browser revalidates and nearly always receives 304.
+func newRoute(p Page, records *accesslog.Log) (route.Route, error) {
+	if !strings.HasPrefix(p.Path, "/") || p.ContentType == "" {
+		return route.Route{}, fmt.Errorf("page %q: a path from the root and a content type are needed", p.Path)
+	}
+	choose, err := newTranslations(p)
+	if err != nil {
+		return route.Route{}, fmt.Errorf("page %q: %w", p.Path, err)
+	}
+	return route.Route{
+		Pattern: p.Path,
+		Allow:   "GET, HEAD, OPTIONS",
+		Serve: func(c *fasthttp.RequestCtx, rec accesslog.Record, _ int64) {
+			h := &c.Response.Header
+			h.Set("Content-Security-Policy", defaultPolicy)
+			respond.Headers(h, "no-cache")
+			text := choose.best(string(c.Request.Header.Peek("Accept-Language")))
+			if text.language != "" {
+				h.Add("Vary", "Accept-Language")
+				h.Set("Content-Language", text.language)
+			}
+			h.SetCanonical([]byte("ETag"), []byte(text.etag))
+			for k, v := range p.Header {
+				h.Set(k, v)
+			}
+			if precondition.MatchesWeak(string(c.Request.Header.Peek("If-None-Match")), text.etag) {
+				c.SetStatusCode(http.StatusNotModified)
+			} else {
+				h.SetContentType(p.ContentType)
+				c.Response.SetBodyRaw(text.body)
+			}
+			records.WriteAnswered(c, rec)
+		},
+	}, nil
+}

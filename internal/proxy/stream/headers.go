@@ -1,0 +1,116 @@
+package stream
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/respond"
+)
+
+// answer writes status and headers and, where there is one, hands the body over.
+func (x *exchange) answer(resp *fasthttp.Response, d decision) {
+	h := &resp.Header
+	x.record.Status = d.status
+	switch d.status {
+	case http.StatusPreconditionFailed:
+		x.validatorHeaders(h)
+		x.writeProblem(resp, respond.Problem{Status: d.status, Detail: "A precondition failed.", Code: respond.CodePrecondition}, nil)
+		return
+	case http.StatusRequestedRangeNotSatisfiable:
+		x.validatorHeaders(h)
+		h.Set("Accept-Ranges", "bytes")
+		h.Set("Content-Range", "bytes */"+strconv.FormatInt(x.object.Size, 10))
+		x.writeProblem(resp, respond.Problem{Status: d.status, Detail: "The range lies beyond the end.", Code: respond.CodeUnsatisfiable}, nil)
+		return
+	}
+	resp.SetStatusCode(d.status)
+	x.validatorHeaders(h)
+	h.Set("Accept-Ranges", "bytes")
+	respond.Headers(h, "private")
+	h.Set("Server-Timing", serverTiming(x.record.Auth, x.record.Catalog, x.record.Origin))
+	if d.status == http.StatusNotModified {
+		x.finish(nil)
+		return
+	}
+	plan := planBody(d, x.object.Size, x.metadata.contentType)
+	h.SetContentType(plan.contentType)
+	h.Set("Content-Disposition", x.metadata.disposition)
+	if plan.contentRange != "" {
+		h.Set("Content-Range", plan.contentRange)
+	}
+	if x.reader != nil {
+		x.record.Cache = x.reader.Status()
+	}
+	if v := cacheStatus(x.record.Cache); v != "" {
+		h.Set("Cache-Status", v)
+	}
+	if x.params.head || plan.length == 0 {
+		resp.SkipBody = x.params.head
+		h.SetContentLength(int(plan.length))
+		x.finish(nil)
+		return
+	}
+	// The body writes to the socket itself, so fasthttp has to flush the headers
+	// first: into the corked connection until the body's first bytes, or out.
+	resp.ImmediateHeaderFlush = true
+	b := &body{x: x, plan: plan, rate: newRateLimit(x.h.cfg.StreamRate)}
+	if x.corked != nil && b.rate.limiter == nil {
+		x.corked.Cork()
+	}
+	resp.SetBodyStream(b, int(plan.length))
+}
+
+func (x *exchange) validatorHeaders(h *fasthttp.ResponseHeader) {
+	h.SetCanonical([]byte("ETag"), []byte(x.valid.ETag))
+	if !x.valid.Modified.IsZero() {
+		h.Set("Last-Modified", x.metadata.modified)
+	}
+}
+
+// refuse answers with an error, and finishes the exchange.
+func (x *exchange) refuse(resp *fasthttp.Response, err error) {
+	problem := respond.ProblemOf(err, x.upstream)
+	if media.RefusalOf(err) != nil {
+		err = nil // a refusal is no fault
+	}
+	x.writeProblem(resp, problem, err)
+}
+
+func (x *exchange) writeProblem(resp *fasthttp.Response, p respond.Problem, fault error) {
+	respond.Error(resp, p)
+	x.record.Status, x.record.Code = p.Status, p.Code
+	if !x.params.head {
+		x.record.Bytes = int64(len(resp.Body()))
+	}
+	x.record.Outcome = "refused"
+	x.finish(fault)
+}
+
+// cacheStatus writes RFC 9211's field, "" when no reader was opened.
+func cacheStatus(s media.CacheStatus) string {
+	switch s {
+	case media.CacheHit:
+		return "lectern; hit"
+	case media.CacheMiss:
+		return "lectern; fwd=miss"
+	case media.CachePartial:
+		return "lectern; fwd=partial"
+	case media.CacheBypass:
+		return "lectern; fwd=bypass"
+	default:
+		return ""
+	}
+}
+
+// serverTiming writes how long the steps took, in milliseconds.
+func serverTiming(auth, catalog, origin time.Duration) string {
+	return "auth;dur=" + millis(auth) + ", catalog;dur=" + millis(catalog) + ", origin;dur=" + millis(origin)
+}
+
+func millis(d time.Duration) string {
+	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 2, 64)
+}

@@ -1,0 +1,44 @@
+package stream
+
+import (
+	"context"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// Origins resolves a location into the immutable identity of the object there. It
+// may also be a StatPrefetcher and an Invalidator.
+type Origins interface {
+	Stat(ctx context.Context, loc media.Location) (media.Object, error)
+}
+
+// StatPrefetcher is the optional interface of Origins that fetch the bytes from off
+// on while they resolve the location. settle ends the prefetch; it is called once the
+// bytes have been read in earnest, or will not be.
+type StatPrefetcher interface {
+	StatPrefetch(ctx context.Context, loc media.Location, off int64) (obj media.Object, settle func(), err error)
+}
+
+// Invalidator is the optional interface of Origins that cache identities. Invalidate
+// drops the identity of a location, after a read has shown that it is outdated.
+type Invalidator interface{ Invalidate(loc media.Location) }
+
+// BitrateSetter is the optional interface of a media.Reader that reads ahead by
+// playing time. Bitrate sets how many bytes a second of the recording has.
+type BitrateSetter interface{ Bitrate(bytesPerSecond int64) }
+
+// optionalInterfaces returns the optional interfaces that origins has; nil for those
+// that it has not.
+func optionalInterfaces(origins Origins) (StatPrefetcher, Invalidator) {
+	prefetcher, _ := origins.(StatPrefetcher)
+	invalidator, _ := origins.(Invalidator)
+	return prefetcher, invalidator
+}
+
+// setBitrate gives a BitrateSetter the recording's mean bitrate, where it is known.
+func setBitrate(r media.Reader, size int64, duration time.Duration) {
+	if s, ok := r.(BitrateSetter); ok && duration >= time.Second {
+		s.Bitrate(size / int64(duration/time.Second))
+	}
+}

@@ -1,0 +1,45 @@
+package stream
+
+import (
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/credentials"
+	"github.com/lectiospace/lectern/internal/proxy/precondition"
+)
+
+// requestParams are what an exchange needs of its request. RequestCtx is pooled and
+// reused when the handler returns, so everything here is a copy.
+type requestParams struct {
+	id          int64
+	head        bool
+	token       media.Token
+	badToken    *media.Refusal
+	rangeHeader string
+	conditions  precondition.Headers
+	download    bool
+}
+
+func readParams(c *fasthttp.RequestCtx, id int64) requestParams {
+	get := func(name string) string { return string(c.Request.Header.Peek(name)) }
+	list := func(name string) string {
+		var lines []string
+		for _, line := range c.Request.Header.PeekAll(name) {
+			lines = append(lines, string(line))
+		}
+		return strings.Join(lines, ", ")
+	}
+	p := requestParams{
+		id: id, head: c.IsHead(), rangeHeader: get("Range"),
+		download: string(c.QueryArgs().Peek("download")) == "1",
+		conditions: precondition.Headers{
+			IfMatch: list("If-Match"), IfNoneMatch: list("If-None-Match"),
+			IfModifiedSince: get("If-Modified-Since"), IfUnmodifiedSince: get("If-Unmodified-Since"),
+			IfRange: get("If-Range"),
+		},
+	}
+	p.token, p.badToken = credentials.Token(&c.Request)
+	return p
+}

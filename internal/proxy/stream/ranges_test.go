@@ -1,0 +1,216 @@
+package stream
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/precondition"
+)
+
+func TestSelectRanges(t *testing.T) {
+	many := func(n int) string { return "bytes=" + strings.TrimSuffix(strings.Repeat("0-0,", n), ",") }
+	for _, c := range []struct {
+		header string
+		size   int64
+		want   string // spans, or "ignored", or "416"
+	}{
+		{"bytes=0-", 10, "0-9"},
+		{"bytes=0-0", 10, "0-0"},
+		{"bytes=0-1", 10, "0-1"},
+		{"bytes=9-9", 10, "9-9"},
+		{"bytes=9-", 10, "9-9"},
+		{"bytes=10-", 10, "416"},
+		{"bytes=3-100", 10, "3-9"},
+		{"bytes=-1", 10, "9-9"},
+		{"bytes=-10", 10, "0-9"},
+		{"bytes=-11", 10, "0-9"},
+		{"bytes=-0", 10, "416"},
+		{"bytes=5-2", 10, "ignored"},
+		{"bytes=100-5", 10, "ignored"},
+		{"bytes=", 10, "ignored"},
+		{"bytes=,", 10, "ignored"},
+		{"bytes=-", 10, "ignored"},
+		{"bytes=--1", 10, "ignored"},
+		{"bytes=a-b", 10, "ignored"},
+		{"bytes=1-2-3", 10, "ignored"},
+		{"bytes=+1-2", 10, "ignored"},
+		{"bytes=0x1-2", 10, "ignored"},
+		{"bytes=1", 10, "ignored"},
+		{"bytes", 10, "ignored"},
+		{"", 10, "ignored"},
+		{"0-5", 10, "ignored"},
+		{"bytes =0-5", 10, "ignored"},
+		{"items=0-5", 10, "ignored"},
+		{"BYTES=0-5", 10, "0-5"},
+		{"bytes= 0 - 5 ", 10, "0-5"},
+		{"bytes=0-1,5-6", 10, "0-1 5-6"},
+		{"bytes=0-1 ,\t5-6,", 10, "0-1 5-6"},
+		{"bytes=,,0-1", 10, "0-1"},
+		{"bytes=5-6,0-1", 10, "5-6 0-1"},
+		{"bytes=0-1,100-", 10, "0-1"},
+		{"bytes=100-,200-300", 10, "416"},
+		{"bytes=0-1,x", 10, "ignored"},
+		{"bytes=0-4,5-9", 10, "0-4 5-9"},
+		{"bytes=0-5,5-9", 10, "ignored"},
+		{"bytes=0-,0-,0-", 10, "ignored"},
+		{many(10), 16, strings.TrimSuffix(strings.Repeat("0-0 ", 10), " ")},
+		{many(16), 16, strings.TrimSuffix(strings.Repeat("0-0 ", 16), " ")},
+		{many(17), 1000, "ignored"},
+		{"bytes=" + strings.Repeat("100-,", 17), 10, "ignored"},
+		{"bytes=99999999999999999999-", 10, "416"},
+		{"bytes=0-99999999999999999999", 10, "0-9"},
+		{"bytes=-99999999999999999999", 10, "0-9"},
+		{"bytes=-9223372036854775808", 10, "0-9"},
+		{"bytes=9223372036854775807-9223372036854775807", 10, "416"},
+		{"bytes=99999999999999999999-99999999999999999998", 10, "ignored"},
+		{"bytes=99999999999999999998-99999999999999999999", 10, "416"},
+		{"bytes=0000000000000000000000001-2", 10, "1-2"},
+		{"bytes=0-", 0, "416"},
+		{"bytes=-5", 0, "416"},
+		{"bytes=0-0", 1, "0-0"},
+		{"bytes=0-9223372036854775806", 1<<63 - 1, "0-9223372036854775806"},
+		{"bytes=0-,-9223372036854775807", 1<<63 - 1, "ignored"},
+	} {
+		spans, result := selectRanges(c.header, c.size)
+		got := strings.Trim(fmt.Sprint(spans), "[]")
+		switch result {
+		case rangeIgnored:
+			got = "ignored"
+		case rangeUnsatisfiable:
+			got = "416"
+		}
+		if got != c.want {
+			t.Errorf("%q of %d: %s, want %s", c.header, c.size, got, c.want)
+		}
+	}
+}
+
+func FuzzRange(f *testing.F) {
+	for _, s := range []string{"bytes=0-", "bytes=-5,0-1", "bytes=9-2", "bytes=-9223372036854775808", "bytes=0-0,2-2,4-4", "items=1-2"} {
+		f.Add(s, int64(10))
+	}
+	f.Fuzz(func(t *testing.T, header string, size int64) {
+		if size < 0 {
+			size = -(size + 1)
+		}
+		spans, result := selectRanges(header, size)
+		if (result == rangeSatisfiable) != (len(spans) > 0) {
+			t.Fatalf("result %d with %d spans", result, len(spans))
+		}
+		if len(spans) > maxRanges {
+			t.Fatalf("%d spans", len(spans))
+		}
+		var sum int64
+		for _, s := range spans {
+			if s.Off < 0 || s.Len <= 0 || s.Off > size-s.Len {
+				t.Fatalf("%+v is not within %d bytes", s, size)
+			}
+			if sum += s.Len; sum < 0 || sum > size {
+				t.Fatalf("the spans %v are longer than the whole of %d", spans, size)
+			}
+		}
+	})
+}
+
+func TestBodyPlanCountsEveryByte(t *testing.T) {
+	for _, spans := range [][]media.Span{
+		{{Off: 0, Len: 1}, {Off: 5, Len: 2}},
+		{{Off: 9, Len: 1}, {Off: 0, Len: 3}, {Off: 4, Len: 4}},
+	} {
+		l := planBody(decision{status: http.StatusPartialContent, spans: spans}, 10, "video/mp4")
+		n := int64(len(l.tail))
+		for _, seg := range l.segments {
+			n += int64(len(seg.head)) + seg.span.Len
+		}
+		if n != l.length || l.contentRange != "" {
+			t.Errorf("%v: the length says %d, the parts have %d", spans, l.length, n)
+		}
+	}
+}
+
+func TestDecide(t *testing.T) {
+	v := precondition.Validators{ETag: `"abc"`, Modified: testModified}
+	at := func(d time.Duration) string { return precondition.FormatDate(testModified.Add(d)) }
+	same, older, newer := at(0), at(-time.Second), at(time.Second)
+	for _, c := range []struct {
+		name   string
+		c      precondition.Headers
+		rng    string
+		head   bool
+		status int
+	}{
+		{"nothing", precondition.Headers{}, "", false, 200},
+		{"range", precondition.Headers{}, "bytes=1-2", false, 206},
+		{"range of HEAD", precondition.Headers{}, "bytes=1-2", true, 200},
+		{"unsatisfiable range of HEAD", precondition.Headers{}, "bytes=99-", true, 200},
+		{"if-match holds", precondition.Headers{IfMatch: `"abc"`}, "bytes=1-2", false, 206},
+		{"if-match fails", precondition.Headers{IfMatch: `"x"`}, "bytes=1-2", false, 412},
+		{"if-match is strong", precondition.Headers{IfMatch: `W/"abc"`}, "", false, 412},
+		{"if-match star", precondition.Headers{IfMatch: `*`}, "", false, 200},
+		{"if-match malformed", precondition.Headers{IfMatch: `abc`}, "", false, 412},
+		{"if-match before if-none-match", precondition.Headers{IfMatch: `"x"`, IfNoneMatch: `"abc"`}, "", false, 412},
+		{"if-match holds, if-none-match too", precondition.Headers{IfMatch: `"abc"`, IfNoneMatch: `"abc"`}, "", false, 304},
+		{"if-match silences if-unmodified-since", precondition.Headers{IfMatch: `"abc"`, IfUnmodifiedSince: older}, "", false, 200},
+		{"if-unmodified-since holds", precondition.Headers{IfUnmodifiedSince: same}, "", false, 200},
+		{"if-unmodified-since fails", precondition.Headers{IfUnmodifiedSince: older}, "", false, 412},
+		{"if-unmodified-since garbage", precondition.Headers{IfUnmodifiedSince: "yesterday"}, "", false, 200},
+		{"if-none-match", precondition.Headers{IfNoneMatch: `"abc"`}, "bytes=1-2", false, 304},
+		{"if-none-match is weak", precondition.Headers{IfNoneMatch: `W/"abc"`}, "", false, 304},
+		{"if-none-match other", precondition.Headers{IfNoneMatch: `"x"`}, "bytes=1-2", false, 206},
+		{"if-none-match silences if-modified-since", precondition.Headers{IfNoneMatch: `"x"`, IfModifiedSince: newer}, "", false, 200},
+		{"if-modified-since same", precondition.Headers{IfModifiedSince: same}, "", false, 304},
+		{"if-modified-since newer", precondition.Headers{IfModifiedSince: newer}, "", false, 304},
+		{"if-modified-since older", precondition.Headers{IfModifiedSince: older}, "", false, 200},
+		{"if-modified-since on HEAD", precondition.Headers{IfModifiedSince: same}, "", true, 304},
+		{"if-range tag", precondition.Headers{IfRange: `"abc"`}, "bytes=1-2", false, 206},
+		{"if-range other tag", precondition.Headers{IfRange: `"x"`}, "bytes=1-2", false, 200},
+		{"if-range weak tag", precondition.Headers{IfRange: `W/"abc"`}, "bytes=1-2", false, 200},
+		{"if-range date", precondition.Headers{IfRange: same}, "bytes=1-2", false, 206},
+		{"if-range later date", precondition.Headers{IfRange: newer}, "bytes=1-2", false, 200},
+		{"if-range garbage", precondition.Headers{IfRange: "abc"}, "bytes=1-2", false, 200},
+		{"if-range guards 416 as well", precondition.Headers{IfRange: `"x"`}, "bytes=99-", false, 200},
+		{"304 beats 416", precondition.Headers{IfNoneMatch: `"abc"`}, "bytes=99-", false, 304},
+		{"412 beats 416", precondition.Headers{IfMatch: `"x"`}, "bytes=99-", false, 412},
+		{"416", precondition.Headers{}, "bytes=99-", false, 416},
+	} {
+		if got := decide(c.head, c.rng, c.c, v, 10); got.status != c.status {
+			t.Errorf("%s: %d, want %d", c.name, got.status, c.status)
+		}
+	}
+	if got := decide(false, "bytes=1-2", precondition.Headers{IfRange: same, IfModifiedSince: same, IfUnmodifiedSince: older}, precondition.Validators{ETag: `"abc"`}, 10); got.status != 200 {
+		t.Errorf("dates without a Last-Modified: %d, want 200", got.status)
+	}
+}
+
+// FuzzConditions holds the preconditions against ServeContent, with no Range in
+// the way.
+func FuzzConditions(f *testing.F) {
+	for _, s := range [][4]string{
+		{`"abc"`, "", "", ""}, {`W/"abc"`, "", "", ""}, {`*`, "", `"x"`, ""}, {"", precondition.FormatDate(testModified), "", ""},
+		{"", "", `W/"abc", "y"`, ""}, {"", "", "", precondition.FormatDate(testModified)}, {`"a,b",`, "x", `"`, "Sunday"},
+	} {
+		f.Add(s[0], s[1], s[2], s[3])
+	}
+	f.Fuzz(func(t *testing.T, ifMatch, ifUnmodified, ifNone, ifModified string) {
+		const etag = `"abc"`
+		r := &http.Request{Method: "GET", Header: http.Header{}}
+		for k, v := range map[string]string{"If-Match": ifMatch, "If-Unmodified-Since": ifUnmodified, "If-None-Match": ifNone, "If-Modified-Since": ifModified} {
+			if strings.ContainsAny(v, "\r\n\x00") || strings.TrimSpace(v) != v {
+				return // cannot arrive as a header's value
+			}
+			if v != "" {
+				r.Header.Set(k, v)
+			}
+		}
+		want := serveContent(r, etag, pattern(10)).Code
+		c := precondition.Headers{IfMatch: ifMatch, IfUnmodifiedSince: ifUnmodified, IfNoneMatch: ifNone, IfModifiedSince: ifModified}
+		got := decide(false, "", c, precondition.Validators{ETag: etag, Modified: testModified}, 10).status
+		if got != want {
+			t.Fatalf("%+v: %d, ServeContent says %d", c, got, want)
+		}
+	})
+}

@@ -1,0 +1,53 @@
+package proxy
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/proxy/respond"
+)
+
+// handleUnreadable answers what could not be parsed as a request. The texts repeat
+// nothing of what was sent.
+func (s *Server) handleUnreadable(c *fasthttp.RequestCtx, err error) {
+	rec := s.beginRecord(c)
+	rec.Route, rec.Method = "", ""
+	var netErr net.Error
+	var small *fasthttp.ErrSmallBuffer
+	p := respond.Problem{Status: http.StatusBadRequest, Detail: "The request cannot be understood.", Code: respond.CodeBadRequest}
+	switch {
+	case errors.As(err, &small):
+		p = respond.Problem{Status: http.StatusRequestHeaderFieldsTooLarge, Detail: "The request's headers are too large.", Code: respond.CodeHeadersTooLarge}
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		p = respond.Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The request's body is too large.", Code: respond.CodeTooLarge}
+	case errors.As(err, &netErr) && netErr.Timeout():
+		p = respond.Problem{Status: http.StatusRequestTimeout, Detail: "The request did not arrive in time.", Code: respond.CodeRequestTimeout}
+	}
+	if p.Status != http.StatusRequestTimeout {
+		discardPending(c.Conn())
+	}
+	c.Conn().SetWriteDeadline(time.Now().Add(s.cfg.HeaderTimeout))
+	respond.Error(&c.Response, p)
+	rec.Code = p.Code
+	s.records.WriteAnswered(c, rec)
+}
+
+// discardPending reads what the client has already sent. Closing a connection with
+// unread bytes sends a reset, which would overtake the answer.
+func discardPending(conn net.Conn) {
+	if conn.SetReadDeadline(time.Now().Add(20*time.Millisecond)) != nil {
+		return
+	}
+	buf := make([]byte, 16<<10)
+	for discarded := 0; discarded < 1<<20; {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		discarded += n
+	}
+}
