@@ -83,19 +83,19 @@ func newPeople() *people {
 	return p
 }
 
-type gateRig struct {
+type authRig struct {
 	*Authorizer
 	people  *people
 	metrics *prometheus.Registry
 	now     time.Time
 }
 
-func newGateRig(t testing.TB, cfg Config) *gateRig {
+func newGateRig(t testing.TB, cfg Config) *authRig {
 	t.Helper()
 	if cfg.JWTSecret == "" {
 		cfg.JWTSecret = testSecret
 	}
-	rig := &gateRig{people: newPeople(), metrics: prometheus.NewRegistry(), now: noon}
+	rig := &authRig{people: newPeople(), metrics: prometheus.NewRegistry(), now: noon}
 	clock := func() time.Time { return rig.now }
 	v, err := NewVerifier(cfg, quiet(), clock)
 	if err != nil {
@@ -109,7 +109,7 @@ func newGateRig(t testing.TB, cfg Config) *gateRig {
 	return rig
 }
 
-func (rig *gateRig) counted(result string) float64 {
+func (rig *authRig) counted(result string) float64 {
 	families, err := rig.metrics.Gather()
 	if err != nil {
 		panic(err)
@@ -156,8 +156,8 @@ func TestAuthenticate(t *testing.T) {
 			rig := newGateRig(t, Config{PlaybackSecret: playOne, QueryTokens: c.query})
 			for range 2 { // the second time from memory
 				viewer, err := rig.Authenticate(t.Context(), c.tok)
-				if verdict(err) != c.want {
-					t.Fatalf("got %q, want %q", verdict(err), c.want)
+				if outcome(err) != c.want {
+					t.Fatalf("got %q, want %q", outcome(err), c.want)
 				}
 				if err != nil && viewer != (media.Viewer{}) {
 					t.Errorf("refused, and yet %+v", viewer)
@@ -201,13 +201,13 @@ func TestRoleComesFromTheDatabase(t *testing.T) {
 	if err != nil || viewer.User.Role != media.RoleStudent {
 		t.Fatalf("%+v, %v", viewer, err)
 	}
-	if _, err = rig.Authorize(t.Context(), viewer, 3); verdict(err) != "no_access" {
+	if _, err = rig.Authorize(t.Context(), viewer, 3); outcome(err) != "no_access" {
 		t.Fatalf("got %v", err)
 	}
 }
 
-// TestMemoryOfTokens: a token is verified once, and its end is looked at every time.
-func TestMemoryOfTokens(t *testing.T) {
+// TestTokenCache: a token is verified once, and its expiry is checked every time.
+func TestTokenCache(t *testing.T) {
 	rig := newGateRig(t, Config{Leeway: time.Minute})
 	tok := media.Token{Value: userToken(student), From: media.FromHeader}
 	if _, err := rig.Authenticate(t.Context(), tok); err != nil {
@@ -215,7 +215,7 @@ func TestMemoryOfTokens(t *testing.T) {
 	}
 	rig.verified.cache.Wait()
 	if claims, ok := rig.verified.get(digestOf(tok.Value)); !ok || claims.User != student {
-		t.Fatalf("not remembered: %+v", claims)
+		t.Fatalf("not cached: %+v", claims)
 	}
 	rig.verifier.secret = []byte("another key altogether, 32 bytes long")
 	if _, err := rig.Authenticate(t.Context(), tok); err != nil {
@@ -227,7 +227,7 @@ func TestMemoryOfTokens(t *testing.T) {
 		t.Errorf("within the leeway: %v", err)
 	}
 	rig.now = noon.Add(time.Hour + time.Minute)
-	if _, err := rig.Authenticate(t.Context(), tok); verdict(err) != isExpired {
+	if _, err := rig.Authenticate(t.Context(), tok); outcome(err) != isExpired {
 		t.Errorf("over: %v", err)
 	}
 	// A digest that shares the short key must not share the claims.
@@ -238,8 +238,8 @@ func TestMemoryOfTokens(t *testing.T) {
 	}
 }
 
-// TestMemoryEndsWithTheKey: a key that is withdrawn takes its tokens along, remembered or not.
-func TestMemoryEndsWithTheKey(t *testing.T) {
+// TestTokenCacheEndsWithTheKey: tokens of a withdrawn key are refused, cached or not.
+func TestTokenCacheEndsWithTheKey(t *testing.T) {
 	k := testKeys()
 	server := newKeyServer(t, jwksOf(jwk("one", k.ec, "")))
 	v := startVerifier(t, Config{JWKSURL: server.URL, JWTSecret: testSecret}, 0)
@@ -251,12 +251,12 @@ func TestMemoryEndsWithTheKey(t *testing.T) {
 	authenticate := func(token string) string {
 		_, err := g.Authenticate(t.Context(), media.Token{Value: token, From: media.FromHeader})
 		g.verified.cache.Wait()
-		return verdict(err)
+		return outcome(err)
 	}
 	if got := authenticate(by("one", k.ec)); got != "ok" {
 		t.Fatal(got)
 	}
-	token := by("one", k.ec) // ECDSA signs differently each time: remember this one
+	token := by("one", k.ec) // ECDSA signs differently each time: use this one
 	if got := authenticate(token) + authenticate(token); got != "okok" {
 		t.Fatal(got)
 	}
@@ -307,8 +307,8 @@ func TestAuthorize(t *testing.T) {
 			rig := newGateRig(t, Config{})
 			v := media.Viewer{User: rig.people.users[c.user], Playback: c.playback}
 			rec, err := rig.Authorize(t.Context(), v, c.recording)
-			if verdict(err) != c.want {
-				t.Fatalf("got %q, want %q", verdict(err), c.want)
+			if outcome(err) != c.want {
+				t.Fatalf("got %q, want %q", outcome(err), c.want)
 			}
 			if (err == nil) != (rec.ID == c.recording) {
 				t.Errorf("recording %+v", rec)
@@ -320,8 +320,8 @@ func TestAuthorize(t *testing.T) {
 				t.Errorf("counted %v", rig.counted(c.want))
 			}
 			// Recheck comes to the same end, and is not counted.
-			if err := rig.Recheck(t.Context(), v, c.recording); verdict(err) != c.want {
-				t.Errorf("recheck: got %q, want %q", verdict(err), c.want)
+			if err := rig.Recheck(t.Context(), v, c.recording); outcome(err) != c.want {
+				t.Errorf("recheck: got %q, want %q", outcome(err), c.want)
 			}
 			if rig.counted(c.want) != 1 {
 				t.Error("recheck was counted")
@@ -337,8 +337,8 @@ func TestAccessRuleSetting(t *testing.T) {
 		rec := rig.people.recordings[3]
 		rec.Visibility = media.VisibleCustomStudents
 		rig.people.recordings[3] = rec
-		if _, err := rig.Authorize(t.Context(), media.Viewer{User: rig.people.users[student]}, 3); verdict(err) != want {
-			t.Errorf("%q: got %q, want %q", rule, verdict(err), want)
+		if _, err := rig.Authorize(t.Context(), media.Viewer{User: rig.people.users[student]}, 3); outcome(err) != want {
+			t.Errorf("%q: got %q, want %q", rule, outcome(err), want)
 		}
 	}
 }
@@ -347,28 +347,28 @@ func TestAccessRuleSetting(t *testing.T) {
 func TestRecheck(t *testing.T) {
 	cases := []struct {
 		name   string
-		change func(*gateRig)
+		change func(*authRig)
 		want   string
 	}{
-		{"nothing happened", func(*gateRig) {}, "ok"},
-		{"the token expired", func(r *gateRig) { r.now = noon.Add(48 * time.Hour) }, "ok"},
-		{"made inactive", func(r *gateRig) { r.people.users[student] = media.User{ID: student, Role: "student"} }, "user_inactive"},
-		{"user deleted", func(r *gateRig) { delete(r.people.users, student) }, "user_not_found"},
-		{"no student any more", func(r *gateRig) { r.people.users[student] = media.User{ID: student, Role: "teacher", Active: true} }, "no_access"},
-		{"left the group", func(r *gateRig) { clear(r.people.memberships) }, "no_access"},
-		{"recording deleted", func(r *gateRig) { delete(r.people.recordings, 3) }, "not_found"},
-		{"recording back to processing", func(r *gateRig) {
+		{"nothing happened", func(*authRig) {}, "ok"},
+		{"the token expired", func(r *authRig) { r.now = noon.Add(48 * time.Hour) }, "ok"},
+		{"made inactive", func(r *authRig) { r.people.users[student] = media.User{ID: student, Role: "student"} }, "user_inactive"},
+		{"user deleted", func(r *authRig) { delete(r.people.users, student) }, "user_not_found"},
+		{"no student any more", func(r *authRig) { r.people.users[student] = media.User{ID: student, Role: "teacher", Active: true} }, "no_access"},
+		{"left the group", func(r *authRig) { clear(r.people.memberships) }, "no_access"},
+		{"recording deleted", func(r *authRig) { delete(r.people.recordings, 3) }, "not_found"},
+		{"recording back to processing", func(r *authRig) {
 			rec := r.people.recordings[3]
 			rec.Status = "processing"
 			r.people.recordings[3] = rec
 		}, "processing"},
-		{"retention ended", func(r *gateRig) {
+		{"retention ended", func(r *authRig) {
 			rec := r.people.recordings[3]
 			rec.AvailableUntil = noon
 			r.people.recordings[3] = rec
 		}, "expired"},
-		{"the database is away", func(r *gateRig) { r.people.fault = media.Fault(media.Unavailable, "test", nil) }, "unavailable"},
-		{"the lists cannot be read", func(r *gateRig) { r.people.memberFault = media.Fault(media.Timeout, "test", nil) }, "timeout"},
+		{"the database is unavailable", func(r *authRig) { r.people.fault = media.Fault(media.Unavailable, "test", nil) }, "unavailable"},
+		{"the lists cannot be read", func(r *authRig) { r.people.memberFault = media.Fault(media.Timeout, "test", nil) }, "timeout"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -378,14 +378,14 @@ func TestRecheck(t *testing.T) {
 				t.Fatal(err)
 			}
 			c.change(rig)
-			if err := rig.Recheck(t.Context(), viewer, 3); verdict(err) != c.want {
-				t.Errorf("got %q, want %q", verdict(err), c.want)
+			if err := rig.Recheck(t.Context(), viewer, 3); outcome(err) != c.want {
+				t.Errorf("got %q, want %q", outcome(err), c.want)
 			}
 		})
 	}
 }
 
-// TestFaultsPassThrough: a database that is away is no refusal.
+// TestFaultsPassThrough: an unavailable database is no refusal.
 func TestFaultsPassThrough(t *testing.T) {
 	rig := newGateRig(t, Config{})
 	rig.people.fault = &media.Error{Kind: media.Unavailable, Op: "test", RetryAfter: 3 * time.Second}
@@ -413,6 +413,6 @@ func TestMetricIsClosedAndComplete(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := NewAuthorizer(Config{JWTSecret: testSecret}, rig.verifier, rig.people, rig.metrics, atNoon); err == nil {
-		t.Error("registered twice without a word")
+		t.Error("registered twice without an error")
 	}
 }

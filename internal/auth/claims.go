@@ -98,7 +98,7 @@ func (c claimChecks) playback(payload []byte, now time.Time) (Claims, *media.Ref
 }
 
 // maxIssuedAhead is how far in the future iat may be whatever the leeway. iat limits
-// nothing (RFC 7519 section 4.1.6 only says that it tells the age), and clocks that differ
+// nothing (by RFC 7519 section 4.1.6 it only shows a token's age), and clocks that differ
 // by seconds must not lock everybody out.
 const maxIssuedAhead = time.Minute
 

@@ -212,7 +212,7 @@ func (j *jwks) generation() uint64 {
 // first successful fetch.
 func (j *jwks) lookup(ctx context.Context, kid string) (*keySet, error) {
 	set := j.set.Load()
-	if set == nil || !set.knows(kid) {
+	if set == nil || !set.contains(kid) {
 		if asked := j.requestFetch(); asked != nil {
 			select {
 			case <-asked:
@@ -225,7 +225,7 @@ func (j *jwks) lookup(ctx context.Context, kid string) (*keySet, error) {
 	switch {
 	case set == nil:
 		return nil, &media.Error{Kind: media.Unavailable, Op: "auth: keys of tokens", RetryAfter: jwksTimeout}
-	case !set.knows(kid):
+	case !set.contains(kid):
 		return nil, forged()
 	}
 	return set, nil

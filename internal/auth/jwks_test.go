@@ -26,7 +26,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// keyServer publishes whatever it is told to, and counts.
+// keyServer publishes a document that tests change, and counts requests.
 type keyServer struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -225,11 +225,11 @@ func TestJWKS(t *testing.T) {
 	both := startVerifier(t, Config{JWKSURL: server.URL, JWTSecret: testSecret}, time.Hour)
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := alone.Verify(t.Context(), c.token); verdict(err) != c.alone {
-				t.Errorf("JWKS alone: got %q, want %q", verdict(err), c.alone)
+			if _, err := alone.Verify(t.Context(), c.token); outcome(err) != c.alone {
+				t.Errorf("JWKS alone: got %q, want %q", outcome(err), c.alone)
 			}
-			if _, err := both.Verify(t.Context(), c.token); verdict(err) != c.both {
-				t.Errorf("JWKS and secret: got %q, want %q", verdict(err), c.both)
+			if _, err := both.Verify(t.Context(), c.token); outcome(err) != c.both {
+				t.Errorf("JWKS and secret: got %q, want %q", outcome(err), c.both)
 			}
 		})
 	}
@@ -238,7 +238,7 @@ func TestJWKS(t *testing.T) {
 	}
 }
 
-// TestJWKSRotation: a token with a new kid fetches the set, once for all who ask meanwhile.
+// TestJWKSRotation: a token with a new kid fetches the set, once for all callers meanwhile.
 func TestJWKSRotation(t *testing.T) {
 	k := testKeys()
 	server := newKeyServer(t, jwksOf(jwk("one", k.ec, "")))
@@ -266,7 +266,7 @@ func TestJWKSRotation(t *testing.T) {
 	if got := v.jwks.generation(); got != 2 {
 		t.Errorf("generation %d", got)
 	}
-	if _, err := v.Verify(t.Context(), by("one", k.ec)); verdict(err) != isInvalid {
+	if _, err := v.Verify(t.Context(), by("one", k.ec)); outcome(err) != isInvalid {
 		t.Errorf("withdrawn key: %v", err)
 	}
 	if got := v.jwks.generation(); got != 2 {
@@ -285,7 +285,7 @@ func TestJWKSUnknownKidIsRateLimited(t *testing.T) {
 	v.jwks.mu.Unlock()
 	flood := func() {
 		for range 50 {
-			if _, err := v.Verify(t.Context(), by("made-up", k.ed)); verdict(err) != isInvalid {
+			if _, err := v.Verify(t.Context(), by("made-up", k.ed)); outcome(err) != isInvalid {
 				t.Fatalf("made-up kid: %v", err)
 			}
 		}
@@ -316,7 +316,7 @@ func TestJWKSDownAtStart(t *testing.T) {
 	if _, err := v.Verify(t.Context(), hs256(access(nil))); err != nil {
 		t.Errorf("the secret does not need them: %v", err)
 	}
-	if _, err := v.Verify(t.Context(), "a.b.c"); verdict(err) != isInvalid {
+	if _, err := v.Verify(t.Context(), "a.b.c"); outcome(err) != isInvalid {
 		t.Errorf("what is no token is no token: %v", err)
 	}
 	server.set(http.StatusOK, jwksOf(jwk("one", k.ec, "")))
@@ -325,7 +325,7 @@ func TestJWKSDownAtStart(t *testing.T) {
 	}
 	for _, broken := range []string{"out of order", `{}`, `{"keys":[]}`, `{"keys":[{"kty":"oct","k":"AAAA"}]}`, `[]`, jwksOf(jwk("other", k.ec, "")) + strings.Repeat(" ", jwksMaxBytes)} {
 		server.set(http.StatusOK, broken)
-		if _, err := v.Verify(t.Context(), by("other", k.ec)); verdict(err) != isInvalid {
+		if _, err := v.Verify(t.Context(), by("other", k.ec)); outcome(err) != isInvalid {
 			t.Errorf("unknown kid: %v", err)
 		}
 		if _, err := v.Verify(t.Context(), by("one", k.ec)); err != nil {
@@ -334,7 +334,7 @@ func TestJWKSDownAtStart(t *testing.T) {
 	}
 }
 
-// TestJWKSWaitEnds: who waits for keys gets away when they hang up, and when the
+// TestJWKSWaitEnds: a wait for keys ends when the caller hangs up, and when the
 // verifier stops.
 func TestJWKSWaitEnds(t *testing.T) {
 	k := testKeys()
@@ -366,11 +366,11 @@ func TestJWKSWaitEnds(t *testing.T) {
 	v.Stop()
 	v.jwks.minInterval = 0
 	if _, err := v.Verify(t.Context(), by("one", k.ec)); media.KindOf(err) != media.Unavailable {
-		t.Errorf("nobody fetches any more: %v", err)
+		t.Errorf("after Stop: %v", err)
 	}
 }
 
-// TestJWKSNotStarted: nothing waits for a refresh that nobody makes.
+// TestJWKSNotStarted: without Start no look-up waits for a refresh.
 func TestJWKSNotStarted(t *testing.T) {
 	k := testKeys()
 	v, err := NewVerifier(Config{JWKSURL: "http://192.0.2.1/keys", PlaybackSecret: playOne}, quiet(), atNoon)
@@ -463,7 +463,7 @@ func TestParseKeySet(t *testing.T) {
 	}{
 		{"RSA", jwksOf(jwk("a", k.rsa, "")), true},
 		{"Ed25519 without kid", jwksOf(jwk("", k.ed, "")), true},
-		{"members nobody knows", `{"note":1,"keys":[` + jwk("a", k.ec, `,"note":{}`) + `]}`, true},
+		{"unknown members", `{"note":1,"keys":[` + jwk("a", k.ec, `,"note":{}`) + `]}`, true},
 		{"P-384", jwksOf(jwk("a", k.ec384, "")), false},
 		{"RSA of 1024 bits", jwksOf(jwk("a", k.rsaWeak, "")), false},
 		{"for encryption", jwksOf(jwk("a", k.rsa, `,"use":"enc"`)), false},

@@ -105,9 +105,9 @@ func canonicalAlg(alg string) string {
 	return alg
 }
 
-// knows reports whether the set can serve a token: by its kid, or for a token
+// contains reports whether the set can verify a token: by its kid, or for a token
 // without one (simplejwt writes none) always.
-func (s *keySet) knows(kid string) bool { return kid == "" || s.kids[kid] }
+func (s *keySet) contains(kid string) bool { return kid == "" || s.kids[kid] }
 
 // verify checks a signature against the key a token names or, when it names
 // none, against each.

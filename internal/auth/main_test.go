@@ -102,9 +102,9 @@ func newTestVerifier(t testing.TB, cfg Config) *Verifier {
 	return v
 }
 
-// verdict is a short word for what came of a token: the refusal's message where
-// there is one, else its code, else the kind of the fault, else "ok".
-func verdict(err error) string {
+// outcome names the result of a check: the refusal's message where there is one, else its
+// code, else the kind of the error, else "ok".
+func outcome(err error) string {
 	switch r := media.RefusalOf(err); {
 	case err == nil:
 		return "ok"

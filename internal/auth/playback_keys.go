@@ -43,7 +43,7 @@ func newPlaybackKeys(cfg Config) (playbackKeys, error) {
 
 // newPlaybackKey names a key by a digest of it: every gateway with the same
 // setting finds the same name, and a rotation needs no second setting. The
-// digest tells no more of the secret than a signature made with it.
+// digest reveals no more of the secret than a signature made with it.
 func newPlaybackKey(secret []byte) playbackKey {
 	sum := sha256.Sum256(append([]byte("lectern playback kid:"), secret...))
 	return playbackKey{id: base64.RawURLEncoding.EncodeToString(sum[:9]), secret: secret}

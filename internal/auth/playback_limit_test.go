@@ -95,7 +95,7 @@ func TestStartsRefuse(t *testing.T) {
 	if _, err := s.Count(t.Context(), 5, 1, false); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // a refusal is not remembered as a start
+	for range 2 { // a refusal is not cached as a start
 		_, err := s.Count(t.Context(), 5, 2, true)
 		r := media.RefusalOf(err)
 		if r == nil || r.Code != media.CodeThrottled || r.Detail != "Request was throttled. Expected available in 91 seconds." || r.RetryAfter != 91*time.Second {
@@ -118,13 +118,13 @@ func TestStartsAreTakenBack(t *testing.T) {
 		t.Error("the row is still there")
 	}
 	if _, err := s.Count(t.Context(), 5, 1, true); err != nil || b.asked != 2 {
-		t.Errorf("%v; asked %d times: what was taken back is remembered", err, b.asked)
+		t.Errorf("%v; asked %d times: an uncounted start is cached", err, b.asked)
 	}
 }
 
-// TestStartsWithoutALedger: nobody is kept out, nobody waits for it again and
+// TestStartsWithoutAStore: nobody is refused, nobody waits for it again and
 // again, and the log is not flooded.
-func TestStartsWithoutALedger(t *testing.T) {
+func TestStartsWithoutAStore(t *testing.T) {
 	s, b, now, log := starting(1)
 	b.broken = media.Fault(media.Unavailable, "catalog", errors.New("connection refused"))
 	for range 5 {
@@ -150,7 +150,7 @@ func TestStartsWithoutALedger(t *testing.T) {
 	cancel()
 	s.unavailable = func() bool { return false }
 	if _, err := s.Count(gone, 7, 1, true); err == nil {
-		t.Error("who has hung up has started")
+		t.Error("a start is counted after the client hung up")
 	}
 }
 
@@ -167,14 +167,14 @@ func TestStartsKeepWithinTheirMemory(t *testing.T) {
 		s.markCounted(startKey{1, int64(i)}, now.Add(directReuse), *now)
 	}
 	if n := len(s.counted); n > maxStartEntries || n < maxStartEntries/2 {
-		t.Errorf("%d are remembered", n)
+		t.Errorf("%d are cached", n)
 	}
 	*now = now.Add(directReuse)
 	for i := range maxStartEntries {
 		s.markCounted(startKey{2, int64(i)}, now.Add(directReuse), *now)
 	}
 	if n := len(s.counted); n > maxStartEntries {
-		t.Errorf("%d are remembered", n)
+		t.Errorf("%d are cached", n)
 	}
 }
 
@@ -191,9 +191,9 @@ func BenchmarkStartsRemembered(b *testing.B) {
 	}
 }
 
-// TestARefusalIsRemembered: who is told to wait and asks again at once is answered
+// TestARefusalIsCached: who is told to wait and asks again at once is answered
 // without the ledger, and asked about again soon after.
-func TestARefusalIsRemembered(t *testing.T) {
+func TestARefusalIsCached(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	asked := 0
 	ledger := countingLedger(func() (media.Start, error) { asked++; return media.Start{Wait: 90 * time.Second}, nil })
@@ -207,7 +207,7 @@ func TestARefusalIsRemembered(t *testing.T) {
 			t.Errorf("after %s: %v, asked %d times, want %d", c.after, err, asked, c.asked)
 		}
 		if !s.Ready(1, 2) || s.Ready(1, 3) {
-			t.Error("what is remembered is not told")
+			t.Error("the cached refusal is not returned")
 		}
 	}
 }

@@ -54,8 +54,8 @@ func TestVerifyPlayback(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := v.Verify(t.Context(), c.token)
-			if verdict(err) != c.want {
-				t.Fatalf("got %q, want %q", verdict(err), c.want)
+			if outcome(err) != c.want {
+				t.Fatalf("got %q, want %q", outcome(err), c.want)
 			}
 			if c.want == "ok" && (got.User != 7 || got.Playback != c.recording) {
 				t.Errorf("claims %+v", got)
@@ -101,8 +101,8 @@ func TestPlaybackRotation(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := newTestVerifier(t, with(c.verifies)).Verify(t.Context(), mint(c.signs))
-			if verdict(err) != c.want {
-				t.Fatalf("got %q, want %q", verdict(err), c.want)
+			if outcome(err) != c.want {
+				t.Fatalf("got %q, want %q", outcome(err), c.want)
 			}
 		})
 	}
@@ -218,7 +218,7 @@ func TestMintedTokensVerify(t *testing.T) {
 	}
 	now = now.Add(time.Minute)
 	for _, token := range []string{access, play} {
-		if _, err := v.Verify(t.Context(), token); verdict(err) != isExpired || media.RefusalOf(err).Code != media.CodeTokenNotValid {
+		if _, err := v.Verify(t.Context(), token); outcome(err) != isExpired || media.RefusalOf(err).Code != media.CodeTokenNotValid {
 			t.Errorf("a minute later: %v", err)
 		}
 	}

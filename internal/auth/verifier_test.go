@@ -94,7 +94,7 @@ func TestVerifyClaims(t *testing.T) {
 		{"aud wrong", Config{Audience: "me"}, access(map[string]any{"aud": "you"}), isInvalid},
 		{"aud empty list", Config{Audience: "me"}, access(map[string]any{"aud": []string{}}), isInvalid},
 		{"aud of mixed kinds", Config{Audience: "me"}, access(map[string]any{"aud": []any{"me", 1}}), isInvalid},
-		{"playback's audience is nobody else's", Config{}, access(map[string]any{"aud": "lectern:playback"}), isInvalid},
+		{"the audience of playback tokens", Config{}, access(map[string]any{"aud": "lectern:playback"}), isInvalid},
 
 		{"claims an array", Config{}, `["access"]`, isInvalid},
 		{"claims null", Config{}, `null`, isInvalid},
@@ -107,8 +107,8 @@ func TestVerifyClaims(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.cfg.JWTSecret = testSecret
 			got, err := newTestVerifier(t, c.cfg).Verify(t.Context(), hs256(c.claims))
-			if verdict(err) != c.want {
-				t.Fatalf("got %q, want %q", verdict(err), c.want)
+			if outcome(err) != c.want {
+				t.Fatalf("got %q, want %q", outcome(err), c.want)
 			}
 			if c.want == "ok" && (got.User != 7 || got.Playback != 0 || got.Expires.Before(noon.Add(-c.cfg.Leeway))) {
 				t.Errorf("claims %+v", got)
@@ -142,7 +142,7 @@ func TestVerifyBytes(t *testing.T) {
 	}{
 		{"good", good, "ok"},
 		{"no typ", header(`{"alg":"HS256"}`), "ok"},
-		{"a kid for a secret is nobody's business", header(`{"alg":"HS256","kid":"elsewhere"}`), "ok"},
+		{"a kid of another secret is ignored", header(`{"alg":"HS256","kid":"elsewhere"}`), "ok"},
 		{"empty", "", isInvalid},
 		{"words", "not a token", isInvalid},
 		{"two parts", parts[0] + "." + parts[1], isInvalid},
@@ -197,8 +197,8 @@ func TestVerifyBytes(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := v.Verify(t.Context(), c.token)
-			if verdict(err) != c.want {
-				t.Fatalf("got %q, want %q", verdict(err), c.want)
+			if outcome(err) != c.want {
+				t.Fatalf("got %q, want %q", outcome(err), c.want)
 			}
 			if err != nil && len(c.token) > 3 && strings.Contains(err.Error(), c.token) {
 				t.Error("the token stands in the error")

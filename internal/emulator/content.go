@@ -1,4 +1,5 @@
-// Package emulator is what the emulated services share: bytes that need no disk.
+// Package emulator holds what the emulated services share: contents of files, also
+// synthetic ones that need no disk.
 package emulator
 
 import (
@@ -90,7 +91,7 @@ func (c concat) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// OpenFile is a file's bytes, and their MD5 in hex. The file stays where it is.
+// OpenFile is a file's bytes, read in place, and their MD5 in hex.
 func OpenFile(path string) (Content, string, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600)
 	if err != nil {

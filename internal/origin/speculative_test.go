@@ -166,7 +166,7 @@ func TestSpeculativeReadEnds(t *testing.T) {
 		again()
 		synctest.Wait()
 		if s.peeks.Load() != 1 {
-			t.Errorf("%d peeks for two who came at once", s.peeks.Load())
+			t.Errorf("%d peeks for two callers at once", s.peeks.Load())
 		}
 		began := time.Now()
 		end()

@@ -187,7 +187,7 @@ func (r *StatCache) query(loc media.Location) (media.Object, error) {
 }
 
 // update applies the result of a query that began at began, and reports whether the
-// journal has to be told. A query that comes after it starts anew.
+// journal needs a line. A Stat after it starts a new query.
 func (r *StatCache) update(loc media.Location, obj media.Object, err error, began time.Time) (changed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -321,7 +321,7 @@ func TestIdentity(t *testing.T) {
 		t.Error("other files are the same event")
 	}
 	if event("1", "x", "5", ``) == event("2", "x", "5", ``) || event("1", "x", "5", ``) != event("1", "y", "5", ``) {
-		t.Error("without files the time tells events apart")
+		t.Error("without files the time distinguishes events")
 	}
 }
 

@@ -11,8 +11,7 @@ import (
 	"github.com/lectiospace/lectern/internal/emulator"
 )
 
-// step is how many bytes are sent between two looks at the clock, wideStep where
-// there is nothing to look for.
+// step is how many bytes are sent at a time, wideStep without a rate and faults.
 const (
 	step     = 32 << 10
 	wideStep = 256 << 10
@@ -68,7 +67,7 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, f File, cont
 	}
 }
 
-// send writes [from, end) at the set rate, with the set accidents.
+// send writes [from, end) at the set rate, with the set faults.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, content emulator.Content, from, end int64, faults Faults) {
 	began, sent := time.Now(), int64(0)
 	most := int64(step)

@@ -1,5 +1,5 @@
-// Package drive imitates Google Drive's API (v3) as far as Lectern reads it, and
-// its faults, for tests and benchmarks. It is no part of the gateway.
+// Package drive emulates Google Drive's API (v3) as far as Lectern uses it, and its faults,
+// for tests and benchmarks. It is not part of the gateway.
 package drive
 
 import (
@@ -29,7 +29,7 @@ type File struct {
 	ReadOnly           bool   // of a folder: capabilities.canAddChildren = false, nothing can be created in it
 	Parents            []string
 	AppProperties      map[string]string
-	DriveID            string // the shared drive it lies in
+	DriveID            string // the shared drive that it is in
 }
 
 // FolderType is the MIME type of folders, shortcutType that of shortcuts.
@@ -38,7 +38,7 @@ const (
 	shortcutType = "application/vnd.google-apps.shortcut"
 )
 
-// Faults are what goes wrong with requests for bytes; the zero value is none.
+// Faults are the scripted faults of requests for bytes; the zero value is none.
 type Faults struct {
 	Latency      time.Duration // before the answer
 	Rate         int64         // bytes per second and connection; 0 = no limit
@@ -58,7 +58,7 @@ type Faults struct {
 	Upload UploadFaults
 }
 
-// Stats counts what was asked for.
+// Stats are counts of requests and bytes.
 type Stats struct {
 	Requests      int64 // of any kind
 	MediaRequests int64
@@ -105,7 +105,7 @@ func (s *Server) Put(f File) {
 	e.revisions[e.head] = f.Content
 }
 
-// Remove takes a file away.
+// Remove deletes a file.
 func (s *Server) Remove(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,14 +119,14 @@ func (s *Server) SetDefaults(f Faults) {
 	s.faults = f
 }
 
-// Defaults tells the faults of requests now.
+// Defaults are the faults of requests now.
 func (s *Server) Defaults() Faults {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.faults
 }
 
-// Stats tells what was asked for so far.
+// Stats counts the requests so far.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,10 +15,10 @@ import (
 	"github.com/lectiospace/lectern/internal/emulator"
 )
 
-// grain is what the length of every chunk but the last must be a multiple of.
+// grain divides the length of every chunk but the last.
 const grain = 256 << 10
 
-// UploadFaults are what goes wrong with uploads; the zero value is none.
+// UploadFaults are the scripted faults of uploads; the zero value is none.
 type UploadFaults struct {
 	// NoStorage refuses files outside shared drives, as a service account's are.
 	NoStorage bool
@@ -58,7 +58,7 @@ type session struct {
 	done       map[string]any
 }
 
-// Usage tells what has been used so far.
+// Usage is what has been used so far.
 func (s *Server) Usage() Usage {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -201,7 +201,7 @@ func (s *Server) spoolFolder() (string, error) {
 	return s.spool, nil
 }
 
-// take says whether a fault is due, and counts it down.
+// useFault reports whether a fault is due, and counts it down.
 func useFault(n *int) bool {
 	if *n <= 0 {
 		return false

@@ -114,7 +114,7 @@ func meetingUUID(element string) (string, bool) {
 	return once, true
 }
 
-// within counts a call and says whether it is below the limit of this second.
+// within reports whether a call is below the limit of this second, and counts it.
 func (s *Server) within(limit int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +141,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, account, user stri
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	from, to := date(r.URL.Query().Get("from"), today), date(r.URL.Query().Get("to"), today)
 	if month := to.AddDate(0, -1, 0); from.Before(month) {
-		from = month // clamped without a word
+		from = month // clamped silently, as Zoom does
 	}
 	size, _ := strconv.Atoi(r.URL.Query().Get("page_size"))
 	if size <= 0 {

@@ -43,7 +43,8 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "http://"+s.cdnAddr+"/"+rest+"?signature=presigned", http.StatusFound)
 }
 
-// serveCDN gives the bytes; it wants no token, and its links carry a signature.
+// serveCDN serves the bytes. Its links carry a signature, and it refuses requests with a
+// token as well.
 func (s *Server) serveCDN(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") != "" {
 		s.mu.Lock()

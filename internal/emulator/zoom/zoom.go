@@ -1,5 +1,5 @@
-// Package zoom imitates Zoom as far as Lectern knows it: the token endpoint, cloud
-// recordings, downloads with their redirects, webhooks; and its faults. It is for
+// Package zoom emulates Zoom as far as Lectern uses it: the token endpoint, cloud
+// recordings, downloads with their redirects, and webhooks, with scripted faults. It is for
 // tests, benchmarks and the demo.
 package zoom
 
@@ -47,7 +47,7 @@ type File struct {
 	Deleted        bool // in Zoom's trash
 }
 
-// Faults are what goes wrong; the zero value is none. Counters are used up.
+// Faults are scripted; the zero value is none. Counters count down.
 type Faults struct {
 	Latency      time.Duration
 	APIStatus    int // every API call fails with it, APITimes times or for ever at 0
@@ -81,7 +81,7 @@ type Answer struct {
 	CDN    bool // the answer comes from the CDN, after the redirect
 }
 
-// Stats counts what was asked for.
+// Stats are counts of requests and bytes.
 type Stats struct {
 	Tokens, Lists, Gets, Deletes, Downloads int
 	Bytes                                   int64
@@ -166,7 +166,7 @@ func (s *Server) APIURL() string { return "http://" + s.apiAddr + "/v2" }
 // OAuthURL is the token endpoint.
 func (s *Server) OAuthURL() string { return "http://" + s.apiAddr + "/oauth/token" }
 
-// AddAccount makes an account known.
+// AddAccount adds an account, or replaces the one of its id.
 func (s *Server) AddAccount(a Account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,14 +199,14 @@ func (s *Server) Change(uuid, fileID string, change func(*File)) {
 	}
 }
 
-// Remove takes a meeting's recordings away for good.
+// Remove deletes a meeting's recordings for good.
 func (s *Server) Remove(uuid string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.meetings, uuid)
 }
 
-// SetFaults sets what goes wrong from now on.
+// SetFaults sets the faults from now on.
 func (s *Server) SetFaults(f Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -238,7 +238,7 @@ func (s *Server) scripted(w http.ResponseWriter, cdn bool) bool {
 	return true
 }
 
-// Stats tells what was asked for so far.
+// Stats counts the requests so far.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -261,7 +261,7 @@ func (s *Server) fault() Faults {
 	return s.faults
 }
 
-// take counts a fault down and says whether it is due.
+// useFault reports whether a fault is due, and counts it down.
 func (s *Server) useFault(n func(*Faults) *int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// archiveOn is an archive with small chunks and little patience on an emulator.
+// archiveOn is an archive with small chunks and short waits on an emulator.
 func archiveOn(t *testing.T, cfg ArchiveConfig) (*Archive, *driveemu.Server) {
 	t.Helper()
 	server := driveemu.New()
@@ -56,8 +56,8 @@ func TestArchive(t *testing.T) {
 	})
 }
 
-// TestUploadSurvives: whatever goes wrong on the way, the file ends in Drive once,
-// with the right bytes.
+// TestUploadSurvives: whatever goes wrong during the upload, Drive has the file once, with
+// the right bytes.
 func TestUploadSurvives(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -95,9 +95,9 @@ func TestUploadSurvives(t *testing.T) {
 	}
 }
 
-// TestUploadIsTakenUp: a process that dies in the middle leaves a session, and
-// another goes on where it stood, sending nothing twice but the broken chunk.
-func TestUploadIsTakenUp(t *testing.T) {
+// TestUploadIsResumed: a process that dies in the middle leaves a session, and another
+// resumes it, sending nothing twice but the broken chunk.
+func TestUploadIsResumed(t *testing.T) {
 	a, server := archiveOn(t, ArchiveConfig{})
 	server.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{Rate: 8 << 20}})
 	key, err := a.NewKey(t.Context(), "")
@@ -128,7 +128,7 @@ func TestUploadIsTakenUp(t *testing.T) {
 	}
 }
 
-// TestDamageIsSeen: Drive's own checksum, not our belief, says what lies there.
+// TestDamageIsSeen: the checksum that is compared is Drive's own.
 func TestDamageIsSeen(t *testing.T) {
 	a, server := archiveOn(t, ArchiveConfig{})
 	server.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{Damage: 1}})
@@ -150,8 +150,8 @@ func TestFullArchive(t *testing.T) {
 	}
 }
 
-// TestOnlyTrashing: where deleting is others' right, the file goes to the bin, and
-// is as gone as a deleted one.
+// TestOnlyTrashing: where the account may not delete, the file is trashed, which counts as
+// deleted.
 func TestOnlyTrashing(t *testing.T) {
 	a, server := archiveOn(t, ArchiveConfig{})
 	server.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{NoDelete: true}})
@@ -170,9 +170,9 @@ func TestOnlyTrashing(t *testing.T) {
 	}
 }
 
-// TestWhereItLies: the folder of the setting, the shared drive's root, or the
-// teacher's own, and the file carries what finds it again.
-func TestWhereItLies(t *testing.T) {
+// TestFolderOfUploads: the configured folder, the shared drive's root, or the teacher's own
+// folder; the file carries the archive's mark.
+func TestFolderOfUploads(t *testing.T) {
 	for _, c := range []struct {
 		cfg  ArchiveConfig
 		item string
@@ -197,7 +197,7 @@ func TestWhereItLies(t *testing.T) {
 	}
 }
 
-func TestPutOfAFileThatIsNotThere(t *testing.T) {
+func TestPutOfAMissingFile(t *testing.T) {
 	a, _ := archiveOn(t, ArchiveConfig{})
 	key, _ := a.NewKey(t.Context(), "")
 	item := archivetest.Item(t, key, 1000, 1)
@@ -205,7 +205,7 @@ func TestPutOfAFileThatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := a.Put(t.Context(), item); err == nil {
-		t.Error("was taken")
+		t.Error("Put succeeded")
 	}
 }
 

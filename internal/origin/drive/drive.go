@@ -42,7 +42,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Origin, error) {
 	o := &Origin{transport: newTransport(), unpinned: map[string]bool{}}
 	client := &http.Client{Transport: o.transport}
 	if cfg.Credentials != "none" {
-		source, err := tokenSource(cfg, &http.Client{Transport: o.transport, Timeout: 20 * time.Second})
+		source, err := tokenSource(cfg, &http.Client{Transport: o.transport, Timeout: exchangeTimeout})
 		if err != nil {
 			return nil, err
 		}
@@ -97,6 +97,10 @@ func newTransport() *http.Transport {
 		ReadBufferSize:        64 << 10,
 	}
 }
+
+// exchangeTimeout bounds the exchange of credentials for a token, which has no caller's
+// deadline.
+const exchangeTimeout = 10 * time.Second
 
 // tokenSource reads the credentials. Errors never quote them.
 func tokenSource(cfg Config, client *http.Client) (oauth2.TokenSource, error) {

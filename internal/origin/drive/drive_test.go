@@ -89,7 +89,7 @@ func TestEndpointWithAndWithoutSlash(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoLesson(t *testing.T) {
+func TestNoRecording(t *testing.T) {
 	s := start(t)
 	for _, c := range []struct {
 		file driveemu.File
@@ -153,7 +153,7 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// TestWrongAnswers: nothing is believed that is not exactly what was asked for.
+// TestWrongAnswers: a response that is not exactly the requested range is an error.
 func TestWrongAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault driveemu.Faults
@@ -178,8 +178,8 @@ func TestWrongAnswers(t *testing.T) {
 	}
 }
 
-// TestNewHeadWhileReading: bytes of two revisions never meet, whether revisions
-// may be read or not.
+// TestNewHeadWhileReading: a body never holds bytes of two revisions, whether revisions may
+// be read or not.
 func TestNewHeadWhileReading(t *testing.T) {
 	next := bytes.Repeat([]byte("OTHER BYTES"), len(lesson)/11+1)[:len(lesson)]
 	for _, revisions := range []bool{true, false} {
@@ -220,7 +220,7 @@ func TestNewHeadWhileReading(t *testing.T) {
 	}
 }
 
-// tokenServer gives out numbered tokens to a service account.
+// tokenServer issues numbered tokens to a service account.
 func tokenServer(t *testing.T) (credentials string, issued *atomic.Int64) {
 	t.Helper()
 	issued = new(atomic.Int64)
@@ -309,7 +309,7 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-func TestCredentialsThatCannotBeRead(t *testing.T) {
+func TestInvalidCredentials(t *testing.T) {
 	for _, bad := range []string{"/nowhere/sa.json", `{"type": "service_account", "private_key": "hidden-key"}`, `{"type": "external_account"}`, "{"} {
 		o, err := drive.New(t.Context(), drive.Config{Credentials: bad, Endpoint: "http://127.0.0.1:1"}, slog.New(slog.DiscardHandler))
 		if err == nil { // the key is read only when a token is asked for

@@ -1,5 +1,5 @@
-// Package origintest holds what every origin must do, as a suite that each
-// implementation runs, and an origin in memory that fails by script.
+// Package origintest is the conformance suite that every implementation of origin.Origin
+// runs, and an origin in memory with scripted faults.
 package origintest
 
 import (
@@ -16,8 +16,8 @@ import (
 	"github.com/lectiospace/lectern/internal/origin"
 )
 
-// Conformance runs the suite on an origin that holds files, by key, which stay
-// as they are meanwhile. None of them may be called "missing".
+// Conformance runs the suite on an origin that has files, by key, and does not change
+// meanwhile. None of them may be called "missing".
 func Conformance(t *testing.T, o origin.Origin, provider string, files map[string][]byte) {
 	t.Helper()
 	for key, want := range files {
@@ -75,14 +75,14 @@ func concurrent(t *testing.T, o origin.Origin, obj media.Object, want []byte) {
 	for range 4 {
 		group.Go(func() {
 			if got, err := Read(t.Context(), o, obj, obj.Span()); err != nil || !bytes.Equal(got, want) {
-				t.Errorf("beside others: %d bytes, %v", len(got), err)
+				t.Errorf("concurrently: %d bytes, %v", len(got), err)
 			}
 		})
 	}
 	group.Wait()
 }
 
-// leaves: a reader may go at any time, and the end of its context stops it.
+// leaves: a body may be closed at any time, and the end of its context stops it.
 func leaves(t *testing.T, o origin.Origin, obj media.Object) {
 	t.Helper()
 	body, err := o.Open(t.Context(), obj, obj.Span())
@@ -114,7 +114,7 @@ func Read(ctx context.Context, o origin.Opener, obj media.Object, span media.Spa
 	return io.ReadAll(body)
 }
 
-// Provider is the fake's.
+// Provider is the provider of the fake's objects.
 const Provider = "fake"
 
 // Fault is what goes wrong with one read.
@@ -138,22 +138,22 @@ type Fake struct {
 	openBody int
 }
 
-// New makes a fake that holds files.
+// New makes a fake with files, by key.
 func New(files map[string][]byte) *Fake { return &Fake{files: files} }
 
-// Script adds the faults of the next reads, one each; later reads are well.
+// Script adds the faults of the next reads, one each. Later reads succeed.
 func (f *Fake) Script(faults ...Fault) { f.do(func() { f.script = append(f.script, faults...) }) }
 
 // Delay makes Stat take a while.
 func (f *Fake) Delay(d time.Duration) { f.do(func() { f.delay = d }) }
 
-// StatFails makes Stat fail; nil mends it.
+// StatFails makes Stat fail; nil ends that.
 func (f *Fake) StatFails(err error) { f.do(func() { f.statErr = err }) }
 
 // Opens is how many reads were begun.
 func (f *Fake) Opens() (n int) { f.do(func() { n = f.opens }); return n }
 
-// Stats is how many questions were asked.
+// Stats is how many calls of Stat began.
 func (f *Fake) Stats() (n int) { f.do(func() { n = f.stats }); return n }
 
 // StillOpen is how many bodies are not closed.

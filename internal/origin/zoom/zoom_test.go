@@ -109,7 +109,7 @@ func TestARangeIsBounded(t *testing.T) {
 	}
 }
 
-// TestAnExpiredTokenIsReplaced: Zoom may refuse a token before its time is over.
+// TestAnExpiredTokenIsReplaced: Zoom may refuse a token before it expires.
 func TestAnExpiredTokenIsReplaced(t *testing.T) {
 	s := start(t, "127.0.0.1")
 	s.server.SetFaults(zoomemu.Faults{Download401: 1})
@@ -143,12 +143,12 @@ func TestRefusals(t *testing.T) {
 	}
 	s.server.SetFaults(zoomemu.Faults{DownloadPage: 1})
 	if _, err := s.origin.Stat(t.Context(), media.AtZoom(7, s.link)); media.KindOf(err) != media.Corrupt || zoom.ReasonOf(err) != zoom.ReasonPage {
-		t.Errorf("a page for people: %v", err)
+		t.Errorf("a page: %v", err)
 	}
 }
 
-// TestNoTokenForStrangers: a link to a host that is not listed is not fetched.
-func TestNoTokenForStrangers(t *testing.T) {
+// TestNoTokenForOtherHosts: a link to a host that is not listed is not requested.
+func TestNoTokenForOtherHosts(t *testing.T) {
 	s := start(t, ".zoom.us")
 	before := s.server.Stats()
 	_, err := s.origin.Stat(t.Context(), media.AtZoom(7, s.link))
@@ -157,7 +157,8 @@ func TestNoTokenForStrangers(t *testing.T) {
 	}
 }
 
-// TestPlaysOnWithoutTheCatalog: credentials already read hold while it is away.
+// TestPlaysOnWithoutTheCatalog: credentials that were read are used while the catalog is
+// unavailable.
 func TestPlaysOnWithoutTheCatalog(t *testing.T) {
 	s := start(t, "127.0.0.1")
 	s.staff.err = media.Fault(media.Unavailable, "staff", errors.New("away"))
@@ -180,8 +181,8 @@ func TestPlaysOnWithoutTheCatalog(t *testing.T) {
 	}
 }
 
-// TestACutIsSeen: fewer bytes than were promised are an error, not an end.
-func TestACutIsSeen(t *testing.T) {
+// TestTruncatedBody: fewer bytes than Content-Length are an error, not an end.
+func TestTruncatedBody(t *testing.T) {
 	s := start(t, "127.0.0.1")
 	obj, err := s.origin.Stat(t.Context(), media.AtZoom(7, s.link))
 	if err != nil {
