@@ -216,7 +216,7 @@ func (s *service) openOrigins(ctx context.Context, store *catalog.Store, metrics
 	if s.settings.Origin.Drive.Credentials != "" {
 		remote, err := drive.New(ctx, s.settings.Origin.Drive, s.log)
 		if err != nil {
-			return nil, nil, s.settings.Blame(err)
+			return nil, nil, s.settings.WithSource(err)
 		}
 		remote.Start(context.WithoutCancel(ctx)) // ends with Stop: what drains still needs it
 		s.onClose(func() error { remote.Stop(); return nil })

@@ -108,7 +108,7 @@ func withCache(ctx context.Context, cli *CLI, term terminal, withCatalog bool, d
 		return do(cacheadmin.NewClient(*owner))
 	}
 	if err := cli.Cache.Check(); err != nil {
-		return cli.Blame(err)
+		return cli.WithSource(err)
 	}
 	logging := cli.Log
 	if logging.Level == "info" {

@@ -19,6 +19,7 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, term terminal) error 
 	s, r := &cli.Settings, &doctor.Report{}
 	running := doctor.Running(ctx, s.AdminListen)
 	checkConfiguration(r, s)
+	r.SecretFiles(s.CleanedSecrets())
 	r.Tokens(ctx, s.Auth)
 	r.WritableDir("data dir", "data-dir", s.DataDir)
 	r.CacheDir(s.Cache, s.AdminListen, running)

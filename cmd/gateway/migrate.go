@@ -43,7 +43,7 @@ func openDatabase(ctx context.Context, s *config.Base, log *slog.Logger) (*catal
 	case err == nil:
 		return store, nil
 	case media.KindOf(err) == media.Invalid:
-		return nil, s.Blame(fmt.Errorf("database-url: %w", err))
+		return nil, s.WithSource(fmt.Errorf("database-url: %w", err))
 	default:
 		return nil, fmt.Errorf("database-url: %w", err)
 	}

@@ -76,8 +76,11 @@ func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Lo
 
 func (s *service) openCatalog(ctx context.Context, settings *config.SyncerSettings) error {
 	store, err := catalog.Open(ctx, settings.DatabaseURL, s.log)
-	if err != nil {
-		return err
+	switch {
+	case media.KindOf(err) == media.Invalid:
+		return settings.WithSource(fmt.Errorf("database-url: %w", err))
+	case err != nil:
+		return fmt.Errorf("database-url: %w", err)
 	}
 	s.store = store
 	s.onClose(store.Close)
@@ -105,7 +108,7 @@ func (s *service) openArchives(ctx context.Context, settings *config.SyncerSetti
 	if settings.Origin.Drive.Credentials != "" {
 		remote, err := drive.New(ctx, settings.Origin.Drive, s.log)
 		if err != nil {
-			return nil, err
+			return nil, settings.WithSource(err)
 		}
 		remote.Start(context.WithoutCancel(ctx)) // ends with Stop: what drains still needs it
 		s.onClose(func() error { remote.Stop(); return nil })

@@ -24,6 +24,7 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 	defer cancel()
 	s, r := &cli.SyncerSettings, &doctor.Report{}
 	checkConfiguration(r, s)
+	r.SecretFiles(s.CleanedSecrets())
 	running := doctor.Running(ctx, s.AdminListen)
 	r.Listener("listen", "listen", s.Listen, running)
 	r.Listener("admin listen", "admin-listen", s.AdminListen, running)

@@ -59,7 +59,7 @@ func TestEverySettingOfBothPrograms(t *testing.T) {
 	path := file(t, `
 zoom: {webhook_secret: x, webhook_tolerance: 5m, api_url: u, oauth_url: u, download_hosts: [zoom.us, .zoom.us], redirect_hosts: h}
 sync: {reconcile_every: 30m, lookback: 72h, usage_every: 6h, cleanup_at: "03:00", trash_grace: 168h, settle: 5m, delete_from_zoom: true, zoom_trash_after: 24h, provider: local, drive_folder: f, drive_shared_drive: d, workers: 2}
-origin: {s3: {url: u}, azure: {url: u}}
+origin: {s3: {url: }, azure: {url: ""}}
 alert: {urls: [a, b]}
 limit: {playbacks_per_hour: 200}
 secrets_key: k

@@ -2,11 +2,12 @@ package config
 
 import "strings"
 
-// elsewhere lists settings that neither program of this version reads, though the
-// contract knows them. "!" marks secrets, which may also be given as …_FILE.
-var elsewhere = strings.Fields(`
-	limit-playbacks-per-hour
-	origin-s3-url origin-azure-url`)
+// unsupported lists settings that are documented and that no program of this version
+// reads. They are refused unless they are empty. "!" marks secrets, which may also be
+// given as …_FILE.
+var unsupported = strings.Fields(`
+	origin-s3-url origin-s3-credentials!
+	origin-azure-url origin-azure-credentials!`)
 
 // sections are the mappings a configuration file may hold, as paths.
 var sections = map[string]bool{

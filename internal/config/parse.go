@@ -91,6 +91,9 @@ func Parse(program, description string, cli Group, args, environ []string, stdou
 			return nil, err
 		}
 	}
+	if err := values.refuseUnsupported(); err != nil {
+		return nil, err
+	}
 	if err := values.readSecrets(all); err != nil {
 		return nil, err
 	}
@@ -106,7 +109,8 @@ func Parse(program, description string, cli Group, args, environ []string, stdou
 	}
 	defaults := defaultsOf(parser.Model)
 	cli.base().source = func(name string) string { return values.sourceOf(name, args, defaults) }
-	cli.settle()
+	cli.base().cleaned = values.cleaned
+	cli.setDerived()
 	if name, problem := cli.check(); name != "" {
 		return nil, &Error{Setting: name, Source: cli.base().source(name), Problem: problem}
 	}
@@ -144,7 +148,7 @@ func knownOf(model *kong.Application) known {
 		add(other.Model.Flags)
 	}
 	add(model.Flags)
-	for _, name := range elsewhere {
+	for _, name := range unsupported {
 		base, secret := strings.CutSuffix(name, "!")
 		if _, ours := all[base]; !ours {
 			all[base] = secret
@@ -177,7 +181,8 @@ func configPath(args, environ []string) (path, source string) {
 // resolver gives kong what the command line does not say.
 type resolver struct {
 	environment, file map[string]given
-	err               *Error // the first bad value
+	err               *Error   // the first bad value
+	cleaned           []string // secrets whose files had invisible bytes, with their source
 }
 
 // readEnvironment takes the LECTERN_ variables; those nobody knows are warnings,
@@ -220,6 +225,22 @@ func (r *resolver) readEnvironment(environ []string, all known) (warnings []stri
 // comes first where both are set.
 const platformZoomSecret = "ZOOM_WEBHOOK_SECRET_TOKEN"
 
+// refuseUnsupported returns an error for a setting that has a value and no effect.
+func (r *resolver) refuseUnsupported() error {
+	for _, marked := range unsupported {
+		name := strings.TrimSuffix(marked, "!")
+		for _, layer := range []map[string]given{r.environment, r.file} {
+			for _, spelling := range []string{name, name + "-file"} {
+				if g := layer[spelling]; g.value != "" {
+					provider := strings.Split(name, "-")[1]
+					return &Error{Setting: spelling, Source: g.source, Problem: fmt.Sprintf("provider %q is not supported by this version: remove the setting", provider)}
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // readSecrets replaces each …-file by what the file holds.
 func (r *resolver) readSecrets(all known) error {
 	for _, layer := range []map[string]given{r.environment, r.file} {
@@ -231,11 +252,14 @@ func (r *resolver) readSecrets(all known) error {
 			if _, both := layer[base]; both {
 				return &Error{Setting: base, Source: g.source, Problem: "is given both by itself and as a file; give one"}
 			}
-			data, err := os.ReadFile(g.value)
+			secret, cleaned, err := readSecretFile(g.value)
 			if err != nil {
 				return &Error{Setting: name, Source: g.source, Problem: err.Error()}
 			}
-			layer[base] = given{strings.TrimRight(string(data), "\r\n"), g.source}
+			if cleaned {
+				r.cleaned = append(r.cleaned, fmt.Sprintf("%s (%s)", base, g.source))
+			}
+			layer[base] = given{secret, g.source}
 		}
 	}
 	return nil

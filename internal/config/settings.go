@@ -44,13 +44,20 @@ type Base struct {
 
 	// source says where a setting's value came from; nil when nothing was parsed.
 	source func(setting string) string
+	// cleaned lists the secrets whose files had invisible bytes.
+	cleaned []string
 }
+
+// CleanedSecrets names the secrets whose files had byte order marks, zero-width
+// characters or blanks around the secret, each with the source of its value. They
+// were removed.
+func (b *Base) CleanedSecrets() []string { return b.cleaned }
 
 // Group is a program's settings: Settings or SyncerSettings, embedded in its command
 // line.
 type Group interface {
 	base() *Base
-	settle()
+	setDerived()
 	check() (setting, problem string)
 }
 
@@ -78,8 +85,8 @@ type Origins struct {
 	Drive drive.Config `embed:"" prefix:"drive-"`
 }
 
-// settle fills in what follows from other settings.
-func (b *Base) settle() {
+// setDerived sets what is unset and follows from other settings.
+func (b *Base) setDerived() {
 	if b.DatabaseURL == "" {
 		b.DatabaseURL = "sqlite://" + filepath.Join(b.DataDir, "lectern.db")
 	}
@@ -88,8 +95,8 @@ func (b *Base) settle() {
 	}
 }
 
-func (s *Settings) settle() {
-	s.Base.settle()
+func (s *Settings) setDerived() {
+	s.Base.setDerived()
 	if s.Cache.Dir == "" {
 		s.Cache.Dir = filepath.Join(s.DataDir, "cache")
 	}
@@ -166,9 +173,9 @@ func (s *Settings) TrustedPrefixes() ([]netip.Prefix, error) {
 	return out, nil
 }
 
-// Blame makes an error whose text begins with a setting's name an *Error that also
+// WithSource makes an error whose text begins with a setting's name an *Error that also
 // says where the value came from. Other errors stay as they are.
-func (b *Base) Blame(err error) error {
+func (b *Base) WithSource(err error) error {
 	if err == nil {
 		return nil
 	}

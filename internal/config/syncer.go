@@ -28,8 +28,8 @@ type SyncerSettings struct {
 	Alert alert.Config `embed:"" prefix:"alert-"`
 }
 
-func (s *SyncerSettings) settle() {
-	s.Base.settle()
+func (s *SyncerSettings) setDerived() {
+	s.Base.setDerived()
 	if s.Sync.WorkDir == "" {
 		s.Sync.WorkDir = filepath.Join(s.DataDir, "sync")
 	}

@@ -48,3 +48,11 @@ func (r *Report) keySet(ctx context.Context, cfg auth.Config) {
 		r.Pass(check, "%d keys", n)
 	}
 }
+
+// SecretFiles warns of secrets whose files had invisible bytes, which were removed:
+// another program that reads the same file may keep them.
+func (r *Report) SecretFiles(cleaned []string) {
+	for _, secret := range cleaned {
+		r.Warn("secret files", "write the file again without them", "invisible bytes were removed from %s", secret)
+	}
+}

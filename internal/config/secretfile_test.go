@@ -1,0 +1,98 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lectiospace/lectern/internal/config"
+)
+
+// TestInvisibleBytesInSecretFiles: they are removed and reported, but for the usual
+// line end, which nobody has to be told of.
+func TestInvisibleBytesInSecretFiles(t *testing.T) {
+	const key = "one-secret-for-all-of-the-table-4711"
+	for _, c := range []struct {
+		name, content string
+		reported      bool
+	}{
+		{"plain", key, false},
+		{"LF", key + "\n", false},
+		{"CR LF", key + "\r\n", false},
+		{"byte order mark", "\ufeff" + key, true},
+		{"byte order mark and CR LF", "\ufeff" + key + "\r\n", true},
+		{"two marks", "\ufeff\ufeff" + key, true},
+		{"zero-width space at the end", key + "\u200b\n", true},
+		{"zero-width space within", key[:7] + "\u200b" + key[7:], true},
+		{"word joiner", "\u2060" + key, true},
+		{"direction mark", key + "\u200e", true},
+		{"blanks", "  " + key + " \t\n", true},
+		{"no-break space", key + "\u00a0", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "secret")
+			if err := os.WriteFile(path, []byte(c.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, env := range []string{"LECTERN_AUTH_JWT_SECRET_FILE=" + path, "LECTERN_CONFIG=" + file(t, "auth: {jwt_secret_file: "+path+"}")} {
+				s, _, err := parse(t, []string{env})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s.Auth.JWTSecret != key {
+					t.Errorf("read as %q", s.Auth.JWTSecret)
+				}
+				if got := s.CleanedSecrets(); c.reported != (len(got) == 1 && strings.HasPrefix(got[0], "auth-jwt-secret ") && !strings.Contains(got[0], key)) {
+					t.Errorf("reported as %q", got)
+				}
+			}
+		})
+	}
+}
+
+func TestSecretFileInUTF16(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte("\xff\xfeh\x00i\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := parse(t, []string{"LECTERN_AUTH_JWT_SECRET_FILE=" + path})
+	var usage *config.Error
+	if !errors.As(err, &usage) || usage.Setting != "auth-jwt-secret-file" || !strings.Contains(err.Error(), "UTF-16") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestSettingsWithoutAnEffectAreRefused: what no program reads must not be accepted
+// in silence; unset, the names may stand in a file.
+func TestSettingsWithoutAnEffectAreRefused(t *testing.T) {
+	for _, c := range []struct {
+		env   []string
+		wants []string
+	}{
+		{[]string{"LECTERN_ORIGIN_S3_URL=s3://bucket"}, []string{"origin-s3-url: ", "not supported", "environment LECTERN_ORIGIN_S3_URL"}},
+		{[]string{"LECTERN_ORIGIN_AZURE_URL=azblob://container"}, []string{"origin-azure-url: ", "environment LECTERN_ORIGIN_AZURE_URL"}},
+		{[]string{"LECTERN_ORIGIN_S3_CREDENTIALS=hidden:hidden"}, []string{"origin-s3-credentials: "}},
+		{[]string{"LECTERN_ORIGIN_AZURE_CREDENTIALS_FILE=/nowhere"}, []string{"origin-azure-credentials", "environment LECTERN_ORIGIN_AZURE_CREDENTIALS_FILE"}},
+		{[]string{"LECTERN_CONFIG=" + file(t, "origin:\n  s3: {url: \"s3://b\"}\n")}, []string{"origin-s3-url: ", "line 2"}},
+	} {
+		_, _, err := parse(t, c.env)
+		var usage *config.Error
+		if !errors.As(err, &usage) {
+			t.Errorf("%v: %v", c.env, err)
+			continue
+		}
+		for _, want := range c.wants {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q does not say %q", err, want)
+			}
+		}
+		if strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%q has a secret", err)
+		}
+	}
+	if _, _, err := parse(t, []string{"LECTERN_ORIGIN_S3_URL=", "LECTERN_CONFIG=" + file(t, "origin: {s3: {url: }, azure: {url: \"\"}}")}); err != nil {
+		t.Errorf("unset: %v", err)
+	}
+}
