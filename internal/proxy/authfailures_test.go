@@ -64,7 +64,7 @@ func TestAuthFailureLimiterMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d addresses", n)
 	}
 	if newAuthFailureLimiter(0).fail(netip.Addr{}, now) != 0 {
-		t.Error("a brake that is off")
+		t.Error("a limiter without a limit limits")
 	}
 }
 
@@ -131,9 +131,9 @@ func TestForgedTokensAreThrottled(t *testing.T) {
 }
 
 func BenchmarkAuthFailureLimiter(b *testing.B) {
-	brake, client := newAuthFailureLimiter(100), netip.MustParseAddr("198.51.100.1")
+	limiter, client := newAuthFailureLimiter(100), netip.MustParseAddr("198.51.100.1")
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		brake.fail(client, time.Unix(int64(i), 0))
+		limiter.fail(client, time.Unix(int64(i), 0))
 	}
 }

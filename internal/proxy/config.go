@@ -19,11 +19,11 @@ type LimitConfig struct {
 	// StreamRate in bytes per second and stream, burst one second; 0 = no limit.
 	StreamRate media.Size `name:"stream-rate" default:"0" help:"Bytes per second of one stream, burst one second (size); 0 = no limit."`
 	// AuthFailures is how many forged tokens of one client address a minute are
-	// answered as such; beyond it 429. Valid tokens pass whatever else comes from the
-	// address. 0 = no brake.
+	// answered 401; beyond it 429. Valid tokens pass whatever else comes from the
+	// address. 0 = no limit.
 	AuthFailures int `name:"auth-failures" default:"100" help:"Forged tokens from one client address (IPv6: /64) a minute before they are answered 429 instead of 401; valid tokens always pass; 0 = no limit."`
-	// Streams is how many streams all users together may have open; beyond it
-	// 503 overloaded keeps those that play from being slowed by those that come.
+	// Streams is how many streams all users together may have open; beyond it new ones
+	// are answered 503 overloaded, so that they do not slow the running ones.
 	Streams int `name:"streams" default:"10000" help:"Concurrent streams on this gateway; over it 503 overloaded."`
 }
 
@@ -44,7 +44,7 @@ type Config struct {
 	// TrustedProxies are the peers whose X-Forwarded-* headers are believed.
 	TrustedProxies []netip.Prefix
 	// WriteIdle is how long one write may make no progress before the stream is
-	// cut. It is renewed with every piece, never a limit on the whole body.
+	// aborted. It is renewed with every piece, never a limit on the whole body.
 	WriteIdle time.Duration
 	// HeaderTimeout bounds the reading of a request.
 	HeaderTimeout time.Duration
@@ -53,7 +53,7 @@ type Config struct {
 	// OriginTimeout bounds the wait for the first byte of an answer, and later
 	// the wait for each further piece of it.
 	OriginTimeout time.Duration
-	// Recheck is how often a running stream's access is looked at again.
+	// Recheck is how often the access of a running stream is checked again.
 	Recheck time.Duration
 }
 

@@ -464,7 +464,7 @@ func TestOrderOfRefusals(t *testing.T) {
 	}
 }
 
-// TestChangedObject wants the new version, whole, when the one first told of has gone.
+// TestChangedObject wants the new version, whole, when the one resolved first is gone.
 func TestChangedObject(t *testing.T) {
 	for _, c := range []struct {
 		name      string

@@ -96,7 +96,7 @@ func (h *fixture) Count(ctx context.Context, userID, recordingID int64, direct b
 	return h.count(ctx, userID, recordingID, direct)
 }
 
-// pattern is content in which every offset can be told from its neighbours.
+// pattern is content in which every offset differs from its neighbours.
 func pattern(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {

@@ -182,7 +182,7 @@ func TestPlaybackRefusals(t *testing.T) {
 func TestPlaybackThrottled(t *testing.T) {
 	h := newFixture(t, 10, func(_ *Config, h *fixture) {
 		h.stat = func(context.Context, media.Location) (media.Object, error) {
-			t.Error("the origin is asked for somebody who may not start")
+			t.Error("the origin is asked for a user over the limit")
 			return media.Object{}, nil
 		}
 		h.count = func(context.Context, int64, int64, bool) (func(), error) {
@@ -220,8 +220,7 @@ func TestPlaybackWithoutCaptions(t *testing.T) {
 	}
 }
 
-// TestDirectStart: which streams are counted as starts, and when they are taken
-// back.
+// TestDirectStart checks which streams count as starts, and when the count is undone.
 func TestDirectStart(t *testing.T) {
 	for _, c := range []struct {
 		name            string
@@ -285,7 +284,7 @@ func TestDirectStartThrottled(t *testing.T) {
 	}
 }
 
-// TestStartIsCountedBesideTheOrigin: the commit that counts a start costs a first
+// TestStartIsCountedWhileTheOriginIsRead: the commit that counts a start costs a first
 // byte nothing while the origin has not answered.
 func TestStartIsCountedWhileTheOriginIsRead(t *testing.T) {
 	h := newFixture(t, 1000, func(_ *Config, h *fixture) {

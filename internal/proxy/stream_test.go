@@ -41,7 +41,7 @@ func (h *fixture) wantLine(name string, want map[string]any) {
 	}
 }
 
-// endless serves as many bytes as are asked for, a piece at a time.
+// endless serves any span, a piece at a time.
 func endless(most int64) func(context.Context, media.Object, media.Span) (media.Reader, error) {
 	piece := pattern(int(most))
 	return func(_ context.Context, _ media.Object, span media.Span) (media.Reader, error) {
@@ -229,7 +229,7 @@ func TestFaultsAfterTheHeaders(t *testing.T) {
 	}
 }
 
-// greedyReader gives more than it was asked for the second time.
+// greedyReader returns more than the limit, the second time.
 type greedyReader struct{ memReader }
 
 func (r *greedyReader) Next(ctx context.Context, limit int64) (media.Piece, error) {
@@ -328,7 +328,7 @@ func TestRevoked(t *testing.T) {
 			cfg.Recheck = 20 * time.Millisecond
 			h.recheck = func(_ context.Context, v media.Viewer, id int64) error {
 				if v.User.ID != 42 || id != 7 {
-					t.Errorf("asked about %+v and %d", v, id)
+					t.Errorf("rechecked %+v and %d", v, id)
 				}
 				if !revoked.Load() {
 					return nil
@@ -353,8 +353,8 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
-// TestRevokedAtOnce: a change that is told is looked at without waiting for the
-// next round, and many at once are one look.
+// TestRevokedAtOnce: a signalled change causes a round without waiting for the next
+// one, and several at once cause one round.
 func TestRevokedAtOnce(t *testing.T) {
 	var revoked atomic.Bool
 	var rounds atomic.Int64

@@ -33,6 +33,6 @@ func TestTranslations(t *testing.T) {
 		t.Errorf("a page without language: %v", err)
 	}
 	if _, err := newTranslations(Page{Body: []byte("x"), Language: "not a language!"}); err == nil {
-		t.Error("a language that is none was taken")
+		t.Error("a malformed language tag is accepted")
 	}
 }

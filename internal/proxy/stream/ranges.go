@@ -23,8 +23,7 @@ const (
 
 // selectRanges evaluates a Range header (RFC 9110 section 14.2) against a
 // representation of size bytes. Every span it returns is not empty and lies
-// within [0, size). doc.go lists where it
-// differs from net/http.
+// within [0, size). doc.go lists where it differs from net/http.
 func selectRanges(header string, size int64) ([]media.Span, rangeResult) {
 	unit, set, ok := strings.Cut(header, "=")
 	if !ok || !strings.EqualFold(unit, "bytes") {
