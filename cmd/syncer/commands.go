@@ -14,6 +14,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/syncer"
+	"github.com/lectiospace/lectern/internal/syncer/reconcile"
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
 
@@ -39,7 +40,7 @@ type reconcileCommand struct {
 
 // Run reconciles once. The last line of standard output is the summary as JSON.
 func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
-	scope := syncer.Scope{Teacher: c.Teacher, DryRun: c.DryRun}
+	scope := reconcile.Scope{Teacher: c.Teacher, DryRun: c.DryRun}
 	for _, d := range []struct {
 		name, text string
 		to         *time.Time
@@ -61,7 +62,7 @@ func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error 
 		return err
 	}
 	defer svc.close()
-	scope.Progress = func(p syncer.Progress) { c.tell(t, p) }
+	scope.Progress = func(p reconcile.Progress) { c.tell(t, p) }
 	report, err := svc.syncer.Reconcile(ctx, scope)
 	if err != nil {
 		return err
@@ -90,13 +91,13 @@ func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error 
 
 // tell shows a teacher's result: what is to be done on standard output in a
 // rehearsal, how far it is on the terminal.
-func (c *reconcileCommand) tell(t terminal, p syncer.Progress) {
+func (c *reconcileCommand) tell(t terminal, p reconcile.Progress) {
 	if p.Err != nil {
 		fmt.Fprintf(t.Err, "teacher %d: %v\n", p.Teacher.ID, p.Err)
 	}
 	if c.DryRun {
 		for _, a := range p.Actions {
-			if a.What == "archive" {
+			if a.What == reconcile.ActionArchive {
 				fmt.Fprintf(t.Out, "teacher %d: would archive lesson %d from meeting %s: %s\n", p.Teacher.ID, a.Lesson, a.Meeting, a.Why)
 			} else {
 				fmt.Fprintf(t.Out, "teacher %d: meeting %s waits: %s\n", p.Teacher.ID, a.Meeting, a.Why)
@@ -114,7 +115,7 @@ func (c *reconcileCommand) tell(t terminal, p syncer.Progress) {
 
 // wait stays until everything that was taken up is archived, or has failed, working
 // itself when nobody else does.
-func (c *reconcileCommand) wait(ctx context.Context, svc *service, t terminal, report syncer.Report) error {
+func (c *reconcileCommand) wait(ctx context.Context, svc *service, t terminal, report reconcile.Report) error {
 	if len(report.Lessons) == 0 {
 		return nil
 	}

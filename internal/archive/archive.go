@@ -1,10 +1,13 @@
-// Package archive has the words of where recordings are put for good. The places
-// themselves stand with the origins that read them back: origin/local, origin/drive.
+// Package archive declares the interface of the archives that recordings are stored in
+// for good. The implementations are with the origins that read them back:
+// origin/local, origin/drive.
 package archive
 
 import (
 	"context"
 	"io"
+
+	"github.com/lectiospace/lectern/internal/media"
 )
 
 // Item is a file to be archived.
@@ -64,4 +67,15 @@ type Archive interface {
 	Remove(ctx context.Context, key string) error
 	// List calls each for every object that a syncer has put there, until an error.
 	List(ctx context.Context, each func(Stored) error) error
+}
+
+// Set are the archives that are configured, by provider.
+type Set map[string]Archive
+
+// Get finds the archive of a provider. Unavailable: it is not configured.
+func (s Set) Get(provider string) (Archive, error) {
+	if a, ok := s[provider]; ok {
+		return a, nil
+	}
+	return nil, media.Faultf(media.Unavailable, "archive", "the archive %q is not configured", provider)
 }

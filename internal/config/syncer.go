@@ -30,6 +30,7 @@ type SyncerSettings struct {
 
 func (s *SyncerSettings) setDerived() {
 	s.Base.setDerived()
+	s.Sync.ShutdownGrace = s.ShutdownGrace
 	if s.Sync.WorkDir == "" {
 		s.Sync.WorkDir = filepath.Join(s.DataDir, "sync")
 	}
@@ -71,5 +72,6 @@ func SyncerDefaults() SyncerSettings {
 	if _, err := parser.Parse(nil); err != nil {
 		panic("BUG: " + err.Error())
 	}
+	cli.Sync.ShutdownGrace = cli.ShutdownGrace
 	return cli.SyncerSettings
 }

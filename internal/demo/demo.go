@@ -104,7 +104,12 @@ func fillSyncerTables(ctx context.Context, store *catalog.Store, now time.Time) 
 		if err != nil {
 			return err
 		}
-		ingest.RecordingID, ingest.State, ingest.Reason = lessons.Broken, "failed", "gone_at_zoom"
+		for _, event := range []syncstore.IngestEvent{syncstore.Begin, syncstore.Fail} {
+			if err := ingest.Apply(event); err != nil {
+				return err
+			}
+		}
+		ingest.RecordingID, ingest.Reason = lessons.Broken, syncstore.ReasonGoneAtZoom
 		if _, err := syncstore.SaveIngest(ctx, x, ingest, "", now); err != nil {
 			return err
 		}

@@ -169,9 +169,9 @@ func (m *meeting) record(ctx context.Context, out io.Writer) (recording int64, e
 			return 0, errors.New("the meeting was not archived in time")
 		case err != nil:
 			return 0, err
-		case i.State == syncstore.Failed:
+		case i.State() == syncstore.Failed:
 			return 0, fmt.Errorf("the meeting could not be archived: %s", i.Reason)
-		case i.State == syncstore.Done:
+		case i.State() == syncstore.Done:
 			fmt.Fprintf(out, "Archived %.1f s later.\n", time.Since(began).Seconds())
 			return i.RecordingID, nil
 		}

@@ -149,8 +149,7 @@ func (e *Editor) Restore(ctx context.Context, teacher, id int64) error {
 			return denied(op, media.ReasonSubscription)
 		}
 		// The ingest first, then the row, then the quota.
-		if _, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET state = CASE WHEN verified_at IS NULL THEN 'failed' ELSE 'done' END, updated_at = $2
-			WHERE recording_id = $1 AND state = 'removed'`, id, catalog.NewDBTime(now)); err != nil {
+		if err := store.RestoreIngest(ctx, x, id, now); err != nil {
 			return err
 		}
 		r, err := store.LoadRecording(ctx, x, id, true)

@@ -6,55 +6,69 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/riverqueue/river"
-
 	"github.com/lectiospace/lectern/internal/alert"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
-// raise tells operators of trouble, once per state: the alert becomes a job in the
-// same transaction, and is tried until somebody has it.
-func (s *Syncer) raise(ctx context.Context, x store.Session, a alertArgs) error {
-	changed, since, err := store.SetAlert(ctx, x, a.Key, a.State, a.Title, s.now())
+// alerts sends alerts to operators, as jobs. It is safe for concurrent use.
+type alerts struct {
+	sender *alert.Sender
+	queue  *queue.Queue
+	log    *slog.Logger
+	now    func() time.Time
+}
+
+// newAlerts makes alerts and adds their handler to the queue.
+func newAlerts(sender *alert.Sender, q *queue.Queue, log *slog.Logger, now func() time.Time) *alerts {
+	s := &alerts{sender: sender, queue: q, log: log, now: now}
+	queue.Handle(q, queue.HandlerOptions{Timeout: 2 * time.Minute, RetryDelay: q.RetryDelay}, s.sendJob)
+	return s
+}
+
+// Raise tells operators of trouble, once per state of it: the alert becomes a job in
+// the same transaction, and is sent until somebody has received it.
+func (a *alerts) Raise(ctx context.Context, x store.Session, m queue.AlertArgs) error {
+	changed, since, err := store.SetAlert(ctx, x, m.Key, m.State, m.Title, a.now())
 	if err != nil || !changed {
 		return err
 	}
-	a.State, a.Since, a.At = alert.Firing, since, s.now()
-	s.log.Warn("alert", slog.String("key", a.Key), slog.String("title", a.Title))
-	return s.send(ctx, x, a)
+	m.State, m.Since, m.At = alert.Firing, since, a.now()
+	a.log.Warn("alert: raised", slog.String("key", m.Key), slog.String("title", m.Title))
+	return a.send(ctx, x, m)
 }
 
-// resolve tells them that it is over, if they were told that it began.
-func (s *Syncer) resolve(ctx context.Context, x store.Session, key, title, text string) error {
-	changed, since, err := store.SetAlert(ctx, x, key, "", "", s.now())
+// Resolve tells operators that it is over, if it was raised.
+func (a *alerts) Resolve(ctx context.Context, x store.Session, key, title, text string) error {
+	changed, since, err := store.SetAlert(ctx, x, key, "", "", a.now())
 	if err != nil || !changed {
 		return err
 	}
-	return s.send(ctx, x, alertArgs{Key: key, State: alert.Resolved, Severity: "info", Title: title, Text: text, Since: since, At: s.now()})
+	return a.send(ctx, x, queue.AlertArgs{Key: key, State: alert.Resolved, Severity: "info", Title: title, Text: text, Since: since, At: a.now()})
 }
 
-func (s *Syncer) send(ctx context.Context, x store.Session, a alertArgs) error {
-	if !s.deps.Alerts.Any() {
+func (a *alerts) send(ctx context.Context, x store.Session, m queue.AlertArgs) error {
+	if !a.sender.Any() {
 		return nil
 	}
-	return s.enqueue(ctx, x, a, time.Time{})
+	return a.queue.Enqueue(ctx, x, m, time.Time{})
 }
 
-// workAlert sends one alert.
-func (s *Syncer) workAlert(ctx context.Context, job *river.Job[alertArgs]) error {
-	a := job.Args
-	text := a.Text
-	if !a.Since.IsZero() {
-		text += fmt.Sprintf("\nSince %s.", a.Since.UTC().Format("2006-01-02 15:04 UTC"))
+// sendJob sends one alert.
+func (a *alerts) sendJob(ctx context.Context, job *queue.Job[queue.AlertArgs]) error {
+	m := job.Args
+	text := m.Text
+	if !m.Since.IsZero() {
+		text += fmt.Sprintf("\nSince %s.", m.Since.UTC().Format("2006-01-02 15:04 UTC"))
 	}
-	return s.deps.Alerts.Send(ctx, alert.Message{Key: a.Key, State: a.State, Severity: a.Severity, Title: a.Title, Text: text, Since: a.Since, At: a.At})
+	return a.sender.Send(ctx, alert.Message{Key: m.Key, State: m.State, Severity: m.Severity, Title: m.Title, Text: text, Since: m.Since, At: m.At})
 }
 
-// warnQuota tells that a teacher has reached 80 %.
-func (s *Syncer) warnQuota(ctx context.Context, x store.Session, q store.Quota) error {
-	return s.send(ctx, x, alertArgs{
-		Key: fmt.Sprintf("quota:%d", q.TeacherID), State: alert.Firing, Severity: "info", Since: s.now(), At: s.now(),
+// WarnQuota tells that a teacher has reached 80 %.
+func (a *alerts) WarnQuota(ctx context.Context, x store.Session, q store.Quota) error {
+	return a.send(ctx, x, queue.AlertArgs{
+		Key: fmt.Sprintf("quota:%d", q.TeacherID), State: alert.Firing, Severity: "info", Since: a.now(), At: a.now(),
 		Title: fmt.Sprintf("Teacher %d has used %d %% of the storage", q.TeacherID, q.Share()),
 		Text:  fmt.Sprintf("%s of %s. When it is full, new recordings wait at Zoom until there is room: raise the quota or remove old recordings.", media.Size(q.Used), media.Size(q.Total)),
 	})

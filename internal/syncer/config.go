@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"time"
@@ -24,22 +25,33 @@ type Config struct {
 	WorkDir        string        `name:"work-dir" placeholder:"DIR" help:"Temporary files of ingests (default: <data-dir>/sync)."`
 	WorkSize       media.Size    `name:"work-size" default:"50GiB" help:"Bound of those files together (size)."`
 	WorkMinFree    media.Size    `name:"work-min-free" default:"1GiB" help:"Free disk space that ingests leave (size)."`
-	UnmatchedAfter time.Duration `kong:"-"` // when a meeting without lesson is alerted
-	GiveUpAfter    time.Duration `kong:"-"` // when passing faults become a failure
-	tick           time.Duration // of the caretaker; tests go faster
-	reconcileSoft  time.Duration
+
+	// ShutdownGrace is how long Stop waits for jobs that it has told to stop.
+	ShutdownGrace time.Duration `kong:"-"`
+	// UnmatchedAfter is when a meeting without a lesson is alerted; 0 = 72 h.
+	UnmatchedAfter time.Duration `kong:"-"`
+	// GiveUpAfter is when passing faults become a failure; 0 = 48 h.
+	GiveUpAfter time.Duration `kong:"-"`
+	// RetryDelays are the waits after failed attempts; none = queue.DefaultRetryDelays.
+	RetryDelays []time.Duration `kong:"-"`
+	// SupervisorEvery is the pause between the supervisor's rounds; 0 = 2 s.
+	SupervisorEvery time.Duration `kong:"-"`
 }
 
-// What the contract fixes and no setting changes.
+// What no setting changes.
 const (
-	unmatchedAfter = 72 * time.Hour
-	giveUpAfter    = 48 * time.Hour
-	reconcileSoft  = 10 * time.Minute
-	reconcileHard  = 15 * time.Minute
+	defaultUnmatchedAfter  = 72 * time.Hour
+	defaultGiveUpAfter     = 48 * time.Hour
+	defaultSupervisorEvery = 2 * time.Second
 )
 
-// passingDelays are the waits after passing faults; the last one goes on.
-var passingDelays = []time.Duration{5 * time.Second, 15 * time.Second, 45 * time.Second, 2 * time.Minute, 5 * time.Minute, 30 * time.Minute}
+// withDefaults fills in what no setting changes.
+func (c Config) withDefaults() Config {
+	c.UnmatchedAfter = cmp.Or(c.UnmatchedAfter, defaultUnmatchedAfter)
+	c.GiveUpAfter = cmp.Or(c.GiveUpAfter, defaultGiveUpAfter)
+	c.SupervisorEvery = cmp.Or(c.SupervisorEvery, defaultSupervisorEvery)
+	return c
+}
 
 // Check refuses what cannot work. The text begins with the setting's name.
 func (c *Config) Check() error {

@@ -1,19 +1,16 @@
-// Package syncer sees to it that every recording Zoom lists is archived exactly
-// once: it takes Zoom's webhooks, matches meetings to lessons, downloads, joins and
-// uploads, and reconciles all of it with Zoom every half hour. The webhook makes it
-// quick; reconciliation makes it certain.
+// Package syncer archives every recording that Zoom lists exactly once. It wires the
+// parts below it, starts and stops them, and supervises what syncers leave behind when
+// they die.
 //
-// An ingest is how one lesson gets its recording:
+//	Zoom's webhooks ──▶ intake ──┐ request           ┌──▶ ingest ──▶ archive
+//	                             ├────────▶ queue ───┤
+//	Zoom's lists ──▶ reconcile ──┘                   └──▶ retention
 //
-//	            asked for                 archive verified
-//	(nothing) ───────────▶ waiting ─▶ working ─▶ done ─┐
-//	                          ▲  ▲       │             │ a segment came later
-//	          passing fault,  │  └───────┘             │
-//	          still settling  └────────────────────────┘
-//	                                  │ permanent fault, or 48 h of passing ones
-//	                                  ▼
-//	  removed ◀── removed here      failed ──▶ waiting: room came, asked for again
+// intake takes webhooks in; reconcile compares what Zoom lists with what is archived;
+// both request ingests, and ingest brings one lesson's recording into the archive.
+// retention ends recordings. All of them work as jobs of queue, on the tables of store.
+// A webhook makes it quick; reconciliation makes it certain.
 //
-// Whoever works on one is its owner; every step is written only while that holds, so
-// that a syncer that was taken for dead changes nothing when it wakes.
+// Several syncers may work on one database. Each writes a heartbeat; the jobs and the
+// leases of those that stop doing so are released by the supervisor of another.
 package syncer

@@ -1,28 +1,21 @@
 package syncer
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/rivertype"
-
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
-	"github.com/lectiospace/lectern/internal/zoom"
 )
 
-// Explain writes the story of one recording, by its id or by a meeting's uuid.
-// NotFound: nobody has heard of it.
+// Explain writes what is known of one recording, with its history, by its id or by a
+// meeting's uuid. media.NotFound: nothing is known.
 func (s *Syncer) Explain(ctx context.Context, subject string, w io.Writer) error {
 	var b strings.Builder
 	err := s.deps.Store.View(ctx, "syncer: explain", func(x store.Session) error {
@@ -67,7 +60,7 @@ func explainRecording(ctx context.Context, x store.Session, id int64, b *strings
 	i, err := store.IngestOfRecording(ctx, x, id)
 	if catalog.IsNotFound(err) {
 		b.WriteString("  not archived by this syncer\n")
-		return writeStory(ctx, x, b, 0, id, nil)
+		return writeHistory(ctx, x, b, 0, id, nil)
 	}
 	if err != nil {
 		return err
@@ -76,13 +69,13 @@ func explainRecording(ctx context.Context, x store.Session, id int64, b *strings
 }
 
 func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *strings.Builder) error {
-	fmt.Fprintf(b, "ingest %d  lesson %d  state %s", i.ID, i.LessonID, i.State)
+	fmt.Fprintf(b, "ingest %d  lesson %d  state %s", i.ID, i.LessonID, i.State())
 	if i.Reason != "" {
 		fmt.Fprintf(b, "  reason %s: %s", i.Reason, i.Detail)
 	}
 	b.WriteString("\n")
-	if i.Reason != "" && advice[i.Reason] != "" {
-		fmt.Fprintf(b, "  to do      %s\n", advice[i.Reason])
+	if store.Advice(i.Reason) != "" {
+		fmt.Fprintf(b, "  to do      %s\n", store.Advice(i.Reason))
 	}
 	if !i.FailingSince.IsZero() {
 		fmt.Fprintf(b, "  failing    since %s, %d attempts\n", at(i.FailingSince), i.Attempts)
@@ -99,11 +92,11 @@ func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *stri
 		uuids = append(uuids, m.UUID)
 		describeMeeting(m, i, b)
 	}
-	return writeStory(ctx, x, b, i.ID, i.RecordingID, uuids)
+	return writeHistory(ctx, x, b, i.ID, i.RecordingID, uuids)
 }
 
 func describeMeeting(m store.Meeting, i store.Ingest, b *strings.Builder) {
-	fmt.Fprintf(b, "meeting %s  id %s  began %s  first heard of %s\n", m.UUID, m.MeetingID, at(began(m)), at(m.FirstSeen))
+	fmt.Fprintf(b, "meeting %s  id %s  began %s  first seen %s\n", m.UUID, m.MeetingID, at(m.Began()), at(m.FirstSeen))
 	for _, f := range m.Files {
 		state := "at Zoom"
 		switch {
@@ -113,11 +106,11 @@ func describeMeeting(m store.Meeting, i store.Ingest, b *strings.Builder) {
 			state = "archived " + at(f.ArchivedAt)
 		case !f.GoneAt.IsZero():
 			state = "gone at Zoom " + at(f.GoneAt)
-		case f.Status != "completed" && f.Status != "":
+		case !f.Completed():
 			state = f.Status
-		case f.Type != "MP4" && f.Type != "M4A":
+		case !f.Media():
 			state = "not video, stays at Zoom"
-		case i.Archived() && !slices.Contains(i.Parts(), m.UUID+"/"+f.ID):
+		case i.Archived() && !slices.Contains(i.Parts(), f.Name()):
 			state = "another view, stays at Zoom"
 		}
 		fmt.Fprintf(b, "  file %s  %s %s  %d bytes  %s\n", f.ID, f.Type, f.View, f.Size, state)
@@ -149,10 +142,10 @@ func explainMeeting(ctx context.Context, x store.Session, uuid string, b *string
 	if m.LessonID == 0 {
 		fmt.Fprintf(b, "  waits: %s\n", m.Note)
 	}
-	return writeStory(ctx, x, b, 0, 0, []string{uuid})
+	return writeHistory(ctx, x, b, 0, 0, []string{uuid})
 }
 
-func writeStory(ctx context.Context, x store.Session, b *strings.Builder, ingest, recording int64, uuids []string) error {
+func writeHistory(ctx context.Context, x store.Session, b *strings.Builder, ingest, recording int64, uuids []string) error {
 	lines, err := store.History(ctx, x, ingest, recording, uuids)
 	if err != nil {
 		return err
@@ -166,108 +159,4 @@ func writeStory(ctx context.Context, x store.Session, b *strings.Builder, ingest
 		b.WriteString("\n")
 	}
 	return nil
-}
-
-// Jobs lists the queue, newest first, a line per job that begins with its id. state
-// "" means all.
-func (s *Syncer) Jobs(ctx context.Context, state string, w io.Writer) error {
-	params := river.NewJobListParams().First(1000).OrderBy(river.JobListOrderByID, river.SortOrderDesc)
-	if state != "" {
-		switch state {
-		case "failed":
-			state = string(rivertype.JobStateCancelled)
-		case "waiting":
-			state = string(rivertype.JobStateScheduled)
-		case "done":
-			state = string(rivertype.JobStateCompleted)
-		}
-		if !slices.Contains(rivertype.JobStates(), rivertype.JobState(state)) {
-			return media.Faultf(media.Invalid, "jobs", "%q is not a state: available, cancelled (also failed), completed, discarded, pending, retryable, running, scheduled", state)
-		}
-		params = params.States(rivertype.JobState(state))
-	}
-	list, err := s.client.JobList(ctx, params)
-	if err != nil {
-		return catalog.WrapError(ctx, "jobs", err)
-	}
-	for _, j := range list.Jobs {
-		fmt.Fprintf(w, "%d\t%s\t%s\tattempt %d\t%s", j.ID, j.Kind, j.State, j.Attempt, string(shown(j)))
-		if j.FinalizedAt == nil && j.ScheduledAt.After(s.now()) {
-			fmt.Fprintf(w, "\tnext %s", at(j.ScheduledAt))
-		}
-		if n := len(j.Errors); n > 0 {
-			fmt.Fprintf(w, "\t%s: %s", at(j.Errors[n-1].At), strings.ReplaceAll(j.Errors[n-1].Error, "\n", "; "))
-		}
-		if output := j.Output(); len(output) > 0 {
-			fmt.Fprintf(w, "\t%s", output)
-		}
-		fmt.Fprintln(w)
-	}
-	return nil
-}
-
-// shown is what a job is about; the texts of alerts are long.
-func shown(j *rivertype.JobRow) []byte {
-	if len(j.EncodedArgs) > 120 {
-		return append(slices.Clone(j.EncodedArgs[:117]), "..."...)
-	}
-	return j.EncodedArgs
-}
-
-// Retry runs a job again, now. Where another job has the same work to do already, that
-// one is hurried: two of them would do it twice.
-func (s *Syncer) Retry(ctx context.Context, id int64) error {
-	old, err := s.client.JobGet(ctx, id)
-	if errors.Is(err, river.ErrNotFound) {
-		return media.Faultf(media.NotFound, "retry", "there is no job %d", id)
-	}
-	if err != nil {
-		return catalog.WrapError(ctx, "retry", err)
-	}
-	if old.FinalizedAt != nil {
-		twins, err := s.client.JobList(ctx, river.NewJobListParams().Kinds(old.Kind).States(unfinished...).First(10_000))
-		if err != nil {
-			return catalog.WrapError(ctx, "retry", err)
-		}
-		for _, twin := range twins.Jobs {
-			if bytes.Equal(twin.EncodedArgs, old.EncodedArgs) {
-				id = twin.ID
-			}
-		}
-	}
-	job, err := s.client.JobRetry(ctx, id)
-	if err != nil {
-		return catalog.WrapError(ctx, "retry", err)
-	}
-	s.log.Info("a job is run again", slog.Int64("job", job.ID))
-	return nil
-}
-
-// Replay feeds a webhook's body through the intake, signed with the configured
-// secret, and says what became of it.
-func (s *Syncer) Replay(ctx context.Context, body []byte) (string, error) {
-	const op = "replay"
-	secrets := s.deps.Zooms.Secrets()
-	if len(secrets) == 0 {
-		return "", media.Faultf(media.Invalid, op, "zoom-webhook-secret is not set")
-	}
-	timestamp := strconv.FormatInt(s.now().Unix(), 10)
-	if _, err := secrets.Verify(zoom.Sign(secrets[0], timestamp, body), timestamp, body, s.now(), s.deps.Zooms.WebhookTolerance); err != nil {
-		return "", err
-	}
-	if len(body) > maxBody {
-		return "", media.Faultf(media.Invalid, op, "the body is larger than 1 MiB")
-	}
-	event, err := zoom.ParseEvent(body)
-	if err != nil {
-		return "", media.Fault(media.Invalid, op, err)
-	}
-	if event.Name == zoom.EventValidation {
-		return "ignored", nil
-	}
-	results, err := s.intake.transaction(ctx, []*pending{{event: s.eventRow(event, 0, body)}})
-	if err != nil {
-		return "", err
-	}
-	return results[0], nil
 }

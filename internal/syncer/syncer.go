@@ -3,26 +3,26 @@ package syncer
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
-	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/rivertype"
-	"riverqueue.com/riverui"
 
 	"github.com/lectiospace/lectern/internal/alert"
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
-	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/ingest"
+	"github.com/lectiospace/lectern/internal/syncer/intake"
+	"github.com/lectiospace/lectern/internal/syncer/queue"
+	"github.com/lectiospace/lectern/internal/syncer/reconcile"
+	"github.com/lectiospace/lectern/internal/syncer/retention"
+	"github.com/lectiospace/lectern/internal/syncer/secretbox"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -32,9 +32,9 @@ type Deps struct {
 	Zoom   *zoom.Client
 	Zooms  zoom.Config
 	Target archive.Archive // where new recordings go
-	// Archives are all that are configured, by provider: what was stored in one stays
-	// there when the target changes.
-	Archives map[string]archive.Archive
+	// Archives are all that are configured: what was stored in one stays there when the
+	// target changes.
+	Archives archive.Set
 	Tool     ffmpeg.Tool
 	Alerts   *alert.Sender
 	// SecretsKey seals tenants' secrets; nil when there is none.
@@ -46,8 +46,7 @@ type Deps struct {
 	Now          func() time.Time
 }
 
-// Syncer is one syncing process: the intake of webhooks and the jobs. Make it with
-// New; Start and Stop it once.
+// Syncer is one syncing process. Make it with New; Start and Stop it once.
 type Syncer struct {
 	cfg     Config
 	deps    Deps
@@ -55,108 +54,68 @@ type Syncer struct {
 	now     func() time.Time
 	metrics *metrics
 	id      string
-	client  *river.Client[*sql.Tx]
-	tokens  seal // for webhooks' download tokens
-	tenants *tenants
-	intake  *writer
-	space   *space
-	claims  *claims
-	atWork  *atWork
-	alive   *lockFile
-	page    *riverui.Handler // nil unless JobsPage was asked for
 
-	stop context.CancelFunc
-	// stopStarting ends the tries to start the queue; startEnded is closed after the last.
-	stopStarting context.CancelFunc
-	startEnded   chan struct{}
-	running      sync.WaitGroup
-	started      bool
+	queue      *queue.Queue
+	intake     *intake.Intake
+	ingester   *ingest.Ingester
+	reconciler *reconcile.Reconciler
+	cleaner    *retention.Cleaner
+	rounds     *roundClock
+	alive      *lockFile // while it is started
+
+	stop    context.CancelFunc // ends the supervisor and the intake
+	running sync.WaitGroup
+	started bool
 }
 
 // New prepares a syncer. Nothing is asked of anybody, and nothing runs, until Start;
-// jobs can be enqueued and looked at before.
+// jobs can be enqueued and listed before.
 func New(cfg Config, deps Deps) (*Syncer, error) {
-	if cfg.GiveUpAfter == 0 {
-		cfg.GiveUpAfter = giveUpAfter
-	}
-	if cfg.UnmatchedAfter == 0 {
-		cfg.UnmatchedAfter = unmatchedAfter
-	}
-	if cfg.reconcileSoft == 0 {
-		cfg.reconcileSoft = reconcileSoft
-	}
-	if cfg.tick == 0 {
-		cfg.tick = 2 * time.Second
-	}
-	s := &Syncer{cfg: cfg, deps: deps, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics), id: newID()}
-	key := deps.SecretsKey
-	if key == nil {
-		secret := strings.Join(deps.Zooms.Secrets(), ",")
-		var err error
-		if key, err = derivedKey(secret, "download tokens"); err != nil {
-			return nil, err
-		}
-	}
-	var err error
-	if s.tokens, err = newSeal(key); err != nil {
+	cfg = cfg.withDefaults()
+	s := &Syncer{cfg: cfg, deps: deps, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics), id: newID(), rounds: newRoundClock()}
+	tokens, err := tokenBox(deps)
+	if err != nil {
 		return nil, err
 	}
-	s.tenants = newTenants(deps.Store, deps.SecretsKey, deps.Now)
-	s.claims = newClaims(s.id)
-	s.atWork = newAtWork()
-	s.space = newSpace(cfg.WorkDir, int64(cfg.WorkSize), int64(cfg.WorkMinFree))
-	s.intake = newWriter(s)
-	s.client, err = river.NewClient(schema.JobDriver(deps.Store), &river.Config{
-		ID:     s.id,
-		Schema: schema.JobSchema(deps.Store),
-		// The queue tells of each job; what matters of that this package tells itself.
-		Logger: slog.New(atLeast{slog.LevelWarn, deps.Log.With(slog.String("room", "jobs")).WithGroup("job").Handler()}),
-		// Behind a transaction-mode pooler there is no LISTEN: polling serves everywhere.
-		PollOnly:          true,
-		FetchPollInterval: 500 * time.Millisecond,
-		Queues: map[string]river.QueueConfig{
-			queueRest:   {MaxWorkers: 8},
-			queueIngest: {MaxWorkers: cfg.Workers},
-		},
-		Workers:          s.workers(),
-		PeriodicJobs:     s.periodic(),
-		Middleware:       nil,
-		WorkerMiddleware: []rivertype.WorkerMiddleware{&observer{metrics: s.metrics, atWork: s.atWork}},
-		JobTimeout:       time.Minute,
-		// A long ingest is not a stuck one; the caretaker knows the dead by their heartbeat.
-		RescueStuckJobsAfter:        7 * 24 * time.Hour,
-		CompletedJobRetentionPeriod: 3 * 24 * time.Hour,
-		CancelledJobRetentionPeriod: 90 * 24 * time.Hour,
-		DiscardedJobRetentionPeriod: 90 * 24 * time.Hour,
+	s.queue = queue.New(queue.Config{
+		ID: s.id, IngestWorkers: cfg.Workers, ReconcileEvery: cfg.ReconcileEvery, UsageEvery: cfg.UsageEvery, CleanupAt: cfg.CleanupAt, RetryDelays: cfg.RetryDelays,
+	}, deps.Store, deps.Log, deps.Metrics, deps.Now)
+	alerts := newAlerts(deps.Alerts, s.queue, deps.Log, deps.Now)
+	s.ingester = ingest.New(ingest.Config{
+		Settle: cfg.Settle, DeleteFromZoom: cfg.DeleteFromZoom, ZoomTrashAfter: cfg.ZoomTrashAfter, GiveUpAfter: cfg.GiveUpAfter, Reencode: cfg.Reencode,
+		WorkDir: cfg.WorkDir, WorkSize: int64(cfg.WorkSize), WorkMinFree: int64(cfg.WorkMinFree), PlatformRule: deps.PlatformRule,
+	}, ingest.Deps{
+		ID: s.id, Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Target: deps.Target, Archives: deps.Archives, Tool: deps.Tool,
+		Alerts: alerts, Tokens: tokens, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,
 	})
-	if err != nil {
-		return nil, fmt.Errorf("job queue: %w", err)
+	s.intake = intake.New(intake.Deps{
+		Store: deps.Store, Queue: s.queue, Zoom: deps.Zooms, Ingests: s.ingester, Tokens: tokens, TokenPurpose: ingest.DownloadTokenPurpose,
+		SecretsKey: deps.SecretsKey, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,
+	})
+	s.reconciler = reconcile.New(reconcile.Config{Lookback: cfg.Lookback, UnmatchedAfter: cfg.UnmatchedAfter}, reconcile.Deps{
+		Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Archives: deps.Archives, Ingests: s.ingester, Alerts: alerts,
+		Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,
+	})
+	s.cleaner = retention.New(retention.Config{CleanupAt: cfg.CleanupAt, TrashGrace: cfg.TrashGrace}, retention.Deps{
+		Store: deps.Store, Queue: s.queue, Archives: deps.Archives, Alerts: alerts, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,
+	})
+	return s, s.queue.Open()
+}
+
+// tokenBox seals download tokens, with a key of the webhook secrets where no key is
+// configured.
+func tokenBox(deps Deps) (secretbox.Box, error) {
+	key := deps.SecretsKey
+	if key == nil {
+		var err error
+		if key, err = secretbox.DeriveKey(strings.Join(deps.Zooms.Secrets(), ","), "download tokens"); err != nil {
+			return secretbox.Box{}, err
+		}
 	}
-	return s, nil
+	return secretbox.New(key)
 }
 
-// atLeast lets pass what has a level.
-type atLeast struct {
-	level slog.Level
-	slog.Handler
-}
-
-// Enabled implements slog.Handler.
-func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= h.level && h.Handler.Enabled(ctx, l)
-}
-
-// WithAttrs implements slog.Handler.
-func (h atLeast) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return atLeast{h.level, h.Handler.WithAttrs(attrs)}
-}
-
-// WithGroup implements slog.Handler.
-func (h atLeast) WithGroup(name string) slog.Handler {
-	return atLeast{h.level, h.Handler.WithGroup(name)}
-}
-
-// newID names this process for the ledger and the queue.
+// newID names this process in the database and the queue.
 func newID() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -165,9 +124,12 @@ func newID() string {
 	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), strings.ToLower(rand.Text()[:8]))
 }
 
-// Start begins to work jobs and to care for what others left behind, until Stop.
+// Handler serves the webhooks.
+func (s *Syncer) Handler() http.Handler { return s.intake.Handler() }
+
+// Start begins to work jobs and to supervise, until Stop.
 func (s *Syncer) Start(ctx context.Context) error {
-	if err := s.space.prepare(); err != nil {
+	if err := s.ingester.Prepare(); err != nil {
 		return err
 	}
 	alive, err := newLockFile(s.cfg.WorkDir, s.id)
@@ -176,75 +138,50 @@ func (s *Syncer) Start(ctx context.Context) error {
 	}
 	s.alive = alive
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	s.running.Go(func() { s.intake.run(ctx) })
-	if err := s.beat(ctx); err != nil {
-		s.log.Warn("the database cannot be reached yet", slog.Any("error", err))
+	s.running.Go(func() { s.intake.Run(ctx) })
+	if err := s.heartbeat(ctx); err != nil {
+		s.log.Warn("supervisor: database unavailable", slog.Any("error", err))
 	}
-	s.running.Go(func() { s.care(ctx) })
-	starting, stopStarting := context.WithCancel(ctx)
-	s.stopStarting, s.startEnded = stopStarting, make(chan struct{})
-	s.running.Go(func() { defer close(s.startEnded); s.startClient(ctx, starting) })
-	s.running.Go(func() { s.startPage(ctx) })
+	s.rounds.begin(time.Now())
+	s.running.Go(func() { s.supervise(ctx) })
+	s.queue.Start(ctx)
 	s.started = true
 	return nil
 }
 
-// startClient starts the queue, again and again while the database is away, until
-// starting ends. Jobs work under ctx.
-func (s *Syncer) startClient(ctx, starting context.Context) {
-	for starting.Err() == nil {
-		err := s.client.Start(ctx)
-		if err == nil {
-			return
-		}
-		s.log.Warn("the job queue does not start yet", slog.Any("error", err))
-		select {
-		case <-starting.Done():
-		case <-time.After(2 * time.Second):
-		}
-	}
-}
-
-// startPatience is how long Stop waits for a start of the queue that is under way.
-const startPatience = 5 * time.Second
-
-// Stop ends the work: what runs is told to stop at once, since all of it can be
-// taken up again, and goes back into the queue. It may be called twice.
+// Stop tells all running jobs at once to stop, since each of them can be continued
+// later, and waits for them at most Config.ShutdownGrace. What is still running then
+// keeps its lease, which another syncer takes over as that of a dead one. It may be
+// called twice.
 func (s *Syncer) Stop() {
 	if !s.started {
 		return
 	}
 	s.started = false
-	limit, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	limit, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownGrace)
 	defer cancel()
-	// The queue cannot be stopped while it starts.
-	s.stopStarting()
-	select {
-	case <-s.startEnded:
-	case <-time.After(startPatience):
-		s.stop()
-		<-s.startEnded
-	}
-	if err := s.client.StopAndCancel(limit); err != nil && !errors.Is(err, context.Canceled) {
-		s.log.Warn("jobs did not end in time", slog.Any("error", err))
-	}
+	err := s.queue.Stop(limit)
 	s.stop()
-	s.running.Wait()
-	if err := s.leave(limit); err != nil {
-		s.log.Warn("leaving", slog.Any("error", err))
+	if err == nil {
+		err = s.waitBackground(limit)
+	}
+	if err == nil {
+		err = s.deregister(limit)
+	}
+	if err != nil {
+		s.log.Warn("syncer: not everything ended within the shutdown grace", slog.Any("error", err))
 	}
 	s.alive.Close()
 }
 
-// teacherAccount is a teacher's Zoom app.
-func teacherAccount(accountID, clientID, secret, user string) zoom.Account {
-	return zoom.Account{ID: accountID, ClientID: clientID, ClientSecret: secret, UserID: user}.Trimmed()
-}
-
-// archiveOf finds the archive of a provider.
-func (s *Syncer) archiveOf(provider string) (archive.Archive, error) {
-	if a, ok := s.deps.Archives[provider]; ok {
-		return a, nil
+// waitBackground waits for the supervisor and the intake until ctx ends.
+func (s *Syncer) waitBackground(ctx context.Context) error {
+	ended := make(chan struct{})
+	go func() { s.running.Wait(); close(ended) }()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return nil, media.Faultf(media.Unavailable, "archive", "the archive %q is not configured", provider)
 }

@@ -7,6 +7,13 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 )
 
+// The states of an event.
+const (
+	EventNew     = "new"     // its job processes it
+	EventDone    = "done"    // processed
+	EventIgnored = "ignored" // nothing is to be done
+)
+
 // Event is an authentic webhook.
 type Event struct {
 	ID          int64
@@ -19,7 +26,7 @@ type Event struct {
 	ReceivedAt  time.Time
 	Body        string // without secrets
 	SealedToken string
-	State       string // new, done, ignored
+	State       string // EventNew, EventDone, EventIgnored
 	Note        string
 }
 

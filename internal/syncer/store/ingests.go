@@ -9,22 +9,13 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 )
 
-// The states of an ingest.
-const (
-	Waiting = "waiting" // queued, settling, or between two tries
-	Working = "working" // a syncer is at it
-	Done    = "done"    // archived and verified; more may come
-	Failed  = "failed"  // for good, or until something changes; Reason says why
-	Removed = "removed" // the recording was removed here: it does not come back
-)
-
 // Ingest is how one lesson gets its recording.
 type Ingest struct {
 	ID          int64
 	LessonID    int64 // 0 when the lesson is gone
 	RecordingID int64 // 0 before there is a row, or when it is gone
 	TeacherID   int64 // the lesson's, who pays
-	State       string
+	state       State // set by Apply only
 	Reason      string
 	Detail      string
 	// Requests counts the requests for it; a run that finds more of them at its end than
@@ -54,6 +45,17 @@ func (i Ingest) Parts() []string {
 	return strings.Split(i.ArchivedParts, "\n")
 }
 
+// State is the state of the ingest.
+func (i Ingest) State() State { return i.state }
+
+// Apply changes the state by an event. An error says that the pair is impossible; the
+// ingest is as it was then.
+func (i *Ingest) Apply(e IngestEvent) error {
+	next, err := Transition(i.state, e)
+	i.state = next
+	return err
+}
+
 // Archived reports whether the archive holds something verified.
 func (i Ingest) Archived() bool { return !i.VerifiedAt.IsZero() }
 
@@ -68,7 +70,7 @@ func ingests(ctx context.Context, x Session, rest string, args ...any) ([]Ingest
 			lesson, recording                   sql.NullInt64
 			failing, verified, created, updated catalog.DBTime
 		)
-		err := scan(&i.ID, &lesson, &recording, &i.TeacherID, &i.State, &i.Reason, &i.Detail, &i.Requests, &i.Attempts, &failing, &i.Lease,
+		err := scan(&i.ID, &lesson, &recording, &i.TeacherID, &i.state, &i.Reason, &i.Detail, &i.Requests, &i.Attempts, &failing, &i.Lease,
 			&i.Provider, &i.ArchiveKey, &i.ArchivedParts, &i.ArchivedVersion, &i.Size, &i.MD5, &verified, &i.Need, &created, &updated)
 		i.LessonID, i.RecordingID = lesson.Int64, recording.Int64
 		i.FailingSince, i.VerifiedAt, i.CreatedAt, i.UpdatedAt = failing.Time, verified.Time, created.Time, updated.Time
@@ -109,8 +111,8 @@ func IngestOfRecording(ctx context.Context, x Session, recording int64) (Ingest,
 }
 
 // IngestsIn are the ingests in a state, oldest first.
-func IngestsInState(ctx context.Context, x Session, state string) ([]Ingest, error) {
-	return ingests(ctx, x, `WHERE state = $1 ORDER BY id`, state)
+func IngestsInState(ctx context.Context, x Session, state State) ([]Ingest, error) {
+	return ingests(ctx, x, `WHERE state = $1 ORDER BY id`, string(state))
 }
 
 // AllIngests are all of them.
@@ -119,11 +121,16 @@ func AllIngests(ctx context.Context, x Session) ([]Ingest, error) {
 }
 
 // RequestIngest requests a lesson's recording: the ingest is created, or its count of
-// requests grows. The row is locked until the transaction ends.
+// requests grows; what it failed with is forgotten. A removed one stays as it is. The
+// row is locked until the transaction ends.
 func RequestIngest(ctx context.Context, x Session, l Lesson, now time.Time) (i Ingest, isNew bool, err error) {
+	first, err := Transition("", Request)
+	if err != nil {
+		return Ingest{}, false, err
+	}
 	var id int64
-	err = x.One(ctx, `INSERT INTO lectern.lectern_ingests (lesson_id, teacher_id, created_at, updated_at) VALUES ($1, $2, $3, $3)
-		ON CONFLICT (lesson_id) DO NOTHING RETURNING id`, []any{l.ID, l.TeacherID, stamp(now)}, &id)
+	err = x.One(ctx, `INSERT INTO lectern.lectern_ingests (lesson_id, teacher_id, state, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)
+		ON CONFLICT (lesson_id) DO NOTHING RETURNING id`, []any{l.ID, l.TeacherID, string(first), stamp(now)}, &id)
 	switch {
 	case err == nil:
 		isNew = true
@@ -134,17 +141,26 @@ func RequestIngest(ctx context.Context, x Session, l Lesson, now time.Time) (i I
 	default:
 		return Ingest{}, false, err
 	}
-	i, err = LoadIngest(ctx, x, id, true)
-	return i, isNew, err
+	if i, err = LoadIngest(ctx, x, id, true); err != nil || isNew || i.state == Removed {
+		return i, isNew, err
+	}
+	failed := i.state == Failed
+	if err := i.Apply(Request); err != nil || !failed {
+		return i, false, err
+	}
+	i.Reason, i.Detail, i.FailingSince, i.Attempts, i.Need = "", "", time.Time{}, 0, 0
+	_, err = SaveIngest(ctx, x, i, i.Lease, now)
+	return i, false, err
 }
 
 // SaveIngest writes back what changes while an ingest is worked on, and only while
-// owner still holds its lease: false means that another run has leased it.
-func SaveIngest(ctx context.Context, x Session, i Ingest, owner string, now time.Time) (bool, error) {
+// lease is still the one in the row: false means that another run has taken it. It is
+// the only statement that changes an ingest's state.
+func SaveIngest(ctx context.Context, x Session, i Ingest, lease string, now time.Time) (bool, error) {
 	n, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET recording_id = $3, teacher_id = $4, state = $5, reason = $6, detail = $7, attempts = $8, failing_since = $9,
 			owner = $10, provider = $11, archive_key = $12, archived_parts = $13, archived_version = $14, size = $15, md5 = $16, verified_at = $17, need = $18, updated_at = $19
 		WHERE id = $1 AND owner = $2`,
-		i.ID, owner, sql.NullInt64{Int64: i.RecordingID, Valid: i.RecordingID != 0}, i.TeacherID, i.State, i.Reason, clip(i.Detail, 1000), i.Attempts, stamp(i.FailingSince),
+		i.ID, lease, sql.NullInt64{Int64: i.RecordingID, Valid: i.RecordingID != 0}, i.TeacherID, string(i.state), i.Reason, clip(i.Detail, 1000), i.Attempts, stamp(i.FailingSince),
 		i.Lease, i.Provider, i.ArchiveKey, i.ArchivedParts, i.ArchivedVersion, i.Size, i.MD5, stamp(i.VerifiedAt), i.Need, stamp(now))
 	return n > 0, err
 }
@@ -154,4 +170,49 @@ func OldestUnarchived(ctx context.Context, x Session) (time.Time, error) {
 	var at catalog.DBTime
 	err := x.One(ctx, `SELECT MIN(created_at) FROM lectern.lectern_ingests WHERE verified_at IS NULL AND state <> 'removed'`, nil, &at)
 	return at.Time, err
+}
+
+// ReleaseLeases frees the ingests that a dead or ending syncer was working on, under
+// any of its leases: the syncer's id, '#', and a number.
+func ReleaseLeases(ctx context.Context, x Session, syncer string, now time.Time) error {
+	held, err := ingests(ctx, x, `WHERE owner = $1 OR substr(owner, 1, length($1) + 1) = $1 || '#' ORDER BY id`+x.ForUpdate(), syncer)
+	if err != nil {
+		return err
+	}
+	for _, i := range held {
+		lease := i.Lease
+		i.Lease = ""
+		if err := i.Apply(Pause); err != nil {
+			return err
+		}
+		if _, err := SaveIngest(ctx, x, i, lease, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// RestoreIngest follows the restoration of a removed recording, whose ingest may be
+// requested again from then on.
+func RestoreIngest(ctx context.Context, x Session, recording int64, now time.Time) error {
+	found, err := ingests(ctx, x, `WHERE recording_id = $1`+x.ForUpdate(), recording)
+	if err != nil {
+		return err
+	}
+	for _, i := range found {
+		if i.state != Removed {
+			continue
+		}
+		event := RestoreFailed
+		if i.Archived() {
+			event = RestoreArchived
+		}
+		if err := i.Apply(event); err != nil {
+			return err
+		}
+		if _, err := SaveIngest(ctx, x, i, i.Lease, now); err != nil {
+			return err
+		}
+	}
+	return nil
 }

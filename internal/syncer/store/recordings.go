@@ -41,6 +41,22 @@ func (r Recording) Location() media.Location {
 	return media.StoredAt(r.Provider, r.DriveFile, r.ArchiveKey)
 }
 
+// SetLocation says where the bytes of a row are stored: in which folder of the archive,
+// and under which link people open them, each "" for none. Drive files are also named
+// in the columns that the platform reads, and have a link for downloads.
+func (r *Recording) SetLocation(l media.Location, folder, url string) {
+	r.Provider, r.ArchiveKey, r.ArchiveURL, r.PlayURL = l.Provider, l.Key, url, url
+	r.DriveFile, r.DriveFolder, r.DownloadURL = "", "", ""
+	if l.Provider == media.ProviderDrive {
+		r.DriveFile, r.DriveFolder, r.DownloadURL = l.Key, folder, media.DriveDownloadURL(l.Key)
+	}
+}
+
+// Playable reports whether a row plays, unless it was removed.
+func (r Recording) Playable() bool {
+	return r.Status == media.StatusReady || r.Status == media.StatusArchived
+}
+
 // OwnerOf is the teacher whom a recording belongs to and whose quota it is charged
 // to: the lesson's teacher, or its own where it has no lesson; 0 for nobody.
 func OwnerOf(ctx context.Context, x Session, r Recording) (int64, error) {

@@ -23,13 +23,6 @@ func ResignLeadership(ctx context.Context, x Session, client string) error {
 	return err
 }
 
-// ReleaseLeases frees the ingests that a dead syncer was working on, under any of its
-// leases: the syncer's id, #, and a number.
-func ReleaseLeases(ctx context.Context, x Session, owner string) error {
-	_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET owner = '', state = CASE WHEN state = 'working' THEN 'waiting' ELSE state END WHERE owner = $1 OR substr(owner, 1, length($1) + 1) = $1 || '#'`, owner)
-	return err
-}
-
 // JobQueued reports whether a job of a kind that is not over carries this number.
 func JobQueued(ctx context.Context, x Session, kind, arg string, id int64) (bool, error) {
 	var n int64

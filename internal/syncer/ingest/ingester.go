@@ -1,0 +1,103 @@
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/ffmpeg"
+	"github.com/lectiospace/lectern/internal/syncer/queue"
+	"github.com/lectiospace/lectern/internal/syncer/secretbox"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/zoom"
+)
+
+// DownloadTokenPurpose is the purpose under which webhooks' download tokens are sealed.
+const DownloadTokenPurpose = "download token"
+
+// Config of the ingests.
+type Config struct {
+	// Settle is how long after the last segment's end the parts are joined.
+	Settle time.Duration
+	// DeleteFromZoom moves Zoom's copy to Zoom's trash, ZoomTrashAfter after the archive
+	// was verified.
+	DeleteFromZoom bool
+	ZoomTrashAfter time.Duration
+	// GiveUpAfter is when passing faults become a failure.
+	GiveUpAfter time.Duration
+	// Reencode encodes recordings anew where that makes them smaller.
+	Reencode bool
+	// WorkDir holds temporary files: at most WorkSize bytes together, leaving
+	// WorkMinFree bytes of the disk free.
+	WorkDir               string
+	WorkSize, WorkMinFree int64
+	// PlatformRule adds the lesson's group to the viewers of every recording.
+	PlatformRule bool
+}
+
+// Alerts tells operators of trouble, within a transaction.
+type Alerts interface {
+	// Raise tells of trouble, once per state of it.
+	Raise(ctx context.Context, x store.Session, a queue.AlertArgs) error
+	// Resolve tells that it is over, if it was raised.
+	Resolve(ctx context.Context, x store.Session, key, title, text string) error
+	// WarnQuota tells that a teacher's storage is nearly full.
+	WarnQuota(ctx context.Context, x store.Session, q store.Quota) error
+}
+
+// Deps is what ingests work with.
+type Deps struct {
+	ID       string // of this syncer
+	Store    *catalog.Store
+	Queue    *queue.Queue
+	Zoom     *zoom.Client
+	Target   archive.Archive // where new recordings go
+	Archives archive.Set
+	Tool     ffmpeg.Tool
+	Alerts   Alerts
+	Tokens   secretbox.Box // for webhooks' download tokens
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer
+	Now      func() time.Time
+}
+
+// Ingester runs the ingests of one syncer. It is safe for concurrent use.
+type Ingester struct {
+	cfg     Config
+	deps    Deps
+	log     *slog.Logger
+	now     func() time.Time
+	metrics *metrics
+	work    *workDir
+	leases  *leases
+}
+
+// New makes an Ingester and adds its handlers to the queue.
+func New(cfg Config, deps Deps) *Ingester {
+	s := &Ingester{
+		cfg: cfg, deps: deps, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics),
+		work: newWorkDir(cfg.WorkDir, cfg.WorkSize, cfg.WorkMinFree), leases: newLeases(deps.ID),
+	}
+	q := deps.Queue
+	// No total limit: a download is watched for silence instead.
+	queue.Handle(q, queue.HandlerOptions{Timeout: -1, RetryDelay: q.RetryDelay}, s.runJob)
+	queue.Handle(q, queue.HandlerOptions{Timeout: 10 * time.Minute, RetryDelay: q.RetryDelay}, s.captionsJob)
+	queue.Handle(q, queue.HandlerOptions{Timeout: 30 * time.Minute, RetryDelay: q.RetryDelay}, s.zoomTrashJob)
+	return s
+}
+
+// Prepare creates the work directory.
+func (s *Ingester) Prepare() error { return s.work.prepare() }
+
+// Responsive returns when the locks of the leases and the work directory can be taken,
+// or an error when one cannot before ctx ends.
+func (s *Ingester) Responsive(ctx context.Context) error {
+	if err := queue.LockWithin(ctx, &s.leases.mu, "leases"); err != nil {
+		return err
+	}
+	return queue.LockWithin(ctx, &s.work.mu, "work directory")
+}

@@ -1,0 +1,98 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"slices"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/queue"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// RecordLoss follows the discovery that the archive no longer holds what an ingest put
+// there: it is archived again while Zoom has all parts of it, else it has failed. An
+// ingest that has changed since i was loaded is left alone.
+func (s *Ingester) RecordLoss(ctx context.Context, i store.Ingest) error {
+	return s.deps.Store.Update(ctx, "syncer: lost from the archive", func(x store.Session) error {
+		now, err := store.LoadIngest(ctx, x, i.ID, true)
+		if err != nil || now.Lease != "" || now.ArchivedVersion != i.ArchivedVersion || now.LessonID == 0 || now.RecordingID == 0 {
+			return ignoreNotFound(err)
+		}
+		row, err := store.LoadRecording(ctx, x, now.RecordingID, true)
+		if err != nil || row.Deleted {
+			return ignoreNotFound(err)
+		}
+		meetings, err := store.MeetingsOf(ctx, x, now.LessonID)
+		if err != nil {
+			return err
+		}
+		if allAtZoom(meetings, now.Parts()) {
+			return s.refetch(ctx, x, now, meetings)
+		}
+		return s.fileLost(ctx, x, now)
+	})
+}
+
+// allAtZoom reports whether Zoom still has every archived part. It is pure.
+func allAtZoom(meetings []store.Meeting, parts []string) bool {
+	for _, m := range meetings {
+		for _, f := range m.Files {
+			if slices.Contains(parts, f.Name()) && f.LeftZoom() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (s *Ingester) fileLost(ctx context.Context, x store.Session, i store.Ingest) error {
+	if err := i.Apply(store.Lose); err != nil {
+		return err
+	}
+	i.Reason, i.Detail = store.ReasonArchiveLost, "the file is gone from the archive, and Zoom's copy was trashed"
+	if _, err := store.SaveIngest(ctx, x, i, "", s.now()); err != nil {
+		return err
+	}
+	if err := store.SetStatus(ctx, x, i.RecordingID, media.StatusFailed, s.now()); err != nil {
+		return err
+	}
+	return s.deps.Alerts.Raise(ctx, x, queue.AlertArgs{
+		Key: alertKey(i), State: store.ReasonArchiveLost, Severity: "critical", Title: fmt.Sprintf("Recording %d is gone from the archive", i.RecordingID),
+		Text: fmt.Sprintf("Lesson %d: %s. Its history: `syncer explain %d`", i.LessonID, store.Advice(store.ReasonArchiveLost), i.RecordingID),
+	})
+}
+
+func (s *Ingester) refetch(ctx context.Context, x store.Session, i store.Ingest, meetings []store.Meeting) error {
+	for _, m := range meetings {
+		for _, f := range m.Files {
+			if err := store.MarkArchived(ctx, x, m.UUID, f.ID, time.Time{}); err != nil {
+				return err
+			}
+		}
+	}
+	if err := i.Apply(store.Refetch); err != nil {
+		return err
+	}
+	i.ArchiveKey, i.ArchivedParts, i.ArchivedVersion, i.VerifiedAt = "", "", "", time.Time{}
+	if _, err := store.SaveIngest(ctx, x, i, "", s.now()); err != nil {
+		return err
+	}
+	if err := store.SetStatus(ctx, x, i.RecordingID, media.StatusProcessing, s.now()); err != nil {
+		return err
+	}
+	if err := store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), IngestID: i.ID, RecordingID: i.RecordingID, What: "gone from the archive", Detail: "archived again from Zoom's copy"}); err != nil {
+		return err
+	}
+	return s.Request(ctx, x, i.LessonID, "it is gone from the archive")
+}
+
+func ignoreNotFound(err error) error {
+	if catalog.IsNotFound(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,138 @@
+package ingest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+var ten = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+
+// file reads "id view from-to [word…]", minutes after ten; words: m4a, chat, processing, gone, archived.
+func file(uuid, spec string) store.File {
+	words := strings.Fields(spec)
+	f := store.File{MeetingUUID: uuid, ID: words[0], Type: "MP4", View: words[1], Status: "completed", Size: 100}
+	from, to, _ := strings.Cut(words[2], "-")
+	minutes := func(s string) time.Time {
+		d, err := time.ParseDuration(s + "m")
+		if err != nil {
+			return time.Time{}
+		}
+		return ten.Add(d)
+	}
+	f.Start, f.End = minutes(from), minutes(to)
+	for _, w := range words[3:] {
+		switch w {
+		case "m4a":
+			f.Type = "M4A"
+		case "chat":
+			f.Type = "CHAT"
+		case "processing":
+			f.Status, f.End = "processing", time.Time{}
+		case "gone":
+			f.GoneAt = ten
+		case "archived":
+			f.ArchivedAt, f.TrashedAt = ten, ten
+		}
+	}
+	return f
+}
+
+// TestPlan: platform-pains B14, B15 (views, audio, chats), F15 of the domain (all
+// segments), late segments.
+func TestPlan(t *testing.T) {
+	const best, gallery, speaker = "shared_screen_with_speaker_view", "gallery_view", "active_speaker"
+	for _, c := range []struct {
+		name   string
+		files  map[string][]string // by meeting
+		want   string
+		settle time.Duration // after ten
+		state  string        // processing, gone
+	}{
+		{"one file", map[string][]string{"u": {"a " + best + " 0-60"}}, "u/a", 65 * time.Minute, ""},
+		{"two views are one recording", map[string][]string{"u": {"g " + gallery + " 0-60", "a " + best + " 0-60", "s " + speaker + " 0-60"}}, "u/a", 65 * time.Minute, ""},
+		{"all segments, in time order", map[string][]string{"u": {"b " + best + " 30-60", "a " + best + " 0-20", "g " + gallery + " 0-20", "h " + gallery + " 30-60"}}, "u/a u/b", 65 * time.Minute, ""},
+		{"the host restarted", map[string][]string{"u": {"a " + best + " 0-20"}, "w": {"b " + best + " 25-60"}}, "u/a w/b", 65 * time.Minute, ""},
+		{"a segment without the best view is not lost", map[string][]string{"u": {"a " + best + " 0-20", "g " + gallery + " 0-20", "h " + gallery + " 30-60"}}, "u/a u/h", 65 * time.Minute, ""},
+		{"sound only where there are no pictures", map[string][]string{"u": {"m audio_only 0-60 m4a", "a " + gallery + " 0-60"}}, "u/a", 65 * time.Minute, ""},
+		{"a lesson of sound", map[string][]string{"u": {"m audio_only 0-60 m4a", "c chat_file 0-60 chat"}}, "u/m", 65 * time.Minute, ""},
+		{"each participant's sound is no lesson", map[string][]string{"u": {"m audio_only_each_participant 0-60 m4a"}}, "", 0, ""},
+		{"an unknown view is better than none", map[string][]string{"u": {"x production_studio 0-60"}}, "u/x", 65 * time.Minute, ""},
+		{"an interpreter's picture is no lesson", map[string][]string{"u": {"x sign_interpretation 0-60"}}, "", 0, ""},
+		{"still processing", map[string][]string{"u": {"a " + best + " 0-20", "b " + best + " 30- processing"}}, "u/a", 25 * time.Minute, "processing"},
+		{"a better view still processing", map[string][]string{"u": {"g " + gallery + " 0-60", "a " + best + " 0- processing"}}, "u/g", 65 * time.Minute, "processing"},
+		{"sound does not run ahead of pictures", map[string][]string{"u": {"m audio_only 0-60 m4a", "a " + best + " 0- processing"}}, "", 0, "processing"},
+		{"trashed at Zoom before it was archived", map[string][]string{"u": {"a " + best + " 0-60 gone"}}, "", 0, "gone"},
+		{"what is archived stays part of it", map[string][]string{"u": {"a " + best + " 0-20 archived gone", "b " + best + " 30-60"}}, "u/a u/b", 65 * time.Minute, ""},
+		{"nothing recorded", map[string][]string{"u": nil}, "", 0, ""},
+	} {
+		var meetings []store.Meeting
+		for _, uuid := range []string{"u", "w"} {
+			m := store.Meeting{UUID: uuid, Start: ten}
+			for _, spec := range c.files[uuid] {
+				m.Files = append(m.Files, file(uuid, spec))
+			}
+			meetings = append(meetings, m)
+		}
+		p := makePlan(meetings, 5*time.Minute, ten.Add(2*time.Hour))
+		if got := strings.Join(p.names(), " "); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+		if c.settle != 0 && !p.settled.Equal(ten.Add(c.settle)) {
+			t.Errorf("%s: settled %s after ten", c.name, p.settled.Sub(ten))
+		}
+		if p.processing != (c.state == "processing") || p.gone != (c.state == "gone") {
+			t.Errorf("%s: processing %v, gone %v", c.name, p.processing, p.gone)
+		}
+	}
+	stuckFor := makePlan([]store.Meeting{{UUID: "u", Files: []store.File{file("u", "a "+best+" 0-20"), file("u", "b "+best+" 30- processing")}}}, 0, ten.Add(3*24*time.Hour))
+	if stuckFor.processing || len(stuckFor.parts) != 1 {
+		t.Errorf("a file that Zoom never finishes holds up the others: %+v", stuckFor)
+	}
+}
+
+// TestNearest: platform-pains B4, B5: recurring lessons share a meeting id.
+func TestNearest(t *testing.T) {
+	week := 7 * 24 * time.Hour
+	lesson := func(id int64, start time.Time) store.Lesson {
+		return store.Lesson{ID: id, MeetingID: "864 1234 5678", Start: start, End: start.Add(time.Hour)}
+	}
+	lessons := []store.Lesson{lesson(1, ten.Add(-week)), lesson(2, ten), lesson(3, ten.Add(week)), lesson(4, ten.Add(90*time.Minute)), {ID: 5, MeetingID: "999", Start: ten, End: ten.Add(time.Hour)}}
+	for _, c := range []struct {
+		began time.Duration
+		want  int64
+	}{
+		{0, 2}, {-week, 1}, {week + 5*time.Minute, 3}, {-2 * time.Hour, 2}, {-2*time.Hour - time.Second, 0}, {80 * time.Minute, 4}, {40 * time.Minute, 2},
+		{90*time.Minute + 3*time.Hour, 4}, {90*time.Minute + 3*time.Hour + time.Second, 0}, {3 * 24 * time.Hour, 0}, {45 * time.Minute, 2},
+	} {
+		got, ok := store.NearestLesson(lessons, "86412345678", ten.Add(c.began))
+		if got.ID != c.want || ok != (c.want != 0) {
+			t.Errorf("%s after ten: lesson %d, want %d", c.began, got.ID, c.want)
+		}
+	}
+}
+
+func TestPrivacyLine(t *testing.T) {
+	for _, c := range []struct {
+		notes            string
+		visibility       media.Visibility
+		groups, students []int64
+	}{
+		{"", media.VisibleLessonGroup, nil, nil},
+		{"bring a book\nPrivacy: {\"privacy_type\": \"students\", \"allowed_students\": [4, \"5\"]}\nend", media.VisibleCustomStudents, nil, []int64{4, 5}},
+		{`Privacy: {"privacy_type": "groups", "allowed_groups": [1]}`, media.VisibleCustomGroups, []int64{1}, nil},
+		{`Privacy: {"privacy_type": "all"}`, media.VisibleAllGroups, nil, nil},
+		{`Privacy: {"privacy_type": "everybody"}`, media.VisibleLessonGroup, nil, nil},
+		{`Privacy: {broken`, media.VisibleLessonGroup, nil, nil},
+		{`Privacy: {"privacy_type": "groups", "allowed_groups": [null, {}, -1, 1.5, 2]}`, media.VisibleCustomGroups, []int64{2}, nil},
+	} {
+		p := parsePrivacy(c.notes)
+		if p.visibility != c.visibility || !slices.Equal(p.groups, c.groups) || !slices.Equal(p.students, c.students) {
+			t.Errorf("%q: %+v", c.notes, p)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/queue"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// publish makes the recording playable, commits its quota and ends the ingest, in one
+// transaction. Only then may Zoom's copy go, and not at once.
+func (r *run) publish(ctx context.Context, m joined, stored archive.Stored) error {
+	now := r.s.now()
+	removed := false
+	err := r.update(ctx, "syncer: publish", func(x store.Session, i *store.Ingest) error {
+		removed = false
+		// The ingest first, then the row, then the quota: always in this order.
+		if _, err := store.LoadIngest(ctx, x, i.ID, true); err != nil {
+			return err
+		}
+		row, err := store.LoadRecording(ctx, x, i.RecordingID, true)
+		if err != nil && !catalog.IsNotFound(err) {
+			return err
+		}
+		if catalog.IsNotFound(err) || row.Deleted {
+			removed = true
+			return nil
+		}
+		if err := r.checkStillAtZoom(ctx, x); err != nil {
+			return err
+		}
+		return r.commit(ctx, x, i, row, m, stored, now)
+	})
+	if err != nil {
+		return err
+	}
+	if removed {
+		return r.revert(ctx)
+	}
+	r.s.metrics.bytes.Add(float64(m.size))
+	r.s.metrics.seconds.Observe(r.s.now().Sub(r.began).Seconds())
+	r.log.Info("ingest: recording archived", slog.Int64("recording", r.row.RecordingID), slog.Int64("bytes", m.size), slog.Int("parts", len(r.plan.parts)),
+		slog.String("took", r.s.now().Sub(r.began).Round(time.Millisecond).String()))
+	return nil
+}
+
+// commit writes what publish makes true.
+func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row store.Recording, m joined, stored archive.Stored, now time.Time) error {
+	if !i.Archived() {
+		row.AvailableUntil = time.Time{}
+		if r.lesson.KeepDays > 0 {
+			row.AvailableUntil = now.AddDate(0, 0, int(r.lesson.KeepDays))
+		}
+	}
+	r.fill(&row, m, stored)
+	if _, err := store.Publish(ctx, x, row, now); err != nil {
+		return err
+	}
+	warn, quota, err := store.Commit(ctx, x, row.ID, r.lesson.TeacherID, m.size, now)
+	if err != nil {
+		return err
+	}
+	if warn {
+		if err := r.s.deps.Alerts.WarnQuota(ctx, x, quota); err != nil {
+			return err
+		}
+	}
+	for _, f := range r.plan.parts {
+		if err := store.MarkArchived(ctx, x, f.MeetingUUID, f.ID, now); err != nil {
+			return err
+		}
+	}
+	if err := i.Apply(store.Archive); err != nil {
+		return err
+	}
+	i.ArchivedParts, i.ArchivedVersion = strings.Join(r.plan.names(), "\n"), stored.Version
+	i.Size, i.MD5, i.VerifiedAt = m.size, m.md5, now
+	if err := r.history(ctx, x, i, "archived", fmt.Sprintf("%s, %s, version %s", stored.Key, media.Size(m.size), stored.Version)); err != nil {
+		return err
+	}
+	if r.s.cfg.DeleteFromZoom {
+		if err := r.s.deps.Queue.Enqueue(ctx, x, queue.ZoomTrashArgs{IngestID: i.ID}, now.Add(r.s.cfg.ZoomTrashAfter)); err != nil {
+			return err
+		}
+	}
+	return r.s.deps.Queue.Enqueue(ctx, x, queue.CaptionsArgs{IngestID: i.ID}, time.Time{})
+}
+
+// checkStillAtZoom is errGone when a part was removed at Zoom while the run was under
+// way.
+func (r *run) checkStillAtZoom(ctx context.Context, x store.Session) error {
+	meetings, err := store.MeetingsOf(ctx, x, r.row.LessonID)
+	if err == nil && r.plan.lostAtZoom(meetings) {
+		return errGone
+	}
+	return err
+}
+
+// fill writes what is known now into the recording's row.
+func (r *run) fill(row *store.Recording, m joined, stored archive.Stored) {
+	row.ZoomRecordingID, row.View = r.plan.zoomID(), r.plan.view
+	row.SetLocation(media.Location{Provider: r.row.Provider, Key: stored.Key}, stored.Folder, stored.URL)
+	row.Size = m.size
+	row.Start, row.End = r.plan.start(), r.plan.end()
+	duration := m.duration
+	if duration <= 0 {
+		for _, f := range r.plan.parts {
+			duration += max(0, f.End.Sub(f.Start))
+		}
+	}
+	row.Seconds = int64((duration + time.Second/2) / time.Second)
+	if row.End.IsZero() {
+		row.End = row.Start.Add(duration)
+	}
+}
+
+// revert deletes what was archived of a recording that was removed meanwhile.
+func (r *run) revert(ctx context.Context) error {
+	target, err := r.s.deps.Archives.Get(r.row.Provider)
+	if err != nil {
+		return failedAt(atArchive, err)
+	}
+	if err := target.Remove(ctx, r.row.ArchiveKey); err != nil {
+		return failedAt(atArchive, err)
+	}
+	r.archived = false
+	return r.update(ctx, "syncer: removed meanwhile", func(x store.Session, i *store.Ingest) error {
+		return r.markRemoved(ctx, x, i, "removed while it was being archived")
+	})
+}

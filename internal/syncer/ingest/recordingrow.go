@@ -1,0 +1,132 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// ensureRecordingRow finds or creates the recording's row. done says that there is
+// nothing to do after all: it was removed here, or archived by the platform.
+func (r *run) ensureRecordingRow(ctx context.Context) (done bool, err error) {
+	err = r.update(ctx, "syncer: the recording's row", func(x store.Session, i *store.Ingest) error {
+		done = false
+		rows, err := store.RecordingsOfLesson(ctx, x, i.LessonID)
+		if err != nil {
+			return err
+		}
+		meetings, err := store.MeetingsOf(ctx, x, i.LessonID)
+		if err != nil {
+			return err
+		}
+		row, found := chooseRow(rows, *i, meetings)
+		switch {
+		case found && row.Deleted:
+			done, i.RecordingID = true, row.ID
+			return r.markRemoved(ctx, x, i, "removed here, it does not come back")
+		case found && i.RecordingID == 0 && archivedElsewhere(row):
+			done, i.RecordingID, i.ArchivedParts = true, row.ID, strings.Join(r.plan.names(), "\n")
+			if err := i.Apply(store.Archive); err != nil {
+				return err
+			}
+			return r.history(ctx, x, i, "archived already, by the platform", "")
+		case found:
+			i.RecordingID = row.ID
+			err = r.reuseRow(ctx, x, row)
+		default:
+			i.RecordingID, err = r.addRow(ctx, x)
+		}
+		if err != nil {
+			return err
+		}
+		return r.history(ctx, x, i, "taken up", fmt.Sprintf("%d part(s): %s", len(r.plan.parts), strings.Join(r.plan.names(), ", ")))
+	})
+	return done, err
+}
+
+// markRemoved follows the discovery that the recording was removed here.
+func (r *run) markRemoved(ctx context.Context, x store.Session, i *store.Ingest, what string) error {
+	if err := i.Apply(store.Remove); err != nil {
+		return err
+	}
+	if err := store.Release(ctx, x, i.RecordingID, r.s.now()); err != nil {
+		return err
+	}
+	return r.history(ctx, x, i, what, "")
+}
+
+// reuseRow prepares a row that was there before. Its viewers stay as they are, if it
+// has any.
+func (r *run) reuseRow(ctx context.Context, x store.Session, row store.Recording) error {
+	listed, err := store.HasViewers(ctx, x, row.ID)
+	if err != nil {
+		return err
+	}
+	if !listed {
+		if err := r.applyPrivacy(ctx, x, row.ID); err != nil {
+			return err
+		}
+	}
+	if row.Playable() {
+		return nil
+	}
+	return store.SetStatus(ctx, x, row.ID, media.StatusProcessing, r.s.now())
+}
+
+// addRow creates a row and returns its id.
+func (r *run) addRow(ctx context.Context, x store.Session) (int64, error) {
+	id, err := store.AddRecording(ctx, x, store.Recording{
+		LessonID: r.row.LessonID, ZoomRecordingID: r.plan.zoomID(), View: r.plan.view, Provider: r.s.deps.Target.Provider(),
+		Visibility: media.VisibleLessonGroup, Start: r.plan.start(), End: r.plan.end(),
+	}, r.s.now())
+	if err != nil {
+		return 0, err
+	}
+	return id, r.applyPrivacy(ctx, x, id)
+}
+
+// chooseRow finds the row that stands for Zoom's recording of the lesson: the one
+// made before, one that names one of its files, or one that waits for a recording.
+// Rows of other things (an upload, a soundtrack) are left alone. It is pure.
+func chooseRow(rows []store.Recording, i store.Ingest, meetings []store.Meeting) (store.Recording, bool) {
+	names := map[string]bool{}
+	for _, m := range meetings {
+		names["bundle_"+m.UUID], names["bundle_"+m.MeetingID] = true, true
+		for _, f := range m.Files {
+			if f.Picture() || i.LessonID != 0 && f.MixedSound() {
+				names[f.ID] = f.Picture() || names[f.ID]
+			}
+		}
+	}
+	var removed, waiting *store.Recording
+	for n := range rows {
+		r := &rows[n]
+		switch {
+		case i.RecordingID != 0 && r.ID == i.RecordingID:
+			return *r, true
+		case r.ZoomRecordingID != "" && names[r.ZoomRecordingID] && !r.Deleted:
+			return *r, true
+		case r.ZoomRecordingID != "" && names[r.ZoomRecordingID] && removed == nil:
+			removed = r
+		case !r.Deleted && waiting == nil && (r.Status == media.StatusProcessing || r.Status == media.StatusFailed) && r.Location().Key == "",
+			!r.Deleted && waiting == nil && r.Provider == media.ProviderZoom:
+			waiting = r
+		}
+	}
+	switch {
+	case removed != nil:
+		return *removed, true
+	case waiting != nil:
+		return *waiting, true
+	default:
+		return store.Recording{}, false
+	}
+}
+
+// archivedElsewhere reports whether a row plays from an archive already.
+func archivedElsewhere(r store.Recording) bool {
+	return r.Playable() && r.Provider != media.ProviderZoom && r.Location().Key != ""
+}

@@ -1,0 +1,340 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/queue"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/zoom"
+)
+
+var (
+	// errGone ends a run whose recording was removed at Zoom meanwhile.
+	errGone = &media.Error{Kind: media.NotFound, Op: "syncer: ingest", Reason: store.ReasonGoneAtZoom, Err: errors.New("the recording was trashed at Zoom")}
+	// errLeaseLost ends the run of a syncer that was taken for dead.
+	errLeaseLost = errors.New("another run has taken the lease")
+	// errFenced ends a run while the database cannot say whether it still has its lease.
+	errFenced = &media.Error{Kind: media.Unavailable, Op: "syncer: ingest", Err: errors.New("the database cannot be reached")}
+)
+
+// FenceAfter is how long a run continues while the database cannot confirm its lease.
+// Other syncers must not take it over sooner than that.
+const FenceAfter = 20 * time.Second
+
+// busyWait is how long an ingest waits for its work directory.
+const busyWait = time.Second
+
+// runJob runs an ingest from wherever an earlier run has ended.
+func (s *Ingester) runJob(ctx context.Context, job *queue.Job[queue.IngestArgs]) error {
+	lease := s.leases.begin()
+	defer s.leases.end(lease)
+	leased, wait, err := s.takeLease(ctx, job.Args.IngestID, lease)
+	if err != nil || leased.ID == 0 {
+		if wait > 0 {
+			return queue.Snooze(wait)
+		}
+		return err
+	}
+	r := &run{s: s, row: leased, lease: lease, log: s.log.With(slog.Int64("lesson", leased.LessonID), slog.Int64("ingest", leased.ID))}
+	lock, err := s.work.lock(leased.ID)
+	switch {
+	case errors.Is(err, errBusy):
+		// Its last run is clearing up, or was taken for dead and does not know it yet.
+		err = &notYet{s.now().Add(busyWait), err.Error()}
+	case err != nil:
+		err = failedAt(atDisk, err)
+	default:
+		defer lock.release()
+		r.lock = lock
+		err = r.do(ctx)
+	}
+	return r.finish(ctx, job, err)
+}
+
+// run is one run of an ingest. It belongs to one goroutine; watch reads only what
+// does not change after plan is set.
+type run struct {
+	s       *Ingester
+	row     store.Ingest // as last saved
+	log     *slog.Logger
+	lesson  store.Lesson
+	teacher store.Teacher
+	plan    plan
+	began   time.Time
+	lease   string
+	lock    *workDirLock
+	// archived says that this run has put something into the archive.
+	archived bool
+}
+
+// notYet ends a run that has to wait for a moment.
+type notYet struct {
+	until time.Time
+	why   string
+}
+
+func (n *notYet) Error() string { return n.why }
+
+// do runs an ingest, step by step. nil means that there is nothing left to do.
+func (r *run) do(ctx context.Context) error {
+	r.began = r.s.now()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if err := r.prepare(ctx); err != nil {
+		return causeOf(ctx, err)
+	}
+	if len(r.plan.parts) == 0 || slices.Equal(r.plan.names(), r.row.Parts()) {
+		return nil // nothing recorded, or all of it archived
+	}
+	done, err := r.ensureRecordingRow(ctx)
+	if err != nil || done {
+		return causeOf(ctx, err)
+	}
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		r.watch(ctx, cancel)
+	}()
+	defer func() { cancel(nil); <-watching }()
+	if err := r.reserve(ctx); err != nil {
+		return causeOf(ctx, err)
+	}
+	defer r.s.work.unreserve(r.row.ID)
+	made, err := r.build(ctx)
+	if err != nil {
+		return causeOf(ctx, err)
+	}
+	stored, err := r.upload(ctx, made)
+	if err != nil {
+		return causeOf(ctx, err)
+	}
+	return causeOf(ctx, r.publish(ctx, made, stored))
+}
+
+// causeOf is why a context was canceled, where that is why err came.
+func causeOf(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if reason := context.Cause(ctx); reason != nil && !errors.Is(reason, context.Canceled) {
+		return reason
+	}
+	return err
+}
+
+// update changes the ingest's row in a transaction, together with what f does. The
+// run keeps the changed row only when the transaction commits. errLeaseLost: another
+// run has the lease.
+func (r *run) update(ctx context.Context, op string, f func(x store.Session, i *store.Ingest) error) error {
+	var next store.Ingest
+	err := r.s.deps.Store.Update(ctx, op, func(x store.Session) error {
+		next = r.row
+		if err := f(x, &next); err != nil {
+			return err
+		}
+		ok, err := store.SaveIngest(ctx, x, next, r.lease, r.s.now())
+		if err == nil && !ok {
+			return errLeaseLost
+		}
+		return err
+	})
+	if err == nil {
+		r.row = next
+	}
+	return err
+}
+
+// history appends an entry about an ingest to the history.
+func (r *run) history(ctx context.Context, x store.Session, i *store.Ingest, what, detail string) error {
+	return store.AppendHistory(ctx, x, store.HistoryEntry{At: r.s.now(), IngestID: i.ID, RecordingID: i.RecordingID, What: what, Detail: detail})
+}
+
+// prepare loads the lesson, refreshes what is known of its meetings at Zoom, and
+// plans.
+func (r *run) prepare(ctx context.Context) error {
+	var meetings []store.Meeting
+	err := r.s.deps.Store.View(ctx, "syncer: load an ingest", func(x store.Session) (err error) {
+		if r.lesson, err = store.LoadLesson(ctx, x, r.row.LessonID); err != nil {
+			return err
+		}
+		if r.teacher, err = store.LoadTeacher(ctx, x, r.lesson.TeacherID); err != nil {
+			return err
+		}
+		meetings, err = store.MeetingsOf(ctx, x, r.row.LessonID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.row.TeacherID = r.lesson.TeacherID
+	for _, m := range meetings {
+		if err := r.refresh(ctx, m); err != nil {
+			return err
+		}
+	}
+	err = r.s.deps.Store.View(ctx, "syncer: load an ingest", func(x store.Session) (err error) {
+		meetings, err = store.MeetingsOf(ctx, x, r.row.LessonID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	now := r.s.now()
+	r.plan = makePlan(meetings, r.s.cfg.Settle, now)
+	switch {
+	case r.plan.gone && !r.row.Archived():
+		return errGone
+	case r.plan.processing:
+		return &notYet{now.Add(max(r.s.cfg.Settle, 30*time.Second)), "Zoom is still processing a segment"}
+	case len(r.plan.parts) > 0 && r.plan.settled.After(now) && !slices.Equal(r.plan.names(), r.row.Parts()):
+		return &notYet{r.plan.settled, "its segments have not settled"}
+	}
+	return nil
+}
+
+// refresh asks Zoom about a meeting: a webhook may be old, and names one file where
+// there are three. Where Zoom cannot be asked, what the webhook said has to do.
+func (r *run) refresh(ctx context.Context, m store.Meeting) error {
+	account := r.s.accountOf(ctx, m, r.teacher)
+	if !account.Complete() {
+		if m.SealedToken == "" {
+			return failedAt(atZoom, errNoCredentials("syncer: ingest"))
+		}
+		return nil
+	}
+	got, err := r.s.deps.Zoom.Recordings(ctx, account, m.UUID)
+	switch {
+	case err == nil:
+	case zoom.ReasonOf(err) == zoom.ReasonNoRecording:
+		// Nothing is listed: trashed or deleted by others, or by us, once it was archived.
+		return r.s.deps.Store.Update(ctx, "syncer: gone at Zoom", func(x store.Session) error {
+			return r.markUnlisted(ctx, x, m, nil)
+		})
+	case media.KindOf(err) == media.Canceled, m.SealedToken == "" || len(m.Files) == 0:
+		return failedAt(atZoom, err)
+	default:
+		r.log.Warn("ingest: meeting not refreshed, its webhook has to do", slog.Any("error", err))
+		return nil
+	}
+	fresh := store.MeetingFromZoom(got, 0, r.s.deps.Tokens.Seal(got.DownloadToken, DownloadTokenPurpose))
+	fresh.UUID = m.UUID
+	return r.s.deps.Store.Update(ctx, "syncer: refresh a meeting", func(x store.Session) error {
+		if err := store.PutMeeting(ctx, x, fresh, r.s.now()); err != nil {
+			return err
+		}
+		listed := map[string]bool{}
+		for _, f := range fresh.Files {
+			listed[f.ID] = true
+			if f.ID != "" {
+				if err := store.MarkGone(ctx, x, m.UUID, []string{f.ID}, time.Time{}); err != nil {
+					return err
+				}
+			}
+		}
+		return r.markUnlisted(ctx, x, m, listed)
+	})
+}
+
+// markUnlisted notes which known files Zoom no longer lists.
+func (r *run) markUnlisted(ctx context.Context, x store.Session, m store.Meeting, listed map[string]bool) error {
+	for _, f := range m.Files {
+		if !listed[f.ID] && f.GoneAt.IsZero() {
+			if err := store.MarkGone(ctx, x, m.UUID, []string{f.ID}, r.s.now()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// accountOf is the Zoom app through which a meeting is reached: that of the teacher it
+// was found with, where it is complete, else the lesson's teacher's.
+func (s *Ingester) accountOf(ctx context.Context, m store.Meeting, lessonTeacher store.Teacher) zoom.Account {
+	t := lessonTeacher
+	if m.TeacherID != 0 && m.TeacherID != t.ID {
+		_ = s.deps.Store.View(ctx, "syncer: a meeting's teacher", func(x store.Session) error {
+			other, err := store.LoadTeacher(ctx, x, m.TeacherID)
+			if err == nil && other.ZoomAccount().Complete() {
+				t = other
+			}
+			return err
+		})
+	}
+	return t.ZoomAccount()
+}
+
+func errNoCredentials(op string) error {
+	return &media.Error{Kind: media.Denied, Op: op, Reason: zoom.ReasonCredentials, Err: errors.New("the teacher's Zoom credentials are not complete")}
+}
+
+// watch cancels the run when Zoom's copy is removed, when another run has the lease,
+// or when the database has not confirmed the lease for FenceAfter.
+func (r *run) watch(ctx context.Context, cancel context.CancelCauseFunc) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	confirmed := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		row, meetings, err := r.watched(ctx)
+		switch {
+		case err != nil && time.Since(confirmed) > FenceAfter:
+			cancel(errFenced)
+			return
+		case err != nil:
+			continue
+		case row.Lease != r.lease:
+			cancel(errLeaseLost)
+			return
+		case r.plan.lostAtZoom(meetings):
+			cancel(errGone)
+			return
+		}
+		confirmed = time.Now()
+	}
+}
+
+// watched loads what watch looks at.
+func (r *run) watched(ctx context.Context) (row store.Ingest, meetings []store.Meeting, err error) {
+	ctx, stop := context.WithTimeout(ctx, 5*time.Second)
+	defer stop()
+	err = r.s.deps.Store.View(ctx, "syncer: watch an ingest", func(x store.Session) (err error) {
+		if row, err = store.LoadIngest(ctx, x, r.row.ID, false); err != nil {
+			return err
+		}
+		meetings, err = store.MeetingsOf(ctx, x, row.LessonID)
+		return err
+	})
+	return row, meetings, err
+}
+
+// reserve reserves the teacher's quota and room in the work directory before a byte is
+// fetched.
+func (r *run) reserve(ctx context.Context) error {
+	size := r.plan.size()
+	var quota store.Quota
+	ok := false
+	err := r.s.deps.Store.Update(ctx, "syncer: reserve quota", func(x store.Session) (err error) {
+		ok, quota, err = store.Reserve(ctx, x, r.row.RecordingID, r.lesson.TeacherID, size, r.s.now())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !ok {
+		r.row.Need = size
+		return &media.Error{Kind: media.Quota, Op: "syncer: ingest", Reason: store.ReasonQuota,
+			Err: fmt.Errorf("%s are needed, and of %s the teacher has used %s", media.Size(size), media.Size(quota.Total), media.Size(quota.Used))}
+	}
+	// The parts, what is made of them, and what is encoded of that.
+	return failedAt(atDisk, r.s.work.reserve(r.row.ID, 2*size+(1<<20)))
+}

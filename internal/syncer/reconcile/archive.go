@@ -1,0 +1,84 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/ingest"
+	"github.com/lectiospace/lectern/internal/syncer/queue"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// compareArchives finds recordings whose archived file is gone, and archived files that
+// belong to no recording.
+func (r *Reconciler) compareArchives(ctx context.Context) error {
+	for provider, a := range r.deps.Archives {
+		if err := r.compareArchive(ctx, provider, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reconciler) compareArchive(ctx context.Context, provider string, a archive.Archive) error {
+	var ours []store.Ingest
+	// What is known is read before and after the list: a file that is new meanwhile is
+	// no orphan, and one that is purged meanwhile not lost.
+	err := r.deps.Store.View(ctx, "syncer: what is archived", func(x store.Session) error {
+		all, err := store.IngestsInState(ctx, x, store.Done)
+		ours = slices.DeleteFunc(all, func(i store.Ingest) bool { return i.Provider != provider || !i.Archived() || i.RecordingID == 0 })
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	there := map[string]bool{}
+	if err := a.List(ctx, func(o archive.Stored) error { there[o.Key] = true; return nil }); err != nil {
+		return err
+	}
+	for _, i := range ours {
+		if there[i.ArchiveKey] {
+			continue
+		}
+		if _, err := a.Stat(ctx, i.ArchiveKey); media.KindOf(err) != media.NotFound {
+			continue
+		}
+		if err := r.deps.Ingests.RecordLoss(ctx, i); err != nil {
+			return err
+		}
+	}
+	return r.reportOrphans(ctx, provider, there)
+}
+
+// reportOrphans alerts of files that belong to nothing here: their rows were deleted by
+// the platform for good. They are not touched.
+func (r *Reconciler) reportOrphans(ctx context.Context, provider string, there map[string]bool) error {
+	return r.deps.Store.Update(ctx, "syncer: orphans", func(x store.Session) error {
+		known, err := store.ReferencedKeys(ctx, x, provider)
+		if err != nil {
+			return err
+		}
+		var orphans []string
+		for key := range there {
+			if !known[key] {
+				orphans = append(orphans, key)
+			}
+		}
+		slices.Sort(orphans)
+		key := "archive.orphans." + provider
+		if len(orphans) == 0 {
+			return r.deps.Alerts.Resolve(ctx, x, key, "No file in the archive is without a recording any more", "Nothing is left to do.")
+		}
+		r.log.Warn("reconcile: files in the archive belong to no recording", slog.String("provider", provider), slog.Int("files", len(orphans)), slog.Any("first", orphans[:min(5, len(orphans))]))
+		return r.deps.Alerts.Raise(ctx, x, queue.AlertArgs{
+			Key: key, State: ingest.Fingerprint(orphans), Severity: "info",
+			Title: fmt.Sprintf("%d file(s) in the archive %s belong to no recording", len(orphans), provider),
+			Text:  strings.Join(orphans[:min(50, len(orphans))], "\n") + "\nTheir lessons were deleted on the platform. Delete the files there if they are not wanted.",
+		})
+	})
+}

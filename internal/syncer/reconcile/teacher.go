@@ -1,0 +1,119 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/zoom"
+)
+
+// meetingsPerTx is how many meetings share a transaction.
+const meetingsPerTx = 50
+
+// reconcileTeacher lists a teacher's recordings at Zoom and requests what is missing.
+func (r *Reconciler) reconcileTeacher(ctx context.Context, t store.Teacher, scope Scope) ([]Action, error) {
+	began := r.now()
+	from, to, err := r.window(ctx, t, scope)
+	if err != nil {
+		return nil, err
+	}
+	var listed []zoom.Meeting
+	seen := map[string]bool{}
+	err = r.deps.Zoom.List(ctx, t.ZoomAccount(), from, to, func(m zoom.Meeting) error {
+		if m.UUID != "" && !seen[m.UUID] {
+			seen[m.UUID] = true
+			listed = append(listed, m)
+		}
+		return nil
+	})
+	// What was listed before an error is compared all the same.
+	var actions []Action
+	for chunk := range slices.Chunk(listed, meetingsPerTx) {
+		found, storeErr := r.compareMeetings(ctx, t, chunk, scope.DryRun)
+		actions = append(actions, found...)
+		if storeErr != nil {
+			return actions, errors.Join(err, storeErr)
+		}
+	}
+	if err != nil || scope.DryRun || !scope.From.IsZero() || !scope.To.IsZero() {
+		return actions, err
+	}
+	return actions, r.deps.Store.Update(ctx, "syncer: cursor", func(x store.Session) error { return store.SetCursor(ctx, x, t.ID, began) })
+}
+
+// compareMeetings stores what Zoom lists of some meetings and requests what is missing.
+func (r *Reconciler) compareMeetings(ctx context.Context, t store.Teacher, listed []zoom.Meeting, dryRun bool) (actions []Action, err error) {
+	err = r.deps.Store.Update(ctx, "syncer: compare meetings", func(x store.Session) error {
+		actions = nil
+		lessons, err := store.LessonsOfTeacher(ctx, x, t.ID)
+		if err != nil {
+			return err
+		}
+		for _, m := range listed {
+			action, err := r.compareMeeting(ctx, x, t, m, lessons)
+			if err != nil {
+				return err
+			}
+			if action.What != "" {
+				actions = append(actions, action)
+			}
+		}
+		if dryRun {
+			return catalog.ErrDryRun
+		}
+		return nil
+	})
+	return actions, err
+}
+
+func (r *Reconciler) compareMeeting(ctx context.Context, x store.Session, t store.Teacher, listed zoom.Meeting, lessons []store.Lesson) (Action, error) {
+	if listed.AccountID == "" {
+		listed.AccountID = t.AccountID
+	}
+	fresh := store.MeetingFromZoom(listed, t.ID, "")
+	if err := store.PutMeeting(ctx, x, fresh, r.now()); err != nil {
+		return Action{}, err
+	}
+	known, err := store.LoadMeeting(ctx, x, fresh.UUID)
+	if err != nil {
+		return Action{}, err
+	}
+	// What is listed is there, whatever a late event said.
+	for _, f := range known.Files {
+		if !f.GoneAt.IsZero() && slices.ContainsFunc(fresh.Files, func(l store.File) bool { return l.ID == f.ID }) {
+			if err := store.MarkGone(ctx, x, known.UUID, []string{f.ID}, time.Time{}); err != nil {
+				return Action{}, err
+			}
+		}
+	}
+	lesson, note, err := store.Lesson{}, "", error(nil)
+	if known.LessonID != 0 {
+		lesson, note, err = store.MatchMeeting(ctx, x, known, r.now())
+	} else {
+		lesson, note, err = store.MatchMeetingAmong(ctx, x, known, lessons, r.now())
+	}
+	if err != nil {
+		return Action{}, err
+	}
+	if lesson.ID == 0 {
+		if !known.HasMedia() {
+			return Action{}, nil
+		}
+		return Action{Meeting: known.UUID, What: ActionWait, Why: note}, nil
+	}
+	return r.requestMissing(ctx, x, lesson, known.UUID)
+}
+
+// requestMissing requests a lesson's recording when something of it is not archived;
+// the zero Action says that there was nothing new.
+func (r *Reconciler) requestMissing(ctx context.Context, x store.Session, lesson store.Lesson, meeting string) (Action, error) {
+	why, err := r.deps.Ingests.RequestMissing(ctx, x, lesson.ID)
+	if err != nil || why == "" {
+		return Action{}, err
+	}
+	return Action{Lesson: lesson.ID, Meeting: meeting, What: ActionArchive, Why: why}, nil
+}

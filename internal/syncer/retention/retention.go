@@ -1,0 +1,272 @@
+// Package retention ends recordings: it removes those whose time is over, deletes the
+// bytes of those that were removed long enough ago, and recomputes what is stored per
+// teacher. Each recording and each teacher has a transaction of its own, so that one
+// that fails stops no other.
+package retention
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/queue"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// jobTimeout ends a run.
+const jobTimeout = 30 * time.Minute
+
+// Config of the retention.
+type Config struct {
+	// CleanupAt is when the daily clean-up is due, HH:MM in UTC.
+	CleanupAt string
+	// TrashGrace is between a recording's removal and the deletion of its bytes.
+	TrashGrace time.Duration
+}
+
+// Alerts tells operators of trouble, within a transaction.
+type Alerts interface {
+	// WarnQuota tells that a teacher's storage is nearly full.
+	WarnQuota(ctx context.Context, x store.Session, q store.Quota) error
+}
+
+// Deps is what the retention works with.
+type Deps struct {
+	Store    *catalog.Store
+	Queue    *queue.Queue
+	Archives archive.Set
+	Alerts   Alerts
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer
+	Now      func() time.Time
+}
+
+// Cleaner removes, purges and recomputes. It is safe for concurrent use.
+type Cleaner struct {
+	cfg     Config
+	deps    Deps
+	log     *slog.Logger
+	now     func() time.Time
+	metrics *metrics
+}
+
+// New makes a Cleaner and adds its handlers to the queue.
+func New(cfg Config, deps Deps) *Cleaner {
+	c := &Cleaner{cfg: cfg, deps: deps, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics)}
+	queue.Handle(deps.Queue, queue.HandlerOptions{Timeout: jobTimeout}, c.usageJob)
+	queue.Handle(deps.Queue, queue.HandlerOptions{Timeout: jobTimeout}, c.cleanupJob)
+	queue.Handle(deps.Queue, queue.HandlerOptions{Timeout: jobTimeout}, c.purgeJob)
+	return c
+}
+
+// Summary is what a clean-up or a purge came to.
+type Summary struct {
+	Removed int `json:"removed"`
+	Purged  int `json:"purged"`
+	Failed  int `json:"failed"`
+}
+
+func (c *Cleaner) cleanupJob(ctx context.Context, job *queue.Job[queue.CleanupArgs]) error {
+	return c.deps.Queue.RecordRun(ctx, job.Args.Kind(), func(ctx context.Context) (any, error) { return c.Cleanup(ctx) })
+}
+
+// Cleanup removes recordings whose retention has ended, each in a transaction of its
+// own: a failing one never stops the others. The bytes go later, by Purge.
+func (c *Cleaner) Cleanup(ctx context.Context) (Summary, error) {
+	var (
+		out  Summary
+		rows []store.Recording
+	)
+	err := c.deps.Store.View(ctx, "syncer: expired recordings", func(x store.Session) (err error) {
+		rows, err = store.Expiring(ctx, x)
+		return err
+	})
+	if err != nil {
+		return out, err
+	}
+	for _, row := range rows {
+		if row.AvailableUntil.After(c.now()) {
+			continue
+		}
+		if err := c.expire(ctx, row); err != nil {
+			if ctx.Err() != nil {
+				return out, err
+			}
+			out.Failed++
+			c.metrics.cleanup.WithLabelValues("failed").Inc()
+			c.log.Error("cleanup: recording not removed", slog.Int64("recording", row.ID), slog.Any("error", err))
+			continue
+		}
+		out.Removed++
+		c.metrics.cleanup.WithLabelValues("removed").Inc()
+	}
+	c.log.Info("cleanup: done", slog.Int("removed", out.Removed), slog.Int("failed", out.Failed))
+	return out, nil
+}
+
+func (c *Cleaner) expire(ctx context.Context, row store.Recording) error {
+	return c.deps.Store.Update(ctx, "syncer: remove an expired recording", func(x store.Session) error {
+		locked, err := store.LoadRecording(ctx, x, row.ID, true)
+		if err != nil || locked.Deleted || locked.AvailableUntil.IsZero() || locked.AvailableUntil.After(c.now()) {
+			return ignoreNotFound(err)
+		}
+		if _, err := store.RemoveRecording(ctx, x, row.ID, "expired: available until "+row.AvailableUntil.UTC().Format(time.RFC3339), c.now()); err != nil {
+			return err
+		}
+		teacher, err := store.OwnerOf(ctx, x, locked)
+		if err != nil {
+			return err
+		}
+		if err := store.Refund(ctx, x, row.ID, teacher, locked.Size, c.now()); err != nil {
+			return err
+		}
+		return store.AppendHistory(ctx, x, store.HistoryEntry{At: c.now(), RecordingID: row.ID, What: "expired", Detail: "its bytes go after " + c.cfg.TrashGrace.String()})
+	})
+}
+
+// purgeRetry is how long a purge that failed is left alone.
+const purgeRetry = 10 * time.Minute
+
+// purgeable are the removed recordings whose grace is over.
+func (c *Cleaner) purgeable(ctx context.Context) (due []store.Recording, err error) {
+	err = c.deps.Store.View(ctx, "syncer: purgeable recordings", func(x store.Session) error {
+		rows, err := store.Purgeable(ctx, x, c.now().Add(-purgeRetry))
+		due = slices.DeleteFunc(rows, func(r store.Recording) bool {
+			since := r.DeletedAt
+			if since.IsZero() {
+				since = r.UpdatedAt
+			}
+			return since.Add(c.cfg.TrashGrace).After(c.now())
+		})
+		return err
+	})
+	return due, err
+}
+
+func (c *Cleaner) purgeJob(ctx context.Context, job *queue.Job[queue.PurgeArgs]) error {
+	return c.deps.Queue.RecordRun(ctx, job.Args.Kind(), func(ctx context.Context) (any, error) { return c.Purge(ctx) })
+}
+
+// Purge deletes the bytes of recordings that were removed long enough ago, by us or
+// by the platform.
+func (c *Cleaner) Purge(ctx context.Context) (Summary, error) {
+	var out Summary
+	due, err := c.purgeable(ctx)
+	if err != nil {
+		return out, err
+	}
+	for _, row := range due {
+		if err := c.purge(ctx, row); err != nil {
+			if ctx.Err() != nil {
+				return out, err
+			}
+			out.Failed++
+			c.metrics.cleanup.WithLabelValues("failed").Inc()
+			c.log.Error("purge: recording not purged", slog.Int64("recording", row.ID), slog.Any("error", err))
+			noted := c.deps.Store.Update(ctx, "syncer: a failed purge", func(x store.Session) error {
+				return store.MarkPurged(ctx, x, row, c.now(), err.Error())
+			})
+			if noted != nil {
+				return out, noted
+			}
+			continue
+		}
+		out.Purged++
+		c.metrics.cleanup.WithLabelValues("purged").Inc()
+	}
+	if len(due) > 0 {
+		c.log.Info("purge: done", slog.Int("purged", out.Purged), slog.Int("failed", out.Failed))
+	}
+	return out, nil
+}
+
+func (c *Cleaner) purge(ctx context.Context, row store.Recording) error {
+	shared := false
+	// The purge and a restoration lock the same row: the second of them sees the first.
+	err := c.deps.Store.Update(ctx, "syncer: before a purge", func(x store.Session) error {
+		now, err := store.LoadRecording(ctx, x, row.ID, true)
+		if err != nil {
+			return err
+		}
+		if !now.Deleted {
+			return errRestored
+		}
+		if shared, err = store.SharesBytes(ctx, x, row); err != nil {
+			return err
+		}
+		return store.BeginPurge(ctx, x, row)
+	})
+	if errors.Is(err, errRestored) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	at := row.Location()
+	if !shared && at.Provider != media.ProviderZoom {
+		a, err := c.deps.Archives.Get(at.Provider)
+		if err != nil {
+			return err
+		}
+		if err := a.Remove(ctx, at.Key); err != nil {
+			return err
+		}
+	}
+	return c.deps.Store.Update(ctx, "syncer: purged", func(x store.Session) error {
+		if err := store.MarkPurged(ctx, x, row, c.now(), ""); err != nil {
+			return err
+		}
+		// Its quota is refunded already: by us at its removal, or by the platform itself.
+		if err := store.MarkRefunded(ctx, x, row.ID, c.now()); err != nil {
+			return err
+		}
+		return store.AppendHistory(ctx, x, store.HistoryEntry{At: c.now(), RecordingID: row.ID, What: "purged", Detail: at.Provider + " " + at.Key})
+	})
+}
+
+// errRestored says that a recording was restored between the list and its purge.
+var errRestored = errors.New("restored meanwhile")
+
+// EnqueueMissed enqueues the daily clean-up when the latest one was missed, and a
+// purge when something is due.
+func (c *Cleaner) EnqueueMissed(ctx context.Context) error {
+	due, err := c.purgeable(ctx)
+	if err != nil {
+		return err
+	}
+	if len(due) > 0 {
+		if err := c.enqueue(ctx, queue.PurgeArgs{}); err != nil {
+			return err
+		}
+	}
+	missed := false
+	err = c.deps.Store.View(ctx, "syncer: latest clean-up", func(x store.Session) error {
+		last, err := store.LastRun(ctx, x, queue.CleanupArgs{}.Kind())
+		missed = last.Started.Before(queue.DailyAt(c.cfg.CleanupAt).Last(c.now()))
+		return err
+	})
+	if err != nil || !missed {
+		return err
+	}
+	return c.enqueue(ctx, queue.CleanupArgs{})
+}
+
+func (c *Cleaner) enqueue(ctx context.Context, args queue.Args) error {
+	return c.deps.Store.Update(ctx, "syncer: enqueue "+args.Kind(), func(x store.Session) error {
+		return c.deps.Queue.Enqueue(ctx, x, args, time.Time{})
+	})
+}
+
+func ignoreNotFound(err error) error {
+	if catalog.IsNotFound(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,55 @@
+package store
+
+import "github.com/lectiospace/lectern/internal/media"
+
+// Reason codes of an ingest that failed: the only list of them. They are stored in
+// Ingest.Reason, named in alerts and shown to people.
+const (
+	ReasonQuota             = media.ReasonQuota       // the teacher's; resumes by itself
+	ReasonArchiveFull       = "archive_full"          // the archive's own storage
+	ReasonArchiveDenied     = "archive_denied"        // the archive refuses us
+	ReasonDownloadInvalid   = "download_invalid"      // what Zoom gives is no recording
+	ReasonDownloadHost      = "download_host_refused" // a link that must not be followed
+	ReasonGoneAtZoom        = media.ReasonGoneAtZoom  // removed at Zoom before it was archived
+	ReasonNoAccess          = "no_access_at_zoom"     // credentials, scopes, permissions
+	ReasonZoomUnavailable   = "zoom_unavailable"      // two days of passing faults
+	ReasonArchiveAway       = "archive_unavailable"
+	ReasonJoinFailed        = "join_failed"
+	ReasonInternal          = "internal"
+	ReasonArchiveLost       = "archive_lost" // it was archived, and is gone from there
+	ReasonArchiveUnverified = "archive_unverified"
+	ReasonNoFFmpeg          = "ffmpeg_missing"
+	ReasonDiskFull          = "disk_full"
+	ReasonWorkDirFull       = "work_dir_full"
+)
+
+// retryable are reasons that pass, or that somebody repairs without telling us.
+var retryable = map[string]bool{
+	ReasonArchiveFull: true, ReasonArchiveDenied: true, ReasonNoAccess: true, ReasonZoomUnavailable: true, ReasonArchiveAway: true,
+	ReasonInternal: true, ReasonArchiveUnverified: true, ReasonNoFFmpeg: true, ReasonDiskFull: true, ReasonWorkDirFull: true,
+}
+
+// Retryable reports whether reconciliation requests an ingest again that failed for
+// this reason.
+func Retryable(reason string) bool { return retryable[reason] }
+
+var advice = map[string]string{
+	ReasonQuota:             "raise the teacher's quota or remove recordings; it goes on by itself then",
+	ReasonArchiveFull:       "make room in the archive; a service account needs a shared drive (sync-drive-shared-drive) or delegation",
+	ReasonArchiveDenied:     "give the Drive principal the right to write into the folder",
+	ReasonDownloadInvalid:   "look at the recording at Zoom; then `syncer retry JOB`",
+	ReasonDownloadHost:      "the link leads to a host outside zoom-download-hosts; add it only if it is Zoom's",
+	ReasonGoneAtZoom:        "recover it from Zoom's trash within 30 days; it is archived by itself then",
+	ReasonNoAccess:          "check the teacher's Zoom app: activated, scopes cloud_recording:read:list_recording_files:admin and cloud_recording:read:list_user_recordings:admin",
+	ReasonZoomUnavailable:   "Zoom did not answer for two days; see its status page",
+	ReasonArchiveAway:       "the archive did not answer for two days; see its status page and the credentials",
+	ReasonJoinFailed:        "the segments could not be joined; look at them at Zoom, then `syncer retry JOB`",
+	ReasonArchiveLost:       "the file is gone from the archive, and from Zoom; look into the archive's trash",
+	ReasonArchiveUnverified: "the archive's checksum does not match; see its status page",
+	ReasonNoFFmpeg:          "install ffmpeg",
+	ReasonDiskFull:          "make room on the syncer's disk",
+	ReasonWorkDirFull:       "raise sync-work-size",
+}
+
+// Advice is what an operator can do about a reason, "" for none.
+func Advice(reason string) string { return advice[reason] }

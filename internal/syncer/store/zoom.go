@@ -1,0 +1,90 @@
+package store
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/zoom"
+)
+
+// StatusCompleted is the status of a file that Zoom has finished.
+const StatusCompleted = "completed"
+
+// videoExtras are videos that are no view of the lesson, soundExtras sound that is
+// not the lesson's.
+var (
+	videoExtras = []string{"sign_interpretation", "host_video", "thumbnail"}
+	soundExtras = []string{"audio_only_each_participant", "audio_interpretation"}
+)
+
+// Picture reports whether a file is a video of any view.
+func (f File) Picture() bool { return f.Type == "MP4" }
+
+// Media reports whether a file is video or sound of any kind.
+func (f File) Media() bool { return f.Picture() || f.Type == "M4A" }
+
+// LessonVideo reports whether a file is a view of the lesson.
+func (f File) LessonVideo() bool { return f.Picture() && !slices.Contains(videoExtras, f.View) }
+
+// LessonSound reports whether a file is the sound of the whole lesson.
+func (f File) LessonSound() bool {
+	return f.Type == "M4A" && !slices.Contains(soundExtras, f.View)
+}
+
+// MixedSound reports whether a file is the one soundtrack that Zoom mixes of a
+// meeting.
+func (f File) MixedSound() bool { return f.Type == "M4A" && f.View == "audio_only" }
+
+// Transcript reports whether a file is what was said, as text.
+func (f File) Transcript() bool { return f.Type == "TRANSCRIPT" }
+
+// Completed reports whether Zoom has finished a file.
+func (f File) Completed() bool { return f.Status == "" || f.Status == StatusCompleted }
+
+// Name is how an ingest names a file among its parts: meeting uuid, "/", file id.
+func (f File) Name() string { return f.MeetingUUID + "/" + f.ID }
+
+// LeftZoom reports whether Zoom no longer has the file: it was trashed by us, or by
+// others.
+func (f File) LeftZoom() bool { return !f.TrashedAt.IsZero() || !f.GoneAt.IsZero() }
+
+// LostUnarchived reports whether others removed the file at Zoom before it was part of
+// the verified archive.
+func (f File) LostUnarchived() bool { return f.ArchivedAt.IsZero() && !f.GoneAt.IsZero() }
+
+// HasMedia reports whether something of a meeting can be archived.
+func (m Meeting) HasMedia() bool { return slices.ContainsFunc(m.Files, File.Media) }
+
+// Began is when a meeting's recording began: the earliest of its media files, or its
+// own start; zero when nobody says.
+func (m Meeting) Began() time.Time {
+	at := m.Start
+	for _, f := range m.Files {
+		if !f.Start.IsZero() && f.Media() && (at.IsZero() || f.Start.Before(at)) {
+			at = f.Start
+		}
+	}
+	return at
+}
+
+// MeetingFromZoom is what Zoom says of a meeting, as the store keeps it. teacher is
+// through whose credentials it is reached, 0 when that is not known.
+func MeetingFromZoom(m zoom.Meeting, teacher int64, sealedToken string) Meeting {
+	out := Meeting{
+		UUID: m.UUID, AccountID: m.AccountID, MeetingID: m.ID, HostID: m.HostID, TeacherID: teacher,
+		Topic: m.Topic, Start: m.Start, Duration: m.Duration, SealedToken: sealedToken,
+	}
+	for _, f := range m.Files {
+		status := f.Status
+		if status == "" {
+			status = StatusCompleted
+		}
+		out.Files = append(out.Files, File{MeetingUUID: m.UUID, ID: f.ID, Type: f.Type, View: f.View, Status: status, Start: f.Start, End: f.End, Size: f.Size, DownloadURL: f.DownloadURL})
+	}
+	return out
+}
+
+// ZoomAccount is the teacher's own Zoom app.
+func (t Teacher) ZoomAccount() zoom.Account {
+	return zoom.Account{ID: t.AccountID, ClientID: t.ClientID, ClientSecret: t.ClientSecret, UserID: t.ZoomUserID}.Trimmed()
+}
