@@ -68,26 +68,20 @@ type joinInput struct {
 	archived bool
 }
 
-// joinOrder is what is joined, in order. parts are the plan's, in time order; archived
-// are the names of those that the archived file was made of. Where Zoom no longer has
-// one of these, the archived file takes the place of them all. It is pure.
+// joinOrder is what is joined, in time order. parts are the plan's, in time order;
+// archived are the names of those that the archived file was made of. Where Zoom no
+// longer has one of these, the archived file stands for all of them, at the place of
+// the first: a part that lies between two of them can only follow. It is pure.
 func joinOrder(parts []store.File, archived []string) (out []joinInput) {
 	useArchived := slices.ContainsFunc(parts, func(f store.File) bool { return !f.ArchivedAt.IsZero() && f.LeftZoom() })
-	if useArchived {
-		out = append(out, joinInput{archived: true})
-	}
-	before := len(out)
+	placed := false
 	for _, f := range parts {
-		if useArchived && slices.Contains(archived, f.Name()) {
-			before = len(out)
-			continue
+		switch {
+		case !useArchived || !slices.Contains(archived, f.Name()):
+			out = append(out, joinInput{part: f})
+		case !placed:
+			out, placed = append(out, joinInput{archived: true}), true
 		}
-		in := joinInput{part: f}
-		if useArchived && f.Start.Before(parts[0].Start.Add(time.Nanosecond)) && before == 1 && len(out) == 1 {
-			out = append([]joinInput{in}, out...) // it came before what is archived
-			continue
-		}
-		out = append(out, in)
 	}
 	return out
 }

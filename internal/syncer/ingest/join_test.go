@@ -1,0 +1,48 @@
+package ingest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// TestJoinOrder: what is joined, in the time order of the parts, wherever the archived
+// file is among them.
+func TestJoinOrder(t *testing.T) {
+	const view = "shared_screen_with_speaker_view "
+	for _, c := range []struct {
+		name     string
+		parts    []string // in time order, as a plan has them
+		archived string   // names of the archived parts
+		want     string
+	}{
+		{"nothing is archived", []string{"a " + view + "0-20", "b " + view + "30-60"}, "", "u/a u/b"},
+		{"what is archived is still at Zoom", []string{"a " + view + "0-20", "b " + view + "30-60"}, "u/a", "u/a u/b"},
+		{"a late segment follows", []string{"a " + view + "0-20 archived", "b " + view + "30-60"}, "u/a", "archive u/b"},
+		{"two late segments follow", []string{"a " + view + "0-20 archived", "b " + view + "30-40", "c " + view + "50-60"}, "u/a", "archive u/b u/c"},
+		{"a late segment precedes", []string{"a " + view + "0-20", "b " + view + "30-60 archived"}, "u/b", "u/a archive"},
+		{"two late segments precede", []string{"a " + view + "0-10", "b " + view + "15-25", "c " + view + "30-60 archived"}, "u/c", "u/a u/b archive"},
+		{"three late segments precede", []string{"a " + view + "0-5", "b " + view + "6-10", "c " + view + "15-25", "d " + view + "30-60 archived"}, "u/d", "u/a u/b u/c archive"},
+		{"one precedes and one follows", []string{"a " + view + "0-10", "b " + view + "15-25 archived", "c " + view + "30-60"}, "u/b", "u/a archive u/c"},
+		{"one lies between two that are archived as one file", []string{"a " + view + "0-10 archived", "b " + view + "15-25", "c " + view + "30-60 archived"}, "u/a u/c", "archive u/b"},
+		{"two are archived as one file", []string{"a " + view + "0-10", "b " + view + "15-25 archived", "c " + view + "30-60 archived"}, "u/b u/c", "u/a archive"},
+		{"one of two archived is still at Zoom", []string{"a " + view + "0-10", "b " + view + "15-25 archived", "c " + view + "30-60"}, "u/b u/c", "u/a archive"},
+	} {
+		var parts []store.File
+		for _, spec := range c.parts {
+			parts = append(parts, file("u", spec))
+		}
+		var got []string
+		for _, in := range joinOrder(parts, strings.Fields(c.archived)) {
+			if in.archived {
+				got = append(got, "archive")
+			} else {
+				got = append(got, in.part.Name())
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %v, want %s", c.name, got, c.want)
+		}
+	}
+}
