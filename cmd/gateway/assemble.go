@@ -147,7 +147,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	})
 	cacheadmin.Handle(cacheadmin.Local{Cache: chunks, Recordings: store, Origin: origins}, s.admin.Handle)
 	s.recordOwner = chunks.RecordOwner
-	s.probes = []telemetry.Probe{{Name: "cache", Responsive: chunks.Responsive}}
+	s.probes = []telemetry.Probe{{Name: "cache", Responsive: chunks.Responsive}, {Name: "proxy", Responsive: s.proxy.Responsive}}
 	return s, nil
 }
 
