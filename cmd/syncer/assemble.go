@@ -71,7 +71,11 @@ func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Lo
 		Metrics:      s.metrics,
 		Now:          time.Now,
 	})
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	s.probes = []telemetry.Probe{{Name: "syncer", Responsive: s.syncer.Responsive}}
+	return s, nil
 }
 
 func (s *service) openCatalog(ctx context.Context, settings *config.SyncerSettings) error {

@@ -21,51 +21,52 @@ type Item struct {
 	Size    int64  // bytes
 	MD5     string // of the file, lower-case hex
 	Name    string // for people
-	Folder  string // the place's own name of a folder, or "" for its default
+	Folder  string // the archive's own name of a folder, or "" for its default
 	// Properties are found again by List where the place keeps such things.
 	Properties map[string]string
 	// Session is what an interrupted upload left behind, or "". It is a secret.
 	Session string
-	// SaveSession is told of each new session, to survive a restart. An error ends the
-	// upload.
+	// SaveSession is called with each new session, which then survives a restart. An error
+	// ends the upload.
 	SaveSession func(session string) error
 }
 
-// Stored is an object as the archive itself tells of it.
+// Stored is an object as the archive itself describes it.
 type Stored struct {
 	Key     string
 	Size    int64
-	MD5     string // lower-case hex, "" when the place does not tell
+	MD5     string // lower-case hex, "" when the archive does not say
 	Version string
 	Folder  string
 	// URL opens it for people who may see it, or "".
 	URL string
 }
 
-// Same reports whether the archive holds exactly these bytes, as far as it tells:
-// a place that names no checksum proves nothing.
+// Same reports whether the archive holds exactly these bytes. An archive that names no
+// checksum proves nothing: false.
 func (s Stored) Same(size int64, md5 string) bool {
 	return s.Size == size && s.MD5 != "" && s.MD5 == md5
 }
 
-// Archive is a place. All methods are safe for concurrent use; errors have a
+// Archive is one archive. All methods are safe for concurrent use; errors have a
 // media.Kind. Quota (reason storageQuotaExceeded among others) means full.
 type Archive interface {
 	// Provider is its name in the catalog.
 	Provider() string
-	// NewKey gives a key nobody uses. It costs the place nothing if it is never used.
+	// NewKey returns a key that nobody uses. A key that is never used costs nothing.
 	NewKey(ctx context.Context, hint string) (string, error)
 	// Put stores the item's bytes and returns what the archive then says of it.
 	// Putting the same bytes again is harmless.
 	Put(ctx context.Context, item Item) (Stored, error)
-	// Stat tells of an object. NotFound: it is not there, or in the bin.
+	// Stat describes an object. NotFound: it is not there, or in the trash.
 	Stat(ctx context.Context, key string) (Stored, error)
 	// Open reads an object from its beginning; Close ends it early without harm.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
-	// Remove deletes an object, or bins it where that is all that is allowed. One that
+	// Remove deletes an object, or trashes it where that is all that is allowed. One that
 	// is not there is no error.
 	Remove(ctx context.Context, key string) error
-	// List calls each for every object that a syncer has put there, until an error.
+	// List calls each for every object that a syncer has put there, until it returns an
+	// error.
 	List(ctx context.Context, each func(Stored) error) error
 }
 

@@ -42,7 +42,7 @@ func (r *run) ensureRecordingRow(ctx context.Context) (done bool, err error) {
 		if err != nil {
 			return err
 		}
-		return r.history(ctx, x, i, "taken up", fmt.Sprintf("%d part(s): %s", len(r.plan.parts), strings.Join(r.plan.names(), ", ")))
+		return r.history(ctx, x, i, "begun", fmt.Sprintf("%d part(s): %s", len(r.plan.parts), strings.Join(r.plan.names(), ", ")))
 	})
 	return done, err
 }

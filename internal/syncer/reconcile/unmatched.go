@@ -78,7 +78,7 @@ func (r *Reconciler) alertUnmatched(ctx context.Context, overdue []store.Meeting
 	if len(overdue) == 0 {
 		return nil
 	}
-	return r.deps.Store.Update(ctx, "syncer: tell of the unmatched", func(x store.Session) error {
+	return r.deps.Store.Update(ctx, "syncer: alert of unmatched meetings", func(x store.Session) error {
 		var lines []string
 		for _, m := range overdue {
 			fresh, err := store.LoadMeeting(ctx, x, m.UUID)

@@ -8,7 +8,7 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 )
 
-// Meeting is a recorded meeting as Zoom told of it.
+// Meeting is a recorded meeting as Zoom describes it.
 type Meeting struct {
 	UUID        string
 	AccountID   string
@@ -128,7 +128,7 @@ func filesOf(ctx context.Context, x Session, uuid string) ([]File, error) {
 	return out, err
 }
 
-// LoadMeeting finds a meeting. media.NotFound: never heard of it.
+// LoadMeeting finds a meeting. media.NotFound: it is unknown.
 func LoadMeeting(ctx context.Context, x Session, uuid string) (Meeting, error) {
 	found, err := meetings(ctx, x, `WHERE uuid = $1`, uuid)
 	if err != nil {
@@ -157,7 +157,7 @@ func AssignLesson(ctx context.Context, x Session, uuid string, lesson, teacher i
 	return err
 }
 
-// MarkAlerted remembers that an unmatched meeting has been told of.
+// MarkAlerted notes that an unmatched meeting has been alerted.
 func MarkAlerted(ctx context.Context, x Session, uuid string, now time.Time) error {
 	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_meetings SET alerted_at = $2 WHERE uuid = $1`, uuid, stamp(now))
 	return err

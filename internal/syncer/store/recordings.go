@@ -70,7 +70,7 @@ func OwnerOf(ctx context.Context, x Session, r Recording) (int64, error) {
 	return lesson.TeacherID, err
 }
 
-// recordingsTable is what gateways are told has changed: beside the platform there
+// recordingsTable is what is announced to gateways as changed: beside the platform there
 // may be no triggers that do.
 const recordingsTable = "schedule_lessonrecording"
 

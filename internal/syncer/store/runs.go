@@ -47,14 +47,8 @@ func LastRun(ctx context.Context, x Session, kind string) (Run, error) {
 	return r, err
 }
 
-// Alert is what was last told under a key.
-type Alert struct {
-	Key, State string
-	Since      time.Time
-}
-
-// SetAlert remembers the state of what an alert is about. changed says that it is
-// another than was told last; "" is the good state, of which nothing is known.
+// SetAlert stores the state of what an alert is about. changed says that it differs
+// from the state that was stored; "" is the good state, of which no row is kept.
 func SetAlert(ctx context.Context, x Session, key, state, text string, now time.Time) (changed bool, since time.Time, err error) {
 	var (
 		before string

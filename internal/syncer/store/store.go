@@ -1,6 +1,6 @@
-// Package store is what the syncer remembers and what it writes into the catalog:
-// webhooks, recorded meetings and their files, how each lesson gets its recording,
-// quotas, retention, the story of it all.
+// Package store is the syncer's own tables, and what the syncer writes into the
+// platform's: webhooks, recorded meetings and their files, ingests and their states,
+// quotas, retention, the history of it all.
 //
 // Its functions take the catalog's Session, so that several of them, and a job of
 // the queue, make one transaction. Moments are time.Time in UTC; the zero time is

@@ -373,7 +373,7 @@ func (s *Server) Record(account string, id int64, uuid string, start time.Time) 
 	return m
 }
 
-// Attempts is how often a sender comes again that was told to.
+// Attempts is how often a webhook is sent again that was not stored.
 const Attempts = 20
 
 // Send delivers an event until it is taken.

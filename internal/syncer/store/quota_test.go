@@ -1,0 +1,159 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// teacher has a quota of 1000 bytes in these tests; one and two are recordings.
+const (
+	teacher = int64(3)
+	one     = int64(1)
+	two     = int64(2)
+)
+
+var now = catalogtest.DemoNow
+
+// step changes the account of a teacher and returns what the call said.
+type step func(ctx context.Context, x store.Session) (string, error)
+
+func reserve(recording, size int64) step {
+	return func(ctx context.Context, x store.Session) (string, error) {
+		ok, _, err := store.Reserve(ctx, x, recording, teacher, size, now)
+		return map[bool]string{true: "reserved", false: "no room"}[ok], err
+	}
+}
+
+func commit(recording, size int64) step {
+	return func(ctx context.Context, x store.Session) (string, error) {
+		warn, _, err := store.Commit(ctx, x, recording, teacher, size, now)
+		return map[bool]string{true: "warned", false: "-"}[warn], err
+	}
+}
+
+func release(recording int64) step {
+	return func(ctx context.Context, x store.Session) (string, error) {
+		return "-", store.Release(ctx, x, recording, now)
+	}
+}
+
+func refund(recording, size int64) step {
+	return func(ctx context.Context, x store.Session) (string, error) {
+		return "-", store.Refund(ctx, x, recording, teacher, size, now)
+	}
+}
+
+func refundNobody(recording, size int64) step {
+	return func(ctx context.Context, x store.Session) (string, error) {
+		return "-", store.Refund(ctx, x, recording, 0, size, now)
+	}
+}
+
+func markRefunded(recording int64) step {
+	return func(ctx context.Context, x store.Session) (string, error) {
+		return "-", store.MarkRefunded(ctx, x, recording, now)
+	}
+}
+
+func recharge(recording int64) step {
+	return func(ctx context.Context, x store.Session) (string, error) {
+		ok, err := store.Recharge(ctx, x, recording, now)
+		return map[bool]string{true: "charged", false: "no room"}[ok], err
+	}
+}
+
+// TestQuota: the account of a teacher after each sequence of calls, in every kind of
+// database.
+func TestQuota(t *testing.T) {
+	catalogtest.Each(t, func(t *testing.T, db *catalogtest.DB) {
+		for _, c := range []struct {
+			name             string
+			used, recordings int64 // before
+			steps            []step
+			said             string // by each step
+			want             string // used/recordings/reserved and the flags
+		}{
+			{"a reservation", 0, 0, []step{reserve(one, 100)}, "reserved", "0/0/100"},
+			{"a second reservation replaces the first", 0, 0, []step{reserve(one, 900), reserve(one, 100)}, "reserved reserved", "0/0/100"},
+			{"a reservation that fits exactly", 500, 5, []step{reserve(one, 500)}, "reserved", "500/5/500"},
+			{"one byte too many", 500, 5, []step{reserve(one, 501)}, "no room", "500/5/0"},
+			{"reservations count against each other", 0, 0, []step{reserve(one, 600), reserve(two, 401)}, "reserved no room", "0/0/600"},
+			{"a failed reservation leaves the old one", 0, 0, []step{reserve(one, 600), reserve(one, 1001)}, "reserved no room", "0/0/600"},
+			{"a commit of what was reserved", 0, 0, []step{reserve(one, 100), commit(one, 100)}, "reserved -", "100/1/0"},
+			{"a commit of more than was reserved", 0, 0, []step{reserve(one, 100), commit(one, 150)}, "reserved -", "150/1/0"},
+			{"a commit counts once", 0, 0, []step{commit(one, 100), commit(one, 100)}, "- -", "100/1/0"},
+			{"a later version replaces the charge", 0, 0, []step{commit(one, 100), reserve(one, 300), commit(one, 300)}, "- reserved -", "300/1/0"},
+			{"a later version reserves what it adds", 0, 0, []step{commit(one, 100), reserve(one, 300)}, "- reserved", "100/1/200"},
+			{"a smaller version needs no room", 999, 9, []step{commit(one, 1), reserve(one, 1)}, "warned reserved", "1000/10/0 exceeded warned"},
+			{"a release", 0, 0, []step{reserve(one, 100), release(one)}, "reserved -", "0/0/0"},
+			{"a release leaves the charge", 0, 0, []step{commit(one, 100), reserve(one, 300), release(one)}, "- reserved -", "100/1/0"},
+			{"the warning comes at 80 %, once", 0, 0, []step{commit(one, 799), commit(two, 1), commit(two, 2)}, "- warned -", "801/2/0 warned"},
+			{"below 80 % the next warning is due again", 0, 0, []step{commit(one, 800), refund(one, 800), commit(two, 800)}, "warned - warned", "800/1/0 warned"},
+			{"a full quota", 0, 0, []step{commit(one, 1000)}, "warned", "1000/1/0 exceeded warned"},
+			{"a refund is of the charge, whatever the size", 0, 0, []step{commit(one, 100), refund(one, 77)}, "- -", "0/0/0"},
+			{"a refund counts once", 500, 5, []step{commit(one, 100), refund(one, 100), refund(one, 100)}, "- - -", "500/5/0"},
+			{"a refund of what the platform charged", 500, 5, []step{refund(one, 100)}, "-", "400/4/0"},
+			{"a refund to nobody", 500, 5, []step{refundNobody(one, 100)}, "-", "500/5/0"},
+			{"a refund of a reservation", 500, 5, []step{reserve(one, 100), refund(one, 100)}, "reserved -", "500/5/0"},
+			{"an account is never below zero", 50, 0, []step{refund(one, 100)}, "-", "0/0/0"},
+			{"the platform's own refund", 500, 5, []step{commit(one, 100), markRefunded(one), refund(one, 100)}, "- - -", "600/6/0"},
+			{"a restored recording", 0, 0, []step{commit(one, 100), refund(one, 100), recharge(one)}, "- - charged", "100/1/0"},
+			{"a restored recording is charged once", 0, 0, []step{commit(one, 100), refund(one, 100), recharge(one), recharge(one)}, "- - charged charged", "100/1/0"},
+			{"a restored recording without room", 0, 0, []step{commit(one, 100), refund(one, 100), commit(two, 901), recharge(one)}, "- - warned no room", "901/1/0 warned"},
+			{"a restored recording beside a reservation", 0, 0, []step{commit(one, 100), refund(one, 100), reserve(two, 901), recharge(one)}, "- - reserved no room", "0/0/901"},
+		} {
+			var said []string
+			var got store.Quota
+			err := db.Update(t.Context(), "test", func(x store.Session) error {
+				ctx := t.Context()
+				said = nil
+				if _, err := store.LoadQuota(ctx, x, teacher, now); err != nil {
+					return err
+				}
+				if _, err := x.Exec(ctx, `UPDATE public.schedule_teacherstoragequota SET total_quota_bytes = 1000, used_bytes = $2, recordings_count = $3, warning_sent = $4, quota_exceeded = $4 WHERE teacher_id = $1`,
+					teacher, c.used, c.recordings, false); err != nil {
+					return err
+				}
+				for _, s := range c.steps {
+					word, err := s(ctx, x)
+					if err != nil {
+						return err
+					}
+					said = append(said, word)
+				}
+				var err error
+				if got, err = store.LoadQuota(ctx, x, teacher, now); err != nil {
+					return err
+				}
+				return catalog.ErrDryRun
+			})
+			if err != nil && !errors.Is(err, catalog.ErrDryRun) {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			if text := strings.Join(said, " "); text != c.said {
+				t.Errorf("%s: the calls said %q, want %q", c.name, text, c.said)
+			}
+			if text := describe(got); text != c.want {
+				t.Errorf("%s: %s, want %s", c.name, text, c.want)
+			}
+		}
+	})
+}
+
+func describe(q store.Quota) string {
+	out := fmt.Sprintf("%d/%d/%d", q.Used, q.Recordings, q.Reserved)
+	if q.Exceeded {
+		out += " exceeded"
+	}
+	if q.Warned {
+		out += " warned"
+	}
+	return out
+}
