@@ -220,6 +220,7 @@ func TestCaptionsRoute(t *testing.T) {
 		{"the owner", 3, "recordings/22/captions/und.vtt", "", 200, ""},
 		{"a playback token in the query", 0, "recordings/6/captions/und.vtt?token=" + grant(5, 6), "", 200, ""},
 		{"the cookie", 0, "recordings/6/captions/und.vtt", "Cookie: lectern_playback=" + grant(5, 6), 200, ""},
+		{"a leftover before the cookie", 0, "recordings/6/captions/und.vtt", "Cookie: lectern_playback=; lectern_playback=stale; lectern_playback=" + grant(5, 7) + "; lectern_playback=" + grant(5, 6), 200, ""},
 		{"another recording's token", 0, "recordings/6/captions/und.vtt?token=" + grant(5, 7), "", 403, "wrong_recording"},
 		{"nobody", 0, "recordings/6/captions/und.vtt", "", 401, "not_authenticated"},
 		{"somebody else", 9, "recordings/6/captions/und.vtt", "", 403, "no_access"},

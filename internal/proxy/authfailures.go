@@ -1,15 +1,9 @@
 package proxy
 
 import (
-	"context"
-	"fmt"
 	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/lectiospace/lectern/internal/media"
 )
 
 // maxLimited bounds the limiter's memory: about 5 MB when failures come from
@@ -77,31 +71,4 @@ func customerNetwork(a netip.Addr) netip.Addr {
 		}
 	}
 	return a
-}
-
-// throttledAccess is an AccessControl that limits forged tokens. All requests with a
-// token are authenticated by it.
-type throttledAccess struct {
-	AccessControl
-	failures *authFailureLimiter
-	limited  prometheus.Counter
-	now      func() time.Time
-}
-
-// Authenticate returns the user of a token. A forged token beyond the limit of the
-// client's address is refused with media.CodeThrottled.
-func (a *throttledAccess) Authenticate(ctx context.Context, client netip.Addr, token media.Token) (media.Viewer, error) {
-	viewer, err := a.AccessControl.Authenticate(ctx, token)
-	if r := media.RefusalOf(err); r == nil || !r.Forged {
-		return viewer, err
-	}
-	wait := a.failures.fail(client, a.now())
-	if wait == 0 {
-		return viewer, err
-	}
-	a.limited.Inc()
-	seconds := max(1, int64((wait+time.Second-1)/time.Second))
-	r := media.Refuse(media.CodeThrottled, fmt.Sprintf("Request was throttled. Expected available in %d seconds.", seconds))
-	r.RetryAfter = time.Duration(seconds) * time.Second
-	return viewer, r
 }

@@ -129,7 +129,7 @@ func (s *Server) wire(deps Deps) error {
 	if err != nil {
 		return err
 	}
-	access := &throttledAccess{
+	access := &requestAccess{
 		AccessControl: deps.Access,
 		failures:      newAuthFailureLimiter(s.cfg.Limit.AuthFailures),
 		limited:       limited.WithLabelValues(limitFailures),

@@ -51,12 +51,12 @@ func (h *Handler) serveCaptions(c *fasthttp.RequestCtx, rec accesslog.Record, id
 }
 
 func (h *Handler) captions(ctx context.Context, c *fasthttp.RequestCtx, rec *accesslog.Record, id int64) (string, error) {
-	token, refusal := credentials.Token(&c.Request)
+	tokens, refusal := credentials.Tokens(&c.Request)
 	if refusal != nil {
 		return "", refusal
 	}
 	began := h.Now()
-	viewer, err := h.Access.Authenticate(ctx, rec.Client, token)
+	viewer, err := h.Access.Authenticate(ctx, rec.Client, tokens, id)
 	rec.Auth, rec.User = h.Now().Sub(began), viewer.User.ID
 	if err != nil {
 		return "", err

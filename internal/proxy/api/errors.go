@@ -5,10 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"strings"
 
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy/accesslog"
+	"github.com/lectiospace/lectern/internal/proxy/credentials"
 	"github.com/lectiospace/lectern/internal/proxy/respond"
 )
 
@@ -41,14 +41,14 @@ func detailError(status int, text string) error {
 // authenticate accepts a token of the platform's, from the header and nowhere else.
 // Its refusals have the platform's texts.
 func (x *request) authenticate(client netip.Addr) error {
-	words := strings.Fields(string(x.c.Request.Header.Peek("Authorization")))
+	words := credentials.Authorization(&x.c.Request)
 	switch {
 	case len(words) == 0 || words[0] != "Bearer":
 		return detailError(http.StatusUnauthorized, "Authentication credentials were not provided.")
 	case len(words) != 2:
 		return &platformError{http.StatusUnauthorized, errorJSON{Detail: "Authorization header must contain two space-delimited values", Code: "bad_authorization_header"}}
 	}
-	v, err := x.h.Access.Authenticate(x.ctx, client, media.Token{Value: words[1], From: media.FromHeader})
+	v, err := x.h.Access.Authenticate(x.ctx, client, []media.Token{{Value: words[1], From: media.FromHeader}}, 0)
 	if err != nil {
 		return err
 	}

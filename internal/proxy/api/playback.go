@@ -107,7 +107,7 @@ func (p *playback) authenticate(ctx context.Context, req *fasthttp.Request) erro
 	if bad != nil {
 		return bad
 	}
-	viewer, err := p.h.Access.Authenticate(ctx, p.record.Client, token)
+	viewer, err := p.h.Access.Authenticate(ctx, p.record.Client, []media.Token{token}, 0)
 	if err != nil {
 		return err
 	}

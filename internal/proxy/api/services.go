@@ -11,8 +11,10 @@ import (
 // Access decides who may watch. Its methods are called from many goroutines; they
 // return a *media.Refusal for a refusal, and another error when they cannot decide.
 type Access interface {
-	// Authenticate returns the user of a token. client is the client's address.
-	Authenticate(ctx context.Context, client netip.Addr, tok media.Token) (media.Viewer, error)
+	// Authenticate returns the user of the first of a request's tokens that is valid and,
+	// where it is a playback token, for the recording; 0 is a request for no recording.
+	// client is the client's address.
+	Authenticate(ctx context.Context, client netip.Addr, tokens []media.Token, recordingID int64) (media.Viewer, error)
 	// Authorize returns the recording when the viewer may watch it.
 	Authorize(ctx context.Context, v media.Viewer, recordingID int64) (media.Recording, error)
 }

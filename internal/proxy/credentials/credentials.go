@@ -1,7 +1,9 @@
-// Package credentials takes the token out of a request.
+// Package credentials takes the tokens out of a request.
 package credentials
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -12,27 +14,60 @@ import (
 // PlaybackCookie is the cookie that a <video> element sends by itself.
 const PlaybackCookie = "lectern_playback"
 
-// Token returns the first token of a request: Authorization, ?token=, the cookie.
-// A header of another scheme is no token. The scheme is compared with its case, as
-// djangorestframework-simplejwt does, and a header with too many or too few words
-// is refused as there.
-func Token(req *fasthttp.Request) (media.Token, *media.Refusal) {
+// MaxTokens is how many tokens of one request are tried. A browser has one cookie of a
+// name for each path and domain, which are a handful; the bound keeps a request from
+// having hundreds of signatures checked.
+const MaxTokens = 8
+
+// Tokens returns the tokens of the first source that has any: Authorization, ?token=,
+// the cookie. A header of another scheme is no token.
+//
+// A request may carry several cookies of one name. RFC 6265 section 5.4 has browsers send
+// those of longer paths and of earlier creation first, so that leftovers come before the
+// valid one, and section 4.2.2 asks servers not to rely on the order. The same holds for a
+// link to which a second ?token= was appended. All of them are returned, without empty and
+// repeated ones, and at most MaxTokens.
+func Tokens(req *fasthttp.Request) ([]media.Token, *media.Refusal) {
 	token, refusal := Bearer(req)
-	if refusal == nil || refusal.Code != media.CodeNotAuthenticated {
-		return token, refusal
+	switch {
+	case refusal == nil:
+		return []media.Token{token}, nil
+	case refusal.Code != media.CodeNotAuthenticated:
+		return nil, refusal
 	}
-	if v := req.URI().QueryArgs().Peek("token"); len(v) > 0 {
-		return media.Token{Value: string(v), From: media.FromQuery}, nil
+	var tokens []media.Token
+	for name, value := range req.URI().QueryArgs().All() {
+		tokens = appendToken(tokens, name, "token", value, media.FromQuery)
 	}
-	if v := req.Header.Cookie(PlaybackCookie); len(v) > 0 {
-		return media.Token{Value: string(v), From: media.FromCookie}, nil
+	if len(tokens) > 0 {
+		return tokens, nil
 	}
-	return media.Token{}, refusal
+	for name, value := range req.Header.Cookies() {
+		tokens = appendToken(tokens, name, PlaybackCookie, value, media.FromCookie)
+	}
+	if len(tokens) > 0 {
+		return tokens, nil
+	}
+	return nil, refusal
 }
 
-// Bearer returns the token of the header Authorization and no other.
+// appendToken appends the value of a parameter or cookie if its name is the wanted one.
+func appendToken(tokens []media.Token, name []byte, want string, value []byte, from media.TokenSource) []media.Token {
+	if string(name) != want || len(value) == 0 || len(tokens) == MaxTokens {
+		return tokens
+	}
+	token := media.Token{Value: string(value), From: from}
+	if slices.Contains(tokens, token) {
+		return tokens
+	}
+	return append(tokens, token)
+}
+
+// Bearer returns the token of the header Authorization and no other. Its refusals are
+// not_authenticated when there is none, and token_not_valid when the header has too many
+// or too few words.
 func Bearer(req *fasthttp.Request) (media.Token, *media.Refusal) {
-	words := strings.Fields(string(req.Header.Peek("Authorization")))
+	words := Authorization(req)
 	if len(words) == 0 || words[0] != "Bearer" {
 		return media.Token{}, media.Refuse(media.CodeNotAuthenticated, "Authentication credentials were not provided.")
 	}
@@ -43,4 +78,17 @@ func Bearer(req *fasthttp.Request) (media.Token, *media.Refusal) {
 		return media.Token{}, r
 	}
 	return media.Token{Value: words[1], From: media.FromHeader}, nil
+}
+
+// Authorization returns the words of the header Authorization: the scheme, compared with
+// its case as djangorestframework-simplejwt does, and the token.
+//
+// Authorization is no list (RFC 9110 section 11.6.2), so that a sender must not repeat the
+// field (section 5.3). Of repeated lines no choice is made: an intermediary may have made
+// another one. Equal lines count once; different ones are joined by a comma as WSGI
+// servers join them, and refused as too many words as there.
+func Authorization(req *fasthttp.Request) []string {
+	lines := req.Header.PeekAll("Authorization")
+	lines = slices.CompactFunc(lines, bytes.Equal)
+	return strings.Fields(string(bytes.Join(lines, []byte(", "))))
 }

@@ -19,16 +19,16 @@ func (x *exchange) admit() error {
 }
 
 func (x *exchange) authenticate() error {
-	if x.params.badToken != nil {
-		return x.params.badToken
+	if x.params.noToken != nil {
+		return x.params.noToken
 	}
 	began := x.h.now()
 	defer func() { x.record.Auth = x.h.now().Sub(began) }()
 	err := x.wait(func(ctx context.Context) (err error) {
-		x.viewer, err = x.h.access.Authenticate(ctx, x.record.Client, x.params.token)
+		x.viewer, err = x.h.access.Authenticate(ctx, x.record.Client, x.params.tokens, x.params.id)
 		return err
 	})
-	x.params.token = media.Token{} // no longer needed, and a secret
+	x.params.tokens = nil // no longer needed, and secrets
 	x.record.User = x.viewer.User.ID
 	return err
 }

@@ -30,7 +30,7 @@ var testModified = time.Date(2026, 3, 1, 10, 20, 30, 0, time.UTC)
 // oneRecording is access control, an origin and a store of one recording.
 type oneRecording struct{ content []byte }
 
-func (r oneRecording) Authenticate(context.Context, netip.Addr, media.Token) (media.Viewer, error) {
+func (r oneRecording) Authenticate(context.Context, netip.Addr, []media.Token, int64) (media.Viewer, error) {
 	return media.Viewer{User: media.User{ID: 42, Active: true}}, nil
 }
 

@@ -15,8 +15,8 @@ import (
 type requestParams struct {
 	id          int64
 	head        bool
-	token       media.Token
-	badToken    *media.Refusal
+	tokens      []media.Token
+	noToken     *media.Refusal // why there are no tokens
 	rangeHeader string
 	conditions  precondition.Headers
 	download    bool
@@ -40,6 +40,6 @@ func readParams(c *fasthttp.RequestCtx, id int64) requestParams {
 			IfRange: get("If-Range"),
 		},
 	}
-	p.token, p.badToken = credentials.Token(&c.Request)
+	p.tokens, p.noToken = credentials.Tokens(&c.Request)
 	return p
 }
