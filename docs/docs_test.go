@@ -313,10 +313,11 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestMetrics checks that each metric that a page names is registered somewhere.
+// TestMetrics checks that each metric that a page names is registered somewhere. The
+// changelog also names those of earlier versions.
 func TestMetrics(t *testing.T) {
 	code := sources(t, "internal")
-	for _, page := range pages(t) {
+	for _, page := range slices.DeleteFunc(pages(t), func(page string) bool { return page == "CHANGELOG.md" }) {
 		for _, metric := range regexp.MustCompile(`\blectern_[a-z_]+_(?:total|seconds|bytes|state)\b`).FindAllString(read(t, page), -1) {
 			if !strings.Contains(code, `"`+metric+`"`) {
 				t.Errorf("%s names %s, which does not exist", page, metric)
@@ -342,6 +343,34 @@ func TestREADME(t *testing.T) {
 	for row := range strings.Lines(section(t, "README.md", "Measured")) {
 		if strings.HasPrefix(row, "| ") && !strings.Contains(goals, row) {
 			t.Errorf("the README has a figure that is not the report's: %s", row)
+		}
+	}
+}
+
+// TestArchitecture checks that ARCHITECTURE.md names every package, and that what pages
+// name as paths exists.
+func TestArchitecture(t *testing.T) {
+	architecture := read(t, "ARCHITECTURE.md")
+	for _, root := range []string{"internal", "cmd"} {
+		err := filepath.WalkDir(filepath.Join("..", root), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") {
+				return err
+			}
+			dir := strings.TrimPrefix(filepath.Dir(path), "../")
+			if !strings.Contains(architecture, "`"+dir+"`") && !strings.Contains(architecture, "`"+filepath.Base(dir)+"`") {
+				t.Errorf("ARCHITECTURE.md does not name the package %s", dir)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, page := range slices.DeleteFunc(pages(t), func(page string) bool { return page == "CHANGELOG.md" }) {
+		for _, m := range regexp.MustCompile("`((?:internal|cmd|bench|configs|docs|test|scripts|tools)/[\\w./-]+)`").FindAllStringSubmatch(read(t, page), -1) {
+			if _, err := os.Stat(filepath.Join("..", m[1])); err != nil {
+				t.Errorf("%s names %s, which does not exist", page, m[1])
+			}
 		}
 	}
 }
