@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +12,6 @@ import (
 
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
 	"github.com/lectiospace/lectern/internal/media"
-	"github.com/lectiospace/lectern/internal/syncer"
 	"github.com/lectiospace/lectern/internal/syncer/reconcile"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/syncer/syncertest"
@@ -115,11 +112,7 @@ func TestAFailingTeacher(t *testing.T) {
 func TestDailyLimit(t *testing.T) {
 	s := syncertest.New(t)
 	s.Zoom.SetFaults(zoomemu.Faults{DailyLimit: time.Now().Add(5 * time.Hour)})
-	began := time.Now()
-	report := s.Reconcile(reconcile.Summary{Failed: 2})
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("took %s", took)
-	}
+	report := s.Reconcile(reconcile.Summary{Failed: 2}) // at once: nobody has five hours here
 	for _, f := range report.Failures {
 		if left := media.RetryAfterOf(f.Err); left < 4*time.Hour || f.Reason != "daily_limit" {
 			t.Errorf("%+v, again in %s", f, left)
@@ -165,8 +158,8 @@ func TestFailedRows(t *testing.T) {
 	s.Archived(3)
 }
 
-// TestRehearsal: --dry-run tells and changes nothing.
-func TestRehearsal(t *testing.T) {
+// TestDryRun: --dry-run reports and changes nothing.
+func TestDryRun(t *testing.T) {
 	s := syncertest.New(t)
 	s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
 	s.Record("1", 999, "other==", syncertest.LessonStart)
@@ -181,7 +174,7 @@ func TestRehearsal(t *testing.T) {
 		t.Errorf("%+v, %v, %v", report, actions, err)
 	}
 	if i := s.Ingest(1); i.ID != 0 {
-		t.Errorf("a rehearsal left %+v", i)
+		t.Errorf("a dry run left %+v", i)
 	}
 	s.Reconcile(reconcile.Summary{Processed: 2, Synced: 1})
 }
@@ -227,167 +220,6 @@ func TestGoneFromTheArchive(t *testing.T) {
 			if _, err := s.Deps.Target.Stat(t.Context(), again.Location().Key); err != nil {
 				t.Errorf("the orphan was touched: %v", err)
 			}
-		})
-	}
-}
-
-// TestRetention: platform-pains A7, B9, B11, F3: expired recordings are removed once,
-// their quota released once, their bytes purged after the grace; those the platform
-// removed too, without touching the quota. One that fails stops no other.
-func TestRetention(t *testing.T) {
-	t.Parallel()
-	for name, options := range map[string][]syncertest.Option{"sqlite": nil, "postgres": {syncertest.OnPostgres}} {
-		t.Run(name, func(t *testing.T) {
-			s := syncertest.New(t, append(options, syncertest.Configured(func(c *syncer.Config) { c.TrashGrace = 0 }))...)
-			for _, file := range []string{"a.mp4", "b.mp4", "c.mp4"} {
-				if err := os.WriteFile(filepath.Join(s.Root, file), []byte("bytes"), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			past := syncertest.Stamp(time.Now().Add(-time.Minute))
-			insert := func(key string, lesson any, teacher any, provider string, deleted bool) {
-				s.Exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, teacher_id, status, storage_provider, archive_key, file_size, available_until, is_deleted, deleted_at) VALUES ($1, $2, 'ready', $3, $4, 100, $5, $6, $7)`,
-					lesson, teacher, provider, key, past, deleted, map[bool]any{true: past, false: syncertest.Stamp(time.Time{})}[deleted])
-			}
-			insert("x.mp4", int64(1), syncertest.NullInt64(), "azure", false) // its archive is not syncertest.Configured
-			insert("a.mp4", int64(1), syncertest.NullInt64(), "local", false)
-			insert("b.mp4", syncertest.NullInt64(), int64(1), "local", false) // standalone: platform-pains F3
-			insert("c.mp4", int64(3), syncertest.NullInt64(), "local", true)  // removed by the platform
-			for _, teacher := range []int64{1, 2} {
-				s.Quota(teacher)
-			}
-			s.Exec(`UPDATE public.schedule_teacherstoragequota SET used_bytes = 1000, recordings_count = 10`)
-			s.Start() // caught up by itself: today's clean-up was missed
-			syncertest.Eventually(t, "cleaned up", func() (bool, string) {
-				left, _ := filepath.Glob(filepath.Join(s.Root, "*.mp4"))
-				return len(left) == 0, fmt.Sprint(left)
-			})
-			s.Idle()
-			for range 2 { // again: nothing more happens
-				if _, _, err := s.Syncer.RunPeriodic(t.Context(), "cleanup"); err != nil {
-					t.Error(err)
-				}
-				if _, _, err := s.Syncer.RunPeriodic(t.Context(), "purge"); err != nil {
-					t.Error(err)
-				}
-			}
-			if one, two := s.Quota(1), s.Quota(2); one.Used != 700 || one.Recordings != 7 || two.Used != 1000 || two.Recordings != 10 {
-				t.Errorf("quotas: %+v, %+v", one, two)
-			}
-			var removed int64
-			s.View(func(ctx context.Context, x store.Session) error {
-				return x.One(ctx, `SELECT COUNT(*) FROM public.schedule_lessonrecording WHERE is_deleted = $1`, []any{true}, &removed)
-			})
-			if removed != 4 {
-				t.Errorf("%d rows are removed", removed)
-			}
-		})
-	}
-}
-
-// TestUsage: platform-pains F1, F4: what is booked becomes what is stored, charged to
-// the lesson's teacher.
-func TestUsage(t *testing.T) {
-	s := syncertest.New(t)
-	s.Exec(`UPDATE public.schedule_lesson SET teacher_id = 2 WHERE id = 1`) // a substitute
-	for i, status := range []string{"ready", "archived", "failed", "processing"} {
-		s.Exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, status, storage_provider, archive_key, file_size) VALUES (1, $1, 'local', $2, 1000)`, status, fmt.Sprint(i))
-	}
-	s.Exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, status, storage_provider, file_size, is_deleted) VALUES (1, 'deleted', 'local', 1000, $1)`, true)
-	s.Quota(1)
-	s.Exec(`UPDATE public.schedule_teacherstoragequota SET used_bytes = 77, recordings_count = 7`)
-	if _, failed, err := s.Syncer.RunPeriodic(t.Context(), "usage"); err != nil || failed != 0 {
-		t.Fatal(failed, err)
-	}
-	if one, two := s.Quota(1), s.Quota(2); one.Used != 0 || one.Recordings != 0 || two.Used != 2000 || two.Recordings != 2 {
-		t.Errorf("%+v, %+v", one, two)
-	}
-}
-
-// TestManyReserveAtOnce: platform-pains F2: promises are exact, however many ask.
-func TestManyReserveAtOnce(t *testing.T) {
-	t.Parallel()
-	for name, options := range map[string][]syncertest.Option{"sqlite": nil, "postgres": {syncertest.OnPostgres}} {
-		t.Run(name, func(t *testing.T) {
-			s := syncertest.New(t, options...)
-			s.Quota(1)
-			s.Exec(`UPDATE public.schedule_teacherstoragequota SET total_quota_bytes = 1000`)
-			for i := range 20 {
-				s.Exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, status, storage_provider, zoom_recording_id) VALUES (1, 'processing', 'local', $1)`, fmt.Sprint(i))
-			}
-			granted := make(chan int64, 20)
-			for id := range int64(20) {
-				go func() {
-					ok := false
-					err := s.Store.Update(t.Context(), "test", func(x store.Session) (err error) {
-						ok, _, err = store.Reserve(t.Context(), x, id+1, 1, 100, time.Now())
-						return err
-					})
-					if err != nil {
-						t.Error(err)
-					}
-					if !ok {
-						id = -1
-					}
-					granted <- id + 1
-				}()
-			}
-			var lucky []int64
-			for range 20 {
-				if id := <-granted; id != 0 {
-					lucky = append(lucky, id)
-				}
-			}
-			if q := s.Quota(1); len(lucky) != 10 || q.Reserved != 1000 {
-				t.Fatalf("%d of 20 were granted 100 of 1000; %+v", len(lucky), q)
-			}
-			for range 3 { // settling twice counts once
-				s.Update(func(ctx context.Context, x store.Session) error {
-					_, _, err := store.Commit(ctx, x, lucky[0], 1, 150, time.Now())
-					return err
-				})
-			}
-			for range 3 {
-				s.Update(func(ctx context.Context, x store.Session) error {
-					return store.Refund(ctx, x, lucky[1], 1, 100, time.Now())
-				})
-			}
-			if q := s.Quota(1); q.Used != 150 || q.Recordings != 1 || q.Reserved != 800 {
-				t.Errorf("%+v", q)
-			}
-			for _, id := range lucky {
-				s.Update(func(ctx context.Context, x store.Session) error { return store.Release(ctx, x, id, time.Now()) })
-			}
-			if q := s.Quota(1); q.Used != 150 || q.Recordings != 1 || q.Reserved != 0 {
-				t.Errorf("%+v", q)
-			}
-		})
-	}
-}
-
-// TestTakeOver: a syncer that dies in the middle leaves its jobs to another.
-func TestTakeOver(t *testing.T) {
-	t.Parallel()
-	for name, options := range map[string][]syncertest.Option{"sqlite": nil, "postgres": {syncertest.OnPostgres}} {
-		t.Run(name, func(t *testing.T) {
-			s := syncertest.New(t, options...)
-			s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
-			s.Reconcile(reconcile.Summary{Processed: 2, Synced: 1})
-			// As one leaves it that was killed while downloading.
-			s.Update(func(ctx context.Context, x store.Session) error {
-				if err := store.Heartbeat(ctx, x, "the-dead", time.Now().Add(-time.Minute)); err != nil {
-					return err
-				}
-				_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET owner = 'the-dead', state = 'working'`)
-				return err
-			})
-			if name == "sqlite" {
-				s.Exec(`UPDATE river_job SET state = 'running', attempt = 1, attempted_by = jsonb('["the-dead"]'), attempted_at = '2026-01-01 00:00:00.000' WHERE kind = 'ingest'`)
-			} else {
-				s.Exec(`UPDATE lectern.river_job SET state = 'running', attempt = 1, attempted_by = ARRAY['the-dead'], attempted_at = now() - interval '1 hour' WHERE kind = 'ingest'`)
-			}
-			s.Start()
-			s.Archived(1)
 		})
 	}
 }

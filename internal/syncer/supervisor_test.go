@@ -1,0 +1,38 @@
+package syncer_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/syncer/reconcile"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/syncer/syncertest"
+)
+
+// TestDeadSyncerIsReaped: a syncer that dies in the middle leaves its jobs to another.
+func TestDeadSyncerIsReaped(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string][]syncertest.Option{"sqlite": nil, "postgres": {syncertest.OnPostgres}} {
+		t.Run(name, func(t *testing.T) {
+			s := syncertest.New(t, options...)
+			s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+			s.Reconcile(reconcile.Summary{Processed: 2, Synced: 1})
+			// As one leaves it that was killed while downloading.
+			s.Update(func(ctx context.Context, x store.Session) error {
+				if err := store.Heartbeat(ctx, x, "the-dead", time.Now().Add(-time.Minute)); err != nil {
+					return err
+				}
+				_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET owner = 'the-dead', state = 'working'`)
+				return err
+			})
+			if name == "sqlite" {
+				s.Exec(`UPDATE river_job SET state = 'running', attempt = 1, attempted_by = jsonb('["the-dead"]'), attempted_at = '2026-01-01 00:00:00.000' WHERE kind = 'ingest'`)
+			} else {
+				s.Exec(`UPDATE lectern.river_job SET state = 'running', attempt = 1, attempted_by = ARRAY['the-dead'], attempted_at = now() - interval '1 hour' WHERE kind = 'ingest'`)
+			}
+			s.Start()
+			s.Archived(1)
+		})
+	}
+}
