@@ -152,16 +152,20 @@ func (p *partSpec) vary(r *rand.Rand) {
 func randomList(r *rand.Rand) []partSpec {
 	base := randomPart(r)
 	alike := r.IntN(2) == 0
+	copies := alike && r.IntN(2) == 0 // nothing keeps these from being copied
 	list := make([]partSpec, 1+r.IntN(4))
 	for i := range list {
 		if !alike {
 			base = randomPart(r)
 		}
 		list[i] = base
-		if r.IntN(3) == 0 {
+		if r.IntN(3) == 0 && !copies {
 			list[i].mutate(r)
 		}
 		list[i].vary(r)
+		if copies {
+			list[i].hidden, list[i].soundDelay, list[i].fragmented = 0, 0, false
+		}
 		list[i].color, list[i].tone = 1+(i+r.IntN(2)*3)%7, 1+i
 	}
 	return list
