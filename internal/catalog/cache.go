@@ -13,56 +13,56 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Source is what Cached asks: a Store. Its methods must answer within seconds
+// Source is where a Cache loads from: a Store. Its methods must answer within seconds
 // and give errors with a Kind.
 type Source interface {
 	User(ctx context.Context, id int64) (media.User, error)
 	Recording(ctx context.Context, id int64) (media.Recording, error)
-	// Membership is given a Recording of which only ID and OwnerID are filled in.
+	// Membership gets a Recording of which only ID and OwnerID are filled in.
 	Membership(ctx context.Context, userID int64, rec media.Recording) (media.Membership, error)
 	Ping(ctx context.Context) error
 }
 
-// CachedConfig bounds how old a fact may be.
+// CacheConfig bounds how old an entry may be.
 type CacheConfig struct {
-	// MaxStaleness is how old a fact may be and still be used without asking. 0:
-	// every look-up asks. It bounds how long one who lost access keeps it.
+	// MaxStaleness is the age up to which an entry is used without a look-up. 0: every
+	// look-up goes to the database. It bounds how long a user who lost access keeps it.
 	MaxStaleness time.Duration
-	// OutageGrace is how long, after the database was first seen away, facts known
-	// before stay good. 0: an outage is felt at once. Without it a restart of the
-	// database would stop every lesson being watched.
+	// OutageGrace is how long, after the database was first seen unavailable, entries
+	// from before stay usable. 0: an outage is felt at once. Without it a restart of the
+	// database would stop every playback.
 	OutageGrace time.Duration
 }
 
 const (
-	// maxAbsence is how long "there is no such row" is believed at most: short, for
-	// a row just added, and long enough to take the force out of a flood of guesses.
+	// negativeStaleness bounds the age of "there is no such row": short, so that a row
+	// just added is seen, and long enough to blunt a flood of guesses.
 	negativeStaleness = 2 * time.Second
 	pingEvery         = time.Second
-	// maxRetries bounds how often one look-up starts again because of Drop.
+	// maxReloads bounds how often one look-up starts again because of an invalidation.
 	maxReloads = 3
 )
 
-// Cached answers the Store's look-ups from memory as far as CachedConfig allows.
-// It is safe for concurrent use.
+// Cache answers the Store's look-ups from memory as far as CacheConfig allows. It is a
+// loading cache: it calls its Source itself, once for all who wait. It is safe for
+// concurrent use.
 //
-// The rules, in terms of a fact's age since the question that gave it was asked:
+// The rules, in terms of an entry's age since the call that gave it began:
 //
-//   - Younger than MaxStaleness: used without asking.
-//   - Older, or unknown: asked for, once for all who wait. A waiter who gives up
-//     fails nobody else.
-//   - While the database is known to be away nobody but the pinger asks it. A fact
-//     known before holds until OutageGrace after the outage began, provided it was
-//     not older than the greater of the two bounds when that happened. Then, and
-//     for anything not known, the answer is Unavailable.
-//   - "No such row" is kept for two seconds at most, and does not outlive that in
-//     an outage.
-//   - Drop makes everything unknown: what is kept, and what is being asked for
-//     just then. Each fact carries the generation it was asked in; Drop begins
-//     another.
+//   - Younger than MaxStaleness: used without a call.
+//   - Older, or absent: loaded, once for all who wait. A waiter whose context ends fails
+//     no other waiter.
+//   - While the database is known to be unavailable, only the pinger calls it. An entry
+//     from before stays usable until OutageGrace after the outage began, provided it was
+//     not older than the greater of the two bounds at that moment. After that, and for
+//     anything without an entry, the answer is Unavailable.
+//   - "No such row" is kept for two seconds at most, also in an outage.
+//   - InvalidateAll makes every entry unusable, and the answers of the calls under way
+//     too. Each entry carries the generation in which its call began; an invalidation
+//     begins another.
 //
-// What is kept is kept in ristretto, which may lose anything at any time: that
-// costs a question, or in an outage an answer, and never gives a wrong one.
+// Entries are kept in ristretto, which may lose any of them at any time: that costs a
+// call, or in an outage an answer, and never gives a wrong one.
 type Cache struct {
 	cfg CacheConfig
 	src Source
@@ -70,12 +70,12 @@ type Cache struct {
 	now func() time.Time
 
 	epoch time.Time
-	// awaySince is when the database was first seen away, in clock's nanoseconds; 0
-	// while it answers.
+	// downSince is when the database was first seen unavailable, in clock's nanoseconds;
+	// 0 while it answers.
 	downSince atomic.Int64
 	pinging   atomic.Bool
-	// reading is held by whoever reads a shelf, and by Stop, for good, before the
-	// shelves are closed: ristretto must not be read while it closes.
+	// closing is read-locked around each read of entries. Stop locks it and never unlocks
+	// it: ristretto must not be read while or after it closes.
 	closing sync.RWMutex
 
 	users       *loadingCache[int64, media.User]
@@ -84,7 +84,7 @@ type Cache struct {
 
 	hit, miss, stale, failed prometheus.Counter
 
-	base   context.Context // rules the flights and the pinger
+	base   context.Context // of the calls and of the pinger
 	cancel context.CancelFunc
 	mu     sync.Mutex // guards closing against a new goroutine
 	closed bool
@@ -95,7 +95,7 @@ type Cache struct {
 // membershipKey is all that a membership depends on.
 type membershipKey struct{ user, recording, owner int64 }
 
-// NewCached makes a Cached, registers lectern_catalog_lookups_total and keeps
+// NewCache makes a Cache, registers lectern_catalog_lookups_total and keeps
 // goroutines from now on: call Stop, also when Start was never called.
 func NewCache(src Source, cfg CacheConfig, log *slog.Logger, reg prometheus.Registerer) (*Cache, error) {
 	return newCache(src, cfg, log, reg, time.Now)
@@ -144,32 +144,32 @@ func (c *Cache) loadMembership(ctx context.Context, k membershipKey) (media.Memb
 	return c.src.Membership(ctx, k.user, media.Recording{ID: k.recording, OwnerID: k.owner})
 }
 
-// User is Store.User, as old as CachedConfig allows.
+// User is Store.User, as old as CacheConfig allows.
 func (c *Cache) User(ctx context.Context, id int64) (media.User, error) {
 	return c.users.get(ctx, id)
 }
 
-// Recording is Store.Recording, as old as CachedConfig allows.
+// Recording is Store.Recording, as old as CacheConfig allows.
 func (c *Cache) Recording(ctx context.Context, id int64) (media.Recording, error) {
 	return c.recordings.get(ctx, id)
 }
 
-// Membership is Store.Membership, as old as CachedConfig allows.
+// Membership is Store.Membership, as old as CacheConfig allows.
 func (c *Cache) Membership(ctx context.Context, userID int64, rec media.Recording) (media.Membership, error) {
 	return c.memberships.get(ctx, membershipKey{userID, rec.ID, rec.OwnerID})
 }
 
-// Drop forgets everything at once, in a few nanoseconds. An answer to a question
-// asked before Drop is given to nobody as fresh and is not kept.
+// InvalidateAll makes every entry unusable, in a few nanoseconds. The answer of a call
+// that began before is not used as fresh and is not kept.
 func (c *Cache) InvalidateAll() {
 	c.users.generation.Add(1)
 	c.recordings.generation.Add(1)
 	c.memberships.generation.Add(1)
 }
 
-// DropTable is Drop for what a table's rows are asked for, and of everything for a
-// table that is not known. A school that makes a term's lessons one by one must
-// not have each of them ask anew for everybody who is watching.
+// InvalidateTable is InvalidateAll for the entries that depend on a table, and for all of
+// them when the table is not known. A school that creates a term's lessons one by one
+// must not make everybody who is watching be looked up anew each time.
 func (c *Cache) InvalidateTable(table string) {
 	switch table {
 	case "accounts_customuser":
@@ -187,8 +187,8 @@ func (c *Cache) InvalidateTable(table string) {
 	}
 }
 
-// Away reports whether the database is known to be away: asking it now would only
-// be waiting.
+// Unavailable reports whether the database is known to be unavailable: a call now would
+// only wait for a time-out.
 func (c *Cache) Unavailable() bool { return c.downSince.Load() != 0 && c.pinging.Load() }
 
 // Start pings the database every second until ctx ends or Stop, so that an
@@ -223,8 +223,7 @@ func (c *Cache) ping(ctx context.Context) {
 	}
 }
 
-// Stop ends the pinger and the questions under way and returns when they have
-// ended. Every later look-up is Unavailable. Calling it again does nothing.
+// Stop ends the pinger and the calls under way and returns when they have ended. Every later look-up is Unavailable. Calling it again does nothing.
 func (c *Cache) Stop() {
 	c.stop.Do(func() {
 		c.mu.Lock()
@@ -253,36 +252,36 @@ func (c *Cache) spawn(f func()) bool {
 // clock is monotonic time in nanoseconds, never 0.
 func (c *Cache) clock() int64 { return max(int64(c.now().Sub(c.epoch)), 0) + 1 }
 
-// observe learns from an answer whether the database is there. Only an answer
-// and only Unavailable say something: a caller's giving up says nothing.
+// observe derives from the outcome of a call whether the database is available. An answer
+// and Unavailable decide; the end of a caller's context decides nothing.
 func (c *Cache) observe(err error) {
 	switch {
 	case err == nil || media.KindOf(err) == media.NotFound:
 		if since := c.downSince.Swap(0); since != 0 {
-			c.log.Info("the catalog's database is back", slog.Duration("after", time.Duration(c.clock()-since)))
+			c.log.Info("catalog: database available again", slog.Duration("after", time.Duration(c.clock()-since)))
 		}
 	case media.KindOf(err) == media.Unavailable && c.base.Err() == nil:
 		if c.downSince.CompareAndSwap(0, c.clock()) {
-			c.log.Warn("the catalog's database is away: what is known stays good for a while",
+			c.log.Warn("catalog: database unavailable, entries stay usable for the grace",
 				slog.Duration("grace", c.cfg.OutageGrace), slog.Any("error", err))
 		}
 	}
 }
 
-// good reports whether a fact of age since at may be used now without asking.
-func (c *Cache) usable(at int64, absent bool, now, awaySince int64) bool {
+// usable reports whether an entry whose call began at may be used now without a call.
+func (c *Cache) usable(at int64, absent bool, now, downSince int64) bool {
 	limit := c.cfg.MaxStaleness
 	if absent {
 		limit = min(limit, negativeStaleness)
 	}
-	if awaySince == 0 || absent {
+	if downSince == 0 || absent {
 		return now-at < int64(limit)
 	}
-	return now-awaySince <= int64(c.cfg.OutageGrace) &&
-		awaySince-at <= int64(max(c.cfg.OutageGrace, c.cfg.MaxStaleness))
+	return now-downSince <= int64(c.cfg.OutageGrace) &&
+		downSince-at <= int64(max(c.cfg.OutageGrace, c.cfg.MaxStaleness))
 }
 
 var (
-	errUnavailable = errors.New("the database is away")
+	errUnavailable = errors.New("the database is unavailable")
 	errStopped     = errors.New("the catalog is closed")
 )

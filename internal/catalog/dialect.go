@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Dialect is the database a Store speaks to.
+// Dialect is the kind of database of a Store.
 type Dialect uint8
 
 const (
@@ -14,13 +14,13 @@ const (
 	Postgres
 )
 
-// sqliteWords turns PostgreSQL's spelling into SQLite's: there are no schemas
-// (Lectern's own tables carry the prefix lectern_ anyway), and a numbered
+// sqliteWords are the words of PostgreSQL's spelling that SQLite spells otherwise: it has
+// no schemas (Lectern's own tables carry the prefix lectern_ anyway), and a numbered
 // parameter is ?1.
 var sqliteWords = regexp.MustCompile(`\bpublic\.|\blectern\.|\$([0-9]+)`)
 
-// spell gives the query as this database wants it. Queries hold no quoted text
-// in which a schema or a parameter could be mistaken.
+// rewrite is the query in this database's spelling. Queries contain no quoted text in
+// which a schema or a parameter could be mistaken.
 func (d Dialect) rewrite(query string) string {
 	if d == Postgres {
 		return query
@@ -33,9 +33,9 @@ func (d Dialect) rewrite(query string) string {
 	})
 }
 
-// bind gives the arguments as this database's driver wants them. PostgreSQL is
-// told a parameter's type by the Go type (no statement is described first, for
-// the pooler's sake), so that a moment has to be a time.Time there.
+// bind converts the arguments for this database's driver. PostgreSQL gets a parameter's
+// type from the Go type (no statement is described first, which a pooler would not
+// survive), so that a DBTime becomes a time.Time there.
 func (d Dialect) bind(args []any) []any {
 	if d == SQLite {
 		return args

@@ -26,12 +26,12 @@ const (
 	hintGrants  = "the database role lacks a right: apply configs/platform/grants.sql"
 )
 
-// WrapError makes a media.Error of a driver's error, with its Kind. caller is the context as the
-// caller gave it, without this package's own deadline: who gave up decides
-// between Canceled, Timeout and Unavailable.
+// WrapError makes a media.Error with a Kind of an error of the drivers. caller is the
+// query's context: its cancellation is Canceled, its deadline Timeout, and a deadline that
+// this package set Unavailable.
 //
-// Only sql.ErrNoRows is NotFound. Everything that may be trouble on the way to
-// the database is Unavailable, a missing table too: it is there after a migration.
+// Only sql.ErrNoRows is NotFound. Every error of the connection is Unavailable, and a
+// missing table too: it is there after a migration.
 func WrapError(caller context.Context, op string, err error) error {
 	var known *media.Error
 	switch {
@@ -41,6 +41,8 @@ func WrapError(caller context.Context, op string, err error) error {
 		return err
 	case errors.Is(err, sql.ErrNoRows):
 		return media.Fault(media.NotFound, op, nil)
+	case errors.Is(context.Cause(caller), errOwnDeadline):
+		return media.Fault(media.Unavailable, op, errOwnDeadline)
 	case errors.Is(caller.Err(), context.Canceled):
 		return media.Fault(media.Canceled, op, context.Canceled)
 	case caller.Err() != nil:
@@ -55,8 +57,8 @@ func WrapError(caller context.Context, op string, err error) error {
 	return media.Fault(kind, op, err)
 }
 
-// diagnose finds the kind of an error that is neither "no row" nor a context's
-// end, and what to do about it where that is known.
+// classify is the kind of an error that is neither "no row" nor a context's end, and what
+// to do about it where that is known.
 func classify(err error) (kind media.Kind, hint string) {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
@@ -72,7 +74,7 @@ func classify(err error) (kind media.Kind, hint string) {
 	return media.Other, ""
 }
 
-// diagnosePostgres goes by SQLSTATE (PostgreSQL's manual, appendix A).
+// classifyPostgres goes by SQLSTATE (PostgreSQL's manual, appendix A).
 func classifyPostgres(code string) (media.Kind, string) {
 	switch code {
 	case "42P01", "42703", "3F000": // undefined table, column, schema
@@ -84,7 +86,7 @@ func classifyPostgres(code string) (media.Kind, string) {
 	}
 	switch code[:min(2, len(code))] {
 	case "08", // connection exception
-		"28", "3D", // not let in, no such database: the way there is barred
+		"28", "3D", // invalid authorization, no such database
 		"53", // insufficient resources: too many connections, disk full, out of memory
 		"57", // operator intervention: shutdown, crash, starting up
 		"58": // system error outside PostgreSQL, I/O among them
@@ -93,7 +95,7 @@ func classifyPostgres(code string) (media.Kind, string) {
 	return media.Other, ""
 }
 
-// diagnoseSQLite goes by the primary result code (sqlite.org/rescode.html).
+// classifySQLite goes by the primary result code (sqlite.org/rescode.html).
 func classifySQLite(err *sqlitedriver.Error) (media.Kind, string) {
 	switch err.Code() & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR,
@@ -107,8 +109,8 @@ func classifySQLite(err *sqlitedriver.Error) (media.Kind, string) {
 	return media.Other, ""
 }
 
-// connectionTrouble reports whether an error came from the way to the database
-// and not from the database.
+// isConnectionError reports whether an error came from the connection and not from the
+// database.
 func isConnectionError(err error) bool {
 	var (
 		network net.Error
@@ -121,9 +123,9 @@ func isConnectionError(err error) bool {
 		strings.Contains(err.Error(), "conn closed")
 }
 
-// worthAnotherTry reports whether a read that failed may well succeed on another
-// connection at once: the pooled one was cut, by a restart for example. A
-// connection that could not be made at all is not tried again.
+// retriable reports whether a read that failed may succeed at once on another connection:
+// the pooled one was cut, by a restart for example. A connection that could not be
+// established is not tried again.
 func retriable(err error) bool {
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {

@@ -13,65 +13,63 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Channel is where changes are announced: NOTIFY lectern_changed.
+// Channel is the channel of change notifications: NOTIFY lectern_changed.
 const Channel = "lectern_changed"
 
 const (
-	// listenBackoff doubles up to listenBackoffMax, which is also about how long
-	// news may take right after an outage.
+	// listenBackoff doubles up to listenBackoffMax, which is also about how late a
+	// notification may be right after an outage.
 	listenBackoff    = 100 * time.Millisecond
 	listenBackoffMax = time.Second
-	// listenProbe is how long silence is believed. A peer that vanished without a
-	// word is noticed only by asking.
+	// listenProbeInterval is how long the connection may be silent before it is probed. A
+	// peer that vanished without closing is noticed only that way.
 	listenProbeInterval = 30 * time.Second
-	// listenTest is how long an announcement of our own may take to come back. On
-	// a busy machine it takes milliseconds; through a pooler it never comes.
+	// listenTestTimeout is how long a test notification may take to come back. On a busy
+	// machine it takes milliseconds; through a pooler it never comes.
 	listenTestTimeout = 3 * time.Second
-	// listenDeaf is how long to wait with the next try where announcements do not
-	// come through.
+	// noNotificationsRetry is the pause after a connection that receives nothing.
 	noNotificationsRetry = time.Minute
-	// testPayload begins what is announced only to see whether it comes back.
+	// testPayload begins the payload of a test notification.
 	testPayload = "lectern test "
-	// lookAtSQLite is how often SQLite's count of changes is looked at.
+	// sqlitePollInterval is how often SQLite's counter of changes is read.
 	sqlitePollInterval = 200 * time.Millisecond
 )
 
-// errDeaf is a connection that LISTENs and hears nothing.
-var errNoNotifications = errors.New("announcements do not come through: is there a transaction-mode pooler in between?")
+// errNoNotifications is a connection that LISTENs and receives nothing.
+var errNoNotifications = errors.New("notifications do not arrive: is there a transaction-mode pooler in between?")
 
-// Listen calls changed whenever a change of the catalog is announced, with the
-// table that has changed, or "" when nobody says which, until ctx ends, and then
-// returns nil. It keeps one connection of its own and makes it
-// anew when it breaks; after each connecting it calls changed too, since
-// something may have been missed. changed is called by one goroutine at a time
-// and must not block.
+// Listen calls changed for every notification of a change, with the table that has
+// changed, or "" when the notification does not name it, until ctx ends, and then returns
+// nil. It keeps one connection of its own and connects again when that breaks; after each
+// connecting it calls changed with "", since a notification may have been missed. changed
+// is called by one goroutine at a time and must not block.
 //
-// Behind a transaction-mode pooler no announcement arrives. Listen notices by one
-// of its own, says so, and tries again every minute; meanwhile facts are as
-// fresh as their staleness allows.
+// Behind a transaction-mode pooler no notification arrives. Listen finds out by sending
+// one to itself, logs that, and tries again every minute; meanwhile entries are as fresh
+// as their staleness allows.
 //
-// On SQLite there is nobody to announce anything, but triggers count the changes,
-// whichever process makes them, and Listen looks at the number five times a second.
+// SQLite has no notifications. Triggers count the changes of every process there, and
+// Listen reads the counter five times a second.
 func (s *Store) Listen(ctx context.Context, changed func(table string)) error {
 	if s.dialect == SQLite {
 		s.pollSQLite(ctx, changed)
 		return nil
 	}
-	wait, away := listenBackoff, false
+	wait, failing := listenBackoff, false
 	for ctx.Err() == nil {
 		err := s.listenOnce(ctx, changed, func() {
-			if away {
+			if failing {
 				s.log.Info("catalog: listening for changes again")
 			}
-			wait, away = listenBackoff, false
+			wait, failing = listenBackoff, false
 		})
 		if ctx.Err() != nil {
 			break
 		}
-		if !away {
+		if !failing {
 			s.log.Warn("catalog: not listening for changes, they take effect later until this is over",
 				slog.Any("error", WrapError(ctx, "catalog: listen", err)))
-			away = true
+			failing = true
 		}
 		if errors.Is(err, errNoNotifications) {
 			wait = noNotificationsRetry
@@ -85,12 +83,12 @@ func (s *Store) Listen(ctx context.Context, changed func(table string)) error {
 	return nil
 }
 
-// listenOnce connects and listens until the connection or ctx ends. heard is
-// called once announcements are known to come through.
-func (s *Store) listenOnce(ctx context.Context, changed func(table string), heard func()) error {
+// listenOnce connects and listens until the connection or ctx ends. listening is called
+// once notifications are known to arrive.
+func (s *Store) listenOnce(ctx context.Context, changed func(table string), listening func()) error {
 	dialing, cancel := context.WithTimeout(ctx, LookupTimeout)
 	defer cancel()
-	conn, err := pgx.ConnectConfig(dialing, s.listener.Copy())
+	conn, err := pgx.ConnectConfig(dialing, s.connConfig.Copy())
 	if err != nil {
 		return err
 	}
@@ -108,7 +106,7 @@ func (s *Store) listenOnce(ctx context.Context, changed func(table string), hear
 	if err := s.testListening(ctx, conn, changed); err != nil {
 		return err
 	}
-	heard()
+	listening()
 	for {
 		waiting, cancel := context.WithTimeout(ctx, listenProbeInterval)
 		n, err := conn.WaitForNotification(waiting)
@@ -129,29 +127,29 @@ func (s *Store) listenOnce(ctx context.Context, changed func(table string), hear
 	}
 }
 
-// testListening announces something on another connection and waits for it. A
-// pooler hands the LISTEN to a server connection that is then somebody else's.
+// testListening sends a notification on another connection and waits for it. A pooler
+// runs the LISTEN on a server connection that another client uses next.
 func (s *Store) testListening(ctx context.Context, conn *pgx.Conn, changed func(table string)) error {
 	waiting, cancel := context.WithTimeout(ctx, listenTestTimeout)
 	defer cancel()
-	mine := testPayload + rand.Text()
-	if err := s.exec(waiting, s.db, `SELECT pg_notify($1, $2)`, Channel, mine); err != nil {
+	own := testPayload + rand.Text()
+	if err := s.exec(waiting, s.db, `SELECT pg_notify($1, $2)`, Channel, own); err != nil {
 		return err
 	}
 	for {
 		n, err := conn.WaitForNotification(waiting)
 		switch {
-		case err == nil && n.Payload == mine:
+		case err == nil && n.Payload == own:
 			return nil
 		case err == nil:
 			changed(n.Payload)
 		case ctx.Err() == nil && waiting.Err() != nil:
-			// Where the pooler has put our LISTEN, it would stay.
+			// The LISTEN would stay on the pooler's server connection.
 			quitting, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
 			if !conn.IsClosed() {
 				_, err = conn.Exec(quitting, "UNLISTEN "+Channel)
-				s.log.Debug("catalog: no longer listening in vain", slog.Any("error", err))
+				s.log.Debug("catalog: UNLISTEN sent to the pooler", slog.Any("error", err))
 			}
 			return errNoNotifications
 		default:
@@ -160,15 +158,15 @@ func (s *Store) testListening(ctx context.Context, conn *pgx.Conn, changed func(
 	}
 }
 
-// probe asks a silent connection for a sign of life.
+// probe pings a silent connection.
 func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
-	asking, cancel := context.WithTimeout(ctx, LookupTimeout)
+	pinging, cancel := context.WithTimeout(ctx, LookupTimeout)
 	defer cancel()
-	return conn.Ping(asking)
+	return conn.Ping(pinging)
 }
 
-// watchSQLite calls changed when the number of changes is another than before,
-// and when it can be read again after it could not.
+// pollSQLite calls changed when the counter of changes has another value than before, and
+// when it can be read again after a failure.
 func (s *Store) pollSQLite(ctx context.Context, changed func(table string)) {
 	tick := time.NewTicker(sqlitePollInterval)
 	defer tick.Stop()
@@ -180,9 +178,9 @@ func (s *Store) pollSQLite(ctx context.Context, changed func(table string)) {
 		case <-tick.C:
 		}
 		n := int64(-1)
-		if err := s.Row(ctx, "catalog: look for changes", `SELECT n FROM lectern_changes WHERE id = 1`, nil, &n); err != nil {
+		if err := s.Row(ctx, "catalog: poll for changes", `SELECT n FROM lectern_changes WHERE id = 1`, nil, &n); err != nil {
 			n = -1
-			s.log.Debug("catalog: looking for changes", slog.Any("error", err))
+			s.log.Debug("catalog: poll for changes failed", slog.Any("error", err))
 		}
 		if n != known {
 			known = n

@@ -8,9 +8,9 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Session runs queries for the ledger, in PostgreSQL's spelling ($1, public.,
-// lectern.), on whichever database this is. Times are given and read as DBTime. It is
-// used by one goroutine.
+// Session runs queries in PostgreSQL's spelling ($1, public., lectern.), in whichever
+// database the Store has. Times are passed and scanned as DBTime. It is used by one
+// goroutine and is valid until the function that received it returns.
 type Session struct {
 	store *Store
 	on    session
@@ -45,19 +45,17 @@ func (s *Store) Snapshot(ctx context.Context, op string, f func(Session) error) 
 	return WrapError(ctx, op, f(Session{store: s, on: tx, tx: tx}))
 }
 
-// Update runs f in one transaction: all of it is kept, or nothing. On SQLite there
-// is one writer at a time from the beginning on.
+// Update runs f in one transaction: all of it is kept, or nothing when f or the commit
+// fails. On SQLite there is one writer at a time from the beginning on.
 func (s *Store) Update(ctx context.Context, op string, f func(Session) error) error {
 	return s.write(ctx, op, func(tx *sql.Tx) error { return f(Session{store: s, on: tx, tx: tx}) })
 }
 
-// UpdateWithin is Update with a deadline of its own: an Unavailable database and a
-// caller whose context ends keep different kinds.
+// UpdateWithin is Update with a deadline of its own, as ViewWithin.
 func (s *Store) UpdateWithin(ctx context.Context, op string, limit time.Duration, f func(context.Context, Session) error) error {
 	limited, cancel := context.WithTimeoutCause(ctx, limit, errOwnDeadline)
 	defer cancel()
-	err := s.write(limited, op, func(tx *sql.Tx) error { return f(limited, Session{store: s, on: tx, tx: tx}) })
-	return WrapError(ctx, op, err)
+	return s.write(limited, op, func(tx *sql.Tx) error { return f(limited, Session{store: s, on: tx, tx: tx}) })
 }
 
 // Rows runs a query of many rows within a time limit and calls row for each of them,
@@ -86,8 +84,8 @@ func (s *Store) Dialect() Dialect { return s.dialect }
 // Dialect is the database that the Session works with.
 func (x Session) Dialect() Dialect { return x.store.dialect }
 
-// Tx is the transaction itself, for the job queue, which puts a job into it. nil
-// outside Update.
+// Tx is the transaction itself, for the job queue, which inserts jobs in it. nil outside
+// Update and Snapshot.
 func (x Session) Tx() *sql.Tx { return x.tx }
 
 // One scans the first row of an answer, or gives sql.ErrNoRows.
@@ -100,7 +98,7 @@ func (x Session) Each(ctx context.Context, query string, args []any, row func(sc
 	return x.store.each(ctx, x.on, query, args, row)
 }
 
-// Exec runs a statement and tells how many rows it touched.
+// Exec runs a statement and returns how many rows it affected.
 func (x Session) Exec(ctx context.Context, query string, args ...any) (int64, error) {
 	result, err := x.on.ExecContext(ctx, x.store.dialect.rewrite(query), x.store.dialect.bind(args)...)
 	if err != nil {
@@ -109,8 +107,9 @@ func (x Session) Exec(ctx context.Context, query string, args ...any) (int64, er
 	return result.RowsAffected()
 }
 
-// Announce tells every gateway, once the transaction is kept, that rows of a table
-// have changed. Where triggers do that already it is said once all the same.
+// Notify notifies every gateway, once the transaction is committed, that rows of a table
+// have changed. PostgreSQL merges equal notifications of one transaction, so that
+// triggers which notify too do no harm. SQLite's triggers count every change already.
 func (x Session) Notify(ctx context.Context, table string) error {
 	if x.store.dialect == SQLite {
 		return nil
@@ -119,8 +118,8 @@ func (x Session) Notify(ctx context.Context, table string) error {
 	return err
 }
 
-// Lock ends a SELECT that must hold its rows until the transaction ends. SQLite
-// holds everything anyway.
+// ForUpdate ends a SELECT that must lock its rows until the transaction ends. SQLite
+// locks the whole file anyway.
 func (x Session) ForUpdate() string {
 	if x.store.dialect == SQLite {
 		return ""
@@ -140,7 +139,8 @@ func (x Session) HasTable(ctx context.Context, schema, table string) (ok bool, e
 	return ok, err
 }
 
-// IsNotFound reports that a row is not there, whoever says so.
+// IsNotFound reports whether an error means that a row is not there: sql.ErrNoRows, or a
+// media.Error of Kind NotFound.
 func IsNotFound(err error) bool {
 	return media.KindOf(WrapError(context.Background(), "", err)) == media.NotFound
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,14 +27,14 @@ const (
 	connectTimeout = 2 * time.Second
 	LookupTimeout  = 2500 * time.Millisecond
 
-	// A gateway asks little (the cache of facts stands before it), and a
+	// A gateway runs few queries (the loading cache is in front of them), and a
 	// PostgreSQL server's connections are few.
 	maxConns     = 16
 	maxIdleConns = 4
 	idleTime     = 5 * time.Minute
 	lifeTime     = 30 * time.Minute
 
-	// lookupTries bounds how many cut connections of the pool one read meets.
+	// lookupTries bounds how many cut connections of the pool one read may get.
 	lookupTries = maxIdleConns + 1
 )
 
@@ -45,17 +44,18 @@ type Store struct {
 	dialect Dialect
 	log     *slog.Logger
 	path    string // of the file; "" on PostgreSQL
-	// listener is how Listen connects; nil on SQLite.
-	listener *pgx.ConnConfig
-	// writing serialises writers within this process on SQLite, which has room
-	// for one at a time; waiting here is fair, waiting in the file's lock is not.
-	writers sync.Mutex
+	// connConfig is how Listen connects; nil on SQLite.
+	connConfig *pgx.ConnConfig
+	// writer has one slot, which each writer of this process holds on SQLite, where one
+	// can write at a time: waiting here is fair and ends with the context, waiting for
+	// the file's lock is neither. nil on PostgreSQL.
+	writer chan struct{}
 }
 
-// Open makes a Store for sqlite://PATH (relative paths too; the file and its
-// folder are created) or postgres://…. It does not connect to PostgreSQL: a
-// database that is away now may be back when it is asked. Errors are of Kind
-// Invalid for a URL that cannot be right, and never hold its password.
+// Open makes a Store for sqlite://PATH (relative paths too; the file and its directory
+// are created) or postgres://…. It does not connect to PostgreSQL: a database that is
+// unavailable now may be available at the first query. Errors are of Kind Invalid for a
+// URL that cannot be right, and never contain its password.
 func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	const op = "catalog: open"
 	if log == nil {
@@ -87,7 +87,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, err
 	if err := createPrivateFile(path); err != nil {
 		return nil, media.Fault(media.Unavailable, op, err)
 	}
-	// FULL: what was answered as stored is on the disk. busy_timeout comes first,
+	// FULL: what was committed is on the disk. busy_timeout comes first,
 	// since switching to WAL may itself have to wait for another process.
 	name := (&url.URL{Scheme: "file", Path: path, RawQuery: url.Values{
 		"_txlock": {"immediate"},
@@ -100,17 +100,17 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, err
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxIdleConns)
-	s := &Store{db: db, dialect: SQLite, path: path, log: log}
+	s := &Store{db: db, dialect: SQLite, path: path, log: log, writer: make(chan struct{}, 1)}
 	if err := s.Ping(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
 }
 
-// createPrivately makes an empty file where there is none. The catalog holds
-// Zoom's secrets, so that nobody else may read it; SQLite gives its journal the
-// same mode. A file that is there is not touched: closing any descriptor of it
-// would drop the POSIX locks that SQLite holds on it for the whole process.
+// createPrivateFile makes an empty file where there is none. The catalog holds Zoom's
+// secrets, so that only its owner may read it; SQLite gives its journal the same mode. An
+// existing file is not opened: closing any descriptor of it would release the POSIX locks
+// that SQLite holds on it for the whole process.
 func createPrivateFile(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
@@ -146,10 +146,10 @@ func openPostgres(dsn string, log *slog.Logger) (*Store, error) {
 	db.SetMaxIdleConns(maxIdleConns)
 	db.SetConnMaxIdleTime(idleTime)
 	db.SetConnMaxLifetime(lifeTime)
-	return &Store{db: db, dialect: Postgres, log: log, listener: cfg}, nil
+	return &Store{db: db, dialect: Postgres, log: log, connConfig: cfg}, nil
 }
 
-// whyUnusable is a parse error without the URL in it, which holds the password.
+// redactParseError is a parse error without the URL in it, which holds the password.
 func redactParseError(dsn string, err error) string {
 	var (
 		parse *pgconn.ParseConfigError
@@ -174,7 +174,7 @@ func redactParseError(dsn string, err error) string {
 	return text
 }
 
-// Close gives back every connection. Look-ups under way fail.
+// Close closes every connection. Queries under way fail.
 func (s *Store) Close() error { return s.db.Close() }
 
 // DB is the pool, for programs that bring their own SQL: the migrations' and the job
@@ -186,26 +186,32 @@ func (s *Store) Path() string { return s.path }
 
 // ConnConfig is how to connect to PostgreSQL, nil on SQLite. It holds the password.
 func (s *Store) ConnConfig() *pgx.ConnConfig {
-	if s.listener == nil {
+	if s.connConfig == nil {
 		return nil
 	}
-	return s.listener.Copy()
+	return s.connConfig.Copy()
 }
 
 // Log is the Store's logger.
 func (s *Store) Log() *slog.Logger { return s.log }
 
-// AsOnlyWriter runs f while nothing else in this process writes to a SQLite file. On
-// PostgreSQL, which has many writers, it just runs f. f must not call Update.
-func (s *Store) AsOnlyWriter(f func() error) error {
-	if s.dialect == SQLite {
-		s.writers.Lock()
-		defer s.writers.Unlock()
+// AsOnlyWriter runs f while nothing else in this process writes to a SQLite file, or
+// gives ctx's error. On PostgreSQL, which has many writers, it just runs f. f must not
+// call Update.
+func (s *Store) AsOnlyWriter(ctx context.Context, f func() error) error {
+	if s.writer == nil {
+		return f()
 	}
-	return f()
+	select {
+	case s.writer <- struct{}{}:
+		defer func() { <-s.writer }()
+		return f()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
-// Ping asks the database for a sign of life, within three seconds.
+// Ping runs a query that needs no table, within three seconds.
 func (s *Store) Ping(ctx context.Context) error {
 	var one int
 	return s.Row(ctx, "catalog: ping", "SELECT 1", nil, &one)
@@ -226,7 +232,7 @@ func (s *Store) Row(ctx context.Context, op, query string, args []any, dest ...a
 	return WrapError(ctx, op, err)
 }
 
-// session is what a query runs on: the pool, or a transaction.
+// session is where a query runs: the pool, or a transaction.
 type session interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
@@ -263,29 +269,31 @@ func (s *Store) exec(ctx context.Context, on session, query string, args ...any)
 // without being an error: a dry run.
 var ErrDryRun = errors.New("catalog: dry run, rolled back")
 
-// write runs f in one transaction: all of it is kept, or nothing when f or the
-// commit fails. With ErrDryRun nothing is kept and nil returned.
+// write runs f in one transaction: all of it is kept, or nothing when f or the commit
+// fails. With ErrDryRun nothing is kept and nil returned.
 func (s *Store) write(ctx context.Context, op string, f func(tx *sql.Tx) error) error {
-	if s.dialect == SQLite {
-		s.writers.Lock()
-		defer s.writers.Unlock()
+	err := s.AsOnlyWriter(ctx, func() error { return s.transact(ctx, f) })
+	if errors.Is(err, ErrDryRun) {
+		return nil
 	}
+	return WrapError(ctx, op, err)
+}
+
+// transact runs f in one transaction and commits it, or rolls it back when f fails.
+func (s *Store) transact(ctx context.Context, f func(tx *sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return WrapError(ctx, op, err)
+		return err
 	}
 	if err := f(tx); err != nil {
 		if rollbackErr := tx.Rollback(); rollbackErr != nil && !errors.Is(rollbackErr, sql.ErrTxDone) {
-			s.log.Warn("catalog: rolling back", slog.Any("error", rollbackErr))
+			s.log.Warn("catalog: rollback failed", slog.Any("error", rollbackErr))
 		}
-		if errors.Is(err, ErrDryRun) {
-			return nil
-		}
-		return WrapError(ctx, op, err)
+		return err
 	}
 	if err := tx.Commit(); err != nil {
 		// The platform's foreign keys are deferred, so that a bad reference shows here.
-		return WrapError(ctx, op, fmt.Errorf("commit: %w", err))
+		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func exclusively(ctx context.Context, s *catalog.Store, op string, f func(catalo
 			return s.View(ctx, op, f)
 		})
 	}
-	err := s.AsOnlyWriter(func() error {
+	err := s.AsOnlyWriter(ctx, func() error {
 		return withDirectoryLock(ctx, filepath.Dir(s.Path()), func() error { return s.View(ctx, op, f) })
 	})
 	return catalog.WrapError(ctx, op, err)
