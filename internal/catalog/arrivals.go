@@ -24,11 +24,8 @@ ORDER BY i.verified_at LIMIT 200`
 // Arrivals are the recordings that the syncer has archived after a moment, oldest
 // first, at most 200 of them: the rest comes with the next call.
 func (s *Store) Arrivals(ctx context.Context, after time.Time) ([]Arrival, error) {
-	const op = "catalog: arrivals"
-	limited, cancel := context.WithTimeoutCause(ctx, LookupTimeout, errOwnDeadline)
-	defer cancel()
 	var out []Arrival
-	err := s.each(limited, s.db, selectArrivals, []any{NewDBTime(after), false}, func(scan func(...any) error) error {
+	err := s.Rows(ctx, "catalog: arrivals", LookupTimeout, selectArrivals, []any{NewDBTime(after), false}, func(scan func(...any) error) error {
 		var (
 			a                              Arrival
 			provider, driveFile, archiveID string
@@ -39,5 +36,5 @@ func (s *Store) Arrivals(ctx context.Context, after time.Time) ([]Arrival, error
 		out = append(out, a)
 		return err
 	})
-	return out, WrapError(limited, op, err)
+	return out, err
 }

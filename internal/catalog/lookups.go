@@ -10,7 +10,7 @@ import (
 
 const selectUser = `SELECT id, role, is_active FROM public.accounts_customuser WHERE id = $1`
 
-// User finds a person. Kind NotFound: there is no such person.
+// User is a user by id. Kind NotFound: there is none.
 func (s *Store) User(ctx context.Context, id int64) (media.User, error) {
 	var u media.User
 	err := s.Row(ctx, "catalog: user", selectUser, []any{id}, &u.ID, &u.Role, &u.Active)
@@ -20,10 +20,13 @@ func (s *Store) User(ctx context.Context, id int64) (media.User, error) {
 	return u, nil
 }
 
-// selectRecording: the recording's own teacher counts only where there is no lesson.
+// RecordingOwner is the owner of a recording r left-joined with its lesson l, as an SQL
+// expression: the lesson's teacher, also when a substitute gave it, and the recording's
+// own teacher only where there is no lesson. NULL: nobody.
+const RecordingOwner = "CASE WHEN r.lesson_id IS NULL THEN r.teacher_id ELSE l.teacher_id END"
+
 const selectRecording = `
-SELECT r.id, r.lesson_id,
-       CASE WHEN r.lesson_id IS NULL THEN r.teacher_id ELSE l.teacher_id END,
+SELECT r.id, r.lesson_id, ` + RecordingOwner + `,
        COALESCE(NULLIF(r.title, ''), NULLIF(l.title, ''), g.name, ''),
        r.status, r.visibility, r.is_deleted, r.available_until,
        r.storage_provider, r.gdrive_file_id, r.archive_key, r.download_url, r.file_size, r.duration
@@ -32,8 +35,8 @@ LEFT JOIN public.schedule_lesson l ON l.id = r.lesson_id
 LEFT JOIN public.schedule_group g ON g.id = l.group_id
 WHERE r.id = $1`
 
-// Recording finds a recording. Kind NotFound: there is no row; a soft-deleted
-// one comes with Deleted.
+// Recording is a recording by id. Kind NotFound: there is no row; a soft-deleted one has
+// Deleted set.
 func (s *Store) Recording(ctx context.Context, id int64) (media.Recording, error) {
 	var (
 		r                                    media.Recording
@@ -60,8 +63,8 @@ func (s *Store) Recording(ctx context.Context, id int64) (media.Recording, error
 
 const selectZoomApp = `SELECT zoom_account_id, zoom_client_id, zoom_client_secret FROM public.accounts_customuser WHERE id = $1`
 
-// ZoomApp gives the credentials of a teacher's own Zoom app, as they stand there.
-// Kind NotFound: there is no such person.
+// ZoomApp are the credentials of a teacher's own Zoom app, as they are in the row. Kind
+// NotFound: there is no such user.
 func (s *Store) ZoomApp(ctx context.Context, teacher int64) (account, client, secret string, err error) {
 	err = s.Row(ctx, "catalog: zoom app", selectZoomApp, []any{teacher}, &account, &client, &secret)
 	return account, client, secret, err
@@ -77,8 +80,8 @@ SELECT EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_students s
                JOIN public.schedule_group_students m ON m.group_id = g.id
                WHERE g.teacher_id = $3 AND m.customuser_id = $2)`
 
-// Membership says how a user stands to a recording. It looks at the recording's
-// ID and OwnerID only; without an owner nobody is in the owner's groups.
+// Membership is what connects a user to a recording. It uses the recording's ID and
+// OwnerID only; without an owner nobody is in the owner's groups.
 func (s *Store) Membership(ctx context.Context, userID int64, rec media.Recording) (media.Membership, error) {
 	var m media.Membership
 	err := s.Row(ctx, "catalog: membership", selectMembership, []any{rec.ID, userID, rec.OwnerID},

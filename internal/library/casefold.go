@@ -7,13 +7,12 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 )
 
-// containing is a condition that a column holds a text, whatever the case of its
-// letters, and the argument it needs.
+// containing is the operator and the argument of a condition that a column contains a
+// text, in any case.
 //
-// Neither database can be asked for that directly: SQLite's LIKE and lower() know
-// ASCII only, and PostgreSQL's go by the database's locale, which may be C. Both
-// have patterns with sets of letters, and compare those by code point: so each
-// letter becomes the set of its forms.
+// Neither database has that built in: SQLite's LIKE and lower() know ASCII only, and
+// PostgreSQL's use the database's locale, which may be C. Both have patterns with sets of
+// letters, compared by code point: so each letter becomes the set of its forms.
 func containing(d catalog.Dialect, text string) (operator, argument string) {
 	if d == catalog.Postgres {
 		return "~", foldedPattern(text, "[]\\^$.*+?(){}|-", func(r rune) string { return `\` + string(r) })
@@ -21,8 +20,8 @@ func containing(d catalog.Dialect, text string) (operator, argument string) {
 	return "GLOB", "*" + foldedPattern(text, "*?[", func(r rune) string { return "[" + string(r) + "]" }) + "*"
 }
 
-// foldedPattern writes each letter as the set of its forms and each special mark
-// by quote.
+// foldedPattern writes each letter as the set of its forms and each special
+// character by quote.
 func foldedPattern(text, special string, quote func(rune) string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -38,7 +37,7 @@ func foldedPattern(text, special string, quote func(rune) string) string {
 	return b.String()
 }
 
-// forms are all forms of a letter, as Unicode's simple folding has them.
+// foldedForms are all forms of a letter, as Unicode's simple folding has them.
 func foldedForms(r rune) []rune {
 	all := []rune{r}
 	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {

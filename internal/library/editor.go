@@ -19,8 +19,7 @@ type Editor struct {
 	changed func()
 }
 
-// NewEditor makes a Editor; changed tells whoever remembers facts of the catalog in
-// this process.
+// NewEditor makes an Editor. changed must invalidate this process's cache of the catalog.
 func NewEditor(db *catalog.Store, now func() time.Time, changed func()) *Editor {
 	return &Editor{store: db, now: now, changed: changed}
 }
@@ -29,8 +28,8 @@ func denied(op, reason string) error {
 	return &media.Error{Kind: media.Denied, Op: op, Reason: reason}
 }
 
-// May tells whether a teacher may change a recording: nil, NotFound, or Denied with
-// a reason.
+// May reports whether a teacher may change a recording: nil, NotFound, or Denied with a
+// reason.
 func (e *Editor) May(ctx context.Context, teacher, id int64) error {
 	const op = "library: may change"
 	return e.store.View(ctx, op, func(x catalog.Session) error {
@@ -39,7 +38,8 @@ func (e *Editor) May(ctx context.Context, teacher, id int64) error {
 	})
 }
 
-// own finds a recording that a teacher may change.
+// editable is a recording that a teacher may change. sql.ErrNoRows: there is none, or it
+// has been removed.
 func (e *Editor) editable(ctx context.Context, x catalog.Session, op string, teacher, id int64, lock bool) (store.Recording, error) {
 	active, err := hasSubscription(ctx, x, teacher, e.now())
 	switch {
@@ -69,7 +69,8 @@ func (e *Editor) checkOwner(ctx context.Context, x catalog.Session, op string, t
 	return nil
 }
 
-// subscribed tells whether a teacher's subscription is active, where there are any.
+// hasSubscription reports whether a teacher's subscription is active; true where the
+// platform has no subscriptions.
 func hasSubscription(ctx context.Context, x catalog.Session, teacher int64, now time.Time) (bool, error) {
 	there, err := x.HasTable(ctx, "public", "accounts_subscription")
 	if err != nil || !there {
@@ -81,13 +82,13 @@ func hasSubscription(ctx context.Context, x catalog.Session, teacher int64, now 
 	return active, err
 }
 
-// change runs f in a transaction, announces the change and tells this process.
+// change runs f in a transaction, notifies the gateways and calls changed.
 func (e *Editor) change(ctx context.Context, op string, f func(x catalog.Session) error) error {
 	err := e.store.Update(ctx, op, func(x catalog.Session) error {
 		if err := f(x); err != nil {
 			return err
 		}
-		return x.Notify(ctx, recordingsTable)
+		return x.Notify(ctx, "schedule_lessonrecording")
 	})
 	if err == nil {
 		e.changed()
@@ -107,8 +108,8 @@ func (e *Editor) Rename(ctx context.Context, teacher, id int64, title string) er
 	})
 }
 
-// Remove marks a recording as removed, by whom and why, and gives its bytes back to
-// its teacher's quota, once. The bytes themselves go when their grace is over.
+// Remove marks a recording as removed, by whom and why, and refunds its bytes to its
+// teacher's quota, once. The bytes themselves are deleted after a grace period.
 func (e *Editor) Remove(ctx context.Context, teacher, id int64, reason string) error {
 	const op = "library: remove"
 	return e.change(ctx, op, func(x catalog.Session) error {
@@ -125,7 +126,7 @@ func (e *Editor) Remove(ctx context.Context, teacher, id int64, reason string) e
 		}
 		payer := teacher
 		if (r.Status != media.StatusReady && r.Status != media.StatusArchived) || r.Provider == media.ProviderZoom {
-			payer = 0 // nothing is stored yet: nobody pays
+			payer = 0 // nothing is stored yet, so nothing was charged
 		}
 		if err := store.Refund(ctx, x, id, payer, r.Size, now); err != nil {
 			return err
@@ -134,7 +135,7 @@ func (e *Editor) Remove(ctx context.Context, teacher, id int64, reason string) e
 	})
 }
 
-// Restore takes back what Remove did, as long as the bytes are there and the
+// Restore reverts Remove, as long as the bytes are there and the
 // teacher's quota has room for them. NotFound: no such recording, or one that its
 // teacher has not removed. Denied: see the reason.
 func (e *Editor) Restore(ctx context.Context, teacher, id int64) error {
@@ -148,7 +149,7 @@ func (e *Editor) Restore(ctx context.Context, teacher, id int64) error {
 		case !active:
 			return denied(op, media.ReasonSubscription)
 		}
-		// The ingest first, then the row, then the quota.
+		// Locks in the order that the syncer takes them: ingest, recording, quota.
 		if err := store.RestoreIngest(ctx, x, id, now); err != nil {
 			return err
 		}
@@ -170,9 +171,9 @@ func (e *Editor) Restore(ctx context.Context, teacher, id int64) error {
 		}
 		status := media.StatusReady
 		if r.Location().Key == "" {
-			// It had not been archived. Its lesson's meeting is looked for again.
+			// Nothing was archived: its lesson's meeting is synced again.
 			status = media.StatusFailed
-			if asked, err := e.requestResync(ctx, x, op, r, teacher); err == nil && asked.Parts > 0 {
+			if found, err := e.requestResync(ctx, x, op, r, teacher); err == nil && found.Parts > 0 {
 				status = media.StatusProcessing
 			} else if err != nil && media.KindOf(err) == media.Other {
 				return err
@@ -186,9 +187,9 @@ func (e *Editor) Restore(ctx context.Context, teacher, id int64) error {
 	})
 }
 
-// restorable tells whether a removed recording can come back. What the platform or
-// the end of retention removed does not: the one deletes the bytes at once, the
-// other would remove it again.
+// restorable reports whether a removed recording can be restored. What the platform or
+// the end of retention removed cannot: the one deletes the bytes at once, the other would
+// remove it again.
 func restorable(ctx context.Context, x catalog.Session, op string, r store.Recording) error {
 	var byTeacher, purging bool
 	err := x.One(ctx, `SELECT is_deleted AND deleted_by_id IS NOT NULL, EXISTS (SELECT 1 FROM lectern.lectern_purges p WHERE p.recording_id = $1)

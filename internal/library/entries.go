@@ -8,16 +8,17 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// standing is how a user stands to a recording r with lesson l: see Membership.
+// membershipColumns are the three columns of a media.Membership of a user in a recording
+// r with lesson l.
 func (q *query) membershipColumns(user string) string {
 	return `EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_students y WHERE y.lessonrecording_id = r.id AND y.customuser_id = ` + user + `),
 	EXISTS (SELECT 1 FROM public.schedule_lessonrecording_allowed_groups y JOIN public.schedule_group_students m ON m.group_id = y.group_id
 		WHERE y.lessonrecording_id = r.id AND m.customuser_id = ` + user + `),
 	EXISTS (SELECT 1 FROM public.schedule_group y JOIN public.schedule_group_students m ON m.group_id = y.id
-		WHERE y.teacher_id = CASE WHEN r.lesson_id IS NULL THEN r.teacher_id ELSE l.teacher_id END AND m.customuser_id = ` + user + `)`
+		WHERE y.teacher_id = ` + catalog.RecordingOwner + ` AND m.customuser_id = ` + user + `)`
 }
 
-// Entry is a recording with all that is shown of it, and how a user stands to it.
+// Entry is a recording with everything that its page shows, and a user's membership.
 // Kind NotFound: there is no such row; a removed one comes with Deleted.
 func (l *Reader) Entry(ctx context.Context, id, user int64) (Entry, media.Membership, error) {
 	const op = "library: a recording's entry"
@@ -31,9 +32,9 @@ func (l *Reader) Entry(ctx context.Context, id, user int64) (Entry, media.Member
 	return found[0].Entry, found[0].Membership, nil
 }
 
-// LessonEntries are the recordings of a lesson that have not been removed, newest
-// first, and how a user stands to each. member tells whether the user teaches the
-// lesson or is in its group. Kind NotFound: there is no such lesson.
+// LessonEntries are the recordings of a lesson that have not been removed, newest first,
+// with a user's membership. member reports whether the user teaches the lesson or is in
+// its group. Kind NotFound: there is no such lesson.
 func (l *Reader) LessonEntries(ctx context.Context, lesson, user int64) (list []EntryMembership, member bool, err error) {
 	const op = "library: a lesson's recordings"
 	err = l.store.Row(ctx, op, `SELECT l.teacher_id = $2 OR EXISTS (SELECT 1 FROM public.schedule_group_students m WHERE m.group_id = l.group_id AND m.customuser_id = $2)
@@ -45,7 +46,7 @@ func (l *Reader) LessonEntries(ctx context.Context, lesson, user int64) (list []
 	return list, member, err
 }
 
-// oneRecording and ofLesson are the rows of entries: a recording, and a lesson's.
+// oneRecording and ofLesson select the ids for entries: of one recording, of a lesson's.
 const oneRecording = `(SELECT CAST($1 AS bigint) AS id) one`
 
 func (l *Reader) ofLesson() string {
@@ -75,11 +76,11 @@ func (l *Reader) entriesQuery(from, id string, first, user int64) *query {
 	return q
 }
 
-// maxProgress bounds what is told of recordings under way.
+// maxProgress bounds the list of recordings in progress.
 const maxProgress = 100
 
-// Progress is what a teacher's recordings that cannot be watched wait for, or why
-// they failed, the latest change first.
+// Progress are a teacher's recordings that are being processed or have failed, with the
+// reason, the latest change first.
 func (l *Reader) Progress(ctx context.Context, user int64) ([]Progress, error) {
 	var out []Progress
 	err := l.rows(ctx, "library: recordings under way", l.progressQuery(user), func(scan func(...any) error) error {
@@ -100,11 +101,11 @@ func (l *Reader) progressQuery(user int64) *query {
 	q := &query{d: l.store.Dialect()}
 	me := q.arg(user)
 	const columns = "r.id, r.lesson_id, r.title, r.status, r.is_deleted, r.updated_at"
-	const under = " AND r.status IN ('processing', 'failed') AND NOT r.is_deleted"
+	const inProgress = " AND r.status IN ('processing', 'failed') AND NOT r.is_deleted"
 	changed := q.sortableTime("r.updated_at") + " AS changed"
 	q.text = `WITH hit AS MATERIALIZED (
-	SELECT r.id, ` + changed + ` FROM ` + lessonsTable + ` l` + q.join(false, "r", columns, recordingsTable, "r.lesson_id = l.id"+under) + ` WHERE l.teacher_id = ` + me + `
-	UNION ALL SELECT r.id, ` + changed + ` FROM ` + recordingsTable + ` r WHERE r.teacher_id = ` + me + ` AND r.lesson_id IS NULL` + under + `
+	SELECT r.id, ` + changed + ` FROM ` + lessonsTable + ` l` + q.join(false, "r", columns, recordingsTable, "r.lesson_id = l.id"+inProgress) + ` WHERE l.teacher_id = ` + me + `
+	UNION ALL SELECT r.id, ` + changed + ` FROM ` + recordingsTable + ` r WHERE r.teacher_id = ` + me + ` AND r.lesson_id IS NULL` + inProgress + `
 ), page AS MATERIALIZED (SELECT id, changed FROM hit ORDER BY changed DESC, id DESC LIMIT ` + q.arg(int64(maxProgress)) + `)
 SELECT r.id, r.lesson_id, COALESCE(NULLIF(r.title, ''), NULLIF(l.title, ''), g.name, ''), r.status, r.updated_at, COALESCE(i.reason, '')
 FROM page` + q.join(false, "r", columns, recordingsTable, "r.id = page.id") +

@@ -12,16 +12,16 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Reader answers for lists of recordings and for one with all that is shown of it.
-// Each list is one query. It is safe for concurrent use.
+// Reader reads lists of recordings, and single ones with everything that their page
+// shows. Each list is one query. It is safe for concurrent use.
 //
-// A list goes three steps: which rows it could hold (by the indexes on lessons,
-// groups and owners), which of them it does hold with what they are sorted by, and
-// all that is shown of one page. Recordings are only ever reached by an index:
-// PostgreSQL is kept from joining a few hundred of them by reading all of them.
+// The query of a list has three steps: the rows that may be in it (by the indexes on
+// lessons, groups and owners), those that are in it with their sort key, and every column
+// of one page. Recordings are only read through an index: PostgreSQL is kept from joining
+// a few hundred of them by a scan of all.
 type Reader struct {
 	store *catalog.Store
-	// strict is the access rule; else the platform's own.
+	// strict selects the strict access rule, else the platform's.
 	strict bool
 	now    func() time.Time
 }
@@ -37,7 +37,7 @@ const listTimeout = 5 * time.Second
 const (
 	recordingsTable = "public.schedule_lessonrecording"
 	lessonsTable    = "public.schedule_lesson"
-	// choosing is what it takes to know whether a recording is in a list, and where.
+	// filterColumns decide whether a recording is in a list, and its sort key.
 	filterColumns       = "r.id, r.lesson_id, r.title, r.status, r.visibility, r.is_deleted, r.available_until, r.created_at"
 	filterLessonColumns = "l.id, l.title, l.group_id, l.start_time"
 )
@@ -50,13 +50,13 @@ type Filter struct {
 	Window
 }
 
-// Window is the page of a list that is wanted.
+// Window is a page of a list.
 type Window struct {
 	Offset, Limit int64
 }
 
-// Listing is one page of a list. Without entries Total is 0: whoever asked beyond
-// the end learns only that nothing is there.
+// Listing is one page of a list. Without entries Total is 0, also
+// behind the end of a list that is not empty.
 type Listing struct {
 	Entries []Entry
 	Total   int64
@@ -72,21 +72,21 @@ func (l *Reader) studentQuery(user int64, f Filter) *query {
 	q := &query{d: l.store.Dialect()}
 	me := q.arg(user)
 	all := "r.visibility = 'all_teacher_groups'"
-	rule := "(w.how = 'all' OR (w.how <> 'all' AND r.visibility <> 'all_teacher_groups'))"
+	rule := "(w.path = 'all' OR (w.path <> 'all' AND r.visibility <> 'all_teacher_groups'))"
 	if l.strict {
-		rule = "(w.how = 'all' OR (w.how = 'group' AND r.visibility IN ('lesson_group', 'custom_groups')) OR (w.how = 'student' AND r.visibility IN ('lesson_group', 'custom_students')))"
+		rule = "(w.path = 'all' OR (w.path = 'group' AND r.visibility IN ('lesson_group', 'custom_groups')) OR (w.path = 'student' AND r.visibility IN ('lesson_group', 'custom_students')))"
 	}
-	q.text = `WITH mine AS MATERIALIZED (SELECT m.group_id AS id FROM public.schedule_group_students m WHERE m.customuser_id = ` + me + `),
-owners AS MATERIALIZED (SELECT DISTINCT g.teacher_id AS id FROM mine CROSS JOIN public.schedule_group g WHERE g.id = mine.id),
-way AS MATERIALIZED (
-	SELECT a.lessonrecording_id AS id, 'group' AS how FROM mine CROSS JOIN public.schedule_lessonrecording_allowed_groups a WHERE a.group_id = mine.id
+	q.text = `WITH my_groups AS MATERIALIZED (SELECT m.group_id AS id FROM public.schedule_group_students m WHERE m.customuser_id = ` + me + `),
+owners AS MATERIALIZED (SELECT DISTINCT g.teacher_id AS id FROM my_groups CROSS JOIN public.schedule_group g WHERE g.id = my_groups.id),
+listed AS MATERIALIZED (
+	SELECT a.lessonrecording_id AS id, 'group' AS path FROM my_groups CROSS JOIN public.schedule_lessonrecording_allowed_groups a WHERE a.group_id = my_groups.id
 	UNION SELECT s.lessonrecording_id, 'student' FROM public.schedule_lessonrecording_allowed_students s WHERE s.customuser_id = ` + me + `
 	UNION SELECT r.id, 'all' FROM owners` +
 		q.join(false, "l", "l.id", lessonsTable, "l.teacher_id = owners.id") + q.join(false, "r", "r.id", recordingsTable, "r.lesson_id = l.id AND "+all) + `
 	UNION SELECT r.id, 'all' FROM owners` + q.join(false, "r", "r.id", recordingsTable, "r.teacher_id = owners.id AND r.lesson_id IS NULL AND "+all) + `
 ),
 hit AS MATERIALIZED (
-	SELECT DISTINCT r.id, ` + q.sortableTime("l.start_time") + ` AS place FROM way w` +
+	SELECT DISTINCT r.id, ` + q.sortableTime("l.start_time") + ` AS sort_key FROM listed w` +
 		q.join(false, "r", filterColumns, recordingsTable, "r.id = w.id") + q.join(true, "l", filterLessonColumns, lessonsTable, "l.id = r.lesson_id") + `
 	WHERE r.status = 'ready' AND NOT r.is_deleted AND (r.available_until IS NULL OR ` + q.sortableTime("r.available_until") + ` > ` + q.sortableTime(q.arg(catalog.NewDBTime(l.now()))) + `) AND ` + rule +
 		q.filter(f, true) + `
@@ -108,18 +108,18 @@ func (l *Reader) teacherQuery(user int64, f Filter) *query {
 	if f.Status != "" {
 		status = " AND r.status = " + q.arg(f.Status)
 	}
-	place := q.sortableTime("r.created_at") + " AS place"
+	sortKey := q.sortableTime("r.created_at") + " AS sort_key"
 	q.text = `WITH hit AS MATERIALIZED (
-	SELECT r.id, ` + place + ` FROM ` + lessonsTable + ` l` + q.join(false, "r", filterColumns, recordingsTable, "r.lesson_id = l.id AND NOT r.is_deleted"+status) + `
+	SELECT r.id, ` + sortKey + ` FROM ` + lessonsTable + ` l` + q.join(false, "r", filterColumns, recordingsTable, "r.lesson_id = l.id AND NOT r.is_deleted"+status) + `
 	WHERE l.teacher_id = ` + me + q.filter(f, true) + `
-	UNION ALL SELECT r.id, ` + place + ` FROM ` + recordingsTable + ` r
+	UNION ALL SELECT r.id, ` + sortKey + ` FROM ` + recordingsTable + ` r
 	WHERE r.teacher_id = ` + me + ` AND r.lesson_id IS NULL AND NOT r.is_deleted` + status + q.filter(f, false) + `
 )`
 	q.selectPage(f.Window, true)
 	return q
 }
 
-// narrow is the filter of a list; lesson tells whether there is one to look at.
+// filter is the condition of a list's filter; lesson says whether the lesson l is joined.
 func (q *query) filter(f Filter, lesson bool) string {
 	var b strings.Builder
 	if f.Group != 0 {
@@ -142,16 +142,16 @@ func (q *query) filter(f Filter, lesson bool) string {
 	return b.String()
 }
 
-// pageOf completes a list whose rows are in hit, sorted by place.
+// selectPage completes a list whose rows are in hit, sorted by sort_key.
 func (q *query) selectPage(w Window, students bool) {
 	limit, offset := q.arg(w.Limit), q.arg(w.Offset)
 	q.text += `,
-page AS MATERIALIZED (SELECT id, place FROM hit ORDER BY place DESC NULLS FIRST, id DESC LIMIT ` + limit + ` OFFSET ` + offset + `)
+page AS MATERIALIZED (SELECT id, sort_key FROM hit ORDER BY sort_key DESC NULLS FIRST, id DESC LIMIT ` + limit + ` OFFSET ` + offset + `)
 SELECT (SELECT count(*) FROM hit), ` + q.entryColumns(students) + ` FROM page` + q.joinEntry("page.id") + `
-ORDER BY page.place DESC NULLS FIRST, page.id DESC`
+ORDER BY page.sort_key DESC NULLS FIRST, page.id DESC`
 }
 
-// page runs a list.
+// page runs the query of a list.
 func (l *Reader) page(ctx context.Context, op string, q *query) (Listing, error) {
 	var out Listing
 	err := l.rows(ctx, op, q, func(scan func(...any) error) error {
@@ -167,14 +167,14 @@ func (l *Reader) rows(ctx context.Context, op string, q *query, row func(scan fu
 	return l.store.Rows(ctx, op, listTimeout, q.text, q.args, row)
 }
 
-// shown is all that is shown of a recording r with lesson l, group g and teacher t.
+// entryColumns are the columns of an Entry: recording r, lesson l, group g, teacher t.
 func (q *query) entryColumns(students bool) string {
 	people := "'[]'"
 	if students {
 		people = q.jsonArray("'id', u.id, 'first', u.first_name, 'last', u.last_name, 'middle', u.middle_name, 'email', u.email", q.sortableTime("u.date_joined")+" DESC, u.id DESC",
 			"public.schedule_lessonrecording_allowed_students s CROSS JOIN public.accounts_customuser u WHERE s.lessonrecording_id = r.id AND u.id = s.customuser_id")
 	}
-	return `r.id, r.lesson_id, r.teacher_id, r.title, r.zoom_recording_id, r.status, r.visibility, r.is_deleted, r.available_until,
+	return `r.id, r.lesson_id, ` + catalog.RecordingOwner + `, r.title, r.zoom_recording_id, r.status, r.visibility, r.is_deleted, r.available_until,
 	r.storage_provider, r.gdrive_file_id, r.archive_key, r.archive_url, r.play_url, r.download_url, r.thumbnail_url,
 	r.file_size, r.duration, r.recording_start, r.recording_end, r.views_count, r.created_at, r.updated_at,
 	l.title, l.start_time, l.end_time, l.group_id, g.name, l.teacher_id, t.first_name, t.last_name, t.middle_name, t.email,
@@ -183,18 +183,18 @@ func (q *query) entryColumns(students bool) string {
 	` + people
 }
 
-// reaching joins what shown needs to an expression that is a recording's id.
+// joinEntry joins what entryColumns needs to an expression that is a recording's id.
 func (q *query) joinEntry(id string) string {
 	return q.join(false, "r", "*", recordingsTable, "r.id = "+id) +
 		q.join(true, "l", "l.id, l.title, l.group_id, l.teacher_id, l.start_time, l.end_time", lessonsTable, "l.id = r.lesson_id") +
 		" LEFT JOIN public.schedule_group g ON g.id = l.group_id LEFT JOIN public.accounts_customuser t ON t.id = l.teacher_id"
 }
 
-// scanEntry reads a row of shown, after what first takes.
+// scanEntry scans the columns of first and then entryColumns.
 func scanEntry(scan func(...any) error, first ...any) (Entry, error) {
 	var (
 		e                                  Entry
-		lesson, teacher, size, seconds     sql.NullInt64
+		lesson, owner, size, seconds       sql.NullInt64
 		until, start, end, created, update catalog.DBTime
 		provider, archiveKey               string
 		lessonTitle, groupName             sql.NullString
@@ -203,7 +203,7 @@ func scanEntry(scan func(...any) error, first ...any) (Entry, error) {
 		firstName, lastName, middle, email sql.NullString
 		groups, students                   string
 	)
-	err := scan(append(first, &e.ID, &lesson, &teacher, &e.OwnTitle, &e.ZoomID, &e.Status, &e.Visibility, &e.Deleted, &until,
+	err := scan(append(first, &e.ID, &lesson, &owner, &e.OwnTitle, &e.ZoomID, &e.Status, &e.Visibility, &e.Deleted, &until,
 		&provider, &e.DriveFile, &archiveKey, &e.ArchiveURL, &e.PlayURL, &e.DownloadURL, &e.ThumbnailURL,
 		&size, &seconds, &start, &end, &e.Views, &created, &update,
 		&lessonTitle, &lessonStart, &lessonEnd, &group, &groupName, &lessonTeacher, &firstName, &lastName, &middle, &email,
@@ -217,9 +217,9 @@ func scanEntry(scan func(...any) error, first ...any) (Entry, error) {
 	if size.Valid {
 		e.FileSize = &size.Int64
 	}
-	e.Title, e.OwnerID = e.OwnTitle, teacher.Int64
+	e.Title, e.OwnerID = e.OwnTitle, owner.Int64
 	if lesson.Valid {
-		e.LessonID, e.OwnerID = lesson.Int64, lessonTeacher.Int64
+		e.LessonID = lesson.Int64
 		e.Lesson = &Lesson{
 			ID: lesson.Int64, Title: lessonTitle.String, Start: lessonStart.Time, End: lessonEnd.Time,
 			Group:   Named{ID: group.Int64, Name: groupName.String},

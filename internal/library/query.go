@@ -7,25 +7,25 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 )
 
-// query is a text under construction, with its arguments.
+// query is an SQL text under construction, with its arguments.
 type query struct {
 	d    catalog.Dialect
 	text string
 	args []any
 }
 
-// arg gives an argument its number.
+// arg adds an argument and returns its placeholder.
 func (q *query) arg(v any) string {
 	q.args = append(q.args, v)
 	return "$" + strconv.Itoa(len(q.args))
 }
 
-// by reaches the rows of a table that a condition names, from each row so far. With
-// outer, a row without any stays.
+// join is an inner or, with outer, a left join that the planner must run as one index
+// look-up for each row so far.
 //
-// PostgreSQL might rather read a whole table than look for some hundred rows one by
-// one; OFFSET 0 keeps the look-up a query of its own. SQLite joins in the order that
-// is written where it says CROSS.
+// PostgreSQL might rather read a whole table than look up some hundred rows one by one;
+// OFFSET 0 keeps the planner from merging the subquery. SQLite keeps the written order of
+// a CROSS JOIN.
 func (q *query) join(outer bool, alias, columns, table, condition string) string {
 	switch {
 	case q.d == catalog.Postgres && outer:
@@ -39,8 +39,8 @@ func (q *query) join(outer bool, alias, columns, table, condition string) string
 	}
 }
 
-// moment is a column of time as something that can be compared and sorted: SQLite's
-// text may be written in more ways than one.
+// sortableTime is a time column as an expression that can be compared and sorted: in
+// SQLite the same time may be written as different texts.
 func (q *query) sortableTime(column string) string {
 	if q.d == catalog.Postgres {
 		return column
@@ -48,7 +48,7 @@ func (q *query) sortableTime(column string) string {
 	return "unixepoch(" + column + ", 'subsec')"
 }
 
-// list is a query whose rows become one JSON array of objects.
+// jsonArray is a subquery whose rows become one JSON array of objects.
 func (q *query) jsonArray(object, order, from string) string {
 	if q.d == catalog.Postgres {
 		return "(SELECT COALESCE(json_agg(json_build_object(" + object + ") ORDER BY " + order + ")::text, '[]') FROM " + from + ")"

@@ -10,8 +10,8 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
-// Resync is a recording that is to be looked for at Zoom again, and what is known
-// of it there.
+// Resync is a recording that is to be synced from Zoom again, with what is known of it
+// there.
 type Resync struct {
 	RecordingID int64
 	Parts       int64
@@ -19,8 +19,8 @@ type Resync struct {
 	Duration    time.Duration
 }
 
-// Resync asks the syncers to look for a lesson's recording at Zoom again. It comes
-// back with what is known of it there.
+// Resync requests that a lesson's recording is synced from Zoom again, and returns what
+// is known of it there.
 func (e *Editor) Resync(ctx context.Context, teacher, id int64) (Resync, error) {
 	const op = "library: resync"
 	var out Resync
@@ -43,7 +43,7 @@ func (e *Editor) Resync(ctx context.Context, teacher, id int64) (Resync, error) 
 	return out, err
 }
 
-// ask leaves a request for the syncers.
+// requestResync inserts the request that a syncer takes up.
 func (e *Editor) requestResync(ctx context.Context, x catalog.Session, op string, r store.Recording, teacher int64) (Resync, error) {
 	out := Resync{RecordingID: r.ID}
 	if r.LessonID == 0 {
@@ -73,8 +73,8 @@ func (e *Editor) requestResync(ctx context.Context, x catalog.Session, op string
 	return out, store.PutResync(ctx, x, lesson.ID, r.ID, teacher, e.now())
 }
 
-// summarise adds up the parts of one view: the recording's, else that of the first
-// video there is. false: there were some, and all are gone.
+// sumParts adds up the parts of one view: the recording's, else that of the first video
+// there is. false: there were some, and all are gone.
 func sumParts(out *Resync, meetings []store.Meeting, view string) bool {
 	var all, there []store.File
 	for _, m := range meetings {

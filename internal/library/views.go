@@ -14,33 +14,33 @@ import (
 )
 
 const (
-	// viewOnce is how long a user's views of a recording are one.
+	// viewInterval is how long a user's views of a recording count once.
 	viewInterval = 30 * time.Minute
-	// flushViews is how often what was seen is written: opening lessons must not
-	// become a write each when a school begins its evening.
+	// flushInterval is how often views are written: opening a lesson must not be a write of
+	// its own when a school begins its evening.
 	flushInterval = 2 * time.Second
-	// flushTimeout bounds one flush, for which nobody waits.
+	// flushTimeout bounds one flush, for which no request waits.
 	flushTimeout = 10 * time.Second
-	// lastFlush is how long Stop tries to write what is left.
+	// finalFlushTimeout is how long Stop tries to write what is left.
 	finalFlushTimeout = 10 * time.Second
-	// forgetEvery is how often what is too old to count is removed.
+	// pruneInterval is how often rows too old to matter are deleted.
 	pruneInterval = 10 * time.Minute
-	// keepStarts is longer than any window that starts are counted in.
+	// startRetention is longer than any window in which starts are counted.
 	startRetention = 2 * time.Hour
-	// viewsAStatement keeps a statement's parameters within SQLite's bounds.
+	// viewsPerStatement keeps a statement's parameters within SQLite's limit.
 	viewsPerStatement = 500
 )
 
-// Views counts who has seen what: once per user and recording per thirty
-// minutes, whichever gateway they come to. Views are collected, and written together by
-// one UPDATE, which leaves updated_at alone: being seen is no change. Safe for
-// concurrent use.
+// Views counts the views of recordings: once per user and recording in thirty minutes, on
+// whichever gateway. Views are collected and written in batches by one UPDATE, which
+// leaves updated_at as it is: a view is no change of the recording. Safe for concurrent
+// use.
 type Views struct {
 	store *catalog.Store
 	log   *slog.Logger
 	now   func() time.Time
 
-	mu      sync.Mutex         // guards what follows; nothing is asked under it
+	mu      sync.Mutex         // guards pending and per; no query runs under it
 	pending map[viewKey]int64  // counted, not written: when, in milliseconds
 	per     map[int64]int64    // how many of them each recording has
 	flush   sync.Mutex         // one flush at a time
@@ -77,7 +77,7 @@ func (v *Views) Stop() {
 			}
 			select {
 			case <-ctx.Done():
-				v.log.Error("views could not be written and are lost", slog.Int("views", len(v.pending)), slog.Any("error", err))
+				v.log.Error("views: final flush failed, they are lost", slog.Int("views", len(v.pending)), slog.Any("error", err))
 				return
 			case <-time.After(100 * time.Millisecond):
 			}
@@ -89,7 +89,7 @@ func (v *Views) run(ctx context.Context) {
 	defer close(v.done)
 	tick := time.NewTicker(flushInterval)
 	defer tick.Stop()
-	forgot, failing := v.now(), false
+	pruned, failing := v.now(), false
 	for {
 		select {
 		case <-ctx.Done():
@@ -98,13 +98,13 @@ func (v *Views) run(ctx context.Context) {
 		}
 		err := v.Flush(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			v.log.Warn("views cannot be written yet, they are kept", slog.Any("error", err))
+			v.log.Warn("views: flush failed, will be tried again", slog.Any("error", err))
 		}
 		failing = err != nil
-		if now := v.now(); now.Sub(forgot) >= pruneInterval {
-			forgot = now
+		if now := v.now(); now.Sub(pruned) >= pruneInterval {
+			pruned = now
 			if err := v.prune(ctx, now); err != nil {
-				v.log.Debug("removing what is too old to count", slog.Any("error", err))
+				v.log.Debug("views: prune failed", slog.Any("error", err))
 			}
 		}
 	}
@@ -116,8 +116,8 @@ SELECT EXISTS (SELECT 1 FROM lectern.lectern_views
 
 // Count counts a view, unless one of the same user and recording was counted within
 // thirty minutes. pending is how many views of the recording the catalog does not
-// have yet, this one among them. Whether the recording exists is the caller's
-// question.
+// have yet, this one among them. The caller
+// has checked that the recording exists.
 func (v *Views) Count(ctx context.Context, userID, recordingID int64) (pending int64, err error) {
 	var (
 		seen bool
@@ -150,8 +150,7 @@ func (v *Views) Flush(ctx context.Context) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	// In one order, so that gateways that write at once wait for each other and do
-	// not lock each other out.
+	// In one order, so that gateways that write at the same time cannot deadlock.
 	slices.SortFunc(batch, func(a, b view) int {
 		return cmp.Or(cmp.Compare(a.recording, b.recording), cmp.Compare(a.user, b.user))
 	})
@@ -169,14 +168,14 @@ func (v *Views) Flush(ctx context.Context) error {
 	return nil
 }
 
-// view is one that was seen, at a moment in milliseconds.
+// view is a view at a time in milliseconds.
 type view struct {
 	viewKey
 	at int64
 }
 
-// addViews writes a batch in one transaction: who has seen what when, and for those
-// that nobody, on any gateway, has counted yet the recordings' counts.
+// addViews writes a batch in one transaction: the views, and the recordings' counts for
+// those that no gateway has counted yet.
 func (v *Views) addViews(ctx context.Context, batch []view) error {
 	const op = "library: add views"
 	return v.store.UpdateWithin(ctx, op, flushTimeout, func(ctx context.Context, x catalog.Session) error {
@@ -190,7 +189,7 @@ func (v *Views) addViews(ctx context.Context, batch []view) error {
 	})
 }
 
-// rememberViews notes views and adds to more those that count.
+// recordViews upserts views and adds to more those that count.
 func recordViews(ctx context.Context, x catalog.Session, part []view, more map[int64]int64) error {
 	var b strings.Builder
 	args := make([]any, 0, 3*len(part))
@@ -212,8 +211,7 @@ func recordViews(ctx context.Context, x catalog.Session, part []view, more map[i
 	})
 }
 
-// raiseViews is the one UPDATE of a flush, as long as no thousand recordings were
-// seen within it.
+// addViewCounts is one UPDATE for up to viewsPerStatement recordings.
 func addViewCounts(ctx context.Context, x catalog.Session, more map[int64]int64) error {
 	ids := make([]int64, 0, len(more))
 	for id := range more {
@@ -239,9 +237,9 @@ func addViewCounts(ctx context.Context, x catalog.Session, more map[int64]int64)
 	return nil
 }
 
-// forget removes the views and starts that no longer count.
+// prune deletes the views and starts that no longer count.
 func (v *Views) prune(ctx context.Context, now time.Time) error {
-	const op = "library: forget"
+	const op = "library: prune"
 	return v.store.UpdateWithin(ctx, op, flushTimeout, func(ctx context.Context, x catalog.Session) error {
 		if _, err := x.Exec(ctx, `DELETE FROM lectern.lectern_views WHERE counted_ms <= $1`, now.Add(-viewInterval).UnixMilli()); err != nil {
 			return err

@@ -60,14 +60,9 @@ func (r Recording) Playable() bool {
 // OwnerOf is the teacher whom a recording belongs to and whose quota it is charged
 // to: the lesson's teacher, or its own where it has no lesson; 0 for nobody.
 func OwnerOf(ctx context.Context, x Session, r Recording) (int64, error) {
-	if r.LessonID == 0 {
-		return r.TeacherID, nil
-	}
-	lesson, err := LoadLesson(ctx, x, r.LessonID)
-	if catalog.IsNotFound(err) {
-		return 0, nil
-	}
-	return lesson.TeacherID, err
+	var owner sql.NullInt64
+	err := x.One(ctx, `SELECT `+catalog.RecordingOwner+` FROM public.schedule_lessonrecording r LEFT JOIN public.schedule_lesson l ON l.id = r.lesson_id WHERE r.id = $1`, []any{r.ID}, &owner)
+	return owner.Int64, err
 }
 
 // recordingsTable is what is announced to gateways as changed: beside the platform there

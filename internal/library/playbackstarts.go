@@ -35,18 +35,18 @@ SELECT started_ms FROM lectern.lectern_starts
 WHERE user_id = $1 AND started_ms > $2 ORDER BY started_ms DESC LIMIT 1 OFFSET $3`
 )
 
-// PlaybackLimit counts the starts of playback of each user. It is safe for concurrent
+// PlaybackStarts counts the starts of playback of each user. It is safe for concurrent
 // use; any number of gateways may use one database.
 type PlaybackStarts struct{ store *catalog.Store }
 
-// NewPlaybackLimit makes a PlaybackLimit.
+// NewPlaybackStarts makes a PlaybackStarts.
 func NewPlaybackStarts(db *catalog.Store) *PlaybackStarts { return &PlaybackStarts{store: db} }
 
 // CountStart counts a start of playback of a user at a moment, unless limit (0 =
 // none) starts of theirs lie in the window before it. One within reuse of an
 // earlier start of the same user and recording goes with that and is not counted;
-// with a reuse of 0 each counts. Any number of gateways may ask at once: together
-// they never count more than limit.
+// with a reuse of 0 each counts. Any number of gateways may call it at once:
+// together they never count more than limit.
 func (p *PlaybackStarts) CountStart(ctx context.Context, userID, recordingID int64, at time.Time, window, reuse time.Duration, limit int) (media.Start, error) {
 	const op = "library: count a start"
 	now := at.UnixMilli()
@@ -57,9 +57,9 @@ func (p *PlaybackStarts) CountStart(ctx context.Context, userID, recordingID int
 	var start media.Start
 	err := p.store.UpdateWithin(ctx, op, catalog.LookupTimeout, func(ctx context.Context, x catalog.Session) error {
 		if x.Dialect() == catalog.Postgres {
-			// Each statement sees what was committed before it began, so that whoever
-			// waited here counts what the one before has counted. Unlike a session's, the
-			// lock of a transaction works through any pooler.
+			// Each statement sees what was committed before it began, so that a transaction
+			// that waited here counts what the one before inserted. Unlike a session's lock,
+			// a transaction's works through any pooler.
 			if _, err := x.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, int32(startLock), int32(userID)); err != nil {
 				return err
 			}
@@ -78,7 +78,7 @@ func (p *PlaybackStarts) CountStart(ctx context.Context, userID, recordingID int
 	return start, err
 }
 
-// whyNoStart finds what insertStart has found: an earlier start, or too many.
+// explainNoStart is why insertStart inserted nothing: an earlier start, or too many.
 func explainNoStart(ctx context.Context, x catalog.Session, userID, recordingID int64, at time.Time, since, from int64, limit int, window time.Duration) (media.Start, error) {
 	var ms int64
 	err := x.One(ctx, selectEarlierStart, []any{userID, recordingID, since}, &ms)
@@ -94,7 +94,7 @@ func explainNoStart(ctx context.Context, x catalog.Session, userID, recordingID 
 	return media.Start{Wait: max(time.UnixMilli(ms).Add(window).Sub(at), time.Millisecond)}, nil
 }
 
-// UncountStart takes back what CountStart has counted.
+// UncountStart deletes a start that CountStart counted.
 func (p *PlaybackStarts) UncountStart(ctx context.Context, id int64) error {
 	const op = "library: uncount a start"
 	return p.store.UpdateWithin(ctx, op, catalog.LookupTimeout, func(ctx context.Context, x catalog.Session) error {
