@@ -1,8 +1,9 @@
-// Package media holds the words every room of Lectern shares: what bytes are
-// (Object, Span), where they lie (Location), how they travel (Reader, Piece),
-// who asks for them (User, Viewer), what is asked for (Recording), and the two
-// closed vocabularies of saying no: Kind for faults and Code for refusals.
+// Package media is the vocabulary that the packages of Lectern share: the identity of
+// bytes (Object, Span) and where they are stored (Location), how they are read (Reader,
+// Piece), users and their credentials (User, Token, Viewer), recordings (Recording,
+// Membership), and the closed lists of failures: Kind for errors, Code for refusals,
+// Reason for edits and ingests.
 //
-// It imports the standard library only, does no I/O and starts no goroutine,
-// so that every other package may lean on it.
+// It imports the standard library only, does no I/O and starts no goroutine, so that every
+// other package may import it.
 package media

@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// Kind is the closed list of faults that cross package borders. What a kind
-// becomes in HTTP is decided in proxy/respond/status.go.
+// Kind is the closed list of errors that cross package borders. Each kind's HTTP status is
+// decided in proxy/respond/status.go.
 type Kind uint8
 
 // The kinds. Other is the zero value, so that a forgotten kind is an internal
 // error and never, by accident, something milder.
 const (
-	Other       Kind = iota // a fault nobody foresaw
-	NotFound                // it is certainly not there; never a guess
-	Denied                  // the principal may not have it, and asking again will not help
-	Unavailable             // cannot be reached or is overloaded; asking again later may help
-	Quota                   // a quota is used up; asking again before RetryAfter only hurts
+	Other       Kind = iota // an unforeseen error
+	NotFound                // it certainly does not exist; never a guess
+	Denied                  // the principal has no right to it; a retry does not help
+	Unavailable             // unreachable or overloaded; a later retry may help
+	Quota                   // a quota is used up; a retry before RetryAfter makes it worse
 	Timeout                 // no answer, or no byte, within the deadline
-	Changed                 // the object is no longer the version that was asked for
-	Corrupt                 // the answer is not what was asked for: wrong range, length, type or checksum
+	Changed                 // the object is no longer the requested version
+	Corrupt                 // the response is not what was requested: wrong range, length, type or checksum
 	Invalid                 // the request itself is wrong
-	Canceled                // the one who asked went away
+	Canceled                // the caller canceled
 )
 
 var kindNames = [...]string{"other", "not_found", "denied", "unavailable", "quota", "timeout", "changed", "corrupt", "invalid", "canceled"}
@@ -36,17 +36,18 @@ func (k Kind) String() string {
 	return "other"
 }
 
-// Passing reports whether trying the same thing again may succeed soon.
+// Passing reports whether the same operation may succeed soon.
 func (k Kind) Passing() bool { return k == Unavailable || k == Timeout || k == Corrupt }
 
-// Error is a fault with its kind. Its text never holds a token or a secret.
+// Error is an error with its kind. Its text never contains a token or a secret.
 type Error struct {
 	Kind Kind
-	// Op names what was tried, as "drive: open".
+	// Op names the operation, as "drive: open".
 	Op string
-	// Reason is the origin's own word for it (Drive's error reason), or "".
+	// Reason is a code that says more than the kind: the origin's own (Drive's error
+	// reason), or one of this package's Reason constants; "" when there is none.
 	Reason string
-	// RetryAfter is how long the other side asked to be left alone; 0 = it did not say.
+	// RetryAfter is how long to wait before a retry, as the other side said; 0 = it did not.
 	RetryAfter time.Duration
 	// Err is the cause, or nil.
 	Err error
@@ -64,7 +65,7 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap gives the cause to errors.Is and errors.As.
+// Unwrap returns the cause, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Fault makes an Error of a kind around a cause, which may be nil.
@@ -75,7 +76,7 @@ func Faultf(kind Kind, op, format string, args ...any) error {
 	return &Error{Kind: kind, Op: op, Err: fmt.Errorf(format, args...)}
 }
 
-// KindOf finds the kind of an error: that of the outermost Error in its chain,
+// KindOf is the kind of an error: that of the outermost Error in its chain,
 // else Canceled or Timeout for a context's end, else Other. KindOf(nil) is Other.
 func KindOf(err error) Kind {
 	var e *Error
@@ -91,7 +92,7 @@ func KindOf(err error) Kind {
 	}
 }
 
-// RetryAfterOf is how long the other side asked to be left alone, 0 when it did not say.
+// RetryAfterOf is how long to wait before a retry, 0 when the other side did not say.
 func RetryAfterOf(err error) time.Duration {
 	var e *Error
 	if errors.As(err, &e) {

@@ -17,16 +17,16 @@ const (
 	ProviderZoom  = "zoom"
 )
 
-// Location says where the catalog believes bytes lie: a provider and the key
-// that provider knows them by (a path, a Drive file id, an object key). It says
-// nothing about which version lies there now; an origin turns it into an Object.
+// Location is where bytes are stored according to the catalog: a provider and the key
+// that the provider identifies them by (a path, a Drive file id, an object key). It says
+// nothing about the version stored there now; an origin turns it into an Object.
 type Location struct {
 	Provider string
 	Key      string
 }
 
 // StoredAt is the location of a recording's bytes by the columns of its row: on Drive
-// the file id, which the platform's own player goes by, and the archive's key
+// the file id, which the platform's own player uses, and the archive's key
 // everywhere else. The Key is "" when nothing has been archived.
 func StoredAt(provider, driveFile, archiveKey string) Location {
 	if provider == ProviderDrive && driveFile != "" {
@@ -35,8 +35,8 @@ func StoredAt(provider, driveFile, archiveKey string) Location {
 	return Location{Provider: provider, Key: archiveKey}
 }
 
-// AtZoom is the place of a recording that still lies at Zoom: whose app may fetch
-// it, and the link. The Key is "" where either is not known.
+// AtZoom is the location of a recording that is still stored at Zoom: the teacher whose
+// app may download it, and the link. The Key is "" where either is unknown.
 func AtZoom(teacher int64, link string) Location {
 	if teacher <= 0 || link == "" {
 		return Location{Provider: ProviderZoom}
@@ -44,7 +44,7 @@ func AtZoom(teacher int64, link string) Location {
 	return Location{Provider: ProviderZoom, Key: strconv.FormatInt(teacher, 10) + " " + link}
 }
 
-// Zoom takes AtZoom apart.
+// Zoom is the inverse of AtZoom; ok is false for any other location.
 func (l Location) Zoom() (teacher int64, link string, ok bool) {
 	id, link, ok := strings.Cut(l.Key, " ")
 	teacher, err := strconv.ParseInt(id, 10, 64)
@@ -52,8 +52,8 @@ func (l Location) Zoom() (teacher int64, link string, ok bool) {
 }
 
 // Object is the immutable identity of bytes. Two Objects that are equal name
-// the same bytes for ever; a changed file is another Object. Every exchange
-// works on exactly one, and nobody derives its size again.
+// the same bytes for ever; a changed file is another Object. Every exchange uses exactly
+// one, and takes the size from it.
 type Object struct {
 	Provider string
 	ID       string
@@ -62,24 +62,24 @@ type Object struct {
 	Version string
 	// Size in bytes, exact, never negative.
 	Size int64
-	// ContentType as the origin tells it, possibly empty or generic.
+	// ContentType is the origin's, possibly empty or generic.
 	ContentType string
-	// ModTime may be zero when the origin does not tell.
+	// ModTime is zero when the origin does not say.
 	ModTime time.Time
-	// Pinned is true when a read by Version can return nothing but Version.
-	// Where it is false the origin has to check around each read (see drive).
+	// Pinned is true when a read by Version can return no other version. Where it is
+	// false the origin checks the version around each read (see drive).
 	Pinned bool
 }
 
-// Location gives back where the object was found.
+// Location is where the object was found.
 func (o Object) Location() Location { return Location{Provider: o.Provider, Key: o.ID} }
 
 // Span covers the whole object.
 func (o Object) Span() Span { return Span{Off: 0, Len: o.Size} }
 
-// ETag is a strong entity tag (RFC 9110 section 8.8.3) with its quotes. It is a
-// digest, so that provider ids, which can be capabilities, do not leave the
-// house. VLC sends what it was given in If-Match, which compares strongly.
+// ETag is a strong entity tag (RFC 9110 section 8.8.3) with its quotes. It is a digest,
+// so that provider ids, which can be capabilities, are not disclosed. It has to be strong:
+// VLC sends it in If-Match, which compares strongly.
 func (o Object) ETag() string {
 	h := sha256.New()
 	for _, part := range []string{o.Provider, o.ID, o.Version, strconv.FormatInt(o.Size, 10)} {

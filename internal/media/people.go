@@ -2,8 +2,8 @@ package media
 
 import "time"
 
-// Role is what the database, never a token, says a user is. Unknown words stay
-// as they are and open nothing.
+// Role is a user's role according to the database, never to a token. An unknown role is
+// kept as it is and gives no access.
 type Role string
 
 // The roles of the platform.
@@ -13,17 +13,17 @@ const (
 	RoleAdmin   Role = "admin"
 )
 
-// User is a person of the catalog.
+// User is a user of the platform.
 type User struct {
 	ID     int64
 	Role   Role
 	Active bool
 }
 
-// TokenSource says where in a request a token stood.
+// TokenSource is the part of a request that carried a token.
 type TokenSource uint8
 
-// The places a token may stand, in the order they are looked at.
+// The sources, in order of precedence.
 const (
 	FromHeader TokenSource = iota + 1 // Authorization: Bearer
 	FromQuery                         // ?token=
@@ -40,8 +40,9 @@ type Token struct {
 // Viewer is an authenticated user together with what the token limits them to.
 type Viewer struct {
 	User User
-	// Playback is the one recording a playback token opens; 0 for an access token.
+	// Playback is the one recording that a playback token is valid for; 0 for an access
+	// token.
 	Playback int64
-	// Expires is when the token ends.
+	// Expires is when the token expires.
 	Expires time.Time
 }

@@ -5,13 +5,13 @@ import (
 	"os"
 )
 
-// Source says where served bytes came from just now.
+// Source is where served bytes came from.
 type Source uint8
 
 // The sources, as the label of lectern_stream_bytes_total.
 const (
-	SourceCache  Source = iota // already on our disk
-	SourceOrigin               // fetched, for this reader or one it follows
+	SourceCache  Source = iota // on the local disk
+	SourceOrigin               // fetched, for this reader or for another that it joined
 )
 
 // String is the metric label.
@@ -22,7 +22,7 @@ func (s Source) String() string {
 	return "origin"
 }
 
-// CacheStatus is how a span was found when its reader was opened (RFC 9211).
+// CacheStatus is how much of a span was cached when its reader was opened (RFC 9211).
 type CacheStatus uint8
 
 // The statuses: everything on disk, nothing, some, or a store that has no cache.
@@ -47,12 +47,12 @@ func (s CacheStatus) String() string {
 	return "none"
 }
 
-// Piece is a run of bytes that can be written without waiting. Exactly one of
-// File and Data is set. It belongs to the Reader that gave it and is valid until
-// that Reader's next Next or Close.
+// Piece is a run of bytes that can be written without waiting. Exactly one of File and
+// Data is set. It belongs to the Reader that returned it and is valid until that Reader's
+// next Next or Close.
 type Piece struct {
-	// File has the bytes from Off on. Others read it at the same time, so that its
-	// position must not be moved, nor relied on.
+	// File has the bytes from Off on. Other readers use it at the same time: its position
+	// must neither be moved nor relied on.
 	File *os.File
 	Off  int64
 	// Data are the bytes themselves.
@@ -63,18 +63,18 @@ type Piece struct {
 	From Source
 }
 
-// Reader gives the bytes of one span of one Object in order.
+// Reader reads the bytes of one span of one Object in order.
 //
-// It is used by one goroutine at a time. Close may be called once, by the same
-// goroutine, after which nothing may be called; it never blocks on an origin.
+// It is used by one goroutine at a time. Close must be called once, by the same goroutine,
+// and no method after it; it never blocks on an origin.
 type Reader interface {
-	// Next waits until at least one byte is at hand or ctx ends, and returns a
-	// piece of at most max bytes. io.EOF comes exactly after the span's last byte.
-	// Any other error is final, has a Kind, and means that no byte beyond those
-	// already given can be vouched for.
+	// Next waits until at least one byte is available or ctx ends, and returns a piece of
+	// at most max bytes. io.EOF follows the span's last byte. Any other error is final,
+	// has a Kind, and means that no byte beyond those already returned is known to be
+	// right.
 	Next(ctx context.Context, max int64) (Piece, error)
 	// Status is fixed when the reader is opened.
 	Status() CacheStatus
-	// Close gives back what the reader holds.
+	// Close releases the reader's resources.
 	Close() error
 }

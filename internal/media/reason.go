@@ -1,12 +1,12 @@
 package media
 
-// Reasons why a change that somebody asked for is not made, as media.Error.Reason.
+// Reasons why an edit is refused, as Error.Reason. The API translates them.
 const (
-	ReasonSubscription = "subscription"   // the teacher's is not active
-	ReasonNotOwner     = "not_owner"      // somebody else's recording
-	ReasonPurged       = "purged"         // its bytes are gone, or going
-	ReasonQuota        = "quota_exceeded" // there is no room for it any more
-	ReasonNoMeeting    = "no_meeting"     // it does not come from Zoom
-	ReasonNoAccount    = "no_account"     // its teacher has not told of a Zoom app
-	ReasonGoneAtZoom   = "gone_at_zoom"
+	ReasonSubscription = "subscription"   // the teacher's subscription is not active
+	ReasonNotOwner     = "not_owner"      // the recording belongs to somebody else, or to nobody
+	ReasonPurged       = "purged"         // the bytes are deleted, or about to be
+	ReasonQuota        = "quota_exceeded" // the teacher's quota has no room; an ingest resumes by itself
+	ReasonNoMeeting    = "no_meeting"     // the recording does not come from Zoom
+	ReasonNoAccount    = "no_account"     // the teacher has configured no Zoom app
+	ReasonGoneAtZoom   = "gone_at_zoom"   // deleted at Zoom, also before it was archived
 )

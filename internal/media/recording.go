@@ -2,10 +2,10 @@ package media
 
 import "time"
 
-// Status is where a recording stands in its life.
+// Status is the state of a recording.
 type Status string
 
-// The statuses of the platform; any other word plays nothing.
+// The statuses of the platform; a recording with any other is not played.
 const (
 	StatusProcessing Status = "processing"
 	StatusReady      Status = "ready"
@@ -14,7 +14,7 @@ const (
 	StatusDeleted    Status = "deleted"
 )
 
-// Visibility is who a recording was meant for.
+// Visibility is the audience of a recording.
 type Visibility string
 
 // The visibilities of the platform.
@@ -25,13 +25,13 @@ const (
 	VisibleCustomStudents Visibility = "custom_students"
 )
 
-// Recording is what streaming needs to know of one row of the catalog.
+// Recording is a row of the catalog, as streaming needs it.
 type Recording struct {
 	ID int64
 	// LessonID is 0 for a standalone video.
 	LessonID int64
 	// OwnerID is the lesson's teacher, or the recording's own when there is no
-	// lesson; 0 when nobody owns it. The group's owner does not count.
+	// lesson; 0 when nobody owns it. The group's teacher does not matter.
 	OwnerID    int64
 	Title      string // own title, else the lesson's, else the group's name, else ""
 	Status     Status
@@ -40,13 +40,13 @@ type Recording struct {
 	// AvailableUntil is the end of retention; zero = for ever.
 	AvailableUntil time.Time
 	Location       Location // Key is "" when nothing has been archived
-	// Size and Duration are the catalog's word, for pages only; 0 = not known.
+	// Size in bytes and Duration are the catalog's, for pages only; 0 = unknown.
 	Size     int64
 	Duration time.Duration
 }
 
-// Membership says how one user stands to one recording, each fact by itself,
-// so that the access rule stays a pure function.
+// Membership is what connects one user to one recording. It has each condition
+// separately, so that the access rule is a pure function of it.
 type Membership struct {
 	ListedStudent   bool // in the recording's allowed students
 	InAllowedGroup  bool // member of a group in the recording's allowed groups

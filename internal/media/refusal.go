@@ -5,9 +5,8 @@ import (
 	"time"
 )
 
-// Code is the closed list of refusals a client can meet. They stand in the
-// error bodies, so they are part of the contract; the HTTP status of each is
-// decided in proxy/respond/status.go.
+// Code is the closed list of refusals. Codes are in the bodies of error responses, so
+// clients depend on them. Each code's HTTP status is decided in proxy/respond/status.go.
 type Code string
 
 // The codes, in the order in which refusals are considered.
@@ -32,23 +31,23 @@ const (
 	CodeOverloaded       Code = "overloaded"
 )
 
-// TokenMessage is simplejwt's account of why a token was refused.
+// TokenMessage is why a token was refused, in the shape of Django's simplejwt.
 type TokenMessage struct {
 	Class   string `json:"token_class"`
 	Type    string `json:"token_type"`
 	Message string `json:"message"`
 }
 
-// Refusal is a decision, not a fault: the answer is no, for the reason Code.
+// Refusal is a decision, not a failure: the request is refused for the reason Code.
 type Refusal struct {
 	Code Code
 	// Detail is one sentence for a person.
 	Detail string
-	// Messages go with token_not_valid only.
+	// Messages are set with CodeTokenNotValid only.
 	Messages []TokenMessage
-	// Forged: the token was not signed by anybody we believe, so that it may be a guess.
+	// Forged: no trusted key signed the token, so that it may be a guess.
 	Forged bool
-	// RetryAfter is when to come back; 0 = it will not help.
+	// RetryAfter is when a retry may succeed; 0 = never.
 	RetryAfter time.Duration
 }
 
@@ -58,7 +57,7 @@ func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Detail }
 // Refuse makes a Refusal.
 func Refuse(code Code, detail string) *Refusal { return &Refusal{Code: code, Detail: detail} }
 
-// RefusalOf finds the Refusal in an error's chain, or nil.
+// RefusalOf is the Refusal in an error's chain, or nil.
 func RefusalOf(err error) *Refusal {
 	var r *Refusal
 	if errors.As(err, &r) {

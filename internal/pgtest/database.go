@@ -13,21 +13,21 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Start gives the URL of a fresh, empty database in the process's shared
+// Start returns the URL of a fresh, empty database in the process's shared
 // cluster. The database is dropped when the test ends.
 func Start(t testing.TB) (url string) {
 	t.Helper()
 	return sharedServer(t).Database(t)
 }
 
-// Database makes a fresh, empty database and gives its URL. It is dropped when
+// Database creates an empty database and returns its URL. It is dropped when
 // the test ends, if the server runs then.
 func (s *Server) Database(t testing.TB) (url string) {
 	t.Helper()
 	name := fmt.Sprintf("test_%d", time.Now().UnixNano())
 	Exec(t, s.URL("postgres"), "CREATE DATABASE "+name)
 	t.Cleanup(func() {
-		if s.guard != nil {
+		if s.process != nil {
 			Exec(t, s.URL("postgres"), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
 		}
 	})
@@ -86,7 +86,7 @@ func load(ctx context.Context, conn *pgx.Conn, script *bufio.Reader) error {
 			if err := flush(); err != nil {
 				return err
 			}
-			if _, err := conn.PgConn().CopyFrom(ctx, &rows{script: script}, strings.TrimSpace(line)); err != nil {
+			if _, err := conn.PgConn().CopyFrom(ctx, &copyRows{script: script}, strings.TrimSpace(line)); err != nil {
 				return err
 			}
 			continue
@@ -101,14 +101,14 @@ func load(ctx context.Context, conn *pgx.Conn, script *bufio.Reader) error {
 	}
 }
 
-// rows reads COPY's lines up to the one that ends them.
-type rows struct {
+// copyRows reads the rows of a COPY block up to the line that ends them.
+type copyRows struct {
 	script *bufio.Reader
 	rest   string
 	done   bool
 }
 
-func (r *rows) Read(p []byte) (int, error) {
+func (r *copyRows) Read(p []byte) (int, error) {
 	if r.rest == "" && !r.done {
 		line, err := r.script.ReadString('\n')
 		if err != nil {

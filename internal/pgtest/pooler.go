@@ -29,8 +29,8 @@ ignore_startup_parameters = extra_float_digits
 logfile = %s
 `
 
-// Pooler puts PgBouncer in transaction mode before a database of Start's or
-// Database's and gives the URL through it. It ends with the test.
+// Pooler starts PgBouncer in transaction mode for a database of Start or Database and
+// returns the URL through it. It ends with the test.
 func Pooler(t testing.TB, databaseURL string) string {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
@@ -57,7 +57,7 @@ func Pooler(t testing.TB, databaseURL string) string {
 		t.Fatalf("pgtest: %v", err)
 	}
 	config, log := filepath.Join(dir, "pgbouncer.ini"), filepath.Join(dir, "log")
-	// With auth_type any everybody is the one user of the database's entry.
+	// With auth_type any every client is the one user of the database's entry.
 	text := fmt.Sprintf(poolerConfig, u.Port()+" user="+u.User.Username(), port, log)
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatalf("pgtest: %v", err)

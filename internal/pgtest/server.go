@@ -27,11 +27,12 @@ const (
 	stopTimeout  = 30 * time.Second
 )
 
-// guardian runs the server until its standard input says keep (stop, and leave
-// the directory for a restart) or ends (stop, and remove everything). INT is
+// supervisor is a shell script that runs the server until it reads keep (stop, and leave
+// the directory for a restart) or the end of its standard input (stop, and remove the
+// directory). INT is
 // PostgreSQL's fast shutdown: sessions are ended with 57P01, as an operator's
 // restart would.
-const guardian = `"$1" -D "$2/data" -p "$3" -k "$2" -h 127.0.0.1 -F -c max_connections=60 -c shared_buffers=16MB -c logging_collector=off &
+const supervisor = `"$1" -D "$2/data" -p "$3" -k "$2" -h 127.0.0.1 -F -c max_connections=60 -c shared_buffers=16MB -c logging_collector=off &
 pid=$!
 keep=
 read -r keep
@@ -42,13 +43,13 @@ wait $pid
 
 // Server is one PostgreSQL cluster. Its methods are for one goroutine at a time.
 type Server struct {
-	bin  string
-	dir  string
-	port int
-	as   *syscall.Credential // nil when the test itself may run the server
+	bin        string
+	dir        string
+	port       int
+	credential *syscall.Credential // nil when the test itself may run the server
 
-	guard *exec.Cmd // nil while stopped
-	leash *os.File  // the guardian's standard input
+	process *exec.Cmd // the supervisor, nil while stopped
+	stdin   *os.File  // the write end of its standard input
 }
 
 // StartServer starts a cluster of the test's own and stops it when the test
@@ -77,7 +78,7 @@ func newServer() (_ *Server, err error) {
 		return nil, err
 	}
 	s := &Server{bin: bin}
-	if s.as, err = unprivileged(); err != nil {
+	if s.credential, err = unprivileged(); err != nil {
 		return nil, err
 	}
 	// A Unix socket's path may have 107 bytes, so a test's own long temporary
@@ -90,8 +91,8 @@ func newServer() (_ *Server, err error) {
 			err = errors.Join(err, os.RemoveAll(s.dir))
 		}
 	}()
-	if s.as != nil {
-		if err := os.Chown(s.dir, int(s.as.Uid), int(s.as.Gid)); err != nil {
+	if s.credential != nil {
+		if err := os.Chown(s.dir, int(s.credential.Uid), int(s.credential.Gid)); err != nil {
 			return nil, err
 		}
 	}
@@ -120,8 +121,8 @@ func (s *Server) URLFor(role, database string) string {
 // Address is the host and port the cluster listens on.
 func (s *Server) Address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
-// Stop ends the server as an operator would: every session is told 57P01 and
-// cut. The files stay for Restart. Stopping a stopped server does nothing.
+// Stop ends the server as an operator would: every session is ended with 57P01. The files
+// stay for Restart. Stopping a stopped server does nothing.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	if err := s.halt("keep\n"); err != nil {
@@ -138,7 +139,7 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
-// run starts the guardian and waits until the server answers.
+// run starts the supervisor and waits until the server answers.
 func (s *Server) run() error {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -150,13 +151,13 @@ func (s *Server) run() error {
 		return errors.Join(err, write.Close())
 	}
 	defer log.Close()
-	cmd := s.command("/bin/sh", "-c", guardian, "sh", filepath.Join(s.bin, "postgres"), s.dir, strconv.Itoa(s.port))
+	cmd := s.command("/bin/sh", "-c", supervisor, "sh", filepath.Join(s.bin, "postgres"), s.dir, strconv.Itoa(s.port))
 	// Files, not buffers: os/exec then needs no goroutine that a leak check would see.
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = read, log, log
 	if err := cmd.Start(); err != nil {
 		return errors.Join(err, write.Close())
 	}
-	s.guard, s.leash = cmd, write
+	s.process, s.stdin = cmd, write
 	return s.awaitReady()
 }
 
@@ -177,22 +178,22 @@ func (s *Server) awaitReady() error {
 	}
 }
 
-// halt tells the guardian a last word and waits until it is gone.
-func (s *Server) halt(word string) error {
-	if s.guard == nil {
+// halt sends the supervisor a last line and waits until it has ended.
+func (s *Server) halt(line string) error {
+	if s.process == nil {
 		return nil
 	}
-	_, err := s.leash.WriteString(word)
-	err = errors.Join(err, s.leash.Close())
-	// A server that will not stop must not hang the test run for ever.
-	timer := time.AfterFunc(stopTimeout, func() { _ = s.guard.Process.Kill() })
+	_, err := s.stdin.WriteString(line)
+	err = errors.Join(err, s.stdin.Close())
+	// A server that does not stop must not block the test run for ever.
+	timer := time.AfterFunc(stopTimeout, func() { _ = s.process.Process.Kill() })
 	defer timer.Stop()
-	// The guardian's exit status is that of its last test and says nothing.
+	// The supervisor's exit status is that of its last test and means nothing.
 	var status *exec.ExitError
-	if waitErr := s.guard.Wait(); !errors.As(waitErr, &status) {
+	if waitErr := s.process.Wait(); !errors.As(waitErr, &status) {
 		err = errors.Join(err, waitErr)
 	}
-	s.guard, s.leash = nil, nil
+	s.process, s.stdin = nil, nil
 	return err
 }
 
@@ -202,11 +203,11 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
 	// A session of its own: Ctrl-C ends the test, and only then, by the pipe, the server.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Setsid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential, Setsid: true}
 	return cmd
 }
 
-// binaries is the folder with initdb and postgres: PATH's, else Debian's newest.
+// binaries is the directory with initdb and postgres: PATH's, else Debian's newest.
 func binaries() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
 		return filepath.Dir(path), nil
@@ -224,7 +225,7 @@ func major(path string) int {
 	return n
 }
 
-// unprivileged is who runs the server when the test runs as root.
+// unprivileged is the user who runs the server when the test runs as root, else nil.
 func unprivileged() (*syscall.Credential, error) {
 	if os.Getuid() != 0 {
 		return nil, nil
@@ -252,8 +253,8 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// shared is the cluster all tests of this process share. It has no owner among
-// the tests; its guardian ends it with the process.
+// shared is the cluster that all tests of this process share. No test stops it: its
+// supervisor does when the process ends.
 var shared = sync.OnceValues(newServer)
 
 // sharedServer starts the shared cluster the first time.

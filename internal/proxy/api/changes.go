@@ -54,8 +54,8 @@ func (x *request) rename() (response, error) {
 		return response{}, err
 	}
 	texts := editTexts{
-		"subscription": noSubscription,
-		"not_owner":    {Error: "У вас нет прав на редактирование этой записи"},
+		media.ReasonSubscription: noSubscription,
+		media.ReasonNotOwner:     {Error: "У вас нет прав на редактирование этой записи"},
 	}
 	if err := x.h.Services.Editor.May(x.ctx, x.viewer.User.ID, x.id); err != nil {
 		return response{}, texts.errorOf(err)
@@ -107,8 +107,8 @@ func (x *request) remove() (response, error) {
 	err = x.h.Services.Editor.Remove(x.ctx, x.viewer.User.ID, x.id, reason)
 	if err != nil {
 		return response{}, editTexts{
-			"subscription": noSubscription,
-			"not_owner":    {Error: "У вас нет прав на удаление этой записи"},
+			media.ReasonSubscription: noSubscription,
+			media.ReasonNotOwner:     {Error: "У вас нет прав на удаление этой записи"},
 		}.errorOf(err)
 	}
 	return response{http.StatusOK, struct {
@@ -125,10 +125,10 @@ func (x *request) restore() (response, error) {
 	}
 	if err := x.h.Services.Editor.Restore(x.ctx, x.viewer.User.ID, x.id); err != nil {
 		return response{}, editTexts{
-			"subscription":   noSubscription,
-			"not_owner":      {Error: "У вас нет прав на восстановление этой записи"},
-			"purged":         {Error: "Файл записи уже удалён", Code: "purged"},
-			"quota_exceeded": {Error: "В хранилище нет места для этой записи", Code: "quota_exceeded"},
+			media.ReasonSubscription: noSubscription,
+			media.ReasonNotOwner:     {Error: "У вас нет прав на восстановление этой записи"},
+			media.ReasonPurged:       {Error: "Файл записи уже удалён", Code: media.ReasonPurged},
+			media.ReasonQuota:        {Error: "В хранилище нет места для этой записи", Code: media.ReasonQuota},
 		}.errorOf(err)
 	}
 	return x.detail()
@@ -142,10 +142,10 @@ func (x *request) resync() (response, error) {
 	out, err := x.h.Services.Editor.Resync(x.ctx, x.viewer.User.ID, x.id)
 	if err != nil {
 		return response{}, editTexts{
-			"not_owner":    {Error: "У вас нет доступа к этой записи"},
-			"no_meeting":   {Error: "У записи нет урока в Zoom"},
-			"no_account":   {Error: "Не настроен доступ к Zoom"},
-			"gone_at_zoom": {Error: "Запись не найдена в Zoom"},
+			media.ReasonNotOwner:   {Error: "У вас нет доступа к этой записи"},
+			media.ReasonNoMeeting:  {Error: "У записи нет урока в Zoom"},
+			media.ReasonNoAccount:  {Error: "Не настроен доступ к Zoom"},
+			media.ReasonGoneAtZoom: {Error: "Запись не найдена в Zoom"},
 		}.errorOf(err)
 	}
 	return response{http.StatusOK, struct {

@@ -94,12 +94,12 @@ func (x *request) progress() (response, error) {
 // syncer's own messages name hosts, paths and ids, and are for operators.
 func reasonText(p library.Progress) string {
 	text, known := map[string]string{
-		"quota_exceeded":        "В хранилище нет места. Освободите место или увеличьте квоту: обработка продолжится сама.",
+		media.ReasonQuota:       "В хранилище нет места. Освободите место или увеличьте квоту: обработка продолжится сама.",
 		"archive_full":          "Переполнен архив школы. Сообщите администратору.",
 		"archive_denied":        "Архив школы не принимает запись. Сообщите администратору.",
 		"download_invalid":      "Zoom отдаёт повреждённый файл. Проверьте запись в Zoom.",
 		"download_host_refused": "Ссылка на запись ведёт не в Zoom. Сообщите администратору.",
-		"gone_at_zoom":          "Запись удалена в Zoom. Восстановите её из корзины Zoom в течение 30 дней.",
+		media.ReasonGoneAtZoom:  "Запись удалена в Zoom. Восстановите её из корзины Zoom в течение 30 дней.",
 		"no_access_at_zoom":     "Нет доступа к Zoom. Проверьте данные приложения Zoom в профиле.",
 		"zoom_unavailable":      "Zoom долго не отвечает. Попробуем ещё раз.",
 		"archive_unavailable":   "Архив школы долго не отвечает. Попробуем ещё раз.",

@@ -142,15 +142,15 @@ func StatusOfEdit(err error) (status int, reason string) {
 		return 0, ""
 	}
 	switch e.Reason {
-	case "subscription", "not_owner":
+	case media.ReasonSubscription, media.ReasonNotOwner:
 		status = http.StatusForbidden
-	case "no_meeting", "no_account":
+	case media.ReasonNoMeeting, media.ReasonNoAccount:
 		status = http.StatusBadRequest
-	case "gone_at_zoom":
+	case media.ReasonGoneAtZoom:
 		status = http.StatusNotFound
-	case "quota_exceeded":
+	case media.ReasonQuota:
 		status = http.StatusConflict
-	case "purged":
+	case media.ReasonPurged:
 		status = http.StatusGone
 	}
 	return status, e.Reason
