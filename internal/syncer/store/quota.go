@@ -216,7 +216,7 @@ func RecomputeUsage(ctx context.Context, x Session, teacher int64, now time.Time
 	// A substitute's lesson costs the substitute: the lesson's teacher, not the group's.
 	err = x.One(ctx, `SELECT CAST(COALESCE(SUM(COALESCE(r.file_size, r.archive_size_bytes, 0)), 0) AS bigint), COUNT(*) FROM public.schedule_lessonrecording r
 		LEFT JOIN public.schedule_lesson l ON l.id = r.lesson_id
-		WHERE r.is_deleted = $2 AND r.status IN ('ready', 'archived') AND r.storage_provider <> 'zoom' AND ` + catalog.RecordingOwner + ` = $1`,
+		WHERE r.is_deleted = $2 AND r.status IN ('ready', 'archived') AND r.storage_provider <> 'zoom' AND `+catalog.RecordingOwner+` = $1`,
 		[]any{teacher, false}, &after.Used, &after.Recordings)
 	if err != nil {
 		return before, after, false, err
@@ -229,7 +229,7 @@ func RecomputeUsage(ctx context.Context, x Session, teacher int64, now time.Time
 func QuotaTeachers(ctx context.Context, x Session) ([]int64, error) {
 	var out []int64
 	err := x.Each(ctx, `SELECT teacher_id FROM public.schedule_teacherstoragequota
-		UNION SELECT ` + catalog.RecordingOwner + ` FROM public.schedule_lessonrecording r LEFT JOIN public.schedule_lesson l ON l.id = r.lesson_id
+		UNION SELECT `+catalog.RecordingOwner+` FROM public.schedule_lessonrecording r LEFT JOIN public.schedule_lesson l ON l.id = r.lesson_id
 		WHERE r.is_deleted = $1 ORDER BY 1`, []any{false}, func(scan func(...any) error) error {
 		var id sql.NullInt64
 		err := scan(&id)
