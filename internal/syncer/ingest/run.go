@@ -231,10 +231,8 @@ func (r *run) refresh(ctx context.Context, m store.Meeting) error {
 		listed := map[string]bool{}
 		for _, f := range fresh.Files {
 			listed[f.ID] = true
-			if f.ID != "" {
-				if err := store.MarkGone(ctx, x, m.UUID, []string{f.ID}, time.Time{}); err != nil {
-					return err
-				}
+			if err := store.MarkListed(ctx, x, m.UUID, []string{f.ID}); err != nil {
+				return err
 			}
 		}
 		return r.markUnlisted(ctx, x, m, listed)

@@ -37,7 +37,7 @@ func (s *Ingester) zoomTrashJob(ctx context.Context, job *queue.Job[queue.ZoomTr
 	for _, m := range meetings {
 		account := s.accountOf(ctx, m, r.teacher)
 		for _, f := range m.Files {
-			if f.ArchivedAt.IsZero() || f.LeftZoom() || !slices.Contains(i.Parts(), f.Name()) || !account.Complete() {
+			if f.ArchivedAt.IsZero() || f.LeftZoom() || f.HasMadeID() || !slices.Contains(i.Parts(), f.Name()) || !account.Complete() {
 				continue
 			}
 			if err := s.deps.Zoom.TrashFile(ctx, account, m.UUID, f.ID); err != nil {

@@ -33,8 +33,12 @@ type Ingest struct {
 	MD5             string
 	VerifiedAt      time.Time
 	Need            int64 // bytes it waits for, with Reason quota_exceeded
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
+	// Retakes counts how often reconciliation has taken it up again after a failure, the
+	// last time at RetakenAt. Before RetakeAt it does not.
+	Retakes             int64
+	RetakenAt, RetakeAt time.Time
+	CreatedAt           time.Time
+	UpdatedAt           time.Time
 }
 
 // Parts are the archived files, as uuid/file.
@@ -60,20 +64,21 @@ func (i *Ingest) Apply(e IngestEvent) error {
 func (i Ingest) Archived() bool { return !i.VerifiedAt.IsZero() }
 
 const ingestColumns = `SELECT id, lesson_id, recording_id, teacher_id, state, reason, detail, wanted, attempts, failing_since, owner,
-	provider, archive_key, archived_parts, archived_version, size, md5, verified_at, need, created_at, updated_at FROM lectern.lectern_ingests `
+	provider, archive_key, archived_parts, archived_version, size, md5, verified_at, need, retakes, retaken_at, retake_at, created_at, updated_at FROM lectern.lectern_ingests `
 
 func ingests(ctx context.Context, x Session, rest string, args ...any) ([]Ingest, error) {
 	var out []Ingest
 	err := x.Each(ctx, ingestColumns+rest, args, func(scan func(...any) error) error {
 		var (
-			i                                   Ingest
-			lesson, recording                   sql.NullInt64
-			failing, verified, created, updated catalog.DBTime
+			i                                                    Ingest
+			lesson, recording                                    sql.NullInt64
+			failing, verified, retaken, retake, created, updated catalog.DBTime
 		)
 		err := scan(&i.ID, &lesson, &recording, &i.TeacherID, &i.state, &i.Reason, &i.Detail, &i.Requests, &i.Attempts, &failing, &i.Lease,
-			&i.Provider, &i.ArchiveKey, &i.ArchivedParts, &i.ArchivedVersion, &i.Size, &i.MD5, &verified, &i.Need, &created, &updated)
+			&i.Provider, &i.ArchiveKey, &i.ArchivedParts, &i.ArchivedVersion, &i.Size, &i.MD5, &verified, &i.Need, &i.Retakes, &retaken, &retake, &created, &updated)
 		i.LessonID, i.RecordingID = lesson.Int64, recording.Int64
 		i.FailingSince, i.VerifiedAt, i.CreatedAt, i.UpdatedAt = failing.Time, verified.Time, created.Time, updated.Time
+		i.RetakenAt, i.RetakeAt = retaken.Time, retake.Time
 		out = append(out, i)
 		return err
 	})
@@ -158,10 +163,12 @@ func RequestIngest(ctx context.Context, x Session, l Lesson, now time.Time) (i I
 // the only statement that changes an ingest's state.
 func SaveIngest(ctx context.Context, x Session, i Ingest, lease string, now time.Time) (bool, error) {
 	n, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET recording_id = $3, teacher_id = $4, state = $5, reason = $6, detail = $7, attempts = $8, failing_since = $9,
-			owner = $10, provider = $11, archive_key = $12, archived_parts = $13, archived_version = $14, size = $15, md5 = $16, verified_at = $17, need = $18, updated_at = $19
+			owner = $10, provider = $11, archive_key = $12, archived_parts = $13, archived_version = $14, size = $15, md5 = $16, verified_at = $17, need = $18,
+			retakes = $19, retaken_at = $20, retake_at = $21, updated_at = $22
 		WHERE id = $1 AND owner = $2`,
 		i.ID, lease, sql.NullInt64{Int64: i.RecordingID, Valid: i.RecordingID != 0}, i.TeacherID, string(i.state), i.Reason, clip(i.Detail, 1000), i.Attempts, stamp(i.FailingSince),
-		i.Lease, i.Provider, i.ArchiveKey, i.ArchivedParts, i.ArchivedVersion, i.Size, i.MD5, stamp(i.VerifiedAt), i.Need, stamp(now))
+		i.Lease, i.Provider, i.ArchiveKey, i.ArchivedParts, i.ArchivedVersion, i.Size, i.MD5, stamp(i.VerifiedAt), i.Need,
+		i.Retakes, stamp(i.RetakenAt), stamp(i.RetakeAt), stamp(now))
 	return n > 0, err
 }
 

@@ -38,11 +38,29 @@ type File struct {
 	DownloadURL string
 	ArchivedAt  time.Time // part of the verified archive since
 	TrashedAt   time.Time // by us, at Zoom
-	GoneAt      time.Time // by others, at Zoom
+	GoneAt      time.Time // an event said that others removed it at Zoom
+	UnlistedAt  time.Time // Zoom has not listed it since then, and no event says why
+	// Measured is how long the file plays, as probed; 0 until it was downloaded.
+	Measured time.Duration
+	// Fault is why the last download gave no recording.
+	Fault Fault
+	// ReceivedSize is a size other than Size that the last ReceivedCount whole downloads
+	// had.
+	ReceivedSize, ReceivedCount int64
+}
+
+// Fault is what is wrong with a file for now; the zero value is nothing.
+type Fault struct {
+	Reason, Detail string
+	Count          int64 // in a row
+	At             time.Time
+	RetryAt        time.Time // zero = at once
 }
 
 // PutMeeting adds what Zoom says of a meeting, or brings it up to date; what is
-// empty in m is left as it was. Files that m does not name stay.
+// empty in m is left as it was, and links and tokens are replaced. Files that m does not
+// name stay. One whose size or status has changed is as good as new: what was measured
+// of it, and what was wrong with it, is forgotten.
 func PutMeeting(ctx context.Context, x Session, m Meeting, now time.Time) error {
 	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_zoom_meetings AS k
 			(uuid, account_id, meeting_id, host_id, teacher_id, topic, start_time, seconds, sealed_token, first_seen_at, last_seen_at)
@@ -58,9 +76,6 @@ func PutMeeting(ctx context.Context, x Session, m Meeting, now time.Time) error 
 		return err
 	}
 	for _, f := range m.Files {
-		if f.ID == "" {
-			continue
-		}
 		_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_zoom_files AS k (meeting_uuid, file_id, type, view, status, start_time, end_time, size, download_url)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 			ON CONFLICT (meeting_uuid, file_id) DO UPDATE SET
@@ -68,7 +83,9 @@ func PutMeeting(ctx context.Context, x Session, m Meeting, now time.Time) error 
 				status = CASE WHEN k.status = 'completed' THEN k.status ELSE excluded.status END,
 				start_time = COALESCE(excluded.start_time, k.start_time), end_time = COALESCE(excluded.end_time, k.end_time),
 				size = CASE WHEN excluded.size = 0 THEN k.size ELSE excluded.size END,
-				download_url = COALESCE(NULLIF(excluded.download_url, ''), k.download_url)`,
+				download_url = COALESCE(NULLIF(excluded.download_url, ''), k.download_url), unlisted_at = NULL,
+				measured_ms = CASE WHEN `+changedFile+` THEN 0 ELSE k.measured_ms END, faults = CASE WHEN `+changedFile+` THEN 0 ELSE k.faults END,
+				retry_at = CASE WHEN `+changedFile+` THEN NULL ELSE k.retry_at END`,
 			m.UUID, f.ID, f.Type, clip(f.View, 200), f.Status, stamp(f.Start), stamp(f.End), f.Size, f.DownloadURL)
 		if err != nil {
 			return err
@@ -76,6 +93,9 @@ func PutMeeting(ctx context.Context, x Session, m Meeting, now time.Time) error 
 	}
 	return nil
 }
+
+// changedFile is true of a row whose file is another than Zoom says now.
+const changedFile = `(excluded.size <> 0 AND excluded.size <> k.size OR excluded.status = 'completed' AND k.status <> 'completed')`
 
 const meetingColumns = `SELECT uuid, account_id, meeting_id, host_id, teacher_id, topic, start_time, seconds, lesson_id, note, sealed_token, first_seen_at, last_seen_at, alerted_at
 	FROM lectern.lectern_zoom_meetings `
@@ -114,14 +134,18 @@ func meetings(ctx context.Context, x Session, where string, args ...any) ([]Meet
 
 func filesOf(ctx context.Context, x Session, uuid string) ([]File, error) {
 	var out []File
-	err := x.Each(ctx, `SELECT meeting_uuid, file_id, type, view, status, start_time, end_time, size, download_url, archived_at, trashed_at, gone_at
+	err := x.Each(ctx, `SELECT meeting_uuid, file_id, type, view, status, start_time, end_time, size, download_url, archived_at, trashed_at, gone_at, unlisted_at,
+			measured_ms, fault, fault_detail, faults, faulted_at, retry_at, received_size, received_count
 		FROM lectern.lectern_zoom_files WHERE meeting_uuid = $1 ORDER BY start_time, file_id`, []any{uuid}, func(scan func(...any) error) error {
 		var (
-			f                                   File
-			start, end, archived, trashed, gone catalog.DBTime
+			f                                                             File
+			start, end, archived, trashed, gone, unlisted, faulted, retry catalog.DBTime
+			measured                                                      int64
 		)
-		err := scan(&f.MeetingUUID, &f.ID, &f.Type, &f.View, &f.Status, &start, &end, &f.Size, &f.DownloadURL, &archived, &trashed, &gone)
-		f.Start, f.End, f.ArchivedAt, f.TrashedAt, f.GoneAt = start.Time, end.Time, archived.Time, trashed.Time, gone.Time
+		err := scan(&f.MeetingUUID, &f.ID, &f.Type, &f.View, &f.Status, &start, &end, &f.Size, &f.DownloadURL, &archived, &trashed, &gone, &unlisted,
+			&measured, &f.Fault.Reason, &f.Fault.Detail, &f.Fault.Count, &faulted, &retry, &f.ReceivedSize, &f.ReceivedCount)
+		f.Start, f.End, f.ArchivedAt, f.TrashedAt, f.GoneAt, f.UnlistedAt = start.Time, end.Time, archived.Time, trashed.Time, gone.Time, unlisted.Time
+		f.Measured, f.Fault.At, f.Fault.RetryAt = time.Duration(measured)*time.Millisecond, faulted.Time, retry.Time
 		out = append(out, f)
 		return err
 	})
@@ -176,6 +200,52 @@ func MarkGone(ctx context.Context, x Session, uuid string, files []string, at ti
 		}
 	}
 	return nil
+}
+
+// MarkListed says that Zoom lists files: whatever was said of their absence is over.
+func MarkListed(ctx context.Context, x Session, uuid string, files []string) error {
+	for _, id := range files {
+		if _, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET gone_at = NULL, unlisted_at = NULL WHERE meeting_uuid = $1 AND file_id = $2`, uuid, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MarkUnlisted says that Zoom does not list a file; the first time counts.
+func MarkUnlisted(ctx context.Context, x Session, uuid, file string, at time.Time) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET unlisted_at = COALESCE(unlisted_at, $3) WHERE meeting_uuid = $1 AND file_id = $2`, uuid, file, stamp(at))
+	return err
+}
+
+// MarkMeasured says how long a file plays, which also means that nothing is wrong with
+// it.
+func MarkMeasured(ctx context.Context, x Session, uuid, file string, d time.Duration) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET measured_ms = $3, fault = '', fault_detail = '', faults = 0, faulted_at = NULL, retry_at = NULL
+		WHERE meeting_uuid = $1 AND file_id = $2`, uuid, file, max(1, d.Milliseconds()))
+	return err
+}
+
+// MarkFault says what is wrong with a file.
+func MarkFault(ctx context.Context, x Session, uuid, file string, f Fault) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET fault = $3, fault_detail = $4, faults = $5, faulted_at = $6, retry_at = $7 WHERE meeting_uuid = $1 AND file_id = $2`,
+		uuid, file, f.Reason, clip(f.Detail, 500), f.Count, stamp(f.At), stamp(f.RetryAt))
+	return err
+}
+
+// ForgetFaults makes the files of a lesson's meetings worth a download again, whatever
+// was wrong with them.
+func ForgetFaults(ctx context.Context, x Session, lesson int64) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET faults = 0, retry_at = NULL
+		WHERE faults > 0 AND meeting_uuid IN (SELECT uuid FROM lectern.lectern_zoom_meetings WHERE lesson_id = $1)`, lesson)
+	return err
+}
+
+// MarkReceived notes that a whole download had another size than Zoom lists, for the
+// count-th time in a row.
+func MarkReceived(ctx context.Context, x Session, uuid, file string, size, count int64) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET received_size = $3, received_count = $4 WHERE meeting_uuid = $1 AND file_id = $2`, uuid, file, size, count)
+	return err
 }
 
 // MarkArchived says that a file is part of the verified archive.

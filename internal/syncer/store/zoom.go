@@ -2,6 +2,7 @@ package store
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/zoom"
@@ -79,10 +80,30 @@ func MeetingFromZoom(m zoom.Meeting, teacher int64, sealedToken string) Meeting 
 		if status == "" {
 			status = StatusCompleted
 		}
-		out.Files = append(out.Files, File{MeetingUUID: m.UUID, ID: f.ID, Type: f.Type, View: f.View, Status: status, Start: f.Start, End: f.End, Size: f.Size, DownloadURL: f.DownloadURL})
+		out.Files = append(out.Files, File{MeetingUUID: m.UUID, ID: fileID(f), Type: f.Type, View: f.View, Status: status, Start: f.Start, End: f.End, Size: f.Size, DownloadURL: f.DownloadURL})
 	}
 	return out
 }
+
+// madeIDMark stands between the type and the start in an id that Zoom did not give. No id
+// of Zoom's holds one.
+const madeIDMark = "@"
+
+// fileID is a file's id, or one made of its type and start: Zoom gives none to captions
+// and timelines.
+func fileID(f zoom.File) string {
+	if f.ID != "" {
+		return f.ID
+	}
+	id := f.Type + madeIDMark
+	if !f.Start.IsZero() {
+		id += f.Start.UTC().Format(time.RFC3339)
+	}
+	return id
+}
+
+// HasMadeID reports whether Zoom does not know the file by its ID.
+func (f File) HasMadeID() bool { return strings.Contains(f.ID, madeIDMark) }
 
 // ZoomAccount is the teacher's own Zoom app.
 func (t Teacher) ZoomAccount() zoom.Account {
