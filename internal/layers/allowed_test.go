@@ -728,6 +728,10 @@ var allowed = []rule{
 			{"internal/syncer/store", "the syncer's tables"},
 			{"github.com/prometheus/client_golang", "registers its metrics"},
 		},
+		tests: []use{
+			{"internal/syncer", "a whole syncer around the package"},
+			{"internal/syncer/syncertest", "a whole syncer between emulators"},
+		},
 	},
 	{pkg: "internal/syncer/secretbox"},
 	{
@@ -737,6 +741,9 @@ var allowed = []rule{
 			{"internal/media", "the vocabulary: objects, spans, recordings, users, error kinds"},
 			{"internal/zoom", "file kinds and accounts, as Zoom names them"},
 			{"database/sql", "rows of the syncer's tables"},
+		},
+		tests: []use{
+			{"internal/catalog/catalogtest", "a migrated database of each kind"},
 		},
 	},
 	{
