@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -59,7 +60,7 @@ func (f *fetch) run() {
 	if err == nil {
 		err = f.receive(body)
 		if closeErr := body.Close(); err == nil && closeErr != nil {
-			f.c.log.Debug("cache: closing an origin's body failed", "error", closeErr)
+			f.c.log.Debug("cache: closing an origin's body failed", slog.Any("error", closeErr))
 		}
 	}
 	f.c.mu.Lock()

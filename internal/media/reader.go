@@ -69,10 +69,10 @@ type Piece struct {
 // and no method after it; it never blocks on an origin.
 type Reader interface {
 	// Next waits until at least one byte is available or ctx ends, and returns a piece of
-	// at most max bytes. io.EOF follows the span's last byte. Any other error is final,
+	// at most limit bytes. io.EOF follows the span's last byte. Any other error is final,
 	// has a Kind, and means that no byte beyond those already returned is known to be
 	// right.
-	Next(ctx context.Context, max int64) (Piece, error)
+	Next(ctx context.Context, limit int64) (Piece, error)
 	// Status is fixed when the reader is opened.
 	Status() CacheStatus
 	// Close releases the reader's resources.

@@ -237,9 +237,9 @@ func TestConnectionCloseWhileDraining(t *testing.T) {
 	}
 }
 
-func waitFor(t *testing.T, what string, true func() bool) {
+func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(testTimeout); !true(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(testTimeout); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain for %s", what)
 		}

@@ -15,7 +15,7 @@ const byteOrderMark = "\uFEFF"
 
 // decode returns a file's text with line feeds as the only line ends.
 func decode(data []byte) string {
-	text := ""
+	var text string
 	switch {
 	case bytes.HasPrefix(data, []byte{0xFF, 0xFE}):
 		text = decodeUTF16(data, binary.LittleEndian)

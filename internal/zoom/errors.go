@@ -54,7 +54,7 @@ var scopes = regexp.MustCompile(`scopes?:?\s*\[([a-zA-Z0-9_:., -]*)\]`)
 func refusal(op string, status int, header http.Header, body []byte) error {
 	code := codeOf(body)
 	fail := func(kind media.Kind, reason, format string, args ...any) error {
-		e := media.Faultf(kind, op, format, args...).(*media.Error)
+		e := media.Faultf(kind, op, format, args...).(*media.Error) //nolint:errorlint // Faultf returns nothing else
 		e.Reason = reason
 		e.RetryAfter = retryAfter(header, time.Now())
 		return e
@@ -108,7 +108,7 @@ func tokenRefusal(op string, status int, header http.Header, body []byte) error 
 	if status >= 400 && status < 500 && status != http.StatusTooManyRequests && status != http.StatusRequestTimeout {
 		var in apiError
 		_ = json.Unmarshal(body, &in)
-		e := media.Faultf(media.Denied, op, "Zoom refuses the app's credentials (status %d%s): check account id, client id and secret, and that the app is activated", status, word(string(in.Error))).(*media.Error)
+		e := media.Faultf(media.Denied, op, "Zoom refuses the app's credentials (status %d%s): check account id, client id and secret, and that the app is activated", status, word(string(in.Error))).(*media.Error) //nolint:errorlint // Faultf returns nothing else
 		e.Reason = ReasonCredentials
 		return e
 	}

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -226,7 +227,7 @@ func (x *exchange) closeReader() {
 	r := x.reader
 	x.reader, x.firstPiece = nil, media.Piece{}
 	if err := r.Close(); err != nil {
-		x.h.log.Debug("stream: close a reader", "request_id", x.record.RequestID, "error", err.Error())
+		x.h.log.Debug("stream: close a reader", slog.String("request_id", x.record.RequestID), slog.String("error", err.Error()))
 	}
 }
 

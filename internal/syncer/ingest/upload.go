@@ -125,7 +125,7 @@ func (r *run) saveSession(key, md5 string) func(string) error {
 		}
 		partial := r.sessionPath() + ".partial"
 		if err := os.WriteFile(partial, data, 0o600); err != nil {
-			return fmt.Errorf("the upload's session: %r", err)
+			return fmt.Errorf("the upload's session: %w", err)
 		}
 		return os.Rename(partial, r.sessionPath())
 	}

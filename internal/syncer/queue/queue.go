@@ -85,10 +85,10 @@ func (q *Queue) Open() error {
 			defaultQueue: {MaxWorkers: 8},
 			ingestQueue:  {MaxWorkers: q.cfg.IngestWorkers},
 		},
-		Workers:          q.workers,
-		PeriodicJobs:     q.periodicJobs(),
-		WorkerMiddleware: []rivertype.WorkerMiddleware{&jobObserver{metrics: q.metrics, running: q.running}},
-		JobTimeout:       time.Minute,
+		Workers:      q.workers,
+		PeriodicJobs: q.periodicJobs(),
+		Middleware:   []rivertype.Middleware{&jobObserver{metrics: q.metrics, running: q.running}},
+		JobTimeout:   time.Minute,
 		// A long ingest is not a stuck one; the supervisor finds dead workers by their
 		// heartbeat.
 		RescueStuckJobsAfter:        7 * 24 * time.Hour,

@@ -90,7 +90,8 @@ func (r *Reconciler) compareMeeting(ctx context.Context, x store.Session, t stor
 			}
 		}
 	}
-	lesson, note, err := store.Lesson{}, "", error(nil)
+	var lesson store.Lesson
+	var note string
 	if known.LessonID != 0 {
 		lesson, note, err = store.MatchMeeting(ctx, x, known, r.now())
 	} else {

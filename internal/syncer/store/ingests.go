@@ -115,7 +115,7 @@ func IngestOfRecording(ctx context.Context, x Session, recording int64) (Ingest,
 	return oneIngest(ctx, x, `WHERE recording_id = $1`, recording)
 }
 
-// IngestsIn are the ingests in a state, oldest first.
+// IngestsInState returns the ingests in a state, oldest first.
 func IngestsInState(ctx context.Context, x Session, state State) ([]Ingest, error) {
 	return ingests(ctx, x, `WHERE state = $1 ORDER BY id`, string(state))
 }
