@@ -9,6 +9,7 @@ import (
 // Dialect is the kind of database of a Store.
 type Dialect uint8
 
+// The databases that the queries run on.
 const (
 	SQLite Dialect = iota
 	Postgres

@@ -195,7 +195,7 @@ func TestNewsReachWhatTheyConcern(t *testing.T) {
 				quiet = true
 			}
 		}
-		if known, true := facts(c), facts(s); known != true {
+		if known, stored := facts(c), facts(s); known != stored {
 			t.Errorf("after %s known facts are not the true ones", statement)
 		}
 	}

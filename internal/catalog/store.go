@@ -22,10 +22,10 @@ import (
 
 const (
 	// connectTimeout and LookupTimeout together keep an unreachable database's
-	// answer under three seconds: the second holds for the whole look-up, waiting
-	// for a connection included.
+	// answer under three seconds.
 	connectTimeout = 2 * time.Second
-	LookupTimeout  = 2500 * time.Millisecond
+	// LookupTimeout bounds a whole look-up, waiting for a connection included.
+	LookupTimeout = 2500 * time.Millisecond
 
 	// A gateway runs few queries (the loading cache is in front of them), and a
 	// PostgreSQL server's connections are few.
@@ -265,8 +265,8 @@ func (s *Store) exec(ctx context.Context, on session, query string, args ...any)
 	return err
 }
 
-// ErrDryRun, returned from the function of an Update, rolls the transaction back
-// without being an error: a dry run.
+// ErrDryRun is returned from the function of an Update to roll the transaction back
+// without an error.
 var ErrDryRun = errors.New("catalog: dry run, rolled back")
 
 // write runs f in one transaction: all of it is kept, or nothing when f or the commit
