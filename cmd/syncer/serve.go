@@ -14,6 +14,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/requestline"
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
 
@@ -81,7 +82,7 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	}
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := server.Serve(public); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(requestline.Listener{Listener: public}); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil

@@ -13,6 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/lectiospace/lectern/internal/requestline"
 )
 
 // Check says whether one thing that serving needs is there. It is called by the
@@ -56,7 +58,7 @@ func (a *Admin) Start(ln net.Listener) {
 	a.ended = make(chan struct{})
 	go func() {
 		defer close(a.ended)
-		if err := a.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		if err := a.server.Serve(requestline.Listener{Listener: ln}); !errors.Is(err, http.ErrServerClosed) {
 			a.log.Error("the admin listener ended", slog.Any("error", err))
 		}
 	}()

@@ -10,6 +10,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"github.com/lectiospace/lectern/internal/requestline"
 )
 
 // Conn is a client's connection. It holds no buffer while it waits.
@@ -20,6 +22,9 @@ import (
 //   - A file's bytes are sent from an offset, so that no file position has to be set.
 //   - A read of one byte, which is how fasthttp waits for the next request, waits
 //     without a buffer and then reads all that has arrived.
+//   - The request that follows such a read is scanned: once it is impossible, the next
+//     read fails with requestline.ErrNoRequest instead of waiting. A request that has
+//     arrived together with the one before it is not scanned.
 //
 // Reads and writes belong to the connection's goroutine; Close, the deadlines and
 // HungUp may be called from any.
@@ -34,6 +39,9 @@ type Conn struct {
 	readOff  int
 	readEnd  int
 	readErr  error
+	scanner  requestline.Scanner
+	refused  bool                  // the scanned request is impossible, the failing read is due
+	scanned  bool                  // nothing is left to scan
 	fill     func(fd uintptr) bool // readAvailable, bound once
 	sending  send
 	sendStep func(fd uintptr) bool // sending.step, bound once
@@ -78,12 +86,20 @@ func newConn(tcp *net.TCPConn) net.Conn {
 // Read implements net.Conn.
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.buffered == nil {
+		if c.refused {
+			c.refused = false
+			return 0, requestline.ErrNoRequest
+		}
 		if len(p) != 1 {
-			return c.TCPConn.Read(p)
+			n, err := c.TCPConn.Read(p)
+			c.scan(p[:n])
+			return n, err
 		}
 		if err := c.awaitRequest(); err != nil {
 			return 0, err
 		}
+		c.scanner, c.scanned = requestline.Scanner{}, false
+		c.scan(c.buffered[c.readOff:c.readEnd])
 	}
 	n := copy(p, c.buffered[c.readOff:c.readEnd])
 	if c.readOff += n; c.readOff == c.readEnd {
@@ -91,6 +107,14 @@ func (c *Conn) Read(p []byte) (int, error) {
 		c.buffered = nil
 	}
 	return n, nil
+}
+
+// scan scans what has arrived of a request. The failing read comes once, so that what
+// arrives after it can be discarded.
+func (c *Conn) scan(p []byte) {
+	if !c.scanned && !c.scanner.Scan(p) {
+		c.scanned, c.refused = true, true
+	}
 }
 
 // Cork keeps what is written from now on until SendBytes, SendFile, Uncork or
