@@ -146,6 +146,7 @@ var allowed = []rule{
 			{"internal/media", "error kinds, for exit codes and hints"},
 			{"internal/origin/drive", "wires provider gdrive"},
 			{"internal/origin/local", "wires provider local"},
+			{"internal/requestline", "refuses what is no HTTP on the webhook listener"},
 			{"internal/syncer", "the queue and its workers"},
 			{"internal/syncer/reconcile", "what `syncer reconcile` asks for and returns"},
 			{"internal/telemetry", "logs, admin listener, systemd"},
@@ -389,6 +390,7 @@ var allowed = []rule{
 			{"golang.org/x/sys", "limits the programs' memory, and ends them with us"},
 		},
 	},
+	{pkg: "internal/filename"},
 	{
 		pkg: "internal/layers",
 		tests: []use{
@@ -550,6 +552,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/proxy/corkedconn",
 		may: []use{
+			{"internal/requestline", "scans the start of each request"},
 			{"golang.org/x/sys", "socket options and sendfile"},
 		},
 	},
@@ -600,6 +603,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/proxy/stream",
 		may: []use{
+			{"internal/filename", "the name in Content-Disposition"},
 			{"internal/media", "objects, spans, recordings and refusals"},
 			{"internal/proxy/accesslog", "the access record of the request"},
 			{"internal/proxy/contenttype", "the media type that is served"},
@@ -615,6 +619,7 @@ var allowed = []rule{
 			{"pgregory.net/rapid", "generated cases against a model"},
 		},
 	},
+	{pkg: "internal/requestline"},
 	{
 		pkg: "internal/syncer",
 		may: []use{
@@ -643,6 +648,7 @@ var allowed = []rule{
 			{"internal/archive", "where recordings are archived"},
 			{"internal/catalog", "transactions and error kinds of the database"},
 			{"internal/ffmpeg", "joins, probes and encodes"},
+			{"internal/filename", "the name of an archived file"},
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/syncer/queue", "job kinds, and enqueueing in a transaction"},
 			{"internal/syncer/secretbox", "encrypts download tokens and tenants' secrets"},
@@ -775,6 +781,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/telemetry",
 		may: []use{
+			{"internal/requestline", "refuses what is no HTTP on the admin listener"},
 			{"github.com/coreos/go-systemd/v22", "socket activation, readiness and watchdog"},
 			{"github.com/prometheus/client_golang", "the registry and /metrics"},
 			{"golang.org/x/term", "text logs on a terminal"},

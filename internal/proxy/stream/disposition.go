@@ -6,16 +6,14 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/lectiospace/lectern/internal/filename"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy/contenttype"
 )
 
-// maxNameRunes keeps a file name under the 255 bytes of common file systems
-// even when every letter takes three bytes.
-const maxNameRunes = 75
-
 // disposition writes Content-Disposition (RFC 6266) for a recording. Names that
-// are not plain ASCII come twice, the second time by RFC 8187.
+// are not plain ASCII come twice, the second time by RFC 8187. Both are at most
+// filename.MaxBytes long when they are decoded.
 func disposition(rec media.Recording, contentType string, download bool) string {
 	kind := "inline"
 	if download {
@@ -23,7 +21,7 @@ func disposition(rec media.Recording, contentType string, download bool) string 
 	}
 	ext := contenttype.Extension(contentType)
 	fallback := "recording-" + strconv.FormatInt(rec.ID, 10)
-	name := fileName(rec.Title, ext)
+	name := filename.Of(rec.Title, ext)
 	if name == "" {
 		name = fallback
 	}
@@ -38,38 +36,14 @@ func disposition(rec media.Recording, contentType string, download bool) string 
 	return v
 }
 
-// fileName makes a title fit to be a file's name: no separators, no control or
-// formatting characters (a right-to-left override can dress up an extension),
-// no leading dot, not too long, and without the extension it may already have.
-func fileName(title, ext string) string {
-	var b strings.Builder
-	n := 0
-	for _, r := range strings.ToValidUTF8(title, "") {
-		switch {
-		case unicode.Is(unicode.Cf, r) || unicode.IsControl(r) && !unicode.IsSpace(r):
-			continue
-		case unicode.IsSpace(r):
-			r = ' '
-		case strings.ContainsRune(`/\:*?"<>|`, r):
-			r = '-'
-		}
-		if n++; n > maxNameRunes {
-			break
-		}
-		b.WriteRune(r)
-	}
-	name := b.String()
-	if len(name) >= len(ext) && strings.EqualFold(name[len(name)-len(ext):], ext) {
-		name = name[:len(name)-len(ext)]
-	}
-	return strings.Trim(name, " .")
-}
-
 // asciiName is the name for those who know no RFC 8187: "_" for every letter
 // outside ASCII, and "" when nothing readable would be left.
 func asciiName(name string) string {
 	readable := false
 	ascii := strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cf, r) { // a joiner is no letter
+			return -1
+		}
 		if r >= utf8.RuneSelf || r == '%' { // some browsers decode %xx here
 			return '_'
 		}

@@ -30,6 +30,11 @@ func TestDisposition(t *testing.T) {
 		{"../../etc/passwd", "video/mp4", false, `inline; filename="-..-etc-passwd.mp4"`},
 		{"a\x00b\x7fc", "video/mp4", false, `inline; filename="abc.mp4"`},
 		{"a\u202egpj", "video/mp4", false, `inline; filename="agpj.mp4"`},
+		{"\u2066a\u2069", "video/mp4", false, `inline; filename="a.mp4"`},
+		{"👩\u200d🏫 1", "video/mp4", false, `inline; filename="__ 1.mp4"; filename*=UTF-8''%F0%9F%91%A9%E2%80%8D%F0%9F%8F%AB%201.mp4`},
+		{"نیم\u200cفاصله 2", "video/mp4", false, `inline; filename="________ 2.mp4"; filename*=UTF-8''%D9%86%DB%8C%D9%85%E2%80%8C%D9%81%D8%A7%D8%B5%D9%84%D9%87%202.mp4`},
+		{strings.Repeat("a", 300), "video/webm", true, `attachment; filename="` + strings.Repeat("a", 250) + `.webm"`},
+		{strings.Repeat("😀", 80), "video/mp4", true, `attachment; filename="recording-7.mp4"; filename*=UTF-8''` + strings.Repeat("%F0%9F%98%80", 62) + ".mp4"},
 		{"a\xffb", "video/mp4", false, `inline; filename="ab.mp4"`},
 	} {
 		got := disposition(media.Recording{ID: 7, Title: c.title}, c.kind, c.download)

@@ -8,10 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/filename"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -85,15 +85,11 @@ func (r *run) discard(ctx context.Context, target archive.Archive, stored archiv
 	return failedAt(atArchive, &media.Error{Kind: media.Corrupt, Op: "syncer: verify", Reason: store.ReasonArchiveUnverified})
 }
 
-// fileName is what people see in the archive's folder.
+// fileName is what people see in the archive's folder: the lesson's beginning in UTC, and
+// its title.
 func (r *run) fileName() string {
-	title := strings.Map(func(r rune) rune {
-		if r < ' ' || strings.ContainsRune(`/\:*?"<>|`, r) {
-			return '-'
-		}
-		return r
-	}, r.lesson.Title)
-	return strings.TrimSpace(fmt.Sprintf("%s %s", r.lesson.Start.UTC().Format("2006-01-02 1504"), title)) + ".mp4"
+	const ext = ".mp4"
+	return filename.Of(r.lesson.Start.UTC().Format("2006-01-02 1504")+" "+r.lesson.Title, ext) + ext
 }
 
 // uploadSession is what an interrupted upload leaves for the next run, with the file:
