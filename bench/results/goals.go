@@ -46,13 +46,13 @@ func (v GoalResult) Met() bool {
 }
 
 // Evaluate compares the set with all goals.
-func (s *Set) Evaluate() (verdicts []GoalResult) {
+func (s *Set) Evaluate() (evaluated []GoalResult) {
 	for _, g := range goals() {
 		v := GoalResult{Goal: g}
 		v.Got, v.Measured = g.Value(s)
-		verdicts = append(verdicts, v)
+		evaluated = append(evaluated, v)
 	}
-	return verdicts
+	return evaluated
 }
 
 func goals() (all []Goal) {

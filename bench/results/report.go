@@ -69,14 +69,14 @@ func (s *Set) writeMachine(b *strings.Builder) {
 func (s *Set) writeGoals(b *strings.Builder) {
 	b.WriteString("## Goals\n\n| workload | figure | goal | measured | |\n|---|---|---|---|---|\n")
 	for _, v := range s.Evaluate() {
-		got, verdict := "not measured", ""
+		got, result := "not measured", ""
 		if v.Measured {
-			got, verdict = number(v.Got), "**not met**"
+			got, result = number(v.Got), "**not met**"
 			if v.Met() {
-				verdict = "met"
+				result = "met"
 			}
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", v.Workload, v.What, v.bound(), got, verdict)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", v.Workload, v.What, v.bound(), got, result)
 	}
 	b.WriteString("\n[NOTES.md](../NOTES.md) says why goals are not met, and what was tried.\n\n")
 }
