@@ -24,7 +24,7 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	if err := cli.ValidateServe(); err != nil {
 		return err
 	}
-	lines := telemetry.Gather(term.Err)
+	lines := telemetry.NewBatchWriter(term.Err)
 	defer lines.Close()
 	log := telemetry.NewLogger(cli.Log, lines)
 	svc, err := assemble(ctx, &cli.Settings, log)

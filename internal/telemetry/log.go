@@ -27,7 +27,7 @@ func NewLogger(cfg LogConfig, w io.Writer) *slog.Logger {
 }
 
 func isTerminal(w io.Writer) bool {
-	if g, ok := w.(*Gathered); ok {
+	if g, ok := w.(*BatchWriter); ok {
 		return g.direct
 	}
 	f, ok := w.(*os.File)

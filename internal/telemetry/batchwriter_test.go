@@ -30,10 +30,10 @@ func (w *countingWriter) seen() (string, int) {
 	return w.text.String(), w.calls
 }
 
-func TestGatherWritesManyLinesAtATime(t *testing.T) {
+func TestBatchWriterWritesManyLinesAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &countingWriter{}
-		g := Gather(w)
+		g := NewBatchWriter(w)
 		var want strings.Builder
 		for i := range 100 {
 			fmt.Fprintf(&want, "line %d\n", i)
@@ -42,7 +42,7 @@ func TestGatherWritesManyLinesAtATime(t *testing.T) {
 		if text, calls := w.seen(); text != "" || calls != 0 {
 			t.Errorf("written at once: %d calls", calls)
 		}
-		time.Sleep(2 * gatherFor)
+		time.Sleep(2 * batchDelay)
 		if text, calls := w.seen(); text != want.String() || calls != 1 {
 			t.Errorf("%d calls, %q", calls, text)
 		}
@@ -56,16 +56,16 @@ func TestGatherWritesManyLinesAtATime(t *testing.T) {
 	})
 }
 
-func TestGatherIsBounded(t *testing.T) {
+func TestBatchWriterIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &countingWriter{}
-		g := Gather(w)
+		g := NewBatchWriter(w)
 		defer g.Close()
 		line := bytes.Repeat([]byte{'x'}, 1000)
 		for range 1000 {
 			g.Write(line)
 		}
-		if text, _ := w.seen(); 1_000_000-len(text) > gatherMost {
+		if text, _ := w.seen(); 1_000_000-len(text) > batchLimit {
 			t.Errorf("%d bytes wait", 1_000_000-len(text))
 		}
 	})
