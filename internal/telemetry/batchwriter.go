@@ -9,82 +9,82 @@ import (
 const (
 	// batchDelay is how long a line may wait for others.
 	batchDelay = 20 * time.Millisecond
-	// batchLimit is how many bytes wait at most; the writer who brings more writes.
+	// batchLimit is how many bytes may wait; the Write that reaches it flushes.
 	batchLimit = 64 << 10
 )
 
-// BatchWriter writes lines of a log many at a time: with a system call for each, a
-// busy gateway spends as much on saying what it sent as on sending it. Lines keep
-// their order. What was written in the last 20 ms is lost when the process is
-// killed, not when it ends. Safe for concurrent use.
+// BatchWriter writes the lines of a log in batches: with one system call a line, a busy
+// gateway spends as much on its access log as on its streams. Lines keep their order.
+// The lines of the last 20 ms are lost when the process is killed, not when it exits.
+// On a terminal each line is written at once. Safe for concurrent use.
 type BatchWriter struct {
 	w      io.Writer
-	direct bool // people at a terminal see each line at once
+	direct bool // w is a terminal
 
 	mu     sync.Mutex
 	lines  []byte // guarded by mu
 	closed bool   // guarded by mu
 
-	wake  chan struct{} // there is something to write
-	ended chan struct{}
+	wake  chan struct{} // lines has become non-empty
+	ended chan struct{} // run has returned
 }
 
-// NewBatchWriter begins to gather what goes to w. Close ends it.
+// NewBatchWriter starts a BatchWriter in front of w. Close stops it and leaves w open.
 func NewBatchWriter(w io.Writer) *BatchWriter {
-	g := &BatchWriter{w: w, direct: isTerminal(w), wake: make(chan struct{}, 1), ended: make(chan struct{})}
-	go g.run()
-	return g
+	b := &BatchWriter{w: w, direct: isTerminal(w), wake: make(chan struct{}, 1), ended: make(chan struct{})}
+	go b.run()
+	return b
 }
 
-// Write takes a line. An error of the writer below is told to whoever comes
-// after, if to anybody: there is nothing a log's writer could do about it.
-func (g *BatchWriter) Write(p []byte) (int, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	first := len(g.lines) == 0
-	g.lines = append(g.lines, p...)
-	if g.direct || g.closed || len(g.lines) >= batchLimit {
-		return len(p), g.flush()
+// Write appends a line to the batch. The error is that of writing the batch, which only
+// the Write that flushes returns: slog drops it anyway.
+func (b *BatchWriter) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	first := len(b.lines) == 0
+	b.lines = append(b.lines, p...)
+	if b.direct || b.closed || len(b.lines) >= batchLimit {
+		return len(p), b.flush()
 	}
 	if first {
 		select {
-		case g.wake <- struct{}{}:
+		case b.wake <- struct{}{}:
 		default:
 		}
 	}
 	return len(p), nil
 }
 
-// flush writes what has been gathered; mu is held, which keeps the order.
-func (g *BatchWriter) flush() error {
-	if len(g.lines) == 0 {
+// flush writes the batch. The caller holds mu, which keeps the lines' order.
+func (b *BatchWriter) flush() error {
+	if len(b.lines) == 0 {
 		return nil
 	}
-	_, err := g.w.Write(g.lines)
-	g.lines = g.lines[:0]
+	_, err := b.w.Write(b.lines)
+	b.lines = b.lines[:0]
 	return err
 }
 
-func (g *BatchWriter) run() {
-	defer close(g.ended)
-	for range g.wake {
+func (b *BatchWriter) run() {
+	defer close(b.ended)
+	for range b.wake {
 		time.Sleep(batchDelay)
-		g.mu.Lock()
-		_ = g.flush()
-		g.mu.Unlock()
+		b.mu.Lock()
+		_ = b.flush()
+		b.mu.Unlock()
 	}
 }
 
-// Close writes what is left. Lines that come later are written at once. It may
-// be called twice.
-func (g *BatchWriter) Close() error {
-	g.mu.Lock()
-	err := g.flush()
-	if !g.closed {
-		g.closed = true
-		close(g.wake)
+// Close flushes the batch and waits for the goroutine to end. Later lines are written
+// at once. It may be called twice.
+func (b *BatchWriter) Close() error {
+	b.mu.Lock()
+	err := b.flush()
+	if !b.closed {
+		b.closed = true
+		close(b.wake)
 	}
-	g.mu.Unlock()
-	<-g.ended
+	b.mu.Unlock()
+	<-b.ended
 	return err
 }

@@ -1,5 +1,5 @@
-// Package telemetry is how Lectern is watched: logs, metrics, the admin
-// listener, and what systemd is told.
+// Package telemetry is what operators see of a process: logs, metrics, the admin
+// listener, and the notifications to systemd.
 package telemetry
 
 import (
@@ -17,7 +17,7 @@ import (
 func NewLogger(cfg LogConfig, w io.Writer) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
-		level = slog.LevelInfo // the setting's enum admits no other word
+		level = slog.LevelInfo // the setting's enum admits no other level
 	}
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: new(redactor).redact}
 	if cfg.Format == "text" || cfg.Format != "json" && isTerminal(w) {
@@ -27,19 +27,19 @@ func NewLogger(cfg LogConfig, w io.Writer) *slog.Logger {
 }
 
 func isTerminal(w io.Writer) bool {
-	if g, ok := w.(*BatchWriter); ok {
-		return g.direct
+	if b, ok := w.(*BatchWriter); ok {
+		return b.direct
 	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// secretNames are attributes that are never written, whoever logs them by
-// mistake: the safety net under the rule that nobody does.
+// secretNames are attributes whose values are never written. No code logs them; this
+// is the safety net for a mistake.
 var secretNames = []string{"token", "secret", "password", "authorization", "cookie", "credential"}
 
-// redactor remembers which names are secret: the same ones come with every line.
-// The names of attributes are a program's own, so that there are few of them.
+// redactor caches which names are secret: the same names come with every line. They
+// are the program's own, so the cache stays small.
 type redactor struct {
 	known atomic.Pointer[map[string]bool]
 }
@@ -47,7 +47,7 @@ type redactor struct {
 func (r *redactor) redact(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.LevelKey {
 		level, _ := a.Value.Any().(slog.Level)
-		return slog.String(a.Key, level.String()) // else each line's would go through encoding/json
+		return slog.String(a.Key, level.String()) // without this, each line's level would go through encoding/json
 	}
 	known := r.known.Load()
 	if known == nil {
@@ -61,7 +61,7 @@ func (r *redactor) redact(_ []string, a slog.Attr) slog.Attr {
 			more = map[string]bool{}
 		}
 		more[a.Key] = secret
-		r.known.Store(&more) // another's news may be lost, and is found out again
+		r.known.Store(&more) // a concurrent addition may be lost; the next line repeats it
 	}
 	if secret {
 		return slog.String(a.Key, "[redacted]")
