@@ -210,6 +210,20 @@ func (c *Cache) Start(ctx context.Context) {
 	}
 }
 
+// Follow invalidates the entries of each table that changes in s, and calls changed
+// afterwards, until Stop. changed must not block.
+func (c *Cache) Follow(s *Store, changed func()) {
+	c.spawn(func() {
+		err := s.Listen(c.base, func(table string) {
+			c.InvalidateTable(table)
+			changed()
+		})
+		if err != nil {
+			c.log.Error("catalog: listening for changes ended", slog.Any("error", err))
+		}
+	})
+}
+
 func (c *Cache) ping(ctx context.Context) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()

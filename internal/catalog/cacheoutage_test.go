@@ -1,7 +1,6 @@
 package catalog_test
 
 import (
-	"context"
 	"log/slog"
 	"testing"
 	"time"
@@ -25,7 +24,7 @@ func TestCacheOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Stop)
-	news := listenInto(t, s, c)
+	news := follow(t, s, c)
 	heard(t, news, "the connection")
 	active := func(id int64) (bool, media.Kind) {
 		u, err := c.User(t.Context(), id)
@@ -59,17 +58,11 @@ func TestCacheOutage(t *testing.T) {
 	}
 }
 
-// listenInto is listen with Drop before each signal.
-func listenInto(t *testing.T, s *catalogtest.DB, c *catalog.Cache) <-chan struct{} {
+// follow makes c follow the changes in s until the test ends, with a signal after each.
+func follow(t *testing.T, s *catalogtest.DB, c *catalog.Cache) <-chan struct{} {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	news, ended := make(chan struct{}, 100), make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := s.Listen(ctx, func(table string) { c.InvalidateTable(table); news <- struct{}{} }); err != nil {
-			t.Error(err)
-		}
-	}()
-	t.Cleanup(func() { cancel(); <-ended })
+	news := make(chan struct{}, 100)
+	c.Follow(s.Store, func() { news <- struct{}{} })
+	t.Cleanup(c.Stop)
 	return news
 }

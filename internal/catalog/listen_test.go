@@ -155,7 +155,7 @@ func TestNewsReachWhatTheyConcern(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Stop)
-	news := listenInto(t, s, c)
+	news := follow(t, s, c)
 	heard(t, news, "the connection")
 	facts := func(src interface {
 		User(context.Context, int64) (media.User, error)

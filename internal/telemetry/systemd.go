@@ -2,14 +2,9 @@ package telemetry
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net"
-	"os"
-	"slices"
 	"sync"
 
-	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
@@ -58,55 +53,4 @@ func (s *Systemd) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		s.log.Warn("systemd: notification failed", slog.String("state", state), slog.Any("error", err))
 	}
-}
-
-// Sockets are the listeners that systemd has opened and passed on. They are bare TCP listeners,
-// so that sendfile(2) works on their connections.
-type Sockets struct {
-	passed []passed
-}
-
-// passed is one socket and its FileDescriptorName. Without such a name systemd gives
-// that of the socket's unit, and other managers give none at all.
-type passed struct {
-	name string
-	ln   net.Listener
-}
-
-// Activated takes over what systemd passed, once: the variables are unset.
-func Activated() (*Sockets, error) { return newSockets(activation.Files(true)) }
-
-// newSockets makes listeners of files and closes the files.
-func newSockets(files []*os.File) (*Sockets, error) {
-	s := &Sockets{}
-	for _, f := range files {
-		ln, err := net.FileListener(f)
-		f.Close()
-		if err != nil {
-			for _, p := range s.passed {
-				p.ln.Close()
-			}
-			return nil, fmt.Errorf("the passed socket %s cannot be listened on: %w", f.Name(), err)
-		}
-		s.passed = append(s.passed, passed{f.Name(), ln})
-	}
-	return s, nil
-}
-
-// socketNames are the FileDescriptorNames that say which listener a socket is for.
-var socketNames = []string{"http", "admin"}
-
-// Listen gives the passed socket of that name, else the first that has none of the
-// known names, else opens address itself.
-func (s *Sockets) Listen(name, address string) (net.Listener, error) {
-	at := slices.IndexFunc(s.passed, func(p passed) bool { return p.name == name })
-	if at < 0 {
-		at = slices.IndexFunc(s.passed, func(p passed) bool { return !slices.Contains(socketNames, p.name) })
-	}
-	if at < 0 {
-		return net.Listen("tcp", address)
-	}
-	ln := s.passed[at].ln
-	s.passed = slices.Delete(s.passed, at, at+1)
-	return ln, nil
 }

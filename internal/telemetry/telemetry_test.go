@@ -9,11 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -120,86 +117,5 @@ func TestSystemd(t *testing.T) {
 		if got != "WATCHDOG=1" {
 			t.Errorf("heard %q", got)
 		}
-	}
-}
-
-func TestSocketsAreBare(t *testing.T) {
-	sockets, err := Activated()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := sockets.Listen("http", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if _, ok := ln.(*net.TCPListener); !ok {
-		t.Errorf("%T: a wrapped listener would cost sendfile", ln)
-	}
-}
-
-// TestPassedSockets: by name where there is one, else in order: the public listener
-// is asked for first.
-func TestPassedSockets(t *testing.T) {
-	for _, c := range []struct {
-		names  []string
-		public int // which of the passed sockets, -1 for one of our own
-		admin  int
-	}{
-		{nil, -1, -1},
-		{[]string{"http", "admin"}, 0, 1},
-		{[]string{"admin", "http"}, 1, 0},
-		{[]string{"admin"}, -1, 0},
-		{[]string{"LISTEN_FD_3"}, 0, -1},
-		{[]string{"lectern.socket", "lectern.socket"}, 0, 1},
-		{[]string{"admin", "unknown"}, 1, 0},
-	} {
-		var files []*os.File
-		var addresses []string
-		for _, name := range c.names {
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			f, err := ln.(*net.TCPListener).File()
-			if err != nil {
-				t.Fatal(err)
-			}
-			fd, err := syscall.Dup(int(f.Fd()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			f.Close()
-			ln.Close()
-			files, addresses = append(files, os.NewFile(uintptr(fd), name)), append(addresses, ln.Addr().String())
-		}
-		sockets, err := newSockets(files)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, want := range []struct {
-			name string
-			at   int
-		}{{"http", c.public}, {"admin", c.admin}} {
-			ln, err := sockets.Listen(want.name, "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if at := slices.Index(addresses, ln.Addr().String()); at != want.at {
-				t.Errorf("%q: %s got socket %d, want %d", c.names, want.name, at, want.at)
-			}
-			if _, ok := ln.(*net.TCPListener); !ok {
-				t.Errorf("%T: a wrapped listener would cost sendfile", ln)
-			}
-			ln.Close()
-		}
-	}
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	if _, err := newSockets([]*os.File{r}); err == nil {
-		t.Error("a pipe was taken for a socket")
 	}
 }

@@ -1,7 +1,9 @@
 package schema_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -223,6 +225,33 @@ func TestEnsureFresh(t *testing.T) {
 		}
 		catalogtest.WantText(t, schema.Ready(ctx, s.Store), "gateway migrate up")
 	})
+}
+
+// TestEnsureReady: a schema that is missing is an error, an unavailable database is only
+// logged.
+func TestEnsureReady(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&out, nil))
+	fresh := catalogtest.EmptySQLite(t)
+	if err := schema.EnsureReady(t.Context(), fresh.Store, log); err != nil {
+		t.Errorf("an empty file: %v", err)
+	}
+	other := catalogtest.EmptySQLite(t)
+	other.Exec(t, `CREATE TABLE somebodys (id INTEGER)`)
+	if err := schema.EnsureReady(t.Context(), other.Store, log); media.KindOf(err) != media.Invalid {
+		t.Errorf("another program's file: %v", err)
+	}
+	if out.Len() != 0 {
+		t.Errorf("logged %s", &out)
+	}
+	away, err := catalog.Open(t.Context(), "postgres://u@127.0.0.1:1/d", log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer away.Close()
+	if err := schema.EnsureReady(t.Context(), away, log); err != nil || !strings.Contains(out.String(), "schema: database unavailable") {
+		t.Errorf("an unavailable database: %v, logged %s", err, &out)
+	}
 }
 
 func TestHasData(t *testing.T) {

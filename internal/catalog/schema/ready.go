@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
@@ -55,6 +56,21 @@ func EnsureFresh(ctx context.Context, s *catalog.Store) error {
 		return err
 	}
 	_, err = Up(ctx, s)
+	return err
+}
+
+// EnsureReady is what a serving program calls first: it creates the schema in an empty
+// SQLite file and then is Ready, except that an unavailable database is logged and is no
+// error. It may be back in a minute, and readiness probes report it until then.
+func EnsureReady(ctx context.Context, s *catalog.Store, log *slog.Logger) error {
+	if err := EnsureFresh(ctx, s); err != nil {
+		return err
+	}
+	err := Ready(ctx, s)
+	if media.KindOf(err) == media.Unavailable {
+		log.Warn("schema: database unavailable, not checked yet", slog.Any("error", err))
+		return nil
+	}
 	return err
 }
 
