@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -32,7 +31,7 @@ import (
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
-// service is the gateway put together: the one place where concrete things meet.
+// service is the assembled gateway, the one place where concrete types meet.
 type service struct {
 	settings *config.Settings
 	log      *slog.Logger
@@ -44,7 +43,7 @@ type service struct {
 	// recordOwner writes the admin listener's address where `gateway cache` looks for
 	// the owner of the cache directory.
 	recordOwner func(admin string) error
-	// closers undo what was opened, last first.
+	// closers close what was opened, last first.
 	closers []func() error
 }
 
@@ -67,12 +66,12 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	version, commit := config.Version()
 	metrics := telemetry.NewRegistry(version, commit)
 
-	cfg, err := proxyConfig(settings)
+	cfg, err := settings.Proxy()
 	if err != nil {
 		return nil, err
 	}
-	changed := make(chan struct{}, 1)
-	store, directory, err := s.openCatalog(ctx, metrics, staleness(settings, cfg), changed)
+	changed := make(changeSignal, 1)
+	store, directory, err := s.openCatalog(ctx, metrics, settings.CatalogStaleness(cfg.Recheck), changed)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +82,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	verifier.Start(context.WithoutCancel(ctx)) // ends with Stop: streams that drain still need it
+	verifier.Start(context.WithoutCancel(ctx)) // ends with Stop: draining streams still need it
 	s.onClose(func() error { verifier.Stop(); return nil })
 	gate, err := auth.NewAuthorizer(settings.Auth, verifier, directory, metrics, time.Now)
 	if err != nil {
@@ -104,18 +103,19 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		return nil, err
 	}
 	s.onClose(chunks.Close)
-	remembered := origin.NewStatCache(origins, settings.Origin.Recheck, time.Now)
-	s.onClose(remembered.Close)
-	if err := remembered.OpenJournal(filepath.Join(settings.DataDir, "objects.jsonl"), log); err != nil {
+	stats := origin.NewStatCache(origins, settings.Origin.Recheck, time.Now)
+	s.onClose(stats.Close)
+	if err := stats.OpenJournal(filepath.Join(settings.DataDir, "objects.jsonl"), log); err != nil {
 		return nil, fmt.Errorf("data-dir: %w", err)
 	}
-	beside := origin.NewSpeculativeOpener(remembered, origins, chunks)
-	s.onClose(beside.Close)
-	direct := map[string]opener{media.ProviderLocal: openerFunc(files.Reader)}
+	speculative := origin.NewSpeculativeOpener(stats, origins, chunks)
+	s.onClose(speculative.Close)
+	readers := origin.NewReaders(map[string]origin.OpenReaderFunc{media.ProviderLocal: files.Reader}, func(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error) {
+		return chunks.Open(ctx, obj, span)
+	})
 	prewarmer := prewarm.New(prewarm.Deps{
 		List: arrivals(store), Origin: origins, Cache: chunks,
-		Uncached: func(provider string) bool { return direct[provider] != nil },
-		Log:      log, Now: time.Now,
+		Uncached: readers.Direct, Log: log, Now: time.Now,
 	})
 	prewarmer.Start(ctx)
 	s.onClose(func() error { prewarmer.Stop(); return nil })
@@ -126,13 +126,13 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
 		Access:   gate,
-		API:      recordingsAPI(gate, store, reader, views, func() { directory.InvalidateAll(); tell(changed) }),
+		API:      recordingsAPI(gate, store, reader, views, func() { directory.InvalidateAll(); changed.notify() }),
 		Grants:   minter,
 		Starts:   auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, library.NewPlaybackStarts(store), directory.Unavailable, log, time.Now),
 		Captions: reader,
 		Changed:  changed,
-		Origins:  beside,
-		Store:    shelves{direct: direct, cached: chunks},
+		Origins:  speculative,
+		Store:    readers,
 		Pages:    documents,
 		Log:      log,
 		Metrics:  metrics,
@@ -151,23 +151,16 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	return s, nil
 }
 
-// openCatalog opens the database, and the cache of facts in front of it, no older
-// than maxStaleness. changed gets a value when the facts were dropped.
-func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry, maxStaleness time.Duration, changed chan<- struct{}) (*catalog.Store, *catalog.Cache, error) {
+// openCatalog opens the database and the cache in front of it, whose entries are no
+// older than maxStaleness. changed is notified after every invalidation.
+func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry, maxStaleness time.Duration, changed changeSignal) (*catalog.Store, *catalog.Cache, error) {
 	store, err := openDatabase(ctx, &s.settings.Base, s.log)
 	if err != nil {
 		return nil, nil, err
 	}
 	s.onClose(store.Close)
-	if err := schema.EnsureFresh(ctx, store); err != nil {
+	if err := schema.EnsureReady(ctx, store, s.log); err != nil {
 		return nil, nil, err
-	}
-	if err := schema.Ready(ctx, store); err != nil {
-		if media.KindOf(err) != media.Unavailable {
-			return nil, nil, err
-		}
-		// A database that is away now may be back in a minute: readiness says so.
-		s.log.Warn("the database cannot be reached yet", slog.Any("error", err))
 	}
 	cached, err := catalog.NewCache(store, catalog.CacheConfig{
 		MaxStaleness: maxStaleness,
@@ -178,33 +171,23 @@ func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry,
 	}
 	cached.Start(context.WithoutCancel(ctx))
 	s.onClose(func() error { cached.Stop(); return nil })
-
-	listening, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		drop := func(table string) {
-			cached.InvalidateTable(table)
-			tell(changed)
-		}
-		if err := store.Listen(listening, drop); err != nil && !errors.Is(err, context.Canceled) {
-			s.log.Error("changes of the catalog are no longer announced", slog.Any("error", err))
-		}
-	}()
-	s.onClose(func() error { stop(); <-ended; return nil })
+	cached.Follow(store, changed.notify)
 	return store, cached, nil
 }
 
-// tell leaves a value, unless one waits already: a round that has not begun yet sees
-// this change too.
-func tell(changed chan<- struct{}) {
+// changeSignal is a channel of capacity 1. A receiver that has not begun its round yet sees
+// every change before it, so notifications need no queue.
+type changeSignal chan struct{}
+
+// notify sends without blocking.
+func (s changeSignal) notify() {
 	select {
-	case changed <- struct{}{}:
+	case s <- struct{}{}:
 	default:
 	}
 }
 
-// openOrigins opens what is configured, each origin behind its decorators.
+// openOrigins opens the configured origins, each behind its decorators.
 func (s *service) openOrigins(ctx context.Context, store *catalog.Store, metrics prometheus.Registerer) (*origin.Router, *local.Origin, error) {
 	files, err := local.New(s.settings.Origin.Local)
 	if err != nil {
@@ -218,7 +201,7 @@ func (s *service) openOrigins(ctx context.Context, store *catalog.Store, metrics
 		if err != nil {
 			return nil, nil, s.settings.WithSource(err)
 		}
-		remote.Start(context.WithoutCancel(ctx)) // ends with Stop: what drains still needs it
+		remote.Start(context.WithoutCancel(ctx)) // ends with Stop: draining streams still need it
 		s.onClose(func() error { remote.Stop(); return nil })
 		hardened := origin.Harden(remote, origin.Options{Provider: media.ProviderDrive, Observer: observer})
 		routes[media.ProviderDrive] = origin.NewSpeculativeReader(hardened, observer.ObservePeeks(media.ProviderDrive, remote))
@@ -243,10 +226,11 @@ func arrivals(store *catalog.Store) prewarm.ListFunc {
 	}
 }
 
-// zoomConcurrent bounds the reads from Zoom, whose limits all of a teacher's apps share.
+// zoomConcurrent bounds the concurrent reads from Zoom, whose rate limits all of a
+// teacher's apps share.
 const zoomConcurrent = 16
 
-// zoomAccounts finds teachers' Zoom apps in the catalog.
+// zoomAccounts looks teachers' Zoom apps up in the catalog.
 type zoomAccounts struct{ store *catalog.Store }
 
 // ZoomAccount implements the origin's Accounts.
@@ -255,38 +239,10 @@ func (a zoomAccounts) ZoomAccount(ctx context.Context, teacher int64) (zoom.Acco
 	return zoom.Account{ID: id, ClientID: client, ClientSecret: secret}, err
 }
 
-// recordingsAPI is what the recordings API works with; changed is called after its
-// changes.
+// recordingsAPI wires the recordings API; changed is called after each of its edits.
 func recordingsAPI(gate *auth.Authorizer, store *catalog.Store, reader *library.Reader, views *library.Views, changed func()) *api.Services {
 	editor := library.NewEditor(store, time.Now, changed)
 	return &api.Services{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: views, Captions: reader}
-}
-
-// proxyConfig is the proxy's own Config out of the settings.
-func proxyConfig(s *config.Settings) (proxy.Config, error) {
-	cfg := proxy.DefaultConfig()
-	cfg.Limit, cfg.CORS, cfg.PublicURL = s.Limit, s.CORS, s.PublicURL
-	cfg.DirectStreamThreshold = s.DirectStreamThreshold
-	prefixes, err := s.TrustedPrefixes()
-	if err != nil {
-		return cfg, err
-	}
-	cfg.TrustedProxies = prefixes
-	cfg.Recheck = min(max(s.Auth.MaxStaleness/2, shortestRecheck), cfg.Recheck)
-	return cfg, nil
-}
-
-const (
-	// shortestRecheck keeps a setting of 0 from asking without pause.
-	shortestRecheck = 100 * time.Millisecond
-	// recheckTime is allowed for one round of looking at the running streams.
-	recheckTime = 100 * time.Millisecond
-)
-
-// staleness is how old a fact may be so that a running stream, which is looked at
-// every Recheck, is cut within AUTH_MAX_STALENESS of the change.
-func staleness(s *config.Settings, cfg proxy.Config) time.Duration {
-	return max(0, s.Auth.MaxStaleness-cfg.Recheck-recheckTime)
 }
 
 func (s *service) notDraining(context.Context) error {
@@ -298,11 +254,11 @@ func (s *service) notDraining(context.Context) error {
 
 func (s *service) onClose(f func() error) { s.closers = append(s.closers, f) }
 
-// close undoes assemble, last first.
+// close closes everything that assemble opened, last first.
 func (s *service) close() {
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		if err := s.closers[i](); err != nil {
-			s.log.Warn("closing", slog.Any("error", err))
+			s.log.Warn("gateway: closing failed", slog.Any("error", err))
 		}
 	}
 	s.closers = nil

@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/config"
@@ -49,7 +46,7 @@ func (c *demoCommand) Run(ctx context.Context, cli *CLI, term terminal) (err err
 		return err
 	}
 	defer svc.close()
-	public, admin, err := listenDemo(&settings)
+	public, admin, err := demo.Listen(settings.Listen, settings.AdminListen)
 	if err != nil {
 		return err
 	}
@@ -81,20 +78,4 @@ func demoSettings(s config.Settings, dir string) config.Settings {
 		MaxStaleness: s.Auth.MaxStaleness,
 	}
 	return s
-}
-
-// listenDemo opens the configured listeners or, where their ports are in use, free
-// ones: a newcomer's port 8080 is often taken.
-func listenDemo(s *config.Settings) (public, admin net.Listener, err error) {
-	public, admin, err = listen(s)
-	if !errors.Is(err, syscall.EADDRINUSE) {
-		return public, admin, err
-	}
-	free := *s
-	for _, address := range []*string{&free.Listen, &free.AdminListen} {
-		if host, _, splitErr := net.SplitHostPort(*address); splitErr == nil {
-			*address = net.JoinHostPort(host, "0")
-		}
-	}
-	return listen(&free)
 }

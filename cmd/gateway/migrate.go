@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/catalog/schema"
@@ -75,7 +73,7 @@ func (c *migrateUp) Run(ctx context.Context, cli *CLI, term terminal) error {
 		return err
 	}
 	if len(status.Pending()) > 0 {
-		if err := c.prepare(ctx, store, cli.DataDir, term); err != nil {
+		if err := c.admit(ctx, store, cli.DataDir, term); err != nil {
 			return err
 		}
 	}
@@ -113,7 +111,7 @@ func (c *migrateDown) Run(ctx context.Context, cli *CLI, term terminal) error {
 		return err
 	}
 	defer store.Close()
-	if err := c.prepare(ctx, store, cli.DataDir, term); err != nil {
+	if err := c.admit(ctx, store, cli.DataDir, term); err != nil {
 		return err
 	}
 	version, err := schema.Down(ctx, store)
@@ -124,32 +122,22 @@ func (c *migrateDown) Run(ctx context.Context, cli *CLI, term terminal) error {
 	return nil
 }
 
-// schemaChange is what a change of the schema of a database with data needs: a backup
-// that was checked, and a confirmation.
+// schemaChange are the flags of a change of the schema of a database with data.
 type schemaChange struct {
 	Yes      bool `help:"Do not ask for confirmation."`
 	NoBackup bool `help:"Make no backup first."`
 }
 
-// prepare returns nil when the schema may be changed. A database without a row needs
-// neither backup nor confirmation.
-func (c schemaChange) prepare(ctx context.Context, store *catalog.Store, dataDir string, term terminal) error {
-	holds, err := schema.HasData(ctx, store)
-	if err != nil || !holds {
-		return err
-	}
+// admit returns nil when the schema may be changed.
+func (c schemaChange) admit(ctx context.Context, store *catalog.Store, dataDir string, term terminal) error {
+	guard := schema.Guard{BackedUp: func(path string) { fmt.Fprintln(term.Out, "backup", path) }}
 	if !c.NoBackup {
-		path, err := schema.Backup(ctx, store, filepath.Join(dataDir, "backups"), time.Now())
-		if err != nil {
-			return fmt.Errorf("no backup, so nothing was changed (--no-backup goes on without): %w", err)
+		guard.BackupDir = filepath.Join(dataDir, "backups")
+	}
+	if !c.Yes {
+		guard.Confirm = func() bool {
+			return term.Confirm("The database has data. Type MIGRATE to change its schema: ", "MIGRATE")
 		}
-		fmt.Fprintln(term.Out, "backup", path)
 	}
-	if c.Yes {
-		return nil
-	}
-	if !term.Confirm("The database holds data. Type MIGRATE to change its schema: ", "MIGRATE") {
-		return errors.New("nothing was changed")
-	}
-	return nil
+	return guard.Admit(ctx, store)
 }

@@ -44,7 +44,7 @@ func serveUntilStuck() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1)
 	go func() { <-signals; lock.Lock() }()
-	public, admin, err := listen(&cli.Settings)
+	public, admin, err := telemetry.Listen(cli.Listen, cli.AdminListen)
 	if err != nil {
 		panic(err)
 	}

@@ -22,14 +22,14 @@ import (
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
-// service is the syncer put together: the one place where concrete things meet.
+// service is the assembled syncer, the one place where concrete types meet.
 type service struct {
 	log     *slog.Logger
 	store   *catalog.Store
 	syncer  *syncer.Syncer
 	metrics *prometheus.Registry
 	probes  []telemetry.Probe // what the watchdog watches
-	// closers undo what was opened, last first.
+	// closers close what was opened, last first.
 	closers []func() error
 }
 
@@ -88,20 +88,10 @@ func (s *service) openCatalog(ctx context.Context, settings *config.SyncerSettin
 	}
 	s.store = store
 	s.onClose(store.Close)
-	if err := schema.EnsureFresh(ctx, store); err != nil {
-		return err
-	}
-	if err := schema.Ready(ctx, store); err != nil {
-		if media.KindOf(err) != media.Unavailable {
-			return err
-		}
-		// A database that is away now may be back in a minute: readiness says so.
-		s.log.Warn("the database cannot be reached yet", slog.Any("error", err))
-	}
-	return nil
+	return schema.EnsureReady(ctx, store, s.log)
 }
 
-// openArchives opens every archive that is configured.
+// openArchives opens the configured archives, by provider.
 func (s *service) openArchives(ctx context.Context, settings *config.SyncerSettings) (map[string]archive.Archive, error) {
 	files, err := local.NewArchive(settings.Origin.Local)
 	if err != nil {
@@ -114,7 +104,7 @@ func (s *service) openArchives(ctx context.Context, settings *config.SyncerSetti
 		if err != nil {
 			return nil, settings.WithSource(err)
 		}
-		remote.Start(context.WithoutCancel(ctx)) // ends with Stop: what drains still needs it
+		remote.Start(context.WithoutCancel(ctx)) // ends with Stop: draining jobs still need it
 		s.onClose(func() error { remote.Stop(); return nil })
 		out[media.ProviderDrive] = drive.NewArchive(remote, settings.Sync.Drive)
 	}
@@ -126,11 +116,11 @@ func (s *service) openArchives(ctx context.Context, settings *config.SyncerSetti
 
 func (s *service) onClose(f func() error) { s.closers = append(s.closers, f) }
 
-// close undoes assemble, last first.
+// close closes everything that assemble opened, last first.
 func (s *service) close() {
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		if err := s.closers[i](); err != nil {
-			s.log.Warn("closing", slog.Any("error", err))
+			s.log.Warn("syncer: closing failed", slog.Any("error", err))
 		}
 	}
 	s.closers = nil

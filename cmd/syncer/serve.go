@@ -34,18 +34,9 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 		return err
 	}
 	defer svc.close()
-	sockets, err := telemetry.Activated()
+	public, admin, err := telemetry.Listen(cli.Listen, cli.AdminListen)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	public, err := sockets.Listen("http", cli.Listen)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	defer public.Close()
-	admin, err := sockets.Listen("admin", cli.AdminListen)
-	if err != nil {
-		return fmt.Errorf("admin-listen: %w", err)
+		return err
 	}
 	return svc.serve(ctx, public, admin)
 }

@@ -108,11 +108,14 @@ func Parse(program, description string, cli Group, args, environ []string, stdou
 		return nil, &Error{Source: "command line", Problem: err.Error()}
 	}
 	defaults := defaultsOf(parser.Model)
-	cli.base().source = func(name string) string { return values.sourceOf(name, args, defaults) }
+	cli.base().source = func(name string) (string, bool) {
+		_, ok := all[name]
+		return values.sourceOf(name, args, defaults), ok
+	}
 	cli.base().cleaned = values.cleaned
 	cli.setDerived()
 	if name, problem := cli.check(); name != "" {
-		return nil, &Error{Setting: name, Source: cli.base().source(name), Problem: problem}
+		return nil, &Error{Setting: name, Source: values.sourceOf(name, args, defaults), Problem: problem}
 	}
 	return &Parsed{kong: ctx, Warnings: warnings}, nil
 }

@@ -42,8 +42,9 @@ type Base struct {
 	Origin Origins             `embed:"" prefix:"origin-"`
 	Log    telemetry.LogConfig `embed:"" prefix:"log-"`
 
-	// source says where a setting's value came from; nil when nothing was parsed.
-	source func(setting string) string
+	// source returns where a setting's value came from, and false for a name that is not
+	// a setting; nil when nothing was parsed.
+	source func(setting string) (string, bool)
 	// cleaned lists the secrets whose files had invisible bytes.
 	cleaned []string
 }
@@ -173,19 +174,29 @@ func (s *Settings) TrustedPrefixes() ([]netip.Prefix, error) {
 	return out, nil
 }
 
-// WithSource makes an error whose text begins with a setting's name an *Error that also
-// says where the value came from. Other errors stay as they are.
+// WithSource makes an error whose text begins with the name of a setting an *Error that
+// also names the source of its value. Other errors stay as they are.
 func (b *Base) WithSource(err error) error {
 	if err == nil {
 		return nil
 	}
-	return b.firstProblem(func() error { return err })
+	name, problem, ok := strings.Cut(err.Error(), ": ")
+	if !ok || b.source == nil {
+		return err
+	}
+	source, ok := b.source(name)
+	if !ok {
+		return err
+	}
+	return &Error{Setting: name, Source: source, Problem: problem}
 }
 
 // ValidateServe says what a serving gateway still misses, as an *Error.
 func (s *Settings) ValidateServe() error {
-	public := proxy.DefaultConfig()
-	public.Limit, public.CORS = s.Limit, s.CORS
+	public, err := s.Proxy()
+	if err != nil {
+		return err
+	}
 	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate, s.Zoom.Check)
 }
 
@@ -202,8 +213,10 @@ func (b *Base) firstProblem(checks ...func() error) error {
 			name, problem = "", err.Error()
 		}
 		source := "effective configuration"
-		if name != "" && b.source != nil {
-			source = b.source(name)
+		if b.source != nil {
+			if s, ok := b.source(name); ok {
+				source = s
+			}
 		}
 		return &Error{Setting: name, Source: source, Problem: problem}
 	}

@@ -339,6 +339,7 @@ var allowed = []rule{
 			{"internal/origin/local", "the folder of recordings"},
 			{"internal/syncer", "the syncer of --with-syncer"},
 			{"internal/syncer/store", "watches the demo's ingest"},
+			{"internal/telemetry", "the listeners, with other ports where the usual ones are in use"},
 			{"internal/zoom", "the syncer's client"},
 			{"github.com/prometheus/client_golang", "a registry for the demo's syncer"},
 		},
