@@ -3,6 +3,7 @@ package zoom
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,6 +19,8 @@ const (
 	windowDays = 28
 	// maxPages ends a list whose page tokens never do.
 	maxPages = 1000
+	// opList names the operation in errors.
+	opList = "zoom: list recordings"
 )
 
 // List calls each for every meeting of the account's user that was recorded between the UTC
@@ -43,6 +46,7 @@ func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
 type pageJSON struct {
 	From     moment     `json:"from"`
+	To       moment     `json:"to"`
 	Next     text       `json:"next_page_token"`
 	Meetings *[]Meeting `json:"meetings"`
 }
@@ -59,7 +63,6 @@ func (p *pageJSON) check(op string) error {
 // window reads one window page by page. A page token is valid for 15 minutes; when it has
 // expired, the window is read again from its start.
 func (c *Client) window(ctx context.Context, a Account, from, to time.Time, each func(Meeting) error) error {
-	const op = "zoom: list recordings"
 	next, restarted := "", false
 	for range maxPages {
 		query := url.Values{
@@ -69,7 +72,7 @@ func (c *Client) window(ctx context.Context, a Account, from, to time.Time, each
 			query.Set("next_page_token", next)
 		}
 		var page pageJSON
-		err := c.call(ctx, op, a, http.MethodGet, "/users/"+url.PathEscape(a.user())+"/recordings", query, medium, &page)
+		err := c.call(ctx, opList, a, http.MethodGet, "/users/"+url.PathEscape(a.user())+"/recordings", query, medium, &page)
 		switch {
 		case err != nil && next != "" && ReasonOf(err) == ReasonBadPage && !restarted:
 			next, restarted = "", true
@@ -83,14 +86,36 @@ func (c *Client) window(ctx context.Context, a Account, from, to time.Time, each
 			}
 		}
 		if page.Next == "" {
-			// The answer's from shows whether the window was clamped after all. The part before it
-			// is then read by itself.
-			if page.From.After(from) && !day(page.From.Time).After(to) {
-				return c.window(ctx, a, from, day(page.From.Time).AddDate(0, 0, -1), each)
-			}
-			return nil
+			return c.rest(ctx, a, from, to, page, each)
 		}
 		next = string(page.Next)
 	}
-	return media.Faultf(media.Corrupt, op, "the list does not end")
+	return media.Faultf(media.Corrupt, opList, "the list does not end")
+}
+
+// rest reads what the answer to a window left out. Zoom clamps windows silently, at either
+// end, and the answer's from and to are the window that it read. The days before and after
+// them are asked for by themselves, except for today, which may not have begun where the
+// account is. A window that holds none of the days asked for is an error.
+func (c *Client) rest(ctx context.Context, a Account, from, to time.Time, page pageJSON, each func(Meeting) error) error {
+	first, last := from, to
+	if at := day(page.From.Time); !page.From.IsZero() && at.After(from) {
+		first = at
+	}
+	if at := day(page.To.Time); !page.To.IsZero() && at.Before(to) {
+		last = at
+	}
+	if first.After(to) || last.Before(from) || first.After(last) {
+		return &media.Error{Kind: media.Corrupt, Op: opList, Reason: ReasonNoList, Err: fmt.Errorf("the list is of %s to %s, and %s to %s was asked for",
+			page.From.Format(time.DateOnly), page.To.Format(time.DateOnly), from.Format(time.DateOnly), to.Format(time.DateOnly))}
+	}
+	if first.After(from) {
+		if err := c.window(ctx, a, from, first.AddDate(0, 0, -1), each); err != nil {
+			return err
+		}
+	}
+	if last.Before(to) && last.AddDate(0, 0, 1).Before(day(time.Now())) {
+		return c.window(ctx, a, last.AddDate(0, 0, 1), to, each)
+	}
+	return nil
 }

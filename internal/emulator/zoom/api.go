@@ -44,8 +44,9 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/v2/"), "/")
 	switch {
-	case faults.ListBody != "" && path[0] == "users" && s.listFault():
+	case (faults.ListBody != "" || faults.ListStatus != 0) && path[0] == "users" && s.listFault():
 		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(cmp.Or(faults.ListStatus, http.StatusOK))
 		_, _ = w.Write([]byte(faults.ListBody))
 	case len(path) == 3 && path[0] == "meetings" && r.Method == http.MethodGet && s.absent():
 		fail(w, http.StatusNotFound, 3301, "There is no recording for this meeting yet")
@@ -81,9 +82,13 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 func (s *Server) listFault() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.faults.ListAfter > 0 {
+		s.faults.ListAfter--
+		return false
+	}
 	if s.faults.ListTimes > 0 {
 		if s.faults.ListTimes--; s.faults.ListTimes == 0 {
-			s.faults.ListBody = ""
+			s.faults.ListBody, s.faults.ListStatus = "", 0
 		}
 	}
 	return true
@@ -142,6 +147,9 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, account, user stri
 	from, to := date(r.URL.Query().Get("from"), today), date(r.URL.Query().Get("to"), today)
 	if month := to.AddDate(0, -1, 0); from.Before(month) {
 		from = month // clamped silently, as Zoom does
+	}
+	if clamp := s.faults.ClampTo.UTC().Truncate(24 * time.Hour); !s.faults.ClampTo.IsZero() && to.After(clamp) && !from.After(clamp) {
+		to = clamp
 	}
 	size, _ := strconv.Atoi(r.URL.Query().Get("page_size"))
 	if size <= 0 {

@@ -66,6 +66,9 @@ type Faults struct {
 	SizeOff      int64  // file_size is so many bytes more than what comes
 	ListBody     string // lists answer 200 with it, ListTimes times or for ever at 0
 	ListTimes    int
+	ListStatus   int       // the status that comes with ListBody, 200 at 0
+	ListAfter    int       // so many lists are answered right before ListBody comes
+	ClampTo      time.Time // lists end with this date, silently
 	AbsentCalls  int       // so many reads of a meeting's recordings answer 404 with 3301
 	AbsentUntil  time.Time // reads of a meeting's recordings answer 404 with 3301 until then
 	HopWithToken bool      // downloads are redirected within the download host, which wants the token again

@@ -3,10 +3,12 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
@@ -21,28 +23,64 @@ func (r *Reconciler) reconcileTeacher(ctx context.Context, t store.Teacher, scop
 	if err != nil {
 		return nil, err
 	}
-	var listed []zoom.Meeting
+	listed, err := r.list(ctx, t, from, to)
+	// What was listed before an error is compared all the same.
+	var actions []Action
+	for chunk := range slices.Chunk(listed, meetingsPerTx) {
+		found, compareErr := r.compareChunk(ctx, t, chunk, scope.DryRun)
+		actions = append(actions, found...)
+		err = errors.Join(err, compareErr)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	// The cursor passes only what is accounted for: all of it was listed and is stored.
+	if err != nil || scope.DryRun || !scope.From.IsZero() || !scope.To.IsZero() {
+		return actions, err
+	}
+	return actions, r.deps.Store.Update(ctx, "syncer: cursor", func(x store.Session) error { return store.SetCursor(ctx, x, t.ID, began) })
+}
+
+// list reads what Zoom lists of a teacher between two dates, each meeting once. With an error
+// come the meetings that were listed before it.
+func (r *Reconciler) list(ctx context.Context, t store.Teacher, from, to time.Time) (listed []zoom.Meeting, err error) {
 	seen := map[string]bool{}
+	unnamed := 0
 	err = r.deps.Zoom.List(ctx, t.ZoomAccount(), from, to, func(m zoom.Meeting) error {
-		if m.UUID != "" && !seen[m.UUID] {
+		switch {
+		case m.UUID == "":
+			unnamed++
+		case !seen[m.UUID]:
 			seen[m.UUID] = true
 			listed = append(listed, m)
 		}
 		return nil
 	})
-	// What was listed before an error is compared all the same.
-	var actions []Action
-	for chunk := range slices.Chunk(listed, meetingsPerTx) {
-		found, storeErr := r.compareMeetings(ctx, t, chunk, scope.DryRun)
-		actions = append(actions, found...)
-		if storeErr != nil {
-			return actions, errors.Join(err, storeErr)
-		}
+	if err == nil && unnamed > 0 {
+		err = &media.Error{Kind: media.Corrupt, Op: "syncer: list recordings", Reason: zoom.ReasonNoList, Err: fmt.Errorf("%d of the listed meetings have no uuid", unnamed)}
 	}
-	if err != nil || scope.DryRun || !scope.From.IsZero() || !scope.To.IsZero() {
+	return listed, err
+}
+
+// compareChunk compares meetings in one transaction. When that fails, each of them is
+// compared by itself, so that a meeting that cannot be stored takes no other with it.
+func (r *Reconciler) compareChunk(ctx context.Context, t store.Teacher, chunk []zoom.Meeting, dryRun bool) ([]Action, error) {
+	actions, err := r.compareMeetings(ctx, t, chunk, dryRun)
+	if kind := media.KindOf(err); err == nil || len(chunk) == 1 || kind == media.Unavailable || kind == media.Timeout || ctx.Err() != nil {
 		return actions, err
 	}
-	return actions, r.deps.Store.Update(ctx, "syncer: cursor", func(x store.Session) error { return store.SetCursor(ctx, x, t.ID, began) })
+	actions, err = nil, nil
+	for _, m := range chunk {
+		found, compareErr := r.compareMeetings(ctx, t, []zoom.Meeting{m}, dryRun)
+		actions = append(actions, found...)
+		if compareErr != nil {
+			err = errors.Join(err, fmt.Errorf("meeting %s: %w", m.UUID, compareErr))
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return actions, err
 }
 
 // compareMeetings stores what Zoom lists of some meetings and requests what is missing.
