@@ -37,7 +37,8 @@ func TestNoList(t *testing.T) {
 		name, body string
 		ok         bool
 	}{
-		{"an empty list", `{"from": "2026-11-20", "meetings": []}`, true},
+		{"an empty list", `{"from": "2026-11-16", "meetings": []}`, true},
+		{"a list of other days", `{"from": "2026-11-20", "meetings": []}`, false},
 		{"code 300 with status 200", `{"code":300,"message":"Invalid field: x"}`, false},
 		{"a code that is not known", `{"code": 4999}`, false},
 		{"a code beside a list", `{"code": 124, "meetings": []}`, false},
