@@ -97,7 +97,11 @@ func refusedHost(why string) error {
 // offset are errors, whose Class says what to do. The body fails when no byte has come for a
 // minute. Closing it ends the exchange.
 func (c *Client) Download(ctx context.Context, link, token string, offset int64, validator string) (*Download, error) {
-	return c.downloads.open(ctx, link, token, offset, validator)
+	d, err := c.downloads.open(ctx, link, token, offset, validator)
+	if limiter, _ := background(ctx); err == nil && limiter != nil {
+		d.Body = &limitedBody{ReadCloser: d.Body, ctx: ctx, limiter: limiter}
+	}
+	return d, err
 }
 
 func (d downloader) open(ctx context.Context, link, token string, offset int64, validator string) (*Download, error) {

@@ -43,6 +43,8 @@ type accountLimits struct {
 // accountLimit is one account's limits.
 type accountLimit struct {
 	limiters [labels]*rate.Limiter
+	// background holds calls in the background, before they wait for limiters too.
+	background [labels]*rate.Limiter
 	// deleting has one slot: Zoom answers 429 to a second deletion at a time.
 	deleting chan struct{}
 
@@ -63,6 +65,8 @@ func (g *accountLimits) forAccount(account string) *accountLimit {
 		one = &accountLimit{deleting: make(chan struct{}, 1)}
 		for l := range one.limiters {
 			one.limiters[l] = rate.NewLimiter(perSecond[l], max(1, int(perSecond[l])/2))
+			share := perSecond[l] / backgroundShare
+			one.background[l] = rate.NewLimiter(share, max(1, int(share)/2))
 		}
 		g.accounts[account] = one
 	}
@@ -71,6 +75,11 @@ func (g *accountLimits) forAccount(account string) *accountLimit {
 
 // wait waits until the account's limits allow a call.
 func (g *accountLimit) wait(ctx context.Context, op string, l label) error {
+	if _, ok := background(ctx); ok {
+		if err := g.background[l].Wait(ctx); err != nil {
+			return network(ctx, op, context.Cause(ctx))
+		}
+	}
 	g.mu.Lock()
 	left, reason := time.Until(g.until[l]), g.blocked[l]
 	if !g.limited[l].IsZero() && time.Since(g.limited[l]) > recoverAfter {

@@ -47,7 +47,7 @@ type HandlerOptions struct {
 // Handle says what is done for the jobs of a kind. work returns nil for done, Snooze,
 // Cancel, or an error after which the job is attempted again.
 func Handle[T river.JobArgs](q *Queue, o HandlerOptions, work func(context.Context, *Job[T]) error) {
-	river.AddWorker(q.workers, &worker[T]{options: o, work: work})
+	river.AddWorker(q.workers, &worker[T]{queue: q, options: o, work: work})
 }
 
 // RetryDelay is the wait after failed attempt number n, from 1.
@@ -65,11 +65,22 @@ func (q *Queue) ReconcileRetryDelay(n int) time.Duration {
 // worker implements river.Worker.
 type worker[T river.JobArgs] struct {
 	river.WorkerDefaults[T]
+	queue   *Queue
 	options HandlerOptions
 	work    func(context.Context, *Job[T]) error
 }
 
 func (w *worker[T]) Work(ctx context.Context, job *river.Job[T]) error {
+	if job.Queue == backfillQueue {
+		limited, wait, err := w.queue.limitBackfill(ctx)
+		if err != nil {
+			return err
+		}
+		if wait > 0 {
+			return Snooze(wait)
+		}
+		ctx = limited
+	}
 	return w.work(ctx, &Job[T]{Args: job.Args, row: job})
 }
 

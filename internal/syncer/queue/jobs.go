@@ -8,10 +8,12 @@ import (
 )
 
 // The queues of the queue's library: ingests have one of their own, so that a long
-// download delays nothing else.
+// download delays nothing else, and those of backfills another, so that they never delay
+// an ingest of something new.
 const (
-	ingestQueue  = "ingest"
-	defaultQueue = river.QueueDefault
+	ingestQueue   = "ingest"
+	backfillQueue = "backfill"
+	defaultQueue  = river.QueueDefault
 )
 
 // unfinished are the states in which a second job of the same arguments is not
@@ -30,7 +32,7 @@ func unique(queue string, attempts int) river.InsertOpts {
 type Args = river.JobArgs
 
 // Kinds are the kinds of jobs there are.
-var Kinds = []string{"event", "ingest", "captions", "zoom_trash", "reconcile", "usage", "cleanup", "purge", "resync", "alert"}
+var Kinds = []string{"event", "ingest", "captions", "zoom_trash", "reconcile", "usage", "cleanup", "purge", "resync", "alert", "backfill"}
 
 // EventArgs processes a stored webhook.
 type EventArgs struct {
@@ -123,6 +125,15 @@ func (ResyncArgs) Kind() string { return "resync" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (ResyncArgs) InsertOpts() river.InsertOpts { return unique(defaultQueue, 5) }
+
+// BackfillArgs lists recordings of past years and requests them, a step at a time.
+type BackfillArgs struct{}
+
+// Kind implements river.JobArgs.
+func (BackfillArgs) Kind() string { return "backfill" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (BackfillArgs) InsertOpts() river.InsertOpts { return unique(defaultQueue, 0) }
 
 // AlertArgs sends an alert to operators.
 type AlertArgs struct {

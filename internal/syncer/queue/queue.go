@@ -24,7 +24,8 @@ import (
 type Config struct {
 	// ID names this process in the queue; it must be unique among all syncers.
 	ID string
-	// IngestWorkers is how many ingests run at once, at least 1.
+	// IngestWorkers is how many ingests run at once, at least 1. Half as many run for
+	// backfills beside them, at least 1.
 	IngestWorkers int
 	// ReconcileEvery and UsageEvery are the periods of these jobs.
 	ReconcileEvery, UsageEvery time.Duration
@@ -54,6 +55,7 @@ type Queue struct {
 	metrics *metrics
 	workers *river.Workers
 	running *runningJobs
+	limit   LimitBackfill          // nil = backfills have no limits
 	client  *river.Client[*sql.Tx] // set by Open
 	page    *riverui.Handler       // nil unless Page was called
 
@@ -82,8 +84,9 @@ func (q *Queue) Open() error {
 		PollOnly:          true,
 		FetchPollInterval: 500 * time.Millisecond,
 		Queues: map[string]river.QueueConfig{
-			defaultQueue: {MaxWorkers: 8},
-			ingestQueue:  {MaxWorkers: q.cfg.IngestWorkers},
+			defaultQueue:  {MaxWorkers: 8},
+			ingestQueue:   {MaxWorkers: q.cfg.IngestWorkers},
+			backfillQueue: {MaxWorkers: max(1, q.cfg.IngestWorkers/2)},
 		},
 		Workers:      q.workers,
 		PeriodicJobs: q.periodicJobs(),
@@ -167,9 +170,9 @@ func (q *Queue) Enqueue(ctx context.Context, x store.Session, args river.JobArgs
 }
 
 func (q *Queue) insert(ctx context.Context, x store.Session, args river.JobArgs, at time.Time) (*rivertype.JobInsertResult, error) {
-	var opts *river.InsertOpts
+	opts := &river.InsertOpts{Queue: queueFor(ctx, args)}
 	if !at.IsZero() && at.After(q.now()) {
-		opts = &river.InsertOpts{ScheduledAt: at}
+		opts.ScheduledAt = at
 	}
 	return q.client.InsertTx(ctx, x.Tx(), args, opts)
 }
@@ -185,6 +188,12 @@ func (q *Queue) EnqueueIngest(ctx context.Context, x store.Session, ingest, requ
 	result, err := q.insert(ctx, x, IngestArgs{IngestID: ingest}, at)
 	if err != nil {
 		return err
+	}
+	if result.UniqueSkippedAsDuplicate && result.Job.Queue == backfillQueue && !forBackfill(ctx) {
+		// It is not of the past alone any more: it no longer waits behind what is new.
+		if err := store.MoveJob(ctx, x, result.Job.ID, ingestQueue); err != nil {
+			return err
+		}
 	}
 	switch {
 	case !result.UniqueSkippedAsDuplicate:

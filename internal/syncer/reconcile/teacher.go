@@ -109,32 +109,7 @@ func (r *Reconciler) compareMeetings(ctx context.Context, t store.Teacher, liste
 }
 
 func (r *Reconciler) compareMeeting(ctx context.Context, x store.Session, t store.Teacher, listed zoom.Meeting, lessons []store.Lesson) (Action, error) {
-	if listed.AccountID == "" {
-		listed.AccountID = t.AccountID
-	}
-	fresh := store.MeetingFromZoom(listed, t.ID, "")
-	if err := store.PutMeeting(ctx, x, fresh, r.now()); err != nil {
-		return Action{}, err
-	}
-	known, err := store.LoadMeeting(ctx, x, fresh.UUID)
-	if err != nil {
-		return Action{}, err
-	}
-	// What is listed is there, whatever a late event said.
-	for _, f := range known.Files {
-		if !f.GoneAt.IsZero() && slices.ContainsFunc(fresh.Files, func(l store.File) bool { return l.ID == f.ID }) {
-			if err := store.MarkGone(ctx, x, known.UUID, []string{f.ID}, time.Time{}); err != nil {
-				return Action{}, err
-			}
-		}
-	}
-	var lesson store.Lesson
-	var note string
-	if known.LessonID != 0 {
-		lesson, note, err = store.MatchMeeting(ctx, x, known, r.now())
-	} else {
-		lesson, note, err = store.MatchMeetingAmong(ctx, x, known, lessons, r.now())
-	}
+	known, lesson, note, err := r.StoreMeeting(ctx, x, t, listed, lessons)
 	if err != nil {
 		return Action{}, err
 	}
@@ -145,6 +120,35 @@ func (r *Reconciler) compareMeeting(ctx context.Context, x store.Session, t stor
 		return Action{Meeting: known.UUID, What: ActionWait, Why: note}, nil
 	}
 	return r.requestMissing(ctx, x, lesson, known.UUID)
+}
+
+// StoreMeeting stores a meeting that Zoom lists for a teacher and matches it with one of the
+// teacher's lessons. The lesson's ID is 0 where none matches; note says why.
+func (r *Reconciler) StoreMeeting(ctx context.Context, x store.Session, t store.Teacher, listed zoom.Meeting, lessons []store.Lesson) (known store.Meeting, lesson store.Lesson, note string, err error) {
+	if listed.AccountID == "" {
+		listed.AccountID = t.AccountID
+	}
+	fresh := store.MeetingFromZoom(listed, t.ID, "")
+	if err := store.PutMeeting(ctx, x, fresh, r.now()); err != nil {
+		return known, lesson, "", err
+	}
+	if known, err = store.LoadMeeting(ctx, x, fresh.UUID); err != nil {
+		return known, lesson, "", err
+	}
+	// What is listed is there, whatever a late event said.
+	for _, f := range known.Files {
+		if !f.GoneAt.IsZero() && slices.ContainsFunc(fresh.Files, func(l store.File) bool { return l.ID == f.ID }) {
+			if err := store.MarkGone(ctx, x, known.UUID, []string{f.ID}, time.Time{}); err != nil {
+				return known, lesson, "", err
+			}
+		}
+	}
+	if known.LessonID != 0 {
+		lesson, note, err = store.MatchMeeting(ctx, x, known, r.now())
+	} else {
+		lesson, note, err = store.MatchMeetingAmong(ctx, x, known, lessons, r.now())
+	}
+	return known, lesson, note, err
 }
 
 // requestMissing requests a lesson's recording when something of it is not archived;

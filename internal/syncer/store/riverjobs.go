@@ -45,3 +45,15 @@ func WaitingJobs(ctx context.Context, x Session) (map[string]int64, error) {
 	})
 	return out, err
 }
+
+// CountDueJobs counts the jobs of a queue that run or could.
+func CountDueJobs(ctx context.Context, x Session, queue string) (n int, err error) {
+	err = x.One(ctx, `SELECT COUNT(*) FROM lectern.river_job WHERE queue = $1 AND state IN ('available', 'running')`, []any{queue}, &n)
+	return n, err
+}
+
+// MoveJob moves a job that does not run to another queue.
+func MoveJob(ctx context.Context, x Session, job int64, queue string) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.river_job SET queue = $2 WHERE id = $1 AND state <> 'running'`, job, queue)
+	return err
+}
