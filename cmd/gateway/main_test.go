@@ -113,6 +113,36 @@ func TestCacheStatsMakesNothing(t *testing.T) {
 	}
 }
 
+// TestMigrateInOddFolders: the backup is made and checked in the data directory, whatever
+// its name.
+func TestMigrateInOddFolders(t *testing.T) {
+	for _, folder := range []string{"a%41b", "a?b", "a#b", "a b", "Папка", "it's"} {
+		parent := t.TempDir()
+		env := []string{"LECTERN_DATA_DIR=" + parent + "/" + folder}
+		run := func(input string, args ...string) (int, string) {
+			var out, errs bytes.Buffer
+			code := config.Run(context.Background(), "gateway", description, &CLI{}, args, env, terminal{In: strings.NewReader(input), Out: &out, Err: &errs})
+			return code, out.String() + errs.String()
+		}
+		for _, c := range []struct {
+			input, args, says string
+		}{
+			{"", "migrate up", "applied"},
+			{"people: [{email: a@b.example, role: student}]", "catalog apply -", "a@b.example"},
+			{"", "migrate down --yes --no-backup", "took back"},
+			{"", "migrate up --yes", "backup " + parent + "/" + folder + "/backups/"},
+			{"", "migrate status", ""},
+		} {
+			if code, text := run(c.input, strings.Fields(c.args)...); code != 0 || !strings.Contains(text, c.says) {
+				t.Errorf("%q: %s: exit code %d, %s", folder, c.args, code, text)
+			}
+		}
+		if made, err := os.ReadDir(parent); err != nil || len(made) != 1 || made[0].Name() != folder {
+			t.Errorf("%q: folders %v, %v", folder, made, err)
+		}
+	}
+}
+
 // TestMigrateAsks: data is changed only after a backup and the word MIGRATE.
 func TestMigrateAsks(t *testing.T) {
 	data := t.TempDir()

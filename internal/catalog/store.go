@@ -89,10 +89,10 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, err
 	}
 	// FULL: what was committed is on the disk. busy_timeout comes first,
 	// since switching to WAL may itself have to wait for another process.
-	name := (&url.URL{Scheme: "file", Path: path, RawQuery: url.Values{
+	name := SQLiteURI(path, url.Values{
 		"_txlock": {"immediate"},
 		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"},
-	}.Encode()}).String()
+	})
 	connector, err := sqlitedriver.NewConnector(name)
 	if err != nil {
 		return nil, media.Fault(media.Invalid, op, err)
@@ -105,6 +105,13 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, err
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
+}
+
+// SQLiteURI is the URI (https://sqlite.org/uri.html) of a file, which has to be an absolute
+// path. SQLite decodes the path, so that what is special in a URI is escaped: written as it
+// is, "a%41b" would be the folder "aAb", and a "?" or "#" would end the path.
+func SQLiteURI(path string, parameters url.Values) string {
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: parameters.Encode()}).String()
 }
 
 // createPrivateFile makes an empty file where there is none. The catalog holds Zoom's

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +29,10 @@ func Backup(ctx context.Context, s *catalog.Store, dir string, now time.Time) (p
 	if s.Dialect() == catalog.Postgres {
 		name, write = strings.TrimSuffix(name, ".db")+".dump", backUpPostgres
 	}
-	path = filepath.Join(dir, name)
+	// A relative path that begins with "file:" would be a URI to VACUUM INTO.
+	if path, err = filepath.Abs(filepath.Join(dir, name)); err != nil {
+		return "", media.Fault(media.Unavailable, op, err)
+	}
 	// The file exists with its mode before a byte of the catalog is in it.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -50,7 +54,7 @@ func backUpSQLite(ctx context.Context, s *catalog.Store, path string) error {
 	if _, err := s.DB().ExecContext(ctx, `VACUUM INTO ?1`, path); err != nil {
 		return err
 	}
-	check, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
+	check, err := sql.Open("sqlite", catalog.SQLiteURI(path, url.Values{"mode": {"ro"}}))
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,9 @@ import (
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
+// oddFolders have names with what is special in a URI, in SQL or in a shell.
+var oddFolders = []string{"a%41b", "a%2Fb", "a?mode=memory", "a#b", "a b", "a&b=c;d", "Папка 😀", "it's \"x\"", "%", "a%zz", "file:a", "a\\b", "a+b"}
+
 func TestBackup(t *testing.T) {
 	for name, url := range map[string]string{"sqlite": "sqlite://" + filepath.Join(t.TempDir(), "l.db"), "postgres": pgtest.Start(t)} {
 		t.Run(name, func(t *testing.T) {
@@ -37,6 +40,35 @@ func TestBackup(t *testing.T) {
 			}
 		})
 	}
+	for _, folder := range oddFolders {
+		t.Run(folder, func(t *testing.T) {
+			parent := t.TempDir()
+			s := catalogtest.Migrate(t, catalogtest.Open(t, "sqlite://"+filepath.Join(parent, folder, "l.db")))
+			if _, err := document.Apply(t.Context(), s.Store, strings.NewReader("people: [{email: a@x, role: admin}]"), false); err != nil {
+				t.Fatal(err)
+			}
+			dir := filepath.Join(parent, folder, "backups")
+			path, err := schema.Backup(t.Context(), s.Store, dir, time.Now())
+			if err != nil || filepath.Dir(path) != dir {
+				t.Fatalf("%q, %v", path, err)
+			}
+			copied := catalogtest.Open(t, "sqlite://"+path)
+			if u, err := copied.User(t.Context(), 1); err != nil || u.Role != "admin" {
+				t.Errorf("%+v, %v", u, err)
+			}
+			if made, err := os.ReadDir(parent); err != nil || len(made) != 1 {
+				t.Errorf("folders: %v, %v", made, err)
+			}
+		})
+	}
+	t.Run("a relative folder like a URI", func(t *testing.T) {
+		s := catalogtest.EmptySQLite(t)
+		t.Chdir(t.TempDir())
+		path, err := schema.Backup(t.Context(), s.Store, "file:x?mode=memory", time.Now())
+		if info, statErr := os.Stat(path); err != nil || statErr != nil || info.Size() == 0 {
+			t.Errorf("%q, %v, %v", path, err, statErr)
+		}
+	})
 	t.Run("a folder that cannot be", func(t *testing.T) {
 		s := catalogtest.EmptySQLite(t)
 		file := filepath.Join(t.TempDir(), "file")
