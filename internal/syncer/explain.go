@@ -83,7 +83,7 @@ func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *stri
 	if i.Archived() {
 		fmt.Fprintf(b, "  verified   %s, %d bytes, md5 %s\n", at(i.VerifiedAt), i.Size, i.MD5)
 	}
-	meetings, err := store.MeetingsOf(ctx, x, i.LessonID)
+	meetings, err := store.MeetingsOfIngest(ctx, x, i)
 	if err != nil {
 		return err
 	}

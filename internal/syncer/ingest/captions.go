@@ -43,17 +43,17 @@ func (s *Ingester) loadArchived(ctx context.Context, id int64) (r *run, meetings
 	err = s.deps.Store.View(ctx, "syncer: load an archived ingest", func(x store.Session) error {
 		r = nil
 		i, err := store.LoadIngest(ctx, x, id, false)
-		if err != nil || i.LessonID == 0 || !i.Archived() {
+		if err != nil || i.Orphaned() || !i.Archived() {
 			return ignoreNotFound(err)
 		}
 		found := &run{s: s, row: i, log: s.log.With(slog.Int64("lesson", i.LessonID), slog.Int64("ingest", i.ID))}
-		if found.lesson, err = store.LoadLesson(ctx, x, i.LessonID); err != nil {
+		if found.lesson, err = store.LessonOfIngest(ctx, x, i); err != nil {
 			return err
 		}
 		if found.teacher, err = store.LoadTeacher(ctx, x, found.lesson.TeacherID); err != nil {
 			return err
 		}
-		if meetings, err = store.MeetingsOf(ctx, x, i.LessonID); err != nil {
+		if meetings, err = store.MeetingsOfIngest(ctx, x, i); err != nil {
 			return err
 		}
 		r = found

@@ -182,12 +182,18 @@ func (r *run) subject() string {
 	if len(r.plan.parts) > 0 {
 		return "'" + r.plan.parts[0].MeetingUUID + "'"
 	}
+	if r.row.MeetingUUID != "" {
+		return "'" + r.row.MeetingUUID + "'"
+	}
 	return fmt.Sprint(r.row.LessonID)
 }
 
 // describe names the lesson for people.
 func (r *run) describe() string {
-	if r.lesson.ID == 0 {
+	switch {
+	case r.row.LessonID == 0:
+		return fmt.Sprintf("Meeting %s, which belongs to no lesson (teacher %d)", r.row.MeetingUUID, r.row.TeacherID)
+	case r.lesson.ID == 0:
 		return fmt.Sprintf("Lesson %d", r.row.LessonID)
 	}
 	return fmt.Sprintf("Lesson %d of %s (teacher %d)", r.lesson.ID, r.lesson.Start.UTC().Format("2006-01-02 15:04 UTC"), r.lesson.TeacherID)

@@ -62,7 +62,7 @@ func (s *Ingester) takeLease(ctx context.Context, id int64, lease string) (i sto
 			return nil
 		case err != nil:
 			return err
-		case row.State() == store.Removed, row.LessonID == 0:
+		case row.State() == store.Removed, row.Orphaned():
 			return nil
 		case row.Lease != "" && !s.leases.lapsed(row.Lease):
 			wait = leaseWait

@@ -19,14 +19,14 @@ import (
 func (s *Ingester) RecordLoss(ctx context.Context, i store.Ingest) error {
 	return s.deps.Store.Update(ctx, "syncer: lost from the archive", func(x store.Session) error {
 		now, err := store.LoadIngest(ctx, x, i.ID, true)
-		if err != nil || now.Lease != "" || now.ArchivedVersion != i.ArchivedVersion || now.LessonID == 0 || now.RecordingID == 0 {
+		if err != nil || now.Lease != "" || now.ArchivedVersion != i.ArchivedVersion || now.Orphaned() || now.RecordingID == 0 {
 			return ignoreNotFound(err)
 		}
 		row, err := store.LoadRecording(ctx, x, now.RecordingID, true)
 		if err != nil || row.Deleted {
 			return ignoreNotFound(err)
 		}
-		meetings, err := store.MeetingsOf(ctx, x, now.LessonID)
+		meetings, err := store.MeetingsOfIngest(ctx, x, now)
 		if err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func (s *Ingester) fileLost(ctx context.Context, x store.Session, i store.Ingest
 	}
 	return s.deps.Alerts.Raise(ctx, x, queue.AlertArgs{
 		Key: alertKey(i), State: store.ReasonArchiveLost, Severity: "critical", Title: fmt.Sprintf("Recording %d is gone from the archive", i.RecordingID),
-		Text: fmt.Sprintf("Lesson %d: %s. Its history: `syncer explain %d`", i.LessonID, store.Advice(store.ReasonArchiveLost), i.RecordingID),
+		Text: fmt.Sprintf("%s. Its history: `syncer explain %d`", store.Advice(store.ReasonArchiveLost), i.RecordingID),
 	})
 }
 
@@ -87,7 +87,7 @@ func (s *Ingester) refetch(ctx context.Context, x store.Session, i store.Ingest,
 	if err := store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), IngestID: i.ID, RecordingID: i.RecordingID, What: "gone from the archive", Detail: "archived again from Zoom's copy"}); err != nil {
 		return err
 	}
-	return s.Request(ctx, x, i.LessonID, "it is gone from the archive")
+	return s.requestAgain(ctx, x, i, "it is gone from the archive")
 }
 
 func ignoreNotFound(err error) error {

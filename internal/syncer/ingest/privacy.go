@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -65,8 +66,7 @@ func ids(raw []json.RawMessage) (out []int64) {
 // applyPrivacy sets a recording's visibility and adds its viewers: groups and students
 // that are the teacher's, and the lesson's own group where it is meant or where the
 // platform's rule always adds it.
-func (r *run) applyPrivacy(ctx context.Context, x store.Session, recording int64) error {
-	l := r.lesson
+func applyPrivacy(ctx context.Context, x store.Session, l store.Lesson, recording int64, platformRule bool, now time.Time) error {
 	p := parsePrivacy(l.Notes)
 	var groups, students []int64
 	var err error
@@ -79,7 +79,7 @@ func (r *run) applyPrivacy(ctx context.Context, x store.Session, recording int64
 	if err != nil {
 		return err
 	}
-	if p.visibility == media.VisibleLessonGroup || p.visibility == media.VisibleAllGroups || r.s.cfg.PlatformRule {
+	if p.visibility == media.VisibleLessonGroup || p.visibility == media.VisibleAllGroups || platformRule {
 		if !slices.Contains(groups, l.GroupID) {
 			groups = append(groups, l.GroupID)
 		}
@@ -87,5 +87,5 @@ func (r *run) applyPrivacy(ctx context.Context, x store.Session, recording int64
 	if err := store.AddViewers(ctx, x, recording, groups, students); err != nil {
 		return err
 	}
-	return store.SetVisibility(ctx, x, recording, p.visibility, r.s.now())
+	return store.SetVisibility(ctx, x, recording, p.visibility, now)
 }

@@ -96,7 +96,7 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 // checkStillAtZoom is errGone when a part was removed at Zoom while the run was under
 // way.
 func (r *run) checkStillAtZoom(ctx context.Context, x store.Session) error {
-	meetings, err := store.MeetingsOf(ctx, x, r.row.LessonID)
+	meetings, err := store.MeetingsOfIngest(ctx, x, r.row)
 	if err == nil && r.plan.lostAtZoom(meetings) {
 		return errGone
 	}

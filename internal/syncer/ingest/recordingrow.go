@@ -14,11 +14,11 @@ import (
 func (r *run) ensureRecordingRow(ctx context.Context) (done bool, err error) {
 	err = r.update(ctx, "syncer: the recording's row", func(x store.Session, i *store.Ingest) error {
 		done = false
-		rows, err := store.RecordingsOfLesson(ctx, x, i.LessonID)
+		rows, err := store.RecordingsOfIngest(ctx, x, *i)
 		if err != nil {
 			return err
 		}
-		meetings, err := store.MeetingsOf(ctx, x, i.LessonID)
+		meetings, err := store.MeetingsOfIngest(ctx, x, *i)
 		if err != nil {
 			return err
 		}
@@ -65,8 +65,8 @@ func (r *run) reuseRow(ctx context.Context, x store.Session, row store.Recording
 	if err != nil {
 		return err
 	}
-	if !listed {
-		if err := r.applyPrivacy(ctx, x, row.ID); err != nil {
+	if !listed && r.row.LessonID != 0 {
+		if err := applyPrivacy(ctx, x, r.lesson, row.ID, r.s.cfg.PlatformRule, r.s.now()); err != nil {
 			return err
 		}
 	}
@@ -78,14 +78,19 @@ func (r *run) reuseRow(ctx context.Context, x store.Session, row store.Recording
 
 // addRow creates a row and returns its id.
 func (r *run) addRow(ctx context.Context, x store.Session) (int64, error) {
-	id, err := store.AddRecording(ctx, x, store.Recording{
+	row := store.Recording{
 		LessonID: r.row.LessonID, ZoomRecordingID: r.plan.zoomID(), View: r.plan.view, Provider: r.s.deps.Target.Provider(),
 		Visibility: media.VisibleLessonGroup, Start: r.plan.start(), End: r.plan.end(),
-	}, r.s.now())
-	if err != nil {
-		return 0, err
 	}
-	return id, r.applyPrivacy(ctx, x, id)
+	if r.row.LessonID == 0 {
+		// A teacher's own: nobody is listed, so that nobody else sees it.
+		row.TeacherID, row.Title, row.Visibility = r.row.TeacherID, r.lesson.Title, media.VisibleCustomStudents
+	}
+	id, err := store.AddRecording(ctx, x, row, r.s.now())
+	if err != nil || r.row.LessonID == 0 {
+		return id, err
+	}
+	return id, applyPrivacy(ctx, x, r.lesson, id, r.s.cfg.PlatformRule, r.s.now())
 }
 
 // chooseRow finds the row that stands for Zoom's recording of the lesson: the one

@@ -19,10 +19,36 @@ func (s *Ingester) Request(ctx context.Context, x store.Session, lesson int64, w
 		return err
 	}
 	i, isNew, err := store.RequestIngest(ctx, x, l, s.now())
-	if err != nil || i.State() == store.Removed {
+	if err != nil {
 		return err
 	}
-	meetings, err := store.MeetingsOf(ctx, x, lesson)
+	return s.enqueue(ctx, x, i, isNew, why)
+}
+
+// RequestOwn is Request for a meeting that belongs to no lesson: its recording is
+// archived as the teacher's own.
+func (s *Ingester) RequestOwn(ctx context.Context, x store.Session, uuid string, teacher int64, why string) error {
+	i, isNew, err := store.RequestMeetingIngest(ctx, x, uuid, teacher, s.now())
+	if err != nil {
+		return err
+	}
+	return s.enqueue(ctx, x, i, isNew, why)
+}
+
+// requestAgain requests an ingest that is there.
+func (s *Ingester) requestAgain(ctx context.Context, x store.Session, i store.Ingest, why string) error {
+	if i.MeetingUUID != "" {
+		return s.RequestOwn(ctx, x, i.MeetingUUID, i.TeacherID, why)
+	}
+	return s.Request(ctx, x, i.LessonID, why)
+}
+
+// enqueue gives a requested ingest its job.
+func (s *Ingester) enqueue(ctx context.Context, x store.Session, i store.Ingest, isNew bool, why string) error {
+	if i.State() == store.Removed {
+		return nil
+	}
+	meetings, err := store.MeetingsOfIngest(ctx, x, i)
 	if err != nil {
 		return err
 	}
@@ -84,16 +110,18 @@ func (s *Ingester) RequestRetryable(ctx context.Context) (lessons []int64, err e
 		return nil, err
 	}
 	for _, i := range failed {
-		if i.LessonID == 0 || !store.Retryable(i.Reason) {
+		if i.Orphaned() || !store.Retryable(i.Reason) {
 			continue
 		}
 		err := s.deps.Store.Update(ctx, "syncer: retry a failed ingest", func(x store.Session) error {
-			return s.Request(ctx, x, i.LessonID, passingReason(i))
+			return s.requestAgain(ctx, x, i, passingReason(i))
 		})
 		if err != nil {
 			return lessons, err
 		}
-		lessons = append(lessons, i.LessonID)
+		if i.LessonID != 0 {
+			lessons = append(lessons, i.LessonID)
+		}
 	}
 	return lessons, nil
 }
@@ -104,7 +132,7 @@ func (s *Ingester) RetryBlockedByQuota(ctx context.Context) error {
 	var blocked []store.Ingest
 	err := s.deps.Store.View(ctx, "syncer: ingests blocked by quota", func(x store.Session) error {
 		all, err := store.IngestsInState(ctx, x, store.Failed)
-		blocked = slices.DeleteFunc(all, func(i store.Ingest) bool { return i.Reason != store.ReasonQuota || i.LessonID == 0 })
+		blocked = slices.DeleteFunc(all, func(i store.Ingest) bool { return i.Reason != store.ReasonQuota || i.Orphaned() })
 		return err
 	})
 	if err != nil {
@@ -116,7 +144,7 @@ func (s *Ingester) RetryBlockedByQuota(ctx context.Context) error {
 			if err != nil || q.Used+q.Reserved+i.Need > q.Total {
 				return err
 			}
-			return s.Request(ctx, x, i.LessonID, "the quota has room again")
+			return s.requestAgain(ctx, x, i, "the quota has room again")
 		})
 		if err != nil {
 			return err

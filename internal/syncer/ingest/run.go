@@ -160,13 +160,13 @@ func (r *run) history(ctx context.Context, x store.Session, i *store.Ingest, wha
 func (r *run) prepare(ctx context.Context) error {
 	var meetings []store.Meeting
 	err := r.s.deps.Store.View(ctx, "syncer: load an ingest", func(x store.Session) (err error) {
-		if r.lesson, err = store.LoadLesson(ctx, x, r.row.LessonID); err != nil {
+		if r.lesson, err = store.LessonOfIngest(ctx, x, r.row); err != nil {
 			return err
 		}
 		if r.teacher, err = store.LoadTeacher(ctx, x, r.lesson.TeacherID); err != nil {
 			return err
 		}
-		meetings, err = store.MeetingsOf(ctx, x, r.row.LessonID)
+		meetings, err = store.MeetingsOfIngest(ctx, x, r.row)
 		return err
 	})
 	if err != nil {
@@ -179,7 +179,7 @@ func (r *run) prepare(ctx context.Context) error {
 		}
 	}
 	err = r.s.deps.Store.View(ctx, "syncer: load an ingest", func(x store.Session) (err error) {
-		meetings, err = store.MeetingsOf(ctx, x, r.row.LessonID)
+		meetings, err = store.MeetingsOfIngest(ctx, x, r.row)
 		return err
 	})
 	if err != nil {
@@ -309,7 +309,7 @@ func (r *run) watched(ctx context.Context) (row store.Ingest, meetings []store.M
 		if row, err = store.LoadIngest(ctx, x, r.row.ID, false); err != nil {
 			return err
 		}
-		meetings, err = store.MeetingsOf(ctx, x, row.LessonID)
+		meetings, err = store.MeetingsOfIngest(ctx, x, row)
 		return err
 	})
 	return row, meetings, err

@@ -51,7 +51,7 @@ func (r *run) ensureKey(ctx context.Context) (archive.Archive, error) {
 		target, err := r.s.deps.Archives.Get(r.row.Provider)
 		return target, failedAt(atArchive, err)
 	}
-	key, err := target.NewKey(ctx, strconv.FormatInt(r.row.LessonID, 10))
+	key, err := target.NewKey(ctx, r.keyHint())
 	if err != nil {
 		return nil, failedAt(atArchive, err)
 	}
@@ -59,6 +59,15 @@ func (r *run) ensureKey(ctx context.Context) (archive.Archive, error) {
 		i.Provider, i.ArchiveKey = target.Provider(), key
 		return nil
 	})
+}
+
+// keyHint is what people see in an archive's key where it has readable ones: the
+// lesson's id, or whose own it is.
+func (r *run) keyHint() string {
+	if r.row.LessonID == 0 {
+		return "teacher-" + strconv.FormatInt(r.row.TeacherID, 10)
+	}
+	return strconv.FormatInt(r.row.LessonID, 10)
 }
 
 // short keeps a property within Drive's 124 bytes for name and value.

@@ -9,13 +9,15 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 )
 
-// Ingest is how one lesson gets its recording.
+// Ingest is how one lesson gets its recording, or one meeting that belongs to no
+// lesson: its recording is its teacher's own.
 type Ingest struct {
 	ID          int64
-	LessonID    int64 // 0 when the lesson is gone
-	RecordingID int64 // 0 before there is a row, or when it is gone
-	TeacherID   int64 // the lesson's, who pays
-	state       State // set by Apply only
+	LessonID    int64  // 0 when the lesson is gone, or there is none
+	MeetingUUID string // of a recording of a teacher's own, else ""
+	RecordingID int64  // 0 before there is a row, or when it is gone
+	TeacherID   int64  // the lesson's, or of the teacher's own; who pays
+	state       State  // set by Apply only
 	Reason      string
 	Detail      string
 	// Requests counts the requests for it; a run that finds more of them at its end than
@@ -49,6 +51,9 @@ func (i Ingest) Parts() []string {
 	return strings.Split(i.ArchivedParts, "\n")
 }
 
+// Orphaned reports whether an ingest belongs to nothing: its lesson was deleted.
+func (i Ingest) Orphaned() bool { return i.LessonID == 0 && i.MeetingUUID == "" }
+
 // State is the state of the ingest.
 func (i Ingest) State() State { return i.state }
 
@@ -63,7 +68,7 @@ func (i *Ingest) Apply(e IngestEvent) error {
 // Archived reports whether the archive holds something verified.
 func (i Ingest) Archived() bool { return !i.VerifiedAt.IsZero() }
 
-const ingestColumns = `SELECT id, lesson_id, recording_id, teacher_id, state, reason, detail, wanted, attempts, failing_since, owner,
+const ingestColumns = `SELECT id, lesson_id, COALESCE(meeting_uuid, ''), recording_id, teacher_id, state, reason, detail, wanted, attempts, failing_since, owner,
 	provider, archive_key, archived_parts, archived_version, size, md5, verified_at, need, retakes, retaken_at, retake_at, created_at, updated_at FROM lectern.lectern_ingests `
 
 func ingests(ctx context.Context, x Session, rest string, args ...any) ([]Ingest, error) {
@@ -74,7 +79,7 @@ func ingests(ctx context.Context, x Session, rest string, args ...any) ([]Ingest
 			lesson, recording                                    sql.NullInt64
 			failing, verified, retaken, retake, created, updated catalog.DBTime
 		)
-		err := scan(&i.ID, &lesson, &recording, &i.TeacherID, &i.state, &i.Reason, &i.Detail, &i.Requests, &i.Attempts, &failing, &i.Lease,
+		err := scan(&i.ID, &lesson, &i.MeetingUUID, &recording, &i.TeacherID, &i.state, &i.Reason, &i.Detail, &i.Requests, &i.Attempts, &failing, &i.Lease,
 			&i.Provider, &i.ArchiveKey, &i.ArchivedParts, &i.ArchivedVersion, &i.Size, &i.MD5, &verified, &i.Need, &i.Retakes, &retaken, &retake, &created, &updated)
 		i.LessonID, i.RecordingID = lesson.Int64, recording.Int64
 		i.FailingSince, i.VerifiedAt, i.CreatedAt, i.UpdatedAt = failing.Time, verified.Time, created.Time, updated.Time
@@ -110,6 +115,11 @@ func IngestOfLesson(ctx context.Context, x Session, lesson int64) (Ingest, error
 	return oneIngest(ctx, x, `WHERE lesson_id = $1`, lesson)
 }
 
+// IngestOfMeeting finds the ingest of a meeting whose recording is its teacher's own.
+func IngestOfMeeting(ctx context.Context, x Session, uuid string) (Ingest, error) {
+	return oneIngest(ctx, x, `WHERE meeting_uuid = $1`, uuid)
+}
+
 // IngestOfRecording finds the ingest that made a recording.
 func IngestOfRecording(ctx context.Context, x Session, recording int64) (Ingest, error) {
 	return oneIngest(ctx, x, `WHERE recording_id = $1`, recording)
@@ -129,18 +139,29 @@ func AllIngests(ctx context.Context, x Session) ([]Ingest, error) {
 // requests grows; what it failed with is forgotten. A removed one stays as it is. The
 // row is locked until the transaction ends.
 func RequestIngest(ctx context.Context, x Session, l Lesson, now time.Time) (i Ingest, isNew bool, err error) {
+	return requestIngest(ctx, x, "lesson_id", l.ID, l.TeacherID, now)
+}
+
+// RequestMeetingIngest is RequestIngest for a meeting whose recording is its teacher's
+// own.
+func RequestMeetingIngest(ctx context.Context, x Session, uuid string, teacher int64, now time.Time) (i Ingest, isNew bool, err error) {
+	return requestIngest(ctx, x, "meeting_uuid", uuid, teacher, now)
+}
+
+// requestIngest requests the ingest whose column key has a value.
+func requestIngest(ctx context.Context, x Session, key string, value any, teacher int64, now time.Time) (i Ingest, isNew bool, err error) {
 	first, err := Transition("", Request)
 	if err != nil {
 		return Ingest{}, false, err
 	}
 	var id int64
-	err = x.One(ctx, `INSERT INTO lectern.lectern_ingests (lesson_id, teacher_id, state, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)
-		ON CONFLICT (lesson_id) DO NOTHING RETURNING id`, []any{l.ID, l.TeacherID, string(first), stamp(now)}, &id)
+	err = x.One(ctx, `INSERT INTO lectern.lectern_ingests (`+key+`, teacher_id, state, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)
+		ON CONFLICT (`+key+`) DO NOTHING RETURNING id`, []any{value, teacher, string(first), stamp(now)}, &id)
 	switch {
 	case err == nil:
 		isNew = true
 	case catalog.IsNotFound(err):
-		if err := x.One(ctx, `UPDATE lectern.lectern_ingests SET wanted = wanted + 1 WHERE lesson_id = $1 RETURNING id`, []any{l.ID}, &id); err != nil {
+		if err := x.One(ctx, `UPDATE lectern.lectern_ingests SET wanted = wanted + 1 WHERE `+key+` = $1 RETURNING id`, []any{value}, &id); err != nil {
 			return Ingest{}, false, err
 		}
 	default:

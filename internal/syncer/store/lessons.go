@@ -54,6 +54,20 @@ func LoadLesson(ctx context.Context, x Session, id int64) (Lesson, error) {
 	return found[0], nil
 }
 
+// LessonOfIngest loads the lesson of an ingest. Of a teacher's own recording it is what
+// would be a lesson's: ID 0, the meeting's topic and time, and no end of its retention.
+func LessonOfIngest(ctx context.Context, x Session, i Ingest) (Lesson, error) {
+	if i.MeetingUUID == "" {
+		return LoadLesson(ctx, x, i.LessonID)
+	}
+	m, err := LoadMeeting(ctx, x, i.MeetingUUID)
+	if err != nil {
+		return Lesson{}, err
+	}
+	began := m.Began()
+	return Lesson{Title: m.Title(), TeacherID: i.TeacherID, Start: began, End: began.Add(m.Duration), MeetingID: m.MeetingID, Record: true}, nil
+}
+
 // LessonsOfTeacher are a teacher's lessons that have a Zoom meeting.
 func LessonsOfTeacher(ctx context.Context, x Session, teacher int64) ([]Lesson, error) {
 	return lessons(ctx, x, `WHERE l.teacher_id = $1 AND COALESCE(l.zoom_meeting_id, '') <> ''`, teacher)

@@ -10,15 +10,19 @@ import (
 
 // Meeting is a recorded meeting as Zoom describes it.
 type Meeting struct {
-	UUID        string
-	AccountID   string
-	MeetingID   string
-	HostID      string
-	TeacherID   int64 // through whose credentials it is reached; 0 = not known yet
-	Topic       string
-	Start       time.Time
-	Duration    time.Duration
-	LessonID    int64 // 0 while it matches none
+	UUID      string
+	AccountID string
+	MeetingID string
+	HostID    string
+	TeacherID int64 // through whose credentials it is reached; 0 = not known yet
+	Topic     string
+	Start     time.Time
+	Duration  time.Duration
+	LessonID  int64 // 0 while it matches none
+	Assigned  bool  // a person named the lesson: matching does not change it
+	// Separate says that the meeting's recording is no segment of the lesson's, but one
+	// beside it.
+	Separate    bool
 	Note        string
 	SealedToken string
 	FirstSeen   time.Time
@@ -97,7 +101,7 @@ func PutMeeting(ctx context.Context, x Session, m Meeting, now time.Time) error 
 // changedFile is true of a row whose file is another than Zoom says now.
 const changedFile = `(excluded.size <> 0 AND excluded.size <> k.size OR excluded.status = 'completed' AND k.status <> 'completed')`
 
-const meetingColumns = `SELECT uuid, account_id, meeting_id, host_id, teacher_id, topic, start_time, seconds, lesson_id, note, sealed_token, first_seen_at, last_seen_at, alerted_at
+const meetingColumns = `SELECT uuid, account_id, meeting_id, host_id, teacher_id, topic, start_time, seconds, lesson_id, assigned, separate, note, sealed_token, first_seen_at, last_seen_at, alerted_at
 	FROM lectern.lectern_zoom_meetings `
 
 func scanMeeting(scan func(...any) error) (Meeting, error) {
@@ -107,7 +111,7 @@ func scanMeeting(scan func(...any) error) (Meeting, error) {
 		seconds                     int64
 		lesson                      sql.NullInt64
 	)
-	err := scan(&m.UUID, &m.AccountID, &m.MeetingID, &m.HostID, &m.TeacherID, &m.Topic, &start, &seconds, &lesson, &m.Note, &m.SealedToken, &first, &last, &alerted)
+	err := scan(&m.UUID, &m.AccountID, &m.MeetingID, &m.HostID, &m.TeacherID, &m.Topic, &start, &seconds, &lesson, &m.Assigned, &m.Separate, &m.Note, &m.SealedToken, &first, &last, &alerted)
 	m.Start, m.FirstSeen, m.LastSeen, m.AlertedAt = start.Time, first.Time, last.Time, alerted.Time
 	m.Duration, m.LessonID = time.Duration(seconds)*time.Second, lesson.Int64
 	return m, err
@@ -164,9 +168,19 @@ func LoadMeeting(ctx context.Context, x Session, uuid string) (Meeting, error) {
 	return found[0], nil
 }
 
-// MeetingsOf are the meetings that belong to a lesson, in time order.
+// MeetingsOf are the meetings whose recordings are segments of a lesson's, in time
+// order.
 func MeetingsOf(ctx context.Context, x Session, lesson int64) ([]Meeting, error) {
-	return meetings(ctx, x, `WHERE lesson_id = $1 ORDER BY start_time, uuid`, lesson)
+	return meetings(ctx, x, `WHERE lesson_id = $1 AND separate = $2 ORDER BY start_time, uuid`, lesson, false)
+}
+
+// MeetingsOfIngest are the meetings that an ingest archives: the lesson's, or the one
+// whose recording is its teacher's own.
+func MeetingsOfIngest(ctx context.Context, x Session, i Ingest) ([]Meeting, error) {
+	if i.MeetingUUID != "" {
+		return meetings(ctx, x, `WHERE uuid = $1`, i.MeetingUUID)
+	}
+	return MeetingsOf(ctx, x, i.LessonID)
 }
 
 // UnmatchedMeetings are the meetings that belong to no lesson yet, seen since a moment.

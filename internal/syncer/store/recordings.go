@@ -15,7 +15,8 @@ import (
 type Recording struct {
 	ID              int64
 	LessonID        int64
-	TeacherID       int64 // of a standalone video
+	TeacherID       int64  // of a standalone video
+	Title           string // written by AddRecording
 	ZoomRecordingID string
 	View            string
 	Provider        string
@@ -112,15 +113,26 @@ func RecordingsOfLesson(ctx context.Context, x Session, lesson int64) ([]Recordi
 	return recordings(ctx, x, `WHERE r.lesson_id = $1 ORDER BY r.id`, lesson)
 }
 
-// AddRecording makes the row of a lesson that is being archived: every column that
+// RecordingsOfIngest are the rows among which is that of an ingest: all of its lesson's,
+// or the one of a teacher's own.
+func RecordingsOfIngest(ctx context.Context, x Session, i Ingest) ([]Recording, error) {
+	if i.MeetingUUID != "" {
+		return recordings(ctx, x, `WHERE r.id = $1`, i.RecordingID)
+	}
+	return RecordingsOfLesson(ctx, x, i.LessonID)
+}
+
+// AddRecording makes the row of what is being archived, of a lesson or, with a
+// TeacherID, of a teacher's own: every column that
 // has no default beside the platform is named. It returns the id.
 func AddRecording(ctx context.Context, x Session, r Recording, now time.Time) (int64, error) {
 	var id int64
 	err := x.One(ctx, `INSERT INTO public.schedule_lessonrecording
-			(lesson_id, title, zoom_recording_id, download_url, play_url, thumbnail_url, recording_type, storage_provider, archive_url, archive_key,
+			(lesson_id, teacher_id, title, zoom_recording_id, download_url, play_url, thumbnail_url, recording_type, storage_provider, archive_url, archive_key,
 			 gdrive_file_id, gdrive_folder_id, status, visibility, views_count, is_deleted, deletion_reason, recording_start, recording_end, created_at, updated_at)
-		VALUES ($1, '', $2, '', '', '', $3, $4, '', '', '', '', 'processing', $5, 0, $6, '', $7, $8, $9, $9) RETURNING id`,
-		[]any{r.LessonID, clip(r.ZoomRecordingID, 100), clip(r.View, 50), r.Provider, string(r.Visibility), false, stamp(r.Start), stamp(r.End), stamp(now)}, &id)
+		VALUES ($1, $10, $11, $2, '', '', '', $3, $4, '', '', '', '', 'processing', $5, 0, $6, '', $7, $8, $9, $9) RETURNING id`,
+		[]any{orNull(r.LessonID), clip(r.ZoomRecordingID, 100), clip(r.View, 50), r.Provider, string(r.Visibility), false, stamp(r.Start), stamp(r.End), stamp(now),
+			orNull(r.TeacherID), clip(r.Title, 255)}, &id)
 	return id, err
 }
 

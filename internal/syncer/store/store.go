@@ -9,6 +9,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"strings"
 	"time"
 
@@ -19,6 +20,9 @@ import (
 type Session = catalog.Session
 
 func stamp(t time.Time) catalog.DBTime { return catalog.NewDBTime(t) }
+
+// orNull is an id as a column has it: NULL for 0.
+func orNull(id int64) sql.NullInt64 { return sql.NullInt64{Int64: id, Valid: id != 0} }
 
 // clip cuts a text to what a column holds: PostgreSQL refuses longer ones.
 func clip(s string, runes int) string {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/lectiospace/lectern/internal/zoom"
 )
@@ -66,6 +67,25 @@ func (m Meeting) Began() time.Time {
 		}
 	}
 	return at
+}
+
+// Title is the meeting's topic in one line, without invisible characters; without a
+// topic it says when the recording began.
+func (m Meeting) Title() string {
+	topic := strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.IsControl(r), r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069, r == 0xFEFF, r == unicode.ReplacementChar:
+			return -1
+		default:
+			return r
+		}
+	}, m.Topic)
+	if topic = clip(strings.Join(strings.Fields(topic), " "), 255); topic != "" {
+		return topic
+	}
+	return "Zoom " + m.Began().UTC().Format("2006-01-02 15:04 UTC")
 }
 
 // MeetingFromZoom is what Zoom says of a meeting, as the store keeps it. teacher is
