@@ -40,9 +40,7 @@ type service struct {
 	// probes are what the watchdog watches.
 	probes   []telemetry.Probe
 	draining atomic.Bool
-	// recordOwner writes the admin listener's address where `gateway cache` looks for
-	// the owner of the cache directory.
-	recordOwner func(admin string) error
+	cache    *cache.Cache
 	// closers close what was opened, last first.
 	closers []func() error
 }
@@ -146,7 +144,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		"draining": s.notDraining,
 	})
 	cacheadmin.Handle(cacheadmin.Local{Cache: chunks, Recordings: store, Origin: origins}, s.admin.Handle)
-	s.recordOwner = chunks.RecordOwner
+	s.cache = chunks
 	s.probes = []telemetry.Probe{{Name: "cache", Responsive: chunks.Responsive}, {Name: "proxy", Responsive: s.proxy.Responsive}}
 	return s, nil
 }

@@ -42,7 +42,8 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 // it from the top down: readiness goes first, then the streams drain.
 func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	s.admin.Start(admin)
-	if err := s.recordOwner(admin.Addr().String()); err != nil {
+	// `gateway cache` finds the owner of the cache directory by this record.
+	if err := s.cache.RecordOwner(admin.Addr().String()); err != nil {
 		s.log.Warn("cache: owner not recorded, `gateway cache` will not find this process", slog.Any("error", err))
 	}
 	defer s.admin.Stop()

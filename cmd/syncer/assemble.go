@@ -29,6 +29,7 @@ type service struct {
 	syncer  *syncer.Syncer
 	metrics *prometheus.Registry
 	probes  []telemetry.Probe // what the watchdog watches
+	grace   time.Duration     // how long serve may take to stop
 	// closers close what was opened, last first.
 	closers []func() error
 }
@@ -36,7 +37,7 @@ type service struct {
 // assemble wires the syncer from the bottom up. On an error everything opened so far
 // is closed again.
 func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Logger) (_ *service, err error) {
-	s := &service{log: log}
+	s := &service{log: log, grace: settings.ShutdownGrace}
 	defer func() {
 		if err != nil {
 			s.close()

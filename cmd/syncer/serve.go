@@ -41,8 +41,9 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	return svc.serve(ctx, public, admin)
 }
 
-// serve takes webhooks and works jobs until ctx ends, then stops from the top down:
-// no new webhooks first, then the jobs, which go back into the queue.
+// serve receives webhooks and works jobs until ctx ends, then stops from the top down
+// within the shutdown grace: the webhooks first, then the jobs, which return to the
+// queue.
 func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	var draining atomic.Bool
 	operators := telemetry.NewAdmin(s.metrics, s.log, map[string]telemetry.Check{
@@ -78,7 +79,7 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 		}
 		return nil
 	})
-	// "public" and "admin" tell tests and people what ":0" became.
+	// Scripts wait for this line; "public" and "admin" are what ":0" became.
 	s.log.Info("listening", slog.String("public", public.Addr().String()), slog.String("admin", admin.Addr().String()))
 	systemd.Ready()
 	defer systemd.Stop()
@@ -86,10 +87,24 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 		<-running.Done()
 		draining.Store(true)
 		systemd.Stopping()
-		s.log.Info("draining")
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		s.log.Info("syncer: draining", slog.String("grace", s.grace.String()))
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.grace)
 		defer cancel()
-		return server.Shutdown(limit)
+		s.stopWebhooks(limit, server)
+		s.syncer.Shutdown(limit)
+		return nil
 	})
 	return group.Wait()
+}
+
+// stopWebhooks closes the listener and waits for the webhooks that are being received, for
+// half of the grace: the rest is for the jobs, which lose more when they are cut off than
+// Zoom does, which sends an unanswered webhook again.
+func (s *service) stopWebhooks(ctx context.Context, server *http.Server) {
+	ctx, cancel := context.WithTimeout(ctx, s.grace/2)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		s.log.Warn("syncer: webhooks aborted at the end of the grace", slog.Any("error", err))
+		server.Close()
+	}
 }

@@ -130,7 +130,7 @@ var allowed = []rule{
 			{"golang.org/x/sync", "runs the listeners side by side"},
 		},
 		tests: []use{
-			{"os/exec", "runs the built command, to see its exit codes"},
+			{"internal/telemetry/systemdtest", "a service manager that restarts a program that hangs"},
 		},
 	},
 	{
@@ -154,6 +154,9 @@ var allowed = []rule{
 			{"github.com/prometheus/client_golang", "the registry that all packages get"},
 			{"golang.org/x/sync", "runs the listeners side by side"},
 			{"golang.org/x/term", "tells a terminal from a file"},
+		},
+		tests: []use{
+			{"internal/telemetry/systemdtest", "a service manager that restarts a program that hangs"},
 		},
 	},
 	{
@@ -789,6 +792,13 @@ var allowed = []rule{
 		},
 		tests: []use{
 			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
+		},
+	},
+	{
+		pkg: "internal/telemetry/systemdtest",
+		may: []use{
+			{"os/exec", "starts the program that it watches"},
+			{"unsafe", "holds a private lock of the program, so that it hangs"},
 		},
 	},
 	{pkg: "internal/webvtt"},

@@ -149,17 +149,23 @@ func (s *Syncer) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop tells all running jobs at once to stop, since each of them can be continued
-// later, and waits for them at most Config.ShutdownGrace. What is still running then
-// keeps its lease, which another syncer takes over as that of a dead one. It may be
-// called twice.
+// Stop is Shutdown within Config.ShutdownGrace. It may be called twice, and after
+// Shutdown.
 func (s *Syncer) Stop() {
+	limit, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownGrace)
+	defer cancel()
+	s.Shutdown(limit)
+}
+
+// Shutdown cancels all running jobs at once, since each of them can be continued later,
+// and waits for them until limit ends. A job that is still running then keeps its lease,
+// which another syncer takes over as that of a dead one. It may be called twice, not
+// concurrently.
+func (s *Syncer) Shutdown(limit context.Context) {
 	if !s.started {
 		return
 	}
 	s.started = false
-	limit, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownGrace)
-	defer cancel()
 	err := s.queue.Stop(limit)
 	s.stop()
 	if err == nil {
