@@ -56,7 +56,11 @@ func (c claimChecks) access(payload []byte, now time.Time) (Claims, *media.Refus
 	if kind, ok := jsonString(fields["token_type"]); !ok || kind != "access" {
 		return Claims{}, wrongType()
 	}
-	user, ok := userID(fields["user_id"])
+	id, found := fields["user_id"]
+	if !found {
+		return Claims{}, anonymous()
+	}
+	user, ok := userID(id)
 	if !ok {
 		return Claims{}, invalid()
 	}
@@ -213,6 +217,12 @@ func forged() *media.Refusal {
 
 func expired() *media.Refusal   { return tokenRefusal("Token is expired") }
 func wrongType() *media.Refusal { return tokenRefusal("Token has wrong type") }
+
+// anonymous refuses a valid token without a user. simplejwt finds out after it has checked
+// the token itself, and gives no messages then.
+func anonymous() *media.Refusal {
+	return media.Refuse(media.CodeTokenNotValid, "Token contained no recognizable user identification")
+}
 
 func tokenRefusal(message string) *media.Refusal {
 	return &media.Refusal{

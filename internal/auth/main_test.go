@@ -120,6 +120,8 @@ const (
 	isInvalid = "Token is invalid"
 	isExpired = "Token is expired"
 	isWrong   = "Token has wrong type"
+	// isAnonymous is the code of a refusal without messages.
+	isAnonymous = "token_not_valid"
 )
 
 // public is what a private key shows of itself.

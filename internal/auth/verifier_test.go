@@ -64,7 +64,9 @@ func TestVerifyClaims(t *testing.T) {
 		{"nbf to come", Config{}, access(map[string]any{"nbf": noon.Unix() + 1}), isInvalid},
 		{"nbf true", Config{}, access(map[string]any{"nbf": true}), isInvalid},
 
-		{"no user id", Config{}, access(map[string]any{"user_id": nil}), isInvalid},
+		{"no user id", Config{}, access(map[string]any{"user_id": nil}), isAnonymous},
+		{"user id null", Config{}, strings.Replace(inJSON(access(nil)), `"user_id":"7"`, `"user_id":null`, 1), isInvalid},
+		{"no user id in an expired token", Config{}, access(map[string]any{"user_id": nil, "exp": 1}), isExpired},
 		{"user id zero", Config{}, access(map[string]any{"user_id": 0}), isInvalid},
 		{"user id negative", Config{}, access(map[string]any{"user_id": -7}), isInvalid},
 		{"user id negative text", Config{}, access(map[string]any{"user_id": "-7"}), isInvalid},

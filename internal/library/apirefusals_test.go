@@ -28,6 +28,7 @@ func TestAPIAuthentication(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	anonymous := s.signed256(`{"token_type":"access","exp":4102444800,"iat":1500000000,"jti":"0123456789abcdef0123456789abcdef"}`)
 	const (
 		nobody  = `{"detail":"Authentication credentials were not provided."}`
 		invalid = `{"detail":"Given token not valid for any token type","code":"token_not_valid","messages":[{"token_class":"AccessToken","token_type":"access","message":"%s"}]}`
@@ -50,6 +51,7 @@ func TestAPIAuthentication(t *testing.T) {
 			{"Authorization: Bearer " + old, "", fmt.Sprintf(invalid, "Token is expired")},
 			{"Authorization: Bearer " + playback, "", fmt.Sprintf(invalid, "Token has wrong type")},
 			{"Authorization: Bearer " + s.token(14), "", `{"detail":"User is inactive","code":"user_inactive"}`},
+			{"Authorization: Bearer " + anonymous, "", `{"detail":"Token contained no recognizable user identification","code":"token_not_valid"}`},
 			{"Authorization: Bearer " + s.token(999), "", `{"detail":"User not found","code":"user_not_found"}`},
 		} {
 			var headers []string
@@ -148,7 +150,7 @@ func TestAPIPages(t *testing.T) {
 func TestAPISubscription(t *testing.T) {
 	db := catalogtest.Databases[2].Open(t)
 	s := openSchool(t, db, nil)
-	const want = `{"detail":"Требуется активная подписка"}`
+	const want = `{"detail":"Подписка истекла. Продлите подписку чтобы продолжить."}`
 	change := func() answer { return s.ask(3, "PATCH", "/schedule/api/recordings/6/", `{"title":"a"}`) }
 	if a := change(); a.StatusCode != 200 {
 		t.Fatalf("active: %d %s", a.StatusCode, a.body)

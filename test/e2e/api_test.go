@@ -116,7 +116,7 @@ func TestRecordingsAPI(t *testing.T) {
 			if got := stream(); got != http.StatusPartialContent {
 				t.Errorf("restored: %d", got)
 			}
-			ask(anna, "POST", "recordings/1/resync/", "", 400, "У записи нет урока в Zoom")
+			ask(anna, "POST", "recordings/1/resync/", "", 400, "Запись не связана с Zoom уроком")
 
 			if stop != nil {
 				stop()

@@ -136,14 +136,14 @@ func (x *request) restore() (response, error) {
 
 // resync is POST recordings/{id}/resync/: a syncer will fetch it from Zoom again.
 func (x *request) resync() (response, error) {
-	if err := x.requireRole(media.RoleTeacher, "Только преподаватели могут синхронизировать записи"); err != nil {
+	if err := x.requireRole(media.RoleTeacher, "Только для преподавателей"); err != nil {
 		return response{}, err
 	}
 	out, err := x.h.Services.Editor.Resync(x.ctx, x.viewer.User.ID, x.id)
 	if err != nil {
 		return response{}, editTexts{
 			media.ReasonNotOwner:   {Error: "У вас нет доступа к этой записи"},
-			media.ReasonNoMeeting:  {Error: "У записи нет урока в Zoom"},
+			media.ReasonNoMeeting:  {Error: "Запись не связана с Zoom уроком"},
 			media.ReasonNoAccount:  {Error: "Не настроен доступ к Zoom"},
 			media.ReasonGoneAtZoom: {Error: "Запись не найдена в Zoom"},
 		}.errorOf(err)

@@ -127,4 +127,4 @@ func (t editTexts) errorOf(err error) error {
 }
 
 // noSubscription is for teachers whose subscription is not active.
-var noSubscription = errorJSON{Detail: "Требуется активная подписка"}
+var noSubscription = errorJSON{Detail: "Подписка истекла. Продлите подписку чтобы продолжить."}
