@@ -42,7 +42,7 @@ type Event struct {
 	Meeting Meeting
 	// UUIDs are the meetings a batch names.
 	UUIDs []string
-	// PlainToken is a URL validation's.
+	// PlainToken is a URL validation's; "" when it is missing or no string.
 	PlainToken string
 }
 
@@ -58,7 +58,7 @@ type eventJSON struct {
 
 type payloadJSON struct {
 	AccountID  text            `json:"account_id"`
-	PlainToken text            `json:"plainToken"`
+	PlainToken json.RawMessage `json:"plainToken"`
 	Object     json.RawMessage `json:"object"`
 }
 
@@ -81,7 +81,12 @@ func ParseEvent(body []byte) (Event, error) {
 	if json.Unmarshal(in.Payload, &payload) != nil {
 		return e, nil
 	}
-	e.AccountID, e.PlainToken = string(payload.AccountID), string(payload.PlainToken)
+	e.AccountID = string(payload.AccountID)
+	// Other fields are read leniently. Of this one a signature is made: a number or null
+	// is no token, and nothing is taken out of a string.
+	if json.Unmarshal(payload.PlainToken, &e.PlainToken) != nil {
+		e.PlainToken = ""
+	}
 	if json.Unmarshal(payload.Object, &e.Meeting) != nil {
 		e.Meeting = Meeting{}
 	}

@@ -20,6 +20,7 @@ type Meeting struct {
 	AccountID string
 	Topic     string
 	Start     time.Time // zero when unknown
+	End       time.Time // of meeting.ended; else zero
 	Duration  time.Duration
 	Files     []File // empty for meetings too short to be recorded
 	// DownloadToken opens the files; a secret. "" when the answer held none.
@@ -80,6 +81,7 @@ type meetingJSON struct {
 	AccountID     text            `json:"account_id"`
 	Topic         text            `json:"topic"`
 	Start         moment          `json:"start_time"`
+	End           moment          `json:"end_time"`
 	Minutes       count           `json:"duration"`
 	Files         json.RawMessage `json:"recording_files"`
 	DownloadToken text            `json:"download_access_token"`
@@ -106,7 +108,7 @@ func (m *Meeting) UnmarshalJSON(data []byte) error {
 	}
 	*m = Meeting{
 		ID: strings.ReplaceAll(string(in.ID), " ", ""), UUID: string(in.UUID), HostID: string(in.HostID), HostEmail: string(in.HostEmail),
-		AccountID: string(in.AccountID), Topic: string(in.Topic), Start: in.Start.Time,
+		AccountID: string(in.AccountID), Topic: string(in.Topic), Start: in.Start.Time, End: in.End.Time,
 		Duration: time.Duration(in.Minutes) * time.Minute, DownloadToken: string(in.DownloadToken),
 	}
 	var files []json.RawMessage

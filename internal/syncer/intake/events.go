@@ -146,23 +146,49 @@ func (in *Intake) batch(ctx context.Context, x store.Session, uuids []string, at
 	return fmt.Sprintf("%d meetings", len(uuids)), nil
 }
 
+const (
+	// clockSkew is how far Zoom's clock may be ahead of ours.
+	clockSkew = 5 * time.Minute
+	// longestMeeting is Zoom's limit of a meeting, 30 hours, and some.
+	longestMeeting = 32 * time.Hour
+)
+
+// endOf is when a meeting ended: its own end, else the time of the event, else when the
+// event arrived, which may be days later (Zoom redelivers). A time is passed over when it
+// is before the meeting's start, longer after it than a meeting lasts, or in the future.
+func endOf(e zoom.Event, received time.Time) time.Time {
+	event := time.UnixMilli(e.Time).UTC()
+	if e.Time <= 0 {
+		event = time.Time{}
+	}
+	earliest, latest := e.Meeting.Start, received.Add(clockSkew)
+	if earliest.IsZero() {
+		earliest = received.Add(-longestMeeting)
+	} else if end := earliest.Add(longestMeeting); end.Before(latest) {
+		latest = end
+	}
+	for _, at := range []time.Time{e.Meeting.End, event} {
+		if !at.Before(earliest) && !at.After(latest) {
+			return at
+		}
+	}
+	return received
+}
+
 // ended notes a lesson's real end.
 func (in *Intake) ended(ctx context.Context, x store.Session, row store.Event, e zoom.Event) (string, error) {
 	candidates, err := store.LessonsOfMeeting(ctx, x, e.Meeting.ID, e.AccountID, e.Meeting.HostID, row.TeacherID)
 	if err != nil {
 		return "", err
 	}
+	at := endOf(e, row.ReceivedAt)
 	began := e.Meeting.Start
 	if began.IsZero() {
-		began = row.ReceivedAt
+		began = at
 	}
 	l, ok := store.NearestLesson(candidates, e.Meeting.ID, began)
 	if !ok {
 		return "no lesson of its teacher has this meeting id at this time", nil
-	}
-	at := row.ReceivedAt
-	if e.Time > 0 {
-		at = time.UnixMilli(e.Time).UTC()
 	}
 	if _, err := store.EndLesson(ctx, x, l.ID, at, in.now()); err != nil {
 		return "", err

@@ -108,6 +108,15 @@ func TestIntakeOrder(t *testing.T) {
 		{"a forged challenge", signed(main, "x", zoomemu.Challenge("abc"), now), 401, "invalid_signature"},
 		{"a challenge that would sign a forgery", signed(main, syncertest.WebhookSecret, zoomemu.Challenge(`v0:1:{"event":"x"}`), now), 400, "invalid_challenge"},
 		{"a challenge too long", signed(main, syncertest.WebhookSecret, zoomemu.Challenge(strings.Repeat("a", 129)), now), 400, "invalid_challenge"},
+		{"a challenge with a NUL", signed(main, syncertest.WebhookSecret, challengeOf(`"plainToken":"a\u0000b"`), now), 400, "invalid_challenge"},
+		{"a challenge in other letters", signed(main, syncertest.WebhookSecret, zoomemu.Challenge("токен"), now), 400, "invalid_challenge"},
+		{"a challenge of a number", signed(main, syncertest.WebhookSecret, challengeOf(`"plainToken":12345`), now), 400, "invalid_challenge"},
+		{"a challenge of true", signed(main, syncertest.WebhookSecret, challengeOf(`"plainToken":true`), now), 400, "invalid_challenge"},
+		{"a challenge of null", signed(main, syncertest.WebhookSecret, challengeOf(`"plainToken":null`), now), 400, "invalid_challenge"},
+		{"a challenge of an object", signed(main, syncertest.WebhookSecret, challengeOf(`"plainToken":{"a":"b"}`), now), 400, "invalid_challenge"},
+		{"a challenge of a list", signed(main, syncertest.WebhookSecret, challengeOf(`"plainToken":["abc"]`), now), 400, "invalid_challenge"},
+		{"a challenge without a token", signed(main, syncertest.WebhookSecret, challengeOf(``), now), 400, "invalid_challenge"},
+		{"a challenge without a payload", signed(main, syncertest.WebhookSecret, []byte(`{"event":"endpoint.url_validation"}`), now), 400, "invalid_challenge"},
 		{"an empty challenge", signed(main, syncertest.WebhookSecret, zoomemu.Challenge(""), now), 400, "invalid_challenge"},
 	} {
 		if code, got := ask(t, c.req); code != c.code || got != c.want {
@@ -119,6 +128,11 @@ func TestIntakeOrder(t *testing.T) {
 	if err != nil || code != 200 || strings.TrimSpace(string(answer)) != want {
 		t.Errorf("the challenge: %d %s, %v", code, answer, err)
 	}
+}
+
+// challengeOf is a URL validation with a payload of these fields.
+func challengeOf(fields string) []byte {
+	return []byte(`{"event":"endpoint.url_validation","event_ts":1,"payload":{` + fields + `}}`)
 }
 
 // TestRotatedSecrets: while a secret is rotated both verify, and the challenge is
@@ -181,6 +195,28 @@ func TestNothingIsKeptOfSecrets(t *testing.T) {
 			t.Errorf("%s is kept", secret)
 		}
 	}
+}
+
+// TestMeetingEnded: the lesson ends when the meeting did, not when Zoom says so.
+func TestMeetingEnded(t *testing.T) {
+	s := syncertest.New(t).Start()
+	s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	if got := s.Deliver(s.Zoom.Event("meeting.ended", "uuid-1==")); got != "accepted" {
+		t.Fatal(got)
+	}
+	want := syncertest.LessonStart.Add(time.Hour).UTC().Format(time.RFC3339)
+	syncertest.Eventually(t, "the lesson has ended", func() (bool, string) {
+		var ended string
+		s.View(func(ctx context.Context, x store.Session) error {
+			return x.Each(ctx, `SELECT ended_at FROM public.schedule_lesson WHERE ended_at IS NOT NULL`, nil, func(scan func(...any) error) error {
+				return scan(&ended)
+			})
+		})
+		if ended != "" && ended != want {
+			t.Fatalf("ended at %s, want %s", ended, want)
+		}
+		return ended == want, ended
+	})
 }
 
 // TestTheSameEventAgain: domain A.3: identical events from two subscriptions differ
