@@ -754,6 +754,7 @@ var allowed = []rule{
 		},
 		tests: []use{
 			{"internal/catalog/catalogtest", "a migrated database of each kind"},
+			{"pgregory.net/rapid", "generated cases against a model"},
 		},
 	},
 	{

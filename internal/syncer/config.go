@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // Config of the jobs.
@@ -17,6 +18,9 @@ type Config struct {
 	CleanupAt      string        `name:"cleanup-at" default:"03:00" placeholder:"HH:MM" help:"When expired recordings are removed, UTC (default: ${default})."`
 	TrashGrace     time.Duration `name:"trash-grace" default:"168h" help:"Between a recording's removal and the purge of its bytes (duration)."`
 	Settle         time.Duration `name:"settle" default:"5m" help:"How long after the last segment of a meeting its parts are joined (duration)."`
+	MatchEarly     time.Duration `name:"match-early" default:"30m" help:"How long before a lesson's start its recording may begin, where no lesson's time holds that moment (duration)."`
+	MatchLate      time.Duration `name:"match-late" default:"30m" help:"How long after a lesson's end a recording may begin and still belong to it (duration)."`
+	Unmatched      string        `name:"unmatched" default:"archive" placeholder:"archive|wait" help:"What matches no lesson for 24 h: archive it as the teacher's own, seen by the teacher and admins only, or wait (default: ${default})."`
 	DeleteFromZoom bool          `name:"delete-from-zoom" default:"true" negatable:"" help:"Trash recordings at Zoom once their archive is verified."`
 	ZoomTrashAfter time.Duration `name:"zoom-trash-after" default:"24h" help:"How long after that (duration)."`
 	Provider       string        `name:"provider" placeholder:"NAME" help:"Where new recordings are archived: gdrive or local (default: gdrive if Drive is configured, else local)."`
@@ -28,7 +32,7 @@ type Config struct {
 
 	// ShutdownGrace is how long Stop waits for jobs that it has told to stop.
 	ShutdownGrace time.Duration `kong:"-"`
-	// UnmatchedAfter is when a meeting without a lesson is alerted; 0 = 72 h.
+	// UnmatchedAfter is when a meeting without a lesson is alerted, and archived as its teacher's own; 0 = 24 h.
 	UnmatchedAfter time.Duration `kong:"-"`
 	// GiveUpAfter is when passing faults become a failure; 0 = 48 h.
 	GiveUpAfter time.Duration `kong:"-"`
@@ -40,10 +44,21 @@ type Config struct {
 
 // What no setting changes.
 const (
-	defaultUnmatchedAfter  = 72 * time.Hour
+	defaultUnmatchedAfter  = 24 * time.Hour
 	defaultGiveUpAfter     = 48 * time.Hour
 	defaultSupervisorEvery = 2 * time.Second
 )
+
+// What happens to a recording that matches no lesson.
+const (
+	UnmatchedArchive = "archive"
+	UnmatchedWait    = "wait"
+)
+
+// matchRule is the rule that the settings make.
+func (c Config) matchRule() store.MatchRule {
+	return store.MatchRule{Early: c.MatchEarly, Late: c.MatchLate}
+}
 
 // withDefaults fills in what no setting changes.
 func (c Config) withDefaults() Config {
@@ -62,6 +77,7 @@ func (c *Config) Check() error {
 	}{
 		{"sync-reconcile-every", c.ReconcileEvery, time.Second}, {"sync-lookback", c.Lookback, time.Hour}, {"sync-usage-every", c.UsageEvery, time.Second},
 		{"sync-trash-grace", c.TrashGrace, 0}, {"sync-settle", c.Settle, 0}, {"sync-zoom-trash-after", c.ZoomTrashAfter, 0},
+		{"sync-match-early", c.MatchEarly, 0}, {"sync-match-late", c.MatchLate, 0},
 	} {
 		if d.value < d.least {
 			return fmt.Errorf("%s: %s is too short, give at least %s", d.name, d.value, d.least)
@@ -69,6 +85,11 @@ func (c *Config) Check() error {
 	}
 	if _, err := time.Parse("15:04", c.CleanupAt); err != nil {
 		return fmt.Errorf("sync-cleanup-at: %q is not a time of day: give HH:MM, as 03:00", c.CleanupAt)
+	}
+	switch c.Unmatched {
+	case "", UnmatchedArchive, UnmatchedWait:
+	default:
+		return fmt.Errorf("sync-unmatched: %q is not one of archive, wait", c.Unmatched)
 	}
 	switch c.Provider {
 	case "", media.ProviderDrive, media.ProviderLocal:

@@ -89,10 +89,12 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 		Alerts: alerts, Tokens: tokens, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,
 	})
 	s.intake = intake.New(intake.Deps{
-		Store: deps.Store, Queue: s.queue, Zoom: deps.Zooms, Ingests: s.ingester, Tokens: tokens, TokenPurpose: ingest.DownloadTokenPurpose,
+		Store: deps.Store, Queue: s.queue, Zoom: deps.Zooms, Ingests: s.ingester, Match: cfg.matchRule(), Tokens: tokens, TokenPurpose: ingest.DownloadTokenPurpose,
 		SecretsKey: deps.SecretsKey, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,
 	})
-	s.reconciler = reconcile.New(reconcile.Config{Lookback: cfg.Lookback, UnmatchedAfter: cfg.UnmatchedAfter}, reconcile.Deps{
+	s.reconciler = reconcile.New(reconcile.Config{
+		Lookback: cfg.Lookback, Match: cfg.matchRule(), UnmatchedAfter: cfg.UnmatchedAfter, ArchiveUnmatched: cfg.Unmatched != UnmatchedWait,
+	}, reconcile.Deps{
 		Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Archives: deps.Archives, Ingests: s.ingester, Alerts: alerts,
 		Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,
 	})

@@ -392,7 +392,7 @@ func TestQuota(t *testing.T) {
 // TestAnEventWithoutItsLesson: the lesson is made after the recording; and one that
 // nobody ever makes is told of.
 func TestAnEventWithoutItsLesson(t *testing.T) {
-	s := syncertest.New(t, syncertest.Configured(func(c *syncer.Config) { c.UnmatchedAfter = time.Millisecond })).Start()
+	s := syncertest.New(t, syncertest.Configured(func(c *syncer.Config) { c.UnmatchedAfter, c.Unmatched = time.Millisecond, syncer.UnmatchedWait })).Start()
 	s.Exec(`UPDATE public.schedule_lesson SET zoom_meeting_id = '' WHERE id = 1`)
 	s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
 	if got := s.Deliver(s.Zoom.Event("recording.completed", "uuid-1==")); got != "accepted" {

@@ -95,7 +95,7 @@ func (r *run) complete(ctx context.Context, job *queue.Job[queue.IngestArgs]) er
 	case again:
 		return queue.Snooze(time.Second)
 	}
-	return r.lock.clear()
+	return errors.Join(r.lock.clear(), r.s.fileAfterRun(ctx, r.row))
 }
 
 // fail writes down a fault: the ingest is attempted again while the fault passes, and
@@ -140,6 +140,9 @@ func (r *run) fail(ctx context.Context, fault error) error {
 	case again:
 		return queue.Snooze(time.Second)
 	case final:
+		if err := r.s.fileAfterRun(ctx, r.row); err != nil {
+			r.log.Warn("ingest: own recordings not filed", slog.Any("error", err))
+		}
 		return queue.Cancel(fmt.Errorf("%s: %w", reason, fault))
 	}
 	if wait := media.RetryAfterOf(fault); wait > time.Minute {

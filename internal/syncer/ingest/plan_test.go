@@ -95,27 +95,6 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// TestNearest: platform-pains B4, B5: recurring lessons share a meeting id.
-func TestNearest(t *testing.T) {
-	week := 7 * 24 * time.Hour
-	lesson := func(id int64, start time.Time) store.Lesson {
-		return store.Lesson{ID: id, MeetingID: "864 1234 5678", Start: start, End: start.Add(time.Hour)}
-	}
-	lessons := []store.Lesson{lesson(1, ten.Add(-week)), lesson(2, ten), lesson(3, ten.Add(week)), lesson(4, ten.Add(90*time.Minute)), {ID: 5, MeetingID: "999", Start: ten, End: ten.Add(time.Hour)}}
-	for _, c := range []struct {
-		began time.Duration
-		want  int64
-	}{
-		{0, 2}, {-week, 1}, {week + 5*time.Minute, 3}, {-2 * time.Hour, 2}, {-2*time.Hour - time.Second, 0}, {80 * time.Minute, 4}, {40 * time.Minute, 2},
-		{90*time.Minute + 3*time.Hour, 4}, {90*time.Minute + 3*time.Hour + time.Second, 0}, {3 * 24 * time.Hour, 0}, {45 * time.Minute, 2},
-	} {
-		got, ok := store.NearestLesson(lessons, "86412345678", ten.Add(c.began))
-		if got.ID != c.want || ok != (c.want != 0) {
-			t.Errorf("%s after ten: lesson %d, want %d", c.began, got.ID, c.want)
-		}
-	}
-}
-
 func TestPrivacyLine(t *testing.T) {
 	for _, c := range []struct {
 		notes            string

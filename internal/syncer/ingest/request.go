@@ -18,29 +18,14 @@ func (s *Ingester) Request(ctx context.Context, x store.Session, lesson int64, w
 	if err != nil {
 		return err
 	}
+	if wait, err := s.fileOwn(ctx, x, l, false); err != nil || wait {
+		return err
+	}
 	i, isNew, err := store.RequestIngest(ctx, x, l, s.now())
 	if err != nil {
 		return err
 	}
 	return s.enqueue(ctx, x, i, isNew, why)
-}
-
-// RequestOwn is Request for a meeting that belongs to no lesson: its recording is
-// archived as the teacher's own.
-func (s *Ingester) RequestOwn(ctx context.Context, x store.Session, uuid string, teacher int64, why string) error {
-	i, isNew, err := store.RequestMeetingIngest(ctx, x, uuid, teacher, s.now())
-	if err != nil {
-		return err
-	}
-	return s.enqueue(ctx, x, i, isNew, why)
-}
-
-// requestAgain requests an ingest that is there.
-func (s *Ingester) requestAgain(ctx context.Context, x store.Session, i store.Ingest, why string) error {
-	if i.MeetingUUID != "" {
-		return s.RequestOwn(ctx, x, i.MeetingUUID, i.TeacherID, why)
-	}
-	return s.Request(ctx, x, i.LessonID, why)
 }
 
 // enqueue gives a requested ingest its job.
@@ -67,33 +52,51 @@ func (s *Ingester) enqueue(ctx context.Context, x store.Session, i store.Ingest,
 // RequestMissing requests a lesson's recording when something of it is at Zoom and not
 // archived. why is what was missing, "" for nothing new.
 func (s *Ingester) RequestMissing(ctx context.Context, x store.Session, lesson int64) (why string, err error) {
+	l, err := store.LoadLesson(ctx, x, lesson)
+	if err != nil {
+		return "", err
+	}
+	if wait, err := s.fileOwn(ctx, x, l, false); err != nil || wait {
+		return "", err
+	}
 	meetings, err := store.MeetingsOf(ctx, x, lesson)
 	if err != nil {
 		return "", err
 	}
-	p := makePlan(meetings, s.cfg.Settle, s.now())
-	if len(p.parts) == 0 && !p.processing {
-		return "", nil
-	}
 	i, err := store.IngestOfLesson(ctx, x, lesson)
-	switch {
-	case catalog.IsNotFound(err):
-		why = "Zoom lists it and nothing is archived"
-	case err != nil:
+	if err != nil && !catalog.IsNotFound(err) {
 		return "", err
-	case i.State() == store.Removed:
-		return "", nil
-	case i.State() == store.Done && (p.processing || slices.Equal(p.names(), i.Parts())):
-		return "", nil
-	case i.State() == store.Done:
-		why = "Zoom lists a segment that is not archived"
-	case i.State() == store.Failed && !store.Retryable(i.Reason):
-		return "", nil
-	case i.State() == store.Failed:
-		why = passingReason(i)
 	}
-	// One that is under way already only needs a job.
+	why, request := s.missing(meetings, i, err == nil)
+	if !request {
+		return "", nil
+	}
 	return why, s.Request(ctx, x, lesson, why)
+}
+
+// missing reports whether something of meetings is at Zoom and not archived by their
+// ingest, known or not. why is what, "" where that is under way already and only needs a
+// job.
+func (s *Ingester) missing(meetings []store.Meeting, i store.Ingest, known bool) (why string, request bool) {
+	p := makePlan(meetings, s.cfg.Settle, s.now())
+	switch {
+	case len(p.parts) == 0 && !p.processing:
+		return "", false
+	case !known:
+		return "Zoom lists it and nothing is archived", true
+	case i.State() == store.Removed:
+		return "", false
+	case i.State() == store.Done && (p.processing || slices.Equal(p.names(), i.Parts())):
+		return "", false
+	case i.State() == store.Done:
+		return "Zoom lists a segment that is not archived", true
+	case i.State() == store.Failed && !store.Retryable(i.Reason):
+		return "", false
+	case i.State() == store.Failed:
+		return passingReason(i), true
+	default:
+		return "", true
+	}
 }
 
 func passingReason(i store.Ingest) string { return "it failed for a passing reason: " + i.Reason }

@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
+
+// joinWait is how long Zoom's copy of a teacher's own recording stays at least while
+// its parts are to be joined into a lesson's.
+const joinWait = 10 * time.Minute
 
 // zoomTrashJob moves what is archived to Zoom's trash, one file at a time and never
 // wider, after a last check that the archive holds it.
@@ -21,6 +26,9 @@ func (s *Ingester) zoomTrashJob(ctx context.Context, job *queue.Job[queue.ZoomTr
 	i := r.row
 	if left := i.VerifiedAt.Add(s.cfg.ZoomTrashAfter).Sub(s.now()); left > 0 {
 		return queue.Snooze(left) // a later version was archived meanwhile
+	}
+	if i.MeetingUUID != "" && slices.ContainsFunc(meetings, func(m store.Meeting) bool { return m.LessonID != 0 && !m.Separate }) {
+		return queue.Snooze(joinWait) // the lesson's ingest may need Zoom's copy
 	}
 	from, err := s.deps.Archives.Get(i.Provider)
 	if err != nil {

@@ -66,9 +66,12 @@ func (in *Intake) recorded(ctx context.Context, x store.Session, m store.Meeting
 	if err != nil {
 		return "", err
 	}
-	lesson, note, err := store.MatchMeeting(ctx, x, known, in.now())
-	if err != nil || lesson.ID == 0 {
+	lesson, note, err := in.deps.Match.Match(ctx, x, known, in.now())
+	if err != nil {
 		return note, err
+	}
+	if lesson.ID == 0 || known.Separate {
+		return note, in.deps.Ingests.RequestOwnAgain(ctx, x, known.UUID, "Zoom says that it is recorded")
 	}
 	return note, in.deps.Ingests.Request(ctx, x, lesson.ID, "Zoom says that it is recorded")
 }
@@ -114,23 +117,28 @@ func (in *Intake) goneFiles(ctx context.Context, x store.Session, uuid string, f
 	if err != nil {
 		return what, err
 	}
-	lesson, _, err := store.MatchMeeting(ctx, x, m, in.now())
-	if err != nil || lesson.ID == 0 {
+	lesson, _, err := in.deps.Match.Match(ctx, x, m, in.now())
+	if err != nil {
 		return what, err
 	}
+	request := func() error { return in.deps.Ingests.Request(ctx, x, lesson.ID, what) }
 	i, err := store.IngestOfLesson(ctx, x, lesson.ID)
+	if lesson.ID == 0 || m.Separate {
+		request = func() error { return in.deps.Ingests.RequestOwnAgain(ctx, x, uuid, what) }
+		i, err = store.IngestOfMeeting(ctx, x, uuid)
+	}
 	switch {
 	case catalog.IsNotFound(err):
 		return what, nil
 	case err != nil:
 		return what, err
 	case at.IsZero():
-		return what, in.deps.Ingests.Request(ctx, x, lesson.ID, "it was recovered at Zoom")
+		return what, request()
 	case i.Archived() || i.State() == store.Failed || i.State() == store.Removed:
 		return what + ", ours stays as it is", nil
 	default:
 		// The ingest under way looks, and ends.
-		return what, in.deps.Ingests.Request(ctx, x, lesson.ID, what)
+		return what, request()
 	}
 }
 
@@ -186,7 +194,7 @@ func (in *Intake) ended(ctx context.Context, x store.Session, row store.Event, e
 	if began.IsZero() {
 		began = at
 	}
-	l, ok := store.NearestLesson(candidates, e.Meeting.ID, began)
+	l, ok := in.deps.Match.Lesson(candidates, e.Meeting.ID, began)
 	if !ok {
 		return "no lesson of its teacher has this meeting id at this time", nil
 	}

@@ -19,6 +19,9 @@ import (
 type Ingests interface {
 	// Request requests a lesson's recording; why is for the history.
 	Request(ctx context.Context, x store.Session, lesson int64, why string) error
+	// RequestOwnAgain requests the recording of a meeting again that was requested as
+	// its teacher's own before.
+	RequestOwnAgain(ctx context.Context, x store.Session, meeting, why string) error
 }
 
 // Deps is what the intake works with.
@@ -28,6 +31,8 @@ type Deps struct {
 	Zoom  zoom.Config // secrets and tolerance of webhooks
 	// Ingests are requested by events.
 	Ingests Ingests
+	// Match decides which lesson a meeting belongs to.
+	Match store.MatchRule
 	// Tokens seals download tokens, for TokenPurpose.
 	Tokens       secretbox.Box
 	TokenPurpose string

@@ -68,8 +68,23 @@ type Report struct {
 	Failures []Failure
 	// Skipped are teachers that the soft time limit left for the next run.
 	Skipped int
-	// Lessons whose recording was newly requested.
-	Lessons []int64
+	// Lessons whose recording was newly requested, and Meetings without a lesson whose
+	// recording was, by uuid.
+	Lessons  []int64
+	Meetings []string
+}
+
+// add counts an action.
+func (r *Report) add(a Action) {
+	switch {
+	case a.What != ActionArchive:
+	case a.Lesson == 0:
+		r.Synced++
+		r.Meetings = append(r.Meetings, a.Meeting)
+	default:
+		r.Synced++
+		r.Lessons = append(r.Lessons, a.Lesson)
+	}
 }
 
 // Failure is a teacher whose recordings could not be listed.
@@ -90,8 +105,12 @@ type Config struct {
 	// Lookback is how far back from now, or from the last success, Zoom's lists are
 	// compared.
 	Lookback time.Duration
-	// UnmatchedAfter is when a meeting without a lesson is alerted.
-	UnmatchedAfter time.Duration
+	// Match decides which lesson a meeting belongs to.
+	Match store.MatchRule
+	// UnmatchedAfter is how long after it was first seen a meeting without a lesson is
+	// alerted, and archived as its teacher's own where ArchiveUnmatched.
+	UnmatchedAfter   time.Duration
+	ArchiveUnmatched bool
 }
 
 // Ingests are requested for what is missing.
@@ -100,6 +119,12 @@ type Ingests interface {
 	Request(ctx context.Context, x store.Session, lesson int64, why string) error
 	// RequestMissing requests it when something of it is not archived, and says what.
 	RequestMissing(ctx context.Context, x store.Session, lesson int64) (why string, err error)
+	// RequestMissingOwn is RequestMissing for a meeting that belongs to no lesson, or is a
+	// recording beside its lesson's.
+	RequestMissingOwn(ctx context.Context, x store.Session, m store.Meeting) (why string, err error)
+	// FileOwn files recordings that were archived as a teacher's own with the lessons
+	// that their meetings belong to now.
+	FileOwn(ctx context.Context) error
 	// RequestRetryable requests those that failed for a passing reason.
 	RequestRetryable(ctx context.Context) (lessons []int64, err error)
 	// RecordLoss follows the discovery that an archived file is gone.
@@ -183,10 +208,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, scope Scope) (Report, error)
 				report.Processed++
 			}
 			for _, a := range actions {
-				if a.What == ActionArchive {
-					report.Synced++
-					report.Lessons = append(report.Lessons, a.Lesson)
-				}
+				report.add(a)
 			}
 			if scope.Progress != nil {
 				scope.Progress(Progress{done, len(teachers), t, actions, err})

@@ -119,7 +119,7 @@ func (r *Reconciler) compareMeeting(ctx context.Context, x store.Session, t stor
 		}
 		return Action{Meeting: known.UUID, What: ActionWait, Why: note}, nil
 	}
-	return r.requestMissing(ctx, x, lesson, known.UUID)
+	return r.requestMissing(ctx, x, lesson, known)
 }
 
 // StoreMeeting stores a meeting that Zoom lists for a teacher and matches it with one of the
@@ -144,19 +144,32 @@ func (r *Reconciler) StoreMeeting(ctx context.Context, x store.Session, t store.
 		}
 	}
 	if known.LessonID != 0 {
-		lesson, note, err = store.MatchMeeting(ctx, x, known, r.now())
+		lesson, note, err = r.cfg.Match.Match(ctx, x, known, r.now())
 	} else {
-		lesson, note, err = store.MatchMeetingAmong(ctx, x, known, lessons, r.now())
+		lesson, note, err = r.cfg.Match.MatchAmong(ctx, x, known, lessons, r.now())
 	}
 	return known, lesson, note, err
 }
 
 // requestMissing requests a lesson's recording when something of it is not archived;
 // the zero Action says that there was nothing new.
-func (r *Reconciler) requestMissing(ctx context.Context, x store.Session, lesson store.Lesson, meeting string) (Action, error) {
+func (r *Reconciler) requestMissing(ctx context.Context, x store.Session, lesson store.Lesson, m store.Meeting) (Action, error) {
+	if m.Separate {
+		return r.requestOwn(ctx, x, m)
+	}
 	why, err := r.deps.Ingests.RequestMissing(ctx, x, lesson.ID)
 	if err != nil || why == "" {
 		return Action{}, err
 	}
-	return Action{Lesson: lesson.ID, Meeting: meeting, What: ActionArchive, Why: why}, nil
+	return Action{Lesson: lesson.ID, Meeting: m.UUID, What: ActionArchive, Why: why}, nil
+}
+
+// requestOwn requests the recording of a meeting that is its teacher's own, or one beside
+// the lesson's, when something of it is not archived.
+func (r *Reconciler) requestOwn(ctx context.Context, x store.Session, m store.Meeting) (Action, error) {
+	why, err := r.deps.Ingests.RequestMissingOwn(ctx, x, m)
+	if err != nil || why == "" {
+		return Action{}, err
+	}
+	return Action{Meeting: m.UUID, What: ActionArchive, Why: why}, nil
 }

@@ -193,6 +193,63 @@ func SaveIngest(ctx context.Context, x Session, i Ingest, lease string, now time
 	return n > 0, err
 }
 
+// DropIngest deletes an ingest of which nothing is archived: its reservation of quota is
+// released and its recording's row removed, unless that plays. A run at work loses its
+// lease, and may leave a file in the archive, which reconciliation reports.
+func DropIngest(ctx context.Context, x Session, i Ingest, why string, now time.Time) error {
+	if err := DeleteIngest(ctx, x, i.ID); err != nil {
+		return err
+	}
+	if err := AppendHistory(ctx, x, HistoryEntry{At: now, IngestID: i.ID, RecordingID: i.RecordingID, What: "given up", Detail: why}); err != nil || i.RecordingID == 0 {
+		return err
+	}
+	row, err := LoadRecording(ctx, x, i.RecordingID, true)
+	if err != nil || row.Deleted || row.Playable() {
+		if catalog.IsNotFound(err) {
+			err = nil
+		}
+		return err
+	}
+	if err := Release(ctx, x, row.ID, now); err != nil {
+		return err
+	}
+	return DiscardRecording(ctx, x, row.ID, why, now)
+}
+
+// DeleteIngest deletes an ingest whose recording, if any, is no longer its.
+func DeleteIngest(ctx context.Context, x Session, id int64) error {
+	_, err := x.Exec(ctx, `DELETE FROM lectern.lectern_ingests WHERE id = $1`, id)
+	return err
+}
+
+// OwnIngestsOfLesson are the ingests of a lesson's meetings whose recordings are still
+// their teacher's own. The rows are locked until the transaction ends.
+func OwnIngestsOfLesson(ctx context.Context, x Session, lesson int64) ([]Ingest, error) {
+	return ingests(ctx, x, `WHERE meeting_uuid IN (SELECT uuid FROM lectern.lectern_zoom_meetings WHERE lesson_id = $1 AND separate = $2) ORDER BY id`+x.ForUpdate(), lesson, false)
+}
+
+// LessonsOfOwnIngests are the lessons that have such ingests.
+func LessonsOfOwnIngests(ctx context.Context, x Session) ([]int64, error) {
+	var out []int64
+	err := x.Each(ctx, `SELECT DISTINCT m.lesson_id FROM lectern.lectern_zoom_meetings m JOIN lectern.lectern_ingests i ON i.meeting_uuid = m.uuid
+		WHERE m.lesson_id IS NOT NULL AND m.separate = $1 ORDER BY 1`, []any{false}, func(scan func(...any) error) error {
+		var id int64
+		err := scan(&id)
+		out = append(out, id)
+		return err
+	})
+	return out, err
+}
+
+// SetIngestLesson makes an ingest that of a lesson, or with lesson 0 that of a meeting
+// whose recording is its teacher's own. The caller has locked it, and knows that the
+// lesson has none.
+func SetIngestLesson(ctx context.Context, x Session, id, lesson int64, meeting string, now time.Time) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET lesson_id = $2, meeting_uuid = $3, wanted = wanted + 1, updated_at = $4 WHERE id = $1`,
+		id, orNull(lesson), sql.NullString{String: meeting, Valid: meeting != ""}, stamp(now))
+	return err
+}
+
 // OldestUnarchived is since when the longest waiting ingest waits, zero for none.
 func OldestUnarchived(ctx context.Context, x Session) (time.Time, error) {
 	var at catalog.DBTime

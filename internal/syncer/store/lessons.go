@@ -100,29 +100,6 @@ func (l Lesson) HasMeeting() bool { return digits(l.MeetingID) != "" }
 // digits is a meeting id without the blanks and dashes that people copy.
 func digits(id string) string { return strings.NewReplacer(" ", "", "-", "").Replace(id) }
 
-// Before and after a lesson's plan its recording may still begin and belong to it.
-const slack = 2 * time.Hour
-
-// NearestLesson finds the lesson a meeting belongs to: the one with its meeting id whose
-// start is nearest to the recording's, from two hours before the lesson's start to
-// two hours after its end. Of equally near ones the earlier. It is pure.
-func NearestLesson(lessons []Lesson, meetingID string, began time.Time) (Lesson, bool) {
-	var (
-		best  Lesson
-		found bool
-	)
-	for _, l := range lessons {
-		if digits(l.MeetingID) != digits(meetingID) || began.Before(l.Start.Add(-slack)) || began.After(l.End.Add(slack)) {
-			continue
-		}
-		distance, bestDistance := began.Sub(l.Start).Abs(), began.Sub(best.Start).Abs()
-		if !found || distance < bestDistance || distance == bestDistance && (l.Start.Before(best.Start) || l.Start.Equal(best.Start) && l.ID < best.ID) {
-			best, found = l, true
-		}
-	}
-	return best, found
-}
-
 // Teacher is a teacher with what is needed to reach their recordings.
 type Teacher struct {
 	ID           int64
@@ -148,6 +125,34 @@ func teachers(ctx context.Context, x Session, rest string, args ...any) ([]Teach
 		return err
 	})
 	return out, err
+}
+
+// TeacherOfMeeting is the teacher whom a meeting's recording belongs to when no lesson
+// says so: the one who hosted it; else the one through whose credentials it is reached;
+// else the only one who has its Zoom account. sql.ErrNoRows: nobody, or not a single
+// one.
+func TeacherOfMeeting(ctx context.Context, x Session, m Meeting) (Teacher, error) {
+	all, err := teachers(ctx, x, `WHERE role <> 'student' AND (id = $1 OR ($2 <> '' AND zoom_account_id = $2) OR ($3 <> '' AND zoom_user_id = $3)) ORDER BY id`,
+		m.TeacherID, m.AccountID, m.HostID)
+	if err != nil {
+		return Teacher{}, err
+	}
+	for _, carries := range []func(Teacher) bool{
+		func(t Teacher) bool { return m.HostID != "" && t.ZoomUserID == m.HostID },
+		func(t Teacher) bool { return t.ID == m.TeacherID },
+		func(t Teacher) bool { return m.AccountID != "" && t.AccountID == m.AccountID },
+	} {
+		var found []Teacher
+		for _, t := range all {
+			if carries(t) {
+				found = append(found, t)
+			}
+		}
+		if len(found) == 1 {
+			return found[0], nil
+		}
+	}
+	return Teacher{}, sql.ErrNoRows
 }
 
 // ZoomTeachers are those with all three credentials set.

@@ -195,6 +195,24 @@ func AssignLesson(ctx context.Context, x Session, uuid string, lesson, teacher i
 	return err
 }
 
+// SetAssigned notes that a person named a meeting's lesson.
+func SetAssigned(ctx context.Context, x Session, uuid string) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_meetings SET assigned = $2 WHERE uuid = $1`, uuid, true)
+	return err
+}
+
+// SetSeparate says whether a meeting's recording is one beside its lesson's instead of a
+// segment of it.
+func SetSeparate(ctx context.Context, x Session, uuid string, separate bool) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_meetings SET separate = $2 WHERE uuid = $1`, uuid, separate)
+	return err
+}
+
+// MeetingsNumbered are the instances of a meeting number, in time order.
+func MeetingsNumbered(ctx context.Context, x Session, number string) ([]Meeting, error) {
+	return meetings(ctx, x, `WHERE meeting_id = $1 ORDER BY start_time, uuid`, number)
+}
+
 // MarkAlerted notes that an unmatched meeting has been alerted.
 func MarkAlerted(ctx context.Context, x Session, uuid string, now time.Time) error {
 	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_meetings SET alerted_at = $2 WHERE uuid = $1`, uuid, stamp(now))

@@ -246,6 +246,34 @@ func RemoveRecording(ctx context.Context, x Session, id int64, reason string, no
 	return n > 0, x.Notify(ctx, recordingsTable)
 }
 
+// DiscardRecording marks a row as removed that never had bytes. It no longer names the
+// file at Zoom: that is no removal of the recording, which may be archived elsewhere.
+func DiscardRecording(ctx context.Context, x Session, id int64, reason string, now time.Time) error {
+	if _, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET zoom_recording_id = '' WHERE id = $1 AND is_deleted = $2`, id, false); err != nil {
+		return err
+	}
+	_, err := RemoveRecording(ctx, x, id, reason, now)
+	return err
+}
+
+// MoveRecording makes a row that of a lesson, or of a teacher's own when lesson is 0:
+// its viewers' lists are emptied, and its title too where it is the one given. The
+// caller says who may watch, in the same transaction.
+func MoveRecording(ctx context.Context, x Session, id, lesson, teacher int64, ownTitle string, until, now time.Time) error {
+	for _, table := range []string{"public.schedule_lessonrecording_allowed_groups", "public.schedule_lessonrecording_allowed_students"} {
+		if _, err := x.Exec(ctx, `DELETE FROM `+table+` WHERE lessonrecording_id = $1`, id); err != nil {
+			return err
+		}
+	}
+	_, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET lesson_id = $2, teacher_id = $3, title = CASE WHEN $2 IS NULL AND title = '' THEN $4
+			WHEN $2 IS NOT NULL AND title = $4 THEN '' ELSE title END, available_until = $5, visibility = $6, updated_at = $7 WHERE id = $1`,
+		id, orNull(lesson), orNull(teacher), clip(ownTitle, 255), stamp(until), string(media.VisibleCustomStudents), stamp(now))
+	if err != nil {
+		return err
+	}
+	return x.Notify(ctx, recordingsTable)
+}
+
 // Purgeable are removed rows whose bytes are still there, without those that could
 // not be purged since a moment.
 func Purgeable(ctx context.Context, x Session, failedBefore time.Time) ([]Recording, error) {

@@ -57,14 +57,18 @@ func (f File) LostUnarchived() bool { return f.ArchivedAt.IsZero() && !f.GoneAt.
 // HasMedia reports whether something of a meeting can be archived.
 func (m Meeting) HasMedia() bool { return slices.ContainsFunc(m.Files, File.Media) }
 
-// Began is when a meeting's recording began: the earliest of its media files, or its
-// own start; zero when nobody says.
+// Began is when a meeting's recording began: the earliest start of its media files. The
+// meeting's own start, which may be long before somebody pressed record, counts where
+// no file has one; zero when nobody says.
 func (m Meeting) Began() time.Time {
-	at := m.Start
+	var at time.Time
 	for _, f := range m.Files {
 		if !f.Start.IsZero() && f.Media() && (at.IsZero() || f.Start.Before(at)) {
 			at = f.Start
 		}
+	}
+	if at.IsZero() {
+		return m.Start
 	}
 	return at
 }

@@ -156,6 +156,7 @@ func New(t *testing.T, options ...Option) *Server {
 	s := &Server{t: t, Zoom: zoomemu.New(), Root: filepath.Join(dir, "recordings"), url: "sqlite://" + filepath.Join(dir, "lectern.db"), log: &bytes.Buffer{}, logMu: &sync.Mutex{}}
 	s.Config = syncer.Config{
 		ReconcileEvery: time.Hour, Lookback: 72 * time.Hour, UsageEvery: time.Hour, CleanupAt: "03:00", TrashGrace: time.Hour, Settle: 0,
+		MatchEarly: 30 * time.Minute, MatchLate: 30 * time.Minute, Unmatched: syncer.UnmatchedArchive,
 		DeleteFromZoom: true, ZoomTrashAfter: time.Hour, Workers: 2, WorkDir: filepath.Join(dir, "sync"), WorkSize: 1 << 30, SupervisorEvery: 400 * time.Millisecond,
 		ShutdownGrace: 20 * time.Second,
 		// In production the delays are longer; here a fault passes in no time.
