@@ -101,7 +101,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		return nil, err
 	}
 	s.onClose(chunks.Close)
-	stats := origin.NewStatCache(origins, settings.Origin.Recheck, time.Now)
+	stats := origin.NewStatCache(origins, settings.Objects.Recheck, time.Now)
 	s.onClose(stats.Close)
 	if err := stats.OpenJournal(filepath.Join(settings.DataDir, "objects.jsonl"), log); err != nil {
 		return nil, fmt.Errorf("data-dir: %w", err)

@@ -55,7 +55,7 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 func checkConfiguration(r *doctor.Report, s *config.SyncerSettings) {
 	const check = "configuration"
 	ok := true
-	for _, f := range []func() error{s.Zoom.Check, s.Sync.Check, s.Alert.Check, func() error { _, err := syncer.ParseSecretsKey(s.SecretsKey); return err }} {
+	for _, f := range []func() error{s.Zoom.Check, s.Sync.Check, s.Sync.Drive.Check, s.Alert.Check, func() error { _, err := syncer.ParseSecretsKey(s.SecretsKey); return err }} {
 		if err := f(); err != nil {
 			name, problem, _ := strings.Cut(err.Error(), ": ")
 			r.Fail(check, "set "+name+": see `syncer --help`", "%s: %s", name, problem)

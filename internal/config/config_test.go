@@ -3,6 +3,7 @@ package config_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,7 +43,7 @@ func TestFlagBeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.Cache.Size != 1<<20 || s.Listen != "127.0.0.1:2" || s.Cache.MinFree != 7<<20 || s.Cache.ChunkSize != 1<<20 ||
-		s.Origin.Recheck.String() != "5s" || s.Origin.Drive.Endpoint != "http://e/" || s.Log.Level != "debug" || s.Limit.StreamsPerUser != 8 {
+		s.Objects.Recheck.String() != "5s" || s.Origin.Drive.Endpoint != "http://e/" || s.Log.Level != "debug" || s.Limit.StreamsPerUser != 8 {
 		t.Errorf("%+v", s)
 	}
 	prefixes, err := s.TrustedPrefixes()
@@ -72,6 +73,44 @@ cors:
 	}
 	if want := []string{"LECTERN_CACHE_SICE is not a setting; did you mean LECTERN_CACHE_SIZE?"}; !slices.Equal(p.Warnings, want) {
 		t.Errorf("warnings %q", p.Warnings)
+	}
+}
+
+// TestSettingsOfTheOtherProgram: a shared file or environment may hold them, a command
+// line may not.
+func TestSettingsOfTheOtherProgram(t *testing.T) {
+	for _, c := range []struct {
+		program  string
+		setting  string
+		accepted []string // environments
+	}{
+		{"gateway", "sync-workers=3", []string{"LECTERN_SYNC_WORKERS=3", "LECTERN_CONFIG=" + file(t, "sync: {workers: 3}")}},
+		{"syncer", "origin-recheck=5s", []string{"LECTERN_ORIGIN_RECHECK=5s", "LECTERN_CONFIG=" + file(t, "origin: {recheck: 5s}")}},
+		{"syncer", "cache-size=5GiB", []string{"LECTERN_CACHE_SIZE=5GiB", "LECTERN_CONFIG=" + file(t, "cache: {size: 5GiB}")}},
+	} {
+		parse := func(env []string, args ...string) ([]string, error) {
+			var group config.Group = &cli{}
+			if c.program == "syncer" {
+				group = &struct {
+					config.SyncerSettings `embed:""`
+					Serve                 struct{} `cmd:"" default:"withargs"`
+				}{}
+			}
+			p, err := config.Parse(c.program, "", group, args, env, io.Discard, io.Discard)
+			if err != nil {
+				return nil, err
+			}
+			return p.Warnings, nil
+		}
+		var usage *config.Error
+		if _, err := parse(nil, "--"+c.setting); !errors.As(err, &usage) || !strings.Contains(err.Error(), "unknown flag") {
+			t.Errorf("%s --%s: %v", c.program, c.setting, err)
+		}
+		for _, env := range c.accepted {
+			if warnings, err := parse([]string{env}); err != nil || len(warnings) > 0 {
+				t.Errorf("%s, %s: %q, %v", c.program, env, warnings, err)
+			}
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// redacted stands where a secret is.
+// redacted replaces secrets in what is printed.
 const redacted = "[redacted]"
 
 // Print writes the effective settings in the layout of a configuration file,
@@ -51,7 +51,7 @@ func printFlags(w io.Writer, model *kong.Kong) error {
 			continue
 		}
 		path := flagToPath(flag.Name)
-		place(root, path, printed(flag))
+		insert(root, path, printed(flag))
 	}
 	enc := yaml.NewEncoder(w)
 	enc.SetIndent(2)
@@ -61,8 +61,8 @@ func printFlags(w io.Writer, model *kong.Kong) error {
 	return enc.Close()
 }
 
-// place puts a value below its sections, making those that are not there yet.
-func place(n *yaml.Node, path []string, value any) {
+// insert adds a value below its sections, and the sections that are missing.
+func insert(n *yaml.Node, path []string, value any) {
 	for _, section := range path[:len(path)-1] {
 		n = child(n, section)
 	}

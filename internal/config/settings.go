@@ -1,7 +1,8 @@
-// Package config gathers every package's own Config into one set of settings,
-// each with three spellings: a flag, an environment variable and a key of a YAML
-// file. A flag beats the environment, the environment beats the file, the file
-// beats the default.
+// Package config collects the packages' own Configs into the settings of the two
+// programs, each with three spellings: a flag, an environment variable and a key of a
+// YAML file. A flag overrides the environment, the environment overrides the file, the
+// file overrides the default. One environment and one file serve both programs: a setting
+// of the other program is accepted there, and is not offered as a flag.
 package config
 
 import (
@@ -26,7 +27,7 @@ import (
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
-// Base are the settings that both programs have.
+// Base are the settings of both programs.
 type Base struct {
 	Version     kong.VersionFlag `name:"version" help:"Print version and commit, and exit."`
 	Config      string           `name:"config" placeholder:"FILE" help:"YAML file with settings."`
@@ -37,7 +38,7 @@ type Base struct {
 	Listen      string `name:"listen" default:"${listen}" placeholder:"ADDR" help:"Public listener; systemd socket activation is honoured (default: ${default})."`
 	AdminListen string `name:"admin-listen" default:"${admin_listen}" placeholder:"ADDR" help:"Listener of /metrics, /healthz, /readyz and /debug/pprof/ (default: ${default})."`
 
-	ShutdownGrace time.Duration `name:"shutdown-grace" default:"20s" help:"How long running streams may go on after SIGTERM (duration)."`
+	ShutdownGrace time.Duration `name:"shutdown-grace" default:"20s" help:"How long streams, webhooks and jobs may continue after SIGTERM (duration)."`
 
 	Origin Origins             `embed:"" prefix:"origin-"`
 	Log    telemetry.LogConfig `embed:"" prefix:"log-"`
@@ -72,16 +73,16 @@ type Settings struct {
 	TrustedProxies        []string   `name:"trusted-proxies" default:"127.0.0.0/8,::1" placeholder:"CIDR" help:"Peers whose X-Forwarded-For and X-Forwarded-Proto are believed, comma separated (default: ${default})."`
 	DirectStreamThreshold media.Size `name:"direct-stream-threshold" default:"100MiB" help:"Recordings above it are announced as direct streams (size); 0 = always."`
 
-	Auth  auth.Config       `embed:"" prefix:"auth-"`
-	Limit proxy.LimitConfig `embed:"" prefix:"limit-"`
-	Cache cache.Config      `embed:"" prefix:"cache-"`
-	CORS  proxy.CORSConfig  `embed:"" prefix:"cors-"`
-	Zoom  zoom.FetchConfig  `embed:"" prefix:"zoom-"`
+	Auth    auth.Config       `embed:"" prefix:"auth-"`
+	Limit   proxy.LimitConfig `embed:"" prefix:"limit-"`
+	Cache   cache.Config      `embed:"" prefix:"cache-"`
+	CORS    proxy.CORSConfig  `embed:"" prefix:"cors-"`
+	Objects origin.Config     `embed:"" prefix:"origin-"`
+	Zoom    zoom.FetchConfig  `embed:"" prefix:"zoom-"`
 }
 
-// Origins are the settings of the places bytes come from.
+// Origins are the settings of the providers that both programs use.
 type Origins struct {
-	origin.Config
 	Local local.Config `embed:"" prefix:"local-"`
 	Drive drive.Config `embed:"" prefix:"drive-"`
 }
@@ -191,7 +192,8 @@ func (b *Base) WithSource(err error) error {
 	return &Error{Setting: name, Source: source, Problem: problem}
 }
 
-// ValidateServe says what a serving gateway still misses, as an *Error.
+// ValidateServe returns the first setting that a serving gateway lacks or cannot use, as
+// an *Error.
 func (s *Settings) ValidateServe() error {
 	public, err := s.Proxy()
 	if err != nil {

@@ -52,7 +52,8 @@ func (s *SyncerSettings) check() (setting, problem string) {
 	return "", ""
 }
 
-// ValidateServe says what a working syncer still misses, as an *Error.
+// ValidateServe returns the first setting that a working syncer lacks or cannot use, as
+// an *Error.
 func (s *SyncerSettings) ValidateServe() error {
 	return s.firstProblem(s.Zoom.Check, s.Sync.Check, s.Sync.Drive.Check, s.Alert.Check, func() error {
 		_, err := syncer.ParseSecretsKey(s.SecretsKey)

@@ -325,6 +325,9 @@ var allowed = []rule{
 			{"github.com/alecthomas/kong", "flags, environment and help"},
 			{"gopkg.in/yaml.v3", "the settings file"},
 		},
+		tests: []use{
+			{"os/exec", "`go list`, to see that every setting is read"},
+		},
 	},
 	{
 		pkg: "internal/demo",

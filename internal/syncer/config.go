@@ -30,7 +30,7 @@ type Config struct {
 	WorkSize       media.Size    `name:"work-size" default:"50GiB" help:"Bound of those files together (size)."`
 	WorkMinFree    media.Size    `name:"work-min-free" default:"1GiB" help:"Free disk space that ingests leave (size)."`
 
-	// ShutdownGrace is how long Stop waits for jobs that it has told to stop.
+	// ShutdownGrace is how long Stop waits for the jobs that it has cancelled.
 	ShutdownGrace time.Duration `kong:"-"`
 	// UnmatchedAfter is when a meeting without a lesson is alerted, and archived as its teacher's own; 0 = 24 h.
 	UnmatchedAfter time.Duration `kong:"-"`
