@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/lectiospace/lectern/internal/cache"
@@ -35,7 +34,7 @@ type cachePurge struct {
 
 type cacheVerify struct{}
 
-// errIncomplete ends a command with exit code 1 whose output says already what is wrong.
+// errIncomplete is the error of a command whose output names the failed parts already.
 var errIncomplete = errors.New("not everything succeeded, see above")
 
 // Run prints the numbers.
@@ -50,7 +49,7 @@ func (c *cacheStats) Run(ctx context.Context, cli *CLI, term terminal) error {
 	return cacheadmin.PrintStats(term.Out, stats)
 }
 
-// statsOf does not make a cache directory that is not there yet.
+// statsOf does not create a cache directory that does not exist.
 func statsOf(ctx context.Context, cli *CLI, term terminal) (stats cache.Stats, err error) {
 	cfg := cli.Cache
 	if _, err := os.Stat(cfg.Dir); errors.Is(err, os.ErrNotExist) {
@@ -98,23 +97,20 @@ func printing(ctx context.Context, cli *CLI, term terminal, withCatalog bool, ru
 // withCache runs do on the running gateway's cache or, when none owns the directory,
 // on one that is opened here; that one knows recordings and origins only withCatalog.
 func withCache(ctx context.Context, cli *CLI, term terminal, withCatalog bool, do func(cacheadmin.Operations) error) error {
-	owner, err := cache.OwnerOf(cli.Cache.Dir)
-	switch {
-	case err != nil:
+	running, err := cacheadmin.Connect(cli.Cache.Dir)
+	if err != nil {
 		return err
-	case owner != nil && owner.Admin == "":
-		return fmt.Errorf("cache-dir: %s is in use by a gateway that is just starting, or by another `gateway cache`; try again in a moment", cli.Cache.Dir)
-	case owner != nil:
-		return do(cacheadmin.NewClient(*owner))
+	}
+	if running != nil {
+		return do(running)
 	}
 	if err := cli.Cache.Check(); err != nil {
 		return cli.WithSource(err)
 	}
-	logging := cli.Log
-	if logging.Level == "info" {
-		logging.Level = "warn" // the operation's own output says what was done
+	if cli.Log.Level == "info" {
+		cli.Log.Level = "warn" // the operation's own output says what was done
 	}
-	s := &service{settings: &cli.Settings, log: telemetry.NewLogger(logging, term.Err)}
+	s := &service{settings: &cli.Settings, log: telemetry.NewLogger(cli.Log, term.Err)}
 	defer s.close()
 	metrics := telemetry.NewRegistry("", "")
 	var local cacheadmin.Local

@@ -22,6 +22,23 @@ type Client struct {
 // NewClient prepares a client; owner.Admin is the address of the admin listener.
 func NewClient(owner cache.Owner) *Client { return &Client{owner} }
 
+// Connect returns a client of the gateway that owns a cache directory, or nil when no
+// process owns it. The error names cache-dir when the directory cannot be read, or when its
+// owner has no admin listener yet.
+func Connect(dir string) (*Client, error) {
+	owner, err := cache.OwnerOf(dir)
+	switch {
+	case err != nil:
+		return nil, err
+	case owner == nil:
+		return nil, nil
+	case owner.Admin == "":
+		return nil, fmt.Errorf("cache-dir: %s is in use by a gateway that is just starting, or by another `gateway cache`; try again in a moment", dir)
+	default:
+		return NewClient(*owner), nil
+	}
+}
+
 // Stats implements Operations.
 func (c *Client) Stats(ctx context.Context) (s cache.Stats, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url("stats"), nil)
