@@ -247,6 +247,9 @@ var allowed = []rule{
 			{"internal/media", "sizes and locations of recordings"},
 			{"golang.org/x/term", "a progress bar on terminals only"},
 		},
+		tests: []use{
+			{"github.com/prometheus/client_golang", "a registry for the cache under test"},
+		},
 	},
 	{
 		pkg: "internal/catalog",
