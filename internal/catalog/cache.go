@@ -60,6 +60,8 @@ const (
 //   - InvalidateAll makes every entry unusable, and the answers of the calls under way
 //     too. Each entry carries the generation in which its call began; an invalidation
 //     begins another.
+//   - Where a change may have been missed, entries are loaded before they are used again,
+//     and stay usable when that finds the database unavailable.
 //
 // Entries are kept in ristretto, which may lose any of them at any time: that costs a
 // call, or in an outage an answer, and never gives a wrong one.
@@ -162,6 +164,15 @@ func (c *Cache) Membership(ctx context.Context, userID int64, rec media.Recordin
 // InvalidateAll makes every entry unusable, in a few nanoseconds. The answer of a call
 // that began before is not used as fresh and is not kept.
 func (c *Cache) InvalidateAll() {
+	c.users.invalidate()
+	c.recordings.invalidate()
+	c.memberships.invalidate()
+}
+
+// reloadAll makes every entry be loaded before it is used again. It is for a connection
+// that is back: the listening one may be before the others, so that dropping the entries
+// would fail those for whom the database is still unavailable.
+func (c *Cache) reloadAll() {
 	c.users.generation.Add(1)
 	c.recordings.generation.Add(1)
 	c.memberships.generation.Add(1)
@@ -173,15 +184,15 @@ func (c *Cache) InvalidateAll() {
 func (c *Cache) InvalidateTable(table string) {
 	switch table {
 	case "accounts_customuser":
-		c.users.generation.Add(1)
+		c.users.invalidate()
 	case "schedule_lessonrecording", "schedule_lesson":
 		// An owner who changes is part of a membership's key.
-		c.recordings.generation.Add(1)
+		c.recordings.invalidate()
 	case "schedule_group":
-		c.recordings.generation.Add(1) // the name is a title's last resort
-		c.memberships.generation.Add(1)
+		c.recordings.invalidate() // the name is a title's last resort
+		c.memberships.invalidate()
 	case "schedule_group_students", "schedule_lessonrecording_allowed_groups", "schedule_lessonrecording_allowed_students":
-		c.memberships.generation.Add(1)
+		c.memberships.invalidate()
 	default:
 		c.InvalidateAll()
 	}
@@ -211,11 +222,17 @@ func (c *Cache) Start(ctx context.Context) {
 }
 
 // Follow invalidates the entries of each table that changes in s, and calls changed
-// afterwards, until Stop. changed must not block.
+// afterwards, until Stop. changed must not block. A notification is also an answer of the
+// database: an outage is over with it, and not only with the next ping.
 func (c *Cache) Follow(s *Store, changed func()) {
 	c.spawn(func() {
 		err := s.Listen(c.base, func(table string) {
 			c.InvalidateTable(table)
+			c.observe(nil)
+			changed()
+		}, func() {
+			c.reloadAll()
+			c.observe(nil)
 			changed()
 		})
 		if err != nil {

@@ -1,7 +1,10 @@
 package catalog_test
 
 import (
+	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,4 +68,77 @@ func follow(t *testing.T, s *catalogtest.DB, c *catalog.Cache) <-chan struct{} {
 	c.Follow(s.Store, func() { news <- struct{}{} })
 	t.Cleanup(c.Stop)
 	return news
+}
+
+// TestKnownUsersOutlastARestart: while the server is stopped and started, twice, no look-up
+// of what was known before fails: not in the outage, and not when the listening connection
+// is back before the pinger has noticed.
+func TestKnownUsersOutlastARestart(t *testing.T) {
+	t.Parallel()
+	server := pgtest.StartServer(t)
+	url := server.Database(t)
+	pgtest.Load(t, url, catalogtest.PlatformSQL)
+	pgtest.Exec(t, url, platformScript(t, "notify.sql"))
+	s := catalogtest.Migrate(t, catalogtest.Open(t, url))
+	c, err := catalog.NewCache(s, catalog.CacheConfig{MaxStaleness: 50 * time.Millisecond, OutageGrace: time.Hour}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	news := follow(t, s, c)
+	heard(t, news, "the connection")
+	c.Start(t.Context())
+	lookUp := func() error {
+		rec, err := c.Recording(t.Context(), 1)
+		if err != nil {
+			return err
+		}
+		_, err1 := c.User(t.Context(), 5)
+		_, err2 := c.Membership(t.Context(), 5, rec)
+		return errors.Join(err1, err2)
+	}
+	if err := lookUp(); err != nil {
+		t.Fatal(err)
+	}
+	c.WaitForEntries()
+	done := make(chan struct{})
+	var load sync.WaitGroup
+	var answered, failed atomic.Int64
+	for range 4 {
+		load.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				answered.Add(1)
+				if err := lookUp(); err != nil && failed.Add(1) == 1 {
+					t.Errorf("the first of those that failed: %v", err)
+				}
+				time.Sleep(time.Millisecond) // the rate of the load
+			}
+		})
+	}
+	for range 2 {
+		server.Stop(t)
+		for !c.Unavailable() {
+			time.Sleep(time.Millisecond)
+		}
+		server.Restart(t)
+		heard(t, news, "the connection after the outage")
+		c.WaitUntilUp(t.Context())
+		pgtest.Exec(t, url, `UPDATE accounts_customuser SET updated_at = now(), is_active = NOT is_active WHERE id = 5`)
+		heard(t, news, "a change after the outage")
+	}
+	close(done)
+	load.Wait()
+	if n := failed.Load(); n != 0 {
+		t.Errorf("%d of %d look-ups failed", n, answered.Load())
+	}
+	var stored bool
+	s.One(t, `SELECT is_active FROM public.accounts_customuser WHERE id = 5`, nil, &stored)
+	if u, err := c.User(t.Context(), 5); err != nil || u.Active != stored {
+		t.Errorf("after the outage: %v, %v; stored: %v", u.Active, err, stored)
+	}
 }

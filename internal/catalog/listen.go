@@ -40,9 +40,9 @@ var errNoNotifications = errors.New("notifications do not arrive: is there a tra
 
 // Listen calls changed for every notification of a change, with the table that has
 // changed, or "" when the notification does not name it, until ctx ends, and then returns
-// nil. It keeps one connection of its own and connects again when that breaks; after each
-// connecting it calls changed with "", since a notification may have been missed. changed
-// is called by one goroutine at a time and must not block.
+// nil. It keeps one connection of its own and connects again when that breaks. It calls
+// connected after each connecting: the database answers, and notifications may have been
+// missed before. Both are called by one goroutine at a time and must not block.
 //
 // Behind a transaction-mode pooler no notification arrives. Listen finds out by sending
 // one to itself, logs that, and tries again every minute; meanwhile entries are as fresh
@@ -50,14 +50,14 @@ var errNoNotifications = errors.New("notifications do not arrive: is there a tra
 //
 // SQLite has no notifications. Triggers count the changes of every process there, and
 // Listen reads the counter five times a second.
-func (s *Store) Listen(ctx context.Context, changed func(table string)) error {
+func (s *Store) Listen(ctx context.Context, changed func(table string), connected func()) error {
 	if s.dialect == SQLite {
-		s.pollSQLite(ctx, changed)
+		s.pollSQLite(ctx, changed, connected)
 		return nil
 	}
 	wait, failing := listenBackoff, false
 	for ctx.Err() == nil {
-		err := s.listenOnce(ctx, changed, func() {
+		err := s.listenOnce(ctx, changed, connected, func() {
 			if failing {
 				s.log.Info("catalog: listening for changes again")
 			}
@@ -85,7 +85,7 @@ func (s *Store) Listen(ctx context.Context, changed func(table string)) error {
 
 // listenOnce connects and listens until the connection or ctx ends. listening is called
 // once notifications are known to arrive.
-func (s *Store) listenOnce(ctx context.Context, changed func(table string), listening func()) error {
+func (s *Store) listenOnce(ctx context.Context, changed func(table string), connected, listening func()) error {
 	dialing, cancel := context.WithTimeout(ctx, LookupTimeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(dialing, s.connConfig.Copy())
@@ -102,7 +102,7 @@ func (s *Store) listenOnce(ctx context.Context, changed func(table string), list
 	if _, err := conn.Exec(dialing, "LISTEN "+Channel); err != nil {
 		return err
 	}
-	changed("")
+	connected()
 	if err := s.testListening(ctx, conn, changed); err != nil {
 		return err
 	}
@@ -166,8 +166,8 @@ func (s *Store) probe(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // pollSQLite calls changed when the counter of changes has another value than before, and
-// when it can be read again after a failure.
-func (s *Store) pollSQLite(ctx context.Context, changed func(table string)) {
+// connected when it can be read for the first time or again after a failure.
+func (s *Store) pollSQLite(ctx context.Context, changed func(table string), connected func()) {
 	tick := time.NewTicker(sqlitePollInterval)
 	defer tick.Stop()
 	known := int64(-1)
@@ -179,12 +179,16 @@ func (s *Store) pollSQLite(ctx context.Context, changed func(table string)) {
 		}
 		n := int64(-1)
 		if err := s.Row(ctx, "catalog: poll for changes", `SELECT n FROM lectern_changes WHERE id = 1`, nil, &n); err != nil {
-			n = -1
+			known = -1
 			s.log.Debug("catalog: poll for changes failed", slog.Any("error", err))
+			continue
 		}
-		if n != known {
-			known = n
+		switch {
+		case known < 0:
+			connected()
+		case n != known:
 			changed("")
 		}
+		known = n
 	}
 }

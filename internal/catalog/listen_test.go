@@ -34,7 +34,7 @@ func listen(t *testing.T, s *catalogtest.DB) <-chan struct{} {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	news, ended := make(chan struct{}, 1000), make(chan error, 1)
-	go func() { ended <- s.Listen(ctx, func(string) { news <- struct{}{} }) }()
+	go func() { ended <- s.Listen(ctx, func(string) { news <- struct{}{} }, func() { news <- struct{}{} }) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

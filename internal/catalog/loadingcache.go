@@ -30,8 +30,9 @@ type loadingCache[K comparable, V any] struct {
 	source  func(context.Context, K) (V, error)
 	hash    func(K) uint64
 	entries *ristretto.Cache[uint64, *cacheEntry[K, V]]
-	// generation counts the invalidations. An entry of an earlier one is not used.
-	generation atomic.Uint64
+	// generation counts the invalidations. An entry of an earlier one is used in an outage
+	// only, and one from before generation changed, the last known change, never.
+	generation, changed atomic.Uint64
 
 	mu    sync.Mutex // guards calls; the source and entries are not used under it
 	calls map[callKey[K]]*call[V]
@@ -72,7 +73,7 @@ func newLoadingCache[K comparable, V any](c *Cache, source func(context.Context,
 // get answers from an entry that is usable, else from the source. A hit allocates nothing.
 func (l *loadingCache[K, V]) get(ctx context.Context, key K) (V, error) {
 	now, down := l.c.clock(), l.c.downSince.Load()
-	if e := l.cached(key); e != nil && l.c.usable(e.at, e.absent != nil, now, down) {
+	if e := l.cached(key); e != nil && (down != 0 || e.generation == l.generation.Load()) && l.c.usable(e.at, e.absent != nil, now, down) {
 		if down == 0 {
 			l.c.hit.Inc()
 		} else {
@@ -83,14 +84,25 @@ func (l *loadingCache[K, V]) get(ctx context.Context, key K) (V, error) {
 	return l.load(ctx, key)
 }
 
-// cached is the entry of this generation, or nil; after Stop always nil.
+// invalidate makes every entry unusable, in an outage too.
+func (l *loadingCache[K, V]) invalidate() {
+	g := l.generation.Add(1)
+	for {
+		old := l.changed.Load()
+		if old >= g || l.changed.CompareAndSwap(old, g) {
+			return
+		}
+	}
+}
+
+// cached is the entry from after the last known change, or nil; after Stop always nil.
 func (l *loadingCache[K, V]) cached(key K) *cacheEntry[K, V] {
 	if !l.c.closing.TryRLock() {
 		return nil
 	}
 	e, ok := l.entries.Get(l.hash(key))
 	l.c.closing.RUnlock()
-	if !ok || e.key != key || e.generation != l.generation.Load() {
+	if !ok || e.key != key || e.generation < l.changed.Load() {
 		return nil
 	}
 	return e

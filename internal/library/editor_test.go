@@ -16,7 +16,7 @@ func TestEditorNotifiesTheTable(t *testing.T) {
 	tables := make(chan string, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- db.Listen(ctx, func(table string) { tables <- table }) }()
+	go func() { ended <- db.Listen(ctx, func(table string) { tables <- table }, func() { tables <- "" }) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
