@@ -40,7 +40,7 @@ type reconcileCommand struct {
 
 // Run reconciles once. The last line of standard output is the summary as JSON.
 func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
-	scope := reconcile.Scope{Teacher: c.Teacher, DryRun: c.DryRun}
+	scope := reconcile.Scope{Teacher: c.Teacher, DryRun: c.DryRun, Now: true}
 	for _, d := range []struct {
 		name, text string
 		to         *time.Time

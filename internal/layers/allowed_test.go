@@ -660,6 +660,7 @@ var allowed = []rule{
 			{"internal/ffmpeg", "joins, probes and encodes"},
 			{"internal/filename", "the name of an archived file"},
 			{"internal/media", "recordings, users, error kinds"},
+			{"internal/syncer/parts", "chooses the parts"},
 			{"internal/syncer/queue", "job kinds, and enqueueing in a transaction"},
 			{"internal/syncer/secretbox", "encrypts download tokens and tenants' secrets"},
 			{"internal/syncer/store", "the syncer's tables"},

@@ -80,6 +80,16 @@ func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *stri
 	if !i.FailingSince.IsZero() {
 		fmt.Fprintf(b, "  failing    since %s, %d attempts\n", at(i.FailingSince), i.Attempts)
 	}
+	if i.State() == store.Failed && i.Reason != store.ReasonQuota {
+		when := "by the next reconciliation while Zoom lists it"
+		if !i.RetakeAt.IsZero() {
+			when = fmt.Sprintf("by reconciliation from %s on while Zoom lists it; `syncer reconcile` does not wait", at(i.RetakeAt))
+		}
+		fmt.Fprintf(b, "  next try   %s\n", when)
+	}
+	if i.Retakes > 0 {
+		fmt.Fprintf(b, "  taken up again at %s, time %d\n", at(i.RetakenAt), i.Retakes)
+	}
 	if i.Archived() {
 		fmt.Fprintf(b, "  verified   %s, %d bytes, md5 %s\n", at(i.VerifiedAt), i.Size, i.MD5)
 	}
@@ -106,6 +116,10 @@ func describeMeeting(m store.Meeting, i store.Ingest, b *strings.Builder) {
 			state = "archived " + at(f.ArchivedAt)
 		case !f.GoneAt.IsZero():
 			state = "gone at Zoom " + at(f.GoneAt)
+		case !f.UnlistedAt.IsZero():
+			state = "not listed at Zoom since " + at(f.UnlistedAt)
+		case f.Fault.Count > 0:
+			state = fmt.Sprintf("missing: %s, %d times: %s; next try %s", f.Fault.Reason, f.Fault.Count, f.Fault.Detail, at(f.Fault.RetryAt))
 		case !f.Completed():
 			state = f.Status
 		case !f.Media():

@@ -279,7 +279,6 @@ func TestPermanentFaults(t *testing.T) {
 		reason string
 	}{
 		{"a page instead of a video", zoomemu.Faults{DownloadPage: 1000}, driveemu.UploadFaults{}, "download_invalid"},
-		{"another size than listed", zoomemu.Faults{WrongSize: true}, driveemu.UploadFaults{}, "download_invalid"},
 		{"a foreign host", zoomemu.Faults{ForeignHost: "localhost:1"}, driveemu.UploadFaults{}, "download_host_refused"},
 		{"no room in Drive", zoomemu.Faults{}, driveemu.UploadFaults{NoStorage: true}, "archive_full"},
 	} {

@@ -38,8 +38,8 @@ func failedAt(at stage, err error) error {
 	return &stageError{at, err}
 }
 
-// corruptTries is how often something that is not what it should be is fetched again
-// before that is believed.
+// corruptTries is how often something that is not what it should be is tried again
+// before the ingest fails with it.
 const corruptTries = 3
 
 // ReasonOfZoomError is the reason code of an error of Zoom's API.
@@ -57,13 +57,20 @@ func classifyError(err error, attempts int64) (reason string, permanent bool) {
 		at = where.at
 	}
 	kind := media.KindOf(err)
+	var part *partFault
 	switch detail := zoom.ReasonOf(err); {
+	case errors.Is(err, errUnlisted):
+		return store.ReasonGoneAtZoom, false
+	case errors.As(err, &part):
+		return part.reason, part.givenUp()
 	case detail == store.ReasonQuota:
 		return store.ReasonQuota, true
 	case detail == zoom.ReasonHost:
 		return store.ReasonDownloadHost, true
-	case detail == store.ReasonGoneAtZoom, at == atZoom && detail == zoom.ReasonNoRecording:
+	case detail == store.ReasonGoneAtZoom:
 		return store.ReasonGoneAtZoom, true
+	case at == atZoom && detail == zoom.ReasonNoRecording:
+		return store.ReasonGoneAtZoom, false
 	case detail == zoom.ReasonScope, detail == zoom.ReasonCredentials, detail == zoom.ReasonNoUser, detail == zoom.ReasonPermission:
 		return store.ReasonNoAccess, true
 	case detail == zoom.ReasonExpiredToken:

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/lectiospace/lectern/internal/ffmpeg"
 	"github.com/lectiospace/lectern/internal/media"
@@ -54,41 +55,153 @@ const maxResumes = 20
 // maxTokens bounds how many refused tokens are replaced.
 const maxTokens = 3
 
-// fetch downloads one part, unless it is there already; it resumes where an earlier
-// download broke off.
-func (r *run) fetch(ctx context.Context, f store.File) (string, error) {
+// maxRelinks bounds how often one run reads a meeting again for a new link to a file.
+const maxRelinks = 1
+
+// fetch downloads one part, unless it is there already, and says what it holds. It
+// resumes where an earlier download broke off. A *partFault is written down already.
+func (r *run) fetch(ctx context.Context, f store.File) (path string, info ffmpeg.Info, err error) {
 	sum := sha256.Sum256([]byte(f.Name()))
-	path := filepath.Join(r.s.work.path(r.row.ID), "part-"+hex.EncodeToString(sum[:8])+".mp4")
-	if info, err := os.Stat(path); err == nil && (f.Size == 0 || info.Size() == f.Size) {
-		return path, nil
+	path = filepath.Join(r.s.work.path(r.row.ID), "part-"+hex.EncodeToString(sum[:8])+".mp4")
+	if stat, err := os.Stat(path); err == nil && sizeBelieved(f, stat.Size()) {
+		if info, err := r.s.deps.Tool.Probe(ctx, path); err == nil {
+			return path, info, nil
+		}
 	}
+	partial := path + ".partial"
+	err = r.fetchTo(ctx, f, partial)
+	if err == nil {
+		info, err = r.accept(ctx, f, partial)
+	}
+	var known *partFault
+	switch {
+	case err == nil:
+		r.log.Info("ingest: part fetched", slog.String("file", f.ID), slog.Int64("bytes", f.Size))
+		return path, info, failedAt(atDisk, os.Rename(partial, path))
+	case ctx.Err() != nil || errors.As(err, &known) || !aboutFile(err):
+		return "", info, failedAt(atZoom, err)
+	}
+	fault, markErr := r.markFault(ctx, f, err, zoom.ReasonOf(err) == zoom.ReasonHost)
+	if markErr != nil {
+		return "", info, markErr
+	}
+	return "", info, failedAt(atZoom, fault)
+}
+
+// fetchTo downloads a file. A link that has expired, or that the file host does not know,
+// is replaced by the one that Zoom lists now; a token that is refused, by another.
+func (r *run) fetchTo(ctx context.Context, f store.File, partial string) error {
 	tokens := r.tokensFor(ctx, f)
-	refused := 0
+	refused, relinked := 0, 0
 	for try := 0; ; try++ {
 		token, err := tokens.get(ctx)
 		if err != nil {
-			return "", err
+			return failedAt(atZoom, &credentialsError{err})
 		}
-		moved, err := r.download(ctx, f, path+".partial", token)
+		moved, err := r.download(ctx, f, partial, token)
 		switch {
-		case err == nil:
-			if err := checkVideo(path+".partial", f); err != nil {
-				return "", errors.Join(err, os.Remove(path+".partial"))
-			}
-			r.log.Info("ingest: part fetched", slog.String("file", f.ID), slog.Int64("bytes", f.Size))
-			return path, os.Rename(path+".partial", path)
-		case ctx.Err() != nil:
-			return "", err
+		case err == nil, ctx.Err() != nil:
+			return err
 		case zoom.ReasonOf(err) == zoom.ReasonExpiredToken && refused < maxTokens:
 			// Seen right after an event: Zoom refuses one token and takes the next.
 			refused++
 			tokens.refuse(token)
-		case media.KindOf(err).Passing() && zoom.ReasonOf(err) == "" && moved > 0 && try < maxResumes:
+		case zoom.ClassOf(err) == zoom.ClassNewLink && relinked < maxRelinks:
+			relinked++
+			if f, err = r.relink(ctx, f, err); err != nil {
+				return err
+			}
+			tokens = r.tokensFor(ctx, f)
+		case zoom.ReasonOf(err) == zoom.ReasonRange && try < maxResumes,
+			media.KindOf(err).Passing() && zoom.ReasonOf(err) == "" && moved > 0 && try < maxResumes:
 			r.log.Debug("ingest: download resumed", slog.Any("error", err))
 		default:
-			return "", err
+			return err
 		}
 	}
+}
+
+// relink reads a file's meeting again and returns the file with the link that Zoom lists
+// now; its token is stored with the meeting. cause is returned where Zoom cannot be asked.
+func (r *run) relink(ctx context.Context, f store.File, cause error) (store.File, error) {
+	var m store.Meeting
+	err := r.s.deps.Store.View(ctx, "syncer: a meeting", func(x store.Session) (err error) {
+		m, err = store.LoadMeeting(ctx, x, f.MeetingUUID)
+		return err
+	})
+	if err != nil {
+		return f, err
+	}
+	account := r.s.accountOf(ctx, m, r.teacher)
+	if !account.Complete() {
+		return f, cause
+	}
+	got, err := r.s.deps.Zoom.Recordings(ctx, account, m.UUID)
+	if err != nil {
+		r.log.Debug("ingest: no new link", slog.Any("error", err))
+		return f, cause
+	}
+	fresh := r.s.meetingFromZoom(got, m.UUID)
+	for _, listed := range fresh.Files {
+		if listed.ID == f.ID && listed.DownloadURL != "" {
+			f.DownloadURL = listed.DownloadURL
+		}
+	}
+	return f, r.s.deps.Store.Update(ctx, "syncer: a new link", func(x store.Session) error {
+		return store.PutMeeting(ctx, x, fresh, r.s.now())
+	})
+}
+
+// credentialsError is a token that was not to be had: a fault of the account, and not of
+// a file.
+type credentialsError struct{ error }
+
+func (e *credentialsError) Unwrap() error { return e.error }
+
+// sizeBelieved reports whether a whole file of a size is the one that Zoom lists: it has
+// that size, or the same other size came partTries times.
+func sizeBelieved(f store.File, size int64) bool {
+	return f.Size == 0 || size == f.Size || size == f.ReceivedSize && f.ReceivedCount >= partTries
+}
+
+// accept says what a downloaded file holds, and refuses what is no recording, whatever
+// its status and type said: a page for people, an index without tracks, a file that ends
+// too early. Another size than Zoom lists is believed when it came partTries times.
+func (r *run) accept(ctx context.Context, f store.File, path string) (ffmpeg.Info, error) {
+	info, err := r.s.deps.Tool.Probe(ctx, path)
+	if err != nil {
+		if media.KindOf(err) == media.Corrupt {
+			err = errors.Join(err, os.Remove(path))
+		}
+		return info, err
+	}
+	stat, err := os.Stat(path)
+	if err != nil {
+		return info, failedAt(atDisk, err)
+	}
+	size := stat.Size()
+	if f.Size != 0 && size != f.Size {
+		count := int64(1)
+		if size == f.ReceivedSize {
+			count += f.ReceivedCount
+		}
+		f.ReceivedSize, f.ReceivedCount = size, count
+		err := r.s.deps.Store.Update(ctx, "syncer: another size", func(x store.Session) error {
+			return store.MarkReceived(ctx, x, f.MeetingUUID, f.ID, size, count)
+		})
+		if err != nil {
+			return info, err
+		}
+		if !sizeBelieved(f, size) {
+			return info, errors.Join(media.Faultf(media.Corrupt, "syncer: download", "it has %d bytes and Zoom lists %d", size, f.Size), os.Remove(path))
+		}
+	}
+	if f.Measured != 0 {
+		return info, nil
+	}
+	return info, r.s.deps.Store.Update(ctx, "syncer: a part's length", func(x store.Session) error {
+		return store.MarkMeasured(ctx, x, f.MeetingUUID, f.ID, info.Duration)
+	})
 }
 
 // downloadTokens are the tokens that may open a file, the best first. They belong to
@@ -146,6 +259,7 @@ func (r *run) download(ctx context.Context, f store.File, partial, token string)
 		have = 0
 	}
 	validator, _ := os.ReadFile(partial + ".etag")
+	whole, _ := os.ReadFile(partial + ".size") // what the host said when the download began
 	d, err := r.s.deps.Zoom.Download(ctx, f.DownloadURL, token, have, string(validator))
 	if err != nil {
 		if zoom.ReasonOf(err) == zoom.ReasonRange {
@@ -155,7 +269,7 @@ func (r *run) download(ctx context.Context, f store.File, partial, token string)
 		return 0, err
 	}
 	defer d.Body.Close()
-	if d.Size >= 0 && f.Size > 0 && d.Size != f.Size && d.Offset > 0 {
+	if d.Offset > 0 && d.Size >= 0 && strconv.FormatInt(d.Size, 10) != string(whole) {
 		return 0, errors.Join(&media.Error{Kind: media.Corrupt, Op: "syncer: download", Reason: zoom.ReasonRange, Err: errors.New("the file has another size now")}, out.Truncate(0))
 	}
 	if err := out.Truncate(d.Offset); err != nil {
@@ -163,6 +277,11 @@ func (r *run) download(ctx context.Context, f store.File, partial, token string)
 	}
 	if _, err := out.Seek(d.Offset, io.SeekStart); err != nil {
 		return 0, err
+	}
+	if d.Offset == 0 {
+		if err := os.WriteFile(partial+".size", strconv.AppendInt(nil, d.Size, 10), 0o600); err != nil {
+			return 0, err
+		}
 	}
 	if d.Validator != "" {
 		if err := os.WriteFile(partial+".etag", []byte(d.Validator), 0o600); err != nil {
@@ -181,23 +300,4 @@ func (r *run) download(ctx context.Context, f store.File, partial, token string)
 		return moved, media.Faultf(media.Unavailable, "syncer: download", "the download broke off at %d of %d bytes", end, f.Size)
 	}
 	return moved, nil
-}
-
-// checkVideo refuses what is no recording, whatever its status and type said: a page
-// for people, a file that ends too early or has another size than Zoom lists.
-func checkVideo(path string, f store.File) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	if f.Size > 0 && info.Size() != f.Size {
-		return media.Faultf(media.Corrupt, "syncer: download", "it has %d bytes and Zoom lists %d", info.Size(), f.Size)
-	}
-	_, err = ffmpeg.Boxes(file, info.Size())
-	return err
 }

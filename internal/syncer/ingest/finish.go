@@ -29,6 +29,11 @@ func (r *run) finish(ctx context.Context, job *queue.Job[queue.IngestArgs], err 
 		return nil
 	case err == nil:
 		return r.complete(ctx, job)
+	case errors.Is(err, errGone) && r.partsRemain(ctx):
+		if pauseErr := r.pause(ctx); pauseErr != nil {
+			return pauseErr
+		}
+		return queue.Snooze(time.Second)
 	case errors.As(err, &later):
 		if pauseErr := r.pause(ctx); pauseErr != nil {
 			return pauseErr
@@ -43,6 +48,18 @@ func (r *run) finish(ctx context.Context, job *queue.Job[queue.IngestArgs], err 
 	default:
 		return r.fail(ctx, err)
 	}
+}
+
+// partsRemain reports whether there is something to archive without what was removed at
+// Zoom.
+func (r *run) partsRemain(ctx context.Context) bool {
+	var p plan
+	err := r.s.deps.Store.View(ctx, "syncer: what remains", func(x store.Session) error {
+		meetings, err := store.MeetingsOfIngest(ctx, x, r.row)
+		p = makePlan(meetings, r.s.cfg.Settle, r.s.now())
+		return err
+	})
+	return err == nil && len(p.parts) > 0
 }
 
 // pause releases the lease of a run without a result; it does not count as an attempt.
@@ -77,12 +94,17 @@ func (r *run) complete(ctx context.Context, job *queue.Job[queue.IngestArgs]) er
 			return err
 		}
 		i.Lease, i.Attempts, i.FailingSince, i.Reason, i.Detail = "", 0, time.Time{}, "", ""
+		if i.Archived() {
+			if err := r.reportMissing(ctx, x, *i); err != nil {
+				return err
+			}
+		}
 		if r.archived {
 			if err := r.s.deps.Alerts.Resolve(ctx, x, alertKey(*i), "A recording is archived after all", r.describe()); err != nil {
 				return err
 			}
 		}
-		if again {
+		if again || !r.plan.nextTry().IsZero() {
 			return nil
 		}
 		return job.Complete(ctx, x)
@@ -95,7 +117,13 @@ func (r *run) complete(ctx context.Context, job *queue.Job[queue.IngestArgs]) er
 	case again:
 		return queue.Snooze(time.Second)
 	}
-	return errors.Join(r.lock.clear(), r.s.fileAfterRun(ctx, r.row))
+	if err := errors.Join(r.lock.clear(), r.s.fileAfterRun(ctx, r.row)); err != nil {
+		return err
+	}
+	if at := r.plan.nextTry(); !at.IsZero() {
+		return queue.Snooze(max(at.Sub(r.s.now()), time.Second))
+	}
+	return nil
 }
 
 // fail writes down a fault: the ingest is attempted again while the fault passes, and

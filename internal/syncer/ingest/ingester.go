@@ -29,6 +29,9 @@ type Config struct {
 	ZoomTrashAfter time.Duration
 	// GiveUpAfter is when passing faults become a failure.
 	GiveUpAfter time.Duration
+	// RetakeEvery is the first pause before what has failed is taken up again; each
+	// further one doubles, up to a day.
+	RetakeEvery time.Duration
 	// Reencode encodes recordings anew where that makes them smaller.
 	Reencode bool
 	// WorkDir holds temporary files: at most WorkSize bytes together, leaving

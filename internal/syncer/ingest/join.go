@@ -2,11 +2,13 @@ package ingest
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -16,49 +18,103 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/ffmpeg"
+	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
-// joined is a file that is ready to be archived.
+// joined is a file that is ready to be archived; without a path there is nothing to
+// archive.
 type joined struct {
 	path     string
 	size     int64
 	md5      string // lower-case hex
 	duration time.Duration
+	notes    []note // for the history
 }
 
-// build fetches the parts and joins them.
+// note is an entry for the history.
+type note struct{ what, detail string }
+
+// build fetches the parts and joins them. What is learnt on the way changes the choice
+// of the parts: how long each of them really is, and which are no recordings.
 func (r *run) build(ctx context.Context) (joined, error) {
-	paths, err := r.fetchAll(ctx)
-	if err != nil {
-		return joined{}, err
+	for {
+		inputs, err := r.collect(ctx)
+		if err != nil || len(inputs) == 0 {
+			return joined{}, err
+		}
+		out, err := r.join(ctx, inputs)
+		if again, err := r.withoutUnjoinable(ctx, inputs, err); err != nil {
+			return joined{}, err
+		} else if again && r.nothingLeft() {
+			return joined{}, nil
+		} else if again {
+			continue
+		}
+		out.size, out.md5, err = checksum(ctx, out.path)
+		return out, failedAt(atDisk, err)
 	}
-	out, err := r.join(ctx, paths)
-	if err != nil {
-		return joined{}, err
-	}
-	out.size, out.md5, err = checksum(ctx, out.path)
-	return out, failedAt(atDisk, err)
 }
 
-// fetchAll downloads what is joined and returns the files in order.
-func (r *run) fetchAll(ctx context.Context) ([]string, error) {
-	var paths []string
-	for _, in := range joinOrder(r.plan.parts, r.row.Parts()) {
-		var path string
-		var err error
-		if in.archived {
-			path, err = r.fetchArchived(ctx)
-		} else {
-			path, err = r.fetch(ctx, in.part)
-			err = failedAt(atZoom, err)
-		}
+// collect downloads and measures what is joined, until the choice does not change any
+// more. Nothing: all that can be is archived already.
+func (r *run) collect(ctx context.Context) ([]joinInput, error) {
+	for {
+		chosen := r.plan.names()
+		inputs, faults, err := r.fetchAll(ctx)
 		if err != nil {
 			return nil, err
 		}
-		paths = append(paths, path)
+		for _, f := range faults {
+			if !f.givenUp() {
+				return nil, failedAt(atZoom, f)
+			}
+		}
+		if err := r.choose(ctx); err != nil {
+			return nil, err
+		}
+		if r.nothingLeft() {
+			return nil, nil
+		}
+		if len(faults) == 0 && slices.Equal(r.plan.names(), chosen) {
+			for i := range inputs { // with what the downloads taught
+				if at := slices.Index(chosen, inputs[i].part.Name()); at >= 0 {
+					inputs[i].part = r.plan.parts[at]
+				}
+			}
+			return inputs, nil
+		}
+		r.log.Info("ingest: other parts chosen", slog.Any("before", chosen), slog.Any("parts", r.plan.names()))
+		if err := r.reserve(ctx); err != nil {
+			return nil, err
+		}
 	}
-	return paths, nil
+}
+
+// fetchAll downloads what is joined and returns it in order, without the files that are
+// no recordings.
+func (r *run) fetchAll(ctx context.Context) (inputs []joinInput, faults []*partFault, err error) {
+	for _, in := range joinOrder(r.plan.parts, r.row.Parts()) {
+		if in.archived {
+			in.path, err = r.fetchArchived(ctx)
+			if err == nil {
+				in.info, err = r.s.deps.Tool.Probe(ctx, in.path)
+				err = failedAt(atArchive, err)
+			}
+		} else {
+			in.path, in.info, err = r.fetch(ctx, in.part)
+		}
+		var fault *partFault
+		if errors.As(err, &fault) {
+			faults = append(faults, fault)
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		inputs = append(inputs, in)
+	}
+	return inputs, faults, nil
 }
 
 // joinInput is one of the files that are joined: a part at Zoom, or what is archived
@@ -66,6 +122,16 @@ func (r *run) fetchAll(ctx context.Context) ([]string, error) {
 type joinInput struct {
 	part     store.File
 	archived bool
+	path     string // once it is downloaded
+	info     ffmpeg.Info
+}
+
+// name is for people.
+func (in joinInput) name() string {
+	if in.archived {
+		return "the archived recording"
+	}
+	return in.part.Name()
 }
 
 // joinOrder is what is joined, in time order. parts are the plan's, in time order;
@@ -86,62 +152,117 @@ func joinOrder(parts []store.File, archived []string) (out []joinInput) {
 	return out
 }
 
-// join makes one file of the inputs, with its index in front. A single part that is so
+// join makes one file of the inputs, measured against them. A single part that is plain
 // already stays as it is: nothing is better than what Zoom made.
-func (r *run) join(ctx context.Context, paths []string) (joined, error) {
-	out := joined{path: paths[0]}
-	tool := r.s.deps.Tool
-	for _, path := range paths {
-		info, err := tool.Probe(ctx, path)
-		if err != nil && len(paths) > 1 {
-			return joined{}, failedAt(atJoin, err)
-		}
-		if err != nil {
-			r.log.Warn("ingest: part not probed", slog.Any("error", err))
-		}
-		out.duration += info.Duration
-	}
-	dir := r.s.work.path(r.row.ID)
-	if len(paths) > 1 || !fastStart(paths[0]) {
-		whole := filepath.Join(dir, "joined-"+Fingerprint(r.plan.names())+".mp4")
-		if _, err := os.Stat(whole); err != nil {
-			err := tool.Join(ctx, paths, whole)
-			switch {
-			case err != nil && len(paths) == 1 && ctx.Err() == nil:
-				// It plays as it is, a little later.
-				r.log.Warn("ingest: index left at the end", slog.Any("error", err))
-				whole = paths[0]
-			case err != nil:
-				return joined{}, failedAt(atJoin, err)
+func (r *run) join(ctx context.Context, inputs []joinInput) (joined, error) {
+	out := joined{path: inputs[0].path, duration: inputs[0].info.Duration, notes: flaws(inputs)}
+	if len(inputs) > 1 || !inputs[0].info.Plain() {
+		result, err := r.joinTo(ctx, inputs, filepath.Join(r.s.work.path(r.row.ID), "joined-"+fingerprintOf(inputs)+".mp4"))
+		switch {
+		case err == nil:
+			out.path, out.duration = result.Path, result.Info.Duration
+			if result.Method == ffmpeg.Encoded {
+				out.notes = append(out.notes, note{"encoded", result.Why})
 			}
-		}
-		out.path = whole
-	}
-	if r.s.cfg.Reencode {
-		small := filepath.Join(dir, "small-"+Fingerprint(r.plan.names())+".mp4")
-		worth, err := tool.Smaller(ctx, out.path, small)
-		if err != nil {
+		case len(inputs) == 1 && media.KindOf(err) == media.Corrupt:
+			out.notes = append(out.notes, note{"warning", "kept as Zoom made it: " + err.Error()})
+		default:
 			return joined{}, failedAt(atJoin, err)
 		}
-		if worth {
-			out.path = small
-		}
+	}
+	if !r.s.cfg.Reencode {
+		return out, nil
+	}
+	small := filepath.Join(r.s.work.path(r.row.ID), "small-"+fingerprintOf(inputs)+".mp4")
+	worth, err := r.s.deps.Tool.Smaller(ctx, out.path, small)
+	switch {
+	case err != nil && media.KindOf(err) == media.Corrupt:
+		out.notes = append(out.notes, note{"warning", "not made smaller: " + err.Error()})
+	case err != nil:
+		return joined{}, failedAt(atJoin, err)
+	case worth:
+		out.path = small
 	}
 	return out, nil
 }
 
-func fastStart(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
+// joinTo joins the inputs to a file of that name, unless an earlier run has.
+func (r *run) joinTo(ctx context.Context, inputs []joinInput, path string) (ffmpeg.Result, error) {
+	if _, err := os.Stat(path); err == nil {
+		if info, err := r.s.deps.Tool.Probe(ctx, path); err == nil {
+			return ffmpeg.Result{Path: path, Info: info}, nil
+		}
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return false
+	paths := make([]string, len(inputs))
+	for i, in := range inputs {
+		paths[i] = in.path
 	}
-	layout, err := ffmpeg.Boxes(f, info.Size())
-	return err == nil && layout.FastStart
+	result, err := ffmpeg.Joiner{Tool: r.s.deps.Tool}.Join(ctx, paths, path)
+	if err == nil {
+		r.log.Info("ingest: parts joined", slog.Int("parts", len(paths)), slog.String("method", string(result.Method)), slog.String("why", result.Why))
+	}
+	return result, err
+}
+
+// flaws are what the history says of the inputs: bytes that do not belong there, sizes
+// other than Zoom's.
+func flaws(inputs []joinInput) (out []note) {
+	for _, in := range inputs {
+		for _, w := range in.info.Layout.Warnings {
+			out = append(out, note{"warning", in.name() + ": " + string(w)})
+		}
+		if f := in.part; f.ReceivedCount >= partTries && f.Size != 0 && f.ReceivedSize != f.Size {
+			out = append(out, note{"warning", fmt.Sprintf("%s: Zoom lists %d bytes; a whole file of %d bytes came %d times and is believed", in.name(), f.Size, f.ReceivedSize, f.ReceivedCount)})
+		}
+	}
+	return out
+}
+
+// withoutUnjoinable follows a failed join. again says that the choice has changed: a
+// part that does not play is left out; where all play and no join of them passes, what
+// is archived stays, or else the longest of them is archived alone. What is left out stays
+// at Zoom and is tried again.
+func (r *run) withoutUnjoinable(ctx context.Context, inputs []joinInput, joinErr error) (again bool, err error) {
+	var unplayable *ffmpeg.PartError
+	switch {
+	case joinErr == nil:
+		return false, nil
+	case errors.As(joinErr, &unplayable) && !inputs[unplayable.Part].archived:
+		inputs = inputs[unplayable.Part : unplayable.Part+1]
+	case media.KindOf(joinErr) == media.Corrupt && len(inputs) > 1:
+		if !r.row.Archived() {
+			longest := slices.MaxFunc(inputs, func(a, b joinInput) int { return cmp.Compare(a.info.Duration, b.info.Duration) })
+			inputs = slices.DeleteFunc(slices.Clone(inputs), func(in joinInput) bool { return in.part.Name() == longest.part.Name() })
+		}
+		joinErr = &media.Error{Kind: media.Corrupt, Op: "syncer: join", Reason: store.ReasonJoinFailed, Err: joinErr}
+	default:
+		return false, joinErr
+	}
+	for _, in := range inputs {
+		if in.archived || !in.part.ArchivedAt.IsZero() {
+			continue
+		}
+		again = true
+		if _, err := r.markFault(ctx, in.part, joinErr, true); err != nil {
+			return false, err
+		}
+	}
+	if !again {
+		return false, joinErr
+	}
+	if err := r.choose(ctx); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// fingerprintOf names the inputs of a join, and which version of what is archived.
+func fingerprintOf(inputs []joinInput) string {
+	var names []string
+	for _, in := range inputs {
+		names = append(names, in.path)
+	}
+	return Fingerprint(names)
 }
 
 // Fingerprint is a short name for a list of names.

@@ -73,6 +73,9 @@ func (s *Ingester) takeLease(ctx context.Context, id int64, lease string) (i sto
 		row.Attempts++
 		if row.State() == store.Failed { // an operator ran the job again
 			row.Attempts, row.FailingSince = 1, time.Time{}
+			if err := forgetFaults(ctx, x, row); err != nil {
+				return err
+			}
 		}
 		if err := row.Apply(store.Begin); err != nil {
 			return err

@@ -13,6 +13,14 @@ import (
 // RequestOwn requests the recording of a meeting that belongs to no lesson: it is
 // archived as the teacher's own. Nobody else sees it until it belongs to a lesson.
 func (s *Ingester) RequestOwn(ctx context.Context, x store.Session, uuid string, teacher int64, why string) error {
+	if err := store.ForgetFaults(ctx, x, []store.Meeting{{UUID: uuid}}); err != nil {
+		return err
+	}
+	return s.requestOwn(ctx, x, uuid, teacher, why)
+}
+
+// requestOwn is RequestOwn with the pauses of faulty parts.
+func (s *Ingester) requestOwn(ctx context.Context, x store.Session, uuid string, teacher int64, why string) error {
 	i, isNew, err := store.RequestMeetingIngest(ctx, x, uuid, teacher, s.now())
 	if err != nil {
 		return err
@@ -32,6 +40,9 @@ func (s *Ingester) RequestMissingOwn(ctx context.Context, x store.Session, m sto
 	if !request {
 		return "", nil
 	}
+	if i.State() == store.Failed {
+		return why, s.retake(ctx, x, i, why)
+	}
 	teacher := i.TeacherID
 	if teacher == 0 {
 		t, err := store.TeacherOfMeeting(ctx, x, m)
@@ -40,7 +51,7 @@ func (s *Ingester) RequestMissingOwn(ctx context.Context, x store.Session, m sto
 		}
 		teacher = t.ID
 	}
-	return why, s.RequestOwn(ctx, x, m.UUID, teacher, why)
+	return why, s.requestOwn(ctx, x, m.UUID, teacher, why)
 }
 
 // RequestOwnAgain requests the recording of a meeting again that was requested as the

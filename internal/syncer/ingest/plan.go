@@ -1,26 +1,12 @@
 package ingest
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/syncer/parts"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
-
-// views are the videos that Zoom makes of one meeting, the best first. A view that is
-// not listed comes after all of them.
-var views = []string{
-	"shared_screen_with_speaker_view", "shared_screen_with_gallery_view", "shared_screen", "active_speaker", "speaker_view", "gallery_view",
-}
-
-func rank(view string) int {
-	if i := slices.Index(views, view); i >= 0 {
-		return i
-	}
-	return len(views)
-}
 
 // plan is what a lesson's recording is to be made of.
 type plan struct {
@@ -28,73 +14,92 @@ type plan struct {
 	parts []store.File
 	// view of the first part.
 	view string
-	// processing: Zoom has not finished one of the files.
+	// processing: Zoom has not finished a file that would be a part.
 	processing bool
+	// unlisted: a file that would be a part is not listed any more, or not yet.
+	unlisted bool
 	// settled is when the parts may be joined.
 	settled time.Time
 	// gone: there were parts, and Zoom's copies of them were removed before they were
 	// archived.
 	gone bool
+	// missing are files whose minutes no part shows, since their downloads give no
+	// recording.
+	missing []store.File
 }
 
-// stuck is how long a file may be in processing before the others no longer wait for
-// it: Zoom needs up to a day.
-const stuck = 48 * time.Hour
+const (
+	// stuck is how long a file may be in processing before the others no longer wait for
+	// it: Zoom needs up to a day.
+	stuck = 48 * time.Hour
+	// unlistedFor is how long Zoom may fail to list a file before that is believed: Zoom
+	// denies recordings that it lists seconds later.
+	unlistedFor = time.Hour
+)
 
-// makePlan chooses among all files of a lesson's meetings: every segment of the best
-// view; where that view does not reach, the best other one, so that nothing of the
-// lesson is lost; sound only where there are no pictures at all. It is pure.
+// makePlan chooses among all files of a lesson's meetings: see parts.Choose. It is pure.
 func makePlan(meetings []store.Meeting, settle time.Duration, now time.Time) plan {
-	var videos, sounds []store.File
-	var p plan
+	known := map[string]store.File{}
+	var files, listed []parts.File
 	for _, m := range meetings {
 		for _, f := range m.Files {
 			video := f.LessonVideo()
-			if !video && !f.LessonSound() || f.ID == "" {
-				continue
-			}
-			if f.LostUnarchived() {
-				p.gone = true
+			if !video && !f.LessonSound() {
 				continue
 			}
 			if f.Start.IsZero() {
 				f.Start = m.Start
 			}
-			if !f.Completed() {
-				if now.Sub(f.Start) < stuck {
-					p.processing = p.processing || video
-				}
+			state, ok := stateOf(f, now)
+			if !ok {
 				continue
 			}
-			if video {
-				videos = append(videos, f)
-			} else {
-				sounds = append(sounds, f)
+			known[f.Name()] = f
+			file := parts.File{
+				Key: f.Name(), Meeting: f.MeetingUUID, View: f.View, Sound: !video, Start: f.Start, End: f.End,
+				Measured: f.Measured, State: state, Archived: !f.ArchivedAt.IsZero(),
+			}
+			files = append(files, file)
+			if f.UnlistedAt.IsZero() || state != parts.Processing {
+				listed = append(listed, file)
 			}
 		}
 	}
-	files := videos
-	if len(files) == 0 && !p.processing {
-		files = sounds
+	choice := parts.Choose(files)
+	p := plan{processing: choice.Awaited, gone: choice.Gone}
+	p.unlisted = choice.Awaited && !parts.Choose(listed).Awaited
+	for _, f := range choice.Parts {
+		p.parts = append(p.parts, known[f.Key])
 	}
-	slices.SortFunc(files, func(a, b store.File) int {
-		return cmp.Or(rank(a.View)-rank(b.View), a.Start.Compare(b.Start), strings.Compare(a.ID, b.ID))
-	})
-	for _, f := range files {
-		if !slices.ContainsFunc(p.parts, func(chosen store.File) bool { return sameTime(chosen, f) }) {
-			p.parts = append(p.parts, f)
-		}
+	for _, f := range choice.Missing {
+		p.missing = append(p.missing, known[f.Key])
 	}
-	slices.SortStableFunc(p.parts, func(a, b store.File) int { return a.Start.Compare(b.Start) })
 	for _, f := range p.parts {
 		p.settled = latest(p.settled, latest(f.Start, f.End))
 	}
 	p.settled = p.settled.Add(settle)
 	if len(p.parts) > 0 {
 		p.view = p.parts[0].View
-		p.gone = false
 	}
 	return p
+}
+
+// stateOf is what can be done with a file. ok is false for one that Zoom will not finish
+// any more.
+func stateOf(f store.File, now time.Time) (state parts.State, ok bool) {
+	switch {
+	case !f.ArchivedAt.IsZero():
+		return parts.Ready, true
+	case !f.GoneAt.IsZero(), !f.TrashedAt.IsZero(), !f.UnlistedAt.IsZero() && now.Sub(f.UnlistedAt) >= unlistedFor:
+		return parts.Gone, true
+	case !f.UnlistedAt.IsZero():
+		return parts.Processing, true
+	case !f.Completed():
+		return parts.Processing, now.Sub(f.Start) < stuck
+	case f.Fault.Count >= partTries && f.Fault.RetryAt.After(now):
+		return parts.Unusable, true
+	}
+	return parts.Ready, true
 }
 
 // sameTime reports whether two files show the same minutes. Without an end they do
@@ -151,10 +156,20 @@ func (p plan) end() (at time.Time) {
 	return at
 }
 
+// nextTry is when the first of the missing files is worth a download again; zero when
+// nothing is missing.
+func (p plan) nextTry() (at time.Time) {
+	for _, f := range p.missing {
+		if at.IsZero() || f.Fault.RetryAt.Before(at) {
+			at = f.Fault.RetryAt
+		}
+	}
+	return at
+}
+
 // lostAtZoom reports whether a part was removed at Zoom before it was archived,
 // according to what is known of the meetings now.
-func (p plan) lostAtZoom(meetings []store.Meeting) bool {
-	names := p.names()
+func lostAtZoom(names []string, meetings []store.Meeting) bool {
 	for _, m := range meetings {
 		if slices.ContainsFunc(m.Files, func(f store.File) bool { return f.LostUnarchived() && slices.Contains(names, f.Name()) }) {
 			return true

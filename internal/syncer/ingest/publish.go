@@ -82,6 +82,12 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 	}
 	i.ArchivedParts, i.ArchivedVersion = strings.Join(r.plan.names(), "\n"), stored.Version
 	i.Size, i.MD5, i.VerifiedAt = m.size, m.md5, now
+	i.Retakes, i.RetakenAt, i.RetakeAt = 0, time.Time{}, time.Time{}
+	for _, note := range m.notes {
+		if err := r.history(ctx, x, i, note.what, note.detail); err != nil {
+			return err
+		}
+	}
 	if err := r.history(ctx, x, i, "archived", fmt.Sprintf("%s, %s, version %s", stored.Key, media.Size(m.size), stored.Version)); err != nil {
 		return err
 	}
@@ -97,7 +103,7 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 // way.
 func (r *run) checkStillAtZoom(ctx context.Context, x store.Session) error {
 	meetings, err := store.MeetingsOfIngest(ctx, x, r.row)
-	if err == nil && r.plan.lostAtZoom(meetings) {
+	if err == nil && lostAtZoom(r.plan.names(), meetings) {
 		return errGone
 	}
 	return err

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -10,10 +11,23 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
-// Request requests a lesson's recording: its ingest runs now, or when its parts have
-// settled. What is archived already and complete costs one look. A recording that was
-// removed here stays removed. why is for the history.
+// Request requests a lesson's recording, for a reason outside: its ingest runs now, or
+// when its parts have settled. Whatever was wrong before is tried again without a pause.
+// What is archived already and complete costs one look. A recording that was removed here
+// stays removed. why is for the history.
 func (s *Ingester) Request(ctx context.Context, x store.Session, lesson int64, why string) error {
+	meetings, err := store.MeetingsOf(ctx, x, lesson)
+	if err != nil {
+		return err
+	}
+	if err := store.ForgetFaults(ctx, x, meetings); err != nil {
+		return err
+	}
+	return s.request(ctx, x, lesson, why)
+}
+
+// request is Request with the pauses of faulty parts.
+func (s *Ingester) request(ctx context.Context, x store.Session, lesson int64, why string) error {
 	l, err := store.LoadLesson(ctx, x, lesson)
 	if err != nil {
 		return err
@@ -26,6 +40,15 @@ func (s *Ingester) Request(ctx context.Context, x store.Session, lesson int64, w
 		return err
 	}
 	return s.enqueue(ctx, x, i, isNew, why)
+}
+
+// forgetFaults makes all files of an ingest worth a download again.
+func forgetFaults(ctx context.Context, x store.Session, i store.Ingest) error {
+	meetings, err := store.MeetingsOfIngest(ctx, x, i)
+	if err != nil {
+		return err
+	}
+	return store.ForgetFaults(ctx, x, meetings)
 }
 
 // enqueue gives a requested ingest its job.
@@ -50,7 +73,9 @@ func (s *Ingester) enqueue(ctx context.Context, x store.Session, i store.Ingest,
 }
 
 // RequestMissing requests a lesson's recording when something of it is at Zoom and not
-// archived. why is what was missing, "" for nothing new.
+// archived, whatever an earlier try has failed with: nothing that Zoom answers is final.
+// What failed is taken up again after growing pauses. why is what was missing, "" for
+// nothing new.
 func (s *Ingester) RequestMissing(ctx context.Context, x store.Session, lesson int64) (why string, err error) {
 	l, err := store.LoadLesson(ctx, x, lesson)
 	if err != nil {
@@ -68,10 +93,13 @@ func (s *Ingester) RequestMissing(ctx context.Context, x store.Session, lesson i
 		return "", err
 	}
 	why, request := s.missing(meetings, i, err == nil)
-	if !request {
+	switch {
+	case !request:
 		return "", nil
+	case i.State() == store.Failed:
+		return why, s.retake(ctx, x, i, why)
 	}
-	return why, s.Request(ctx, x, lesson, why)
+	return why, s.request(ctx, x, lesson, why)
 }
 
 // missing reports whether something of meetings is at Zoom and not archived by their
@@ -80,30 +108,62 @@ func (s *Ingester) RequestMissing(ctx context.Context, x store.Session, lesson i
 func (s *Ingester) missing(meetings []store.Meeting, i store.Ingest, known bool) (why string, request bool) {
 	p := makePlan(meetings, s.cfg.Settle, s.now())
 	switch {
-	case len(p.parts) == 0 && !p.processing:
+	case len(p.parts) == 0 && !p.processing && len(p.missing) == 0:
 		return "", false
 	case !known:
 		return "Zoom lists it and nothing is archived", true
 	case i.State() == store.Removed:
 		return "", false
-	case i.State() == store.Done && (p.processing || slices.Equal(p.names(), i.Parts())):
+	case i.State() == store.Done && (p.processing || len(p.parts) == 0 || slices.Equal(p.names(), i.Parts())):
 		return "", false
 	case i.State() == store.Done:
 		return "Zoom lists a segment that is not archived", true
-	case i.State() == store.Failed && !store.Retryable(i.Reason):
-		return "", false
 	case i.State() == store.Failed:
-		return passingReason(i), true
+		// What was gone is listed again: that is news, and needs no pause.
+		return "it failed with " + i.Reason, s.mayRetake(i) || i.Reason == store.ReasonGoneAtZoom
 	default:
 		return "", true
 	}
 }
 
-func passingReason(i store.Ingest) string { return "it failed for a passing reason: " + i.Reason }
+// mayRetake reports whether the pause of a failed ingest is over. What waits for quota has
+// a wake-up of its own, and what the archive has lost is not to be had at Zoom.
+func (s *Ingester) mayRetake(i store.Ingest) bool {
+	return !i.Orphaned() && i.Reason != store.ReasonQuota && i.Reason != store.ReasonArchiveLost && !i.RetakeAt.After(s.now())
+}
 
-// RequestRetryable requests the ingests again that failed for a passing reason, and
-// returns their lessons.
-func (s *Ingester) RequestRetryable(ctx context.Context) (lessons []int64, err error) {
+// retake requests a failed ingest again and begins the pause before the next time.
+func (s *Ingester) retake(ctx context.Context, x store.Session, i store.Ingest, why string) error {
+	if err := s.requestAgain(ctx, x, i, why); err != nil {
+		return err
+	}
+	taken, err := store.LoadIngest(ctx, x, i.ID, true)
+	if err != nil || taken.State() != store.Waiting {
+		return ignoreNotFound(err)
+	}
+	at := s.now()
+	taken.Retakes, taken.RetakenAt = i.Retakes+1, at
+	taken.RetakeAt = at.Add(pauseBefore(taken.Retakes, s.cfg.RetakeEvery))
+	if _, err := store.SaveIngest(ctx, x, taken, taken.Lease, at); err != nil {
+		return err
+	}
+	return store.AppendHistory(ctx, x, store.HistoryEntry{At: at, IngestID: i.ID, RecordingID: i.RecordingID, What: "taken up again",
+		Detail: fmt.Sprintf("%s; time %d, by reconciliation not again before %s", why, taken.Retakes, taken.RetakeAt.UTC().Format(time.RFC3339))})
+}
+
+// EndPauses makes everything that failed worth another try now. teacher is whose, 0 =
+// everybody's.
+func (s *Ingester) EndPauses(ctx context.Context, teacher int64) error {
+	return s.deps.Store.Update(ctx, "syncer: end pauses", func(x store.Session) error { return store.EndPauses(ctx, x, teacher) })
+}
+
+// trashFor is how long Zoom keeps what is in its trash, and a day.
+const trashFor = 31 * 24 * time.Hour
+
+// RetakeFailed takes up the failed ingests again whose pause is over, and returns their
+// lessons: Zoom's lists reach back a few days only. What was removed at Zoom is looked for
+// once a day while it may be recovered, which counts as nothing new.
+func (s *Ingester) RetakeFailed(ctx context.Context) (lessons []int64, err error) {
 	var failed []store.Ingest
 	err = s.deps.Store.View(ctx, "syncer: failed ingests", func(x store.Session) (err error) {
 		failed, err = store.IngestsInState(ctx, x, store.Failed)
@@ -113,16 +173,24 @@ func (s *Ingester) RequestRetryable(ctx context.Context) (lessons []int64, err e
 		return nil, err
 	}
 	for _, i := range failed {
-		if i.Orphaned() || !store.Retryable(i.Reason) {
+		gone := i.Reason == store.ReasonGoneAtZoom
+		if gone && (s.now().Sub(i.UpdatedAt) < maxPause || s.now().Sub(i.CreatedAt) > trashFor) {
 			continue
 		}
-		err := s.deps.Store.Update(ctx, "syncer: retry a failed ingest", func(x store.Session) error {
-			return s.requestAgain(ctx, x, i, passingReason(i))
+		taken := false
+		err := s.deps.Store.Update(ctx, "syncer: retake a failed ingest", func(x store.Session) error {
+			taken = false
+			fresh, err := store.LoadIngest(ctx, x, i.ID, true)
+			if err != nil || fresh.State() != store.Failed || !s.mayRetake(fresh) {
+				return ignoreNotFound(err)
+			}
+			taken = true
+			return s.retake(ctx, x, fresh, "it failed with "+fresh.Reason)
 		})
 		if err != nil {
 			return lessons, err
 		}
-		if i.LessonID != 0 {
+		if taken && !gone && i.LessonID != 0 {
 			lessons = append(lessons, i.LessonID)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
@@ -17,6 +18,8 @@ import (
 var (
 	// errGone ends a run whose recording was removed at Zoom meanwhile.
 	errGone = &media.Error{Kind: media.NotFound, Op: "syncer: ingest", Reason: store.ReasonGoneAtZoom, Err: errors.New("the recording was trashed at Zoom")}
+	// errUnlisted ends a run one of whose parts Zoom does not list, not yet or not any more.
+	errUnlisted = &media.Error{Kind: media.Unavailable, Op: "syncer: ingest", Err: errors.New("Zoom does not list the recording, not yet or not any more")}
 	// errLeaseLost ends the run of a syncer that was taken for dead.
 	errLeaseLost = errors.New("another run has taken the lease")
 	// errFenced ends a run while the database cannot say whether it still has its lease.
@@ -41,7 +44,7 @@ func (s *Ingester) runJob(ctx context.Context, job *queue.Job[queue.IngestArgs])
 		}
 		return err
 	}
-	r := &run{s: s, row: leased, lease: lease, log: s.log.With(slog.Int64("lesson", leased.LessonID), slog.Int64("ingest", leased.ID))}
+	r := &run{s: s, row: leased, lease: lease, bad: map[string]bool{}, log: s.log.With(slog.Int64("lesson", leased.LessonID), slog.Int64("ingest", leased.ID))}
 	lock, err := s.work.lock(leased.ID)
 	switch {
 	case errors.Is(err, errBusy):
@@ -57,8 +60,8 @@ func (s *Ingester) runJob(ctx context.Context, job *queue.Job[queue.IngestArgs])
 	return r.finish(ctx, job, err)
 }
 
-// run is one run of an ingest. It belongs to one goroutine; watch reads only what
-// does not change after plan is set.
+// run is one run of an ingest. It belongs to one goroutine; watch reads only s, row.ID,
+// lease and watched.
 type run struct {
 	s       *Ingester
 	row     store.Ingest // as last saved
@@ -66,9 +69,13 @@ type run struct {
 	lesson  store.Lesson
 	teacher store.Teacher
 	plan    plan
-	began   time.Time
-	lease   string
-	lock    *workDirLock
+	// watched are the names of the parts that watch looks after.
+	watched atomic.Pointer[[]string]
+	// bad are the files that this run has given up.
+	bad   map[string]bool
+	began time.Time
+	lease string
+	lock  *workDirLock
 	// archived says that this run has put something into the archive.
 	archived bool
 }
@@ -89,8 +96,8 @@ func (r *run) do(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return causeOf(ctx, err)
 	}
-	if len(r.plan.parts) == 0 || slices.Equal(r.plan.names(), r.row.Parts()) {
-		return nil // nothing recorded, or all of it archived
+	if r.nothingLeft() {
+		return nil
 	}
 	done, err := r.ensureRecordingRow(ctx)
 	if err != nil || done {
@@ -107,7 +114,7 @@ func (r *run) do(ctx context.Context) error {
 	}
 	defer r.s.work.unreserve(r.row.ID)
 	made, err := r.build(ctx)
-	if err != nil {
+	if err != nil || made.path == "" {
 		return causeOf(ctx, err)
 	}
 	stored, err := r.upload(ctx, made)
@@ -178,7 +185,19 @@ func (r *run) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	err = r.s.deps.Store.View(ctx, "syncer: load an ingest", func(x store.Session) (err error) {
+	return r.choose(ctx)
+}
+
+// nothingLeft reports whether nothing was recorded, or all that can be is archived.
+func (r *run) nothingLeft() bool {
+	return len(r.plan.parts) == 0 || slices.Equal(r.plan.names(), r.row.Parts())
+}
+
+// choose plans with what is known now. An error says why nothing can be archived yet,
+// or at all.
+func (r *run) choose(ctx context.Context) error {
+	var meetings []store.Meeting
+	err := r.s.deps.Store.View(ctx, "syncer: load an ingest", func(x store.Session) (err error) {
 		meetings, err = store.MeetingsOfIngest(ctx, x, r.row)
 		return err
 	})
@@ -186,13 +205,27 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	now := r.s.now()
+	for _, m := range meetings {
+		for i := range m.Files {
+			if f := &m.Files[i]; r.bad[f.Name()] {
+				f.Fault.RetryAt = latest(f.Fault.RetryAt, now.Add(time.Second))
+			}
+		}
+	}
 	r.plan = makePlan(meetings, r.s.cfg.Settle, now)
+	names := r.plan.names()
+	r.watched.Store(&names)
 	switch {
 	case r.plan.gone && !r.row.Archived():
 		return errGone
+	case r.plan.unlisted:
+		return errUnlisted
 	case r.plan.processing:
 		return &notYet{now.Add(max(r.s.cfg.Settle, 30*time.Second)), "Zoom is still processing a segment"}
-	case len(r.plan.parts) > 0 && r.plan.settled.After(now) && !slices.Equal(r.plan.names(), r.row.Parts()):
+	case len(names) == 0 && len(r.plan.missing) > 0 && !r.row.Archived():
+		f := r.plan.missing[0]
+		return &partFault{file: f, reason: reasonOfFault(f.Fault), err: errors.New(f.Fault.Detail)}
+	case len(names) > 0 && r.plan.settled.After(now) && !slices.Equal(names, r.row.Parts()):
 		return &notYet{r.plan.settled, "its segments have not settled"}
 	}
 	return nil
@@ -211,9 +244,11 @@ func (r *run) refresh(ctx context.Context, m store.Meeting) error {
 	got, err := r.s.deps.Zoom.Recordings(ctx, account, m.UUID)
 	switch {
 	case err == nil:
-	case zoom.ReasonOf(err) == zoom.ReasonNoRecording:
-		// Nothing is listed: trashed or deleted by others, or by us, once it was archived.
-		return r.s.deps.Store.Update(ctx, "syncer: gone at Zoom", func(x store.Session) error {
+	case zoom.ClassOf(err) == zoom.ClassAbsent && !m.HasMedia() && r.s.now().Sub(m.FirstSeen) < unlistedFor:
+		return errUnlisted
+	case zoom.ClassOf(err) == zoom.ClassAbsent:
+		// Not listed yet; trashed or deleted by others; or by us, once it was archived.
+		return r.s.deps.Store.Update(ctx, "syncer: not listed at Zoom", func(x store.Session) error {
 			return r.markUnlisted(ctx, x, m, nil)
 		})
 	case media.KindOf(err) == media.Canceled, m.SealedToken == "" || len(m.Files) == 0:
@@ -222,8 +257,7 @@ func (r *run) refresh(ctx context.Context, m store.Meeting) error {
 		r.log.Warn("ingest: meeting not refreshed, its webhook has to do", slog.Any("error", err))
 		return nil
 	}
-	fresh := store.MeetingFromZoom(got, 0, r.s.deps.Tokens.Seal(got.DownloadToken, DownloadTokenPurpose))
-	fresh.UUID = m.UUID
+	fresh := r.s.meetingFromZoom(got, m.UUID)
 	return r.s.deps.Store.Update(ctx, "syncer: refresh a meeting", func(x store.Session) error {
 		if err := store.PutMeeting(ctx, x, fresh, r.s.now()); err != nil {
 			return err
@@ -243,12 +277,18 @@ func (r *run) refresh(ctx context.Context, m store.Meeting) error {
 func (r *run) markUnlisted(ctx context.Context, x store.Session, m store.Meeting, listed map[string]bool) error {
 	for _, f := range m.Files {
 		if !listed[f.ID] && f.GoneAt.IsZero() {
-			if err := store.MarkGone(ctx, x, m.UUID, []string{f.ID}, r.s.now()); err != nil {
+			if err := store.MarkUnlisted(ctx, x, m.UUID, f.ID, r.s.now()); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// meetingFromZoom is a meeting as the API shows it, with its links and its sealed token.
+func (s *Ingester) meetingFromZoom(got zoom.Meeting, uuid string) store.Meeting {
+	got.UUID = uuid
+	return store.MeetingFromZoom(got, 0, s.deps.Tokens.Seal(got.DownloadToken, DownloadTokenPurpose))
 }
 
 // accountOf is the Zoom app through which a meeting is reached: that of the teacher it
@@ -283,7 +323,7 @@ func (r *run) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 			return
 		case <-tick.C:
 		}
-		row, meetings, err := r.watched(ctx)
+		row, meetings, err := r.loadWatched(ctx)
 		switch {
 		case err != nil && time.Since(confirmed) > FenceAfter:
 			cancel(errFenced)
@@ -293,7 +333,7 @@ func (r *run) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 		case row.Lease != r.lease:
 			cancel(errLeaseLost)
 			return
-		case r.plan.lostAtZoom(meetings):
+		case lostAtZoom(*r.watched.Load(), meetings):
 			cancel(errGone)
 			return
 		}
@@ -301,8 +341,8 @@ func (r *run) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
-// watched loads what watch looks at.
-func (r *run) watched(ctx context.Context) (row store.Ingest, meetings []store.Meeting, err error) {
+// loadWatched loads what watch looks at.
+func (r *run) loadWatched(ctx context.Context) (row store.Ingest, meetings []store.Meeting, err error) {
 	ctx, stop := context.WithTimeout(ctx, 5*time.Second)
 	defer stop()
 	err = r.s.deps.Store.View(ctx, "syncer: watch an ingest", func(x store.Session) (err error) {
@@ -333,6 +373,6 @@ func (r *run) reserve(ctx context.Context) error {
 		return &media.Error{Kind: media.Quota, Op: "syncer: ingest", Reason: store.ReasonQuota,
 			Err: fmt.Errorf("%s are needed, and of %s the teacher has used %s", media.Size(size), media.Size(quota.Total), media.Size(quota.Used))}
 	}
-	// The parts, what is made of them, and what is encoded of that.
-	return failedAt(atDisk, r.s.work.reserve(r.row.ID, 2*size+(1<<20)))
+	// The parts, what is made of them, and what is encoded of that or replaces it.
+	return failedAt(atDisk, r.s.work.reserve(r.row.ID, 3*size+(1<<20)))
 }

@@ -42,6 +42,8 @@ type Scope struct {
 	From, To time.Time // UTC dates; zero = what is due
 	// DryRun writes nothing; Actions tell what would be done.
 	DryRun bool
+	// Now takes up what has failed without the pauses between such tries.
+	Now bool
 	// Progress is called after each teacher, from one goroutine at a time.
 	Progress func(Progress)
 }
@@ -125,8 +127,10 @@ type Ingests interface {
 	// FileOwn files recordings that were archived as a teacher's own with the lessons
 	// that their meetings belong to now.
 	FileOwn(ctx context.Context) error
-	// RequestRetryable requests those that failed for a passing reason.
-	RequestRetryable(ctx context.Context) (lessons []int64, err error)
+	// RetakeFailed takes up what has failed, after growing pauses.
+	RetakeFailed(ctx context.Context) (lessons []int64, err error)
+	// EndPauses ends these pauses; teacher is whose, 0 = everybody's.
+	EndPauses(ctx context.Context, teacher int64) error
 	// RecordLoss follows the discovery that an archived file is gone.
 	RecordLoss(ctx context.Context, i store.Ingest) error
 }
@@ -186,6 +190,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, scope Scope) (Report, error)
 	teachers, err := r.teachersOf(ctx, scope)
 	if err != nil {
 		return report, err
+	}
+	if scope.Now && !scope.DryRun {
+		if err := r.deps.Ingests.EndPauses(ctx, scope.Teacher); err != nil {
+			return report, err
+		}
 	}
 	var mu sync.Mutex // guards report and calls of Progress
 	group, done := new(errgroup.Group), 0

@@ -120,8 +120,8 @@ func TestDailyLimit(t *testing.T) {
 	}
 }
 
-// TestFailedRows: platform-pains B8, B16: rows that failed for a passing reason, by
-// the platform or by us, are taken up; those that failed for good are left.
+// TestFailedRows: platform-pains B8, B16: rows that failed, by
+// the platform or by us, are taken up whatever the reason was, with growing pauses.
 func TestFailedRows(t *testing.T) {
 	s := syncertest.New(t)
 	s.Exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, zoom_recording_id, status, storage_provider) VALUES (1, 'file-uuid-1==', 'failed', 'gdrive')`)
@@ -132,28 +132,29 @@ func TestFailedRows(t *testing.T) {
 	s.Start()
 	s.Failed(3, "download_host_refused")
 	s.Failed(1, "download_host_refused")
-	s.Zoom.SetFaults(zoomemu.Faults{})
-	s.Reconcile(reconcile.Summary{Processed: 2})
-	s.Update(func(ctx context.Context, x store.Session) error {
-		_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET reason = 'zoom_unavailable' WHERE lesson_id = 1`)
-		return err
-	})
-	s.Reconcile(reconcile.Summary{Processed: 2, Synced: 1})
-	if r := s.Archived(1); r.ID != 1 {
-		t.Errorf("the platform's row was not taken: %+v", r)
-	}
-	var jobs bytes.Buffer
-	if err := s.Syncer.Jobs(t.Context(), "failed", &jobs); err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(jobs.String()) {
-		var id int64
-		if _, err := fmt.Sscan(line, &id); err != nil {
-			t.Fatalf("%q does not begin with an id", line)
-		}
-		if err := s.Syncer.Retry(t.Context(), id); err != nil {
+	s.Idle()
+	// Once without a pause; then only after one, or when an operator does not wait.
+	for range 2 {
+		if _, err := s.Syncer.Reconcile(t.Context(), reconcile.Scope{}); err != nil {
 			t.Fatal(err)
 		}
+		s.Idle()
+	}
+	s.Reconcile(reconcile.Summary{Processed: 2})
+	if i := s.Failed(1, "download_host_refused"); i.Retakes != 1 || i.RetakeAt.Sub(i.RetakenAt) != s.Config.ReconcileEvery {
+		t.Errorf("taken up again %d times, last at %s, not before %s", i.Retakes, i.RetakenAt, i.RetakeAt)
+	}
+	var history bytes.Buffer
+	if err := s.Syncer.Explain(t.Context(), "uuid-1==", &history); err != nil || !strings.Contains(history.String(), "time 1") || !strings.Contains(history.String(), "next try") {
+		t.Errorf("%s, %v", &history, err)
+	}
+	s.Zoom.SetFaults(zoomemu.Faults{})
+	report, err := s.Syncer.Reconcile(t.Context(), reconcile.Scope{Now: true})
+	if err != nil || report.Summary != (reconcile.Summary{Processed: 2, Synced: 2}) {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if r := s.Archived(1); r.ID != 1 {
+		t.Errorf("the platform's row was not taken: %+v", r)
 	}
 	s.Archived(3)
 }

@@ -24,7 +24,7 @@ func (r *Reconciler) reconcileUnlisted(ctx context.Context, report *Report) erro
 	if err := r.deps.Ingests.FileOwn(ctx); err != nil {
 		return err
 	}
-	again, err := r.deps.Ingests.RequestRetryable(ctx)
+	again, err := r.deps.Ingests.RetakeFailed(ctx)
 	report.Synced += len(again)
 	report.Lessons = append(report.Lessons, again...)
 	if err != nil {

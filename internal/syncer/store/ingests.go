@@ -175,6 +175,7 @@ func requestIngest(ctx context.Context, x Session, key string, value any, teache
 		return i, false, err
 	}
 	i.Reason, i.Detail, i.FailingSince, i.Attempts, i.Need = "", "", time.Time{}, 0, 0
+	i.Retakes, i.RetakenAt, i.RetakeAt = 0, time.Time{}, time.Time{}
 	_, err = SaveIngest(ctx, x, i, i.Lease, now)
 	return i, false, err
 }

@@ -265,11 +265,25 @@ func MarkFault(ctx context.Context, x Session, uuid, file string, f Fault) error
 	return err
 }
 
-// ForgetFaults makes the files of a lesson's meetings worth a download again, whatever
-// was wrong with them.
-func ForgetFaults(ctx context.Context, x Session, lesson int64) error {
-	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET faults = 0, retry_at = NULL
-		WHERE faults > 0 AND meeting_uuid IN (SELECT uuid FROM lectern.lectern_zoom_meetings WHERE lesson_id = $1)`, lesson)
+// ForgetFaults makes the files of meetings worth a download again, whatever was wrong
+// with them.
+func ForgetFaults(ctx context.Context, x Session, meetings []Meeting) error {
+	for _, m := range meetings {
+		if _, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET faults = 0, retry_at = NULL WHERE faults > 0 AND meeting_uuid = $1`, m.UUID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// EndPauses ends all pauses before what failed is tried again: of files, and of ingests.
+// teacher is whose, 0 = everybody's.
+func EndPauses(ctx context.Context, x Session, teacher int64) error {
+	if _, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET retry_at = NULL WHERE retry_at IS NOT NULL
+			AND ($1 = 0 OR meeting_uuid IN (SELECT uuid FROM lectern.lectern_zoom_meetings WHERE teacher_id = $1))`, teacher); err != nil {
+		return err
+	}
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET retake_at = NULL WHERE retake_at IS NOT NULL AND ($1 = 0 OR teacher_id = $1)`, teacher)
 	return err
 }
 
@@ -280,9 +294,10 @@ func MarkReceived(ctx context.Context, x Session, uuid, file string, size, count
 	return err
 }
 
-// MarkArchived says that a file is part of the verified archive.
+// MarkArchived says that a file is part of the verified archive, so that nothing is
+// wrong with it; or with the zero time that it is not any more.
 func MarkArchived(ctx context.Context, x Session, uuid, file string, at time.Time) error {
-	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET archived_at = $3 WHERE meeting_uuid = $1 AND file_id = $2`, uuid, file, stamp(at))
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET archived_at = $3, fault = '', fault_detail = '', faults = 0, faulted_at = NULL, retry_at = NULL WHERE meeting_uuid = $1 AND file_id = $2`, uuid, file, stamp(at))
 	return err
 }
 

@@ -23,27 +23,17 @@ const (
 	ReasonWorkDirFull       = "work_dir_full"
 )
 
-// retryable are reasons that pass, or that somebody repairs without telling us.
-var retryable = map[string]bool{
-	ReasonArchiveFull: true, ReasonArchiveDenied: true, ReasonNoAccess: true, ReasonZoomUnavailable: true, ReasonArchiveAway: true,
-	ReasonInternal: true, ReasonArchiveUnverified: true, ReasonNoFFmpeg: true, ReasonDiskFull: true, ReasonWorkDirFull: true,
-}
-
-// Retryable reports whether reconciliation requests an ingest again that failed for
-// this reason.
-func Retryable(reason string) bool { return retryable[reason] }
-
 var advice = map[string]string{
 	ReasonQuota:             "raise the teacher's quota or remove recordings; it goes on by itself then",
 	ReasonArchiveFull:       "make room in the archive; a service account needs a shared drive (sync-drive-shared-drive) or delegation",
 	ReasonArchiveDenied:     "give the Drive principal the right to write into the folder",
-	ReasonDownloadInvalid:   "look at the recording at Zoom; then `syncer retry JOB`",
+	ReasonDownloadInvalid:   "look at the recording at Zoom; it is taken up again by itself while Zoom lists it, and at once by `syncer reconcile`",
 	ReasonDownloadHost:      "the link leads to a host outside zoom-download-hosts; add it only if it is Zoom's",
 	ReasonGoneAtZoom:        "recover it from Zoom's trash within 30 days; it is archived by itself then",
 	ReasonNoAccess:          "check the teacher's Zoom app: activated, scopes cloud_recording:read:list_recording_files:admin and cloud_recording:read:list_user_recordings:admin",
 	ReasonZoomUnavailable:   "Zoom did not answer for two days; see its status page",
 	ReasonArchiveAway:       "the archive did not answer for two days; see its status page and the credentials",
-	ReasonJoinFailed:        "the segments could not be joined; look at them at Zoom, then `syncer retry JOB`",
+	ReasonJoinFailed:        "the segments could not be joined; look at them at Zoom, where they stay; they are tried again by themselves",
 	ReasonArchiveLost:       "the file is gone from the archive, and from Zoom; look into the archive's trash",
 	ReasonArchiveUnverified: "the archive's checksum does not match; see its status page",
 	ReasonNoFFmpeg:          "install ffmpeg",

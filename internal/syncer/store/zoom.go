@@ -47,11 +47,13 @@ func (f File) Completed() bool { return f.Status == "" || f.Status == StatusComp
 func (f File) Name() string { return f.MeetingUUID + "/" + f.ID }
 
 // LeftZoom reports whether Zoom no longer has the file: it was trashed by us, or by
-// others.
-func (f File) LeftZoom() bool { return !f.TrashedAt.IsZero() || !f.GoneAt.IsZero() }
+// others, or is not listed.
+func (f File) LeftZoom() bool {
+	return !f.TrashedAt.IsZero() || !f.GoneAt.IsZero() || !f.UnlistedAt.IsZero()
+}
 
-// LostUnarchived reports whether others removed the file at Zoom before it was part of
-// the verified archive.
+// LostUnarchived reports whether an event said that others removed the file at Zoom
+// before it was part of the verified archive.
 func (f File) LostUnarchived() bool { return f.ArchivedAt.IsZero() && !f.GoneAt.IsZero() }
 
 // HasMedia reports whether something of a meeting can be archived.
