@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"net/netip"
-	"net/url"
-	"strings"
 
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/doctor"
@@ -14,7 +11,7 @@ type doctorCommand struct {
 	JSON bool `name:"json" help:"Print an array of {check, status, detail, fix} instead of lines."`
 }
 
-// Run checks everything and changes nothing: not even a database file is made.
+// Run checks everything and changes nothing: it does not even create a database file.
 func (c *doctorCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	s, r := &cli.Settings, &doctor.Report{}
 	running := doctor.Running(ctx, s.AdminListen)
@@ -41,37 +38,8 @@ func checkConfiguration(r *doctor.Report, s *config.Settings) {
 	} else {
 		r.Pass("configuration", "complete")
 	}
-	switch u, _ := url.Parse(s.PublicURL); {
-	case s.PublicURL == "":
-		r.Pass("public url", "taken from each request")
-	case u.Scheme != "https" && !isLoopback(u.Hostname()):
-		r.Warn("public url", "put TLS in front and set public-url to https://…", "%s is not https: tokens and cookies travel in the clear", s.PublicURL)
-	default:
-		r.Pass("public url", s.PublicURL)
-	}
-	var insecure []string
-	for _, o := range s.CORS.Origins {
-		if u, err := url.Parse(o); err == nil && u.Scheme != "https" && !isLoopback(u.Hostname()) {
-			insecure = append(insecure, o)
-		}
-	}
-	switch {
-	case len(insecure) > 0:
-		r.Warn("cors", "use the https form of these origins", "%s may read answers over plain http", strings.Join(insecure, ", "))
-	case len(s.CORS.Origins) == 0:
-		r.Pass("cors", "no other web origin may read answers")
-	default:
-		r.Pass("cors", "%s may read answers", strings.Join(s.CORS.Origins, ", "))
-	}
+	r.PublicURL(s.PublicURL)
+	r.CORS(s.CORS.Origins)
 	prefixes, _ := s.TrustedPrefixes() // checked when the settings were read
-	for _, p := range prefixes {
-		if p.Bits() == 0 {
-			r.Warn("trusted proxies", "list only the addresses of your own proxies in trusted-proxies", "%s lets anybody write what address they come from", p)
-		}
-	}
-}
-
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
+	r.TrustedProxies(prefixes)
 }
