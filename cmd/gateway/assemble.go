@@ -139,7 +139,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	s.admin = telemetry.NewAdmin(metrics, log, map[string]telemetry.Check{
+	s.admin = telemetry.NewAdmin(s.settings.AdminListen, metrics, log, map[string]telemetry.Check{
 		"schema":   func(ctx context.Context) error { return schema.Ready(ctx, store) },
 		"draining": s.notDraining,
 	})

@@ -24,12 +24,13 @@ import (
 
 // service is the assembled syncer, the one place where concrete types meet.
 type service struct {
-	log     *slog.Logger
-	store   *catalog.Store
-	syncer  *syncer.Syncer
-	metrics *prometheus.Registry
-	probes  []telemetry.Probe // what the watchdog watches
-	grace   time.Duration     // how long serve may take to stop
+	log         *slog.Logger
+	adminListen string
+	store       *catalog.Store
+	syncer      *syncer.Syncer
+	metrics     *prometheus.Registry
+	probes      []telemetry.Probe // what the watchdog watches
+	grace       time.Duration     // how long serve may take to stop
 	// closers close what was opened, last first.
 	closers []func() error
 }
@@ -37,7 +38,7 @@ type service struct {
 // assemble wires the syncer from the bottom up. On an error everything opened so far
 // is closed again.
 func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Logger) (_ *service, err error) {
-	s := &service{log: log, grace: settings.ShutdownGrace}
+	s := &service{log: log, adminListen: settings.AdminListen, grace: settings.ShutdownGrace}
 	defer func() {
 		if err != nil {
 			s.close()

@@ -46,7 +46,7 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 // queue.
 func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	var draining atomic.Bool
-	operators := telemetry.NewAdmin(s.metrics, s.log, map[string]telemetry.Check{
+	operators := telemetry.NewAdmin(s.adminListen, s.metrics, s.log, map[string]telemetry.Check{
 		"schema": func(ctx context.Context) error { return schema.Ready(ctx, s.store) },
 		"draining": func(context.Context) error {
 			if draining.Load() {
@@ -59,7 +59,7 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	if err != nil {
 		return fmt.Errorf("the queue's page: %w", err)
 	}
-	operators.Handle("/jobs/", jobs)
+	operators.HandlePage("/jobs/", jobs)
 	operators.Start(admin)
 	defer operators.Stop()
 	systemd := telemetry.NewSystemd(s.log, s.probes...)

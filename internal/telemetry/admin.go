@@ -29,13 +29,15 @@ const checkTimeout = 2 * time.Second
 type Admin struct {
 	log    *slog.Logger
 	mux    *http.ServeMux
+	guard  *guard
 	server *http.Server
 	ended  chan struct{}
 	stop   sync.Once
 }
 
-// NewAdmin makes the admin server; readiness holds when all checks do.
-func NewAdmin(metrics prometheus.Gatherer, log *slog.Logger, checks map[string]Check) *Admin {
+// NewAdmin makes the admin server; readiness holds when all checks do. listen is the
+// setting of its address: a name in it is accepted in Host.
+func NewAdmin(listen string, metrics prometheus.Gatherer, log *slog.Logger, checks map[string]Check) *Admin {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -43,15 +45,24 @@ func NewAdmin(metrics prometheus.Gatherer, log *slog.Logger, checks map[string]C
 	})
 	mux.HandleFunc("GET /readyz", ready(checks))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	// A secret may have come as a flag.
+	mux.Handle("/debug/pprof/cmdline", http.NotFoundHandler())
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return &Admin{log: log, mux: mux, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}}
+	guard := newGuard(mux, listen)
+	return &Admin{log: log, mux: mux, guard: guard, server: &http.Server{Handler: guard, MaxHeaderBytes: 16 << 10, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}}
 }
 
 // Handle adds a page for operators; before Start.
 func (a *Admin) Handle(pattern string, h http.Handler) { a.mux.Handle(pattern, h) }
+
+// HandlePage adds a page for operators whose scripts send changes without a content
+// type, below prefix; before Start.
+func (a *Admin) HandlePage(prefix string, h http.Handler) {
+	a.guard.scripted = append(a.guard.scripted, prefix)
+	a.Handle(prefix, h)
+}
 
 // Start serves on ln until Stop.
 func (a *Admin) Start(ln net.Listener) {

@@ -40,7 +40,7 @@ func TestLogger(t *testing.T) {
 
 func TestAdmin(t *testing.T) {
 	var trouble error
-	admin := NewAdmin(NewRegistry("v1", "abc"), slog.New(slog.DiscardHandler), map[string]Check{
+	admin := NewAdmin("127.0.0.1:0", NewRegistry("v1", "abc"), slog.New(slog.DiscardHandler), map[string]Check{
 		"fine":    func(context.Context) error { return nil },
 		"trouble": func(context.Context) error { return trouble },
 	})
