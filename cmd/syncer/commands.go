@@ -41,21 +41,8 @@ type reconcileCommand struct {
 // Run reconciles once. The last line of standard output is the summary as JSON.
 func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 	scope := reconcile.Scope{Teacher: c.Teacher, DryRun: c.DryRun, Now: true}
-	for _, d := range []struct {
-		name, text string
-		to         *time.Time
-	}{{"from", c.From, &scope.From}, {"to", c.To, &scope.To}} {
-		if d.text == "" {
-			continue
-		}
-		day, err := time.Parse(time.DateOnly, d.text)
-		if err != nil {
-			return &config.Error{Setting: d.name, Source: "flag --" + d.name, Problem: fmt.Sprintf("%q is not a date: give YYYY-MM-DD", d.text)}
-		}
-		*d.to = day
-	}
-	if !scope.From.IsZero() && !scope.To.IsZero() && scope.To.Before(scope.From) {
-		return &config.Error{Setting: "to", Source: "flag --to", Problem: "is before --from"}
+	if err := parseDates(c.From, c.To, &scope.From, &scope.To); err != nil {
+		return err
 	}
 	svc, err := open(ctx, cli, t)
 	if err != nil {
@@ -87,6 +74,27 @@ func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error 
 	default:
 		return nil
 	}
+}
+
+// parseDates reads --from and --to where they are given.
+func parseDates(fromText, toText string, from, to *time.Time) error {
+	for _, d := range []struct {
+		name, text string
+		to         *time.Time
+	}{{"from", fromText, from}, {"to", toText, to}} {
+		if d.text == "" {
+			continue
+		}
+		day, err := time.Parse(time.DateOnly, d.text)
+		if err != nil {
+			return &config.Error{Setting: d.name, Source: "flag --" + d.name, Problem: fmt.Sprintf("%q is not a date: give YYYY-MM-DD", d.text)}
+		}
+		*d.to = day
+	}
+	if !from.IsZero() && !to.IsZero() && to.Before(*from) {
+		return &config.Error{Setting: "to", Source: "flag --to", Problem: "is before --from"}
+	}
+	return nil
 }
 
 // tell shows a teacher's result: what is to be done on standard output in a

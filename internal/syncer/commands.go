@@ -7,6 +7,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/backfill"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/reconcile"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -46,6 +47,9 @@ func (s *Syncer) Unfinished(ctx context.Context, lessons []int64) (open, failed 
 func (s *Syncer) Reconcile(ctx context.Context, scope reconcile.Scope) (reconcile.Report, error) {
 	return s.reconciler.Reconcile(ctx, scope)
 }
+
+// Backfiller archives recordings of past years: see package backfill.
+func (s *Syncer) Backfiller() *backfill.Backfiller { return s.backfiller }
 
 // RunPeriodic runs usage, cleanup or purge once, in this process, and says how many
 // of what it looked at failed.

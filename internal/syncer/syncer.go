@@ -17,6 +17,7 @@ import (
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
+	"github.com/lectiospace/lectern/internal/syncer/backfill"
 	"github.com/lectiospace/lectern/internal/syncer/ingest"
 	"github.com/lectiospace/lectern/internal/syncer/intake"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
@@ -59,6 +60,7 @@ type Syncer struct {
 	intake     *intake.Intake
 	ingester   *ingest.Ingester
 	reconciler *reconcile.Reconciler
+	backfiller *backfill.Backfiller
 	cleaner    *retention.Cleaner
 	rounds     *roundClock
 	alive      *lockFile // while it is started
@@ -97,6 +99,9 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 	}, reconcile.Deps{
 		Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Archives: deps.Archives, Ingests: s.ingester, Alerts: alerts,
 		Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,
+	})
+	s.backfiller = backfill.New(backfill.Deps{
+		Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Meetings: s.reconciler, Ingests: s.ingester, Log: deps.Log, Now: deps.Now,
 	})
 	s.cleaner = retention.New(retention.Config{CleanupAt: cfg.CleanupAt, TrashGrace: cfg.TrashGrace}, retention.Deps{
 		Store: deps.Store, Queue: s.queue, Archives: deps.Archives, Alerts: alerts, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,

@@ -25,7 +25,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", faults.DailyLimit.UTC().Format("2006-01-02T15:04:05Z"))
 		fail(w, http.StatusTooManyRequests, 429, "You have reached the maximum daily rate limit for this API.")
 		return
-	case faults.PerSecond > 0 && !s.within(faults.PerSecond):
+	case faults.PerSecond > 0 && !s.within(faults.PerSecond), faults.Pro && !s.withinPro(account, r.URL.Path):
 		w.Header().Set("X-RateLimit-Type", "QPS")
 		w.Header().Set("X-RateLimit-Remaining", "0")
 		fail(w, http.StatusTooManyRequests, 429, "You have reached the maximum per-second rate limit for this API.")
@@ -117,6 +117,24 @@ func meetingUUID(element string) (string, bool) {
 		return twice, err == nil
 	}
 	return once, true
+}
+
+// withinPro reports whether a call is below the account's limit for its label, and counts it.
+func (s *Server) withinPro(account, path string) bool {
+	label, limit := "light", 30
+	if strings.HasPrefix(path, "/v2/users/") {
+		label, limit = "medium", 20
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key, since := account+" "+label, time.Now().Add(-time.Second)
+	s.labeled[key] = slices.DeleteFunc(s.labeled[key], func(t time.Time) bool { return t.Before(since) })
+	if len(s.labeled[key]) >= limit {
+		s.stats.Limited++
+		return false
+	}
+	s.labeled[key] = append(s.labeled[key], time.Now())
+	return true
 }
 
 // within reports whether a call is below the limit of this second, and counts it.

@@ -56,6 +56,7 @@ type Faults struct {
 	WrongAccount bool // the token endpoint refuses
 	TokenLife    time.Duration
 	PerSecond    int       // 429 above so many API calls a second; 0 = no limit
+	Pro          bool      // 429 above the limits of a Pro account: a second 20 lists, 30 of the others
 	DailyLimit   time.Time // 429 until then, with an ISO 8601 Retry-After
 	DownloadPage int       // so many downloads answer 200 with a page
 	DownloadCut  int       // so many downloads break in the middle
@@ -90,22 +91,24 @@ type Stats struct {
 	Bytes                                   int64
 	Trashed                                 []string // uuid/file, in order
 	WholeMeetings                           []string // deletions of all files: never wanted
+	Limited                                 int      // answers with 429
 	Leaked                                  int      // requests to the CDN that carried a token
 }
 
 // Server is the emulated Zoom. Safe for concurrent use.
 type Server struct {
 	mu       sync.Mutex
-	accounts map[string]Account  // guarded by mu
-	meetings map[string]*Meeting // by uuid; guarded by mu
-	tokens   map[string]issued   // guarded by mu
-	pages    map[string]page     // guarded by mu
-	faults   Faults              // guarded by mu
-	stats    Stats               // guarded by mu
-	answers  []Answer            // of the next downloads; guarded by mu
-	calls    []time.Time         // within the last second; guarded by mu
-	deleting int                 // guarded by mu
-	number   int                 // guarded by mu
+	accounts map[string]Account     // guarded by mu
+	meetings map[string]*Meeting    // by uuid; guarded by mu
+	tokens   map[string]issued      // guarded by mu
+	pages    map[string]page        // guarded by mu
+	faults   Faults                 // guarded by mu
+	stats    Stats                  // guarded by mu
+	answers  []Answer               // of the next downloads; guarded by mu
+	calls    []time.Time            // within the last second; guarded by mu
+	labeled  map[string][]time.Time // calls within the last second by account and label; guarded by mu
+	deleting int                    // guarded by mu
+	number   int                    // guarded by mu
 
 	api, cdn *http.Server
 	apiAddr  string
@@ -124,7 +127,7 @@ type page struct {
 
 // New makes a Zoom without accounts.
 func New() *Server {
-	return &Server{accounts: map[string]Account{}, meetings: map[string]*Meeting{}, tokens: map[string]issued{}, pages: map[string]page{}}
+	return &Server{accounts: map[string]Account{}, meetings: map[string]*Meeting{}, tokens: map[string]issued{}, pages: map[string]page{}, labeled: map[string][]time.Time{}}
 }
 
 // Start listens on two free ports of 127.0.0.1, for the API and for the CDN.

@@ -169,6 +169,19 @@ func (q *Queue) Enqueue(ctx context.Context, x store.Session, args river.JobArgs
 	return err
 }
 
+// EnqueueNow is Enqueue for a job that is to run now even where one of the same arguments
+// waits for a later moment: that one is run now instead.
+func (q *Queue) EnqueueNow(ctx context.Context, x store.Session, args river.JobArgs) error {
+	result, err := q.insert(ctx, x, args, time.Time{})
+	if err != nil || !result.UniqueSkippedAsDuplicate || result.Job.State == rivertype.JobStateRunning {
+		return err
+	}
+	if _, err := q.client.JobRetryTx(ctx, x.Tx(), result.Job.ID); err != nil {
+		return media.Fault(media.Unavailable, "syncer: run a job now", err)
+	}
+	return nil
+}
+
 func (q *Queue) insert(ctx context.Context, x store.Session, args river.JobArgs, at time.Time) (*rivertype.JobInsertResult, error) {
 	opts := &river.InsertOpts{Queue: queueFor(ctx, args)}
 	if !at.IsZero() && at.After(q.now()) {
