@@ -101,7 +101,7 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 		Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,
 	})
 	s.backfiller = backfill.New(backfill.Deps{
-		Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Meetings: s.reconciler, Ingests: s.ingester, Log: deps.Log, Now: deps.Now,
+		Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Meetings: s.reconciler, Log: deps.Log, Now: deps.Now,
 	})
 	s.cleaner = retention.New(retention.Config{CleanupAt: cfg.CleanupAt, TrashGrace: cfg.TrashGrace}, retention.Deps{
 		Store: deps.Store, Queue: s.queue, Archives: deps.Archives, Alerts: alerts, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,

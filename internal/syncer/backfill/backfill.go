@@ -40,18 +40,14 @@ const (
 	stepTimeout = 30 * time.Minute
 )
 
-// Meetings stores what Zoom lists.
+// Meetings stores what Zoom lists, and requests what is missing of it.
 type Meetings interface {
 	// StoreMeeting stores a meeting of a teacher and matches it with one of their lessons.
 	// The lesson's ID is 0 where none matches; note says why.
 	StoreMeeting(ctx context.Context, x store.Session, t store.Teacher, listed zoom.Meeting, lessons []store.Lesson) (known store.Meeting, lesson store.Lesson, note string, err error)
-}
-
-// Ingests are requested for what is missing.
-type Ingests interface {
-	// RequestMissing requests a lesson's recording when something of it is not archived, and
-	// says what; "" means that there was nothing new.
-	RequestMissing(ctx context.Context, x store.Session, lesson int64) (why string, err error)
+	// RequestStored requests the recording of a stored meeting when something of it is not
+	// archived, and says what; "" means that there was nothing new.
+	RequestStored(ctx context.Context, x store.Session, m store.Meeting) (why string, err error)
 }
 
 // Deps is what backfills work with.
@@ -60,7 +56,6 @@ type Deps struct {
 	Queue    *queue.Queue
 	Zoom     *zoom.Client
 	Meetings Meetings
-	Ingests  Ingests
 	Log      *slog.Logger
 	Now      func() time.Time
 }
@@ -325,11 +320,9 @@ func (b *Backfiller) requestMeeting(ctx context.Context, x store.Session, uuid s
 	if err != nil {
 		return false, err
 	}
-	why := ""
-	if m.LessonID != 0 {
-		if why, err = b.deps.Ingests.RequestMissing(ctx, x, m.LessonID); err != nil {
-			return false, err
-		}
+	why, err := b.deps.Meetings.RequestStored(ctx, x, m)
+	if err != nil {
+		return false, err
 	}
 	return why != "", store.MarkBackfillRequested(ctx, x, uuid, b.deps.Now())
 }

@@ -54,8 +54,8 @@ func ended(t *testing.T, s *syncertest.Server) backfill.Status {
 	return last
 }
 
-// TestBackfill: what is months old is archived once, the oldest first, a meeting without a
-// lesson is explained, and a second backfill finds nothing to do.
+// TestBackfill: what is months old is archived once, the oldest first, also as the teacher's
+// own where no lesson matches; a meeting that may still get a lesson is explained, and a second backfill finds nothing to do.
 func TestBackfill(t *testing.T) {
 	t.Parallel()
 	for name, database := range map[string][]syncertest.Option{"sqlite": nil, "postgres": {syncertest.OnPostgres}} {
@@ -63,11 +63,13 @@ func TestBackfill(t *testing.T) {
 			s := syncertest.New(t, database...)
 			lessons := lessonsOf(s, 6)
 			s.Record("1", 555, "private==", syncertest.LessonStart.AddDate(0, -3, 3))
+			// It has just ended: it may still get a lesson.
+			s.Record("1", 556, "just-ended==", time.Now().Add(-2*time.Hour))
 			s.Zoom.AddMeeting(zoomemu.Meeting{Account: "acc-1", ID: 777, UUID: "short==", Host: "host-1", Start: syncertest.LessonStart.AddDate(0, -2, 0), NoFiles: true})
 			start(t, s, options(0))
 			s.Start()
 			got := ended(t, s)
-			want := backfill.Summary{Teachers: 2, Meetings: 7, Recordings: 6, Archived: 6, Explained: 1}
+			want := backfill.Summary{Teachers: 2, Meetings: 8, Recordings: 7, Archived: 7, Explained: 1}
 			if got.Summary != want {
 				t.Errorf("%+v, want %+v", got.Summary, want)
 			}
@@ -84,7 +86,7 @@ func TestBackfill(t *testing.T) {
 			if got := ended(t, s); got.Summary != want {
 				t.Errorf("the second time: %+v, want %+v", got.Summary, want)
 			}
-			if keys := s.Keys(); len(keys) != len(lessons) || s.Zoom.Stats().Downloads != downloads {
+			if keys := s.Keys(); len(keys) != len(lessons)+1 || s.Zoom.Stats().Downloads != downloads {
 				t.Errorf("%d objects, %d downloads more", len(keys), s.Zoom.Stats().Downloads-downloads)
 			}
 		})
@@ -205,7 +207,7 @@ func TestPlan(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	s.View(func(ctx context.Context, x store.Session) error {
-		for _, table := range []string{"zoom_meetings", "ingests", "backfills", "backfill_meetings", "zoom_cursors"} {
+		for _, table := range []string{"zoom_meetings", "ingests", "history", "backfills", "backfill_meetings", "zoom_cursors"} {
 			var n int
 			if err := x.One(ctx, `SELECT COUNT(*) FROM lectern.lectern_`+table, nil, &n); err != nil || n != 0 {
 				t.Errorf("%s has %d rows, %v", table, n, err)

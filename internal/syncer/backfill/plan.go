@@ -18,7 +18,7 @@ const AssumedRate = 10 << 20
 
 // Plan is what a backfill would archive.
 type Plan struct {
-	// Meetings are listed at Zoom and hold something that is not archived.
+	// Meetings are listed at Zoom and hold something that would be archived.
 	Meetings int `json:"meetings"`
 	// Recordings are what they make: the meetings of one lesson make one.
 	Recordings int `json:"recordings"`
@@ -28,7 +28,7 @@ type Plan struct {
 	Hours float64 `json:"hours"`
 	// Days are how long the downloads take at the rate, within the hours of each day.
 	Days float64 `json:"days"`
-	// WithoutLesson are those of the meetings that match no lesson.
+	// WithoutLesson are listed meetings that match no lesson, archived or not.
 	WithoutLesson int `json:"without_lesson"`
 	// QuotaShort are the teachers whose quota has no room for all of it, with the bytes
 	// that are missing, as the archive would hold them.
@@ -98,7 +98,8 @@ func round(f float64) float64 { return math.Round(f*100) / 100 }
 // teacherPlan is a teacher's plan under way.
 type teacherPlan struct {
 	lessons   map[int64][]store.Meeting // with something that is not archived, by lesson
-	unmatched []store.Meeting
+	own       []store.Meeting           // that are recordings by themselves
+	unmatched int
 }
 
 func (b *Backfiller) planTeacher(ctx context.Context, o Options, t store.Teacher) TeacherPlan {
@@ -118,11 +119,11 @@ func (b *Backfiller) planTeacher(ctx context.Context, o Options, t store.Teacher
 			}
 		}
 	}
-	out.WithoutLesson = len(p.unmatched)
+	out.WithoutLesson = p.unmatched
 	for _, meetings := range p.lessons {
 		out.add(meetings)
 	}
-	for _, m := range p.unmatched {
+	for _, m := range p.own {
 		out.add([]store.Meeting{m})
 	}
 	out.Hours = round(out.Hours)
@@ -135,36 +136,35 @@ func (b *Backfiller) planTeacher(ctx context.Context, o Options, t store.Teacher
 // planMeetings does with some meetings what a backfill would, in a transaction that is
 // rolled back.
 func (b *Backfiller) planMeetings(ctx context.Context, t store.Teacher, listed []zoom.Meeting, p *teacherPlan) error {
-	var unmatched []store.Meeting
-	var matched map[int64][]store.Meeting
+	var missing []store.Meeting
+	unmatched := 0
 	err := b.deps.Store.Update(ctx, "backfill: plan", func(x store.Session) error {
 		lessons, err := store.LessonsOfTeacher(ctx, x, t.ID)
 		if err != nil {
 			return err
 		}
-		missing := map[int64]bool{}
-		unmatched, matched = nil, map[int64][]store.Meeting{}
+		requested := map[int64]bool{}
+		missing, unmatched = nil, 0
 		for _, m := range listed {
 			known, lesson, note, err := b.deps.Meetings.StoreMeeting(ctx, x, t, m, lessons)
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
-			case !known.HasMedia():
-				continue
-			case lesson.ID == 0:
-				if known.Note = note; !known.RecordingOff() {
-					unmatched = append(unmatched, known)
-				}
-				continue
-			case !missing[lesson.ID]:
-				why, err := b.deps.Ingests.RequestMissing(ctx, x, lesson.ID)
-				if err != nil {
-					return err
-				}
-				missing[lesson.ID] = why != ""
 			}
-			if missing[lesson.ID] {
-				matched[lesson.ID] = append(matched[lesson.ID], known)
+			if !known.HasMedia() {
+				continue
+			}
+			known.LessonID, known.Note = lesson.ID, note
+			if lesson.ID == 0 && !known.RecordingOff() {
+				unmatched++
+			}
+			why, err := b.deps.Meetings.RequestStored(ctx, x, known)
+			if err != nil {
+				return err
+			}
+			// A second meeting of a lesson finds that the first has requested it.
+			if why != "" || lesson.ID != 0 && requested[lesson.ID] {
+				requested[lesson.ID] = true
+				missing = append(missing, known)
 			}
 		}
 		return catalog.ErrDryRun
@@ -172,9 +172,13 @@ func (b *Backfiller) planMeetings(ctx context.Context, t store.Teacher, listed [
 	if err != nil {
 		return err
 	}
-	p.unmatched = append(p.unmatched, unmatched...)
-	for lesson, meetings := range matched {
-		p.lessons[lesson] = append(p.lessons[lesson], meetings...)
+	p.unmatched += unmatched
+	for _, m := range missing {
+		if m.LessonID == 0 || m.Separate {
+			p.own = append(p.own, m)
+		} else {
+			p.lessons[m.LessonID] = append(p.lessons[m.LessonID], m)
+		}
 	}
 	return nil
 }

@@ -151,6 +151,20 @@ func (r *Reconciler) StoreMeeting(ctx context.Context, x store.Session, t store.
 	return known, lesson, note, err
 }
 
+// RequestStored requests the recording of a stored meeting when something of it is not
+// archived, and says what; "" means that there was nothing new. One of the past that matches
+// no lesson is archived as its teacher's own, unless such meetings wait.
+func (r *Reconciler) RequestStored(ctx context.Context, x store.Session, m store.Meeting) (why string, err error) {
+	action := Action{}
+	switch {
+	case m.LessonID != 0:
+		action, err = r.requestMissing(ctx, x, store.Lesson{ID: m.LessonID}, m)
+	case r.cfg.ArchiveUnmatched && !m.RecordingOff() && r.now().Sub(m.Began()) > r.cfg.UnmatchedAfter:
+		action, err = r.requestOwn(ctx, x, m)
+	}
+	return action.Why, err
+}
+
 // requestMissing requests a lesson's recording when something of it is not archived;
 // the zero Action says that there was nothing new.
 func (r *Reconciler) requestMissing(ctx context.Context, x store.Session, lesson store.Lesson, m store.Meeting) (Action, error) {

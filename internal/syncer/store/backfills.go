@@ -142,16 +142,21 @@ type BackfillCounts struct {
 	Open       int // waiting or being worked on
 }
 
+// backfillIngests are the meetings that backfills of a teacher, or with $1 = 0 of all, have
+// listed, each with the ingest that archives it: of its teacher's own or of its lesson.
+const backfillIngests = `SELECT b.requested_at, COALESCE(o.id, l.id) AS id, COALESCE(o.state, l.state) AS state, COALESCE(o.owner, l.owner) AS owner
+	FROM lectern.lectern_backfill_meetings b JOIN lectern.lectern_zoom_meetings m ON m.uuid = b.meeting_uuid
+	LEFT JOIN lectern.lectern_ingests o ON o.meeting_uuid = m.uuid LEFT JOIN lectern.lectern_ingests l ON l.lesson_id = m.lesson_id
+	WHERE CAST($1 AS bigint) = 0 OR b.teacher_id = $1`
+
 // CountBackfill counts the meetings of the teachers since their backfills began, and
 // their recordings; teacher 0 means all.
 func CountBackfill(ctx context.Context, x Session, teacher int64) (BackfillCounts, error) {
 	var c BackfillCounts
-	err := x.One(ctx, `SELECT COUNT(*), COUNT(CASE WHEN b.requested_at IS NULL THEN 1 END), COUNT(CASE WHEN b.requested_at IS NOT NULL AND i.id IS NULL THEN 1 END),
-			COUNT(DISTINCT i.id), COUNT(DISTINCT CASE WHEN i.owner = '' AND i.state = 'done' THEN i.id END), COUNT(DISTINCT CASE WHEN i.owner = '' AND i.state = 'failed' THEN i.id END),
-			COUNT(DISTINCT CASE WHEN i.state = 'removed' THEN i.id END)
-		FROM lectern.lectern_backfill_meetings b JOIN lectern.lectern_zoom_meetings m ON m.uuid = b.meeting_uuid
-		LEFT JOIN lectern.lectern_ingests i ON i.lesson_id = m.lesson_id
-		WHERE CAST($1 AS bigint) = 0 OR b.teacher_id = $1`, []any{teacher}, &c.Meetings, &c.Pending, &c.Unmatched, &c.Recordings, &c.Archived, &c.Failed, &c.Removed)
+	err := x.One(ctx, `SELECT COUNT(*), COUNT(CASE WHEN requested_at IS NULL THEN 1 END), COUNT(CASE WHEN requested_at IS NOT NULL AND id IS NULL THEN 1 END),
+			COUNT(DISTINCT id), COUNT(DISTINCT CASE WHEN owner = '' AND state = 'done' THEN id END), COUNT(DISTINCT CASE WHEN owner = '' AND state = 'failed' THEN id END),
+			COUNT(DISTINCT CASE WHEN state = 'removed' THEN id END)
+		FROM (`+backfillIngests+`) q`, []any{teacher}, &c.Meetings, &c.Pending, &c.Unmatched, &c.Recordings, &c.Archived, &c.Failed, &c.Removed)
 	c.Open = c.Recordings - c.Archived - c.Failed - c.Removed
 	return c, err
 }
@@ -159,6 +164,5 @@ func CountBackfill(ctx context.Context, x Session, teacher int64) (BackfillCount
 // BackfillFailures are the ingests of meetings that backfills have listed and that have
 // failed, oldest first, at most n.
 func BackfillFailures(ctx context.Context, x Session, teacher int64, n int) ([]Ingest, error) {
-	return ingests(ctx, x, `WHERE state = 'failed' AND lesson_id IN (SELECT m.lesson_id FROM lectern.lectern_backfill_meetings b
-		JOIN lectern.lectern_zoom_meetings m ON m.uuid = b.meeting_uuid WHERE CAST($1 AS bigint) = 0 OR b.teacher_id = $1) ORDER BY id LIMIT $2`, teacher, n)
+	return ingests(ctx, x, `WHERE state = 'failed' AND id IN (SELECT id FROM (`+backfillIngests+`) q) ORDER BY id LIMIT $2`, teacher, n)
 }
