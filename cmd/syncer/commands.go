@@ -124,7 +124,7 @@ func (c *reconcileCommand) tell(t terminal, p reconcile.Progress) {
 // wait stays until everything that was taken up is archived, or has failed, working
 // itself when nobody else does.
 func (c *reconcileCommand) wait(ctx context.Context, svc *service, t terminal, report reconcile.Report) error {
-	if len(report.Lessons) == 0 {
+	if len(report.Lessons)+len(report.Meetings) == 0 {
 		return nil
 	}
 	others, err := svc.syncer.OthersAlive(ctx)
@@ -138,22 +138,23 @@ func (c *reconcileCommand) wait(ctx context.Context, svc *service, t terminal, r
 		defer svc.syncer.Stop()
 	}
 	lessons := slices.Compact(slices.Sorted(slices.Values(report.Lessons)))
+	all := len(lessons) + len(report.Meetings)
 	shown := -1
 	for {
-		open, failed, err := svc.syncer.Unfinished(ctx, lessons)
+		open, failed, err := svc.syncer.Unfinished(ctx, lessons, report.Meetings)
 		if err != nil {
 			return err
 		}
 		if left := len(open); left != shown {
-			fmt.Fprintf(t.Err, "%d of %d recordings archived\n", len(lessons)-left-len(failed), len(lessons))
+			fmt.Fprintf(t.Err, "%d of %d recordings archived\n", all-left-len(failed), all)
 			shown = left
 		}
 		if len(open) == 0 {
 			for _, f := range failed {
-				fmt.Fprintf(t.Err, "lesson %d failed: %s\n", f.LessonID, f.Reason)
+				fmt.Fprintf(t.Err, "%s failed: %s\n", f.Subject(), f.Reason)
 			}
 			if len(failed) > 0 {
-				return fmt.Errorf("%d of %d recordings could not be archived", len(failed), len(lessons))
+				return fmt.Errorf("%d of %d recordings could not be archived", len(failed), all)
 			}
 			return nil
 		}
@@ -216,6 +217,27 @@ type explainCommand struct {
 // Run tells the story.
 func (c *explainCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error { return s.Explain(ctx, c.Subject, t.Out) })
+}
+
+type assignCommand struct {
+	Meeting string `arg:"" help:"The meeting's uuid, or its number when only one meeting of that number belongs to no lesson."`
+	Lesson  int64  `arg:"" help:"Id of the lesson, of the same teacher."`
+}
+
+// Run files the meeting and says what became of its recording.
+func (c *assignCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
+	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error {
+		a, err := s.Assign(ctx, c.Meeting, c.Lesson)
+		if err != nil {
+			return err
+		}
+		what := "it is archived with the lesson's recording, by a serving syncer"
+		if a.Moved != 0 {
+			what = fmt.Sprintf("recording %d is the lesson's now", a.Moved)
+		}
+		_, err = fmt.Fprintf(t.Out, "meeting %s belongs to lesson %d: %s\n", a.Meeting.UUID, a.Lesson.ID, what)
+		return err
+	})
 }
 
 type replayCommand struct {

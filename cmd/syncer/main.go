@@ -17,6 +17,7 @@ type CLI struct {
 	Jobs      jobsCommand      `cmd:"" help:"List the queue, a line per job that begins with its id."`
 	Retry     retryCommand     `cmd:"" help:"Run a job again, now."`
 	Explain   explainCommand   `cmd:"" help:"Tell the story of one recording."`
+	Assign    assignCommand    `cmd:"" help:"Say which lesson a recorded meeting belongs to; matching never changes that."`
 	Replay    replayCommand    `cmd:"" help:"Feed a saved webhook body through the intake."`
 	Doctor    doctorCommand    `cmd:"" help:"Check what a syncer needs, a line each: PASS, WARN or FAIL and what to do."`
 	Tenant    tenantCommand    `cmd:"" help:"Webhook paths of teachers whose Zoom app has a secret of its own."`

@@ -8,6 +8,7 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/backfill"
+	"github.com/lectiospace/lectern/internal/syncer/ingest"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/reconcile"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -20,21 +21,32 @@ func (s *Syncer) StartIngests(ctx context.Context) error {
 	return s.Start(ctx)
 }
 
-// Unfinished lists which lessons' ingests are under way, and which have failed.
-func (s *Syncer) Unfinished(ctx context.Context, lessons []int64) (open, failed []store.Ingest, err error) {
+// Unfinished lists which ingests are under way, and which have failed, of lessons and of
+// meetings without one.
+func (s *Syncer) Unfinished(ctx context.Context, lessons []int64, meetings []string) (open, failed []store.Ingest, err error) {
 	err = s.deps.Store.View(ctx, "syncer: unfinished ingests", func(x store.Session) error {
 		open, failed = nil, nil
-		for _, lesson := range lessons {
-			i, err := store.IngestOfLesson(ctx, x, lesson)
+		sort := func(i store.Ingest, err error) error {
 			switch {
 			case catalog.IsNotFound(err):
-				continue
+				return nil
 			case err != nil:
 				return err
 			case i.State() == store.Failed:
 				failed = append(failed, i)
 			case i.State() == store.Waiting, i.State() == store.Working, i.Lease != "":
 				open = append(open, i)
+			}
+			return nil
+		}
+		for _, lesson := range lessons {
+			if err := sort(store.IngestOfLesson(ctx, x, lesson)); err != nil {
+				return err
+			}
+		}
+		for _, meeting := range meetings {
+			if err := sort(store.IngestOfMeeting(ctx, x, meeting)); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -73,6 +85,11 @@ func (s *Syncer) RunPeriodic(ctx context.Context, kind string) (summary any, fai
 		}
 	})
 	return summary, failed, err
+}
+
+// Assign files a recorded meeting with a lesson: see ingest.Ingester.Assign.
+func (s *Syncer) Assign(ctx context.Context, meeting string, lesson int64) (ingest.Assignment, error) {
+	return s.ingester.Assign(ctx, meeting, lesson)
 }
 
 // Jobs writes the jobs in a state, a line per job: see queue.Queue.List.

@@ -47,7 +47,7 @@ func explainRecording(ctx context.Context, x store.Session, id int64, b *strings
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(b, "recording %d  lesson %d  status %s  visibility %s\n", row.ID, row.LessonID, row.Status, row.Visibility)
+	fmt.Fprintf(b, "recording %d  %s  status %s  visibility %s\n", row.ID, lessonOrOwn(row.LessonID, row.TeacherID), row.Status, row.Visibility)
 	where := row.Location()
 	fmt.Fprintf(b, "  archive    %s %s, %d bytes, %d s\n", where.Provider, where.Key, row.Size, row.Seconds)
 	fmt.Fprintf(b, "  zoom       %s (%s)\n", row.ZoomRecordingID, row.View)
@@ -68,8 +68,24 @@ func explainRecording(ctx context.Context, x store.Session, id int64, b *strings
 	return explainIngest(ctx, x, i, b)
 }
 
+// lessonOrOwn names the lesson, or says whose own it is.
+func lessonOrOwn(lesson, teacher int64) string {
+	switch {
+	case lesson != 0:
+		return fmt.Sprintf("lesson %d", lesson)
+	case teacher != 0:
+		return fmt.Sprintf("no lesson, teacher %d's own", teacher)
+	default:
+		return "no lesson"
+	}
+}
+
 func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *strings.Builder) error {
-	fmt.Fprintf(b, "ingest %d  lesson %d  state %s", i.ID, i.LessonID, i.State())
+	owner := lessonOrOwn(i.LessonID, i.TeacherID)
+	if i.Orphaned() {
+		owner = "of a deleted lesson"
+	}
+	fmt.Fprintf(b, "ingest %d  %s  state %s", i.ID, owner, i.State())
 	if i.Reason != "" {
 		fmt.Fprintf(b, "  reason %s: %s", i.Reason, i.Detail)
 	}
@@ -107,6 +123,9 @@ func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *stri
 
 func describeMeeting(m store.Meeting, i store.Ingest, b *strings.Builder) {
 	fmt.Fprintf(b, "meeting %s  id %s  began %s  first seen %s\n", m.UUID, m.MeetingID, at(m.Began()), at(m.FirstSeen))
+	if m.Note != "" {
+		fmt.Fprintf(b, "  lesson     %s\n", m.Note)
+	}
 	for _, f := range m.Files {
 		state := "at Zoom"
 		switch {
@@ -143,14 +162,15 @@ func explainMeeting(ctx context.Context, x store.Session, uuid string, b *string
 	for _, e := range events {
 		fmt.Fprintf(b, "event %d  %s  %s  %s: %s\n", e.ID, at(e.ReceivedAt), e.Name, e.State, e.Note)
 	}
-	if m.LessonID != 0 {
-		i, err := store.IngestOfLesson(ctx, x, m.LessonID)
-		if err == nil {
-			return explainIngest(ctx, x, i, b)
-		}
-		if !catalog.IsNotFound(err) {
-			return err
-		}
+	i, err := store.IngestOfMeeting(ctx, x, uuid)
+	if catalog.IsNotFound(err) && m.LessonID != 0 {
+		i, err = store.IngestOfLesson(ctx, x, m.LessonID)
+	}
+	if err == nil {
+		return explainIngest(ctx, x, i, b)
+	}
+	if !catalog.IsNotFound(err) {
+		return err
 	}
 	describeMeeting(m, store.Ingest{}, b)
 	if m.LessonID == 0 {

@@ -84,7 +84,7 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 	}, deps.Store, deps.Log, deps.Metrics, deps.Now)
 	alerts := newAlerts(deps.Alerts, s.queue, deps.Log, deps.Now)
 	s.ingester = ingest.New(ingest.Config{
-		Settle: cfg.Settle, DeleteFromZoom: cfg.DeleteFromZoom, ZoomTrashAfter: cfg.ZoomTrashAfter, GiveUpAfter: cfg.GiveUpAfter, RetakeEvery: cfg.ReconcileEvery, Reencode: cfg.Reencode,
+		Match: cfg.matchRule(), Settle: cfg.Settle, DeleteFromZoom: cfg.DeleteFromZoom, ZoomTrashAfter: cfg.ZoomTrashAfter, GiveUpAfter: cfg.GiveUpAfter, RetakeEvery: cfg.ReconcileEvery, Reencode: cfg.Reencode,
 		WorkDir: cfg.WorkDir, WorkSize: int64(cfg.WorkSize), WorkMinFree: int64(cfg.WorkMinFree), PlatformRule: deps.PlatformRule,
 	}, ingest.Deps{
 		ID: s.id, Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Target: deps.Target, Archives: deps.Archives, Tool: deps.Tool,

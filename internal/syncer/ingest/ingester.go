@@ -21,6 +21,8 @@ const DownloadTokenPurpose = "download token"
 
 // Config of the ingests.
 type Config struct {
+	// Match decides which lesson a meeting belongs to that is not archived yet.
+	Match store.MatchRule
 	// Settle is how long after the last segment's end the parts are joined.
 	Settle time.Duration
 	// DeleteFromZoom moves Zoom's copy to Zoom's trash, ZoomTrashAfter after the archive

@@ -100,13 +100,19 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 }
 
 // checkStillAtZoom is errGone when a part was removed at Zoom while the run was under
-// way.
+// way, and a notYet when one belongs elsewhere now.
 func (r *run) checkStillAtZoom(ctx context.Context, x store.Session) error {
 	meetings, err := store.MeetingsOfIngest(ctx, x, r.row)
-	if err == nil && lostAtZoom(r.plan.names(), meetings) {
+	switch {
+	case err != nil:
+		return err
+	case lostAtZoom(r.plan.names(), meetings):
 		return errGone
+	case movedAway(r.plan.names(), meetings):
+		return r.planAgain()
+	default:
+		return nil
 	}
-	return err
 }
 
 // fill writes what is known now into the recording's row.

@@ -204,6 +204,9 @@ func (r *run) choose(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if meetings, err = r.rematch(ctx, meetings); err != nil {
+		return err
+	}
 	now := r.s.now()
 	for _, m := range meetings {
 		for i := range m.Files {
@@ -335,6 +338,9 @@ func (r *run) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 			return
 		case lostAtZoom(*r.watched.Load(), meetings):
 			cancel(errGone)
+			return
+		case movedAway(*r.watched.Load(), meetings):
+			cancel(r.planAgain())
 			return
 		}
 		confirmed = time.Now()

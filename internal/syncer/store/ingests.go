@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"strings"
 	"time"
 
@@ -53,6 +54,14 @@ func (i Ingest) Parts() []string {
 
 // Orphaned reports whether an ingest belongs to nothing: its lesson was deleted.
 func (i Ingest) Orphaned() bool { return i.LessonID == 0 && i.MeetingUUID == "" }
+
+// Subject names what an ingest archives.
+func (i Ingest) Subject() string {
+	if i.MeetingUUID != "" {
+		return "meeting " + i.MeetingUUID
+	}
+	return fmt.Sprintf("lesson %d", i.LessonID)
+}
 
 // State is the state of the ingest.
 func (i Ingest) State() State { return i.state }

@@ -127,6 +127,12 @@ func teachers(ctx context.Context, x Session, rest string, args ...any) ([]Teach
 	return out, err
 }
 
+// Carries reports whether a meeting names a teacher: by the Zoom account or the host, or
+// because it was reached through the teacher's credentials.
+func (m Meeting) Carries(t Teacher) bool {
+	return m.TeacherID == t.ID || m.AccountID != "" && m.AccountID == t.AccountID || m.HostID != "" && m.HostID == t.ZoomUserID
+}
+
 // TeacherOfMeeting is the teacher whom a meeting's recording belongs to when no lesson
 // says so: the one who hosted it; else the one through whose credentials it is reached;
 // else the only one who has its Zoom account. sql.ErrNoRows: nobody, or not a single

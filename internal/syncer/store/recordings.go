@@ -265,8 +265,8 @@ func MoveRecording(ctx context.Context, x Session, id, lesson, teacher int64, ow
 			return err
 		}
 	}
-	_, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET lesson_id = $2, teacher_id = $3, title = CASE WHEN $2 IS NULL AND title = '' THEN $4
-			WHEN $2 IS NOT NULL AND title = $4 THEN '' ELSE title END, available_until = $5, visibility = $6, updated_at = $7 WHERE id = $1`,
+	_, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET lesson_id = $2, teacher_id = $3, title = CASE WHEN CAST($2 AS bigint) IS NULL AND title = '' THEN CAST($4 AS varchar)
+			WHEN CAST($2 AS bigint) IS NOT NULL AND title = CAST($4 AS varchar) THEN '' ELSE title END, available_until = $5, visibility = $6, updated_at = $7 WHERE id = $1`,
 		id, orNull(lesson), orNull(teacher), clip(ownTitle, 255), stamp(until), string(media.VisibleCustomStudents), stamp(now))
 	if err != nil {
 		return err
