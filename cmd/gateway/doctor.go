@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/doctor"
@@ -11,9 +12,16 @@ type doctorCommand struct {
 	JSON bool `name:"json" help:"Print an array of {check, status, detail, fix} instead of lines."`
 }
 
+// clockLimit is the default of zoom-webhook-tolerance, which is the syncer's to set: a clock
+// that is further off breaks that program, and tokens.
+const clockLimit = 5 * time.Minute
+
 // Run checks everything and changes nothing: it does not even create a database file.
 func (c *doctorCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	s, r := &cli.Settings, &doctor.Report{}
+	if err := s.ValidateFiles(); err != nil {
+		return err
+	}
 	running := doctor.Running(ctx, s.AdminListen)
 	checkConfiguration(r, s)
 	r.SecretFiles(s.CleanedSecrets())
@@ -26,7 +34,7 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, term terminal) error 
 	r.OpenFiles(2*s.Limit.Streams+1024, "limit-streams")
 	r.Catalog(ctx, s.DatabaseURL)
 	r.LocalFolder(s.Origin.Local)
-	r.DriveOrigin(ctx, s.Origin.Drive)
+	r.DriveOrigin(ctx, s.Origin.Drive, clockLimit)
 	return r.Finish(term.Out, c.JSON)
 }
 

@@ -23,6 +23,9 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	s, r := &cli.SyncerSettings, &doctor.Report{}
+	if err := s.ValidateFiles(); err != nil {
+		return err
+	}
 	checkConfiguration(r, s)
 	r.SecretFiles(s.CleanedSecrets())
 	running := doctor.Running(ctx, s.AdminListen)
@@ -39,7 +42,7 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 		defer store.Close()
 		r.Tenants(ctx, store, s.SecretsKey != "")
 		r.Syncers(ctx, store, s.Sync.ReconcileEvery)
-		r.ZoomTeachers(ctx, store, s.Zoom)
+		r.ZoomTeachers(ctx, store, s.Zoom, s.Sync.DeleteFromZoom)
 	}
 	r.ZoomClock(ctx, s.Zoom)
 	const alerts = "alerts"

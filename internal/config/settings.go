@@ -199,8 +199,12 @@ func (s *Settings) ValidateServe() error {
 	if err != nil {
 		return err
 	}
-	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate, s.Zoom.Check)
+	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check)
 }
+
+// ValidateFiles says which file that a setting names cannot be read, as an *Error. doctor
+// refuses it like a wrong setting, as serve does; what is in the file is for its checks.
+func (s *Settings) ValidateFiles() error { return s.firstProblem(s.Origin.Drive.CheckFile) }
 
 // firstProblem is the first check that fails, as an *Error; the checks' texts begin
 // with a setting's name.

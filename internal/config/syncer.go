@@ -52,10 +52,13 @@ func (s *SyncerSettings) check() (setting, problem string) {
 	return "", ""
 }
 
+// ValidateFiles says which file that a setting names cannot be read, as an *Error.
+func (s *SyncerSettings) ValidateFiles() error { return s.firstProblem(s.Origin.Drive.CheckFile) }
+
 // ValidateServe returns the first setting that a working syncer lacks or cannot use, as
 // an *Error.
 func (s *SyncerSettings) ValidateServe() error {
-	return s.firstProblem(s.Zoom.Check, s.Sync.Check, s.Sync.Drive.Check, s.Alert.Check, func() error {
+	return s.firstProblem(s.Zoom.Check, s.Sync.Check, s.Origin.Drive.Check, s.Sync.Drive.Check, s.Alert.Check, func() error {
 		_, err := syncer.ParseSecretsKey(s.SecretsKey)
 		return err
 	})

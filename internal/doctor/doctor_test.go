@@ -144,16 +144,16 @@ func TestClock(t *testing.T) {
 		want  Status
 	}{
 		{0, Pass}, {-500 * time.Millisecond, Pass}, {20 * time.Second, Pass}, {-20 * time.Second, Pass},
-		{time.Minute, Warn}, {-time.Minute, Warn},
+		{time.Minute, Warn}, {-time.Minute, Warn}, {4 * time.Minute, Warn}, {6 * time.Minute, Fail}, {-6 * time.Minute, Fail},
 	} {
 		var r Report
-		r.Clock("Drive", now.Add(c.ahead).Truncate(time.Second), now, now.Add(100*time.Millisecond))
+		r.Clock("Drive", now.Add(c.ahead).Truncate(time.Second), now, now.Add(100*time.Millisecond), 5*time.Minute)
 		if f := last(t, &r); f.Status != c.want {
 			t.Errorf("%v ahead: %+v", c.ahead, f)
 		}
 	}
 	var r Report
-	if r.Clock("Drive", time.Time{}, now, now); len(r.Findings()) != 0 {
+	if r.Clock("Drive", time.Time{}, now, now, 0); len(r.Findings()) != 0 {
 		t.Error("a server without a Date was compared with")
 	}
 }

@@ -174,8 +174,9 @@ func Running(ctx context.Context, adminListen string) bool {
 const clockTolerance = 30 * time.Second
 
 // Clock compares our clock with a server's Date header, which has whole seconds.
-// asked is when the request was sent.
-func (r *Report) Clock(server string, date, asked, answered time.Time) {
+// asked is when the request was sent. Beyond limit the check fails: webhooks are refused
+// as too old, or as of the future.
+func (r *Report) Clock(server string, date, asked, answered time.Time, limit time.Duration) {
 	const check = "clock"
 	if date.IsZero() {
 		return
@@ -186,6 +187,10 @@ func (r *Report) Clock(server string, date, asked, answered time.Time) {
 		off = asked.Sub(date.Add(time.Second))
 	case date.After(answered):
 		off = date.Sub(answered)
+	}
+	if off > limit {
+		r.Fail(check, "set the clock by NTP: webhooks are accepted within zoom-webhook-tolerance only, and tokens expire by it", "this machine and %s differ by %s, more than %s", server, off.Round(time.Second), limit)
+		return
 	}
 	if off > clockTolerance {
 		r.Warn(check, "set the clock by NTP: tokens expire by it", "this machine and %s differ by %s", server, off.Round(time.Second))

@@ -65,8 +65,13 @@ func (r *Report) LocalFolder(cfg local.Config) {
 	r.Pass(check, "%s can be read", cfg.Root)
 }
 
-// DriveOrigin gets a token and asks Drive which account it belongs to.
-func (r *Report) DriveOrigin(ctx context.Context, cfg drive.Config) {
+// driveTimeout bounds the check of Drive, so that one that is silent is reported while
+// somebody still waits.
+const driveTimeout = 10 * time.Second
+
+// DriveOrigin gets a token and asks Drive which account it belongs to. clockLimit is by how
+// much our clock may differ from Drive's.
+func (r *Report) DriveOrigin(ctx context.Context, cfg drive.Config, clockLimit time.Duration) {
 	const check = "origin drive"
 	if cfg.Credentials == "" {
 		r.Pass(check, "not configured")
@@ -78,7 +83,7 @@ func (r *Report) DriveOrigin(ctx context.Context, cfg drive.Config) {
 		return
 	}
 	defer remote.Stop()
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, driveTimeout)
 	defer cancel()
 	asked := time.Now()
 	account, err := remote.CheckAccess(ctx)
@@ -98,7 +103,7 @@ func (r *Report) DriveOrigin(ctx context.Context, cfg drive.Config) {
 	default:
 		r.Pass(check, "answers %s", account.Email)
 	}
-	r.Clock("Drive", account.Date, asked, answered)
+	r.Clock("Drive", account.Date, asked, answered, clockLimit)
 }
 
 const archiveCheck = "archive"
@@ -108,21 +113,48 @@ func (r *Report) LocalArchive(cfg local.Config) {
 	r.WritableDir(archiveCheck, "origin-local-root", cfg.Root)
 }
 
-// DriveArchive asks Drive for the id of a new file, as each ingest does.
-func (r *Report) DriveArchive(ctx context.Context, cfg drive.Config, archive drive.ArchiveConfig) {
+// DriveArchive checks that new recordings can be stored: the configured folder is there
+// and open to the account, and a small file can be written and removed again.
+func (r *Report) DriveArchive(ctx context.Context, cfg drive.Config, settings drive.ArchiveConfig) {
 	remote, err := drive.New(ctx, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		r.Fail(archiveCheck, "correct origin-drive-credentials", "%v", err)
 		return
 	}
 	defer remote.Stop()
-	if _, err := drive.NewArchive(remote, archive).NewKey(ctx, "doctor"); err != nil {
-		r.Fail(archiveCheck, "check the credentials, that the Drive API is switched on for them, and the network", "Drive gives no id for a new file: %v", err)
+	ctx, cancel := context.WithTimeout(ctx, driveTimeout)
+	defer cancel()
+	target := drive.NewArchive(remote, settings)
+	setting := "sync-drive-folder"
+	if settings.Folder == "" {
+		setting = "sync-drive-shared-drive"
+	}
+	err = target.CheckFolder(ctx)
+	switch kind := media.KindOf(err); {
+	case err == nil:
+	case kind == media.NotFound, kind == media.Invalid:
+		r.Fail(archiveCheck, "set "+setting+" to a folder that is shared with the account", "the folder for new recordings is missing: %v", err)
+		return
+	case kind == media.Denied:
+		r.Fail(archiveCheck, "share the folder of "+setting+" with the account as editor or content manager", "%v", err)
+		return
+	default:
+		r.Fail(archiveCheck, driveUnreachable, "Drive cannot be reached: %v", err)
 		return
 	}
-	if archive.SharedDrive == "" && cfg.Subject == "" {
-		r.Warn(archiveCheck, "set sync-drive-shared-drive, or origin-drive-subject for delegation, when the credentials are a service account's", "Drive answers; a service account can store only in a shared drive")
-		return
+	err = target.CheckWrite(ctx)
+	switch kind := media.KindOf(err); {
+	case err == nil:
+		r.Pass(archiveCheck, "a file can be written and removed")
+	case kind == media.Quota && settings.Folder == "" && settings.SharedDrive == "":
+		r.Fail(archiveCheck, "set sync-drive-shared-drive or sync-drive-folder to a place in a shared drive: a service account can store nowhere else", "there is no room for new recordings: %v", err)
+	case kind == media.Quota:
+		r.Fail(archiveCheck, "make room, or set "+setting+" to another place", "there is no room for new recordings: %v", err)
+	case kind == media.Denied:
+		r.Fail(archiveCheck, "let the account write there, and enable the Drive API in its project", "Drive cannot be written: %v", err)
+	default:
+		r.Fail(archiveCheck, driveUnreachable, "Drive cannot be written: %v", err)
 	}
-	r.Pass(archiveCheck, "Drive answers")
 }
+
+const driveUnreachable = "check origin-drive-credentials, origin-drive-endpoint and the network"

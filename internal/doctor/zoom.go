@@ -18,8 +18,9 @@ import (
 const zoomConcurrency = 4
 
 // ZoomTeachers lists the recordings of today as each teacher's Zoom app, which proves
-// its credentials and scopes.
-func (r *Report) ZoomTeachers(ctx context.Context, store *catalog.Store, cfg zoom.Config) {
+// its credentials and scopes. deletes says that archived recordings are to be trashed at
+// Zoom, which needs a scope that listing does not.
+func (r *Report) ZoomTeachers(ctx context.Context, store *catalog.Store, cfg zoom.Config, deletes bool) {
 	const check = "zoom"
 	var all []syncstore.Teacher
 	err := store.View(ctx, "doctor: teachers", func(x syncstore.Session) (err error) {
@@ -36,7 +37,7 @@ func (r *Report) ZoomTeachers(ctx context.Context, store *catalog.Store, cfg zoo
 	}
 	client := zoom.NewClient(cfg, slog.New(slog.DiscardHandler))
 	defer client.Close()
-	faults := make([]error, len(all))
+	faults, keeps := make([]error, len(all)), make([]bool, len(all))
 	group := new(errgroup.Group)
 	group.SetLimit(zoomConcurrency)
 	for i, t := range all {
@@ -44,6 +45,10 @@ func (r *Report) ZoomTeachers(ctx context.Context, store *catalog.Store, cfg zoo
 			account := zoom.Account{ID: t.AccountID, ClientID: t.ClientID, ClientSecret: t.ClientSecret, UserID: t.ZoomUserID}.Trimmed()
 			now := time.Now()
 			faults[i] = client.List(ctx, account, now, now, func(zoom.Meeting) error { return nil })
+			if faults[i] == nil && deletes {
+				may, err := client.MayDelete(ctx, account)
+				keeps[i] = err == nil && !may
+			}
 			return nil
 		})
 	}
@@ -55,6 +60,11 @@ func (r *Report) ZoomTeachers(ctx context.Context, store *catalog.Store, cfg zoo
 			continue
 		}
 		r.Fail(check, "look at this teacher's app in Zoom's Marketplace: activated, scopes, credentials", "teacher %d: %v", all[i].ID, err)
+	}
+	for i, keep := range keeps {
+		if keep {
+			r.Warn("zoom scopes", "add cloud_recording:delete:recording_file:admin to this teacher's app, or set sync-delete-from-zoom=false", "teacher %d: archived recordings stay at Zoom, the app lacks the scope to delete them", all[i].ID)
+		}
 	}
 	if good > 0 {
 		r.Pass(check, "the recordings of %d of %d teacher(s) can be listed", good, len(all))
@@ -80,6 +90,6 @@ func (r *Report) ZoomClock(ctx context.Context, cfg zoom.Config) {
 	}
 	res.Body.Close()
 	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil {
-		r.Clock(req.URL.Host, date, asked, time.Now())
+		r.Clock(req.URL.Host, date, asked, time.Now(), cfg.WebhookTolerance)
 	}
 }

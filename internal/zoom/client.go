@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,6 +70,22 @@ func (c *Client) Close() error {
 // refused and must not be returned again, or "".
 func (c *Client) Token(ctx context.Context, a Account, refused string) (string, error) {
 	return c.tokens.get(ctx, a, refused)
+}
+
+// deleteScopes let an app trash a recording's file. Each also comes with ":admin" or
+// ":master"; the last is the classic name.
+var deleteScopes = []string{"cloud_recording:delete:recording_file", "cloud_recording:delete:meeting_recording", "recording:write"}
+
+// MayDelete reports whether the app has a scope to trash files. It is true as well when
+// Zoom names no scopes.
+func (c *Client) MayDelete(ctx context.Context, a Account) (bool, error) {
+	if _, err := c.tokens.get(ctx, a, ""); err != nil {
+		return false, err
+	}
+	granted := c.tokens.scopes(a)
+	return len(granted) == 0 || slices.ContainsFunc(granted, func(scope string) bool {
+		return slices.Contains(deleteScopes, strings.TrimSuffix(strings.TrimSuffix(scope, ":admin"), ":master"))
+	}), nil
 }
 
 // Recordings reads what is recorded of one meeting instance, with a token for its files.

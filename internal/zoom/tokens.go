@@ -39,6 +39,7 @@ type tokens struct {
 // cachedToken is a token, or why there is none.
 type cachedToken struct {
 	token   string
+	scopes  []string // granted; empty when Zoom did not say
 	expires time.Time
 	err     error
 	retry   time.Time
@@ -79,52 +80,60 @@ func (t *tokens) get(ctx context.Context, a Account, refused string) (string, er
 	}
 }
 
+// scopes are those of the app's last token, nil when there is none.
+func (t *tokens) scopes(a Account) []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.cached[a.key()].scopes
+}
+
 // refresh exchanges the credentials (grant_type=account_credentials) and caches the
 // result.
 func (t *tokens) refresh(ctx context.Context, a Account, key string) (string, error) {
-	token, life, err := t.exchange(ctx, a)
+	token, scopes, life, err := t.exchange(ctx, a)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case err == nil:
-		t.cached[key] = cachedToken{token: token, expires: t.now().Add(life)}
+		t.cached[key] = cachedToken{token: token, scopes: scopes, expires: t.now().Add(life)}
 	case media.KindOf(err) == media.Denied:
 		t.cached[key] = cachedToken{err: err, retry: t.now().Add(refusalTTL)}
 	}
 	return token, err
 }
 
-func (t *tokens) exchange(ctx context.Context, a Account) (string, time.Duration, error) {
+func (t *tokens) exchange(ctx context.Context, a Account) (token string, scopes []string, life time.Duration, err error) {
 	const op = "zoom: token"
 	form := url.Values{"grant_type": {"account_credentials"}, "account_id": {a.ID}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, strings.NewReader(form.Encode()))
 	if err != nil {
-		return "", 0, media.Faultf(media.Invalid, op, "the token URL cannot be used")
+		return "", nil, 0, media.Faultf(media.Invalid, op, "the token URL cannot be used")
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(a.ClientID+":"+a.ClientSecret)))
 	resp, err := t.client.Do(req)
 	if err != nil {
-		return "", 0, network(ctx, op, err)
+		return "", nil, 0, network(ctx, op, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return "", 0, network(ctx, op, err)
+		return "", nil, 0, network(ctx, op, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return "", 0, tokenRefusal(op, resp.StatusCode, resp.Header, body)
+		return "", nil, 0, tokenRefusal(op, resp.StatusCode, resp.Header, body)
 	}
 	var in struct {
 		Token   text  `json:"access_token"`
 		Seconds count `json:"expires_in"`
+		Scope   text  `json:"scope"`
 	}
 	if json.Unmarshal(body, &in) != nil || in.Token == "" {
-		return "", 0, media.Faultf(media.Corrupt, op, "the answer holds no token")
+		return "", nil, 0, media.Faultf(media.Corrupt, op, "the answer holds no token")
 	}
-	life := time.Duration(in.Seconds) * time.Second
+	life = time.Duration(in.Seconds) * time.Second
 	if life <= 0 {
 		life = time.Hour
 	}
-	return string(in.Token), life, nil
+	return string(in.Token), strings.FieldsFunc(string(in.Scope), func(r rune) bool { return r == ' ' || r == ',' }), life, nil
 }

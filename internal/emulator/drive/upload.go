@@ -22,6 +22,8 @@ const grain = 256 << 10
 type UploadFaults struct {
 	// NoStorage refuses files outside shared drives, as a service account's are.
 	NoStorage bool
+	// Forbidden refuses new files with this reason; "" is none.
+	Forbidden string
 	// LoseFinal drops the answer to a last chunk, which is kept: the next N times.
 	LoseFinal int
 	// ShortAccept keeps only a part of a chunk: the next N times.
@@ -162,6 +164,10 @@ func (s *Server) openSession(w http.ResponseWriter, r *http.Request, fileID stri
 			return
 		}
 		shared := r.URL.Query().Get("supportsAllDrives") == "true" && slices.ContainsFunc(in.Parents, func(p string) bool { return strings.HasPrefix(p, "shared") })
+		if reason := s.faults.Upload.Forbidden; reason != "" {
+			refuse(w, http.StatusForbidden, reason)
+			return
+		}
 		if s.faults.Upload.NoStorage && !shared {
 			refuse(w, http.StatusForbidden, "storageQuotaExceeded")
 			return

@@ -38,7 +38,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 			s.mu.Unlock()
 		}
 		return
-	case faults.MissingScope != "":
+	case faults.MissingScope != "" && (r.Method == http.MethodDelete || !strings.Contains(faults.MissingScope, ":delete:")):
 		fail(w, http.StatusBadRequest, 4711, "Invalid access token, does not contain scopes:["+faults.MissingScope+"].")
 		return
 	}

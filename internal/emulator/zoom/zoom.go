@@ -300,8 +300,14 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	token := s.issue(account.ID, life)
 	answer(w, http.StatusOK, map[string]any{
 		"access_token": token, "token_type": "bearer", "expires_in": int(life.Seconds()),
-		"scope": "cloud_recording:read:list_user_recordings:admin", "api_url": "https://api.zoom.us",
+		"scope": strings.Join(s.scopes(), " "), "api_url": "https://api.zoom.us",
 	})
+}
+
+// scopes are what an app has, without the missing one; the caller holds mu.
+func (s *Server) scopes() []string {
+	all := []string{"cloud_recording:read:list_user_recordings:admin", "cloud_recording:read:list_recording_files:admin", "cloud_recording:delete:recording_file:admin"}
+	return slices.DeleteFunc(all, func(scope string) bool { return scope == s.faults.MissingScope })
 }
 
 // issue makes a token; the caller holds mu.

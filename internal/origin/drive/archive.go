@@ -2,10 +2,13 @@ package drive
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 
 	drivev3 "google.golang.org/api/drive/v3"
@@ -260,6 +263,36 @@ func (a *Archive) CheckFolder(ctx context.Context) error {
 		return media.Faultf(media.Denied, op, "the account may not add files to the folder: share it with the account as editor or content manager")
 	}
 	return nil
+}
+
+// CheckWrite uploads a file of a few bytes as an ingest would, and removes it. An error of
+// kind Quota means that there is no room, or that the account is a service account, which
+// can store in shared drives only.
+func (a *Archive) CheckWrite(ctx context.Context) error {
+	const op = "drive: check writing"
+	key, err := a.NewKey(ctx, "doctor")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp("", "lectern-doctor-")
+	if err != nil {
+		return media.Fault(media.Other, op, err)
+	}
+	defer os.Remove(f.Name())
+	content := []byte("Lectern checks that it can write here.\n")
+	_, err = f.Write(content)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return media.Fault(media.Other, op, err)
+	}
+	sum := md5.Sum(content)
+	stored, err := a.Put(ctx, archive.Item{
+		Key: key, Path: f.Name(), Size: int64(len(content)), MD5: hex.EncodeToString(sum[:]), Name: "lectern-doctor.txt",
+		SaveSession: func(string) error { return nil },
+	})
+	if err == nil && !stored.Same(int64(len(content)), hex.EncodeToString(sum[:])) {
+		err = media.Faultf(media.Corrupt, op, "the file does not come back as it was written")
+	}
+	return errors.Join(err, a.Remove(ctx, key))
 }
 
 // fullReasons mean that the archive is full and stays so until somebody acts.

@@ -1,5 +1,12 @@
 package drive
 
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+)
+
 // Config of the Google Drive origin.
 type Config struct {
 	// Credentials is a path of, or the JSON of, a service account or authorised
@@ -9,4 +16,36 @@ type Config struct {
 	Subject string `name:"subject" placeholder:"EMAIL" help:"User to act for, by domain-wide delegation."`
 	// Endpoint replaces Google's, with or without a final slash.
 	Endpoint string `name:"endpoint" placeholder:"URL" help:"API endpoint instead of Google's, for example of an emulator."`
+}
+
+// Check refuses credentials that cannot be read or used. Their file is read, nothing is
+// sent. The text begins with the setting's name and quotes no secret.
+func (c *Config) Check() error {
+	if c.Credentials == "" || c.Credentials == "none" {
+		return nil
+	}
+	_, err := tokenSource(*c, http.DefaultClient)
+	return err
+}
+
+// CheckFile refuses credentials whose file cannot be read. The text begins with the
+// setting's name.
+func (c *Config) CheckFile() error {
+	if c.Credentials == "" || c.Credentials == "none" {
+		return nil
+	}
+	_, err := c.credentials()
+	return err
+}
+
+// credentials are the JSON of the credentials.
+func (c *Config) credentials() ([]byte, error) {
+	if strings.HasPrefix(strings.TrimSpace(c.Credentials), "{") {
+		return []byte(c.Credentials), nil
+	}
+	data, err := os.ReadFile(c.Credentials)
+	if err != nil {
+		return nil, fmt.Errorf("origin-drive-credentials: the file cannot be read: %w", err)
+	}
+	return data, nil
 }

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -104,12 +103,9 @@ const exchangeTimeout = 10 * time.Second
 
 // tokenSource reads the credentials. Errors never quote them.
 func tokenSource(cfg Config, client *http.Client) (oauth2.TokenSource, error) {
-	data := []byte(cfg.Credentials)
-	if !strings.HasPrefix(strings.TrimSpace(cfg.Credentials), "{") {
-		var err error
-		if data, err = os.ReadFile(cfg.Credentials); err != nil {
-			return nil, fmt.Errorf("origin-drive-credentials: %w", err)
-		}
+	data, err := cfg.credentials()
+	if err != nil {
+		return nil, err
 	}
 	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, client)
 	if cfg.Subject != "" {
