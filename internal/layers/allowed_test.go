@@ -378,6 +378,9 @@ var allowed = []rule{
 			{"golang.org/x/sync", "runs and waits for several goroutines"},
 			{"golang.org/x/sys", "free space and rights of directories"},
 		},
+		tests: []use{
+			{"internal/emulator/drive", "a Drive that cannot be written"},
+		},
 	},
 	{pkg: "internal/emulator"},
 	{
