@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -17,18 +18,27 @@ import (
 // maxTranscript bounds one transcript: three hours of speech are about 400 KiB.
 const maxTranscript = 8 << 20
 
-// captionsJob stores the transcripts of a lesson's meetings with its recording, each
-// moved to where its segment is in the joined file.
+// captionsJob stores the captions of a lesson's meetings with its recording, each moved
+// to where its segment is in the joined file. A file that cannot be read is reported in
+// the history and costs the others nothing.
 func (s *Ingester) captionsJob(ctx context.Context, job *queue.Job[queue.CaptionsArgs]) error {
 	r, meetings, err := s.loadArchived(ctx, job.Args.IngestID)
 	if err != nil || r == nil || r.row.RecordingID == 0 {
 		return err
 	}
-	track, err := r.transcripts(ctx, meetings)
-	if err != nil || len(track.Cues) == 0 {
+	track, problems, err := r.captions(ctx, meetings)
+	if err != nil {
 		return err
 	}
 	return s.deps.Store.Update(ctx, "syncer: store captions", func(x store.Session) error {
+		for _, p := range problems {
+			if err := r.history(ctx, x, &r.row, "captions not read", p); err != nil {
+				return err
+			}
+		}
+		if len(track.Cues) == 0 {
+			return nil
+		}
 		if err := store.PutCaption(ctx, x, r.row.RecordingID, store.Caption{Lang: "und", Label: "Transcript", Body: track.String()}, s.now()); err != nil {
 			return err
 		}
@@ -62,8 +72,9 @@ func (s *Ingester) loadArchived(ctx context.Context, id int64) (r *run, meetings
 	return r, meetings, err
 }
 
-// transcripts joins the transcripts of all archived segments.
-func (r *run) transcripts(ctx context.Context, meetings []store.Meeting) (webvtt.Track, error) {
+// captions joins the captions of all archived segments. problems say what could not be
+// read; an error is one that passes.
+func (r *run) captions(ctx context.Context, meetings []store.Meeting) (track webvtt.Track, problems []string, err error) {
 	var segments []store.File
 	for _, m := range meetings {
 		for _, f := range m.Files {
@@ -72,53 +83,36 @@ func (r *run) transcripts(ctx context.Context, meetings []store.Meeting) (webvtt
 			}
 		}
 	}
-	slices.SortFunc(segments, func(a, b store.File) int { return a.Start.Compare(b.Start) })
-	var out webvtt.Track
-	offset := time.Duration(0)
-	for _, segment := range segments {
-		length := max(0, segment.End.Sub(segment.Start))
-		for _, m := range meetings {
-			if m.UUID != segment.MeetingUUID {
-				continue
-			}
-			for _, f := range m.Files {
-				if !f.Transcript() || !f.Completed() || !f.GoneAt.IsZero() || !f.Start.IsZero() && !sameTime(f, segment) {
-					continue
-				}
-				track, err := r.transcript(ctx, f)
-				if err != nil {
-					return out, err
-				}
-				out.Append(track, offset)
-			}
+	for _, source := range captionSources(segments, meetings) {
+		data, err := r.captionData(ctx, source.file)
+		if err != nil {
+			return track, problems, err
 		}
-		offset += length
+		part, err := webvtt.Parse(data)
+		switch {
+		case err != nil:
+			problems = append(problems, fmt.Sprintf("%s: %v", source.file.Name(), err))
+		case part.Skipped > 0:
+			problems = append(problems, fmt.Sprintf("%s: %d cues without valid times were left out", source.file.Name(), part.Skipped))
+		}
+		track.Append(part, source.offset)
 	}
-	return out, nil
+	return track, problems, nil
 }
 
-func (r *run) transcript(ctx context.Context, f store.File) (webvtt.Track, error) {
+// captionData downloads a file of captions, with another token where one is refused.
+func (r *run) captionData(ctx context.Context, f store.File) ([]byte, error) {
 	tokens := r.tokensFor(ctx, f)
 	for try := 0; ; try++ {
 		token, err := tokens.get(ctx)
 		if err != nil {
-			return webvtt.Track{}, err
+			return nil, err
 		}
 		data, err := r.read(ctx, f, token)
-		if err != nil {
-			if try < 2 && ctx.Err() == nil {
-				tokens.refuse(token)
-				continue
-			}
-			return webvtt.Track{}, err
+		if err == nil || try == 2 || ctx.Err() != nil {
+			return data, err
 		}
-		track, err := webvtt.Parse(data)
-		if err != nil {
-			// A recording without captions is better than one that is tried for ever.
-			r.log.Warn("captions: transcript not parsed", slog.String("file", f.ID), slog.Any("error", err))
-			return webvtt.Track{}, nil
-		}
-		return track, nil
+		tokens.refuse(token)
 	}
 }
 
