@@ -40,6 +40,9 @@ func (f File) MixedSound() bool { return f.Type == "M4A" && f.View == "audio_onl
 // Transcript reports whether a file is what was said, as text.
 func (f File) Transcript() bool { return f.Type == "TRANSCRIPT" }
 
+// LiveCaptions reports whether a file is what was written along during the meeting.
+func (f File) LiveCaptions() bool { return f.Type == "CC" }
+
 // Completed reports whether Zoom has finished a file.
 func (f File) Completed() bool { return f.Status == "" || f.Status == StatusCompleted }
 
