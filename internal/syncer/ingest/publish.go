@@ -96,7 +96,7 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 			return err
 		}
 	}
-	return r.s.deps.Queue.Enqueue(ctx, x, queue.CaptionsArgs{IngestID: i.ID}, time.Time{})
+	return r.s.deps.Queue.EnqueueCaptions(ctx, x, i.ID)
 }
 
 // checkStillAtZoom is errGone when a part was removed at Zoom while the run was under

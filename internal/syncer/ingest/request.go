@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
@@ -69,7 +68,7 @@ func (s *Ingester) enqueue(ctx context.Context, x store.Session, i store.Ingest,
 	if err := s.deps.Queue.EnqueueIngest(ctx, x, i.ID, i.Requests, i.Lease != "", due); err != nil {
 		return err
 	}
-	return s.deps.Queue.Enqueue(ctx, x, queue.CaptionsArgs{IngestID: i.ID}, time.Time{})
+	return s.deps.Queue.EnqueueCaptions(ctx, x, i.ID)
 }
 
 // RequestMissing requests a lesson's recording when something of it is at Zoom and not

@@ -59,6 +59,9 @@ func (IngestArgs) InsertOpts() river.InsertOpts { return unique(ingestQueue, 10_
 // CaptionsArgs stores a lesson's transcripts with its recording.
 type CaptionsArgs struct {
 	IngestID int64 `json:"ingest_id"`
+	// Again tells a job from one of the same ingest that runs already: see
+	// Queue.EnqueueCaptions.
+	Again int64 `json:"again,omitempty"`
 }
 
 // Kind implements river.JobArgs.

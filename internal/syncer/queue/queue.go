@@ -223,6 +223,25 @@ func (q *Queue) EnqueueIngest(ctx context.Context, x store.Session, ingest, requ
 	return nil
 }
 
+// EnqueueCaptions inserts the job that stores an ingest's captions. Beside one that is
+// running, and may have read the database before this transaction, a second one is
+// inserted to follow it; one that waits after a fault is run now.
+func (q *Queue) EnqueueCaptions(ctx context.Context, x store.Session, ingest int64) error {
+	result, err := q.insert(ctx, x, CaptionsArgs{IngestID: ingest}, time.Time{})
+	switch {
+	case err != nil || !result.UniqueSkippedAsDuplicate:
+		return err
+	case result.Job.State == rivertype.JobStateRunning:
+		at := q.now().Add(time.Second)
+		return q.Enqueue(ctx, x, CaptionsArgs{IngestID: ingest, Again: at.Unix()}, at)
+	case result.Job.State == rivertype.JobStateRetryable:
+		if _, err := q.client.JobRetryTx(ctx, x.Tx(), result.Job.ID); err != nil {
+			return media.Fault(media.Unavailable, "syncer: store captions now", err)
+		}
+	}
+	return nil
+}
+
 // minLevel drops records below a level.
 type minLevel struct {
 	level slog.Level
