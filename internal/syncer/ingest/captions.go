@@ -74,15 +74,7 @@ func (s *Ingester) loadArchived(ctx context.Context, id int64) (r *run, meetings
 // captions joins the captions of all archived segments. problems say what could not be
 // read; an error is one that passes.
 func (r *run) captions(ctx context.Context, meetings []store.Meeting) (track webvtt.Track, problems []string, err error) {
-	var segments []store.File
-	for _, m := range meetings {
-		for _, f := range m.Files {
-			if slices.Contains(r.row.Parts(), f.Name()) {
-				segments = append(segments, f)
-			}
-		}
-	}
-	for _, source := range captionSources(segments, meetings) {
+	for _, source := range captionSources(archivedFiles(meetings, r.row), meetings) {
 		data, err := r.captionData(ctx, source.file)
 		if err != nil {
 			return track, problems, err
@@ -97,6 +89,19 @@ func (r *run) captions(ctx context.Context, meetings []store.Meeting) (track web
 		track.Append(part, source.offset)
 	}
 	return track, problems, nil
+}
+
+// archivedFiles are the files of meetings that an ingest's archived recording is made of.
+func archivedFiles(meetings []store.Meeting, i store.Ingest) (files []store.File) {
+	parts := i.Parts()
+	for _, m := range meetings {
+		for _, f := range m.Files {
+			if slices.Contains(parts, f.Name()) {
+				files = append(files, f)
+			}
+		}
+	}
+	return files
 }
 
 // captionData downloads a file of captions, with another token where one is refused.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/emulator"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
+	"github.com/lectiospace/lectern/internal/syncer/reconcile"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/syncer/syncertest"
 )
@@ -72,6 +73,28 @@ func TestCaptions(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLateCaptions adds a transcript hours after the recording was archived, and loses
+// its event: reconciliation finds it.
+func TestLateCaptions(t *testing.T) {
+	s := syncertest.New(t).Start()
+	s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	r := s.Archived(1)
+	s.Idle()
+	s.Zoom.AddFile("uuid-1==", zoomemu.File{ID: "words", Type: "TRANSCRIPT", Start: after(0), End: after(3600), Content: emulator.Bytes([]byte("WEBVTT\n\n00:01.000 --> 00:01.500\nlate\n"))})
+	if _, err := s.Syncer.Reconcile(t.Context(), reconcile.Scope{}); err != nil {
+		t.Fatal(err)
+	}
+	syncertest.Eventually(t, "captions", func() (bool, string) {
+		var captions []store.Caption
+		s.View(func(ctx context.Context, x store.Session) (err error) {
+			captions, err = store.Captions(ctx, x, r.ID)
+			return err
+		})
+		return len(captions) == 1 && strings.Contains(captions[0].Body, "late"), fmt.Sprint(captions)
+	})
 }
 
 func after(seconds int) time.Time {

@@ -94,11 +94,24 @@ func (s *Ingester) RequestMissing(ctx context.Context, x store.Session, lesson i
 	why, request := s.missing(meetings, i, err == nil)
 	switch {
 	case !request:
-		return "", nil
+		return "", s.requestMissingCaptions(ctx, x, meetings, i)
 	case i.State() == store.Failed:
 		return why, s.retake(ctx, x, i, why)
 	}
 	return why, s.request(ctx, x, lesson, why)
+}
+
+// requestMissingCaptions requests the captions of an archived recording that has none
+// although Zoom lists some: they come hours later, and their event may be lost.
+func (s *Ingester) requestMissingCaptions(ctx context.Context, x store.Session, meetings []store.Meeting, i store.Ingest) error {
+	if !i.Archived() || i.RecordingID == 0 || len(captionSources(archivedFiles(meetings, i), meetings)) == 0 {
+		return nil
+	}
+	stored, err := store.Captions(ctx, x, i.RecordingID)
+	if err != nil || len(stored) > 0 {
+		return err
+	}
+	return s.deps.Queue.EnqueueCaptions(ctx, x, i.ID)
 }
 
 // missing reports whether something of meetings is at Zoom and not archived by their
