@@ -15,7 +15,7 @@ import (
 
 type cacheCommand struct {
 	Stats  cacheStats  `cmd:"" help:"Show size, chunks, hit ratio and health of the disk cache."`
-	Warm   cacheWarm   `cmd:"" help:"Fetch recordings ahead, so that the first viewer finds them on the disk; exit 1 when they did not fit."`
+	Warm   cacheWarm   `cmd:"" help:"Fetch recordings ahead, so that the first viewer is served from the disk; exit 1 when they did not fit."`
 	Purge  cachePurge  `cmd:"" help:"Drop recordings from the cache, every version of them. Viewers go on; what they still need is fetched again."`
 	Verify cacheVerify `cmd:"" help:"Compare every chunk's checksums and drop corrupt chunks; exit 1 when there were any."`
 }
@@ -37,7 +37,7 @@ type cacheVerify struct{}
 // errIncomplete is the error of a command whose output names the failed parts already.
 var errIncomplete = errors.New("not everything succeeded, see above")
 
-// Run prints the numbers.
+// Run prints the statistics.
 func (c *cacheStats) Run(ctx context.Context, cli *CLI, term terminal) error {
 	stats, err := statsOf(ctx, cli, term)
 	if err != nil {
@@ -108,7 +108,7 @@ func withCache(ctx context.Context, cli *CLI, term terminal, withCatalog bool, d
 		return cli.WithSource(err)
 	}
 	if cli.Log.Level == "info" {
-		cli.Log.Level = "warn" // the operation's own output says what was done
+		cli.Log.Level = "warn" // the operation prints its own results
 	}
 	s := &service{settings: &cli.Settings, log: telemetry.NewLogger(cli.Log, term.Err)}
 	defer s.close()

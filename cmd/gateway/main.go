@@ -1,4 +1,4 @@
-// Command gateway is Lectern's streaming proxy: it checks who may watch what
+// Command gateway is Lectern's streaming proxy: it decides who may watch which recording
 // and serves byte ranges of recorded lessons from a disk cache or their origin.
 package main
 
@@ -10,12 +10,12 @@ const description = "Lectern's gateway: a proxy that checks who may watch a reco
 type CLI struct {
 	config.Settings `embed:""`
 
-	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve recordings (what runs when no command is given)."`
+	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve recordings (the default command)."`
 	Demo    demoCommand    `cmd:"" help:"One process with sample lessons and nothing to prepare; prints a player URL, a curl line and where the metrics are."`
 	Token   tokenCommand   `cmd:"" help:"Print an access token, or a playback token for one recording, signed with the configured key."`
-	Migrate migrateCommand `cmd:"" help:"Show, create or step back the database schema."`
-	Caching cacheCommand   `cmd:"" name:"cache" help:"See, fill, empty or check the disk cache; through the running gateway when there is one."`
-	Catalog catalogCommand `cmd:"" help:"Fill or show a standalone catalog."`
+	Migrate migrateCommand `cmd:"" help:"Show, create, upgrade or revert the database schema."`
+	Caching cacheCommand   `cmd:"" name:"cache" help:"Show, fill, purge or verify the disk cache; through the running gateway when there is one."`
+	Catalog catalogCommand `cmd:"" help:"Fill or print a standalone catalog."`
 	Doctor  doctorCommand  `cmd:"" help:"Check everything a deployment needs, a line each: PASS, WARN or FAIL and what to do; ends with 1 when something fails."`
 }
 

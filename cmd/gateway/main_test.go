@@ -72,7 +72,7 @@ func TestExitCodes(t *testing.T) {
 			}
 			for _, want := range c.says {
 				if !strings.Contains(stderr, want) {
-					t.Errorf("%q does not say %q", stderr, want)
+					t.Errorf("%q lacks %q", stderr, want)
 				}
 			}
 			if code == 2 && strings.Count(strings.TrimSpace(stderr), "\n") > 0 || strings.Contains(stderr, "hidden") {

@@ -15,8 +15,8 @@ import (
 
 type migrateCommand struct {
 	Status migrateStatus `cmd:"" help:"List the schema's versions, applied and pending."`
-	Up     migrateUp     `cmd:"" help:"Create or bring up to date what Lectern needs; beside the platform's tables it touches none of them."`
-	Down   migrateDown   `cmd:"" help:"Take the last version back."`
+	Up     migrateUp     `cmd:"" help:"Create or upgrade Lectern's tables; the platform's own tables are never changed."`
+	Down   migrateDown   `cmd:"" help:"Revert the last version."`
 }
 
 type (
@@ -104,7 +104,7 @@ func printColumnProblems(ctx context.Context, store *catalog.Store, term termina
 	}
 }
 
-// Run takes the last version back.
+// Run reverts the last version.
 func (c *migrateDown) Run(ctx context.Context, cli *CLI, term terminal) error {
 	store, err := openStore(ctx, cli, term)
 	if err != nil {

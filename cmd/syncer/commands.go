@@ -18,8 +18,7 @@ import (
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
 
-// open assembles the syncer for a command of a person's. Its log says only what goes
-// wrong.
+// open assembles the syncer for a command that runs once. Its log has errors only.
 func open(ctx context.Context, cli *CLI, t terminal) (*service, error) {
 	if err := cli.ValidateServe(); err != nil {
 		return nil, err
@@ -31,11 +30,11 @@ func open(ctx context.Context, cli *CLI, t terminal) (*service, error) {
 }
 
 type reconcileCommand struct {
-	Teacher int64  `placeholder:"ID" help:"Only this teacher."`
+	Teacher int64  `placeholder:"ID" help:"Compare this teacher only."`
 	From    string `placeholder:"DATE" help:"First date to look at, UTC, as 2026-11-20 (default: what is due)."`
 	To      string `placeholder:"DATE" help:"Last date to look at, UTC (default: today)."`
-	DryRun  bool   `help:"Tell what would be done and do nothing."`
-	NoWait  bool   `help:"Do not stay until what is missing is archived."`
+	DryRun  bool   `help:"Print what would be done and do nothing."`
+	NoWait  bool   `help:"Do not wait until what is missing is archived."`
 }
 
 // Run reconciles once. The last line of standard output is the summary as JSON.
@@ -49,7 +48,7 @@ func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error 
 		return err
 	}
 	defer svc.close()
-	scope.Progress = func(p reconcile.Progress) { c.tell(t, p) }
+	scope.Progress = func(p reconcile.Progress) { c.printProgress(t, p) }
 	report, err := svc.syncer.Reconcile(ctx, scope)
 	if err != nil {
 		return err
@@ -97,9 +96,9 @@ func parseDates(fromText, toText string, from, to *time.Time) error {
 	return nil
 }
 
-// tell shows a teacher's result: what is to be done on standard output in a
-// rehearsal, how far it is on the terminal.
-func (c *reconcileCommand) tell(t terminal, p reconcile.Progress) {
+// printProgress prints a teacher's result: in a dry run the actions on standard output,
+// otherwise the number of teachers on a terminal.
+func (c *reconcileCommand) printProgress(t terminal, p reconcile.Progress) {
 	if p.Err != nil {
 		fmt.Fprintf(t.Err, "teacher %d: %v\n", p.Teacher.ID, p.Err)
 	}
@@ -121,8 +120,8 @@ func (c *reconcileCommand) tell(t terminal, p reconcile.Progress) {
 	}
 }
 
-// wait stays until everything that was taken up is archived, or has failed, working
-// itself when nobody else does.
+// wait returns once every requested ingest is archived or has failed. It runs the jobs
+// in this process when no other syncer is alive.
 func (c *reconcileCommand) wait(ctx context.Context, svc *service, t terminal, report reconcile.Report) error {
 	if len(report.Lessons)+len(report.Meetings) == 0 {
 		return nil
@@ -170,7 +169,7 @@ type runCommand struct {
 	Job string `arg:"" enum:"usage,cleanup,purge" help:"usage, cleanup or purge."`
 }
 
-// Run runs the job in this process, whoever else serves.
+// Run runs the job in this process, also while other syncers serve.
 func (c *runCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 	svc, err := open(ctx, cli, t)
 	if err != nil {
@@ -214,7 +213,7 @@ type explainCommand struct {
 	Subject string `arg:"" name:"recording|meeting-uuid" help:"A recording's id, or a meeting's uuid."`
 }
 
-// Run tells the story.
+// Run prints the history.
 func (c *explainCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 	return withSyncer(ctx, cli, t, func(s *syncer.Syncer) error { return s.Explain(ctx, c.Subject, t.Out) })
 }

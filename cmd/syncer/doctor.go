@@ -49,7 +49,7 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 	if n := len(s.Alert.URLs); n == 0 {
 		r.Warn(alerts, "set alert-urls, or watch the metrics with configs/prometheus/alerts.yml", "failures are reported nowhere")
 	} else {
-		r.Pass(alerts, "sent to %d place(s)", n)
+		r.Pass(alerts, "sent to %d URL(s)", n)
 	}
 	return r.Finish(t.Out, c.JSON)
 }

@@ -18,13 +18,13 @@ type Config struct {
 	// Issuer and Audience are checked only when set.
 	Issuer   string        `name:"issuer" help:"Required iss claim; not checked when empty."`
 	Audience string        `name:"audience" help:"Required aud claim; not checked when empty."`
-	Leeway   time.Duration `name:"leeway" default:"0s" help:"Clock difference forgiven in exp, nbf and iat (duration)."`
+	Leeway   time.Duration `name:"leeway" default:"0s" help:"Clock difference accepted in exp, nbf and iat (duration)."`
 	// PlaybackSecret signs playback tokens; comma separated during rotation, the first signs.
 	PlaybackSecret string `name:"playback-secret" secret:"" placeholder:"KEY[,OLD]" help:"Signs playback tokens; the first of several signs, all verify. Default: derived from the JWT secret; required when only a JWKS is set."`
-	QueryTokens    string `name:"query-tokens" default:"any" enum:"any,playback" help:"Tokens taken from ?token=: any, or playback tokens only (any|playback)."`
+	QueryTokens    string `name:"query-tokens" default:"any" enum:"any,playback" help:"Tokens accepted in ?token=: any, or playback tokens only (any|playback)."`
 	// OutageGrace is how long cached entries stay valid while the database is unavailable.
-	OutageGrace time.Duration `name:"outage-grace" default:"10m" help:"While the database cannot be reached, decisions already made stay good this long (duration)."`
-	AccessRule  string        `name:"access-rule" default:"strict" enum:"strict,platform" help:"Who may watch: strict closes the platform's leaks, platform keeps its rule (strict|platform)."`
+	OutageGrace time.Duration `name:"outage-grace" default:"10m" help:"How long known users and recordings stay usable while the database cannot be reached (duration)."`
+	AccessRule  string        `name:"access-rule" default:"strict" enum:"strict,platform" help:"Who may watch: strict, or platform: the platform's own, wider rule (strict|platform)."`
 	// MaxStaleness bounds the age of a cached user, recording or decision.
 	MaxStaleness time.Duration `name:"max-staleness" default:"30s" help:"How old a cached user, recording or access decision may be (duration)."`
 }

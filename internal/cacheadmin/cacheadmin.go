@@ -12,10 +12,10 @@ import (
 )
 
 // Operations are the commands on a cache. report gets the events of an operation in
-// their order, from the caller's goroutine. An operation that ran but did not do all
-// it was asked for says so by Event.Failed; an error means that it was broken off.
+// their order, from the caller's goroutine. An operation that ran and could not do all of
+// its work reports an event that is Failed; an error means that it was aborted.
 type Operations interface {
-	// Stats returns the cache's numbers.
+	// Stats returns the cache's statistics.
 	Stats(ctx context.Context) (cache.Stats, error)
 	// Warm fetches what is missing of the recordings.
 	Warm(ctx context.Context, recordings []int64, report func(Event)) error
@@ -49,7 +49,7 @@ const (
 	eventError = "error"
 )
 
-// bytesText writes a number of bytes for people.
+// bytesText formats a number of bytes with its unit.
 func bytesText(n int64) string {
 	f, unit := float64(n), "B"
 	for _, u := range []string{"KiB", "MiB", "GiB", "TiB"} {

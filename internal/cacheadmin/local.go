@@ -164,7 +164,7 @@ func (l Local) Verify(ctx context.Context, report func(Event)) error {
 	e := Event{Event: EventOutcome, Done: int64(out.Checked), Total: int64(out.Total), Failed: out.Corrupt > 0}
 	e.Text = fmt.Sprintf("%d chunks, %s: ", out.Checked, bytesText(out.Bytes))
 	if out.Corrupt > 0 {
-		e.Text += fmt.Sprintf("%d corrupt, thrown away; they are fetched again when somebody watches", out.Corrupt)
+		e.Text += fmt.Sprintf("%d corrupt and dropped; they are fetched again when they are watched", out.Corrupt)
 	} else {
 		e.Text += "all sound"
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/lectiospace/lectern/internal/cache"
 )
 
-// PrintStats writes the numbers as a table for people.
+// PrintStats writes the statistics as a table.
 func PrintStats(w io.Writer, s cache.Stats) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
@@ -32,7 +32,7 @@ func PrintStats(w io.Writer, s cache.Stats) error {
 		line("hit ratio", "%.1f %% of %d look-ups", 100*ratio, s.Events["hit"]+s.Events["miss"]+s.Events["joined"])
 	}
 	for _, e := range []struct{ event, text string }{
-		{"commit", "stored"}, {"evict", "evicted"}, {"purge", "purged"}, {"bypass", "passed through"}, {"failed", "fetches failed"}, {"corrupt", "corrupt, thrown away"},
+		{"commit", "stored"}, {"evict", "evicted"}, {"purge", "purged"}, {"bypass", "passed through"}, {"failed", "fetches failed"}, {"corrupt", "corrupt, dropped"},
 	} {
 		if n := s.Events[e.event]; n > 0 {
 			line(e.text, "%d", n)
@@ -41,8 +41,8 @@ func PrintStats(w io.Writer, s cache.Stats) error {
 	return t.Flush()
 }
 
-// Printer writes an operation's events for people: outcomes as lines, progress as a
-// bar where the second writer is a terminal. It is for one goroutine.
+// Printer writes an operation's events as text: outcomes as lines, progress as a bar where
+// the second writer is a terminal. It is for one goroutine.
 type Printer struct {
 	out    io.Writer
 	bar    progressBar
@@ -76,10 +76,10 @@ func (p *Printer) Report(e Event) {
 // Close removes the progress bar.
 func (p *Printer) Close() { p.bar.clear() }
 
-// Failed reports whether an event said that the operation did not do all of its work.
+// Failed reports whether an event was Failed.
 func (p *Printer) Failed() bool { return p.failed }
 
-// progressBar is a line that is written over; without a writer it shows nothing.
+// progressBar is a line that is overwritten; without a writer it prints nothing.
 type progressBar struct {
 	w         io.Writer
 	shown     bool

@@ -10,7 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// given is one value from a file or the environment.
+// given is a value from a file or the environment, and its source.
 type given struct {
 	value  string
 	source string
@@ -71,7 +71,7 @@ func (f *fileReader) mapping(prefix string, n *yaml.Node) error {
 }
 
 func (f *fileReader) setting(name string, key, value *yaml.Node) error {
-	if strings.Contains(key.Value, "-") || !f.takes(name) {
+	if strings.Contains(key.Value, "-") || !f.accepts(name) {
 		problem := "is not a setting"
 		if near := f.all.nearest(name); near != "" {
 			problem += "; did you mean " + strings.Join(flagToPath(near), ".") + "?"
@@ -79,7 +79,7 @@ func (f *fileReader) setting(name string, key, value *yaml.Node) error {
 		return f.fail(key, strings.Join(append(flagToPath(name)[:len(flagToPath(name))-1], key.Value), "."), "%s", problem)
 	}
 	if _, twice := f.out[name]; twice {
-		return f.fail(key, name, "stands there twice")
+		return f.fail(key, name, "is given twice")
 	}
 	switch {
 	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
@@ -101,8 +101,8 @@ func (f *fileReader) setting(name string, key, value *yaml.Node) error {
 	return nil
 }
 
-// takes knows a setting, and the …_file form of a secret.
-func (f *fileReader) takes(name string) bool {
+// accepts reports whether name is a setting, or the …-file form of a secret.
+func (f *fileReader) accepts(name string) bool {
 	if _, ok := f.all[name]; ok {
 		return true
 	}

@@ -15,10 +15,10 @@ var sections = map[string]bool{
 	"origin": true, "origin-local": true, "origin-drive": true, "origin-s3": true, "origin-azure": true,
 }
 
-// known tells of a setting's name whether it exists and whether it is a secret.
+// known holds the names of all settings, and whether each is a secret.
 type known map[string]bool
 
-// nearest is the setting a misspelt name was probably meant to be, or "".
+// nearest is the setting with the name most like a misspelt one, or "".
 func (k known) nearest(name string) string {
 	best, distance := "", 4
 	for candidate := range k {
@@ -60,7 +60,7 @@ func envToFlag(env string) string {
 	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(env, "LECTERN_"), "_", "-"))
 }
 
-// flagToPath is where a setting stands in a file: its sections, then its key.
+// flagToPath is a setting's path in a file: its sections, then its key.
 func flagToPath(name string) []string {
 	var path []string
 	prefix := ""

@@ -17,8 +17,8 @@ import (
 // Error is wrong usage or configuration: the program ends with exit code 2.
 type Error struct {
 	Setting string // flag form of the name, as "cache-size", or ""
-	Source  string // where its value came from
-	Problem string // what is wrong and what would be right; never a secret's value
+	Source  string // of its value, as "flag --cache-size"
+	Problem string // what is wrong and what would be right; it never has a secret's value
 }
 
 // Error is one line.
@@ -33,18 +33,17 @@ func (e *Error) Error() string {
 	return strings.ReplaceAll(s, "\n", " ")
 }
 
-// ErrDone says that --help or --version has been answered.
+// ErrDone is the error of Parse after --help or --version has been printed.
 var ErrDone = errors.New("done")
 
 // Parsed is a command line that was understood.
 type Parsed struct {
 	kong *kong.Context
-	// Warnings are for the operator's eyes.
+	// Warnings name environment variables that are not settings.
 	Warnings []string
 }
 
-// Run runs the chosen command; its Run method gets ctx and, by their types, what
-// is bound.
+// Run runs the chosen command; its Run method gets ctx and the values of bind, by type.
 func (p *Parsed) Run(ctx context.Context, bind ...any) error {
 	p.kong.BindTo(ctx, (*context.Context)(nil))
 	return p.kong.Run(bind...)
@@ -181,15 +180,15 @@ func configPath(args, environ []string) (path, source string) {
 	return "", ""
 }
 
-// resolver gives kong what the command line does not say.
+// resolver provides kong with the values that the command line does not have.
 type resolver struct {
 	environment, file map[string]given
 	err               *Error   // the first bad value
 	cleaned           []string // secrets whose files had invisible bytes, with their source
 }
 
-// readEnvironment takes the LECTERN_ variables; those nobody knows are warnings,
-// because an environment is shared with programs that are not ours.
+// readEnvironment reads the LECTERN_ variables. Unknown ones are warnings, because an
+// environment is shared with other programs.
 func (r *resolver) readEnvironment(environ []string, all known) (warnings []string, err error) {
 	var platform given
 	for _, e := range environ {
@@ -224,8 +223,8 @@ func (r *resolver) readEnvironment(environ []string, all known) (warnings []stri
 	return warnings, nil
 }
 
-// platformZoomSecret is the platform's own name for the webhook's secret; ours
-// comes first where both are set.
+// platformZoomSecret is the platform's own name for the webhook's secret; Lectern's
+// overrides it where both are set.
 const platformZoomSecret = "ZOOM_WEBHOOK_SECRET_TOKEN"
 
 // refuseUnsupported returns an error for a setting that has a value and no effect.
@@ -244,7 +243,7 @@ func (r *resolver) refuseUnsupported() error {
 	return nil
 }
 
-// readSecrets replaces each …-file by what the file holds.
+// readSecrets replaces each …-file by the content of the file.
 func (r *resolver) readSecrets(all known) error {
 	for _, layer := range []map[string]given{r.environment, r.file} {
 		for name, g := range layer {
@@ -298,7 +297,7 @@ func (r *resolver) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any,
 	return g.value, nil
 }
 
-// defaultsOf tells which settings have a default.
+// defaultsOf returns which settings have a default.
 func defaultsOf(model *kong.Application) map[string]bool {
 	defaults := map[string]bool{}
 	for _, flag := range model.Flags {
@@ -307,7 +306,7 @@ func defaultsOf(model *kong.Application) map[string]bool {
 	return defaults
 }
 
-// sourceOf says where a value came from, for errors found later.
+// sourceOf names the source of a setting's value, for errors.
 func (r *resolver) sourceOf(name string, args []string, defaults map[string]bool) string {
 	for _, arg := range args {
 		if arg == "--"+name || strings.HasPrefix(arg, "--"+name+"=") {

@@ -18,8 +18,8 @@ type Terminal struct {
 	Out, Err io.Writer
 }
 
-// Confirm asks a question and reports whether the answer is the expected word. No
-// answer is a no.
+// Confirm prints a question and reports whether the answer is the expected word. No
+// answer means no.
 func (t Terminal) Confirm(question, word string) bool {
 	fmt.Fprint(t.Err, question)
 	answer, _ := bufio.NewReader(t.In).ReadString('\n')
@@ -27,7 +27,7 @@ func (t Terminal) Confirm(question, word string) bool {
 }
 
 // ErrReported ends a program with exit code 1 and writes nothing: the command's
-// output says already what is wrong.
+// output names the problem already.
 var ErrReported = errors.New("reported")
 
 // Main runs a program with the process's arguments, environment, files and signals,

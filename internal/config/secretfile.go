@@ -12,7 +12,7 @@ import (
 var errUTF16 = errors.New("is UTF-16: save the file as UTF-8")
 
 // readSecretFile reads a secret. Editors and pasting leave bytes in such files that
-// nobody sees and that make every token wrong: byte order marks and zero-width
+// are invisible and make every token invalid: byte order marks and zero-width
 // characters are removed wherever they stand, white space at both ends. cleaned
 // reports whether more than the usual line end was removed.
 func readSecretFile(path string) (secret string, cleaned bool, err error) {

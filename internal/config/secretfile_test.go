@@ -11,7 +11,7 @@ import (
 )
 
 // TestInvisibleBytesInSecretFiles: they are removed and reported, but for the usual
-// line end, which nobody has to be told of.
+// line end, which is not reported.
 func TestInvisibleBytesInSecretFiles(t *testing.T) {
 	const key = "one-secret-for-all-of-the-table-4711"
 	for _, c := range []struct {

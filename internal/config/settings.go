@@ -33,9 +33,9 @@ type Base struct {
 	Config      string           `name:"config" placeholder:"FILE" help:"YAML file with settings."`
 	PrintConfig bool             `name:"print-config" help:"Print the effective configuration, secrets redacted, and exit."`
 
-	DataDir     string `name:"data-dir" default:"./lectern-data" placeholder:"DIR" help:"SQLite file, cache and local recordings live below it unless said otherwise (default: ${default})."`
+	DataDir     string `name:"data-dir" default:"./lectern-data" placeholder:"DIR" help:"SQLite file, cache and local recordings are below it unless set otherwise (default: ${default})."`
 	DatabaseURL string `name:"database-url" secret:"" placeholder:"URL" help:"sqlite://PATH or postgres://… (default: sqlite://<data-dir>/lectern.db)."`
-	Listen      string `name:"listen" default:"${listen}" placeholder:"ADDR" help:"Public listener; systemd socket activation is honoured (default: ${default})."`
+	Listen      string `name:"listen" default:"${listen}" placeholder:"ADDR" help:"Public listener; a socket that systemd passes takes precedence (default: ${default})."`
 	AdminListen string `name:"admin-listen" default:"${admin_listen}" placeholder:"ADDR" help:"Listener of /metrics, /healthz, /readyz and /debug/pprof/ (default: ${default})."`
 
 	ShutdownGrace time.Duration `name:"shutdown-grace" default:"20s" help:"How long streams, webhooks and jobs may continue after SIGTERM (duration)."`
@@ -70,8 +70,8 @@ type Settings struct {
 	Base `embed:""`
 
 	PublicURL             string     `name:"public-url" placeholder:"URL" help:"Base of absolute links (default: from the request)."`
-	TrustedProxies        []string   `name:"trusted-proxies" default:"127.0.0.0/8,::1" placeholder:"CIDR" help:"Peers whose X-Forwarded-For and X-Forwarded-Proto are believed, comma separated (default: ${default})."`
-	DirectStreamThreshold media.Size `name:"direct-stream-threshold" default:"100MiB" help:"Recordings above it are announced as direct streams (size); 0 = always."`
+	TrustedProxies        []string   `name:"trusted-proxies" default:"127.0.0.0/8,::1" placeholder:"CIDR" help:"Peers whose X-Forwarded-For and X-Forwarded-Proto headers are used, comma separated (default: ${default})."`
+	DirectStreamThreshold media.Size `name:"direct-stream-threshold" default:"100MiB" help:"Size above which the streaming_url of a Drive recording is the gateway's stream (size); 0 = always."`
 
 	Auth    auth.Config       `embed:"" prefix:"auth-"`
 	Limit   proxy.LimitConfig `embed:"" prefix:"limit-"`
@@ -87,7 +87,7 @@ type Origins struct {
 	Drive drive.Config `embed:"" prefix:"drive-"`
 }
 
-// setDerived sets what is unset and follows from other settings.
+// setDerived sets the defaults that follow from other settings.
 func (b *Base) setDerived() {
 	if b.DatabaseURL == "" {
 		b.DatabaseURL = "sqlite://" + filepath.Join(b.DataDir, "lectern.db")
@@ -104,7 +104,8 @@ func (s *Settings) setDerived() {
 	}
 }
 
-// check refuses what is wrong for every command: shapes, not completeness.
+// check returns the first setting whose value is malformed. It does not check that all
+// required settings are set.
 func (b *Base) check() (setting, problem string) {
 	for _, l := range []struct{ name, value string }{{"listen", b.Listen}, {"admin-listen", b.AdminListen}} {
 		_, port, err := net.SplitHostPort(l.value)

@@ -16,7 +16,7 @@ import (
 type SyncerSettings struct {
 	Base `embed:""`
 
-	SecretsKey string `name:"secrets-key" secret:"" help:"Seals the webhook secrets of teachers' own Zoom apps: 32 bytes in base64."`
+	SecretsKey string `name:"secrets-key" secret:"" help:"Encrypts the webhook secrets of teachers' own Zoom apps: 32 bytes in base64."`
 	// AccessRule is the gateway's: under "platform" the lesson's group may always watch.
 	AccessRule string `name:"auth-access-rule" enum:"strict,platform" default:"strict" help:"The gateway's access rule, strict or platform: it decides who is listed for a new recording."`
 
@@ -64,7 +64,7 @@ func (s *SyncerSettings) ValidateServe() error {
 	})
 }
 
-// SyncerDefaults are the settings of a syncer that nobody has configured.
+// SyncerDefaults are the default settings of the syncer.
 func SyncerDefaults() SyncerSettings {
 	var cli struct {
 		SyncerSettings `embed:""`

@@ -18,7 +18,7 @@ import (
 )
 
 // WritableDir checks that files can be made in dir, or that dir can be made: it
-// tries with a file that is removed again, because modes alone do not tell of
+// tries with a file that is removed again, because modes alone do not show
 // read-only file systems, quotas and containers. A directory that is not there
 // yet is not created.
 func (r *Report) WritableDir(check, setting, dir string) bool {
@@ -82,7 +82,7 @@ func (r *Report) Space(check, fix, dir string, want, used, keep media.Size) {
 		err = unix.Statfs(there, &st)
 	}
 	if err != nil {
-		r.Fail(check, fix, "the free space of %s cannot be told: %v", dir, reason(err))
+		r.Fail(check, fix, "the free space of %s cannot be measured: %v", dir, reason(err))
 		return
 	}
 	free := media.Size(int64(st.Bavail) * st.Bsize)
@@ -115,7 +115,7 @@ func (r *Report) OpenFiles(need int, forWhat string) {
 	const check = "open files"
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		r.Warn(check, "", "the limit cannot be told: %v", err)
+		r.Warn(check, "", "the limit cannot be read: %v", err)
 		return
 	}
 	// Go raises the soft limit to the hard one at start.
@@ -170,7 +170,7 @@ func Running(ctx context.Context, adminListen string) bool {
 	return res.StatusCode == http.StatusOK
 }
 
-// clockTolerance is what tokens and signed timestamps forgive.
+// clockTolerance is the clock difference that tokens and signed timestamps allow.
 const clockTolerance = 30 * time.Second
 
 // Clock compares our clock with a server's Date header, which has whole seconds.

@@ -1,6 +1,5 @@
-// Package doctor examines what a deployment needs and says what to do about what
-// is missing. A check is a line of a Report; the checks here are those that both
-// programs share, what they connect to comes from the caller.
+// Package doctor checks a deployment and says how to repair it. A check is a line of a
+// Report. What a check connects to comes from the caller.
 package doctor
 
 import (
@@ -10,7 +9,7 @@ import (
 	"strings"
 )
 
-// Status is how a check came out.
+// Status is the outcome of a check.
 type Status string
 
 // The statuses. Only Fail means that the program would not do its work.
@@ -20,7 +19,7 @@ const (
 	Fail Status = "FAIL"
 )
 
-// Finding is one check's outcome. No field holds a secret.
+// Finding is one check's outcome. No field contains a secret.
 type Finding struct {
 	// Check is a short stable name, as "data dir".
 	Check  string `json:"check"`
@@ -31,18 +30,18 @@ type Finding struct {
 	Fix string `json:"fix"`
 }
 
-// Report gathers findings in the order they are made. It is for one goroutine.
+// Report collects findings in the order of the checks. It is for one goroutine.
 type Report struct {
 	findings []Finding
 }
 
-// Pass notes that all is well.
+// Pass records a check without a problem.
 func (r *Report) Pass(check, detail string, args ...any) { r.add(Pass, check, "", detail, args) }
 
-// Warn notes what works but should be looked at; fix says how to better it.
+// Warn records a problem that does not keep the program from working; fix says what to do.
 func (r *Report) Warn(check, fix, detail string, args ...any) { r.add(Warn, check, fix, detail, args) }
 
-// Fail notes what keeps the program from working; fix says what to do.
+// Fail records a problem that keeps the program from working; fix says what to do.
 func (r *Report) Fail(check, fix, detail string, args ...any) { r.add(Fail, check, fix, detail, args) }
 
 func (r *Report) add(s Status, check, fix, detail string, args []any) {
@@ -52,7 +51,7 @@ func (r *Report) add(s Status, check, fix, detail string, args []any) {
 	r.findings = append(r.findings, Finding{Check: check, Status: s, Detail: oneLine(detail), Fix: oneLine(fix)})
 }
 
-// oneLine keeps a finding on its line whatever an error's text holds.
+// oneLine replaces line breaks: an error's text may have some.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // Findings are all that was found, in order.

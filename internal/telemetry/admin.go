@@ -17,15 +17,15 @@ import (
 	"github.com/lectiospace/lectern/internal/requestline"
 )
 
-// Check says whether one thing that serving needs is there. It is called by the
+// Check returns an error while one requirement of serving is not met. It is called by the
 // readiness probe, from several goroutines, with a deadline.
 type Check func(ctx context.Context) error
 
-// checkTimeout bounds one readiness check; a probe gives up soon after.
+// checkTimeout bounds one readiness check; probes have timeouts little longer.
 const checkTimeout = 2 * time.Second
 
 // Admin is the listener for operators: metrics, probes, profiles. It is not for
-// the public: profiles show what a process holds.
+// the public: profiles expose the memory of the process.
 type Admin struct {
 	log    *slog.Logger
 	mux    *http.ServeMux
@@ -35,7 +35,7 @@ type Admin struct {
 	stop   sync.Once
 }
 
-// NewAdmin makes the admin server; readiness holds when all checks do. listen is the
+// NewAdmin makes the admin server, which is ready when all checks pass. listen is the
 // setting of its address: a name in it is accepted in Host.
 func NewAdmin(listen string, metrics prometheus.Gatherer, log *slog.Logger, checks map[string]Check) *Admin {
 	mux := http.NewServeMux()
@@ -70,7 +70,7 @@ func (a *Admin) Start(ln net.Listener) {
 	go func() {
 		defer close(a.ended)
 		if err := a.server.Serve(requestline.Listener{Listener: ln}); !errors.Is(err, http.ErrServerClosed) {
-			a.log.Error("the admin listener ended", slog.Any("error", err))
+			a.log.Error("admin: listener failed", slog.Any("error", err))
 		}
 	}()
 }

@@ -23,8 +23,8 @@ func NewSystemd(log *slog.Logger, probes ...Probe) *Systemd {
 	return &Systemd{log: log, probes: probes}
 }
 
-// Ready says that serving has begun, and starts the watchdog's pings when the unit
-// asks for them (WatchdogSec).
+// Ready notifies that serving has begun, and starts the watchdog's pings when the unit has
+// WatchdogSec.
 func (s *Systemd) Ready() {
 	s.notify(daemon.SdNotifyReady)
 	timeout, err := daemon.SdWatchdogEnabled(false)
@@ -37,7 +37,7 @@ func (s *Systemd) Ready() {
 	s.pinging.Go(func() { w.run(ctx, timeout) })
 }
 
-// Stopping says that the end has begun. The pings go on until Stop: a shutdown that
+// Stopping notifies that the shutdown has begun. The pings go on until Stop: a shutdown that
 // hangs is ended too.
 func (s *Systemd) Stopping() { s.notify(daemon.SdNotifyStopping) }
 

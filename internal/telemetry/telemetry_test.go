@@ -39,10 +39,10 @@ func TestLogger(t *testing.T) {
 }
 
 func TestAdmin(t *testing.T) {
-	var trouble error
+	var failure error
 	admin := NewAdmin("127.0.0.1:0", NewRegistry("v1", "abc"), slog.New(slog.DiscardHandler), map[string]Check{
 		"fine":    func(context.Context) error { return nil },
-		"trouble": func(context.Context) error { return trouble },
+		"failure": func(context.Context) error { return failure },
 	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -72,12 +72,12 @@ func TestAdmin(t *testing.T) {
 			t.Errorf("%s: %d %s", c.path, status, body)
 		}
 	}
-	trouble = errors.New("the schema is missing")
+	failure = errors.New("the schema is missing")
 	if status, body := get("/readyz"); status != 503 || !strings.Contains(body, "the schema is missing") {
-		t.Errorf("with trouble: %d %s", status, body)
+		t.Errorf("with a failure: %d %s", status, body)
 	}
 	if status, _ := get("/healthz"); status != 200 {
-		t.Error("trouble makes the process unhealthy")
+		t.Error("a failed check makes the process unhealthy")
 	}
 	admin.Stop()
 	admin.Stop()
@@ -94,7 +94,7 @@ func TestSystemd(t *testing.T) {
 	_ = manager.SetReadDeadline(time.Now().Add(10 * time.Second))
 	t.Setenv("NOTIFY_SOCKET", address)
 	t.Setenv("WATCHDOG_USEC", "60000")
-	heard := func() string {
+	notified := func() string {
 		buf := make([]byte, 200)
 		n, err := manager.Read(buf)
 		if err != nil {
@@ -106,16 +106,16 @@ func TestSystemd(t *testing.T) {
 	s.Ready()
 	defer s.Stop()
 	for _, want := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1"} {
-		if got := heard(); got != want {
-			t.Errorf("heard %q, want %q", got, want)
+		if got := notified(); got != want {
+			t.Errorf("notified %q, want %q", got, want)
 		}
 	}
 	s.Stop()
 	s.Stop()
 	s.Stopping()
-	for got := heard(); got != "STOPPING=1"; got = heard() {
+	for got := notified(); got != "STOPPING=1"; got = notified() {
 		if got != "WATCHDOG=1" {
-			t.Errorf("heard %q", got)
+			t.Errorf("notified %q", got)
 		}
 	}
 }

@@ -77,13 +77,13 @@ func TestWatchdogWithAStuckLock(t *testing.T) {
 		}
 		lock <- struct{}{}
 		time.Sleep(10 * time.Second)
-		before, asked := pings.Load(), calls.Load()
+		before, started := pings.Load(), calls.Load()
 		time.Sleep(10 * time.Minute)
 		if got := pings.Load(); got != before {
 			t.Errorf("%d pings while the lock is stuck", got-before)
 		}
-		if got := calls.Load(); got > asked+1 {
-			t.Errorf("%d probes wait for the stuck lock", got-asked)
+		if got := calls.Load(); got > started+1 {
+			t.Errorf("%d probes wait for the stuck lock", got-started)
 		}
 		<-lock
 		time.Sleep(time.Minute)

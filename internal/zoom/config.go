@@ -37,7 +37,7 @@ type Config struct {
 	// rotated: any of them verifies.
 	WebhookSecret string `name:"webhook-secret" secret:"" help:"Secret token of Zoom's webhooks, several comma separated during rotation; required by the syncer."`
 	// WebhookTolerance is how far a signed timestamp may be from now, either way.
-	WebhookTolerance time.Duration `name:"webhook-tolerance" default:"5m" help:"Age of a signed timestamp that is still taken (duration)."`
+	WebhookTolerance time.Duration `name:"webhook-tolerance" default:"5m" help:"Accepted age of a signed timestamp (duration)."`
 	// APIURL replaces Zoom's own, for emulators and regions.
 	APIURL string `name:"api-url" default:"https://api.zoom.us/v2" placeholder:"URL" help:"Base of Zoom's API (default: ${default})."`
 }
