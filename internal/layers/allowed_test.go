@@ -694,7 +694,6 @@ var allowed = []rule{
 			{"internal/emulator", "content without a disk"},
 			{"internal/emulator/drive", "a Drive that fails on request"},
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
-			{"internal/ffmpeg", "measures what was archived"},
 			{"internal/syncer", "a whole syncer around the package"},
 			{"internal/syncer/reconcile", "wires reconciliation"},
 			{"internal/syncer/syncertest", "a whole syncer between emulators"},

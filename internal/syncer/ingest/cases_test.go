@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -52,7 +51,7 @@ func meetingOf(t *testing.T, name string) zoomemu.Meeting {
 		var seconds int
 		content := emulator.Content(nil)
 		if n, _ := fmt.Sscanf(f.Body, "(%d s of video)", &seconds); n == 1 {
-			content = clip(t, seconds, "libx264")
+			content = syncertest.Encode(t, seconds, "libx264")
 		} else {
 			content = body(t, f.Body)
 		}
@@ -64,22 +63,6 @@ func meetingOf(t *testing.T, name string) zoomemu.Meeting {
 func body(t *testing.T, path string) emulator.Content {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return emulator.Bytes(data)
-}
-
-// clip is a video of so many seconds with sound.
-func clip(t *testing.T, seconds int, codec string) emulator.Content {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "clip.mp4")
-	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=160x90:rate=5:duration=%d", seconds),
-		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:duration=%d", seconds), "-c:v", codec, "-c:a", "aac", "-movflags", "+faststart", out)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	data, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +160,7 @@ func TestRecordingsAsTheyAre(t *testing.T) {
 		{name: "a fragmented part among others", meeting: of(a, part("fragmented")), seconds: 6, parts: "f-1 f-2"},
 		{name: "a middle part that is cut short", meeting: of(a, func(t *testing.T) emulator.Content { return cut(a(t), 3000) }, part("part-b")), seconds: 4, parts: "f-1 f-3", history: []string{"part missing: ", "f-2", "cut_short"}},
 		{name: "a last part that is a page", meeting: of(a, func(*testing.T) emulator.Content { return emulator.Bytes([]byte("<html>Sign in</html>")) }), seconds: 2, parts: "f-1", history: []string{"part missing: ", "not_mp4"}},
-		{name: "another codec each", meeting: of(a, func(t *testing.T) emulator.Content { return clip(t, 2, "mpeg4") }, func(t *testing.T) emulator.Content { return clip(t, 2, "libx265") }), seconds: 6, parts: "f-1 f-2 f-3", history: []string{"encoded: "}},
+		{name: "another codec each", meeting: of(a, func(t *testing.T) emulator.Content { return syncertest.Encode(t, 2, "mpeg4") }, func(t *testing.T) emulator.Content { return syncertest.Encode(t, 2, "libx265") }), seconds: 6, parts: "f-1 f-2 f-3", history: []string{"encoded: "}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := syncertest.New(t, trashing)
@@ -302,7 +285,7 @@ func withoutFFmpeg(s *syncertest.Server) { s.Deps.Tool = ffmpeg.Tool{FFmpeg: "/b
 func TestNoJoinPasses(t *testing.T) {
 	s := syncertest.New(t, trashing, withoutFFmpeg).Start()
 	m := meetingOf(t, "one-second-of-overlap")
-	m.Files[1].Content = clip(t, 5, "libx264")
+	m.Files[1].Content = syncertest.Encode(t, 5, "libx264")
 	s.Zoom.AddMeeting(m)
 	s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
 	r := s.Archived(1, m.UUID+"/f-2")
@@ -473,4 +456,34 @@ func TestCaptionsWithoutAnID(t *testing.T) {
 	if history := explained(t, s, "uuid-1=="); !strings.Contains(history, "file CC@"+syncertest.LessonStart.Format(time.RFC3339)) {
 		t.Errorf("not kept:\n%s", history)
 	}
+}
+
+// TestARedeliveryWithANewToken: the webhook's token has expired and the app has none; one
+// that is delivered again at the same event time brings another, which is used at once.
+func TestARedeliveryWithANewToken(t *testing.T) {
+	s := syncertest.New(t, syncertest.Configured(func(c *syncer.Config) {
+		c.RetryDelays = []time.Duration{50 * time.Millisecond, 50 * time.Millisecond, time.Hour}
+	})).Start()
+	s.Exec(`UPDATE public.accounts_customuser SET zoom_client_secret = '' WHERE id = 1`)
+	s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	event := s.Zoom.Event("recording.completed", "uuid-1==")
+	s.Zoom.ExpireTokens()
+	s.Deliver(event)
+	s.Failed(1, "no_access_at_zoom")
+	s.Idle()
+	var old, next map[string]any
+	for body, into := range map[*map[string]any][]byte{&old: event, &next: s.Zoom.Event("recording.completed", "uuid-1==")} {
+		if err := json.Unmarshal(into, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next["event_ts"] = old["event_ts"]
+	again, err := json.Marshal(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Deliver(again); got != "duplicate" {
+		t.Errorf("answered %q", got)
+	}
+	s.Archived(1)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/zoom"
 )
 
 // The states of an event.
@@ -31,8 +32,9 @@ type Event struct {
 }
 
 // AddEvent keeps an event unless it is known. It returns its id and whether it is
-// new. A known one with a later event_ts takes that time: the same thing happened
-// again, and again says whether it has to be looked at once more.
+// new. Of a known one the later delivery's body, with its links, and its token replace
+// the earlier ones. again says whether it has to be looked at once more: the same thing
+// happened again (a later event_ts), or a link or the token is another.
 func AddEvent(ctx context.Context, x Session, e Event) (id int64, isNew, again bool, err error) {
 	err = x.One(ctx, `INSERT INTO lectern.lectern_zoom_events
 			(identity, event, account_id, teacher_id, meeting_uuid, event_ts, received_at, body, sealed_token, state)
@@ -45,13 +47,22 @@ func AddEvent(ctx context.Context, x Session, e Event) (id int64, isNew, again b
 	if !catalog.IsNotFound(err) {
 		return 0, false, false, err
 	}
-	var before int64
-	if err := x.One(ctx, `SELECT id, event_ts FROM lectern.lectern_zoom_events WHERE identity = $1`, []any{e.Identity}, &id, &before); err != nil {
+	var (
+		before int64
+		body   string
+	)
+	if err := x.One(ctx, `SELECT id, event_ts, body FROM lectern.lectern_zoom_events WHERE identity = $1`, []any{e.Identity}, &id, &before, &body); err != nil {
 		return 0, false, false, err
 	}
+	// Two subscriptions deliver one event at one time with a token each.
+	recorded := e.Name == zoom.EventCompleted || e.Name == zoom.EventTranscriptCompleted
+	again = e.Time > before || e.Time == before && recorded && (e.SealedToken != "" || e.Body != body)
+	if e.Time < before { // an earlier delivery that comes late has older links
+		e.Body, e.SealedToken = body, ""
+	}
 	_, err = x.Exec(ctx, `UPDATE lectern.lectern_zoom_events SET deliveries = deliveries + 1, event_ts = CASE WHEN event_ts < $2 THEN $2 ELSE event_ts END,
-			sealed_token = CASE WHEN $3 = '' THEN sealed_token ELSE $3 END WHERE id = $1`, id, e.Time, e.SealedToken)
-	return id, false, e.Time > before, err
+			sealed_token = CASE WHEN $3 = '' THEN sealed_token ELSE $3 END, body = $4 WHERE id = $1`, id, e.Time, e.SealedToken, e.Body)
+	return id, false, again, err
 }
 
 const eventColumns = `SELECT id, identity, event, account_id, teacher_id, meeting_uuid, event_ts, received_at, body, sealed_token, state, note FROM lectern.lectern_zoom_events `

@@ -361,6 +361,23 @@ func Video(t *testing.T) emulator.Content {
 	return emulator.Bytes(data)
 }
 
+// Encode makes a video of so many seconds with sound, in a codec that ffmpeg knows by
+// that name.
+func Encode(t *testing.T, seconds int, codec string) emulator.Content {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "clip.mp4")
+	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=160x90:rate=5:duration=%d", seconds),
+		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:duration=%d", seconds), "-c:v", codec, "-c:a", "aac", "-movflags", "+faststart", out)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return emulator.Bytes(data)
+}
+
 // SpeakerView is Zoom's best view.
 const SpeakerView = "shared_screen_with_speaker_view"
 
