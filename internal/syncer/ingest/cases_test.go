@@ -23,9 +23,9 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/syncertest"
 )
 
-// meetingOf reads a meeting as Zoom lists it, moved to the lesson's time. A file's body
+// listedMeeting reads a meeting as Zoom lists it, moved to the lesson's time. A file's body
 // is below testdata, or a description of seconds, as "(5 s of video)".
-func meetingOf(t *testing.T, name string) zoomemu.Meeting {
+func listedMeeting(t *testing.T, name string) zoomemu.Meeting {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "meetings", name+".json"))
 	if err != nil {
@@ -133,7 +133,7 @@ func TestRecordingsAsTheyAre(t *testing.T) {
 		}
 	}
 	listed := func(name string) func(t *testing.T) zoomemu.Meeting {
-		return func(t *testing.T) zoomemu.Meeting { return meetingOf(t, name) }
+		return func(t *testing.T) zoomemu.Meeting { return listedMeeting(t, name) }
 	}
 	for _, c := range []struct {
 		name    string
@@ -218,7 +218,7 @@ func TestRecordingsAsTheyAre(t *testing.T) {
 // TestShapesStay: a part with pixels of another shape is shown in its own shape.
 func TestShapesStay(t *testing.T) {
 	s := syncertest.New(t).Start()
-	m := meetingOf(t, "two-pixel-shapes")
+	m := listedMeeting(t, "two-pixel-shapes")
 	s.Zoom.AddMeeting(m)
 	s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
 	info := probe(t, s, s.Archived(1))
@@ -255,7 +255,7 @@ func TestALateSegmentOfAnotherTimeBase(t *testing.T) {
 					options = append(options, trashing)
 				}
 				s := syncertest.New(t, options...).Start()
-				m := meetingOf(t, "bytes-behind")
+				m := listedMeeting(t, "bytes-behind")
 				m.Files[0].Content = body(t, "mp4/part-a.mp4")
 				s.Zoom.AddMeeting(m)
 				s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
@@ -284,7 +284,7 @@ func withoutFFmpeg(s *syncertest.Server) { s.Deps.Tool = ffmpeg.Tool{FFmpeg: "/b
 // join when a join passes.
 func TestNoJoinPasses(t *testing.T) {
 	s := syncertest.New(t, trashing, withoutFFmpeg).Start()
-	m := meetingOf(t, "one-second-of-overlap")
+	m := listedMeeting(t, "one-second-of-overlap")
 	m.Files[1].Content = syncertest.Encode(t, 5, "libx264")
 	s.Zoom.AddMeeting(m)
 	s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
@@ -309,7 +309,7 @@ func TestNoJoinPasses(t *testing.T) {
 // segment stays at Zoom.
 func TestAFailingJoinReplacesNothing(t *testing.T) {
 	s := syncertest.New(t, trashing, withoutFFmpeg).Start()
-	m := meetingOf(t, "one-second-of-overlap")
+	m := listedMeeting(t, "one-second-of-overlap")
 	late := m.Files[1]
 	m.Files = m.Files[:1]
 	s.Zoom.AddMeeting(m)
@@ -334,7 +334,7 @@ func TestAFailingJoinReplacesNothing(t *testing.T) {
 // TestABadPartComesGood: it joins: same row, same archive file, new version.
 func TestABadPartComesGood(t *testing.T) {
 	s := syncertest.New(t, syncertest.Configured(func(c *syncer.Config) { c.ReconcileEvery = 2 * time.Second })).Start()
-	m := meetingOf(t, "empty-part-between")
+	m := listedMeeting(t, "empty-part-between")
 	s.Zoom.AddMeeting(m)
 	s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
 	first := s.Archived(1, m.UUID+"/f-1", m.UUID+"/f-3")
@@ -432,7 +432,7 @@ func TestAbsentForLong(t *testing.T) {
 func TestOnePartTrashedMeanwhile(t *testing.T) {
 	s := syncertest.New(t)
 	s.Zoom.SetFaults(zoomemu.Faults{Rate: 6 << 10})
-	m := meetingOf(t, "one-second-of-overlap")
+	m := listedMeeting(t, "one-second-of-overlap")
 	s.Zoom.AddMeeting(m)
 	s.Start()
 	s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
