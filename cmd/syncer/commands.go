@@ -104,9 +104,12 @@ func (c *reconcileCommand) printProgress(t terminal, p reconcile.Progress) {
 	}
 	if c.DryRun {
 		for _, a := range p.Actions {
-			if a.What == reconcile.ActionArchive {
+			switch {
+			case a.What == reconcile.ActionArchive && a.Lesson == 0:
+				fmt.Fprintf(t.Out, "teacher %d: would archive meeting %s by itself: %s\n", p.Teacher.ID, a.Meeting, a.Why)
+			case a.What == reconcile.ActionArchive:
 				fmt.Fprintf(t.Out, "teacher %d: would archive lesson %d from meeting %s: %s\n", p.Teacher.ID, a.Lesson, a.Meeting, a.Why)
-			} else {
+			default:
 				fmt.Fprintf(t.Out, "teacher %d: meeting %s waits: %s\n", p.Teacher.ID, a.Meeting, a.Why)
 			}
 		}

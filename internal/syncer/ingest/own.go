@@ -36,6 +36,9 @@ func (s *Ingester) RequestMissingOwn(ctx context.Context, x store.Session, m sto
 	if err != nil && !catalog.IsNotFound(err) {
 		return "", err
 	}
+	if !known && m.Archived() {
+		return "", nil // its lesson was deleted, and the recording with it
+	}
 	why, request := s.missing([]store.Meeting{m}, i, known)
 	if !request {
 		return "", nil

@@ -17,6 +17,7 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/reconcile"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/syncer/syncertest"
+	"github.com/lectiospace/lectern/internal/zoom"
 )
 
 const number = 86412345678 // of lessons 1 and 2
@@ -575,5 +576,30 @@ func TestAssignElsewhere(t *testing.T) {
 	}
 	if report := reconcileAll(t, s); report.Synced != 0 || !rowOf(s, removed.ID).Deleted {
 		t.Errorf("it came back: %+v", report)
+	}
+}
+
+// TestADeletedLesson: a recording that was removed with its lesson does not come back as
+// the teacher's own; one that was not archived before does.
+func TestADeletedLesson(t *testing.T) {
+	s := syncertest.New(t).Start()
+	s.Record("1", number, "lesson==", syncertest.LessonStart)
+	s.Deliver(s.Zoom.Event("recording.completed", "lesson=="))
+	s.Archived(1)
+	s.Idle()
+	s.Record("1", number, "late==", syncertest.LessonStart.Add(7*24*time.Hour-time.Minute))
+	s.Update(func(ctx context.Context, x store.Session) error {
+		m := store.MeetingFromZoom(zoom.Meeting{UUID: "late==", ID: fmt.Sprint(number), AccountID: "acc-1", HostID: "host-1"}, 1, "")
+		m.Start, m.LessonID = syncertest.LessonStart, 2
+		m.Files = []store.File{{MeetingUUID: m.UUID, ID: "file-late==", Type: "MP4", View: syncertest.SpeakerView, Status: store.StatusCompleted, Start: m.Start, End: m.Start}}
+		return store.PutMeeting(ctx, x, m, time.Now())
+	})
+	s.Exec(`DELETE FROM public.schedule_lessonrecording WHERE lesson_id = 1`)
+	s.Exec(`DELETE FROM public.schedule_lesson WHERE id IN (1, 2)`)
+	for _, uuid := range []string{"lesson==", "late=="} {
+		seenSince(s, uuid, 48*time.Hour)
+	}
+	if report := reconcileAll(t, s); !slices.Equal(report.Meetings, []string{"late=="}) || ownOf(s, "lesson==").ID != 0 {
+		t.Errorf("%+v, %+v", report, ownOf(s, "lesson=="))
 	}
 }

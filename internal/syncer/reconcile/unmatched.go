@@ -90,7 +90,7 @@ func (r *Reconciler) matchAgain(ctx context.Context, x store.Session, m store.Me
 	if r.cfg.ArchiveUnmatched {
 		action, err = r.requestOwn(ctx, x, m)
 	}
-	return action, m.AlertedAt.IsZero(), err
+	return action, m.AlertedAt.IsZero() && !m.Archived(), err
 }
 
 func (r *Reconciler) alertUnmatched(ctx context.Context, overdue []store.Meeting) error {

@@ -62,6 +62,11 @@ func (f File) LostUnarchived() bool { return f.ArchivedAt.IsZero() && !f.GoneAt.
 // HasMedia reports whether something of a meeting can be archived.
 func (m Meeting) HasMedia() bool { return slices.ContainsFunc(m.Files, File.Media) }
 
+// Archived reports whether something of a meeting was part of a verified archive.
+func (m Meeting) Archived() bool {
+	return slices.ContainsFunc(m.Files, func(f File) bool { return !f.ArchivedAt.IsZero() })
+}
+
 // Began is when a meeting's recording began: the earliest start of its media files. The
 // meeting's own start, which may be long before somebody pressed record, counts where
 // no file has one; zero when nobody says.
