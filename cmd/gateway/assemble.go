@@ -122,6 +122,11 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
+	database := schema.NewReadiness(store, directory.Outage, settings.Auth.OutageGrace, time.Now)
+	checks := telemetry.Checks{"schema": databaseCheck(database), "draining": s.notDraining}
+	if err := checks.Register(metrics); err != nil {
+		return nil, err
+	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
 		Access:   gate,
 		API:      recordingsAPI(gate, store, reader, views, func() { directory.InvalidateAll(); changed.notify() }),
@@ -132,6 +137,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		Origins:  speculative,
 		Store:    readers,
 		Pages:    documents,
+		Ready:    func(ctx context.Context) bool { return checks.Run(ctx).Ready },
 		Log:      log,
 		Metrics:  metrics,
 		Now:      time.Now,
@@ -139,10 +145,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	s.admin = telemetry.NewAdmin(s.settings.AdminListen, metrics, log, map[string]telemetry.Check{
-		"schema":   func(ctx context.Context) error { return schema.Ready(ctx, store) },
-		"draining": s.notDraining,
-	})
+	s.admin = telemetry.NewAdmin(s.settings.AdminListen, metrics, log, checks)
 	cacheadmin.Handle(cacheadmin.Local{Cache: chunks, Recordings: store, Origin: origins}, s.admin.Handle)
 	s.cache = chunks
 	s.probes = []telemetry.Probe{{Name: "cache", Responsive: chunks.Responsive}, {Name: "proxy", Responsive: s.proxy.Responsive}}
@@ -241,6 +244,17 @@ func (a zoomAccounts) ZoomAccount(ctx context.Context, teacher int64) (zoom.Acco
 func recordingsAPI(gate *auth.Authorizer, store *catalog.Store, reader *library.Reader, views *library.Views, changed func()) *api.Services {
 	editor := library.NewEditor(store, time.Now, changed)
 	return &api.Services{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: views, Captions: reader}
+}
+
+// databaseCheck reports a database that is unavailable within the grace as degraded.
+func databaseCheck(database *schema.Readiness) telemetry.Check {
+	return func(ctx context.Context) error {
+		err := database.Check(ctx)
+		if err != nil && database.Bridged(err) {
+			return telemetry.Degraded{What: "database", Err: err}
+		}
+		return err
+	}
 }
 
 func (s *service) notDraining(context.Context) error {

@@ -60,6 +60,7 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 		<-running.Done()
 		s.draining.Store(true)
 		systemd.Stopping()
+		s.delayShutdown(ctx)
 		s.log.Info("gateway: draining", slog.Int("streams", s.proxy.Active()), slog.String("grace", s.settings.ShutdownGrace.String()))
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.settings.ShutdownGrace)
 		defer cancel()
@@ -72,4 +73,15 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 		return err
 	})
 	return group.Wait()
+}
+
+// delayShutdown goes on serving for shutdown-delay after the signal that ended ctx, in
+// which load balancers see that the gateway is not ready. A listener that has failed has
+// nothing left to serve.
+func (s *service) delayShutdown(ctx context.Context) {
+	if s.settings.ShutdownDelay <= 0 || ctx.Err() == nil {
+		return
+	}
+	s.log.Info("gateway: not ready, still serving", slog.String("delay", s.settings.ShutdownDelay.String()))
+	time.Sleep(s.settings.ShutdownDelay)
 }

@@ -30,6 +30,7 @@ type service struct {
 	syncer      *syncer.Syncer
 	metrics     *prometheus.Registry
 	probes      []telemetry.Probe // what the watchdog watches
+	delay       time.Duration     // how long serve goes on while it is not ready
 	grace       time.Duration     // how long serve may take to stop
 	// closers close what was opened, last first.
 	closers []func() error
@@ -38,7 +39,7 @@ type service struct {
 // assemble wires the syncer from the bottom up. On an error everything opened so far
 // is closed again.
 func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Logger) (_ *service, err error) {
-	s := &service{log: log, adminListen: settings.AdminListen, grace: settings.ShutdownGrace}
+	s := &service{log: log, adminListen: settings.AdminListen, delay: settings.ShutdownDelay, grace: settings.ShutdownGrace}
 	defer func() {
 		if err != nil {
 			s.close()

@@ -46,7 +46,7 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 // queue.
 func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	var draining atomic.Bool
-	operators := telemetry.NewAdmin(s.adminListen, s.metrics, s.log, map[string]telemetry.Check{
+	checks := telemetry.Checks{
 		"schema": func(ctx context.Context) error { return schema.Ready(ctx, s.store) },
 		"draining": func(context.Context) error {
 			if draining.Load() {
@@ -54,7 +54,11 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 			}
 			return nil
 		},
-	})
+	}
+	if err := checks.Register(s.metrics); err != nil {
+		return err
+	}
+	operators := telemetry.NewAdmin(s.adminListen, s.metrics, s.log, checks)
 	jobs, err := s.syncer.JobsPage("/jobs")
 	if err != nil {
 		return fmt.Errorf("the queue's page: %w", err)
@@ -87,6 +91,10 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 		<-running.Done()
 		draining.Store(true)
 		systemd.Stopping()
+		if s.delay > 0 && ctx.Err() != nil {
+			s.log.Info("syncer: not ready, still serving", slog.String("delay", s.delay.String()))
+			time.Sleep(s.delay) // load balancers see meanwhile that it is not ready
+		}
 		s.log.Info("syncer: draining", slog.String("grace", s.grace.String()))
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.grace)
 		defer cancel()

@@ -97,7 +97,7 @@ type Cache struct {
 // membershipKey is all that a membership depends on.
 type membershipKey struct{ user, recording, owner int64 }
 
-// NewCache makes a Cache, registers lectern_catalog_lookups_total and keeps
+// NewCache makes a Cache, registers lectern_catalog_lookups_total and lectern_database_up, and keeps
 // goroutines from now on: call Stop, also when Start was never called.
 func NewCache(src Source, cfg CacheConfig, log *slog.Logger, reg prometheus.Registerer) (*Cache, error) {
 	return newCache(src, cfg, log, reg, time.Now)
@@ -112,14 +112,17 @@ func newCache(src Source, cfg CacheConfig, log *slog.Logger, reg prometheus.Regi
 		Name: "lectern_catalog_lookups_total",
 		Help: "Look-ups of users, recordings and memberships: hit (from memory), miss (asked), stale (from memory while the database is away), error.",
 	}, []string{"result"})
-	if reg != nil {
-		if err := reg.Register(lookups); err != nil {
-			return nil, media.Fault(media.Other, op, err)
-		}
-	}
 	c := &Cache{cfg: cfg, src: src, log: log, now: now, epoch: now(),
 		hit: lookups.WithLabelValues("hit"), miss: lookups.WithLabelValues("miss"),
 		stale: lookups.WithLabelValues("stale"), failed: lookups.WithLabelValues("error")}
+	if reg != nil {
+		up := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "lectern_database_up", Help: "1 while the database answers, else 0; known from pings every second and from look-ups.",
+		}, c.databaseUp)
+		if err := errors.Join(reg.Register(lookups), reg.Register(up)); err != nil {
+			return nil, media.Fault(media.Other, op, err)
+		}
+	}
 	c.base, c.cancel = context.WithCancel(context.Background())
 	var errs [3]error
 	c.users, errs[0] = newLoadingCache(c, src.User, func(id int64) uint64 { return mix(uint64(id)) })
@@ -196,6 +199,23 @@ func (c *Cache) InvalidateTable(table string) {
 	default:
 		c.InvalidateAll()
 	}
+}
+
+// Outage is how long the database has been known to be unavailable; 0 while it answers.
+func (c *Cache) Outage() time.Duration {
+	since := c.downSince.Load()
+	if since == 0 {
+		return 0
+	}
+	return time.Duration(max(c.clock()-since, 1))
+}
+
+// databaseUp is the value of lectern_database_up.
+func (c *Cache) databaseUp() float64 {
+	if c.downSince.Load() != 0 {
+		return 0
+	}
+	return 1
 }
 
 // Unavailable reports whether the database is known to be unavailable: a call now would

@@ -130,6 +130,11 @@ func TestKnownUsersOutlastARestart(t *testing.T) {
 		c.WaitUntilUp(t.Context())
 		pgtest.Exec(t, url, `UPDATE accounts_customuser SET updated_at = now(), is_active = NOT is_active WHERE id = 5`)
 		heard(t, news, "a change after the outage")
+		// What is known to have changed is not used before it was loaded again.
+		if err := lookUp(); err != nil {
+			t.Error(err)
+		}
+		c.WaitForEntries()
 	}
 	close(done)
 	load.Wait()

@@ -40,6 +40,8 @@ type Base struct {
 
 	ShutdownGrace time.Duration `name:"shutdown-grace" default:"20s" help:"How long streams, webhooks and jobs may continue after SIGTERM (duration)."`
 
+	ShutdownDelay time.Duration `name:"shutdown-delay" default:"0s" help:"How long new connections are still served after SIGTERM while /readyz is 503, before shutdown-grace begins (duration)."`
+
 	Origin Origins             `embed:"" prefix:"origin-"`
 	Log    telemetry.LogConfig `embed:"" prefix:"log-"`
 
@@ -124,6 +126,9 @@ func (b *Base) check() (setting, problem string) {
 	}
 	if b.ShutdownGrace < 0 {
 		return "shutdown-grace", "cannot be negative"
+	}
+	if b.ShutdownDelay < 0 {
+		return "shutdown-delay", "cannot be negative"
 	}
 	return "", ""
 }

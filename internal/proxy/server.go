@@ -49,6 +49,9 @@ type Deps struct {
 	// are then checked at once, and not only at every Config.Recheck. May be nil.
 	Changed <-chan struct{}
 	Pages   []pages.Page
+	// Ready is whether this gateway should get requests, as /readyz answers; nil: until
+	// Shutdown. It is called for each probe, by anybody, and must be cheap.
+	Ready   func(ctx context.Context) bool
 	Log     *slog.Logger          // nil: discarded
 	Metrics prometheus.Registerer // nil: not exposed
 	Now     func() time.Time      // nil: time.Now
@@ -162,6 +165,7 @@ func (s *Server) wire(deps Deps) error {
 	for _, base := range bases {
 		s.routes = append(s.routes, recordings.Routes(base)...)
 	}
+	s.routes = append(s.routes, route.Route{Pattern: "/readyz", Allow: "GET, HEAD, OPTIONS", Serve: s.readyz(deps.Ready)})
 	documents, err := pages.Routes(deps.Pages, s.records)
 	s.routes = append(s.routes, documents...)
 	return err

@@ -17,10 +17,6 @@ import (
 	"github.com/lectiospace/lectern/internal/requestline"
 )
 
-// Check returns an error while one requirement of serving is not met. It is called by the
-// readiness probe, from several goroutines, with a deadline.
-type Check func(ctx context.Context) error
-
 // checkTimeout bounds one readiness check; probes have timeouts little longer.
 const checkTimeout = 2 * time.Second
 
@@ -37,13 +33,13 @@ type Admin struct {
 
 // NewAdmin makes the admin server, which is ready when all checks pass. listen is the
 // setting of its address: a name in it is accepted in Host.
-func NewAdmin(listen string, metrics prometheus.Gatherer, log *slog.Logger, checks map[string]Check) *Admin {
+func NewAdmin(listen string, metrics prometheus.Gatherer, log *slog.Logger, checks Checks) *Admin {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
-	mux.HandleFunc("GET /readyz", ready(checks))
+	mux.HandleFunc("GET /readyz", checks.serve)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	// A secret may have come as a flag.
 	mux.Handle("/debug/pprof/cmdline", http.NotFoundHandler())
@@ -86,30 +82,6 @@ func (a *Admin) Stop() {
 	})
 	if a.ended != nil {
 		<-a.ended
-	}
-}
-
-// ready runs the checks side by side.
-func ready(checks map[string]Check) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
-		defer cancel()
-		var mu sync.Mutex
-		var group sync.WaitGroup
-		results, status := map[string]string{}, http.StatusOK
-		for name, check := range checks {
-			group.Go(func() {
-				err := check(ctx)
-				mu.Lock()
-				defer mu.Unlock()
-				results[name] = "ok"
-				if err != nil {
-					results[name], status = err.Error(), http.StatusServiceUnavailable
-				}
-			})
-		}
-		group.Wait()
-		answer(w, status, map[string]any{"ready": status == http.StatusOK, "checks": results})
 	}
 }
 

@@ -209,12 +209,83 @@ func TestDatabaseOutage(t *testing.T) {
 	if got := ask(teacher); !strings.HasPrefix(got, "503") || !strings.Contains(got, "catalog_unavailable") {
 		t.Errorf("somebody new: %s", got)
 	}
-	if res, _ := get(t, g.admin+"/readyz", "", ""); res.StatusCode != 503 {
-		t.Errorf("readyz without a database: %s", res.Status)
+	ready := func(base string) string {
+		res, body := get(t, base+"/readyz", "", "")
+		return fmt.Sprint(res.StatusCode, " ", string(body))
 	}
+	if got := ready(g.admin); !strings.HasPrefix(got, `200 {"ready":true,"degraded":["database"],`) {
+		t.Errorf("readyz within the grace: %s", got)
+	}
+	if got := ready(g.url); got != `200 {"ready":true}` {
+		t.Errorf("the public readyz within the grace: %s", got)
+	}
+	wantMetrics(t, g, "lectern_ready 1", "lectern_database_up 0")
 	waitFor(t, "the grace's end", func() bool { return strings.Contains(ask(student), "catalog_unavailable") })
+	waitFor(t, "unreadiness", func() bool {
+		return strings.HasPrefix(ready(g.admin), `503 {"ready":false`) && ready(g.url) == `503 {"ready":false}`
+	})
+	wantMetrics(t, g, "lectern_ready 0", "lectern_database_up 0")
 	server.Restart(t)
 	waitFor(t, "recovery", func() bool { return ask(student) == "206 " && ask(teacher) == "206 " })
+	waitFor(t, "readiness", func() bool { return strings.HasPrefix(ready(g.admin), `200 {"ready":true,"checks"`) })
+	wantMetrics(t, g, "lectern_ready 1", "lectern_database_up 1")
+}
+
+// wantMetrics fails the test unless each line is among the metrics.
+func wantMetrics(t *testing.T, g *gateway, lines ...string) {
+	t.Helper()
+	_, body := get(t, g.admin+"/metrics", "", "")
+	for _, line := range lines {
+		if !strings.Contains(string(body), "\n"+line+"\n") {
+			t.Errorf("no metric %s", line)
+		}
+	}
+}
+
+// TestShutdownDelay: after SIGTERM the gateway is not ready at once, and serves new
+// connections and kept ones for the delay. Then the listener closes, and the admin
+// listener says 503 to the end of the grace.
+func TestShutdownDelay(t *testing.T) {
+	t.Parallel()
+	env, _ := onPostgres(t, pgtest.StartServer(t))
+	g := serve(t, append(env, "LECTERN_SHUTDOWN_DELAY=4s")...)
+	student := token(t, "--user", "2")
+	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	ask := func(client *http.Client, url string) int {
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		req.Header.Set("Authorization", "Bearer "+student)
+		req.Header.Set("Range", "bytes=0-9")
+		res, err := client.Do(req)
+		if err != nil {
+			return 0
+		}
+		defer res.Body.Close()
+		_, _ = io.Copy(io.Discard, res.Body)
+		return res.StatusCode
+	}
+	kept := &http.Client{Transport: &http.Transport{}}
+	defer kept.CloseIdleConnections()
+	if a, b := ask(kept, g.url+lessonPath), ask(fresh, g.url+"/readyz"); a != 206 || b != 200 {
+		t.Fatal(a, b)
+	}
+	began := time.Now()
+	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "unreadiness", func() bool { return ask(fresh, g.admin+"/readyz") == 503 })
+	for name, got := range map[string]int{"a new connection": ask(fresh, g.url+lessonPath), "a kept connection": ask(kept, g.url+lessonPath)} {
+		if got != 206 {
+			t.Errorf("%s in the delay: %d", name, got)
+		}
+	}
+	if got := ask(fresh, g.url+"/readyz"); got != 503 {
+		t.Errorf("the public readyz in the delay: %d", got)
+	}
+	waitFor(t, "the listener's end", func() bool { return ask(fresh, g.url+lessonPath) == 0 })
+	if took := time.Since(began); took < 4*time.Second {
+		t.Errorf("new connections were refused after %v", took)
+	}
+	<-g.done
 }
 
 // TestSocketActivation hands a listening socket over as systemd does.
