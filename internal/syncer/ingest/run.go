@@ -103,10 +103,10 @@ func (r *run) do(ctx context.Context) error {
 	if err != nil || done {
 		return causeOf(ctx, err)
 	}
-	watching := make(chan struct{})
+	watching, id := make(chan struct{}), r.row.ID // the row changes while it is watched
 	go func() {
 		defer close(watching)
-		r.watch(ctx, cancel)
+		r.watch(ctx, cancel, id)
 	}()
 	defer func() { cancel(nil); <-watching }()
 	if err := r.reserve(ctx); err != nil {
@@ -316,7 +316,7 @@ func errNoCredentials(op string) error {
 
 // watch cancels the run when Zoom's copy is removed, when another run has the lease,
 // or when the database has not confirmed the lease for FenceAfter.
-func (r *run) watch(ctx context.Context, cancel context.CancelCauseFunc) {
+func (r *run) watch(ctx context.Context, cancel context.CancelCauseFunc, id int64) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	confirmed := time.Now()
@@ -326,7 +326,7 @@ func (r *run) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 			return
 		case <-tick.C:
 		}
-		row, meetings, err := r.loadWatched(ctx)
+		row, meetings, err := r.loadWatched(ctx, id)
 		switch {
 		case err != nil && time.Since(confirmed) > FenceAfter:
 			cancel(errFenced)
@@ -348,11 +348,11 @@ func (r *run) watch(ctx context.Context, cancel context.CancelCauseFunc) {
 }
 
 // loadWatched loads what watch looks at.
-func (r *run) loadWatched(ctx context.Context) (row store.Ingest, meetings []store.Meeting, err error) {
+func (r *run) loadWatched(ctx context.Context, id int64) (row store.Ingest, meetings []store.Meeting, err error) {
 	ctx, stop := context.WithTimeout(ctx, 5*time.Second)
 	defer stop()
 	err = r.s.deps.Store.View(ctx, "syncer: watch an ingest", func(x store.Session) (err error) {
-		if row, err = store.LoadIngest(ctx, x, r.row.ID, false); err != nil {
+		if row, err = store.LoadIngest(ctx, x, id, false); err != nil {
 			return err
 		}
 		meetings, err = store.MeetingsOfIngest(ctx, x, row)
