@@ -4,7 +4,7 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help build demo test lint report fuzz joins lessons bench clean
+.PHONY: help build demo test lint report fuzz joins backfill lessons bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 
 joins: ## join LISTS (200) random lists of parts, from SEED (1) on, and check what comes out (needs ffmpeg)
 	FFMPEG_JOIN_LISTS=$(or $(LISTS),200) FFMPEG_JOIN_SEED=$(or $(SEED),1) go test -count=1 -v -timeout 3h -run '^TestJoinRandomLists$$' ./internal/ffmpeg
+
+backfill: ## archive MEETINGS (10000) emulated recordings of three years, killed nine times on the way (needs ffmpeg)
+	BACKFILL_MEETINGS=$(or $(MEETINGS),10000) go test -count=1 -v -timeout 6h -run '^TestBackfill$$' ./test/e2e
 
 lessons: ## rebuild the demo's lessons (needs ffmpeg)
 	./scripts/make-lessons.sh

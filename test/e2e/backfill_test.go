@@ -193,7 +193,7 @@ exec cat "$cached"
 
 // TestBackfill: years of recordings are archived once or explained, although the command is
 // killed nine times on the way, and Zoom's limits are never exceeded. BACKFILL_MEETINGS says
-// how many recordings; `make backfill` has ten thousand.
+// how many recordings; `make backfill` runs ten thousand.
 func TestBackfill(t *testing.T) {
 	n := 100
 	if text := os.Getenv("BACKFILL_MEETINGS"); text != "" {
