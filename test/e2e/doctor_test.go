@@ -3,7 +3,9 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -81,6 +83,59 @@ func TestDoctor(t *testing.T) {
 	}
 	if left, err := os.ReadDir(fresh); err != nil || len(left) != 0 {
 		t.Errorf("the doctor left %v, %v", left, err)
+	}
+}
+
+// TestSecretFileWithAMark: invisible bytes of a secret file are no part of the key, and
+// doctor names the file's setting.
+func TestSecretFileWithAMark(t *testing.T) {
+	file, err := filepath.Abs("testdata/secret-with-mark.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clean := strings.TrimSpace(strings.TrimPrefix(string(content), "\ufeff"))
+	env := []string{"LECTERN_DATA_DIR=" + t.TempDir(), "LECTERN_CACHE_MIN_FREE=0", "LECTERN_AUTH_JWT_SECRET=", "LECTERN_AUTH_JWT_SECRET_FILE=" + file}
+	g := serve(t, env...)
+	for key, want := range map[string]string{clean: "user_not_found", secret: "token_not_valid"} {
+		token, _ := command(t, []string{"LECTERN_AUTH_JWT_SECRET=" + key}, 0, "gateway", "token", "--user=999")
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+"/schedule/api/recordings/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(token))
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%d %s %v, want %s", res.StatusCode, body, err, want)
+		}
+	}
+	warned := false
+	for _, f := range runDoctor(t, 0, "LECTERN_DATA_DIR="+t.TempDir(), "LECTERN_AUTH_JWT_SECRET_FILE="+file) {
+		warned = warned || f.Status == "WARN" && strings.Contains(f.Detail, "auth-jwt-secret") && !strings.Contains(f.Detail, clean)
+	}
+	if !warned {
+		t.Error("doctor does not warn")
+	}
+}
+
+// TestUnreadableCredentials: exit 2 and the setting's name, from each command that needs
+// the file.
+func TestUnreadableCredentials(t *testing.T) {
+	missing := "LECTERN_ORIGIN_DRIVE_CREDENTIALS=" + filepath.Join(t.TempDir(), "missing.json")
+	for _, c := range [][]string{{"gateway", "doctor"}, {"gateway", "serve"}, {"syncer", "doctor"}, {"syncer", "serve"}} {
+		env := []string{missing, "LECTERN_AUTH_JWT_SECRET=" + secret, "LECTERN_ZOOM_WEBHOOK_SECRET=x", "LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0"}
+		_, complaint := command(t, env, 2, c[0], c[1])
+		if !strings.Contains(complaint, "origin-drive-credentials") || strings.Count(complaint, "\n") != 1 {
+			t.Errorf("%v: %s", c, complaint)
+		}
 	}
 }
 

@@ -189,6 +189,11 @@ func TestSyncerCommands(t *testing.T) {
 	if out, _ := command(t, s.env, 1, "syncer", "doctor"); !regexp.MustCompile(`(?m)^FAIL +zoom .*cloud_recording:read:list_user_recordings:admin.* → `).MatchString(out) {
 		t.Errorf("doctor: %s", out)
 	}
+	s.zoom.SetFaults(zoomemu.Faults{MissingScope: "cloud_recording:delete:recording_file:admin"})
+	out, _ = command(t, append(s.env, "LECTERN_SYNC_DELETE_FROM_ZOOM=true", "LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0"), 0, "syncer", "doctor")
+	if !regexp.MustCompile(`(?m)^WARN +zoom scopes .* → add cloud_recording:delete:recording_file:admin`).MatchString(out) {
+		t.Errorf("doctor without the scope to delete: %s", out)
+	}
 	s.zoom.SetFaults(zoomemu.Faults{})
 	out, _ = command(t, append(s.env, "LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0"), 0, "syncer", "doctor", "--json")
 	var findings []struct{ Check, Status, Detail, Fix string }
