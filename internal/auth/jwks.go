@@ -22,6 +22,9 @@ const (
 	jwksMinInterval = 15 * time.Second // between refreshes that unknown kids ask for
 	jwksTimeout     = 5 * time.Second  // of one fetch
 	jwksMaxBytes    = 1 << 20
+	// jwksMaxWaiting bounds the look-ups that wait for a fetch: made-up kids must not hold
+	// a connection each while the key server is slow.
+	jwksMaxWaiting = 64
 )
 
 // jwks refreshes the public keys of one URL. One goroutine fetches. A look-up waits for it
@@ -38,6 +41,8 @@ type jwks struct {
 
 	set  atomic.Pointer[keySet] // nil until the first success
 	wake chan struct{}          // capacity 1: a fetch is requested
+
+	waiting atomic.Int64 // look-ups that wait for a fetch
 
 	// mu guards what follows. No I/O happens under it.
 	mu        sync.Mutex
@@ -209,11 +214,15 @@ func (j *jwks) generation() uint64 {
 // lookup returns the set that contains a kid. An unknown kid causes a fetch, which the
 // look-up waits for, at most once in minInterval: made-up kids must not flood the key
 // server. The error is a refusal for an unknown kid, and of kind Unavailable before the
-// first successful fetch.
+// first successful fetch or when jwksMaxWaiting look-ups wait already.
 func (j *jwks) lookup(ctx context.Context, kid string) (*keySet, error) {
 	set := j.set.Load()
 	if set == nil || !set.contains(kid) {
 		if asked := j.requestFetch(); asked != nil {
+			defer j.waiting.Add(-1)
+			if j.waiting.Add(1) > jwksMaxWaiting {
+				return nil, &media.Error{Kind: media.Unavailable, Op: "auth: wait for keys", RetryAfter: jwksTimeout}
+			}
 			select {
 			case <-asked:
 			case <-ctx.Done():

@@ -481,3 +481,42 @@ func TestParseKeySet(t *testing.T) {
 		})
 	}
 }
+
+// TestJWKSWaitersAreFew sends more tokens of unknown kids than may wait for a key server
+// that does not answer. Those beyond are refused at once; the others wait.
+func TestJWKSWaitersAreFew(t *testing.T) {
+	server := newKeyServer(t, `{"keys":[]}`)
+	server.gate = make(chan struct{})
+	j := newJWKS(server.URL, slog.New(slog.DiscardHandler), time.Now)
+	j.start(context.Background())
+	defer j.stop()
+	const beyond = 10
+	refused := make(chan error, jwksMaxWaiting+beyond)
+	var lookups sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for range jwksMaxWaiting + beyond {
+		lookups.Go(func() {
+			_, err := j.lookup(ctx, "made-up")
+			refused <- err
+		})
+	}
+	for range beyond {
+		select {
+		case err := <-refused:
+			if media.KindOf(err) != media.Unavailable {
+				t.Errorf("refused with %v", err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("more look-ups wait than may")
+		}
+	}
+	if n := j.waiting.Load(); n != jwksMaxWaiting {
+		t.Errorf("%d look-ups wait, want %d", n, jwksMaxWaiting)
+	}
+	cancel()
+	lookups.Wait()
+	if n := j.waiting.Load(); n != 0 {
+		t.Errorf("%d look-ups still count as waiting", n)
+	}
+}

@@ -18,11 +18,16 @@ const (
 
 // cors adds what lets a configured origin read the answer. The origin is echoed,
 // because credentials forbid the star, and so every answer varies by it.
+//
+// Pages of other sites may not embed answers, unless origins are configured: a <video>
+// of theirs sends no Origin by which it could be recognized.
 func (s *Server) cors(c *fasthttp.RequestCtx) {
+	h := &c.Response.Header
 	if len(s.cfg.CORS.Origins) == 0 {
+		h.Set("Cross-Origin-Resource-Policy", "same-site")
 		return
 	}
-	h := &c.Response.Header
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("Vary", "Origin")
 	origin := string(c.Request.Header.Peek("Origin"))
 	if !slices.Contains(s.cfg.CORS.Origins, origin) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,9 +31,10 @@ func TestHeadersOfAnAnswer(t *testing.T) {
 		}
 		for k, want := range map[string]string{
 			"Accept-Ranges": "bytes", "ETag": h.obj.ETag(), "Last-Modified": "Sun, 01 Mar 2026 10:20:30 GMT",
-			"Cache-Control": "private", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-			"Content-Disposition": `inline; filename="Lesson.mp4"`, "Cache-Status": "lectern; hit", "Server": "", "Vary": "",
-			"Content-Encoding": "", "Transfer-Encoding": "",
+			"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+			"Content-Disposition": `inline; filename="Lesson.mp4"`, "Cache-Status": "lectern; hit", "Server": "", "Vary": "Authorization, Cookie",
+			"Cross-Origin-Resource-Policy": "same-site",
+			"Content-Encoding":             "", "Transfer-Encoding": "",
 		} {
 			if got := a.Header.Get(k); got != want {
 				t.Errorf("%s: %s is %q, want %q", c.name, k, got, want)
@@ -56,8 +58,8 @@ func TestHeadersOfAnAnswer(t *testing.T) {
 		t.Errorf("HEAD: %d %v", a.StatusCode, a.Header)
 	}
 	a = h.get("If-None-Match: " + h.obj.ETag())
-	if a.StatusCode != 304 || len(a.body) != 0 || headerOf(a, "ETag", "Last-Modified", "Cache-Control") !=
-		"ETag="+h.obj.ETag()+";Last-Modified=Sun, 01 Mar 2026 10:20:30 GMT;Cache-Control=private;" {
+	if a.StatusCode != 304 || len(a.body) != 0 || headerOf(a, "ETag", "Last-Modified", "Cache-Control", "Vary") !=
+		"ETag="+h.obj.ETag()+";Last-Modified=Sun, 01 Mar 2026 10:20:30 GMT;Cache-Control=private, no-cache;Vary=Authorization, Cookie;" {
 		t.Errorf("304: %v", a.Header)
 	}
 	a = h.get("Range: bytes=1000-")
@@ -286,6 +288,7 @@ func TestCORS(t *testing.T) {
 	const names = "Access-Control-Allow-Origin"
 	a := h.get("Origin: https://lms.example")
 	if headerOf(a, names, "Access-Control-Allow-Credentials", "Vary") != names+"=https://lms.example;Access-Control-Allow-Credentials=true;Vary=Origin;" ||
+		!slices.Equal(a.Header.Values("Vary"), []string{"Origin", "Authorization, Cookie"}) || a.Header.Get("Cross-Origin-Resource-Policy") != "cross-origin" ||
 		!strings.Contains(a.Header.Get("Access-Control-Expose-Headers"), "Content-Range") {
 		t.Errorf("%v", a.Header)
 	}

@@ -542,3 +542,31 @@ func TestAccessLog(t *testing.T) {
 		}
 	}
 }
+
+// TestSlotsAreForViewers has requests without access wait for their authentication. They
+// hold no slot that a viewer needs.
+func TestSlotsAreForViewers(t *testing.T) {
+	waiting, release := make(chan struct{}), make(chan struct{})
+	h := newFixture(t, 100, func(c *Config, h *fixture) {
+		c.Limit.Streams = 1
+		authenticate := h.authenticate
+		h.authenticate = func(ctx context.Context, tok media.Token) (media.Viewer, error) {
+			if tok.Value == "made-up" {
+				waiting <- struct{}{}
+				<-release
+				return media.Viewer{}, media.Refuse(media.CodeTokenNotValid, "no")
+			}
+			return authenticate(ctx, tok)
+		}
+	})
+	attacker := make(chan int)
+	go func() { attacker <- h.do("GET", streamPath, "Authorization: Bearer made-up").StatusCode }()
+	<-waiting
+	if a := h.get(); a.StatusCode != 200 {
+		t.Errorf("a viewer beside a request without access: %d", a.StatusCode)
+	}
+	close(release)
+	if status := <-attacker; status != 401 {
+		t.Errorf("the request without access: %d", status)
+	}
+}

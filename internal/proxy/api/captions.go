@@ -42,6 +42,7 @@ func (h *Handler) serveCaptions(c *fasthttp.RequestCtx, rec accesslog.Record, id
 		refuse(ctx, c, &rec, err, respond.Catalog)
 	} else {
 		respond.Headers(&c.Response.Header, "private, no-cache")
+		c.Response.Header.Add("Vary", "Authorization, Cookie")
 		c.Response.Header.SetContentType("text/vtt; charset=utf-8")
 		c.SetStatusCode(http.StatusOK)
 		c.Response.SetBodyString(body)

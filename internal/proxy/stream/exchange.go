@@ -80,17 +80,18 @@ func (x *exchange) serve(resp *fasthttp.Response) error {
 	defer x.stopTimeout()
 
 	// 1. newExchange has copied what is needed of fasthttp's pooled context.
-	// 2. Admission: one of all users' slots, or 503.
-	if err := x.admit(); err != nil {
-		return err
-	}
-	// 3. Authenticate: the token's user.
+	// 2. Authenticate: the token's user.
 	if err := x.authenticate(); err != nil {
 		return err
 	}
-	// 4. Authorize: the recording and the access rule; then one of the user's slots,
-	// or 429, and the count of a playback start, which may go on beside step 5.
+	// 3. Authorize: the recording and the access rule.
 	if err := x.authorize(); err != nil {
+		return err
+	}
+	// 4. Admission: one of all users' slots, or 503; then one of the user's slots, or 429,
+	// and the count of a playback start, which may go on beside step 5. Requests without
+	// access hold no slot, however long the steps before take.
+	if err := x.admit(); err != nil {
 		return err
 	}
 	if err := x.acquireUserSlot(); err != nil {
