@@ -55,6 +55,17 @@ func (s Secrets) Verify(signature, timestamp string, body []byte, now time.Time,
 	return secret, nil
 }
 
+// SignatureShaped reports whether a webhook's headers could verify, whatever its body: the
+// signature is one of Sign's and the timestamp a number.
+func SignatureShaped(signature, timestamp string) bool {
+	digits, ok := strings.CutPrefix(signature, "v0=")
+	if !ok || len(digits) != 2*sha256.Size || strings.Trim(digits, "0123456789abcdef") != "" {
+		return false
+	}
+	_, err := strconv.ParseInt(timestamp, 10, 64)
+	return err == nil
+}
+
 // Sign is the value of x-zm-signature for a body sent at timestamp (unix seconds,
 // decimal): v0= and lower-case hex of HMAC-SHA256 over v0:timestamp:body.
 func Sign(secret, timestamp string, body []byte) string {

@@ -51,6 +51,9 @@ type Intake struct {
 	metrics *metrics
 	tenants *tenants
 	batcher *eventBatcher
+	bodies  bodies
+	// refusals sample the log lines of webhooks that anybody may send.
+	refusals *sampler
 }
 
 // New makes an Intake and adds its handler to the queue. Webhooks are answered while
@@ -58,7 +61,7 @@ type Intake struct {
 func New(deps Deps) *Intake {
 	in := &Intake{
 		deps: deps, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics),
-		tenants: newTenants(deps.Store, deps.SecretsKey, deps.Now), batcher: newEventBatcher(deps.Store, deps.Queue),
+		tenants: newTenants(deps.Store, deps.SecretsKey, deps.Now), batcher: newEventBatcher(deps.Store, deps.Queue), bodies: newBodies(), refusals: newSampler(),
 	}
 	queue.Handle(deps.Queue, queue.HandlerOptions{Timeout: time.Minute, RetryDelay: deps.Queue.RetryDelay}, in.eventJob)
 	return in

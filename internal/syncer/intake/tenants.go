@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/secretbox"
@@ -37,6 +39,8 @@ type tenants struct {
 	key   []byte
 	now   func() time.Time
 
+	loads singleflight.Group // one load at a time, however many unknown ids are tried
+
 	mu     sync.Mutex
 	known  map[string]tenant // replaced, never changed; guarded by mu
 	loaded time.Time         // guarded by mu
@@ -56,18 +60,38 @@ func (t *tenants) lookup(ctx context.Context, id string) (tenant, bool, error) {
 	if age := t.now().Sub(loaded); known != nil && (ok && age < tenantsFresh || !ok && age < tenantsPause) {
 		return one, ok, nil
 	}
-	fresh, err := t.load(ctx)
+	fresh, err := t.loadOnce(ctx)
 	if err != nil {
 		if ok {
 			return one, true, nil // better an old secret than no webhook
 		}
 		return tenant{}, false, err
 	}
-	t.mu.Lock()
-	t.known, t.loaded = fresh, t.now()
-	t.mu.Unlock()
 	one, ok = fresh[id]
 	return one, ok, nil
+}
+
+// loadOnce loads the tenants, or waits for the load that runs. It does not end with the
+// request that began it: others wait for it.
+func (t *tenants) loadOnce(ctx context.Context) (map[string]tenant, error) {
+	loaded := t.loads.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWithin)
+		defer cancel()
+		fresh, err := t.load(ctx)
+		if err == nil {
+			t.mu.Lock()
+			t.known, t.loaded = fresh, t.now()
+			t.mu.Unlock()
+		}
+		return fresh, err
+	})
+	select {
+	case l := <-loaded:
+		fresh, _ := l.Val.(map[string]tenant)
+		return fresh, l.Err
+	case <-ctx.Done():
+		return nil, media.Fault(media.Timeout, "syncer: tenants", ctx.Err())
+	}
 }
 
 func (t *tenants) load(ctx context.Context) (map[string]tenant, error) {

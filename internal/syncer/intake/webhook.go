@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -54,8 +53,18 @@ func (in *Intake) webhook(prefix string) http.HandlerFunc {
 		a := in.receive(w, r, strings.Trim(strings.TrimPrefix(r.URL.Path, strings.TrimSuffix(prefix, "/")), "/"))
 		in.metrics.seconds.Observe(time.Since(began).Seconds())
 		in.metrics.events.WithLabelValues(eventLabel(a.event), a.result).Inc()
-		in.log.Info("webhook", slog.String("event", eventLabel(a.event)), slog.String("result", a.result),
-			slog.String("tracking_id", clean(r.Header.Get("X-Zm-Trackingid"))), slog.Float64("ms", float64(time.Since(began).Microseconds())/1000))
+		attrs := []any{slog.String("event", eventLabel(a.event)), slog.String("result", a.result),
+			slog.String("tracking_id", clean(r.Header.Get("X-Zm-Trackingid"))), slog.Float64("ms", float64(time.Since(began).Microseconds())/1000)}
+		if a.event == "" { // refused before anything was known of its sender
+			omitted, logged := in.refusals.next(in.now())
+			if !logged {
+				return
+			}
+			if omitted > 0 {
+				attrs = append(attrs, slog.Int64("omitted", omitted))
+			}
+		}
+		in.log.Info("webhook", attrs...)
 	}
 }
 
@@ -94,36 +103,22 @@ func (in *Intake) receive(w http.ResponseWriter, r *http.Request, tenantID strin
 		one, ok, err := in.tenants.lookup(ctx, tenantID)
 		switch {
 		case err != nil:
+			dropUnread(w)
 			return in.askAgain(w, "", err)
 		case !ok:
+			dropUnread(w)
 			refuse(w, http.StatusNotFound, "not_found", "Not found.")
 			return answered{"", "unknown_tenant"}
 		}
 		sender = one
 	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "Method "+strconv.Quote(r.Method)+" not allowed.")
-		return answered{"", "method_not_allowed"}
+	if a, refused := refuseByHeaders(w, r); refused {
+		return a
 	}
-	if r.ContentLength > maxBody {
-		w.Header().Set("Connection", "close")
-		refuse(w, http.StatusRequestEntityTooLarge, "payload_too_large", "The body is larger than 1 MiB.")
-		return answered{"", "too_large"}
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, release, err := in.bodies.read(ctx, w, r)
+	defer func() { release() }()
 	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			refuse(w, http.StatusRequestEntityTooLarge, "payload_too_large", "The body is larger than 1 MiB.")
-			return answered{"", "too_large"}
-		}
-		refuse(w, http.StatusBadRequest, "incomplete", "The body did not arrive whole.")
-		return answered{"", "incomplete"}
-	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		refuse(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "Only application/json is taken.")
-		return answered{"", "unsupported_media_type"}
+		return refuseBody(w, err)
 	}
 	secret, err := sender.secrets.Verify(r.Header.Get("X-Zm-Signature"), r.Header.Get("X-Zm-Request-Timestamp"), body, in.now(), in.deps.Zoom.WebhookTolerance)
 	switch {
@@ -131,8 +126,7 @@ func (in *Intake) receive(w http.ResponseWriter, r *http.Request, tenantID strin
 		refuse(w, http.StatusUnauthorized, "stale_timestamp", "The signed timestamp is too far from now.")
 		return answered{"", "stale_timestamp"}
 	case err != nil:
-		refuse(w, http.StatusUnauthorized, "invalid_signature", "The signature is missing or invalid.")
-		return answered{"", "invalid_signature"}
+		return refuseSignature(w)
 	}
 	event, err := zoom.ParseEvent(body)
 	if err != nil {
@@ -146,11 +140,43 @@ func (in *Intake) receive(w http.ResponseWriter, r *http.Request, tenantID strin
 		in.log.Warn("webhook: ignored, it names another account than its tenant", slog.Int64("teacher", sender.teacher))
 		return done(w, event.Name, resultIgnored)
 	}
-	result, err := in.batcher.store(ctx, in.eventRow(event, sender.teacher, body))
+	row := in.eventRow(event, sender.teacher, body)
+	release() // the row has a copy; others need not wait for the database
+	release = func() {}
+	result, err := in.batcher.store(ctx, row)
 	if err != nil {
 		return in.askAgain(w, event.Name, err)
 	}
 	return done(w, event.Name, result)
+}
+
+// refuseByHeaders refuses what its headers alone show to be no webhook, before a byte of
+// its body is read.
+func refuseByHeaders(w http.ResponseWriter, r *http.Request) (_ answered, refused bool) {
+	if r.Method != http.MethodPost {
+		dropUnread(w)
+		w.Header().Set("Allow", http.MethodPost)
+		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "Method "+strconv.Quote(r.Method)+" not allowed.")
+		return answered{"", "method_not_allowed"}, true
+	}
+	if r.ContentLength > maxBody {
+		return refuseBody(w, errBodyTooLarge), true
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		dropUnread(w)
+		refuse(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "Only application/json is taken.")
+		return answered{"", "unsupported_media_type"}, true
+	}
+	if !zoom.SignatureShaped(r.Header.Get("X-Zm-Signature"), r.Header.Get("X-Zm-Request-Timestamp")) {
+		dropUnread(w)
+		return refuseSignature(w), true
+	}
+	return answered{}, false
+}
+
+func refuseSignature(w http.ResponseWriter) answered {
+	refuse(w, http.StatusUnauthorized, "invalid_signature", "The signature is missing or invalid.")
+	return answered{"", "invalid_signature"}
 }
 
 // challenge answers a URL validation, whose signature has been checked like any
