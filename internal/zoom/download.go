@@ -76,17 +76,11 @@ func publicOnly(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return fmt.Errorf("not an address")
 	}
-	a := at.Addr().Unmap()
-	if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || carrierGrade.Contains(a) || nat64.Contains(a) {
+	if !globallyReachable(at.Addr()) {
 		return refusedHost("a redirect to an address that is not public")
 	}
 	return nil
 }
-
-var (
-	carrierGrade = netip.MustParsePrefix("100.64.0.0/10") // RFC 6598
-	nat64        = netip.MustParsePrefix("64:ff9b::/96")  // RFC 6052: may lead to a private IPv4 address
-)
 
 func refusedHost(why string) error {
 	return &media.Error{Kind: media.Denied, Op: "zoom: download", Reason: ReasonHost, Err: errors.New(why)}
