@@ -197,7 +197,9 @@ func TestCredentials(t *testing.T) {
 		{"query before cookie", streamPath + "?token=bad", []string{"Cookie: lectern_playback=" + good}, "401 token_not_valid"},
 		{"empty query", streamPath + "?token=", []string{"Cookie: lectern_playback=" + good}, "200"},
 		{"another scheme", streamPath + "?token=" + good, []string{"Authorization: Basic abc"}, "200"},
-		{"the scheme has its case", streamPath, []string{"Authorization: bearer " + good}, "401 not_authenticated"},
+		{"the scheme in any case", streamPath, []string{"Authorization: bearer " + good}, "200"},
+		{"the scheme in capitals", streamPath, []string{"Authorization: BEARER " + good}, "200"},
+		{"a longer scheme", streamPath, []string{"Authorization: Bearers " + good}, "401 not_authenticated"},
 		{"two values", streamPath + "?token=" + good, []string{"Authorization: Bearer " + good + " " + good}, "401 token_not_valid"},
 		{"no value", streamPath + "?token=" + good, []string{"Authorization: Bearer"}, "401 token_not_valid"},
 	} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy/accesslog"
@@ -43,7 +44,7 @@ func detailError(status int, text string) error {
 func (x *request) authenticate(client netip.Addr) error {
 	words := credentials.Authorization(&x.c.Request)
 	switch {
-	case len(words) == 0 || words[0] != "Bearer":
+	case len(words) == 0 || !strings.EqualFold(words[0], "Bearer"):
 		return detailError(http.StatusUnauthorized, "Authentication credentials were not provided.")
 	case len(words) != 2:
 		return &platformError{http.StatusUnauthorized, errorJSON{Detail: "Authorization header must contain two space-delimited values", Code: "bad_authorization_header"}}

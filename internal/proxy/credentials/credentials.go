@@ -68,7 +68,7 @@ func appendToken(tokens []media.Token, name []byte, want string, value []byte, f
 // or too few words.
 func Bearer(req *fasthttp.Request) (media.Token, *media.Refusal) {
 	words := Authorization(req)
-	if len(words) == 0 || words[0] != "Bearer" {
+	if len(words) == 0 || !strings.EqualFold(words[0], "Bearer") {
 		return media.Token{}, media.Refuse(media.CodeNotAuthenticated, "Authentication credentials were not provided.")
 	}
 	if len(words) != 2 {
@@ -80,8 +80,8 @@ func Bearer(req *fasthttp.Request) (media.Token, *media.Refusal) {
 	return media.Token{Value: words[1], From: media.FromHeader}, nil
 }
 
-// Authorization returns the words of the header Authorization: the scheme, compared with
-// its case as djangorestframework-simplejwt does, and the token.
+// Authorization returns the words of the header Authorization: the scheme, whose letters
+// may be of either case (RFC 9110 section 11.1), and the token.
 //
 // Authorization is no list (RFC 9110 section 11.6.2), so that a sender must not repeat the
 // field (section 5.3). Of repeated lines no choice is made: an intermediary may have made
