@@ -709,6 +709,8 @@ var allowed = []rule{
 			{"internal/syncer/store", "the syncer's tables"},
 			{"internal/zoom", "events, API and downloads"},
 			{"github.com/prometheus/client_golang", "registers its metrics"},
+			{"golang.org/x/sync", "loads the tenants once for all that wait"},
+			{"golang.org/x/time", "samples refused webhooks in the log"},
 		},
 		tests: []use{
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
