@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -79,8 +78,5 @@ func (a *requestAccess) limit(client netip.Addr, err error) error {
 		return err
 	}
 	a.limited.Inc()
-	seconds := max(1, int64((wait+time.Second-1)/time.Second))
-	r := media.Refuse(media.CodeThrottled, fmt.Sprintf("Request was throttled. Expected available in %d seconds.", seconds))
-	r.RetryAfter = time.Duration(seconds) * time.Second
-	return r
+	return throttled(wait)
 }

@@ -22,6 +22,9 @@ type LimitConfig struct {
 	// answered 401; beyond it 429. Valid tokens pass whatever else comes from the
 	// address. 0 = no limit.
 	AuthFailures int `name:"auth-failures" default:"100" help:"Forged tokens from one client address (IPv6: /64) a minute before they are answered 429 instead of 401; valid tokens always pass; 0 = no limit."`
+	// APIRate is how many requests a second one user may send to the API, with a burst of
+	// three seconds' worth; beyond it 429. 0 = no limit.
+	APIRate Rate `name:"api-rate" default:"20/s" help:"API requests a second of one user on this gateway, with a burst of three seconds' worth; over it 429; 0 = no limit."`
 	// Streams is how many streams all users together may have open; beyond it new ones
 	// are answered 503 overloaded, so that they do not slow the running ones.
 	Streams int `name:"streams" default:"10000" help:"Concurrent streams on this gateway; over it 503 overloaded."`
@@ -60,7 +63,7 @@ type Config struct {
 // DefaultConfig is what the commands start from.
 func DefaultConfig() Config {
 	return Config{
-		Limit: LimitConfig{PlaybacksPerHour: 200, StreamsPerUser: 8, AuthFailures: 100, Streams: 10000},
+		Limit: LimitConfig{PlaybacksPerHour: 200, StreamsPerUser: 8, AuthFailures: 100, APIRate: 20, Streams: 10000},
 
 		DirectStreamThreshold: 100 << 20,
 
@@ -86,6 +89,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("limit-stream-rate: cannot be negative; 0 means no limit")
 	case c.Limit.PlaybacksPerHour < 0:
 		return fmt.Errorf("limit-playbacks-per-hour: cannot be negative; 0 means no limit")
+	case c.Limit.APIRate < 0:
+		return fmt.Errorf("limit-api-rate: cannot be negative; 0 means no limit")
 	case c.Limit.AuthFailures < 0:
 		return fmt.Errorf("limit-auth-failures: cannot be negative; 0 means no limit")
 	}

@@ -16,6 +16,7 @@ const (
 	limitStreamsPerUser = "streams_per_user"
 	limitPlaybacks      = "playbacks_per_hour"
 	limitFailures       = "failed_authentication"
+	limitAPI            = "api"
 )
 
 // newLimitedCounter registers lectern_limited_total. Its series exist from the start:
@@ -28,7 +29,7 @@ func newLimitedCounter(reg prometheus.Registerer) (*prometheus.CounterVec, error
 	if err := reg.Register(limited); err != nil {
 		return nil, fmt.Errorf("proxy metrics: %w", err)
 	}
-	for _, limit := range []string{limitStreams, limitStreamsPerUser, limitPlaybacks, limitFailures} {
+	for _, limit := range []string{limitStreams, limitStreamsPerUser, limitPlaybacks, limitFailures, limitAPI} {
 		limited.WithLabelValues(limit)
 	}
 	return limited, nil

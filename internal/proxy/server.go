@@ -154,7 +154,7 @@ func (s *Server) wire(deps Deps) error {
 	recordings := api.New(api.Config{
 		StreamBase: bases[0], DirectStreamThreshold: int64(s.cfg.DirectStreamThreshold), OriginTimeout: s.cfg.OriginTimeout,
 	}, api.Deps{
-		Access: access, Services: deps.API, Origins: deps.Origins, Grants: deps.Grants, Starts: starts, Captions: deps.Captions,
+		Access: apiAccess{access, newUserRate(s.cfg.Limit.APIRate), limited.WithLabelValues(limitAPI)}, Services: deps.API, Origins: deps.Origins, Grants: deps.Grants, Starts: starts, Captions: deps.Captions,
 		Links: s.links, Base: s.base, Records: s.records, Now: deps.Now,
 	})
 	for _, base := range bases {
