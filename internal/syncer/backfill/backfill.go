@@ -108,7 +108,14 @@ func (b *Backfiller) Start(ctx context.Context, o Options) error {
 		}
 		for _, t := range teachers {
 			next := known[t.ID]
-			if !continues(next, o) {
+			unfinished, err := continues(ctx, x, next, o)
+			if err != nil {
+				return err
+			}
+			if unfinished && next.State == store.BackfillDone {
+				continue // only its ingests are left
+			}
+			if !unfinished {
 				next = store.Backfill{TeacherID: t.ID, First: o.From, Last: o.To, Next: o.From, StartedAt: b.deps.Now()}
 				if err := store.ForgetBackfillMeetings(ctx, x, t.ID); err != nil {
 					return err
@@ -126,22 +133,32 @@ func (b *Backfiller) Start(ctx context.Context, o Options) error {
 	})
 }
 
-// continues reports whether a backfill of these dates has begun and is not done.
-func continues(present store.Backfill, o Options) bool {
-	return present.TeacherID != 0 && present.State != store.BackfillDone && present.First.Equal(o.From) && present.Last.Equal(o.To)
+// continues reports whether a backfill of these dates has begun, and it or one of its
+// ingests is under way.
+func continues(ctx context.Context, x store.Session, present store.Backfill, o Options) (bool, error) {
+	if present.TeacherID == 0 || !present.First.Equal(o.From) || !present.Last.Equal(o.To) {
+		return false, nil
+	}
+	if present.State != store.BackfillDone {
+		return true, nil
+	}
+	c, err := store.CountBackfill(ctx, x, present.TeacherID)
+	return c.Open > 0, err
 }
 
-// Begun reports whether Start would only continue what has begun.
+// Begun reports whether Start would continue something that has begun.
 func (b *Backfiller) Begun(ctx context.Context, o Options) (begun bool, err error) {
 	teachers, err := b.teachers(ctx, o.Teacher)
 	if err != nil {
 		return false, err
 	}
 	err = b.deps.Store.View(ctx, "backfill: begun", func(x store.Session) error {
-		begun = true
+		begun = false
 		present, err := store.Backfills(ctx, x, "")
-		for _, t := range teachers {
-			begun = begun && slices.ContainsFunc(present, func(p store.Backfill) bool { return p.TeacherID == t.ID && continues(p, o) })
+		for _, p := range present {
+			if err == nil && slices.ContainsFunc(teachers, func(t store.Teacher) bool { return t.ID == p.TeacherID }) && !begun {
+				begun, err = continues(ctx, x, p, o)
+			}
 		}
 		return err
 	})
