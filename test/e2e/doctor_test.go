@@ -98,7 +98,7 @@ func TestSecretFileWithAMark(t *testing.T) {
 		t.Fatal(err)
 	}
 	clean := strings.TrimSpace(strings.TrimPrefix(string(content), "\ufeff"))
-	env := []string{"LECTERN_DATA_DIR=" + t.TempDir(), "LECTERN_CACHE_MIN_FREE=0", "LECTERN_AUTH_JWT_SECRET=", "LECTERN_AUTH_JWT_SECRET_FILE=" + file}
+	env := []string{"LECTERN_DATA_DIR=" + t.TempDir(), "LECTERN_CACHE_MIN_FREE=0", "LECTERN_AUTH_JWT_SECRET_FILE=" + file}
 	g := serve(t, env...)
 	for key, want := range map[string]string{clean: "user_not_found", secret: "token_not_valid"} {
 		token, _ := command(t, []string{"LECTERN_AUTH_JWT_SECRET=" + key}, 0, "gateway", "token", "--user=999")

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -203,10 +204,11 @@ func serve(tb testing.TB, env ...string) *gateway {
 // serveProgram starts one of the programs on free ports and waits until it is ready.
 func serveProgram(tb testing.TB, program string, env ...string) *gateway {
 	tb.Helper()
-	env = append([]string{
-		"LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0",
-		"LECTERN_AUTH_JWT_SECRET=" + secret, "LECTERN_LOG_FORMAT=json",
-	}, env...)
+	defaults := []string{"LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0", "LECTERN_LOG_FORMAT=json"}
+	if !slices.ContainsFunc(env, func(v string) bool { return strings.HasPrefix(v, "LECTERN_AUTH_JWT_SECRET_FILE=") }) {
+		defaults = append(defaults, "LECTERN_AUTH_JWT_SECRET="+secret)
+	}
+	env = append(defaults, env...)
 	g := &gateway{process: start(tb, env, program, "serve"), env: env}
 	line := g.stderr.find(tb, "the listening line", func(l string) bool { return strings.Contains(l, `"msg":"listening"`) })
 	var addresses struct{ Public, Admin string }
