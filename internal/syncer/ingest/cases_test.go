@@ -49,7 +49,7 @@ func listedMeeting(t *testing.T, name string) zoomemu.Meeting {
 	m := zoomemu.Meeting{Account: "acc-1", ID: 86412345678, UUID: in.UUID, Host: "host-1", Start: syncertest.LessonStart, Minutes: 60}
 	for _, f := range in.Files {
 		var seconds int
-		content := emulator.Content(nil)
+		var content emulator.Content
 		if n, _ := fmt.Sscanf(f.Body, "(%d s of video)", &seconds); n == 1 {
 			content = syncertest.Encode(t, seconds, "libx264")
 		} else {

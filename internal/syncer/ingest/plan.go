@@ -102,18 +102,6 @@ func stateOf(f store.File, now time.Time) (state parts.State, ok bool) {
 	return parts.Ready, true
 }
 
-// sameTime reports whether two files show the same minutes. Without an end they do
-// when they begin together.
-func sameTime(a, b store.File) bool {
-	if a.Start.Equal(b.Start) {
-		return true
-	}
-	if a.End.IsZero() || b.End.IsZero() {
-		return a.MeetingUUID == b.MeetingUUID && a.Start.Sub(b.Start).Abs() < 2*time.Second
-	}
-	return a.Start.Before(b.End) && b.Start.Before(a.End)
-}
-
 func latest(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
