@@ -42,7 +42,9 @@ func TestShutdownGraceBoundsTheWebhooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "POST /schedule/api/zoom/webhook/ HTTP/1.1\r\nHost: syncer\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+	// The body is asked for once the headers are those of a webhook.
+	fmt.Fprintf(conn, "POST /schedule/api/zoom/webhook/ HTTP/1.1\r\nHost: syncer\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"+
+		"X-Zm-Request-Timestamp: %d\r\nX-Zm-Signature: v0=%064x\r\nExpect: 100-continue\r\n\r\n", time.Now().Unix(), 1)
 	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
 		t.Fatalf("%q, %v", line, err) // the handler has begun to read the body
 	}
