@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/emulator"
@@ -54,10 +55,14 @@ type session struct {
 	id, fileID string
 	update     bool
 	file       File
-	total      int64 // -1 until known
-	path       string
-	got        int64
-	done       map[string]any
+
+	// mu serializes the session's requests: one whose sender was killed has to end
+	// before the next learns how much was kept.
+	mu    sync.Mutex
+	total int64 // -1 until known
+	path  string
+	got   int64
+	done  map[string]any
 }
 
 // Usage is what has been used so far.
@@ -235,6 +240,8 @@ func (s *Server) serveChunk(w http.ResponseWriter, r *http.Request, id string) {
 		refuse(w, http.StatusServiceUnavailable, "backendError")
 		return
 	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	if u.done != nil {
 		writeJSON(w, u.done)
 		return

@@ -128,6 +128,32 @@ func TestUploadIsResumed(t *testing.T) {
 	}
 }
 
+// TestUnusableSessionIsReplaced resumes a session that was begun for another size: Drive
+// refuses to continue it, and would for ever.
+func TestUnusableSessionIsReplaced(t *testing.T) {
+	a, server := archiveOn(t, ArchiveConfig{})
+	key, err := a.NewKey(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, item := archivetest.Item(t, key, 3<<20, 1), archivetest.Item(t, key, 2<<20, 2)
+	server.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{Rate: 4 << 20}})
+	other.SaveSession = func(s string) error { item.Session = s; return nil }
+	ctx, cancel := contextUntil(t, func() bool { return server.Usage().Received > 1<<20 })
+	defer cancel()
+	if _, err := a.Put(ctx, other); media.KindOf(err) != media.Canceled {
+		t.Fatalf("the first upload: %v", err)
+	}
+	server.SetDefaults(driveemu.Faults{})
+	stored, err := a.Put(t.Context(), item)
+	if err != nil || !stored.Same(item.Size, item.MD5) {
+		t.Errorf("stored %+v, %v", stored, err)
+	}
+	if got := server.Usage(); got.Sessions != 2 || got.Created != 1 {
+		t.Errorf("usage: %+v", got)
+	}
+}
+
 // TestDamageIsSeen: the checksum that is compared is Drive's own.
 func TestDamageIsSeen(t *testing.T) {
 	a, server := archiveOn(t, ArchiveConfig{})

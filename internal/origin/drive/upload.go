@@ -103,7 +103,10 @@ func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, e
 			}
 		}
 		err := a.send(ctx, session, f, item.Size)
-		if errors.Is(err, errSessionGone) {
+		// A resumed session may have been left in a state that Drive does not continue:
+		// a new one costs what was sent, the old one would be refused for ever.
+		unusable := session == item.Session && media.KindOf(err) == media.Invalid
+		if errors.Is(err, errSessionGone) || unusable {
 			session = ""
 			continue
 		}
@@ -202,6 +205,9 @@ func (a *Archive) send(ctx context.Context, session string, f *os.File, size int
 	offset, done, err := a.sessionOffset(ctx, session, size)
 	failures := 0
 	for !done {
+		if err == nil && offset > size {
+			return errSessionGone // it has received something else
+		}
 		if err == nil {
 			before := offset
 			offset, done, err = a.sendChunk(ctx, session, f, offset, size)
