@@ -17,11 +17,11 @@ import (
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
-func keeper(s *syncertest.Server) *library.Editor {
+func editor(s *syncertest.Server) *library.Editor {
 	return library.NewEditor(s.Store, time.Now, func() {})
 }
 
-// wantReason holds a keeper's refusal against its reason.
+// wantReason holds an editor's refusal against its reason.
 func wantReason(t *testing.T, err error, kind media.Kind, reason string) {
 	t.Helper()
 	var fault *media.Error
@@ -40,7 +40,7 @@ func TestAskedForAgain(t *testing.T) {
 			s.Exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, zoom_recording_id, status, storage_provider) VALUES (1, 'file-uuid-1==', 'failed', 'gdrive')`)
 			s.Exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, zoom_recording_id, status, storage_provider) VALUES (3, 'file-gone', 'failed', 'gdrive')`)
 			s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
-			k := keeper(s)
+			k := editor(s)
 			if out, err := k.Resync(t.Context(), 1, 1); err != nil || out.RecordingID != 1 || out.Parts != 0 {
 				t.Fatalf("%+v, %v", out, err)
 			}
@@ -88,7 +88,7 @@ func TestRemovedAndRestored(t *testing.T) {
 			s.Start()
 			row := s.Archived(1)
 			s.Idle()
-			k, size := keeper(s), row.Size
+			k, size := editor(s), row.Size
 			together := func(f func() error) (ok int) {
 				var group sync.WaitGroup
 				results := make(chan error, 8)

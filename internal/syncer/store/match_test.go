@@ -27,7 +27,7 @@ func TestMatchRule(t *testing.T) {
 	apart := []store.Lesson{lesson(2, number, 2*hour, 3*hour), lesson(1, number, 0, hour)}
 	near := []store.Lesson{lesson(1, number, 0, hour), lesson(2, number, hour+40*minute, 3*hour)}
 	nested := []store.Lesson{lesson(1, number, 0, 3*hour), lesson(2, number, hour, 2*hour)}
-	twins := []store.Lesson{lesson(2, number, 0, hour), lesson(1, number, 0, hour)}
+	alike := []store.Lesson{lesson(2, number, 0, hour), lesson(1, number, 0, hour)}
 	for _, c := range []struct {
 		name    string
 		lessons []store.Lesson
@@ -55,7 +55,7 @@ func TestMatchRule(t *testing.T) {
 		{"between two: nearer to the end by a second", near, hour + 20*minute - second, 1},
 		{"in two: the one that starts latest", nested, 90 * minute, 2},
 		{"in one again", nested, 2 * hour, 1},
-		{"in twins: the lower id", twins, minute, 1},
+		{"in alike: the lower id", alike, minute, 1},
 		{"another meeting id", []store.Lesson{lesson(1, "999", 0, hour)}, 0, 0},
 		{"no meeting id", []store.Lesson{lesson(1, "", 0, hour)}, 0, 0},
 		{"ends before it starts", []store.Lesson{lesson(1, number, hour, 0)}, 45 * minute, 1},
