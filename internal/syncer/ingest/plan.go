@@ -57,7 +57,7 @@ func makePlan(meetings []store.Meeting, settle time.Duration, now time.Time) pla
 			known[f.Name()] = f
 			file := parts.File{
 				Key: f.Name(), Meeting: f.MeetingUUID, View: f.View, Sound: !video, Start: f.Start, End: f.End,
-				Measured: f.Measured, State: state, Archived: !f.ArchivedAt.IsZero(),
+				Measured: f.Measured, State: state, Archived: !f.ArchivedAt.IsZero(), Only: !f.ArchivedAt.IsZero() && f.LeftZoom(),
 			}
 			files = append(files, file)
 			if f.UnlistedAt.IsZero() || state != parts.Processing {

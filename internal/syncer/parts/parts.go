@@ -32,6 +32,9 @@ type File struct {
 	Measured time.Duration
 	State    State
 	Archived bool
+	// Only says that the archive has the only copy: Zoom has none any more. Such a file
+	// is always a part, since what replaces it could not bring it back.
+	Only bool
 }
 
 // Choice is the result of Choose.
@@ -169,13 +172,24 @@ func chooseOfGroup(group []File) []File {
 		return 0
 	})
 	var chosen []File
-	for _, v := range candidates {
-		for _, f := range v.files {
+	for _, f := range group {
+		if f.Only {
+			chosen = append(chosen, f)
+		}
+	}
+	add := func(files []File) {
+		for _, f := range files {
 			if !slices.ContainsFunc(chosen, func(c File) bool { return duplicates(c, f) }) {
 				chosen = append(chosen, f)
 			}
 		}
 	}
+	for _, v := range candidates {
+		add(v.files)
+	}
+	// A file that duplicates another of its view may show minutes of its own once that one
+	// has lost to another view.
+	add(group)
 	return chosen
 }
 

@@ -36,6 +36,7 @@ func measured(seconds int) func(*File) {
 func state(s State) func(*File) { return func(f *File) { f.State = s } }
 func sound(f *File)             { f.Sound = true }
 func archived(f *File)          { f.Archived = true }
+func only(f *File)              { f.Archived, f.Only = true, true }
 
 func keys(files []File) string {
 	var out []string
@@ -86,6 +87,9 @@ func TestChoose(t *testing.T) {
 		{name: "one gone, one there", files: []File{file("a", share, 0, 60, state(Gone)), file("b", share, 100, 160)}, want: "b"},
 		{name: "archived stays beside a better view", files: []File{file("a", share, 0, 60), file("b", speaker, 0, 60, archived)}, want: "b"},
 		{name: "archived goes where it covers too little", files: []File{file("a", share, 0, 60), file("b", speaker, 0, 60, archived, measured(5))}, want: "a"},
+		{name: "what only the archive has stays beside a longer view", files: []File{file("a", speaker, 0, 60, only), file("b", share, 12, 102)}, want: "a"},
+		{name: "what only the archive has stays though it plays short", files: []File{file("a", speaker, 0, 60, only, measured(5)), file("b", share, 0, 60)}, want: "a"},
+		{name: "the longer duplicate of one that lost to another view", files: []File{file("a", share, 0, 60), file("b", share, 30, 60, archived), file("c", screen, 30, 90, archived)}, want: "a c"},
 		{name: "late segments around an archived one", files: []File{file("b", share, 100, 160, archived), file("c", share, 200, 260), file("a", share, 0, 60)}, want: "a b c"},
 	} {
 		got := Choose(c.files)
