@@ -76,6 +76,12 @@ func (r *run) collect(ctx context.Context) ([]joinInput, error) {
 		if r.nothingLeft() {
 			return nil, nil
 		}
+		for _, f := range faults {
+			// Chosen all the same, since it is archived: another round would end here too.
+			if slices.Contains(r.plan.names(), f.file.Name()) {
+				return nil, failedAt(atZoom, f)
+			}
+		}
 		if len(faults) == 0 && slices.Equal(r.plan.names(), chosen) {
 			for i := range inputs { // with what the downloads taught
 				if at := slices.Index(chosen, inputs[i].part.Name()); at >= 0 {
@@ -256,11 +262,16 @@ func (r *run) withoutUnjoinable(ctx context.Context, inputs []joinInput, joinErr
 	return true, nil
 }
 
-// fingerprintOf names the inputs of a join, and which version of what is archived.
+// fingerprintOf names the inputs of a join, and which version of each: a part may have
+// changed at Zoom since an earlier run joined it.
 func fingerprintOf(inputs []joinInput) string {
 	var names []string
 	for _, in := range inputs {
-		names = append(names, in.path)
+		name := in.path
+		if st, err := os.Stat(in.path); err == nil {
+			name += fmt.Sprintf(" %d %d", st.Size(), st.ModTime().UnixNano())
+		}
+		names = append(names, name)
 	}
 	return Fingerprint(names)
 }

@@ -153,7 +153,7 @@ func (s *Ingester) fileOne(ctx context.Context, x store.Session, l store.Lesson,
 		return false, err
 	case !has:
 		return false, s.move(ctx, x, own, row, m, l)
-	case known && contains(of.Parts(), own.Parts()):
+	case known && of.Archived() && contains(of.Parts(), own.Parts()):
 		return false, s.removeJoined(ctx, x, own, row, of)
 	case known && !settled && of.State() == store.Done && of.Archived() && allAtZoom([]store.Meeting{m}, own.Parts()):
 		room, err := s.roomFor(ctx, x, l.TeacherID, own.Size)

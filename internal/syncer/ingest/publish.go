@@ -133,8 +133,15 @@ func (r *run) fill(row *store.Recording, m joined, stored archive.Stored) {
 	}
 }
 
-// revert deletes what was archived of a recording that was removed meanwhile.
+// revert deletes what was archived of a recording that was removed meanwhile. What had
+// been archived before is the purge's to delete, after the grace in which the removal can be
+// undone.
 func (r *run) revert(ctx context.Context) error {
+	if r.row.Archived() {
+		return r.update(ctx, "syncer: removed meanwhile", func(x store.Session, i *store.Ingest) error {
+			return r.markRemoved(ctx, x, i, "removed while a later segment was being archived")
+		})
+	}
 	target, err := r.s.deps.Archives.Get(r.row.Provider)
 	if err != nil {
 		return failedAt(atArchive, err)

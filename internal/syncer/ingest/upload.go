@@ -78,8 +78,14 @@ func short(s string) string {
 	return s
 }
 
-// discard deletes an archived file that is not what was sent, and gives up its key.
+// discard deletes an archived file that is not what was sent, and gives up its key. A new
+// version of what was archived before is left: an archive that reports no checksum yet would
+// lose the only copy, and the next try sends it again.
 func (r *run) discard(ctx context.Context, target archive.Archive, stored archive.Stored) error {
+	if r.row.Archived() {
+		r.log.Error("ingest: new version's checksum does not match", slog.String("key", r.row.ArchiveKey))
+		return failedAt(atArchive, &media.Error{Kind: media.Corrupt, Op: "syncer: verify", Reason: store.ReasonArchiveUnverified})
+	}
 	r.log.Error("ingest: archive's checksum does not match, file deleted", slog.String("key", r.row.ArchiveKey))
 	if err := target.Remove(ctx, r.row.ArchiveKey); err != nil {
 		return failedAt(atArchive, err)
