@@ -2,10 +2,7 @@ package ffmpeg
 
 import (
 	"context"
-	"io"
 	"strings"
-
-	"github.com/lectiospace/lectern/internal/mp4"
 )
 
 // Tool runs the two programs. The zero value finds them in PATH. Safe for
@@ -67,13 +64,4 @@ func (t Tool) ffprobe() string {
 		return t.FFprobe
 	}
 	return "ffprobe"
-}
-
-// Boxes is mp4.Scan, for callers that look at the layout of a file alone.
-func Boxes(r io.ReaderAt, size int64) (mp4.File, error) { return mp4.Scan(r, size) }
-
-// Join is Joiner.Join with the temporary files beside out.
-func (t Tool) Join(ctx context.Context, parts []string, out string) error {
-	_, err := Joiner{Tool: t}.Join(ctx, parts, out)
-	return err
 }

@@ -38,7 +38,7 @@ var driveHosts = []string{"drive.google.com", "docs.google.com", "drive.usercont
 // that Drive shows (/file/d/ID/view, /open?id=ID, /uc?export=download&id=ID,
 // /drive/folders/ID, /drive/u/0/folders/ID), with or without resourcekey, with blanks,
 // quotes or invisible characters around it. The error has Kind Invalid and does not quote
-// the text, since whoever has a link may read the file.
+// the text, since anybody with the link may read the file.
 func ParseDriveRef(text string) (DriveRef, error) {
 	text = trimPasted(text)
 	if id, key, _ := strings.Cut(text, resourceKeyParam); driveToken.MatchString(id) {

@@ -139,11 +139,6 @@ func IngestsInState(ctx context.Context, x Session, state State) ([]Ingest, erro
 	return ingests(ctx, x, `WHERE state = $1 ORDER BY id`, string(state))
 }
 
-// AllIngests are all of them.
-func AllIngests(ctx context.Context, x Session) ([]Ingest, error) {
-	return ingests(ctx, x, `ORDER BY id`)
-}
-
 // RequestIngest requests a lesson's recording: the ingest is created, or its count of
 // requests grows; what it failed with is forgotten. A removed one stays as it is. The
 // row is locked until the transaction ends.

@@ -303,11 +303,6 @@ func MarkPurged(ctx context.Context, x Session, r Recording, at time.Time, failu
 	return err
 }
 
-// Living are the archived rows that are not removed, for comparing with the archive.
-func Living(ctx context.Context, x Session, provider string) ([]Recording, error) {
-	return recordings(ctx, x, `WHERE r.storage_provider = $1 AND r.is_deleted = $2 AND r.status IN ('ready', 'archived') ORDER BY r.id`, provider, false)
-}
-
 // ReferencedKeys are the keys in an archive that a recording or an ingest refers to.
 func ReferencedKeys(ctx context.Context, x Session, provider string) (map[string]bool, error) {
 	out := map[string]bool{}
