@@ -167,6 +167,23 @@ func TestALateSegmentAfterTheTrash(t *testing.T) {
 	}
 }
 
+// TestADamagedNewVersion uploads a new version that Drive damages, when Zoom no longer has
+// the first segment: the file is not deleted, and the next try sends it again.
+func TestADamagedNewVersion(t *testing.T) {
+	s := syncertest.New(t, syncertest.OnDrive, syncertest.Configured(func(c *syncer.Config) { c.ZoomTrashAfter = 0 })).Start()
+	s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	first := s.Archived(1)
+	syncertest.Eventually(t, "trashed", func() (bool, string) { got := s.Zoom.Stats().Trashed; return len(got) == 1, fmt.Sprint(got) })
+	s.Deliver(s.Zoom.Event("recording.trashed", "uuid-1=="))
+	s.Drive.SetDefaults(driveemu.Faults{Upload: driveemu.UploadFaults{Damage: 1}})
+	s.Record("1", 86412345678, "uuid-2==", syncertest.LessonStart.Add(65*time.Minute))
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-2=="))
+	if r := s.Archived(1, "uuid-1==/file-uuid-1==", "uuid-2==/file-uuid-2=="); r.Seconds != 4 || r.ArchiveKey != first.ArchiveKey {
+		t.Errorf("%+v became %+v", first, r)
+	}
+}
+
 // TestZoomsTrash: platform-pains B1, B2: one file at a time, only what is archived
 // and verified, never wider, whatever Zoom answers.
 func TestZoomsTrash(t *testing.T) {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -84,6 +85,10 @@ func short(s string) string {
 func (r *run) discard(ctx context.Context, target archive.Archive, stored archive.Stored) error {
 	if r.row.Archived() {
 		r.log.Error("ingest: new version's checksum does not match", slog.String("key", r.row.ArchiveKey))
+		// The session has ended with what is wrong: resumed, it would end so again.
+		if err := os.Remove(r.sessionPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return failedAt(atDisk, err)
+		}
 		return failedAt(atArchive, &media.Error{Kind: media.Corrupt, Op: "syncer: verify", Reason: store.ReasonArchiveUnverified})
 	}
 	r.log.Error("ingest: archive's checksum does not match, file deleted", slog.String("key", r.row.ArchiveKey))
