@@ -136,7 +136,7 @@ func (c schemaChange) admit(ctx context.Context, store *catalog.Store, dataDir s
 	}
 	if !c.Yes {
 		guard.Confirm = func() bool {
-			return term.Confirm("The database has data. Type MIGRATE to change its schema: ", "MIGRATE")
+			return term.Confirm("The database has data of Lectern. Type MIGRATE to change its schema: ", "MIGRATE")
 		}
 	}
 	return guard.Admit(ctx, store)

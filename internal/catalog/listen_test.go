@@ -289,7 +289,7 @@ func TestGrants(t *testing.T) {
 			checkUser(t, s)
 			checkRecording(t, s)
 			checkMembership(t, s)
-			if has, err := schema.HasData(t.Context(), s.Store); !has || err != nil {
+			if has, err := schema.HasData(t.Context(), s.Store); has || err != nil {
 				t.Errorf("HasData: %v, %v", has, err)
 			}
 			if export(t, s) != export(t, catalogtest.Open(t, owner)) {

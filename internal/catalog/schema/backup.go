@@ -1,51 +1,98 @@
 package schema
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Backup writes a copy of the whole database into dir, readable by its owner
-// only, proves that it can be read back, and returns its path. A copy that fails
-// the proof is removed. PostgreSQL needs pg_dump and pg_restore on the PATH.
+// backupsKept is how many backups of one kind of database stay in a directory.
+const backupsKept = 5
+
+// backupName matches the files that Backup makes.
+var backupName = regexp.MustCompile(`^lectern-\d{8}T\d{6}\.\d{3}Z\.(?:db|dump)$`)
+
+// Backup writes a copy of Lectern's data into dir, readable by its owner only, proves that
+// it can be read back, and returns its path. Only the last five backups stay in dir. A
+// copy that fails the proof is removed. Beside the platform the copy is the schema lectern
+// alone: the platform's tables are its own to back up, and hold password hashes.
+// PostgreSQL needs pg_dump and pg_restore on the PATH.
 func Backup(ctx context.Context, s *catalog.Store, dir string, now time.Time) (path string, err error) {
 	const op = "schema: back up"
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", media.Fault(media.Unavailable, op, err)
 	}
-	name, write := "lectern-"+now.UTC().Format("20060102T150405.000Z")+".db", backUpSQLite
-	if s.Dialect() == catalog.Postgres {
-		name, write = strings.TrimSuffix(name, ".db")+".dump", backUpPostgres
-	}
+	path = filepath.Join(dir, "lectern-"+now.UTC().Format("20060102T150405.000Z")+backupSuffix(s.Dialect()))
 	// A relative path that begins with "file:" would be a URI to VACUUM INTO.
-	if path, err = filepath.Abs(filepath.Join(dir, name)); err != nil {
+	if path, err = filepath.Abs(path); err != nil {
 		return "", media.Fault(media.Unavailable, op, err)
 	}
+	if err := BackupTo(ctx, s, path); err != nil {
+		return "", err
+	}
+	if err := pruneBackups(dir, backupSuffix(s.Dialect())); err != nil {
+		s.Log().Warn("schema: old backups not removed", slog.Any("error", err))
+	}
+	return path, nil
+}
+
+// BackupTo is Backup into a file of the caller's choice, whose path is absolute and which
+// must not exist. Nothing else is removed.
+func BackupTo(ctx context.Context, s *catalog.Store, path string) error {
+	const op = "schema: back up"
 	// The file exists with its mode before a byte of the catalog is in it.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return "", media.Fault(media.Unavailable, op, err)
+		return media.Fault(media.Unavailable, op, err)
 	}
-	err = f.Close()
-	if err == nil {
+	write := backUpSQLite
+	if s.Dialect() == catalog.Postgres {
+		write = backUpPostgres
+	}
+	if err = f.Close(); err == nil {
 		err = write(ctx, s, path)
 	}
 	if err != nil {
-		return "", media.Fault(media.Unavailable, op, errors.Join(err, os.Remove(path)))
+		return media.Fault(media.Unavailable, op, errors.Join(err, os.Remove(path)))
 	}
-	return path, nil
+	return nil
+}
+
+// backupSuffix ends the names of a database's backups.
+func backupSuffix(d catalog.Dialect) string {
+	if d == catalog.Postgres {
+		return ".dump"
+	}
+	return ".db"
+}
+
+// pruneBackups removes all but the last backups with a suffix. Their names sort by time.
+func pruneBackups(dir, suffix string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, e := range entries {
+		if backupName.MatchString(e.Name()) && filepath.Ext(e.Name()) == suffix {
+			names = append(names, e.Name())
+		}
+	}
+	var errs []error
+	for _, name := range names[:max(0, len(names)-backupsKept)] {
+		errs = append(errs, os.Remove(filepath.Join(dir, name)))
+	}
+	return errors.Join(errs...)
 }
 
 // backUpSQLite copies through SQLite itself, which sees a consistent state
@@ -69,24 +116,22 @@ func backUpSQLite(ctx context.Context, s *catalog.Store, path string) error {
 	return nil
 }
 
-// backUpPostgres lets PostgreSQL's own programs dump and read back. The password
-// goes through the environment: a command line is everybody's to read.
+// backUpPostgres lets PostgreSQL's own programs dump and read back.
 func backUpPostgres(ctx context.Context, s *catalog.Store, path string) error {
-	c := s.ConnConfig()
-	env := append(os.Environ(), "PGHOST="+c.Host, fmt.Sprintf("PGPORT=%d", c.Port), "PGUSER="+c.User, "PGPASSWORD="+c.Password, "PGDATABASE="+c.Database)
-	if err := runTool(ctx, env, "pg_dump", "--format=custom", "--no-password", "--file="+path); err != nil {
+	var layout Layout
+	err := s.View(ctx, "schema: layout", func(x catalog.Session) (err error) {
+		layout, err = currentLayout(ctx, x)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	return runTool(ctx, env, "pg_restore", "--list", path)
-}
-
-func runTool(ctx context.Context, env []string, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = env
-	var complaint bytes.Buffer
-	cmd.Stderr = &complaint
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(complaint.String()))
+	args := []string{"--format=custom", "--no-password", "--file=" + path}
+	if layout == LayoutPlatform {
+		args = append(args, "--schema=lectern")
 	}
-	return nil
+	if err := runTool(ctx, s, nil, "pg_dump", args...); err != nil {
+		return err
+	}
+	return runTool(ctx, s, nil, "pg_restore", "--list", path)
 }

@@ -2,7 +2,9 @@ package schema_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +63,26 @@ func TestBackup(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the last five stay", func(t *testing.T) {
+		s, dir := catalogtest.EmptySQLite(t), t.TempDir()
+		others := []string{"lectern-20260101T000000.000Z.dump", "mine.db"}
+		for _, name := range others {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var made []string
+		for i := range 7 {
+			path, err := schema.Backup(t.Context(), s.Store, dir, time.Date(2026, 11, 20, 10, 0, i, 0, time.UTC))
+			if err != nil {
+				t.Fatal(err)
+			}
+			made = append(made, filepath.Base(path))
+		}
+		if got, want := namesIn(t, dir), append([]string{others[0]}, append(made[2:], others[1])...); !slices.Equal(got, want) {
+			t.Errorf("the directory holds %q, want %q", got, want)
+		}
+	})
 	t.Run("a relative folder like a URI", func(t *testing.T) {
 		s := catalogtest.EmptySQLite(t)
 		t.Chdir(t.TempDir())
@@ -79,4 +101,47 @@ func TestBackup(t *testing.T) {
 			t.Error("no error")
 		}
 	})
+}
+
+// namesIn are the names in a directory.
+func namesIn(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// TestBackupBesideThePlatform: the role of grants.sql, which may not read password hashes,
+// backs up the schema lectern, and not a row of the platform's.
+func TestBackupBesideThePlatform(t *testing.T) {
+	owner := pgtest.Start(t)
+	pgtest.Load(t, owner, catalogtest.PlatformSQL)
+	grants, err := os.ReadFile("../../../configs/platform/grants.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, owner, string(grants)+`; UPDATE public.accounts_customuser SET password = 'pbkdf2_sha256$720000$salt$hash'`)
+	s := catalogtest.Migrate(t, catalogtest.Open(t, pgtest.As(t, owner, "lectern")))
+	s.Exec(t, `INSERT INTO lectern.lectern_history (at, what) VALUES (now(), 'told in the backup')`)
+	path, err := schema.Backup(t.Context(), s.Store, t.TempDir(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := exec.CommandContext(t.Context(), "pg_restore", "--file=-", path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(script), "told in the backup") {
+		t.Error("a row of the schema lectern is not in the backup")
+	}
+	for _, absent := range []string{"CREATE TABLE public.", "COPY public.", "pbkdf2_sha256", "teacher1@ref.test"} {
+		if strings.Contains(string(script), absent) {
+			t.Errorf("the backup holds %q", absent)
+		}
+	}
 }

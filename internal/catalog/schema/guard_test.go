@@ -13,8 +13,8 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog/schema"
 )
 
-// TestGuard: a database with data is backed up before somebody is asked, and a failed
-// backup or a refusal ends the change.
+// TestGuard: before a database with data changes somebody is asked and a backup is made,
+// in this order, and a refusal or a failed backup ends the change.
 func TestGuard(t *testing.T) {
 	notADir := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(notADir, nil, 0o600); err != nil {
@@ -30,12 +30,12 @@ func TestGuard(t *testing.T) {
 		err    string
 	}{
 		{"empty", false, t.TempDir(), true, false, nil, ""},
-		{"confirmed", true, t.TempDir(), true, true, []string{"backup", "confirm"}, ""},
-		{"refused", true, t.TempDir(), true, false, []string{"backup", "confirm"}, "nothing was changed"},
+		{"confirmed", true, t.TempDir(), true, true, []string{"confirm", "backup"}, ""},
+		{"refused", true, t.TempDir(), true, false, []string{"confirm"}, "nothing was changed"},
 		{"nobody asked", true, t.TempDir(), false, false, []string{"backup"}, ""},
 		{"no backup wanted", true, "", true, true, []string{"confirm"}, ""},
 		{"no backup wanted, nobody asked", true, "", false, false, nil, ""},
-		{"no backup possible", true, notADir, true, true, nil, "no backup, so nothing was changed"},
+		{"no backup possible", true, notADir, true, true, []string{"confirm"}, "no backup, so nothing was changed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := catalogtest.Migrate(t, catalogtest.EmptySQLite(t))

@@ -71,11 +71,7 @@ func Up(ctx context.Context, s *catalog.Store) (applied []Migration, err error) 
 		if len(st.Newer) > 0 {
 			return media.Faultf(media.Invalid, op, "the database has version %d, which only a newer Lectern knows", st.Newer[0])
 		}
-		versions, err := appliedVersions(ctx, x)
-		if err != nil {
-			return err
-		}
-		layout, err := layoutOf(ctx, x, versions)
+		layout, err := currentLayout(ctx, x)
 		if err != nil {
 			return err
 		}

@@ -254,22 +254,6 @@ func TestEnsureReady(t *testing.T) {
 	}
 }
 
-func TestHasData(t *testing.T) {
-	catalogtest.EachStandalone(t, func(t *testing.T, open func(testing.TB) *catalogtest.DB) {
-		s := open(t)
-		if has, err := schema.HasData(t.Context(), s.Store); has || err != nil {
-			t.Errorf("fresh: %v, %v", has, err)
-		}
-		s.Exec(t, `INSERT INTO public.accounts_customuser (email) VALUES ('a@b.test')`)
-		if has, err := schema.HasData(t.Context(), s.Store); !has || err != nil {
-			t.Errorf("with a person: %v, %v", has, err)
-		}
-	})
-	if has, err := schema.HasData(t.Context(), catalogtest.EmptySQLite(t).Store); has || err != nil {
-		t.Errorf("without tables: %v, %v", has, err)
-	}
-}
-
 // TestGuards: what a standalone database sees to by itself.
 func TestGuards(t *testing.T) {
 	const base = `INSERT INTO public.accounts_customuser (id, email, role) VALUES (1, 'T@x.test', 'teacher'), (2, '', 'student'), (3, '', 'student');

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 
 	"github.com/lectiospace/lectern/internal/catalog"
@@ -72,33 +71,6 @@ func EnsureReady(ctx context.Context, s *catalog.Store, log *slog.Logger) error 
 		return nil
 	}
 	return err
-}
-
-// HasData reports whether losing the database would lose something: a row in any of the
-// catalog's tables.
-func HasData(ctx context.Context, s *catalog.Store) (has bool, err error) {
-	err = s.View(ctx, "schema: look for data", func(x catalog.Session) error {
-		table := ""
-		for _, c := range columns() {
-			if c.table == table {
-				continue
-			}
-			table = c.table
-			there, err := x.HasTable(ctx, "public", table)
-			if err != nil {
-				return err
-			}
-			if !there {
-				continue
-			}
-			err = x.One(ctx, fmt.Sprintf(`SELECT EXISTS (SELECT 1 FROM public.%s)`, table), nil, &has)
-			if err != nil || has {
-				return err
-			}
-		}
-		return nil
-	})
-	return has, err
 }
 
 // ColumnProblems lists every column that is missing, unreadable or of another type, a

@@ -132,6 +132,15 @@ func appliedVersions(ctx context.Context, x catalog.Session) (map[int64]time.Tim
 	return applied, err
 }
 
+// currentLayout is layoutOf the versions that are applied.
+func currentLayout(ctx context.Context, x catalog.Session) (Layout, error) {
+	applied, err := appliedVersions(ctx, x)
+	if err != nil {
+		return LayoutNone, err
+	}
+	return layoutOf(ctx, x, applied)
+}
+
 // layoutOf is the recorded layout, else what an `up` would choose: the platform's,
 // when its tables are there and none of our versions has created them.
 func layoutOf(ctx context.Context, x catalog.Session, applied map[int64]time.Time) (Layout, error) {
