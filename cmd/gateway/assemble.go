@@ -161,7 +161,7 @@ func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry,
 	}
 	s.onClose(store.Close)
 	if err := schema.EnsureReady(ctx, store, s.log); err != nil {
-		return nil, nil, err
+		return nil, nil, schemaError(&s.settings.Base, err)
 	}
 	cached, err := catalog.NewCache(store, catalog.CacheConfig{
 		MaxStaleness: maxStaleness,

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/config"
 )
 
@@ -143,7 +144,31 @@ func TestMigrateInOddFolders(t *testing.T) {
 	}
 }
 
-// TestMigrateAsks: data is changed only after a backup and the word MIGRATE.
+// TestNewerSchema: a database of a newer Lectern is a wrong setting to this one, which a
+// restart does not mend.
+func TestNewerSchema(t *testing.T) {
+	data := t.TempDir()
+	env := []string{"LECTERN_DATA_DIR=" + data, "LECTERN_AUTH_JWT_SECRET=" + testSecret}
+	if code, _, stderr := runGateway(t, env, "migrate", "up"); code != 0 {
+		t.Fatal(stderr)
+	}
+	store, err := catalog.Open(t.Context(), "sqlite://"+data+"/lectern.db", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if _, err := store.DB().ExecContext(t.Context(), `INSERT INTO lectern_schema (version, compatible_since, applied_at) VALUES (9999, NULL, '2026-11-20T10:00:00Z')`); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"serve", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"}, {"migrate", "up"}} {
+		code, _, stderr := runGateway(t, env, args...)
+		if code != 2 || !strings.Contains(stderr, "database-url: the database has version 9999") {
+			t.Errorf("%q: exit code %d, %s", args, code, stderr)
+		}
+	}
+}
+
+// TestMigrateAsks: data is changed only after the word MIGRATE and a backup.
 func TestMigrateAsks(t *testing.T) {
 	data := t.TempDir()
 	env := []string{"LECTERN_DATA_DIR=" + data}

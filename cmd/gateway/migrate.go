@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -47,6 +48,16 @@ func openDatabase(ctx context.Context, s *config.Base, log *slog.Logger) (*catal
 	}
 }
 
+// schemaError makes a schema that needs a newer program an error of database-url: no
+// restart mends it.
+func schemaError(s *config.Base, err error) error {
+	var newer *schema.NewerError
+	if errors.As(err, &newer) {
+		return s.WithSource(fmt.Errorf("database-url: %w", newer))
+	}
+	return err
+}
+
 func (*migrateStatus) Run(ctx context.Context, cli *CLI, term terminal) error {
 	store, err := openStore(ctx, cli, term)
 	if err != nil {
@@ -71,6 +82,9 @@ func (c *migrateUp) Run(ctx context.Context, cli *CLI, term terminal) error {
 	status, err := schema.StatusOf(ctx, store)
 	if err != nil {
 		return err
+	}
+	if err := status.Fits(); err != nil {
+		return schemaError(&cli.Base, err)
 	}
 	if len(status.Pending()) > 0 {
 		if err := c.admit(ctx, store, cli.DataDir, term); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -91,7 +92,12 @@ func (s *service) openCatalog(ctx context.Context, settings *config.SyncerSettin
 	}
 	s.store = store
 	s.onClose(store.Close)
-	return schema.EnsureReady(ctx, store, s.log)
+	err = schema.EnsureReady(ctx, store, s.log)
+	var newer *schema.NewerError
+	if errors.As(err, &newer) { // no restart mends it
+		return settings.WithSource(fmt.Errorf("database-url: %w", newer))
+	}
+	return err
 }
 
 // openArchives opens the configured archives, by provider.

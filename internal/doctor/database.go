@@ -76,13 +76,15 @@ func (r *Report) migrations(ctx context.Context, store *catalog.Store) (tables b
 	case err != nil:
 		r.Fail(schemaCheck, up+", or apply configs/platform/grants.sql for this role", "%v", err)
 		return false
-	case len(st.Newer) > 0:
-		r.Fail(schemaCheck, "upgrade this program", "the database has version %d, which only a newer Lectern knows", st.Newer[0])
+	case st.Fits() != nil:
+		r.Fail(schemaCheck, "upgrade this program", "%v", st.Fits())
 	case len(st.Pending()) == len(st.Migrations):
 		r.Fail(schemaCheck, up, "the database has no schema of Lectern's yet")
 		return false
 	case len(st.Pending()) > 0:
 		r.Fail(schemaCheck, up, "the database lacks %s", st.Pending()[0])
+	case len(st.Newer) > 0:
+		r.Pass(schemaCheck, "%s, version %d of a newer Lectern, which this one can work with", st.Layout, st.Newer[len(st.Newer)-1])
 	default:
 		r.Pass(schemaCheck, "%s, up to date", st.Layout)
 	}

@@ -59,8 +59,9 @@ func migrationFolder(d catalog.Dialect) string {
 
 // Up brings the schema up to date and returns what it applied. Beside the platform it
 // first checks every column it needs (Kind Invalid lists what is wrong) and touches none
-// of the platform's tables. Any number of processes may call it at once; one does the
-// work.
+// of the platform's tables. On a newer schema that this program can work with there is
+// nothing to do; on any other newer one the error wraps a *NewerError. Any number of
+// processes may call it at once; one does the work.
 func Up(ctx context.Context, s *catalog.Store) (applied []Migration, err error) {
 	const op = "schema: migrate up"
 	err = exclusively(ctx, s, op, func(x catalog.Session) error {
@@ -68,8 +69,11 @@ func Up(ctx context.Context, s *catalog.Store) (applied []Migration, err error) 
 		if err != nil {
 			return err
 		}
-		if len(st.Newer) > 0 {
-			return media.Faultf(media.Invalid, op, "the database has version %d, which only a newer Lectern knows", st.Newer[0])
+		if err := st.Fits(); err != nil {
+			return media.Fault(media.Invalid, op, err)
+		}
+		if len(st.Newer) > 0 && len(st.Pending()) == 0 {
+			return nil // goose would miss the files of the newer versions
 		}
 		layout, err := currentLayout(ctx, x)
 		if err != nil {
@@ -128,7 +132,8 @@ func createSchema(ctx context.Context, x catalog.Session) error {
 	return err
 }
 
-// Down reverts the last applied version. Kind Invalid: there is none.
+// Down reverts the last applied version. Kind Invalid: there is none, or this program does
+// not know it.
 func Down(ctx context.Context, s *catalog.Store) (reverted Migration, err error) {
 	const op = "schema: migrate down"
 	err = exclusively(ctx, s, op, func(x catalog.Session) error {
@@ -138,6 +143,9 @@ func Down(ctx context.Context, s *catalog.Store) (reverted Migration, err error)
 		}
 		if st.Layout == LayoutNone {
 			return media.Faultf(media.Invalid, op, "there is nothing to revert")
+		}
+		if n := len(st.Newer); n > 0 {
+			return media.Faultf(media.Invalid, op, "the database has version %d, which only a newer Lectern knows: revert it with that one", st.Newer[n-1])
 		}
 		migrator, err := provider(s, st.Layout)
 		if err != nil {

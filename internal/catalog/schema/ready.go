@@ -8,9 +8,9 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// Ready reports whether the catalog can be worked with: every version applied, every
-// column there. nil means yes; Kind Invalid says what is missing and what to run; Kind
-// Unavailable that the database does not answer. It answers within three seconds and
+// Ready reports whether the catalog can be worked with: every version applied, none that
+// needs a newer program, every column there. nil means yes; Kind Invalid says what is wrong
+// and what to run, and wraps a *NewerError where the program is too old; Kind Unavailable that the database does not answer. It answers within three seconds and
 // costs a few small reads of the system catalogs.
 func Ready(ctx context.Context, s *catalog.Store) error {
 	const op = "schema: ready"
@@ -19,8 +19,8 @@ func Ready(ctx context.Context, s *catalog.Store) error {
 		if err != nil {
 			return err
 		}
-		if len(st.Newer) > 0 {
-			return media.Faultf(media.Invalid, op, "the database has version %d, which only a newer Lectern knows: upgrade this one", st.Newer[0])
+		if err := st.Fits(); err != nil {
+			return media.Fault(media.Invalid, op, err)
 		}
 		switch pending := st.Pending(); {
 		case st.Layout == LayoutNone:

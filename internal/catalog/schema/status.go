@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -37,9 +38,14 @@ func (m Migration) String() string { return m.Name }
 type Status struct {
 	Layout     Layout
 	Migrations []Migration
-	// Newer are versions in the database that this program does not know: a later
-	// Lectern has been here.
+	// Newer are versions in the database that this program does not know, in order: a
+	// later Lectern has been here. Fits says whether this one can work with them.
 	Newer []int64
+	// CompatibleSince is the least version that a program must know to work on the last of
+	// Newer; 0 when there is none.
+	CompatibleSince int64
+	// Known is the last version that this program knows.
+	Known int64
 }
 
 // Pending are the versions that are not applied, in order.
@@ -65,8 +71,12 @@ func (s Status) String() string {
 			fmt.Fprintf(&b, "applied  %s  %s\n", m.Name, m.At.Format(time.RFC3339))
 		}
 	}
-	for _, v := range s.Newer {
-		fmt.Fprintf(&b, "unknown  %04d  (applied by a newer Lectern)\n", v)
+	for i, v := range s.Newer {
+		compatible := ""
+		if i == len(s.Newer)-1 {
+			compatible = fmt.Sprintf("; programs that know version %d can work with it", s.CompatibleSince)
+		}
+		fmt.Fprintf(&b, "unknown  %04d  (applied by a newer Lectern%s)\n", v, compatible)
 	}
 	return b.String()
 }
@@ -93,19 +103,29 @@ func readStatus(ctx context.Context, x catalog.Session) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	st := Status{}
+	since, err := compatibleSince(ctx, x)
+	if err != nil {
+		return Status{}, err
+	}
+	st := Status{Known: all[len(all)-1].Version}
 	for _, m := range all {
 		at, ok := applied[m.Version]
 		delete(applied, m.Version)
+		delete(since, m.Version)
 		if ok || layout != LayoutPlatform || !strings.HasSuffix(m.Name+".sql", standaloneSuffix) {
 			m.Applied, m.At = ok, at
 			st.Migrations = append(st.Migrations, m)
 		}
 	}
 	for version := range applied {
-		st.Newer = append(st.Newer, version)
+		if _, ok := since[version]; !ok {
+			since[version] = version
+		}
 	}
-	slices.Sort(st.Newer)
+	st.Newer = slices.Sorted(maps.Keys(since))
+	if n := len(st.Newer); n > 0 {
+		st.CompatibleSince = since[st.Newer[n-1]]
+	}
 	if len(st.Migrations) > 0 && len(st.Pending()) < len(st.Migrations) {
 		st.Layout = layout
 	}
