@@ -35,6 +35,7 @@ import (
 type service struct {
 	settings *config.Settings
 	log      *slog.Logger
+	store    *catalog.Store
 	proxy    *proxy.Server
 	admin    *telemetry.Admin
 	// probes are what the watchdog watches.
@@ -159,6 +160,7 @@ func (s *service) openCatalog(ctx context.Context, metrics *prometheus.Registry,
 	if err != nil {
 		return nil, nil, err
 	}
+	s.store = store
 	s.onClose(store.Close)
 	if err := schema.EnsureReady(ctx, store, s.log); err != nil {
 		return nil, nil, schemaError(&s.settings.Base, err)

@@ -14,6 +14,8 @@ type CLI struct {
 	Demo    demoCommand    `cmd:"" help:"One process with sample lessons and nothing to prepare; prints a player URL, a curl line and where the metrics are."`
 	Token   tokenCommand   `cmd:"" help:"Print an access token, or a playback token for one recording, signed with the configured key."`
 	Migrate migrateCommand `cmd:"" help:"Show, create, upgrade or revert the database schema."`
+	Backup  backupCommand  `cmd:"" help:"Write a copy of Lectern's data that restore takes; beside the platform of the schema lectern only."`
+	Restore restoreCommand `cmd:"" help:"Replace Lectern's data by a backup, while no gateway and no syncer runs."`
 	Caching cacheCommand   `cmd:"" name:"cache" help:"Show, fill, purge or verify the disk cache; through the running gateway when there is one."`
 	Catalog catalogCommand `cmd:"" help:"Fill or print a standalone catalog."`
 	Doctor  doctorCommand  `cmd:"" help:"Check everything a deployment needs, a line each: PASS, WARN or FAIL and what to do; ends with 1 when something fails."`

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/config"
@@ -141,6 +142,59 @@ func TestMigrateInOddFolders(t *testing.T) {
 		if made, err := os.ReadDir(parent); err != nil || len(made) != 1 || made[0].Name() != folder {
 			t.Errorf("%q: folders %v, %v", folder, made, err)
 		}
+	}
+}
+
+// TestBackupAndRestore: the commands print paths and say what to do; nothing is replaced
+// without the word RESTORE, nor while a gateway is alive.
+func TestBackupAndRestore(t *testing.T) {
+	data, out := t.TempDir(), t.TempDir()+"/copy.db"
+	env := []string{"LECTERN_DATA_DIR=" + data}
+	run := func(input string, args ...string) (int, string) {
+		var out, errs bytes.Buffer
+		code := config.Run(context.Background(), "gateway", description, &CLI{}, args, env, terminal{In: strings.NewReader(input), Out: &out, Err: &errs})
+		return code, out.String() + errs.String()
+	}
+	person := func(name string) string { return "people: [{email: " + name + "@b.example, role: student}]" }
+	for _, c := range []struct {
+		input string
+		args  string
+		code  int
+		says  string
+	}{
+		{"", "backup", 1, "nothing to back up"},
+		{person("first"), "catalog apply -", 0, "first@"},
+		{"", "backup --out " + out, 0, out + "\n"},
+		{"", "backup --out " + out, 1, "exists"},
+		{"", "backup", 0, data + "/backups/lectern-2"},
+		{person("second"), "catalog apply -", 0, "second@"},
+		{"", "restore " + out, 1, "nothing was changed"},
+		{"MIGRATE\n", "restore " + out, 1, "nothing was changed"},
+		{"", "catalog export", 0, "second@"},
+		{"RESTORE\n", "restore " + data + "/lectern.yaml", 1, "no such file"},
+		{"RESTORE\n", "restore " + out, 0, "backup " + data + "/backups/lectern-2"},
+	} {
+		if code, text := run(c.input, strings.Fields(c.args)...); code != c.code || !strings.Contains(text, c.says) {
+			t.Errorf("%s with input %q: exit code %d, %s", c.args, c.input, code, text)
+		}
+	}
+	if _, text := run("", "catalog", "export"); !strings.Contains(text, "first@") || strings.Contains(text, "second@") {
+		t.Errorf("after the restore the catalog is %s", text)
+	}
+	if info, err := os.Stat(out); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the backup: %v, %v", info, err)
+	}
+	store, err := catalog.Open(t.Context(), "sqlite://"+data+"/lectern.db", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if _, err := store.DB().ExecContext(t.Context(), `INSERT INTO lectern_gateways (id, version, address, started_at, beat_at) VALUES ('host/1', '1', 'a', ?1, ?1)`,
+		catalog.NewDBTime(time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	if code, text := run("RESTORE\n", "restore", out); code != 1 || !strings.Contains(text, "gateway host/1") {
+		t.Errorf("beside a live gateway: exit code %d, %s", code, text)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/catalog/schema"
@@ -87,7 +86,7 @@ func (c *migrateUp) Run(ctx context.Context, cli *CLI, term terminal) error {
 		return schemaError(&cli.Base, err)
 	}
 	if len(status.Pending()) > 0 {
-		if err := c.admit(ctx, store, cli.DataDir, term); err != nil {
+		if err := c.admit(ctx, store, cli, term); err != nil {
 			return err
 		}
 	}
@@ -125,7 +124,7 @@ func (c *migrateDown) Run(ctx context.Context, cli *CLI, term terminal) error {
 		return err
 	}
 	defer store.Close()
-	if err := c.admit(ctx, store, cli.DataDir, term); err != nil {
+	if err := c.admit(ctx, store, cli, term); err != nil {
 		return err
 	}
 	version, err := schema.Down(ctx, store)
@@ -143,10 +142,10 @@ type schemaChange struct {
 }
 
 // admit returns nil when the schema may be changed.
-func (c schemaChange) admit(ctx context.Context, store *catalog.Store, dataDir string, term terminal) error {
+func (c schemaChange) admit(ctx context.Context, store *catalog.Store, cli *CLI, term terminal) error {
 	guard := schema.Guard{BackedUp: func(path string) { fmt.Fprintln(term.Out, "backup", path) }}
 	if !c.NoBackup {
-		guard.BackupDir = filepath.Join(dataDir, "backups")
+		guard.BackupDir = backupDir(cli)
 	}
 	if !c.Yes {
 		guard.Confirm = func() bool {

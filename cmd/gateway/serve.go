@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
@@ -48,6 +50,11 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	}
 	defer s.admin.Stop()
 	defer public.Close()
+
+	version, _ := config.Version()
+	heartbeat := catalog.NewHeartbeat(s.store, version, cmp.Or(s.settings.PublicURL, public.Addr().String()), time.Now)
+	heartbeat.Start(ctx)
+	defer heartbeat.Stop()
 
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.proxy.Serve(public) })

@@ -107,6 +107,16 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, err
 	return s, nil
 }
 
+// OpenReadOnly makes a Store for a SQLite file that nobody writes to, a backup. Nothing is
+// written beside it either, whatever its journal mode.
+func OpenReadOnly(path string) (*Store, error) {
+	connector, err := sqlitedriver.NewConnector(SQLiteURI(path, url.Values{"mode": {"ro"}, "immutable": {"1"}}))
+	if err != nil {
+		return nil, media.Fault(media.Invalid, "catalog: open sqlite", err)
+	}
+	return &Store{db: sql.OpenDB(connector), dialect: SQLite, path: path, log: slog.New(slog.DiscardHandler), writer: make(chan struct{}, 1)}, nil
+}
+
 // SQLiteURI is the URI (https://sqlite.org/uri.html) of a file, which has to be an absolute
 // path. SQLite decodes the path, so that what is special in a URI is escaped: written as it
 // is, "a%41b" would be the folder "aAb", and a "?" or "#" would end the path.

@@ -299,6 +299,8 @@ var allowed = []rule{
 			{"internal/media", "error kinds"},
 			{"database/sql", "runs migrations"},
 			{"os/exec", "pg_dump and pg_restore, for backups"},
+			{"github.com/jackc/pgx/v5", "COPY in the transaction of a restore"},
+			{"modernc.org/sqlite", "SQLite's backup interface, for restores"},
 			{"github.com/pressly/goose/v3", "runs the migrations in order"},
 			{"github.com/riverqueue/river", "River's own migrations"},
 			{"github.com/riverqueue/river/riverdriver", "the type of River's driver"},

@@ -36,10 +36,13 @@ const (
 var tableRules = []tableRule{
 	{"internal/catalog", "", people + lessons + recordings, "the look-ups of a stream"},
 	{"internal/catalog", "", "lectern_ingests", "recordings whose archived bytes are new"},
+	{"internal/catalog", "heartbeat.go", "lectern_gateways", "gateways that are alive"},
 	{"internal/catalog", "listen.go", "lectern_changes", "SQLite's counter of changes"},
 	{"internal/catalog/schema", "", people + lessons + recordings + quotas, "the columns that must be there"},
 	{"internal/catalog/schema", "", "lectern_layout lectern_goose_version lectern_schema", "which versions are applied"},
 	{"internal/catalog/schema", "data.go", "lectern_changes lectern_gateways lectern_syncers river_migration river_leader river_queue river_client river_client_queue", "the tables whose rows are no data"},
+	{"internal/catalog/schema", "restore.go", "lectern_gateways lectern_syncers", "programs that are alive, during whose life nothing is restored"},
+	{"internal/catalog/schema", "restoresqlite.go", "lectern_gateways lectern_syncers", "programs that were alive when the backup was made"},
 	{"internal/catalog/schema/migrations/postgres", "", "public.* lectern.*", "creates every table"},
 	{"internal/catalog/schema/migrations/sqlite", "", "public.* lectern.*", "creates every table"},
 	{"internal/catalog/document", "", people + lessons + recordings, "what a document describes"},

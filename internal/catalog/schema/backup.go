@@ -1,15 +1,16 @@
 package schema
 
 import (
+	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
@@ -28,6 +29,11 @@ var backupName = regexp.MustCompile(`^lectern-\d{8}T\d{6}\.\d{3}Z\.(?:db|dump)$`
 // alone: the platform's tables are its own to back up, and hold password hashes.
 // PostgreSQL needs pg_dump and pg_restore on the PATH.
 func Backup(ctx context.Context, s *catalog.Store, dir string, now time.Time) (path string, err error) {
+	return backUp(ctx, s, dir, now, "")
+}
+
+// backUp is Backup that never removes one file.
+func backUp(ctx context.Context, s *catalog.Store, dir string, now time.Time, keep string) (path string, err error) {
 	const op = "schema: back up"
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", media.Fault(media.Unavailable, op, err)
@@ -40,18 +46,22 @@ func Backup(ctx context.Context, s *catalog.Store, dir string, now time.Time) (p
 	if err := BackupTo(ctx, s, path); err != nil {
 		return "", err
 	}
-	if err := pruneBackups(dir, backupSuffix(s.Dialect())); err != nil {
+	if err := pruneBackups(dir, backupSuffix(s.Dialect()), keep); err != nil {
 		s.Log().Warn("schema: old backups not removed", slog.Any("error", err))
 	}
 	return path, nil
 }
 
 // BackupTo is Backup into a file of the caller's choice, whose path is absolute and which
-// must not exist. Nothing else is removed.
+// must not exist. Nothing else is removed. The file appears when it has been proved.
 func BackupTo(ctx context.Context, s *catalog.Store, path string) error {
 	const op = "schema: back up"
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		return media.Fault(media.Unavailable, op, cmp.Or(err, fmt.Errorf("%s exists", path)))
+	}
+	partial := path + ".partial"
 	// The file exists with its mode before a byte of the catalog is in it.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return media.Fault(media.Unavailable, op, err)
 	}
@@ -59,11 +69,14 @@ func BackupTo(ctx context.Context, s *catalog.Store, path string) error {
 	if s.Dialect() == catalog.Postgres {
 		write = backUpPostgres
 	}
-	if err = f.Close(); err == nil {
-		err = write(ctx, s, path)
+	if err = write(ctx, s, partial); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(partial, path)
 	}
 	if err != nil {
-		return media.Fault(media.Unavailable, op, errors.Join(err, os.Remove(path)))
+		return media.Fault(media.Unavailable, op, errors.Join(err, os.Remove(partial)))
 	}
 	return nil
 }
@@ -76,8 +89,9 @@ func backupSuffix(d catalog.Dialect) string {
 	return ".db"
 }
 
-// pruneBackups removes all but the last backups with a suffix. Their names sort by time.
-func pruneBackups(dir, suffix string) error {
+// pruneBackups removes all but the last backups with a suffix, except for one file. Their
+// names sort by time.
+func pruneBackups(dir, suffix, keep string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -90,9 +104,21 @@ func pruneBackups(dir, suffix string) error {
 	}
 	var errs []error
 	for _, name := range names[:max(0, len(names)-backupsKept)] {
-		errs = append(errs, os.Remove(filepath.Join(dir, name)))
+		if path := filepath.Join(dir, name); !sameFile(path, keep) {
+			errs = append(errs, os.Remove(path))
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// sameFile reports whether two paths are one file.
+func sameFile(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
 }
 
 // backUpSQLite copies through SQLite itself, which sees a consistent state
@@ -101,19 +127,12 @@ func backUpSQLite(ctx context.Context, s *catalog.Store, path string) error {
 	if _, err := s.DB().ExecContext(ctx, `VACUUM INTO ?1`, path); err != nil {
 		return err
 	}
-	check, err := sql.Open("sqlite", catalog.SQLiteURI(path, url.Values{"mode": {"ro"}}))
+	copied, err := catalog.OpenReadOnly(path)
 	if err != nil {
 		return err
 	}
-	defer check.Close()
-	var result string
-	if err := check.QueryRowContext(ctx, `PRAGMA integrity_check`).Scan(&result); err != nil {
-		return err
-	}
-	if result != "ok" {
-		return fmt.Errorf("the copy's integrity check says %q", result)
-	}
-	return nil
+	defer copied.Close()
+	return checkIntegrity(ctx, copied.DB())
 }
 
 // backUpPostgres lets PostgreSQL's own programs dump and read back.
@@ -126,12 +145,37 @@ func backUpPostgres(ctx context.Context, s *catalog.Store, path string) error {
 	if err != nil {
 		return err
 	}
-	args := []string{"--format=custom", "--no-password", "--file=" + path}
-	if layout == LayoutPlatform {
-		args = append(args, "--schema=lectern")
+	args := []string{"--format=custom", "--no-password", "--schema=lectern", "--file=" + path}
+	if layout == LayoutStandalone {
+		args = append(args, "--schema=public")
+		others, err := otherTables(ctx, s)
+		if err != nil {
+			return err
+		}
+		for _, name := range others {
+			args = append(args, "--exclude-table=public."+name)
+		}
 	}
 	if err := runTool(ctx, s, nil, "pg_dump", args...); err != nil {
 		return err
 	}
 	return runTool(ctx, s, nil, "pg_restore", "--list", path)
+}
+
+// otherTables are the relations of the schema public that are not the catalog's, quoted as
+// patterns of pg_dump.
+func otherTables(ctx context.Context, s *catalog.Store) (names []string, err error) {
+	ours := catalogTables()
+	err = s.View(ctx, "schema: other tables", func(x catalog.Session) error {
+		return x.Each(ctx, `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+			WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1`, nil, func(scan func(...any) error) error {
+			var name string
+			err := scan(&name)
+			if err == nil && !slices.Contains(ours, name) {
+				names = append(names, `"`+strings.ReplaceAll(name, `"`, `""`)+`"`)
+			}
+			return err
+		})
+	})
+	return names, err
 }

@@ -1,3 +1,3 @@
 // Package schema creates and checks the tables: migrations, the column check beside the
-// platform's tables, backups before a migration, and River's tables.
+// platform's tables, backups and restores, and River's tables.
 package schema
