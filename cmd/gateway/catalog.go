@@ -7,6 +7,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/catalog/document"
 	"github.com/lectiospace/lectern/internal/catalog/schema"
+	"github.com/lectiospace/lectern/internal/printable"
 )
 
 type catalogCommand struct {
@@ -63,5 +64,5 @@ func (*catalogExport) Run(ctx context.Context, cli *CLI, term terminal) error {
 	if err := schema.Ready(ctx, store); err != nil {
 		return err
 	}
-	return document.Export(ctx, store, term.Out)
+	return document.Export(ctx, store, printable.Unwrap(term.Out)) // as apply reads it
 }

@@ -10,9 +10,8 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/printable"
 	"github.com/lectiospace/lectern/internal/syncer"
 	"github.com/lectiospace/lectern/internal/syncer/reconcile"
 	"github.com/lectiospace/lectern/internal/telemetry"
@@ -115,7 +114,7 @@ func (c *reconcileCommand) printProgress(t terminal, p reconcile.Progress) {
 		}
 		return
 	}
-	if f, ok := t.Err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := printable.Terminal(t.Err); ok {
 		fmt.Fprintf(f, "\r%d of %d teachers", p.Done, p.Total)
 		if p.Done == p.Total {
 			fmt.Fprintln(f)

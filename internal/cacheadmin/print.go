@@ -3,14 +3,12 @@ package cacheadmin
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/lectiospace/lectern/internal/cache"
+	"github.com/lectiospace/lectern/internal/printable"
 )
 
 // PrintStats writes the statistics as a table.
@@ -49,10 +47,10 @@ type Printer struct {
 	failed bool
 }
 
-// NewPrinter prepares a printer; the progress bar goes to terminal.
-func NewPrinter(out, terminal io.Writer) *Printer {
+// NewPrinter prepares a printer; the progress bar goes to progress.
+func NewPrinter(out, progress io.Writer) *Printer {
 	p := &Printer{out: out}
-	if f, ok := terminal.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := printable.Terminal(progress); ok {
 		p.bar.w = f
 	}
 	return p

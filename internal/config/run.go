@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/lectiospace/lectern/internal/printable"
 )
 
 // Terminal is where a command reads its input and writes its output.
@@ -44,8 +46,10 @@ func Main(program, description string, cli Group) {
 
 // Run parses the command line into cli and runs the chosen command, whose Run method
 // may take a context, cli, and a Terminal. It returns the exit code: 0 good, 1 failed,
-// 2 wrong usage or configuration. An error is one line on term.Err.
+// 2 wrong usage or configuration. An error is one line on term.Err. What commands write
+// goes through a printable.Writer.
 func Run(ctx context.Context, program, description string, cli Group, args, env []string, term Terminal) int {
+	term.Out, term.Err = printable.NewWriter(term.Out), printable.NewWriter(term.Err)
 	parsed, err := Parse(program, description, cli, args, env, term.Out, term.Err)
 	if err == nil {
 		for _, warning := range parsed.Warnings {

@@ -120,6 +120,7 @@ var allowed = []rule{
 			{"internal/origin/local", "wires provider local"},
 			{"internal/origin/zoom", "wires provider zoom"},
 			{"internal/prewarm", "wires the warming of new recordings"},
+			{"internal/printable", "writes the exported document as it is"},
 			{"internal/proxy", "the public listener"},
 			{"internal/proxy/api", "wires the recordings API"},
 			{"internal/proxy/pages", "wires the pages"},
@@ -146,6 +147,7 @@ var allowed = []rule{
 			{"internal/media", "error kinds, for exit codes and hints"},
 			{"internal/origin/drive", "wires provider gdrive"},
 			{"internal/origin/local", "wires provider local"},
+			{"internal/printable", "tells a terminal from a file"},
 			{"internal/requestline", "refuses what is no HTTP on the webhook listener"},
 			{"internal/syncer", "the queue and its workers"},
 			{"internal/syncer/backfill", "what `syncer backfill` asks for and returns"},
@@ -154,7 +156,6 @@ var allowed = []rule{
 			{"internal/zoom", "Zoom's credentials and client"},
 			{"github.com/prometheus/client_golang", "the registry that all packages get"},
 			{"golang.org/x/sync", "runs the listeners side by side"},
-			{"golang.org/x/term", "tells a terminal from a file"},
 		},
 		tests: []use{
 			{"internal/telemetry/systemdtest", "a service manager that restarts a program that hangs"},
@@ -246,7 +247,7 @@ var allowed = []rule{
 		may: []use{
 			{"internal/cache", "the operations behind the protocol"},
 			{"internal/media", "sizes and locations of recordings"},
-			{"golang.org/x/term", "a progress bar on terminals only"},
+			{"internal/printable", "a progress bar on terminals only"},
 		},
 		tests: []use{
 			{"github.com/prometheus/client_golang", "a registry for the cache under test"},
@@ -324,6 +325,7 @@ var allowed = []rule{
 			{"internal/origin", "its settings"},
 			{"internal/origin/drive", "its settings"},
 			{"internal/origin/local", "its settings"},
+			{"internal/printable", "what commands write goes through it"},
 			{"internal/proxy", "its settings"},
 			{"internal/syncer", "its settings"},
 			{"internal/telemetry", "its settings"},
@@ -517,6 +519,12 @@ var allowed = []rule{
 		},
 	},
 	{
+		pkg: "internal/printable",
+		may: []use{
+			{"golang.org/x/term", "tells a terminal from a file"},
+		},
+	},
+	{
 		pkg: "internal/proxy",
 		may: []use{
 			{"internal/media", "the vocabulary: objects, spans, recordings, users, error kinds"},
@@ -644,6 +652,7 @@ var allowed = []rule{
 			{"internal/catalog", "transactions and error kinds of the database"},
 			{"internal/ffmpeg", "joins, probes and encodes"},
 			{"internal/media", "recordings, users, error kinds"},
+			{"internal/printable", "what `syncer explain` shows of outside text"},
 			{"internal/syncer/backfill", "wires backfills"},
 			{"internal/syncer/ingest", "wires ingests"},
 			{"internal/syncer/intake", "wires webhooks"},
@@ -819,10 +828,10 @@ var allowed = []rule{
 	{
 		pkg: "internal/telemetry",
 		may: []use{
+			{"internal/printable", "text logs on a terminal"},
 			{"internal/requestline", "refuses what is no HTTP on the admin listener"},
 			{"github.com/coreos/go-systemd/v22", "socket activation, readiness and watchdog"},
 			{"github.com/prometheus/client_golang", "the registry and /metrics"},
-			{"golang.org/x/term", "text logs on a terminal"},
 		},
 		tests: []use{
 			{"go.uber.org/goleak", "finds goroutines that outlive a test"},

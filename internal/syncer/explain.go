@@ -11,6 +11,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/printable"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
@@ -35,6 +36,17 @@ func (s *Syncer) Explain(ctx context.Context, subject string, w io.Writer) error
 	return err
 }
 
+// writef is fmt.Fprintf for lines in which strings come from outside: names of meetings,
+// what Zoom and ffmpeg have answered. Each of them stays within its line.
+func writef(b *strings.Builder, format string, args ...any) {
+	for i, a := range args {
+		if text, ok := a.(string); ok {
+			args[i] = printable.Escape(text)
+		}
+	}
+	fmt.Fprintf(b, format, args...)
+}
+
 func at(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -47,15 +59,15 @@ func explainRecording(ctx context.Context, x store.Session, id int64, b *strings
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(b, "recording %d  %s  status %s  visibility %s\n", row.ID, lessonOrOwn(row.LessonID, row.TeacherID), row.Status, row.Visibility)
+	writef(b, "recording %d  %s  status %s  visibility %s\n", row.ID, lessonOrOwn(row.LessonID, row.TeacherID), row.Status, row.Visibility)
 	where := row.Location()
-	fmt.Fprintf(b, "  archive    %s %s, %d bytes, %d s\n", where.Provider, where.Key, row.Size, row.Seconds)
-	fmt.Fprintf(b, "  zoom       %s (%s)\n", row.ZoomRecordingID, row.View)
+	writef(b, "  archive    %s %s, %d bytes, %d s\n", where.Provider, where.Key, row.Size, row.Seconds)
+	writef(b, "  zoom       %s (%s)\n", row.ZoomRecordingID, row.View)
 	if !row.AvailableUntil.IsZero() {
-		fmt.Fprintf(b, "  retention  until %s\n", at(row.AvailableUntil))
+		writef(b, "  retention  until %s\n", at(row.AvailableUntil))
 	}
 	if row.Deleted {
-		fmt.Fprintf(b, "  removed    %s\n", at(row.DeletedAt))
+		writef(b, "  removed    %s\n", at(row.DeletedAt))
 	}
 	i, err := store.IngestOfRecording(ctx, x, id)
 	if catalog.IsNotFound(err) {
@@ -85,29 +97,29 @@ func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *stri
 	if i.Orphaned() {
 		owner = "of a deleted lesson"
 	}
-	fmt.Fprintf(b, "ingest %d  %s  state %s", i.ID, owner, i.State())
+	writef(b, "ingest %d  %s  state %s", i.ID, owner, i.State())
 	if i.Reason != "" {
-		fmt.Fprintf(b, "  reason %s: %s", i.Reason, i.Detail)
+		writef(b, "  reason %s: %s", i.Reason, i.Detail)
 	}
 	b.WriteString("\n")
 	if store.Advice(i.Reason) != "" {
-		fmt.Fprintf(b, "  to do      %s\n", store.Advice(i.Reason))
+		writef(b, "  to do      %s\n", store.Advice(i.Reason))
 	}
 	if !i.FailingSince.IsZero() {
-		fmt.Fprintf(b, "  failing    since %s, %d attempts\n", at(i.FailingSince), i.Attempts)
+		writef(b, "  failing    since %s, %d attempts\n", at(i.FailingSince), i.Attempts)
 	}
 	if i.State() == store.Failed && i.Reason != store.ReasonQuota {
 		when := "by the next reconciliation while Zoom lists it"
 		if !i.RetakeAt.IsZero() {
 			when = fmt.Sprintf("by reconciliation from %s on while Zoom lists it; `syncer reconcile` does not wait", at(i.RetakeAt))
 		}
-		fmt.Fprintf(b, "  next try   %s\n", when)
+		writef(b, "  next try   %s\n", when)
 	}
 	if i.Retakes > 0 {
-		fmt.Fprintf(b, "  taken up again at %s, time %d\n", at(i.RetakenAt), i.Retakes)
+		writef(b, "  taken up again at %s, time %d\n", at(i.RetakenAt), i.Retakes)
 	}
 	if i.Archived() {
-		fmt.Fprintf(b, "  verified   %s, %d bytes, md5 %s\n", at(i.VerifiedAt), i.Size, i.MD5)
+		writef(b, "  verified   %s, %d bytes, md5 %s\n", at(i.VerifiedAt), i.Size, i.MD5)
 	}
 	meetings, err := store.MeetingsOfIngest(ctx, x, i)
 	if err != nil {
@@ -122,9 +134,9 @@ func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *stri
 }
 
 func describeMeeting(m store.Meeting, i store.Ingest, b *strings.Builder) {
-	fmt.Fprintf(b, "meeting %s  id %s  began %s  first seen %s\n", m.UUID, m.MeetingID, at(m.Began()), at(m.FirstSeen))
+	writef(b, "meeting %s  id %s  began %s  first seen %s\n", m.UUID, m.MeetingID, at(m.Began()), at(m.FirstSeen))
 	if m.Note != "" {
-		fmt.Fprintf(b, "  lesson     %s\n", m.Note)
+		writef(b, "  lesson     %s\n", m.Note)
 	}
 	for _, f := range m.Files {
 		state := "at Zoom"
@@ -146,7 +158,7 @@ func describeMeeting(m store.Meeting, i store.Ingest, b *strings.Builder) {
 		case i.Archived() && !slices.Contains(i.Parts(), f.Name()):
 			state = "another view, stays at Zoom"
 		}
-		fmt.Fprintf(b, "  file %s  %s %s  %d bytes  %s\n", f.ID, f.Type, f.View, f.Size, state)
+		writef(b, "  file %s  %s %s  %d bytes  %s\n", f.ID, f.Type, f.View, f.Size, state)
 	}
 }
 
@@ -160,7 +172,7 @@ func explainMeeting(ctx context.Context, x store.Session, uuid string, b *string
 		return err
 	}
 	for _, e := range events {
-		fmt.Fprintf(b, "event %d  %s  %s  %s: %s\n", e.ID, at(e.ReceivedAt), e.Name, e.State, e.Note)
+		writef(b, "event %d  %s  %s  %s: %s\n", e.ID, at(e.ReceivedAt), e.Name, e.State, e.Note)
 	}
 	i, err := store.IngestOfMeeting(ctx, x, uuid)
 	if catalog.IsNotFound(err) && m.LessonID != 0 {
@@ -174,7 +186,7 @@ func explainMeeting(ctx context.Context, x store.Session, uuid string, b *string
 	}
 	describeMeeting(m, store.Ingest{}, b)
 	if m.LessonID == 0 {
-		fmt.Fprintf(b, "  waits: %s\n", m.Note)
+		writef(b, "  waits: %s\n", m.Note)
 	}
 	return writeHistory(ctx, x, b, 0, 0, []string{uuid})
 }
@@ -186,9 +198,9 @@ func writeHistory(ctx context.Context, x store.Session, b *strings.Builder, inge
 	}
 	slices.SortStableFunc(lines, func(a, b store.HistoryEntry) int { return a.At.Compare(b.At) })
 	for _, l := range lines {
-		fmt.Fprintf(b, "%s  %s", at(l.At), l.What)
+		writef(b, "%s  %s", at(l.At), l.What)
 		if l.Detail != "" {
-			fmt.Fprintf(b, ": %s", l.Detail)
+			writef(b, ": %s", l.Detail)
 		}
 		b.WriteString("\n")
 	}

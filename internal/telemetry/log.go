@@ -6,11 +6,10 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"os"
 	"strings"
 	"sync/atomic"
 
-	"golang.org/x/term"
+	"github.com/lectiospace/lectern/internal/printable"
 )
 
 // NewLogger makes the program's logger.
@@ -30,8 +29,8 @@ func isTerminal(w io.Writer) bool {
 	if b, ok := w.(*BatchWriter); ok {
 		return b.direct
 	}
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	_, ok := printable.Terminal(w)
+	return ok
 }
 
 // secretNames are attributes whose values are never written. No code logs them; this
