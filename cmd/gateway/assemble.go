@@ -36,6 +36,9 @@ type service struct {
 	settings *config.Settings
 	log      *slog.Logger
 	store    *catalog.Store
+	verifier *auth.Verifier
+	minter   *auth.Minter
+	drive    *drive.Origin // nil when it is not configured
 	proxy    *proxy.Server
 	admin    *telemetry.Admin
 	// probes are what the watchdog watches.
@@ -81,6 +84,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
+	s.verifier = verifier
 	verifier.Start(context.WithoutCancel(ctx)) // ends with Stop: draining streams still need it
 	s.onClose(func() error { verifier.Stop(); return nil })
 	gate, err := auth.NewAuthorizer(settings.Auth, verifier, directory, metrics, time.Now)
@@ -92,6 +96,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
+	s.minter = minter
 
 	origins, files, err := s.openOrigins(ctx, store, metrics)
 	if err != nil {
@@ -204,6 +209,7 @@ func (s *service) openOrigins(ctx context.Context, store *catalog.Store, metrics
 		if err != nil {
 			return nil, nil, s.settings.WithSource(err)
 		}
+		s.drive = remote
 		remote.Start(context.WithoutCancel(ctx)) // ends with Stop: draining streams still need it
 		s.onClose(func() error { remote.Stop(); return nil })
 		hardened := origin.Harden(remote, origin.Options{Provider: media.ProviderDrive, Observer: observer})

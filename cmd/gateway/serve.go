@@ -25,9 +25,11 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	if err := cli.ValidateServe(); err != nil {
 		return err
 	}
+	hangups := telemetry.CatchHangups()
+	defer hangups.Stop()
 	batches := telemetry.NewBatchWriter(term.Err)
 	defer batches.Close()
-	log := telemetry.NewLogger(cli.Log, batches)
+	log, level := telemetry.NewAdjustableLogger(cli.Log, batches)
 	svc, err := assemble(ctx, &cli.Settings, log)
 	if err != nil {
 		return err
@@ -37,6 +39,8 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	if err != nil {
 		return err
 	}
+	hangups.Start(func() { svc.reload(cli, level) })
+	defer hangups.Stop() // before what it reloads closes
 	return svc.serve(ctx, public, admin)
 }
 

@@ -26,6 +26,8 @@ import (
 // service is the assembled syncer, the one place where concrete types meet.
 type service struct {
 	log         *slog.Logger
+	alerts      *alert.Sender
+	drive       *drive.Origin // nil when it is not configured
 	adminListen string
 	store       *catalog.Store
 	syncer      *syncer.Syncer
@@ -40,7 +42,7 @@ type service struct {
 // assemble wires the syncer from the bottom up. On an error everything opened so far
 // is closed again.
 func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Logger) (_ *service, err error) {
-	s := &service{log: log, adminListen: settings.AdminListen, delay: settings.ShutdownDelay, grace: settings.ShutdownGrace}
+	s := &service{log: log, alerts: alert.NewSender(settings.Alert), adminListen: settings.AdminListen, delay: settings.ShutdownDelay, grace: settings.ShutdownGrace}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -68,7 +70,7 @@ func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Lo
 		Target:       archives[settings.Sync.Provider],
 		Archives:     archives,
 		Tool:         ffmpeg.Tool{},
-		Alerts:       alert.NewSender(settings.Alert),
+		Alerts:       s.alerts,
 		SecretsKey:   key,
 		PlatformRule: settings.AccessRule == "platform",
 		Log:          log,
@@ -113,6 +115,7 @@ func (s *service) openArchives(ctx context.Context, settings *config.SyncerSetti
 		if err != nil {
 			return nil, settings.WithSource(err)
 		}
+		s.drive = remote
 		remote.Start(context.WithoutCancel(ctx)) // ends with Stop: draining jobs still need it
 		s.onClose(func() error { remote.Stop(); return nil })
 		out[media.ProviderDrive] = drive.NewArchive(remote, settings.Sync.Drive)

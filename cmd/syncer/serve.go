@@ -28,7 +28,9 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	if err := cli.ValidateServe(); err != nil {
 		return err
 	}
-	log := telemetry.NewLogger(cli.Log, term.Err)
+	hangups := telemetry.CatchHangups()
+	defer hangups.Stop()
+	log, level := telemetry.NewAdjustableLogger(cli.Log, term.Err)
 	svc, err := assemble(ctx, &cli.SyncerSettings, log)
 	if err != nil {
 		return err
@@ -38,6 +40,8 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	if err != nil {
 		return err
 	}
+	hangups.Start(func() { svc.reload(cli, level) })
+	defer hangups.Stop() // before what it reloads closes
 	return svc.serve(ctx, public, admin)
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nicholas-fedor/shoutrrr"
@@ -75,23 +76,31 @@ const (
 
 // Sender sends alerts. Safe for concurrent use.
 type Sender struct {
-	targets []string
+	targets atomic.Pointer[[]string]
 	client  *http.Client
 }
 
 // NewSender prepares a sender; without URLs it sends nothing.
 func NewSender(cfg Config) *Sender {
-	return &Sender{targets: cfg.targets(), client: &http.Client{Timeout: 20 * time.Second}}
+	s := &Sender{client: &http.Client{Timeout: 20 * time.Second}}
+	s.SetTargets(cfg)
+	return s
+}
+
+// SetTargets replaces where alerts go.
+func (s *Sender) SetTargets(cfg Config) {
+	targets := cfg.targets()
+	s.targets.Store(&targets)
 }
 
 // Any reports whether there is anybody to tell.
-func (s *Sender) Any() bool { return len(s.targets) > 0 }
+func (s *Sender) Any() bool { return len(*s.targets.Load()) > 0 }
 
 // Send tells everybody. When some could not be told the error says how many: the
 // URLs themselves hold tokens.
 func (s *Sender) Send(ctx context.Context, m Message) error {
-	failed, last := 0, error(nil)
-	for _, target := range s.targets {
+	failed, last, targets := 0, error(nil), *s.targets.Load()
+	for _, target := range targets {
 		var err error
 		if plain(target) {
 			err = s.post(ctx, target, m)
@@ -106,7 +115,7 @@ func (s *Sender) Send(ctx context.Context, m Message) error {
 	if failed == 0 {
 		return nil
 	}
-	return media.Faultf(media.Unavailable, "alert", "%d of %d targets were not told: %w", failed, len(s.targets), last)
+	return media.Faultf(media.Unavailable, "alert", "%d of %d targets were not told: %w", failed, len(targets), last)
 }
 
 func (s *Sender) post(ctx context.Context, target string, m Message) error {

@@ -206,6 +206,66 @@ func TestRoleComesFromTheDatabase(t *testing.T) {
 	}
 }
 
+// TestSetSecrets: after a change of secrets tokens of the old ones are refused, also those
+// that were verified before, and new ones are taken; a change that is wrong changes nothing.
+func TestSetSecrets(t *testing.T) {
+	const (
+		next  = "the next key of the platform: 32 bytes and more"
+		first = "the first playback key: 32 bytes and more"
+		other = "the second playback key: 32 bytes and more"
+	)
+	cfg := Config{JWTSecret: testSecret, PlaybackSecret: first}
+	rig := newGateRig(t, cfg)
+	minter, err := NewMinter(cfg, func() time.Time { return noon })
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := func() (access, playback media.Token) {
+		t.Helper()
+		a, err := minter.Access(student, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := minter.Playback(student, 1, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return media.Token{Value: a, From: media.FromHeader}, media.Token{Value: p, From: media.FromHeader}
+	}
+	expect := func(what string, tok media.Token, want string) {
+		t.Helper()
+		_, err := rig.Authenticate(t.Context(), tok)
+		rig.verified.cache.Wait()
+		if outcome(err) != want {
+			t.Errorf("%s: %v, want %s", what, err, want)
+		}
+	}
+	set := func(cfg Config) error { return errors.Join(rig.verifier.SetSecrets(cfg), minter.SetSecrets(cfg)) }
+	oldAccess, oldPlayback := tokens()
+	expect("access", oldAccess, "ok")
+	expect("playback", oldPlayback, "ok")
+	if err := set(Config{JWTSecret: "short", PlaybackSecret: first}); err == nil || !strings.Contains(err.Error(), "auth-jwt-secret") {
+		t.Errorf("a short secret: %v", err)
+	}
+	expect("access after a wrong change", oldAccess, "ok")
+
+	// The playback key is rotated: the old one verifies still.
+	if err := set(Config{JWTSecret: next, PlaybackSecret: other + "," + first}); err != nil {
+		t.Fatal(err)
+	}
+	newAccess, newPlayback := tokens()
+	expect("access of the old secret", oldAccess, isInvalid)
+	expect("access of the new secret", newAccess, "ok")
+	expect("playback of the old key, which verifies still", oldPlayback, "ok")
+	expect("playback of the new key", newPlayback, "ok")
+	if err := set(Config{JWTSecret: next, PlaybackSecret: other}); err != nil {
+		t.Fatal(err)
+	}
+	expect("playback of the withdrawn key", oldPlayback, isInvalid)
+	expect("playback of the new key", newPlayback, "ok")
+	expect("access", newAccess, "ok")
+}
+
 // TestTokenCache: a token is verified once, and its expiry is checked every time.
 func TestTokenCache(t *testing.T) {
 	rig := newGateRig(t, Config{Leeway: time.Minute})
@@ -217,11 +277,11 @@ func TestTokenCache(t *testing.T) {
 	if claims, ok := rig.verified.get(digestOf(tok.Value)); !ok || claims.User != student {
 		t.Fatalf("not cached: %+v", claims)
 	}
-	rig.verifier.secret = []byte("another key altogether, 32 bytes long")
+	rig.verifier.secrets.Load().access = []byte("another key altogether, 32 bytes long")
 	if _, err := rig.Authenticate(t.Context(), tok); err != nil {
 		t.Errorf("verified again: %v", err)
 	}
-	rig.verifier.secret = []byte(testSecret)
+	rig.verifier.secrets.Load().access = []byte(testSecret)
 	rig.now = noon.Add(time.Hour + time.Minute - time.Second)
 	if _, err := rig.Authenticate(t.Context(), tok); err != nil {
 		t.Errorf("within the leeway: %v", err)

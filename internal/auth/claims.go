@@ -20,6 +20,8 @@ type Claims struct {
 	issued time.Time
 	// keys is the generation of the JWKS that verified the token, 0 for a secret.
 	keys uint64
+	// secrets is the generation of the secrets with which it was verified.
+	secrets uint64
 }
 
 // claimChecks are the configured rules for claims.

@@ -240,6 +240,14 @@ func (j *jwks) lookup(ctx context.Context, kid string) (*keySet, error) {
 	return set, nil
 }
 
+// refresh requests a fetch, however recent the last one is.
+func (j *jwks) refresh() {
+	select {
+	case j.wake <- struct{}{}:
+	default: // one is requested already
+	}
+}
+
 // requestFetch requests a fetch, or joins a pending request, and returns a channel that is
 // closed when the fetch has ended; nil when it is too soon for another or none runs.
 func (j *jwks) requestFetch() <-chan struct{} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -15,30 +16,33 @@ import (
 
 // Minter signs tokens. Safe for concurrent use.
 type Minter struct {
-	access   []byte // nil when only a JWKS is configured
-	playback playbackKey
-	now      func() time.Time
+	secrets atomic.Pointer[secretKeys]
+	now     func() time.Time
 }
 
 // NewMinter prepares the keys to sign with. The error names the setting that is wrong.
 func NewMinter(cfg Config, now func() time.Time) (*Minter, error) {
-	if err := cfg.Check(); err != nil {
+	m := &Minter{now: now}
+	if err := m.SetSecrets(cfg); err != nil {
 		return nil, err
-	}
-	keys, err := newPlaybackKeys(cfg)
-	if err != nil {
-		return nil, err
-	}
-	m := &Minter{playback: keys[0], now: now}
-	if cfg.JWTSecret != "" {
-		m.access = []byte(cfg.JWTSecret)
 	}
 	return m, nil
 }
 
+// SetSecrets replaces the keys to sign with. The error names the setting that is wrong, and
+// then nothing has changed.
+func (m *Minter) SetSecrets(cfg Config) error {
+	keys, err := newSecretKeys(cfg)
+	if err == nil {
+		m.secrets.Store(keys)
+	}
+	return err
+}
+
 // Access signs an access token as simplejwt 5.5.1 would. Without a JWT secret it fails.
 func (m *Minter) Access(userID int64, ttl time.Duration) (string, error) {
-	if m.access == nil {
+	secret := m.secrets.Load().access
+	if secret == nil {
 		return "", errors.New("auth-jwt-secret: needed to sign access tokens; the keys of a JWKS only verify")
 	}
 	if userID <= 0 {
@@ -51,7 +55,7 @@ func (m *Minter) Access(userID int64, ttl time.Duration) (string, error) {
 		"iat":        now.Unix(),
 		"jti":        newJTI(),
 		"user_id":    strconv.FormatInt(userID, 10),
-	}).SignedString(m.access)
+	}).SignedString(secret)
 }
 
 // Grant signs a playback token for a recording. It is valid for twice the recording's
@@ -87,8 +91,9 @@ func (m *Minter) playbackToken(userID, recordingID int64, ttl time.Duration) (to
 		"exp": expires.Unix(),
 		"jti": newJTI(),
 	})
-	claims.Header["kid"] = m.playback.id
-	token, err = claims.SignedString(m.playback.secret)
+	key := m.secrets.Load().playback[0] // the first signs
+	claims.Header["kid"] = key.id
+	token, err = claims.SignedString(key.secret)
 	return token, expires, err
 }
 

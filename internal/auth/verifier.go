@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -11,18 +12,22 @@ import (
 
 // Verifier checks tokens. Safe for concurrent use.
 type Verifier struct {
-	secret   []byte // nil without a JWT secret
-	playback playbackKeys
-	jwks     *jwks // nil without a JWKS
-	checks   claimChecks
-	now      func() time.Time
-	log      *slog.Logger
-	ahead    sync.Once // logs the first token that is issued in the future
+	secrets atomic.Pointer[secretKeys]
+	jwks    *jwks // nil without a JWKS
+	checks  claimChecks
+	now     func() time.Time
+	log     *slog.Logger
+	ahead   sync.Once // logs the first token that is issued in the future
 }
 
-// NewVerifier prepares the keys. The error names the setting that is wrong.
-// Nothing runs and nothing is fetched before Start.
-func NewVerifier(cfg Config, log *slog.Logger, now func() time.Time) (*Verifier, error) {
+// secretKeys are the keys that come from settings.
+type secretKeys struct {
+	access     []byte // nil without a JWT secret
+	playback   playbackKeys
+	generation uint64 // grows with each change
+}
+
+func newSecretKeys(cfg Config) (*secretKeys, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
@@ -30,15 +35,26 @@ func NewVerifier(cfg Config, log *slog.Logger, now func() time.Time) (*Verifier,
 	if err != nil {
 		return nil, err
 	}
-	v := &Verifier{
-		playback: playback,
-		checks:   claimChecks{issuer: cfg.Issuer, audience: cfg.Audience, leeway: cfg.Leeway},
-		now:      now,
-		log:      log,
-	}
+	keys := &secretKeys{playback: playback}
 	if cfg.JWTSecret != "" {
-		v.secret = []byte(cfg.JWTSecret)
+		keys.access = []byte(cfg.JWTSecret)
 	}
+	return keys, nil
+}
+
+// NewVerifier prepares the keys. The error names the setting that is wrong.
+// Nothing runs and nothing is fetched before Start.
+func NewVerifier(cfg Config, log *slog.Logger, now func() time.Time) (*Verifier, error) {
+	keys, err := newSecretKeys(cfg)
+	if err != nil {
+		return nil, err
+	}
+	v := &Verifier{
+		checks: claimChecks{issuer: cfg.Issuer, audience: cfg.Audience, leeway: cfg.Leeway},
+		now:    now,
+		log:    log,
+	}
+	v.secrets.Store(keys)
 	if cfg.JWKSURL != "" {
 		v.jwks = newJWKS(cfg.JWKSURL, log, now)
 	}
@@ -62,6 +78,27 @@ func (v *Verifier) Stop() {
 	}
 }
 
+// SetSecrets replaces the JWT secret and the playback secrets: tokens that only the old
+// ones verify are refused from now on. The error names the setting that is wrong, and then
+// nothing has changed.
+func (v *Verifier) SetSecrets(cfg Config) error {
+	keys, err := newSecretKeys(cfg)
+	if err != nil {
+		return err
+	}
+	keys.generation = v.secrets.Load().generation + 1
+	v.secrets.Store(keys)
+	return nil
+}
+
+// RefreshKeys fetches the JWKS in the background, where one is configured. The known keys
+// stay until it has arrived.
+func (v *Verifier) RefreshKeys() {
+	if v.jwks != nil {
+		v.jwks.refresh()
+	}
+}
+
 // Verify checks a token's signature, times and kind. The error is a
 // *media.Refusal; or a fault of kind Unavailable when no public key has ever
 // been had, and of kind Canceled or Timeout when ctx ended meanwhile. ctx
@@ -73,10 +110,21 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 	}
 	// The header is not verified yet. A forged kid gains nothing: no key signs what the
 	// other branch accepts.
-	if key, ok := v.playback.byID(t.kid); ok {
-		return v.verifyPlayback(t, key)
+	keys := v.secrets.Load()
+	var (
+		claims Claims
+		err    error
+	)
+	if key, ok := keys.playback.byID(t.kid); ok {
+		claims, err = v.verifyPlayback(t, key)
+	} else {
+		claims, err = v.verifyAccess(ctx, t, keys.access)
 	}
-	return v.verifyAccess(ctx, t)
+	if err != nil {
+		return Claims{}, err
+	}
+	claims.secrets = keys.generation
+	return claims, nil
 }
 
 func (v *Verifier) verifyPlayback(t compact, key playbackKey) (Claims, error) {
@@ -96,8 +144,8 @@ func (v *Verifier) verifyPlayback(t compact, key playbackKey) (Claims, error) {
 	return claims, nil
 }
 
-func (v *Verifier) verifyAccess(ctx context.Context, t compact) (Claims, error) {
-	generation, err := v.signedByPlatform(ctx, t)
+func (v *Verifier) verifyAccess(ctx context.Context, t compact, secret []byte) (Claims, error) {
+	generation, err := v.signedByPlatform(ctx, t, secret)
 	if err != nil {
 		return Claims{}, err
 	}
@@ -130,9 +178,9 @@ func (v *Verifier) checkClock(claims Claims, now time.Time) {
 // signedByPlatform checks the signature. The algorithm's name must be exactly
 // one that the configuration has a key of the matching kind for, so that a
 // public key can never serve as a shared secret.
-func (v *Verifier) signedByPlatform(ctx context.Context, t compact) (generation uint64, err error) {
+func (v *Verifier) signedByPlatform(ctx context.Context, t compact, secret []byte) (generation uint64, err error) {
 	if t.alg == jwt.SigningMethodHS256.Alg() {
-		if v.secret == nil || jwt.SigningMethodHS256.Verify(t.signed, t.signature, v.secret) != nil {
+		if secret == nil || jwt.SigningMethodHS256.Verify(t.signed, t.signature, secret) != nil {
 			return 0, forged()
 		}
 		return 0, nil
@@ -165,7 +213,7 @@ func publicMethod(alg string) (jwt.SigningMethod, bool) {
 }
 
 // current reports whether claims that were verified before are still valid: they have
-// not expired and their key has not been withdrawn.
+// not expired, and neither the secrets nor the published keys have changed since.
 func (v *Verifier) current(claims Claims, now time.Time) bool {
-	return !v.checks.hasExpired(claims.Expires, now) && (claims.keys == 0 || claims.keys == v.jwks.generation())
+	return !v.checks.hasExpired(claims.Expires, now) && claims.secrets == v.secrets.Load().generation && (claims.keys == 0 || claims.keys == v.jwks.generation())
 }

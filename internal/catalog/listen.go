@@ -88,7 +88,7 @@ func (s *Store) Listen(ctx context.Context, changed func(table string), connecte
 func (s *Store) listenOnce(ctx context.Context, changed func(table string), connected, listening func()) error {
 	dialing, cancel := context.WithTimeout(ctx, LookupTimeout)
 	defer cancel()
-	conn, err := pgx.ConnectConfig(dialing, s.connConfig.Copy())
+	conn, err := pgx.ConnectConfig(dialing, s.ConnConfig())
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -44,8 +45,9 @@ type Store struct {
 	dialect Dialect
 	log     *slog.Logger
 	path    string // of the file; "" on PostgreSQL
-	// connConfig is how Listen connects; nil on SQLite.
+	// connConfig is how to connect, except for the password; nil on SQLite.
 	connConfig *pgx.ConnConfig
+	password   atomic.Pointer[string] // of new connections
 	// writer has one slot, which each writer of this process holds on SQLite, where one
 	// can write at a time: waiting here is fair and ends with the context, waiting for
 	// the file's lock is neither. nil on PostgreSQL.
@@ -158,12 +160,18 @@ func openPostgres(dsn string, log *slog.Logger) (*Store, error) {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "lectern"
 	}
-	db := stdlib.OpenDB(*cfg)
+	s := &Store{dialect: Postgres, log: log, connConfig: cfg}
+	s.password.Store(&cfg.Password)
+	db := stdlib.OpenDB(*cfg, stdlib.OptionBeforeConnect(func(_ context.Context, c *pgx.ConnConfig) error {
+		c.Password = *s.password.Load()
+		return nil
+	}))
+	s.db = db
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxIdleConns)
 	db.SetConnMaxIdleTime(idleTime)
 	db.SetConnMaxLifetime(lifeTime)
-	return &Store{db: db, dialect: Postgres, log: log, connConfig: cfg}, nil
+	return s, nil
 }
 
 // redactParseError is a parse error without the URL in it, which holds the password.
@@ -206,7 +214,39 @@ func (s *Store) ConnConfig() *pgx.ConnConfig {
 	if s.connConfig == nil {
 		return nil
 	}
-	return s.connConfig.Copy()
+	c := s.connConfig.Copy()
+	c.Password = *s.password.Load()
+	return c
+}
+
+// SetPassword takes the password of a URL for new connections; those that are open stay.
+// Kind Invalid: the URL differs in more than the password, or is none of PostgreSQL's.
+func (s *Store) SetPassword(dsn string) error {
+	const op = "catalog: set the password"
+	if s.connConfig == nil {
+		return media.Faultf(media.Invalid, op, "only PostgreSQL has one")
+	}
+	c, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return media.Faultf(media.Invalid, op, "the database URL cannot be used: %s", redactParseError(dsn, err))
+	}
+	if withoutPassword(dsn) != withoutPassword(s.connConfig.ConnString()) {
+		return media.Faultf(media.Invalid, op, "the database URL differs in more than the password")
+	}
+	s.password.Store(&c.Password)
+	return nil
+}
+
+// withoutPassword is a database URL that was parsed before, without its password.
+func withoutPassword(dsn string) string {
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return ""
+	}
+	query := u.Query()
+	query.Del("password")
+	u.User, u.RawQuery = url.User(u.User.Username()), query.Encode()
+	return u.String()
 }
 
 // Log is the Store's logger.

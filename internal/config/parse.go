@@ -54,10 +54,25 @@ type exited struct{}
 
 // Parse reads args, environ and the configuration file into cli, which embeds
 // Settings and holds the commands. Errors are *Error; ErrDone after --help.
-func Parse(program, description string, cli Group, args, environ []string, stdout, stderr io.Writer) (_ *Parsed, err error) {
+func Parse(program, description string, cli Group, args, environ []string, stdout, stderr io.Writer) (*Parsed, error) {
+	return input{program, description, args, environ, stdout, stderr}.parse(cli, nil, nil)
+}
+
+// input is where the settings of a process come from. It stays the same as long as the
+// process runs; the files that it names may change.
+type input struct {
+	program, description string
+	args, environ        []string
+	stdout, stderr       io.Writer
+}
+
+// parse reads the settings into cli. The values that current has for the settings of kept
+// are used instead of those from the environment and the file.
+func (in input) parse(cli, current Group, kept map[string]bool) (_ *Parsed, err error) {
+	program, description, args, environ := in.program, in.description, in.args, in.environ
 	version, commit := Version()
 	parser, err := kong.New(cli,
-		kong.Name(program), kong.Description(description), kong.Writers(stdout, stderr),
+		kong.Name(program), kong.Description(description), kong.Writers(in.stdout, in.stderr),
 		kong.Vars{"version": fmt.Sprintf("%s %s (%s)", program, version, commit)}, varsOf(program),
 		kong.Exit(func(int) { panic(exited{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: false}),
@@ -90,6 +105,12 @@ func Parse(program, description string, cli Group, args, environ []string, stdou
 			return nil, err
 		}
 	}
+	for name := range kept {
+		for _, spelling := range []string{name, name + "-file"} {
+			delete(values.environment, spelling)
+			delete(values.file, spelling)
+		}
+	}
 	if err := values.refuseUnsupported(); err != nil {
 		return nil, err
 	}
@@ -112,6 +133,10 @@ func Parse(program, description string, cli Group, args, environ []string, stdou
 		return values.sourceOf(name, args, defaults), ok
 	}
 	cli.base().cleaned = values.cleaned
+	cli.base().input, cli.base().model = in, parser.Model
+	for name := range kept {
+		flagOf(parser.Model, name).Target.Set(flagOf(current.base().model, name).Target)
+	}
 	cli.setDerived()
 	if name, problem := cli.check(); name != "" {
 		return nil, &Error{Setting: name, Source: values.sourceOf(name, args, defaults), Problem: problem}
@@ -188,13 +213,14 @@ type resolver struct {
 }
 
 // readEnvironment reads the LECTERN_ variables. Unknown ones are warnings, because an
-// environment is shared with other programs.
+// environment is shared with other programs, and so are empty ones: mostly a secret that a
+// script did not find.
 func (r *resolver) readEnvironment(environ []string, all known) (warnings []string, err error) {
 	var platform given
 	for _, e := range environ {
 		key, value, _ := strings.Cut(e, "=")
 		source := "environment " + key
-		if key == platformZoomSecret {
+		if key == platformZoomSecret && value != "" {
 			platform = given{value, source}
 		}
 		if !strings.HasPrefix(key, "LECTERN_") || key == "LECTERN_CONFIG" {
@@ -209,6 +235,10 @@ func (r *resolver) readEnvironment(environ []string, all known) (warnings []stri
 				warning += "; did you mean " + flagToEnv(near) + "?"
 			}
 			warnings = append(warnings, warning)
+			continue
+		}
+		if value == "" {
+			warnings = append(warnings, key+" is set but empty, which is as if it were not set")
 			continue
 		}
 		r.environment[name] = given{value, source}

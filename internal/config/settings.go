@@ -50,6 +50,10 @@ type Base struct {
 	source func(setting string) (string, bool)
 	// cleaned lists the secrets whose files had invisible bytes.
 	cleaned []string
+	// input and model are where the values came from and the flags that hold them, for
+	// Reload; zero when nothing was parsed.
+	input input
+	model *kong.Application
 }
 
 // CleanedSecrets names the secrets whose files had byte order marks, zero-width
@@ -63,6 +67,8 @@ type Group interface {
 	base() *Base
 	setDerived()
 	check() (setting, problem string)
+	// ValidateServe returns the first setting that a serving program lacks or cannot use.
+	ValidateServe() error
 }
 
 func (b *Base) base() *Base { return b }

@@ -158,6 +158,7 @@ var allowed = []rule{
 			{"golang.org/x/sync", "runs the listeners side by side"},
 		},
 		tests: []use{
+			{"internal/emulator/zoom", "webhooks signed as Zoom does"},
 			{"internal/telemetry/systemdtest", "a service manager that restarts a program that hangs"},
 		},
 	},

@@ -134,6 +134,9 @@ func newID() string {
 // Handler serves the webhooks.
 func (s *Syncer) Handler() http.Handler { return s.intake.Handler() }
 
+// SetWebhookSecrets replaces the secret tokens of the Zoom app that all teachers share.
+func (s *Syncer) SetWebhookSecrets(secrets zoom.Secrets) { s.intake.SetSecrets(secrets) }
+
 // Start begins to work jobs and to supervise, until Stop.
 func (s *Syncer) Start(ctx context.Context) error {
 	if err := s.ingester.Prepare(); err != nil {

@@ -14,15 +14,19 @@ import (
 
 // NewLogger makes the program's logger.
 func NewLogger(cfg LogConfig, w io.Writer) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
-		level = slog.LevelInfo // the setting's enum admits no other level
-	}
+	log, _ := NewAdjustableLogger(cfg, w)
+	return log
+}
+
+// NewAdjustableLogger is NewLogger with the level, which may be changed at any time.
+func NewAdjustableLogger(cfg LogConfig, w io.Writer) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
+	level.Set(cfg.SlogLevel())
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: new(redactor).redact}
 	if cfg.Format == "text" || cfg.Format != "json" && isTerminal(w) {
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.New(slog.NewTextHandler(w, options)), level
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(slog.NewJSONHandler(w, options)), level
 }
 
 func isTerminal(w io.Writer) bool {

@@ -62,6 +62,23 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Origin, error) {
 	return o, nil
 }
 
+// SetCredentials reads the credentials again and uses them from now on. An error names the
+// setting, and then the present ones stay; the change from or to no authentication is one.
+func (o *Origin) SetCredentials(cfg Config) error {
+	if (cfg.Credentials == "none" || cfg.Credentials == "") != (o.tokens == nil) {
+		return errors.New("origin-drive-credentials: authentication is turned on and off by a restart only")
+	}
+	if o.tokens == nil {
+		return nil
+	}
+	source, err := tokenSource(cfg, &http.Client{Transport: o.transport, Timeout: exchangeTimeout})
+	if err != nil {
+		return err
+	}
+	o.tokens.replace(source)
+	return nil
+}
+
 // Start starts the renewal of the access token in the background, until ctx ends or Stop is
 // called. Without it requests work, and those that find the token expired wait for a new
 // one. Only the first call has an effect.

@@ -309,6 +309,48 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestSetCredentials: new credentials are used from now on; until their first token has
+// come the old one is, and credentials that cannot be used change nothing.
+func TestSetCredentials(t *testing.T) {
+	credentials, _ := tokenServer(t)
+	others, issued := tokenServer(t)
+	fake := driveemu.New()
+	fake.Put(driveemu.File{ID: "lesson", MimeType: "video/mp4", Content: emulator.Bytes(lesson)})
+	server := httptest.NewServer(fake)
+	defer server.Close()
+	o := connect(t, drive.Config{Credentials: credentials, Endpoint: server.URL})
+	o.Start(t.Context())
+	stat := func() {
+		t.Helper()
+		if _, err := o.Stat(t.Context(), media.Location{Key: "lesson"}); err != nil {
+			t.Error(err)
+		}
+	}
+	stat()
+	for _, bad := range []string{"none", "", "/nowhere/sa.json", `{"type": "external_account"}`} {
+		if err := o.SetCredentials(drive.Config{Credentials: bad}); err == nil || !strings.HasPrefix(err.Error(), "origin-drive-credentials: ") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	stat()
+	if issued.Load() != 0 {
+		t.Error("a token of credentials that were not set yet")
+	}
+	if err := o.SetCredentials(drive.Config{Credentials: others}); err != nil {
+		t.Fatal(err)
+	}
+	for issued.Load() == 0 && t.Context().Err() == nil {
+		stat()
+	}
+	anonymous := connect(t, drive.Config{Credentials: "none", Endpoint: server.URL})
+	if err := anonymous.SetCredentials(drive.Config{Credentials: "none"}); err != nil {
+		t.Error(err)
+	}
+	if err := anonymous.SetCredentials(drive.Config{Credentials: credentials}); err == nil {
+		t.Error("authentication was turned on while running")
+	}
+}
+
 func TestInvalidCredentials(t *testing.T) {
 	for _, bad := range []string{"/nowhere/sa.json", `{"type": "service_account", "private_key": "hidden-key"}`, `{"type": "external_account"}`, "{"} {
 		o, err := drive.New(t.Context(), drive.Config{Credentials: bad, Endpoint: "http://127.0.0.1:1"}, slog.New(slog.DiscardHandler))

@@ -25,11 +25,11 @@ var errStopped = errors.New("the origin is stopped")
 // for the exchange. Before start, callers of Token do the exchange themselves. Safe for
 // concurrent use.
 type tokenRefresher struct {
-	source oauth2.TokenSource // makes a new token at each call
-	log    *slog.Logger
-	wake   chan struct{} // capacity 1: a renewal is requested
+	log  *slog.Logger
+	wake chan struct{} // capacity 1: a renewal is requested
 
 	mu        sync.Mutex         // guards what follows; no I/O under it
+	source    oauth2.TokenSource // makes a new token at each call
 	cancel    context.CancelFunc // nil before start
 	ended     chan struct{}      // closed when the goroutine has ended
 	renewing  bool               // the goroutine is making an attempt
@@ -40,6 +40,26 @@ type tokenRefresher struct {
 
 func newTokenRefresher(source oauth2.TokenSource, log *slog.Logger) *tokenRefresher {
 	return &tokenRefresher{source: source, log: log, wake: make(chan struct{}, 1), attempted: make(chan struct{})}
+}
+
+// replace renews by another source from now on, beginning now. The present token is used
+// until a new one has come.
+func (w *tokenRefresher) replace(source oauth2.TokenSource) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.source = source
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// newToken makes an attempt with the present source.
+func (w *tokenRefresher) newToken() (*oauth2.Token, error) {
+	w.mu.Lock()
+	source := w.source
+	w.mu.Unlock()
+	return source.Token()
 }
 
 // start starts the renewal. Only the first call has an effect.
@@ -71,7 +91,7 @@ func (w *tokenRefresher) run(ctx context.Context, ended chan struct{}) {
 	defer close(ended)
 	failing := false
 	for {
-		token, err := w.source.Token()
+		token, err := w.newToken()
 		if (err != nil) != failing {
 			failing = err != nil
 			if failing {
@@ -150,7 +170,7 @@ func (w *tokenRefresher) renewNow() {
 
 // exchange makes an attempt in the caller's goroutine.
 func (w *tokenRefresher) exchange() (*oauth2.Token, error) {
-	token, err := w.source.Token()
+	token, err := w.newToken()
 	w.publish(token, err)
 	return token, err
 }

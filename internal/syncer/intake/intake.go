@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,7 +29,7 @@ type Ingests interface {
 type Deps struct {
 	Store *catalog.Store
 	Queue *queue.Queue
-	Zoom  zoom.Config // secrets and tolerance of webhooks
+	Zoom  zoom.Config // secrets, until SetSecrets, and tolerance of webhooks
 	// Ingests are requested by events.
 	Ingests Ingests
 	// Match decides which lesson a meeting belongs to.
@@ -46,6 +47,7 @@ type Deps struct {
 // Intake takes in webhooks. It is safe for concurrent use.
 type Intake struct {
 	deps    Deps
+	secrets atomic.Pointer[zoom.Secrets] // of the app that all teachers share
 	log     *slog.Logger
 	now     func() time.Time
 	metrics *metrics
@@ -63,9 +65,13 @@ func New(deps Deps) *Intake {
 		deps: deps, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics),
 		tenants: newTenants(deps.Store, deps.SecretsKey, deps.Now), batcher: newEventBatcher(deps.Store, deps.Queue), bodies: newBodies(), refusals: newSampler(),
 	}
+	in.SetSecrets(deps.Zoom.Secrets())
 	queue.Handle(deps.Queue, queue.HandlerOptions{Timeout: time.Minute, RetryDelay: deps.Queue.RetryDelay}, in.eventJob)
 	return in
 }
+
+// SetSecrets replaces the secret tokens with which the shared app's webhooks are signed.
+func (in *Intake) SetSecrets(secrets zoom.Secrets) { in.secrets.Store(&secrets) }
 
 // Run stores the events of webhooks until ctx ends; what waits then is refused.
 func (in *Intake) Run(ctx context.Context) { in.batcher.run(ctx) }
@@ -94,7 +100,7 @@ func (in *Intake) eventRow(e zoom.Event, teacher int64, body []byte) store.Event
 // says what became of it. media.Invalid: it would be refused.
 func (in *Intake) Replay(ctx context.Context, body []byte) (string, error) {
 	const op = "replay"
-	secrets := in.deps.Zoom.Secrets()
+	secrets := *in.secrets.Load()
 	if len(secrets) == 0 {
 		return "", media.Faultf(media.Invalid, op, "zoom-webhook-secret is not set")
 	}

@@ -98,7 +98,7 @@ func clean(s string) string {
 func (in *Intake) receive(w http.ResponseWriter, r *http.Request, tenantID string) answered {
 	ctx, cancel := context.WithTimeout(r.Context(), storeWithin)
 	defer cancel()
-	sender := tenant{secrets: in.deps.Zoom.Secrets()}
+	sender := tenant{secrets: *in.secrets.Load()}
 	if tenantID != "" {
 		one, ok, err := in.tenants.lookup(ctx, tenantID)
 		switch {

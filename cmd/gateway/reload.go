@@ -1,0 +1,31 @@
+package main
+
+import (
+	"log/slog"
+
+	"github.com/lectiospace/lectern/internal/config"
+)
+
+// reload reads the settings again, as SIGHUP asks for: secrets, the log level, and the
+// keys that a JWKS publishes. No stream ends.
+func (s *service) reload(cli *CLI, level *slog.LevelVar) {
+	secrets := func(next *CLI) error {
+		if err := s.verifier.SetSecrets(next.Auth); err != nil {
+			return err
+		}
+		return s.minter.SetSecrets(next.Auth)
+	}
+	live := config.Live[*CLI]{
+		"log-level":            func(next *CLI) error { level.Set(next.Log.SlogLevel()); return nil },
+		"auth-jwt-secret":      secrets,
+		"auth-playback-secret": secrets,
+		"database-url":         func(next *CLI) error { return s.store.SetPassword(next.DatabaseURL) },
+	}
+	var files []string
+	if s.drive != nil {
+		files = []string{"origin-drive-credentials"}
+		live[files[0]] = func(next *CLI) error { return s.drive.SetCredentials(next.Origin.Drive) }
+	}
+	config.Apply(cli, func() *CLI { return &CLI{} }, live, files, s.log)
+	s.verifier.RefreshKeys()
+}
