@@ -216,7 +216,13 @@ func TestBackfill(t *testing.T) {
 		Bytes                int64
 		WithoutLesson        int `json:"without_lesson"`
 	}
-	out, _ := command(t, env, 0, "syncer", "backfill", "--from", from, "--plan")
+	// Zoom's limits of lists bound a plan's pace, which may take minutes.
+	planning := start(t, env, "syncer", "backfill", "--from", from, "--plan")
+	<-planning.done
+	if planning.err != nil {
+		t.Fatalf("the plan: %v: %s", planning.err, planning.stderr)
+	}
+	out := planning.stdout.String()
 	lastLine(t, out, &plan)
 	if plan.Meetings != n-s.notRecorded || plan.Recordings != n-s.notRecorded || plan.WithoutLesson != s.withoutLesson || plan.Bytes == 0 {
 		t.Errorf("plan: %s", out)

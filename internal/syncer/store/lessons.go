@@ -98,7 +98,10 @@ func grouped(id, by string) string {
 func (l Lesson) HasMeeting() bool { return digits(l.MeetingID) != "" }
 
 // digits is a meeting id without the blanks and dashes that people copy.
-func digits(id string) string { return strings.NewReplacer(" ", "", "-", "").Replace(id) }
+func digits(id string) string { return separators.Replace(id) }
+
+// separators is built once: a backfill compares each meeting with years of lessons.
+var separators = strings.NewReplacer(" ", "", "-", "")
 
 // Teacher is a teacher with what is needed to reach their recordings.
 type Teacher struct {

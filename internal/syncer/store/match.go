@@ -28,8 +28,9 @@ func (r MatchRule) Lesson(lessons []Lesson, meetingID string, began time.Time) (
 		best Lesson
 		rank matchRank
 	)
+	meetingID = digits(meetingID)
 	for _, l := range lessons {
-		if l.HasMeeting() && digits(l.MeetingID) == digits(meetingID) {
+		if l.HasMeeting() && digits(l.MeetingID) == meetingID {
 			if other := r.rank(l, began); other.before(rank, l.ID < best.ID) {
 				best, rank = l, other
 			}
