@@ -143,6 +143,8 @@ func describeMeeting(m store.Meeting, i store.Ingest, b *strings.Builder) {
 		switch {
 		case !f.TrashedAt.IsZero():
 			state = "archived, trashed at Zoom " + at(f.TrashedAt)
+		case f.Changed():
+			state = fmt.Sprintf("archived %s when it had %d bytes, changed at Zoom since: the new version is archived next", at(f.ArchivedAt), f.ArchivedSize)
 		case !f.ArchivedAt.IsZero():
 			state = "archived " + at(f.ArchivedAt)
 		case !f.GoneAt.IsZero():

@@ -130,6 +130,9 @@ func (r *run) complete(ctx context.Context, job *queue.Job[queue.IngestArgs]) er
 // has failed when it does not, or has not for GiveUpAfter.
 func (r *run) fail(ctx context.Context, fault error) error {
 	reason, permanent := classifyError(fault, r.row.Attempts)
+	if r.row.Reason == store.ReasonArchiveLost && reason == store.ReasonGoneAtZoom {
+		reason = store.ReasonArchiveLost // nothing has changed since
+	}
 	now := r.s.now()
 	if r.row.FailingSince.IsZero() {
 		r.row.FailingSince = now

@@ -145,7 +145,7 @@ func (in joinInput) name() string {
 // longer has one of these, the archived file stands for all of them, at the place of
 // the first: a part that lies between two of them can only follow. It is pure.
 func joinOrder(parts []store.File, archived []string) (out []joinInput) {
-	useArchived := slices.ContainsFunc(parts, func(f store.File) bool { return !f.ArchivedAt.IsZero() && f.LeftZoom() })
+	useArchived := slices.ContainsFunc(parts, onlyInArchive)
 	placed := false
 	for _, f := range parts {
 		switch {
@@ -245,7 +245,7 @@ func (r *run) withoutUnjoinable(ctx context.Context, inputs []joinInput, joinErr
 		return false, joinErr
 	}
 	for _, in := range inputs {
-		if in.archived || !in.part.ArchivedAt.IsZero() {
+		if in.archived || !in.part.ArchivedAt.IsZero() && !in.part.Changed() {
 			continue
 		}
 		again = true

@@ -14,8 +14,9 @@ import (
 )
 
 // RecordLoss follows the discovery that the archive no longer holds what an ingest put
-// there: it is archived again while Zoom has all parts of it, else it has failed. An
-// ingest that has changed since i was loaded is left alone.
+// there: it is archived again while Zoom has all parts of it, else it has failed until Zoom
+// lists one of them, recovered from its trash. An ingest that has changed since i was loaded
+// is left alone.
 func (s *Ingester) RecordLoss(ctx context.Context, i store.Ingest) error {
 	return s.deps.Store.Update(ctx, "syncer: lost from the archive", func(x store.Session) error {
 		now, err := store.LoadIngest(ctx, x, i.ID, true)
@@ -33,7 +34,7 @@ func (s *Ingester) RecordLoss(ctx context.Context, i store.Ingest) error {
 		if allAtZoom(meetings, now.Parts()) {
 			return s.refetch(ctx, x, now, meetings)
 		}
-		return s.fileLost(ctx, x, now)
+		return s.fileLost(ctx, x, now, meetings)
 	})
 }
 
@@ -49,12 +50,29 @@ func allAtZoom(meetings []store.Meeting, parts []string) bool {
 	return true
 }
 
-func (s *Ingester) fileLost(ctx context.Context, x store.Session, i store.Ingest) error {
+// recoverable reports whether Zoom has a file of meetings, or may still have it in its
+// trash. It is pure.
+func recoverable(meetings []store.Meeting, now time.Time) bool {
+	for _, m := range meetings {
+		for _, f := range m.Files {
+			left := latest(f.TrashedAt, latest(f.GoneAt, f.UnlistedAt))
+			if f.Media() && (left.IsZero() || now.Sub(left) < trashFor) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *Ingester) fileLost(ctx context.Context, x store.Session, i store.Ingest, meetings []store.Meeting) error {
 	if err := i.Apply(store.Lose); err != nil {
 		return err
 	}
 	i.Reason, i.Detail = store.ReasonArchiveLost, "the file is gone from the archive, and Zoom's copy was trashed"
-	if _, err := store.SaveIngest(ctx, x, i, "", s.now()); err != nil {
+	if err := s.forgetArchive(ctx, x, i, meetings); err != nil {
+		return err
+	}
+	if err := store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), IngestID: i.ID, RecordingID: i.RecordingID, What: "lost from the archive", Detail: i.Provider + " " + i.ArchiveKey}); err != nil {
 		return err
 	}
 	if err := store.SetStatus(ctx, x, i.RecordingID, media.StatusFailed, s.now()); err != nil {
@@ -66,19 +84,25 @@ func (s *Ingester) fileLost(ctx context.Context, x store.Session, i store.Ingest
 	})
 }
 
-func (s *Ingester) refetch(ctx context.Context, x store.Session, i store.Ingest, meetings []store.Meeting) error {
+// forgetArchive saves an ingest of which nothing is archived any more. Its key is given up.
+func (s *Ingester) forgetArchive(ctx context.Context, x store.Session, i store.Ingest, meetings []store.Meeting) error {
 	for _, m := range meetings {
 		for _, f := range m.Files {
-			if err := store.MarkArchived(ctx, x, m.UUID, f.ID, time.Time{}); err != nil {
+			if err := store.MarkArchived(ctx, x, m.UUID, f.ID, 0, time.Time{}); err != nil {
 				return err
 			}
 		}
 	}
+	i.ArchiveKey, i.ArchivedParts, i.ArchivedVersion, i.VerifiedAt = "", "", "", time.Time{}
+	_, err := store.SaveIngest(ctx, x, i, "", s.now())
+	return err
+}
+
+func (s *Ingester) refetch(ctx context.Context, x store.Session, i store.Ingest, meetings []store.Meeting) error {
 	if err := i.Apply(store.Refetch); err != nil {
 		return err
 	}
-	i.ArchiveKey, i.ArchivedParts, i.ArchivedVersion, i.VerifiedAt = "", "", "", time.Time{}
-	if _, err := store.SaveIngest(ctx, x, i, "", s.now()); err != nil {
+	if err := s.forgetArchive(ctx, x, i, meetings); err != nil {
 		return err
 	}
 	if err := store.SetStatus(ctx, x, i.RecordingID, media.StatusProcessing, s.now()); err != nil {

@@ -24,8 +24,13 @@ type plan struct {
 	// archived.
 	gone bool
 	// missing are files whose minutes no part shows, since their downloads give no
-	// recording.
+	// recording, and archived parts whose other version at Zoom gives none.
 	missing []store.File
+	// changed: Zoom has another version of an archived part, which replaces it.
+	changed bool
+	// kept are archived parts of which Zoom has another version that cannot replace them:
+	// the archived recording has the only copy of another part, and is not taken apart.
+	kept []store.File
 }
 
 const (
@@ -57,7 +62,7 @@ func makePlan(meetings []store.Meeting, settle time.Duration, now time.Time) pla
 			known[f.Name()] = f
 			file := parts.File{
 				Key: f.Name(), Meeting: f.MeetingUUID, View: f.View, Sound: !video, Start: f.Start, End: f.End,
-				Measured: f.Measured, State: state, Archived: !f.ArchivedAt.IsZero(), Only: !f.ArchivedAt.IsZero() && f.LeftZoom(),
+				Measured: f.Measured, State: state, Archived: !f.ArchivedAt.IsZero(), Only: onlyInArchive(f),
 			}
 			files = append(files, file)
 			if f.UnlistedAt.IsZero() || state != parts.Processing {
@@ -74,6 +79,7 @@ func makePlan(meetings []store.Meeting, settle time.Duration, now time.Time) pla
 	for _, f := range choice.Missing {
 		p.missing = append(p.missing, known[f.Key])
 	}
+	p.addChanged(now)
 	for _, f := range p.parts {
 		p.settled = latest(p.settled, latest(f.Start, f.End))
 	}
@@ -83,6 +89,30 @@ func makePlan(meetings []store.Meeting, settle time.Duration, now time.Time) pla
 	}
 	return p
 }
+
+// addChanged notes of which archived parts Zoom has another version.
+func (p *plan) addChanged(now time.Time) {
+	whole := !slices.ContainsFunc(p.parts, onlyInArchive)
+	for _, f := range p.parts {
+		switch {
+		case !f.Changed():
+		case !whole:
+			p.kept = append(p.kept, f)
+		case f.Fault.Count >= partTries && f.Fault.RetryAt.After(now):
+			p.missing = append(p.missing, f)
+		default:
+			p.changed = true
+		}
+	}
+}
+
+// isKept reports whether Zoom's version of a part is not the one that is archived.
+func (p plan) isKept(f store.File) bool {
+	return slices.ContainsFunc(p.kept, func(k store.File) bool { return k.Name() == f.Name() })
+}
+
+// onlyInArchive reports whether the archive has the only copy of a file.
+func onlyInArchive(f store.File) bool { return !f.ArchivedAt.IsZero() && f.LeftZoom() }
 
 // stateOf is what can be done with a file. ok is false for one that Zoom will not finish
 // any more.

@@ -73,7 +73,10 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 		}
 	}
 	for _, f := range r.plan.parts {
-		if err := store.MarkArchived(ctx, x, f.MeetingUUID, f.ID, now); err != nil {
+		if r.plan.isKept(f) {
+			continue // the archive has its earlier version
+		}
+		if err := store.MarkArchived(ctx, x, f.MeetingUUID, f.ID, f.Size, now); err != nil {
 			return err
 		}
 	}

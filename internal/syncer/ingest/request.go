@@ -126,22 +126,25 @@ func (s *Ingester) missing(meetings []store.Meeting, i store.Ingest, known bool)
 		return "Zoom lists it and nothing is archived", true
 	case i.State() == store.Removed:
 		return "", false
-	case i.State() == store.Done && (p.processing || len(p.parts) == 0 || slices.Equal(p.names(), i.Parts())):
+	case i.State() == store.Done && (p.processing || len(p.parts) == 0 || slices.Equal(p.names(), i.Parts()) && !p.changed):
 		return "", false
+	case i.State() == store.Done && p.changed:
+		return "Zoom lists another version of an archived file", true
 	case i.State() == store.Done:
 		return "Zoom lists a segment that is not archived", true
 	case i.State() == store.Failed:
 		// What was gone is listed again: that is news, and needs no pause.
-		return "it failed with " + i.Reason, s.mayRetake(i) || i.Reason == store.ReasonGoneAtZoom
+		back := i.Reason == store.ReasonGoneAtZoom || i.Reason == store.ReasonArchiveLost && len(p.parts) > 0
+		return "it failed with " + i.Reason, s.mayRetake(i) || back
 	default:
 		return "", true
 	}
 }
 
 // mayRetake reports whether the pause of a failed ingest is over. What waits for quota has
-// a wake-up of its own, and what the archive has lost is not to be had at Zoom.
+// a wake-up of its own.
 func (s *Ingester) mayRetake(i store.Ingest) bool {
-	return !i.Orphaned() && i.Reason != store.ReasonQuota && i.Reason != store.ReasonArchiveLost && !i.RetakeAt.After(s.now())
+	return !i.Orphaned() && i.Reason != store.ReasonQuota && !i.RetakeAt.After(s.now())
 }
 
 // retake requests a failed ingest again and begins the pause before the next time.
@@ -185,8 +188,8 @@ func (s *Ingester) RetakeFailed(ctx context.Context) (lessons []int64, err error
 		return nil, err
 	}
 	for _, i := range failed {
-		gone := i.Reason == store.ReasonGoneAtZoom
-		if gone && (s.now().Sub(i.UpdatedAt) < maxPause || s.now().Sub(i.CreatedAt) > trashFor) {
+		gone := i.Reason == store.ReasonGoneAtZoom || i.Reason == store.ReasonArchiveLost
+		if gone && s.now().Sub(i.UpdatedAt) < maxPause || i.Reason == store.ReasonGoneAtZoom && s.now().Sub(i.CreatedAt) > trashFor {
 			continue
 		}
 		taken := false
@@ -195,6 +198,12 @@ func (s *Ingester) RetakeFailed(ctx context.Context) (lessons []int64, err error
 			fresh, err := store.LoadIngest(ctx, x, i.ID, true)
 			if err != nil || fresh.State() != store.Failed || !s.mayRetake(fresh) {
 				return ignoreNotFound(err)
+			}
+			if fresh.Reason == store.ReasonArchiveLost {
+				meetings, err := store.MeetingsOfIngest(ctx, x, fresh)
+				if err != nil || !recoverable(meetings, s.now()) {
+					return err
+				}
 			}
 			taken = true
 			return s.retake(ctx, x, fresh, "it failed with "+fresh.Reason)

@@ -190,7 +190,7 @@ func (r *run) prepare(ctx context.Context) error {
 
 // nothingLeft reports whether nothing was recorded, or all that can be is archived.
 func (r *run) nothingLeft() bool {
-	return len(r.plan.parts) == 0 || slices.Equal(r.plan.names(), r.row.Parts())
+	return len(r.plan.parts) == 0 || slices.Equal(r.plan.names(), r.row.Parts()) && !r.plan.changed
 }
 
 // choose plans with what is known now. An error says why nothing can be archived yet,

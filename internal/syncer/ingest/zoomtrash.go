@@ -10,6 +10,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/zoom"
 )
 
 // joinWait is how long Zoom's copy of a teacher's own recording stays at least while
@@ -42,25 +43,81 @@ func (s *Ingester) zoomTrashJob(ctx context.Context, job *queue.Job[queue.ZoomTr
 	if err != nil {
 		return err
 	}
+	return r.trashMeetings(ctx, meetings)
+}
+
+// trashMeetings trashes Zoom's copies of what the archive holds of meetings. Of a file that
+// Zoom has another version of by now, that version is archived first.
+func (r *run) trashMeetings(ctx context.Context, meetings []store.Meeting) error {
+	inArchive := func(f store.File) bool {
+		return !f.ArchivedAt.IsZero() && !f.LeftZoom() && !f.HasMadeID() && slices.Contains(r.row.Parts(), f.Name())
+	}
+	changed := false
 	for _, m := range meetings {
-		account := s.accountOf(ctx, m, r.teacher)
-		for _, f := range m.Files {
-			if f.ArchivedAt.IsZero() || f.LeftZoom() || f.HasMadeID() || !slices.Contains(i.Parts(), f.Name()) || !account.Complete() {
+		account := r.s.accountOf(ctx, m, r.teacher)
+		if !account.Complete() || !slices.ContainsFunc(m.Files, inArchive) {
+			continue
+		}
+		listed, err := r.listedNow(ctx, account, m)
+		if err != nil {
+			return err
+		}
+		for _, f := range listed {
+			if !inArchive(f) {
 				continue
 			}
-			if err := s.deps.Zoom.TrashFile(ctx, account, m.UUID, f.ID); err != nil {
-				return fmt.Errorf("trash at Zoom: %w", err)
+			if f.Changed() {
+				changed = true
+				continue
 			}
-			err := s.deps.Store.Update(ctx, "syncer: trashed at Zoom", func(x store.Session) error {
-				if err := store.MarkTrashed(ctx, x, m.UUID, f.ID, s.now()); err != nil {
-					return err
-				}
-				return r.history(ctx, x, &i, "trashed at Zoom", f.Name())
-			})
-			if err != nil {
+			if err := r.trashFile(ctx, account, f); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	if !changed {
+		return nil
+	}
+	return r.s.deps.Store.Update(ctx, "syncer: changed at Zoom", func(x store.Session) error {
+		return r.s.requestAgain(ctx, x, r.row, "Zoom has another version of an archived file")
+	})
+}
+
+// listedNow are the files that Zoom lists of a meeting at this moment and has finished, as
+// they are stored then.
+func (r *run) listedNow(ctx context.Context, account zoom.Account, m store.Meeting) (files []store.File, err error) {
+	got, err := r.s.deps.Zoom.Recordings(ctx, account, m.UUID)
+	if zoom.ClassOf(err) == zoom.ClassAbsent {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("before the trash at Zoom: %w", err)
+	}
+	fresh := r.s.meetingFromZoom(got, m.UUID)
+	err = r.s.deps.Store.Update(ctx, "syncer: what Zoom lists", func(x store.Session) error {
+		if err := store.PutMeeting(ctx, x, fresh, r.s.now()); err != nil {
+			return err
+		}
+		m, err = store.LoadMeeting(ctx, x, m.UUID)
+		return err
+	})
+	for _, f := range m.Files {
+		if slices.ContainsFunc(fresh.Files, func(l store.File) bool { return l.ID == f.ID && l.Completed() }) {
+			files = append(files, f)
+		}
+	}
+	return files, err
+}
+
+// trashFile moves one file to Zoom's trash.
+func (r *run) trashFile(ctx context.Context, account zoom.Account, f store.File) error {
+	if err := r.s.deps.Zoom.TrashFile(ctx, account, f.MeetingUUID, f.ID); err != nil {
+		return fmt.Errorf("trash at Zoom: %w", err)
+	}
+	return r.s.deps.Store.Update(ctx, "syncer: trashed at Zoom", func(x store.Session) error {
+		if err := store.MarkTrashed(ctx, x, f.MeetingUUID, f.ID, r.s.now()); err != nil {
+			return err
+		}
+		return r.history(ctx, x, &r.row, "trashed at Zoom", f.Name())
+	})
 }

@@ -231,10 +231,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, scope Scope) (Report, error)
 	if scope.DryRun {
 		return report, nil
 	}
-	if scope.Teacher == 0 {
-		if err := r.reconcileUnlisted(ctx, &report); err != nil {
-			return report, err
-		}
+	if err := r.reconcileUnlisted(ctx, scope, &report); err != nil {
+		return report, err
 	}
 	slices.SortFunc(report.Failures, func(a, b Failure) int { return cmp.Compare(a.Teacher.ID, b.Teacher.ID) })
 	r.report(ctx, scope, report, began)

@@ -16,9 +16,9 @@ import (
 const unmatchedWindow = 45 * 24 * time.Hour
 
 // reconcileUnlisted covers what no list of Zoom's brings back: meetings without a
-// lesson, failed ingests, the archive itself.
-func (r *Reconciler) reconcileUnlisted(ctx context.Context, report *Report) error {
-	if err := r.retryUnmatched(ctx, report); err != nil {
+// lesson, and for all teachers together failed ingests and the archive itself.
+func (r *Reconciler) reconcileUnlisted(ctx context.Context, scope Scope, report *Report) error {
+	if err := r.retryUnmatched(ctx, scope.Teacher, report); err != nil || scope.Teacher != 0 {
 		return err
 	}
 	if err := r.deps.Ingests.FileOwn(ctx); err != nil {
@@ -37,9 +37,9 @@ func (r *Reconciler) reconcileUnlisted(ctx context.Context, report *Report) erro
 	return ctx.Err()
 }
 
-// retryUnmatched matches meetings again whose lesson was not there. Those that have
-// waited too long are alerted and archived as their teacher's own.
-func (r *Reconciler) retryUnmatched(ctx context.Context, report *Report) error {
+// retryUnmatched matches meetings again whose lesson was not there, of one teacher or with
+// 0 of all. Those that have waited too long are alerted and archived as their teacher's own.
+func (r *Reconciler) retryUnmatched(ctx context.Context, teacher int64, report *Report) error {
 	var waiting []store.Meeting
 	err := r.deps.Store.View(ctx, "syncer: unmatched", func(x store.Session) (err error) {
 		waiting, err = store.UnmatchedMeetings(ctx, x, r.now().Add(-unmatchedWindow))
@@ -57,7 +57,15 @@ func (r *Reconciler) retryUnmatched(ctx context.Context, report *Report) error {
 			action Action
 			alert  bool
 		)
-		err := r.deps.Store.Update(ctx, "syncer: match again", func(x store.Session) (err error) {
+		err := r.deps.Store.Update(ctx, "syncer: match again", func(x store.Session) error {
+			action, alert = Action{}, false
+			if teacher != 0 && m.TeacherID != teacher {
+				t, err := store.TeacherOfMeeting(ctx, x, m)
+				if err != nil || t.ID != teacher {
+					return ignoreNotFound(err)
+				}
+			}
+			var err error
 			action, alert, err = r.matchAgain(ctx, x, m)
 			return err
 		})

@@ -140,7 +140,7 @@ func IngestsInState(ctx context.Context, x Session, state State) ([]Ingest, erro
 }
 
 // RequestIngest requests a lesson's recording: the ingest is created, or its count of
-// requests grows; what it failed with is forgotten. A removed one stays as it is. The
+// requests grows; what it failed with is forgotten, unless that is a loss. A removed one stays as it is. The
 // row is locked until the transaction ends.
 func RequestIngest(ctx context.Context, x Session, l Lesson, now time.Time) (i Ingest, isNew bool, err error) {
 	return requestIngest(ctx, x, "lesson_id", l.ID, l.TeacherID, now)
@@ -178,7 +178,10 @@ func requestIngest(ctx context.Context, x Session, key string, value any, teache
 	if err := i.Apply(Request); err != nil || !failed {
 		return i, false, err
 	}
-	i.Reason, i.Detail, i.FailingSince, i.Attempts, i.Need = "", "", time.Time{}, 0, 0
+	if i.Reason != ReasonArchiveLost { // else until something is archived again
+		i.Reason, i.Detail = "", ""
+	}
+	i.FailingSince, i.Attempts, i.Need = time.Time{}, 0, 0
 	i.Retakes, i.RetakenAt, i.RetakeAt = 0, time.Time{}, time.Time{}
 	_, err = SaveIngest(ctx, x, i, i.Lease, now)
 	return i, false, err

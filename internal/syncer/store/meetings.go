@@ -41,9 +41,11 @@ type File struct {
 	Size        int64
 	DownloadURL string
 	ArchivedAt  time.Time // part of the verified archive since
-	TrashedAt   time.Time // by us, at Zoom
-	GoneAt      time.Time // an event said that others removed it at Zoom
-	UnlistedAt  time.Time // Zoom has not listed it since then, and no event says why
+	// ArchivedSize is the size that Zoom listed of what was archived; 0 = unknown.
+	ArchivedSize int64
+	TrashedAt    time.Time // by us, at Zoom
+	GoneAt       time.Time // an event said that others removed it at Zoom
+	UnlistedAt   time.Time // Zoom has not listed it since then, and no event says why
 	// Measured is how long the file plays, as probed; 0 until it was downloaded.
 	Measured time.Duration
 	// Fault is why the last download gave no recording.
@@ -64,7 +66,7 @@ type Fault struct {
 // PutMeeting adds what Zoom says of a meeting, or brings it up to date; what is
 // empty in m is left as it was, and links and tokens are replaced. Files that m does not
 // name stay. One whose size or status has changed is as good as new: what was measured
-// of it, and what was wrong with it, is forgotten.
+// and received of it, and what was wrong with it, is forgotten.
 func PutMeeting(ctx context.Context, x Session, m Meeting, now time.Time) error {
 	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_zoom_meetings AS k
 			(uuid, account_id, meeting_id, host_id, teacher_id, topic, start_time, seconds, sealed_token, first_seen_at, last_seen_at)
@@ -89,7 +91,7 @@ func PutMeeting(ctx context.Context, x Session, m Meeting, now time.Time) error 
 				size = CASE WHEN excluded.size = 0 THEN k.size ELSE excluded.size END,
 				download_url = COALESCE(NULLIF(excluded.download_url, ''), k.download_url), unlisted_at = NULL,
 				measured_ms = CASE WHEN `+changedFile+` THEN 0 ELSE k.measured_ms END, faults = CASE WHEN `+changedFile+` THEN 0 ELSE k.faults END,
-				retry_at = CASE WHEN `+changedFile+` THEN NULL ELSE k.retry_at END`,
+				received_count = CASE WHEN `+changedFile+` THEN 0 ELSE k.received_count END, retry_at = CASE WHEN `+changedFile+` THEN NULL ELSE k.retry_at END`,
 			m.UUID, f.ID, f.Type, clip(f.View, 200), f.Status, stamp(f.Start), stamp(f.End), f.Size, f.DownloadURL)
 		if err != nil {
 			return err
@@ -138,7 +140,7 @@ func meetings(ctx context.Context, x Session, where string, args ...any) ([]Meet
 
 func filesOf(ctx context.Context, x Session, uuid string) ([]File, error) {
 	var out []File
-	err := x.Each(ctx, `SELECT meeting_uuid, file_id, type, view, status, start_time, end_time, size, download_url, archived_at, trashed_at, gone_at, unlisted_at,
+	err := x.Each(ctx, `SELECT meeting_uuid, file_id, type, view, status, start_time, end_time, size, download_url, archived_at, archived_size, trashed_at, gone_at, unlisted_at,
 			measured_ms, fault, fault_detail, faults, faulted_at, retry_at, received_size, received_count
 		FROM lectern.lectern_zoom_files WHERE meeting_uuid = $1 ORDER BY start_time, file_id`, []any{uuid}, func(scan func(...any) error) error {
 		var (
@@ -146,7 +148,7 @@ func filesOf(ctx context.Context, x Session, uuid string) ([]File, error) {
 			start, end, archived, trashed, gone, unlisted, faulted, retry catalog.DBTime
 			measured                                                      int64
 		)
-		err := scan(&f.MeetingUUID, &f.ID, &f.Type, &f.View, &f.Status, &start, &end, &f.Size, &f.DownloadURL, &archived, &trashed, &gone, &unlisted,
+		err := scan(&f.MeetingUUID, &f.ID, &f.Type, &f.View, &f.Status, &start, &end, &f.Size, &f.DownloadURL, &archived, &f.ArchivedSize, &trashed, &gone, &unlisted,
 			&measured, &f.Fault.Reason, &f.Fault.Detail, &f.Fault.Count, &faulted, &retry, &f.ReceivedSize, &f.ReceivedCount)
 		f.Start, f.End, f.ArchivedAt, f.TrashedAt, f.GoneAt, f.UnlistedAt = start.Time, end.Time, archived.Time, trashed.Time, gone.Time, unlisted.Time
 		f.Measured, f.Fault.At, f.Fault.RetryAt = time.Duration(measured)*time.Millisecond, faulted.Time, retry.Time
@@ -220,24 +222,26 @@ func MarkAlerted(ctx context.Context, x Session, uuid string, now time.Time) err
 }
 
 // MarkGone says that Zoom's copy of files is gone, or with the zero time that it is
-// back. files empty means all of the meeting's.
+// back, also from where we have trashed it. files empty means all of the meeting's.
 func MarkGone(ctx context.Context, x Session, uuid string, files []string, at time.Time) error {
+	set := `UPDATE lectern.lectern_zoom_files SET gone_at = $2, trashed_at = CASE WHEN $3 THEN NULL ELSE trashed_at END WHERE meeting_uuid = $1`
 	if len(files) == 0 {
-		_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET gone_at = $2 WHERE meeting_uuid = $1`, uuid, stamp(at))
+		_, err := x.Exec(ctx, set, uuid, stamp(at), at.IsZero())
 		return err
 	}
 	for _, id := range files {
-		if _, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET gone_at = $3 WHERE meeting_uuid = $1 AND file_id = $2`, uuid, id, stamp(at)); err != nil {
+		if _, err := x.Exec(ctx, set+` AND file_id = $4`, uuid, stamp(at), at.IsZero(), id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// MarkListed says that Zoom lists files: whatever was said of their absence is over.
+// MarkListed says that Zoom lists files: whatever was said of their absence is over, and
+// whoever trashed them, they were recovered.
 func MarkListed(ctx context.Context, x Session, uuid string, files []string) error {
 	for _, id := range files {
-		if _, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET gone_at = NULL, unlisted_at = NULL WHERE meeting_uuid = $1 AND file_id = $2`, uuid, id); err != nil {
+		if _, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET gone_at = NULL, unlisted_at = NULL, trashed_at = NULL WHERE meeting_uuid = $1 AND file_id = $2`, uuid, id); err != nil {
 			return err
 		}
 	}
@@ -294,10 +298,10 @@ func MarkReceived(ctx context.Context, x Session, uuid, file string, size, count
 	return err
 }
 
-// MarkArchived says that a file is part of the verified archive, so that nothing is
-// wrong with it; or with the zero time that it is not any more.
-func MarkArchived(ctx context.Context, x Session, uuid, file string, at time.Time) error {
-	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET archived_at = $3, fault = '', fault_detail = '', faults = 0, faulted_at = NULL, retry_at = NULL WHERE meeting_uuid = $1 AND file_id = $2`, uuid, file, stamp(at))
+// MarkArchived says that a file, of the size that Zoom listed, is part of the verified
+// archive, so that nothing is wrong with it; or with the zero time that it is not any more.
+func MarkArchived(ctx context.Context, x Session, uuid, file string, size int64, at time.Time) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET archived_at = $3, archived_size = $4, fault = '', fault_detail = '', faults = 0, faulted_at = NULL, retry_at = NULL WHERE meeting_uuid = $1 AND file_id = $2`, uuid, file, stamp(at), size)
 	return err
 }
 

@@ -34,7 +34,7 @@ var advice = map[string]string{
 	ReasonZoomUnavailable:   "Zoom did not answer for two days; see its status page",
 	ReasonArchiveAway:       "the archive did not answer for two days; see its status page and the credentials",
 	ReasonJoinFailed:        "the segments could not be joined; look at them at Zoom, where they stay; they are tried again by themselves",
-	ReasonArchiveLost:       "the file is gone from the archive, and from Zoom; look into the archive's trash",
+	ReasonArchiveLost:       "the file is gone from the archive, and Zoom's copy was trashed; recover that from Zoom's trash within 30 days, and it is archived again by itself",
 	ReasonArchiveUnverified: "the archive's checksum does not match; see its status page",
 	ReasonNoFFmpeg:          "install ffmpeg",
 	ReasonDiskFull:          "make room on the syncer's disk",

@@ -55,6 +55,12 @@ func (f File) LeftZoom() bool {
 	return !f.TrashedAt.IsZero() || !f.GoneAt.IsZero() || !f.UnlistedAt.IsZero()
 }
 
+// Changed reports whether Zoom lists another version of an archived file than the one that
+// was archived, by its size.
+func (f File) Changed() bool {
+	return !f.ArchivedAt.IsZero() && !f.LeftZoom() && f.Size != 0 && f.ArchivedSize != 0 && f.Size != f.ArchivedSize
+}
+
 // LostUnarchived reports whether an event said that others removed the file at Zoom
 // before it was part of the verified archive.
 func (f File) LostUnarchived() bool { return f.ArchivedAt.IsZero() && !f.GoneAt.IsZero() }
