@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/emulator"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer"
@@ -16,9 +15,6 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/syncer/syncertest"
 )
-
-// longer is another version of syncertest.Video: five seconds instead of two.
-func longer(t *testing.T) emulator.Content { return syncertest.Encode(t, 5, "libx264") }
 
 func trashed(t *testing.T, s *syncertest.Server, want ...string) {
 	t.Helper()
@@ -49,7 +45,7 @@ func TestChangedAtZoom(t *testing.T) {
 			first := s.Archived(1)
 			s.Idle()
 			s.Reconcile(reconcile.Summary{Processed: 2})
-			s.Zoom.Change("uuid-1==", "file-uuid-1==", func(f *zoomemu.File) { f.Content = longer(t) })
+			s.Zoom.Change("uuid-1==", "file-uuid-1==", func(f *zoomemu.File) { f.Content = syncertest.Encode(t, 5, "libx264") })
 			if listed {
 				s.Reconcile(reconcile.Summary{Processed: 2, Synced: 1})
 			} else {
