@@ -15,9 +15,10 @@ import (
 )
 
 // StartIngests is Start for a command that works by itself until its own recordings
-// are archived: it enqueues no periodic jobs.
+// are archived: it enqueues no periodic jobs, nor those that were missed.
 func (s *Syncer) StartIngests(ctx context.Context) error {
 	s.queue.DisablePeriodic()
+	s.ingestsOnly = true
 	return s.Start(ctx)
 }
 

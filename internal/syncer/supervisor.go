@@ -27,7 +27,10 @@ func (s *Syncer) supervise(ctx context.Context) {
 func (s *Syncer) round(ctx context.Context, n int) error {
 	steps := []func(context.Context) error{s.heartbeat, s.reapDeadSyncers, s.reconciler.EnqueueResyncs}
 	if n%rareEvery == 0 {
-		steps = append(steps, s.ingester.RetryBlockedByQuota, s.cleaner.EnqueueMissed, s.backfiller.EnqueueMissed, s.measure, s.ingester.Sweep)
+		steps = append(steps, s.ingester.RetryBlockedByQuota, s.backfiller.EnqueueMissed, s.measure, s.ingester.Sweep)
+		if !s.ingestsOnly {
+			steps = append(steps, s.cleaner.EnqueueMissed)
+		}
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {

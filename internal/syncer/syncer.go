@@ -68,6 +68,8 @@ type Syncer struct {
 	stop    context.CancelFunc // ends the supervisor and the intake
 	running sync.WaitGroup
 	started bool
+	// ingestsOnly: no periodic job is enqueued, and none that was missed.
+	ingestsOnly bool
 }
 
 // New prepares a syncer. Nothing is asked of anybody, and nothing runs, until Start;

@@ -64,9 +64,9 @@ func (q *Queue) RecordRun(ctx context.Context, kind string, f func(context.Conte
 	if err != nil {
 		return err
 	}
-	outcome := "ok"
+	outcome := store.RunOK
 	if runErr != nil {
-		outcome, text = "failed", []byte(runErr.Error())
+		outcome, text = store.RunFailed, []byte(runErr.Error())
 	} else if recordErr := river.RecordOutput(ctx, summary); recordErr != nil {
 		q.log.Debug("queue: summary not kept with the job", slog.Any("error", recordErr))
 	}

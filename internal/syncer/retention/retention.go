@@ -74,6 +74,14 @@ type Summary struct {
 }
 
 func (c *Cleaner) cleanupJob(ctx context.Context, job *queue.Job[queue.CleanupArgs]) error {
+	d, err := c.due(ctx)
+	if err != nil {
+		return err
+	}
+	if !d.spared.IsZero() {
+		c.log.Info("cleanup: first due at the next sync-cleanup-at", slog.Time("due", queue.DailyAt(c.cfg.CleanupAt).Next(c.now())))
+		return nil
+	}
 	return c.deps.Queue.RecordRun(ctx, job.Args.Kind(), func(ctx context.Context) (any, error) { return c.Cleanup(ctx) })
 }
 
@@ -134,8 +142,9 @@ func (c *Cleaner) expire(ctx context.Context, row store.Recording) error {
 // purgeRetry is how long a purge that failed is left alone.
 const purgeRetry = 10 * time.Minute
 
-// purgeable are the removed recordings whose grace is over.
-func (c *Cleaner) purgeable(ctx context.Context) (due []store.Recording, err error) {
+// purgeable are the removed recordings whose grace is over, without those that were
+// removed before spared.
+func (c *Cleaner) purgeable(ctx context.Context, spared time.Time) (due []store.Recording, err error) {
 	err = c.deps.Store.View(ctx, "syncer: purgeable recordings", func(x store.Session) error {
 		rows, err := store.Purgeable(ctx, x, c.now().Add(-purgeRetry))
 		due = slices.DeleteFunc(rows, func(r store.Recording) bool {
@@ -143,7 +152,7 @@ func (c *Cleaner) purgeable(ctx context.Context) (due []store.Recording, err err
 			if since.IsZero() {
 				since = r.UpdatedAt
 			}
-			return since.Add(c.cfg.TrashGrace).After(c.now())
+			return since.Before(spared) || since.Add(c.cfg.TrashGrace).After(c.now())
 		})
 		return err
 	})
@@ -151,14 +160,23 @@ func (c *Cleaner) purgeable(ctx context.Context) (due []store.Recording, err err
 }
 
 func (c *Cleaner) purgeJob(ctx context.Context, job *queue.Job[queue.PurgeArgs]) error {
-	return c.deps.Queue.RecordRun(ctx, job.Args.Kind(), func(ctx context.Context) (any, error) { return c.Purge(ctx) })
+	d, err := c.due(ctx)
+	if err != nil {
+		return err
+	}
+	return c.deps.Queue.RecordRun(ctx, job.Args.Kind(), func(ctx context.Context) (any, error) { return c.purgeAll(ctx, d.spared) })
 }
 
 // Purge deletes the bytes of recordings that were removed long enough ago, by us or
 // by the platform.
 func (c *Cleaner) Purge(ctx context.Context) (Summary, error) {
+	return c.purgeAll(ctx, time.Time{})
+}
+
+// purgeAll is Purge without what was removed before spared.
+func (c *Cleaner) purgeAll(ctx context.Context, spared time.Time) (Summary, error) {
 	var out Summary
-	due, err := c.purgeable(ctx)
+	due, err := c.purgeable(ctx, spared)
 	if err != nil {
 		return out, err
 	}
@@ -233,36 +251,6 @@ func (c *Cleaner) purge(ctx context.Context, row store.Recording) error {
 
 // errRestored says that a recording was restored between the list and its purge.
 var errRestored = errors.New("restored meanwhile")
-
-// EnqueueMissed enqueues the daily clean-up when the latest one was missed, and a
-// purge when something is due.
-func (c *Cleaner) EnqueueMissed(ctx context.Context) error {
-	due, err := c.purgeable(ctx)
-	if err != nil {
-		return err
-	}
-	if len(due) > 0 {
-		if err := c.enqueue(ctx, queue.PurgeArgs{}); err != nil {
-			return err
-		}
-	}
-	missed := false
-	err = c.deps.Store.View(ctx, "syncer: latest clean-up", func(x store.Session) error {
-		last, err := store.LastRun(ctx, x, queue.CleanupArgs{}.Kind())
-		missed = last.Started.Before(queue.DailyAt(c.cfg.CleanupAt).Last(c.now()))
-		return err
-	})
-	if err != nil || !missed {
-		return err
-	}
-	return c.enqueue(ctx, queue.CleanupArgs{})
-}
-
-func (c *Cleaner) enqueue(ctx context.Context, args queue.Args) error {
-	return c.deps.Store.Update(ctx, "syncer: enqueue "+args.Kind(), func(x store.Session) error {
-		return c.deps.Queue.Enqueue(ctx, x, args, time.Time{})
-	})
-}
 
 func ignoreNotFound(err error) error {
 	if catalog.IsNotFound(err) {

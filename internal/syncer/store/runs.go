@@ -12,9 +12,18 @@ type Run struct {
 	ID                int64
 	Kind              string
 	Started, Finished time.Time // Finished is zero while it runs
-	Outcome           string    // ok, failed
+	Outcome           string    // RunOK, RunFailed, RunFirstStart
 	Summary           string    // JSON, or why it failed
 }
+
+// The outcomes of runs.
+const (
+	RunOK     = "ok"
+	RunFailed = "failed"
+	// RunFirstStart is the outcome of a row that stands for no run: a syncer started then
+	// on a database on which the job had never run.
+	RunFirstStart = "first start"
+)
 
 // BeginRun notes that a periodic job begins.
 func BeginRun(ctx context.Context, x Session, kind string, now time.Time) (int64, error) {
@@ -32,14 +41,30 @@ func EndRun(ctx context.Context, x Session, id int64, outcome, summary string, n
 	return err
 }
 
+// MarkFirstStart notes that a syncer starts on a database on which a periodic job has
+// never run.
+func MarkFirstStart(ctx context.Context, x Session, kind string, now time.Time) error {
+	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_runs (kind, started_at, finished_at, outcome, summary) VALUES ($1, $2, $2, $3, '{}')`, kind, stamp(now), RunFirstStart)
+	return err
+}
+
 // LastRun is the latest run of a kind that ended well, or the zero Run.
 func LastRun(ctx context.Context, x Session, kind string) (Run, error) {
+	return lastRun(ctx, x, kind, RunOK, RunOK)
+}
+
+// LastRunOrStart is LastRun, or the row of MarkFirstStart where that is later.
+func LastRunOrStart(ctx context.Context, x Session, kind string) (Run, error) {
+	return lastRun(ctx, x, kind, RunOK, RunFirstStart)
+}
+
+func lastRun(ctx context.Context, x Session, kind, outcome, orOutcome string) (Run, error) {
 	var (
 		r                 Run
 		started, finished catalog.DBTime
 	)
-	err := x.One(ctx, `SELECT id, kind, started_at, finished_at, outcome, summary FROM lectern.lectern_runs WHERE kind = $1 AND outcome = 'ok' ORDER BY started_at DESC, id DESC LIMIT 1`,
-		[]any{kind}, &r.ID, &r.Kind, &started, &finished, &r.Outcome, &r.Summary)
+	err := x.One(ctx, `SELECT id, kind, started_at, finished_at, outcome, summary FROM lectern.lectern_runs WHERE kind = $1 AND outcome IN ($2, $3) ORDER BY started_at DESC, id DESC LIMIT 1`,
+		[]any{kind, outcome, orOutcome}, &r.ID, &r.Kind, &started, &finished, &r.Outcome, &r.Summary)
 	if catalog.IsNotFound(err) {
 		return Run{}, nil
 	}

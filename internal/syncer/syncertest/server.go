@@ -287,12 +287,8 @@ func (s *Server) open() {
 	if s.Deps.Now == nil {
 		s.Deps.Now = time.Now
 	}
-	var err error
-	s.Syncer, err = syncer.New(s.Config, s.Deps)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.HTTP = httptest.NewServer(s.Syncer.Handler())
+	s.Syncer = s.Another()
+	s.HTTP = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.Syncer.Handler().ServeHTTP(w, r) }))
 	t.Cleanup(s.HTTP.Close)
 	t.Cleanup(func() {
 		s.Syncer.Stop()
@@ -308,6 +304,37 @@ func (s *Server) open() {
 			t.Logf("log:\n%s", text[max(0, len(text)-15000):])
 		}
 	})
+}
+
+// Another makes a syncer on the same database, as a further process does. The test that
+// starts it stops it.
+func (s *Server) Another() *syncer.Syncer {
+	s.t.Helper()
+	deps := s.Deps
+	if s.Syncer != nil {
+		deps.Metrics = prometheus.NewRegistry()
+	}
+	another, err := syncer.New(s.Config, deps)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return another
+}
+
+// Restart stops the syncer and starts another in its place, with the Config and the Deps
+// of now.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Syncer.Stop()
+	s.Metrics = prometheus.NewRegistry()
+	s.Deps.Metrics = s.Metrics
+	var err error
+	if s.Syncer, err = syncer.New(s.Config, s.Deps); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.Syncer.Start(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 type lockedWriter struct {

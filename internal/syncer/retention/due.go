@@ -1,0 +1,72 @@
+package retention
+
+import (
+	"context"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/syncer/queue"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// due is what of the retention's work is due.
+type due struct {
+	// cleanup: the latest daily clean-up was missed.
+	cleanup bool
+	// spared is when a syncer first started here, zero once a daily clean-up has been due
+	// since. Nothing expires before that, and what was removed before is not purged: an
+	// operator who starts a syncer beside a platform finds out by then what it will do.
+	spared time.Time
+}
+
+// due finds out what is due, and marks the first start on a database on which no clean-up
+// has ever run.
+func (c *Cleaner) due(ctx context.Context) (due, error) {
+	kind := queue.CleanupArgs{}.Kind()
+	var last store.Run
+	err := c.deps.Store.View(ctx, "syncer: latest clean-up", func(x store.Session) (err error) {
+		last, err = store.LastRunOrStart(ctx, x, kind)
+		return err
+	})
+	if err != nil {
+		return due{}, err
+	}
+	if last.Started.IsZero() {
+		now := c.now()
+		return due{spared: now}, c.deps.Store.Update(ctx, "syncer: first start", func(x store.Session) error {
+			return store.MarkFirstStart(ctx, x, kind, now)
+		})
+	}
+	d := due{cleanup: last.Started.Before(queue.DailyAt(c.cfg.CleanupAt).Last(c.now()))}
+	if last.Outcome == store.RunFirstStart && !d.cleanup {
+		d.spared = last.Started
+	}
+	return d, nil
+}
+
+// EnqueueMissed enqueues the daily clean-up when the latest one was missed, and a
+// purge when something is due.
+func (c *Cleaner) EnqueueMissed(ctx context.Context) error {
+	d, err := c.due(ctx)
+	if err != nil {
+		return err
+	}
+	purge, err := c.purgeable(ctx, d.spared)
+	if err != nil {
+		return err
+	}
+	if len(purge) > 0 {
+		if err := c.enqueue(ctx, queue.PurgeArgs{}); err != nil {
+			return err
+		}
+	}
+	if !d.cleanup {
+		return nil
+	}
+	return c.enqueue(ctx, queue.CleanupArgs{})
+}
+
+func (c *Cleaner) enqueue(ctx context.Context, args queue.Args) error {
+	return c.deps.Store.Update(ctx, "syncer: enqueue "+args.Kind(), func(x store.Session) error {
+		return c.deps.Queue.Enqueue(ctx, x, args, time.Time{})
+	})
+}
