@@ -285,6 +285,31 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestStrictTransportSecurity: where the public URL is https every answer, errors and
+// unreadable requests included, has browsers use nothing else (RFC 6797 section 6.1).
+func TestStrictTransportSecurity(t *testing.T) {
+	for _, c := range []struct{ publicURL, want string }{
+		{"https://lessons.example", "max-age=31536000"},
+		{"HTTPS://lessons.example", "max-age=31536000"},
+		{"http://lessons.example", ""},
+		{"", ""},
+	} {
+		h := newFixture(t, 10, func(cfg *Config, _ *fixture) { cfg.PublicURL = c.publicURL })
+		for what, a := range map[string]testResponse{
+			"stream":     h.get(),
+			"page":       h.do("GET", "/"),
+			"refusal":    h.do("GET", streamPath),
+			"no route":   h.do("GET", "/nowhere"),
+			"method":     h.do("PUT", streamPath),
+			"unreadable": h.do("GET", "/", "X: "+strings.Repeat("x", 64<<10)),
+		} {
+			if got := a.Header.Get("Strict-Transport-Security"); got != c.want {
+				t.Errorf("public URL %q, %s (%d): %q, want %q", c.publicURL, what, a.StatusCode, got, c.want)
+			}
+		}
+	}
+}
+
 func TestCORS(t *testing.T) {
 	h := newFixture(t, 10, func(c *Config, _ *fixture) { c.CORS.Origins = []string{"https://lms.example"} })
 	const names = "Access-Control-Allow-Origin"

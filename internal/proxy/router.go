@@ -30,7 +30,7 @@ func (s *Server) handle(c *fasthttp.RequestCtx) {
 	if s.Draining() {
 		c.SetConnectionClose()
 	}
-	s.cors(c)
+	s.commonHeaders(c)
 	path, method := string(c.Path()), string(c.Method())
 	for i := range s.routes {
 		r := &s.routes[i]

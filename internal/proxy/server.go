@@ -63,10 +63,12 @@ type Server struct {
 	log     *slog.Logger
 	records *accesslog.Log
 	links   forwarded.Resolver
-	streams *stream.Handler
-	routes  []route.Route
-	conns   *connTable
-	fast    *fasthttp.Server
+	// httpsOnly: the public URL is https, and browsers are to use no other.
+	httpsOnly bool
+	streams   *stream.Handler
+	routes    []route.Route
+	conns     *connTable
+	fast      *fasthttp.Server
 
 	// base ends, with its cause, when all requests have to end.
 	base    context.Context
@@ -112,9 +114,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: deps.Log, records: accesslog.New(deps.Log, deps.Now),
-		links:   forwarded.Resolver{PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies},
-		conns:   newConnTable(),
-		stopped: make(chan struct{}),
+		links:     forwarded.Resolver{PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies},
+		conns:     newConnTable(),
+		httpsOnly: strings.HasPrefix(strings.ToLower(cfg.PublicURL), "https://"),
+		stopped:   make(chan struct{}),
 	}
 	s.base, s.endBase = context.WithCancelCause(context.Background())
 	s.fast = s.newFastServer()
@@ -244,7 +247,7 @@ func (s *Server) Active() int { return s.streams.Active() }
 // resetResponse empties a response and sets again what every response has.
 func (s *Server) resetResponse(c *fasthttp.RequestCtx) {
 	c.Response.Reset() // also closes a body that was set already
-	s.cors(c)
+	s.commonHeaders(c)
 }
 
 // fasthttpLog passes fasthttp's messages on.

@@ -15,6 +15,7 @@ import (
 // nothing of what was sent.
 func (s *Server) handleUnreadable(c *fasthttp.RequestCtx, err error) {
 	rec := s.beginRecord(c)
+	s.commonHeaders(c)
 	rec.Route, rec.Method = "", ""
 	var netErr net.Error
 	var small *fasthttp.ErrSmallBuffer
