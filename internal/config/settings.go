@@ -211,7 +211,7 @@ func (s *Settings) ValidateServe() error {
 	if err != nil {
 		return err
 	}
-	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check)
+	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check, s.checkTogether)
 }
 
 // ValidateFiles says which file that a setting names cannot be read, as an *Error. doctor

@@ -61,7 +61,7 @@ func (s *SyncerSettings) ValidateServe() error {
 	return s.firstProblem(s.Zoom.Check, s.Sync.Check, s.Origin.Drive.Check, s.Sync.Drive.Check, s.Alert.Check, func() error {
 		_, err := syncer.ParseSecretsKey(s.SecretsKey)
 		return err
-	})
+	}, s.checkTogether)
 }
 
 // SyncerDefaults are the default settings of the syncer.
