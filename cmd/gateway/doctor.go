@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"sync"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/doctor"
 )
 
@@ -16,38 +16,28 @@ type doctorCommand struct {
 // that is further off breaks that program, and tokens.
 const clockLimit = 5 * time.Minute
 
-// Run checks everything and changes nothing: it does not even create a database file.
+// Run checks everything and changes nothing: it does not even create a database file. Settings
+// that serve refuses end it with 2, after the report.
 func (c *doctorCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	s, r := &cli.Settings, &doctor.Report{}
-	if err := s.ValidateFiles(); err != nil {
-		return err
-	}
-	running := doctor.Running(ctx, s.AdminListen)
-	checkConfiguration(r, s)
-	r.SecretFiles(s.CleanedSecrets())
-	r.Tokens(ctx, s.Auth)
-	r.WritableDir("data dir", "data-dir", s.DataDir)
-	r.CacheDir(s.Cache, s.AdminListen, running)
-	r.Listener("listen", "listen", s.Listen, running)
-	r.Listener("admin listen", "admin-listen", s.AdminListen, running)
-	// A stream holds its connection and a chunk file, or its origin's connection.
-	r.OpenFiles(2*s.Limit.Streams+1024, "limit-streams")
-	r.Catalog(ctx, s.DatabaseURL)
-	r.LocalFolder(s.Origin.Local)
-	r.DriveOrigin(ctx, s.Origin.Drive, clockLimit)
-	return r.Finish(term.Out, c.JSON)
-}
-
-// checkConfiguration reports settings that are missing, and those that work but are
-// not safe in public.
-func checkConfiguration(r *doctor.Report, s *config.Settings) {
-	if err := s.ValidateServe(); err != nil {
-		r.Fail("configuration", "set it as `gateway --help` says", "%v", err)
-	} else {
-		r.Pass("configuration", "complete")
-	}
+	refused := s.ValidateServe()
+	running := sync.OnceValue(func() bool { return doctor.Running(ctx, s.AdminListen) })
+	r.Configuration(refused, "complete")
 	r.PublicURL(s.PublicURL)
 	r.CORS(s.CORS.Origins)
 	prefixes, _ := s.TrustedPrefixes() // checked when the settings were read
 	r.TrustedProxies(prefixes)
+	r.SecretFiles(s.CleanedSecrets())
+	r.SecretFlags(s.SecretFlags())
+	r.Run(ctx,
+		doctor.TokensCheck(s.Auth, clockLimit),
+		doctor.DataDirCheck(s.DataDir),
+		doctor.CacheDirCheck(s.Cache, s.AdminListen, running),
+		doctor.ListenersCheck(s.Listen, s.AdminListen, running),
+		// A stream holds its connection and a chunk file, or its origin's connection.
+		doctor.OpenFilesCheck(2*s.Limit.Streams+1024, "limit-streams"),
+		doctor.CatalogCheck(s.DatabaseURL, clockLimit),
+		doctor.LocalFolderCheck(s.Origin.Local),
+		doctor.DriveOriginCheck(s.Origin.Drive, clockLimit))
+	return r.Finish(term.Out, c.JSON, refused)
 }

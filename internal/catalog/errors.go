@@ -74,6 +74,15 @@ func classify(err error) (kind media.Kind, hint string) {
 	return media.Other, ""
 }
 
+// SQLState is the code of an error of PostgreSQL's (its manual, appendix A), or "".
+func SQLState(err error) string {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return ""
+	}
+	return pg.Code
+}
+
 // classifyPostgres goes by SQLSTATE (PostgreSQL's manual, appendix A).
 func classifyPostgres(code string) (media.Kind, string) {
 	switch code {

@@ -83,6 +83,44 @@ func (s *Store) Listen(ctx context.Context, changed func(table string), connecte
 	return nil
 }
 
+// Pooled reports whether a connection pooler stands between this program and PostgreSQL, and
+// whether notifications arrive through it. A pooler makes up the process number of a
+// connection, which a query of the server contradicts. Notifications are tested only
+// where there is a pooler, which takes three seconds when they do not arrive. SQLite has
+// neither.
+func (s *Store) Pooled(ctx context.Context) (pooled, notified bool, err error) {
+	const op = "catalog: look for a pooler"
+	if s.dialect == SQLite {
+		return false, true, nil
+	}
+	connecting, cancel := context.WithTimeoutCause(ctx, LookupTimeout, errOwnDeadline)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(connecting, s.connConfig.Copy())
+	if err != nil {
+		return false, false, WrapError(ctx, op, err)
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(closing)
+	}()
+	var server uint32
+	if err := conn.QueryRow(connecting, `SELECT pg_backend_pid()`).Scan(&server); err != nil {
+		return false, false, WrapError(ctx, op, err)
+	}
+	if server == conn.PgConn().PID() {
+		return false, true, nil
+	}
+	if _, err := conn.Exec(connecting, "LISTEN "+Channel); err != nil {
+		return true, false, WrapError(ctx, op, err)
+	}
+	err = s.testListening(ctx, conn, func(string) {})
+	if errors.Is(err, errNoNotifications) {
+		return true, false, nil
+	}
+	return true, err == nil, WrapError(ctx, op, err)
+}
+
 // listenOnce connects and listens until the connection or ctx ends. listening is called
 // once notifications are known to arrive.
 func (s *Store) listenOnce(ctx context.Context, changed func(table string), connected, listening func()) error {

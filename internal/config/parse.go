@@ -137,6 +137,7 @@ func (in input) parse(cli, current Group, kept map[string]bool) (_ *Parsed, err 
 	for name := range kept {
 		flagOf(parser.Model, name).Target.Set(flagOf(current.base().model, name).Target)
 	}
+	cli.base().secretFlags = secretFlags(args, all)
 	cli.setDerived()
 	if name, problem := cli.check(); name != "" {
 		return nil, &Error{Setting: name, Source: values.sourceOf(name, args, defaults), Problem: problem}
@@ -353,6 +354,21 @@ func (r *resolver) sourceOf(name string, args []string, defaults map[string]bool
 		return "default"
 	}
 	return fmt.Sprintf("not set by --%s, %s or a file", name, flagToEnv(name))
+}
+
+// secretFlags lists the secrets whose values are on the command line, in order.
+func secretFlags(args []string, all known) (names []string) {
+	for _, arg := range args {
+		if arg == "--" {
+			break
+		}
+		flag, _, _ := strings.Cut(arg, "=")
+		name, ok := strings.CutPrefix(flag, "--")
+		if ok && all[name] && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // helpWithEnvironment adds the environment's spelling to kong's own help.

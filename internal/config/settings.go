@@ -54,7 +54,13 @@ type Base struct {
 	// Reload; zero when nothing was parsed.
 	input input
 	model *kong.Application
+	// secretFlags lists the secrets that were given as flags.
+	secretFlags []string
 }
+
+// SecretFlags names the secrets that were given on the command line, where every user of
+// the machine can read them, in order.
+func (b *Base) SecretFlags() []string { return b.secretFlags }
 
 // CleanedSecrets names the secrets whose files had byte order marks, zero-width
 // characters or blanks around the secret, each with the source of its value. They
@@ -213,10 +219,6 @@ func (s *Settings) ValidateServe() error {
 	}
 	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check, s.checkTogether)
 }
-
-// ValidateFiles says which file that a setting names cannot be read, as an *Error. doctor
-// refuses it like a wrong setting, as serve does; what is in the file is for its checks.
-func (s *Settings) ValidateFiles() error { return s.firstProblem(s.Origin.Drive.CheckFile) }
 
 // firstProblem is the first check that fails, as an *Error; the checks' texts begin
 // with a setting's name.

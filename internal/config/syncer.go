@@ -52,9 +52,6 @@ func (s *SyncerSettings) check() (setting, problem string) {
 	return "", ""
 }
 
-// ValidateFiles says which file that a setting names cannot be read, as an *Error.
-func (s *SyncerSettings) ValidateFiles() error { return s.firstProblem(s.Origin.Drive.CheckFile) }
-
 // ValidateServe returns the first setting that a working syncer lacks or cannot use, as
 // an *Error.
 func (s *SyncerSettings) ValidateServe() error {

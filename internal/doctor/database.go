@@ -8,15 +8,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/catalog/schema"
 )
 
 const (
-	databaseCheck = "database"
-	schemaCheck   = "schema"
-	columnsCheck  = "columns"
+	fixDatabase = "check database-url, that the database runs, and that this user may use it"
+	fixGrants   = "apply configs/platform/grants.sql for this role"
 )
 
 // sqliteFile is the path in a URL of a SQLite database, or "".
@@ -37,92 +37,187 @@ func (r *Report) openCatalog(ctx context.Context, url string) *catalog.Store {
 		}
 	}
 	if err != nil {
-		r.Fail(databaseCheck, "check database-url, that the database runs, and that this user may use it", "%v", err)
+		r.Fail(nameDatabase, fixConnection(err), "%v", err)
 		return nil
 	}
-	r.Pass(databaseCheck, "answers")
+	r.Pass(nameDatabase, "answers")
 	return store
 }
 
-// Catalog checks the gateway's database: that it answers, its schema, its columns and
-// the rights to them. A SQLite file that is not there yet is not made.
-func (r *Report) Catalog(ctx context.Context, url string) {
+// fixConnection says what to do about an error of connecting, by PostgreSQL's SQLSTATE.
+func fixConnection(err error) string {
+	switch catalog.SQLState(err) {
+	case "28P01", "28000":
+		return "correct the user and the password in database-url, or let pg_hba.conf admit this user from here"
+	case "3D000":
+		return "correct the database's name in database-url, or create the database"
+	case "53300":
+		return "raise max_connections, or put a pooler in front"
+	case "57P03":
+		return "wait: the database is starting or stopping"
+	}
+	return fixDatabase
+}
+
+// Catalog checks the gateway's database: that it answers, its schema, its columns and the
+// rights to them, and whom it has beside this program. A SQLite file that does not exist yet is
+// not made.
+func (r *Report) Catalog(ctx context.Context, url string, clockLimit time.Duration) {
 	if path := sqliteFile(url); path != "" {
 		if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
-			if r.WritableDir(databaseCheck, "database-url", filepath.Dir(path)) {
-				r.Pass(schemaCheck, "made when the gateway first starts")
+			if r.WritableDir(nameDatabase, "database-url", filepath.Dir(path)) {
+				r.Pass(nameSchema, "made when the gateway first starts")
 			}
 			return
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
 	store := r.openCatalog(ctx, url)
 	if store == nil {
 		return
 	}
 	defer store.Close()
-	if r.migrations(ctx, store) {
-		r.columns(ctx, store)
-	}
+	r.together(ctx,
+		Check{nameSchema, fixDatabase, func(ctx context.Context, r *Report) {
+			if r.schema(ctx, store) {
+				r.together(ctx,
+					Check{nameTriggers, fixDatabase, func(ctx context.Context, r *Report) { r.triggers(ctx, store) }},
+					Check{nameSyncers, fixDatabase, func(ctx context.Context, r *Report) { r.syncers(ctx, store) }})
+			}
+		}},
+		r.connection(store, clockLimit))
 }
 
-// migrations checks the schema's version. It returns whether there are tables whose
-// columns can be checked.
-func (r *Report) migrations(ctx context.Context, store *catalog.Store) (tables bool) {
-	st, err := schema.StatusOf(ctx, store)
-	const up = "run `gateway migrate up`"
-	switch {
-	case err != nil:
-		r.Fail(schemaCheck, up+", or apply configs/platform/grants.sql for this role", "%v", err)
-		return false
-	case st.Fits() != nil:
-		r.Fail(schemaCheck, "upgrade this program", "%v", st.Fits())
-	case len(st.Pending()) == len(st.Migrations):
-		r.Fail(schemaCheck, up, "the database has no schema of Lectern's yet")
-		return false
-	case len(st.Pending()) > 0:
-		r.Fail(schemaCheck, up, "the database lacks %s", st.Pending()[0])
-	case len(st.Newer) > 0:
-		r.Pass(schemaCheck, "%s, version %d of a newer Lectern, which this one can work with", st.Layout, st.Newer[len(st.Newer)-1])
-	default:
-		r.Pass(schemaCheck, "%s, up to date", st.Layout)
-	}
-	return true
-}
-
-func (r *Report) columns(ctx context.Context, store *catalog.Store) {
-	problems, err := schema.ColumnProblems(ctx, store)
-	if err != nil {
-		r.Fail(columnsCheck, "apply configs/platform/grants.sql for this role", "%v", err)
-		return
-	}
-	for _, p := range problems {
-		r.Fail(columnsCheck, "bring the platform's schema up to date, or apply configs/platform/grants.sql where a right is missing", p)
-	}
-	if len(problems) == 0 {
-		r.Pass(columnsCheck, "all there")
-	}
-}
-
-// SyncerCatalog checks the syncer's database and returns it, or nil when it cannot be
-// worked with. A SQLite file that is not there yet is not made.
-func (r *Report) SyncerCatalog(ctx context.Context, url string) *catalog.Store {
+// SyncerCatalog checks the syncer's database, and runs more checks with it when it can be
+// worked with. A SQLite file that does not exist yet is not made.
+func (r *Report) SyncerCatalog(ctx context.Context, url string, clockLimit time.Duration, more func(*catalog.Store) []Check) {
 	if path := sqliteFile(url); path != "" {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			r.Warn(databaseCheck, "nothing, when it is new; else correct database-url or data-dir", "%s is not there yet and is made at the first start", path)
-			return nil
+			r.Warn(nameDatabase, "nothing, when it is new; else correct database-url or data-dir", "%s is not there yet and is made at the first start", path)
+			return
 		}
 	}
 	store := r.openCatalog(ctx, url)
 	if store == nil {
-		return nil
+		return
+	}
+	defer store.Close()
+	r.together(ctx,
+		Check{nameSchema, fixDatabase, func(ctx context.Context, r *Report) {
+			if r.schema(ctx, store) {
+				r.together(ctx, more(store)...)
+			}
+		}},
+		r.connection(store, clockLimit))
+}
+
+// schema checks the schema's version, its columns and the tables of the job queue. It returns
+// whether the tables can be worked with.
+func (r *Report) schema(ctx context.Context, store *catalog.Store) bool {
+	tables, current := r.migrations(ctx, store)
+	if !tables || !r.columns(ctx, store) || !current {
+		return false
 	}
 	if err := schema.Ready(ctx, store); err != nil {
-		r.Fail(schemaCheck, "run `gateway migrate status`, then `gateway migrate up`", "%v", err)
-		store.Close()
-		return nil
+		r.Fail(nameSchema, "run `gateway migrate status`, then `gateway migrate up`", "%v", err)
+		return false
 	}
-	r.Pass(schemaCheck, "as needed")
-	return store
+	return true
+}
+
+// migrations checks the schema's version. It returns whether there are tables whose columns can
+// be checked, and whether this program can work with their version.
+func (r *Report) migrations(ctx context.Context, store *catalog.Store) (tables, current bool) {
+	st, err := schema.StatusOf(ctx, store)
+	const up = "run `gateway migrate up`"
+	switch {
+	case err != nil:
+		r.Fail(nameSchema, up+", or "+fixGrants, "%v", err)
+		return false, false
+	case st.Fits() != nil:
+		r.Fail(nameSchema, "upgrade this program", "%v", st.Fits())
+		return false, false
+	case len(st.Pending()) == len(st.Migrations):
+		r.Fail(nameSchema, up, "the database has no schema of Lectern's yet")
+		return false, false
+	case len(st.Pending()) > 0:
+		r.Fail(nameSchema, up, "layout %s; the database lacks %s", st.Layout, st.Pending()[0])
+		return true, false
+	case len(st.Newer) > 0:
+		r.Pass(nameSchema, "layout %s, version %d of a newer Lectern, which this one can work with", st.Layout, st.Newer[len(st.Newer)-1])
+	default:
+		r.Pass(nameSchema, "layout %s, up to date", st.Layout)
+	}
+	return true, true
+}
+
+func (r *Report) columns(ctx context.Context, store *catalog.Store) bool {
+	problems, err := schema.ColumnProblems(ctx, store)
+	if err != nil {
+		r.Fail(nameColumns, fixGrants, "%v", err)
+		return false
+	}
+	for _, p := range problems {
+		r.Fail(nameColumns, "bring the platform's schema up to date, or apply configs/platform/grants.sql where a right is missing", "%s", p)
+	}
+	if len(problems) == 0 {
+		r.Pass(nameColumns, "all there")
+	}
+	return len(problems) == 0
+}
+
+// connection checks what stands between this program and the database.
+func (r *Report) connection(store *catalog.Store, clockLimit time.Duration) Check {
+	return Check{nameRole, fixDatabase, func(ctx context.Context, r *Report) {
+		if store.Dialect() == catalog.SQLite {
+			return
+		}
+		r.together(ctx,
+			Check{nameRole, fixDatabase, func(ctx context.Context, r *Report) { r.role(ctx, store, clockLimit) }},
+			Check{namePooler, fixDatabase, func(ctx context.Context, r *Report) { r.pooler(ctx, store) }})
+	}}
+}
+
+// role warns of a superuser, and compares our clock with the database's.
+func (r *Report) role(ctx context.Context, store *catalog.Store, clockLimit time.Duration) {
+	asked := time.Now()
+	role, err := schema.RoleOf(ctx, store)
+	answered := time.Now()
+	switch {
+	case err != nil:
+		r.Fail(nameRole, fixDatabase, "%v", err)
+		return
+	case role.Superuser:
+		r.Warn(nameRole, "let database-url name a role of its own: configs/platform/grants.sql makes one beside the platform", "the role is %s, a superuser, who may read and change everything in every database", role.Name)
+	default:
+		r.Pass(nameRole, "the role is %s, no superuser", role.Name)
+	}
+	r.Clock("the database", role.Clock, asked, answered, clockLimit)
+}
+
+// triggers warns of triggers that are missing.
+func (r *Report) triggers(ctx context.Context, store *catalog.Store) {
+	missing, err := schema.MissingTriggers(ctx, store)
+	switch {
+	case err != nil:
+		r.Fail(nameTriggers, fixDatabase, "%v", err)
+	case len(missing) > 0:
+		r.Warn(nameTriggers, "apply configs/platform/notify.sql as the owner of the tables", "%d are missing, as %s: changes of access take effect only after auth-max-staleness", len(missing), missing[0])
+	default:
+		r.Pass(nameTriggers, "changes of access are notified at once")
+	}
+}
+
+// pooler warns of a pooler.
+func (r *Report) pooler(ctx context.Context, store *catalog.Store) {
+	pooled, notified, err := store.Pooled(ctx)
+	switch {
+	case err != nil:
+		r.Fail(namePooler, fixDatabase, "%v", err)
+	case pooled && notified:
+		r.Warn(namePooler, "connect to the database itself if there are connections enough", "a pooler stands in between; notifications pass through it")
+	case pooled:
+		r.Warn(namePooler, "connect gateways to the database itself, or accept auth-max-staleness", "a transaction-mode pooler stands in between, through which no notification passes: changes of access take effect only after auth-max-staleness")
+	default:
+		r.Pass(namePooler, "none")
+	}
 }

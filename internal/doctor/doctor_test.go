@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -29,22 +31,26 @@ func last(t *testing.T, r *Report) Finding {
 func TestReport(t *testing.T) {
 	var r Report
 	var out bytes.Buffer
-	if err := r.Finish(&out, true); err != nil || out.String() != "[]\n" {
+	if err := r.Finish(&out, true, nil); err != nil || out.String() != "[]\n" {
 		t.Errorf("empty: %v, %q", err, &out)
 	}
-	r.Pass("disk", "50% free")
-	r.Warn("tokens", "set <x>", "any & all")
+	r.Pass("ffmpeg", "50% free")
+	r.Warn("jwks", "set <x>", "any & all")
 	out.Reset()
-	if err := r.Finish(&out, false); err != nil {
+	if err := r.Finish(&out, false, nil); err != nil {
 		t.Errorf("without a failure: %v", err)
 	}
-	if want := "PASS  disk    50% free\nWARN  tokens  any & all → set <x>\n"; out.String() != want {
+	if want := "PASS  ffmpeg  50% free\nWARN  jwks    any & all → set <x>\n"; out.String() != want {
 		t.Errorf("text %q, want %q", &out, want)
 	}
 	r.Fail("database", "start it", "no answer:\n  %s", "refused")
 	out.Reset()
-	if err := r.Finish(&out, true); err == nil || !strings.Contains(err.Error(), "1 check failed") {
+	if err := r.Finish(&out, true, nil); err == nil || !strings.Contains(err.Error(), "1 check failed") {
 		t.Errorf("with a failure: %v", err)
+	}
+	refused := errors.New("a setting")
+	if err := r.Finish(io.Discard, true, refused); !errors.Is(err, refused) {
+		t.Errorf("with settings that are refused: %v", err)
 	}
 	var got []map[string]string
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
@@ -69,7 +75,7 @@ func TestWritableDirLeavesNothing(t *testing.T) {
 		{"/proc", Fail}, // nobody, root neither, makes files there
 	} {
 		var r Report
-		if ok := r.WritableDir("dir", "dir", c.dir); ok != (c.want == Pass) || last(t, &r).Status != c.want {
+		if ok := r.WritableDir("data dir", "data-dir", c.dir); ok != (c.want == Pass) || last(t, &r).Status != c.want {
 			t.Errorf("%s: %+v", c.dir, last(t, &r))
 		}
 	}
@@ -87,7 +93,7 @@ func TestSpace(t *testing.T) {
 		{1, 0, 1, Pass}, {1 << 60, 1<<60 - 1, 1, Pass}, {1 << 60, 0, 1, Warn}, {1, 0, 1 << 60, Fail},
 	} {
 		var r Report
-		r.Space("space", "fix", filepath.Join(dir, "later"), c.want, c.used, c.keep)
+		r.Space(t.Context(), "cache space", "fix", filepath.Join(dir, "later"), c.want, func() media.Size { return c.used }, c.keep)
 		if f := last(t, &r); f.Status != c.status {
 			t.Errorf("%+v: %+v", c, f)
 		}
@@ -108,7 +114,7 @@ func TestListener(t *testing.T) {
 		{"127.0.0.1:0", false, Pass}, {ln.Addr().String(), false, Fail}, {ln.Addr().String(), true, Pass}, {"192.0.2.1:1", false, Fail},
 	} {
 		var r Report
-		r.Listener("listen", "listen", c.address, c.running)
+		r.listener("listen", "listen", c.address, func() bool { return c.running })
 		if f := last(t, &r); f.Status != c.want {
 			t.Errorf("%+v: %+v", c, f)
 		}

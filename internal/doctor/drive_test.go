@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"net"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -23,11 +22,11 @@ func TestDriveArchive(t *testing.T) {
 		says, fix    string
 	}{
 		{"all well", "1folder", driveemu.Faults{}, Pass, "written", ""},
-		{"My Drive", "", driveemu.Faults{}, Pass, "written", ""},
+		{"My Drive", "", driveemu.Faults{}, Pass, "not tried", ""},
 		{"only trashing allowed", "1folder", driveemu.Faults{Upload: driveemu.UploadFaults{NoDelete: true}}, Pass, "written", ""},
 		{"no such folder", "1missing", driveemu.Faults{}, Fail, "missing", "sync-drive-folder"},
 		{"a folder to read only", "1closed", driveemu.Faults{}, Fail, "may not add files", "sync-drive-folder"},
-		{"no folder where one is needed", "", driveemu.Faults{Upload: driveemu.UploadFaults{NoStorage: true}}, Fail, "no room", "sync-drive-folder"},
+		{"a folder outside shared drives", "1folder", driveemu.Faults{Upload: driveemu.UploadFaults{NoStorage: true}}, Fail, "no room", "sync-drive-folder"},
 		{"uploads are refused", "1folder", driveemu.Faults{Upload: driveemu.UploadFaults{Forbidden: "insufficientFilePermissions"}}, Fail, "cannot be written", "write"},
 		{"a full Drive", "1folder", driveemu.Faults{Upload: driveemu.UploadFaults{Forbidden: "storageQuotaExceeded"}}, Fail, "no room", "make room"},
 	} {
@@ -39,10 +38,16 @@ func TestDriveArchive(t *testing.T) {
 			server := httptest.NewServer(remote)
 			defer server.Close()
 			var r Report
-			r.DriveArchive(t.Context(), drive.Config{Credentials: "none", Endpoint: server.URL}, drive.ArchiveConfig{Folder: c.folder})
+			r.DriveArchive(t.Context(), drive.Config{Credentials: "none", Endpoint: server.URL}, drive.ArchiveConfig{Folder: c.folder}, time.Minute)
 			f := last(t, &r)
+			if f.Check == "clock" {
+				t.Fatalf("no finding about the archive: %+v", r.Findings())
+			}
 			if f.Status != c.want || !strings.Contains(f.Detail, c.says) || !strings.Contains(f.Fix, c.fix) {
 				t.Errorf("%+v, want %s saying %q, fix %q", f, c.want, c.says, c.fix)
+			}
+			if c.folder == "" && remote.Usage().Sessions != 0 {
+				t.Error("written into My Drive")
 			}
 			for _, left := range remote.Files() {
 				if left.ID != folder.ID && left.ID != closed.ID && !left.Trashed {
@@ -50,40 +55,5 @@ func TestDriveArchive(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestDriveUnreachable: refusing, or silent.
-func TestDriveUnreachable(t *testing.T) {
-	if testing.Short() {
-		t.Skip("waits for the check's timeout")
-	}
-	t.Parallel()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // connections wait in its backlog
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { silent.Close() })
-	for name, cfg := range map[string]drive.Config{
-		"refusing": {Credentials: "none", Endpoint: "http://127.0.0.1:1"},
-		"silent":   {Credentials: "none", Endpoint: "http://" + silent.Addr().String()},
-	} {
-		for kind, check := range map[string]func(*Report){
-			"origin":  func(r *Report) { r.DriveOrigin(t.Context(), cfg, time.Minute) },
-			"archive": func(r *Report) { r.DriveArchive(t.Context(), cfg, drive.ArchiveConfig{Folder: "1folder"}) },
-		} {
-			t.Run(name+", "+kind, func(t *testing.T) {
-				t.Parallel()
-				var r Report
-				began := time.Now()
-				check(&r)
-				if took := time.Since(began); took > 15*time.Second {
-					t.Errorf("it took %v", took)
-				}
-				if f := last(t, &r); f.Status != Fail || f.Fix == "" {
-					t.Errorf("%+v", f)
-				}
-			})
-		}
 	}
 }

@@ -17,6 +17,9 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
+// DataDir checks the data directory.
+func (r *Report) DataDir(dir string) { r.WritableDir(nameDataDir, "data-dir", dir) }
+
 // WritableDir checks that files can be made in dir, or that dir can be made: it
 // tries with a file that is removed again, because modes alone do not show
 // read-only file systems, quotas and containers. A directory that is not there
@@ -73,9 +76,13 @@ func reason(err error) error {
 	return err
 }
 
-// Space compares the free space below dir with what is wanted of it. used is what
-// of it is taken already by the one who wants it; keep is to stay free.
-func (r *Report) Space(check, fix, dir string, want, used, keep media.Size) {
+// usageTimeout bounds how long the files of a directory are counted.
+const usageTimeout = 5 * time.Second
+
+// Space compares the free space below dir with what is wanted of it. used returns what of it is
+// taken already by the one who wants it, and is called only where that matters: a large
+// directory is not counted within the time of a check. keep is to stay free.
+func (r *Report) Space(ctx context.Context, check, fix, dir string, want media.Size, used func() media.Size, keep media.Size) {
 	there, err := nearest(dir)
 	var st unix.Statfs_t
 	if err == nil {
@@ -86,9 +93,24 @@ func (r *Report) Space(check, fix, dir string, want, used, keep media.Size) {
 		return
 	}
 	free := media.Size(int64(st.Bavail) * st.Bsize)
-	switch missing := want - used; {
-	case free <= keep:
+	if free <= keep {
 		r.Fail(check, "free some space, or lower the floor: nothing can be stored", "%s has %s free, and %s are to stay free", dir, rough(free), rough(keep))
+		return
+	}
+	missing := want
+	if missing > free-keep {
+		counted := make(chan media.Size, 1)
+		go func() { counted <- used() }()
+		select {
+		case n := <-counted:
+			missing -= n
+		case <-ctx.Done():
+			missing = 0
+		case <-time.After(usageTimeout):
+			missing = 0
+		}
+	}
+	switch {
 	case missing > free-keep:
 		r.Warn(check, fix, "%s has %s free; up to %s more are wanted, and %s are to stay free", dir, rough(free), rough(missing), rough(keep))
 	default:
@@ -112,7 +134,7 @@ func rough(s media.Size) string {
 
 // OpenFiles compares the limit of open files with what is needed at most.
 func (r *Report) OpenFiles(need int, forWhat string) {
-	const check = "open files"
+	const check = nameOpenFiles
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		r.Warn(check, "", "the limit cannot be read: %v", err)
@@ -126,15 +148,20 @@ func (r *Report) OpenFiles(need int, forWhat string) {
 	r.Pass(check, "the limit of %d is enough for %s", limit.Max, forWhat)
 }
 
-// Listener checks that address can be listened on. One that is taken is well when
+// Listeners checks that both addresses can be listened on. One that is taken is well when
 // running says that the program itself answers there.
-func (r *Report) Listener(check, setting, address string, running bool) {
+func (r *Report) Listeners(listen, adminListen string, running func() bool) {
+	r.listener(nameListen, "listen", listen, running)
+	r.listener(nameAdminListen, "admin-listen", adminListen, running)
+}
+
+func (r *Report) listener(check, setting, address string, running func() bool) {
 	ln, err := net.Listen("tcp", address)
 	switch {
 	case err == nil:
 		ln.Close()
 		r.Pass(check, "%s is free", address)
-	case errors.Is(err, syscall.EADDRINUSE) && running:
+	case errors.Is(err, syscall.EADDRINUSE) && running():
 		r.Pass(check, "%s is in use, and the program runs", address)
 	case errors.Is(err, syscall.EADDRINUSE):
 		r.Fail(check, "stop what listens there, or set "+setting+" to another address", "%s is in use by another program", address)
@@ -173,11 +200,14 @@ func Running(ctx context.Context, adminListen string) bool {
 // clockTolerance is the clock difference that tokens and signed timestamps allow.
 const clockTolerance = 30 * time.Second
 
+// clockTimeout bounds a request for a server's date.
+const clockTimeout = 8 * time.Second
+
 // Clock compares our clock with a server's Date header, which has whole seconds.
 // asked is when the request was sent. Beyond limit the check fails: webhooks are refused
 // as too old, or as of the future.
 func (r *Report) Clock(server string, date, asked, answered time.Time, limit time.Duration) {
-	const check = "clock"
+	const check = nameClock
 	if date.IsZero() {
 		return
 	}
@@ -197,4 +227,25 @@ func (r *Report) Clock(server string, date, asked, answered time.Time, limit tim
 		return
 	}
 	r.Pass(check, "agrees with %s", server)
+}
+
+// serverClock compares our clock with that of the server of a URL. It returns the error of a
+// server that cannot be reached.
+func (r *Report) serverClock(ctx context.Context, url string, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, clockTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
+	if err != nil {
+		return nil // the check of the configuration reports it
+	}
+	asked := time.Now()
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	res.Body.Close()
+	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil {
+		r.Clock(req.URL.Host, date, asked, time.Now(), limit)
+	}
+	return nil
 }

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // Status is the outcome of a check.
@@ -30,9 +32,10 @@ type Finding struct {
 	Fix string `json:"fix"`
 }
 
-// Report collects findings in the order of the checks. It is for one goroutine.
+// Report collects findings in the order of the checks. It is safe for concurrent use.
 type Report struct {
-	findings []Finding
+	mu       sync.Mutex
+	findings []Finding // guarded by mu
 }
 
 // Pass records a check without a problem.
@@ -48,19 +51,32 @@ func (r *Report) add(s Status, check, fix, detail string, args []any) {
 	if len(args) > 0 {
 		detail = fmt.Sprintf(detail, args...)
 	}
-	r.findings = append(r.findings, Finding{Check: check, Status: s, Detail: oneLine(detail), Fix: oneLine(fix)})
+	if !slices.Contains(names, check) {
+		panic("BUG: no such check: " + check)
+	}
+	r.append([]Finding{{Check: check, Status: s, Detail: oneLine(detail), Fix: oneLine(fix)}})
+}
+
+func (r *Report) append(findings []Finding) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.findings = append(r.findings, findings...)
 }
 
 // oneLine replaces line breaks: an error's text may have some.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // Findings are all that was found, in order.
-func (r *Report) Findings() []Finding { return r.findings }
+func (r *Report) Findings() []Finding {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.findings)
+}
 
 // Failed is how many checks failed.
 func (r *Report) Failed() int {
 	n := 0
-	for _, f := range r.findings {
+	for _, f := range r.Findings() {
 		if f.Status == Fail {
 			n++
 		}
@@ -72,10 +88,10 @@ func (r *Report) Failed() int {
 // was seen, and behind an arrow what to do.
 func (r *Report) WriteText(w io.Writer) error {
 	width := 0
-	for _, f := range r.findings {
+	for _, f := range r.Findings() {
 		width = max(width, len(f.Check))
 	}
-	for _, f := range r.findings {
+	for _, f := range r.Findings() {
 		line := fmt.Sprintf("%s  %-*s  %s", f.Status, width, f.Check, f.Detail)
 		if f.Fix != "" {
 			line += " → " + f.Fix
@@ -92,7 +108,7 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	findings := r.findings
+	findings := r.Findings()
 	if findings == nil {
 		findings = []Finding{}
 	}
@@ -100,14 +116,18 @@ func (r *Report) WriteJSON(w io.Writer) error {
 }
 
 // Finish writes the report, as JSON or text, and gives the error that makes the
-// program end with 1 when a check failed.
-func (r *Report) Finish(w io.Writer, asJSON bool) error {
+// program end with 1 when a check failed. refused is why serve would refuse the settings, or
+// nil, and is returned before any other.
+func (r *Report) Finish(w io.Writer, asJSON bool, refused error) error {
 	write := r.WriteText
 	if asJSON {
 		write = r.WriteJSON
 	}
 	if err := write(w); err != nil {
 		return err
+	}
+	if refused != nil {
+		return refused
 	}
 	switch n := r.Failed(); n {
 	case 0:

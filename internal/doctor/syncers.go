@@ -10,6 +10,7 @@ import (
 	"github.com/lectiospace/lectern/internal/ffmpeg"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer"
+	"github.com/lectiospace/lectern/internal/syncer/queue"
 	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 )
 
@@ -18,10 +19,10 @@ import (
 const workSpace = 4 << 30
 
 // WorkDir checks the directory of the syncer's temporary files and its space.
-func (r *Report) WorkDir(cfg syncer.Config) {
-	if r.WritableDir("work dir", "sync-work-dir", cfg.WorkDir) {
-		r.Space("work space", "free some space or move sync-work-dir: a long meeting needs twice its size while it is joined",
-			cfg.WorkDir, min(workSpace, cfg.WorkSize), sizeBelow(cfg.WorkDir), cfg.WorkMinFree)
+func (r *Report) WorkDir(ctx context.Context, cfg syncer.Config) {
+	if r.WritableDir(nameWorkDir, "sync-work-dir", cfg.WorkDir) {
+		r.Space(ctx, nameWorkSpace, "free some space or move sync-work-dir: a long meeting needs twice its size while it is joined",
+			cfg.WorkDir, min(workSpace, cfg.WorkSize), func() media.Size { return sizeBelow(cfg.WorkDir) }, cfg.WorkMinFree)
 	}
 }
 
@@ -42,7 +43,7 @@ func sizeBelow(dir string) (n media.Size) {
 
 // FFmpeg checks that the programs are installed.
 func (r *Report) FFmpeg(ctx context.Context) {
-	const check = "ffmpeg"
+	const check = nameFFmpeg
 	version, err := ffmpeg.Tool{}.Version(ctx)
 	if err != nil {
 		r.Fail(check, "install ffmpeg, with ffprobe", "segments cannot be joined: %v", err)
@@ -53,7 +54,7 @@ func (r *Report) FFmpeg(ctx context.Context) {
 
 // Tenants checks that the webhook secrets of teachers' own Zoom apps can be unsealed.
 func (r *Report) Tenants(ctx context.Context, store *catalog.Store, hasSecretsKey bool) {
-	const check = "tenants"
+	const check = nameTenants
 	var n int
 	err := store.View(ctx, "doctor: tenants", func(x syncstore.Session) error {
 		all, err := syncstore.Tenants(ctx, x)
@@ -62,7 +63,7 @@ func (r *Report) Tenants(ctx context.Context, store *catalog.Store, hasSecretsKe
 	})
 	switch {
 	case err != nil:
-		r.Fail(check, "", "%v", err)
+		r.Fail(check, fixDatabase, "%v", err)
 	case n > 0 && !hasSecretsKey:
 		r.Fail(check, "set LECTERN_SECRETS_KEY to the key they were sealed with", "%d teacher(s) have a webhook secret of their own, and secrets-key is not set", n)
 	default:
@@ -73,34 +74,69 @@ func (r *Report) Tenants(ctx context.Context, store *catalog.Store, hasSecretsKe
 // syncerSilence is how old the heartbeat of a syncer at work may be.
 const syncerSilence = time.Minute
 
-// Syncers reports how many syncers are at work and when the last reconciliation ended.
-func (r *Report) Syncers(ctx context.Context, store *catalog.Store, reconcileEvery time.Duration) {
-	const check = "syncers"
-	alive := 0
-	var last syncstore.Run
-	err := store.View(ctx, "doctor: syncers", func(x syncstore.Session) error {
-		all, err := syncstore.Syncers(ctx, x)
-		if err != nil {
+// syncers names the syncers of the database with their last heartbeat, and what another
+// program does in their job queue. It returns how many are at work.
+func (r *Report) syncers(ctx context.Context, store *catalog.Store) (alive int) {
+	var (
+		all     []syncstore.Syncer
+		foreign string
+	)
+	err := store.View(ctx, "doctor: syncers", func(x syncstore.Session) (err error) {
+		if all, err = syncstore.Syncers(ctx, x); err != nil {
 			return err
 		}
-		for _, one := range all {
-			if time.Since(one.BeatAt) < syncerSilence {
-				alive++
-			}
+		foreign, err = syncstore.ForeignQueue(ctx, x, queue.Kinds)
+		return err
+	})
+	if err != nil {
+		r.Fail(nameSyncers, fixDatabase, "%v", err)
+		return 0
+	}
+	for _, one := range all {
+		age := time.Since(one.BeatAt)
+		if age < syncerSilence {
+			alive++
+			r.Pass(nameSyncers, "%s, last heartbeat %s", one.ID, one.BeatAt.UTC().Format(time.RFC3339))
+			continue
 		}
+		r.Warn(nameSyncers, "start it again; another syncer of this database releases what it held", "%s has been silent for %s", one.ID, age.Round(time.Second))
+	}
+	if foreign != "" {
+		r.Warn(nameJobQueue, "let only syncers of one version and one installation use this database", "%s", foreign)
+	} else {
+		r.Pass(nameJobQueue, "used by the syncers alone")
+	}
+	return alive
+}
+
+// Syncers reports which syncers are at work and when the last reconciliation ended.
+func (r *Report) Syncers(ctx context.Context, store *catalog.Store, reconcileEvery time.Duration) {
+	if r.syncers(ctx, store) == 0 {
+		r.Warn(nameSyncers, "start `syncer serve`: webhooks are lost until then, and only reconciliation brings them back", "none is at work")
+		return
+	}
+	var last syncstore.Run
+	err := store.View(ctx, "doctor: last reconciliation", func(x syncstore.Session) (err error) {
 		last, err = syncstore.LastRun(ctx, x, "reconcile")
 		return err
 	})
 	switch {
 	case err != nil:
-		r.Fail(check, "", "%v", err)
-	case alive == 0:
-		r.Warn(check, "start `syncer serve`: webhooks are lost until then, and only reconciliation brings them back", "none is at work")
+		r.Fail(nameReconciliation, fixDatabase, "%v", err)
 	case last.Finished.IsZero():
-		r.Warn(check, "wait for the first reconciliation, or run `syncer reconcile`", "%d at work; nothing has been compared with Zoom yet", alive)
+		r.Warn(nameReconciliation, "wait for the first one, or run `syncer reconcile`", "nothing has been compared with Zoom yet")
 	case time.Since(last.Finished) > 3*reconcileEvery:
-		r.Warn(check, "look at `syncer jobs --state running` and the log", "%d at work; the last reconciliation ended %s", alive, last.Finished.UTC().Format(time.RFC3339))
+		r.Warn(nameReconciliation, "look at `syncer jobs --state running` and the log", "the last one ended %s", last.Finished.UTC().Format(time.RFC3339))
 	default:
-		r.Pass(check, "%d at work; the last reconciliation ended %s", alive, last.Finished.UTC().Format(time.RFC3339))
+		r.Pass(nameReconciliation, "the last one ended %s", last.Finished.UTC().Format(time.RFC3339))
 	}
+}
+
+// Alerts warns when alerts go nowhere.
+func (r *Report) Alerts(urls int) {
+	if urls == 0 {
+		r.Warn(nameAlerts, "set alert-urls, or watch the metrics with configs/prometheus/alerts.yml", "failures are reported nowhere")
+		return
+	}
+	r.Pass(nameAlerts, "sent to %d URL(s)", urls)
 }

@@ -9,30 +9,33 @@ import (
 )
 
 // requestTimeout bounds the requests of one check.
-const requestTimeout = 20 * time.Second
+const requestTimeout = 8 * time.Second
 
 // Tokens checks the keys that tokens are verified with, and where tokens are taken
 // from.
-func (r *Report) Tokens(ctx context.Context, cfg auth.Config) {
+func (r *Report) Tokens(ctx context.Context, cfg auth.Config, clockLimit time.Duration) {
 	if cfg.JWTSecret != "" {
 		if weak := cfg.Weak(); weak != "" {
-			r.Warn("jwt secret", "use a random one, here and in the platform's SECRET_KEY", "the secret %s", weak)
+			r.Warn(nameJWTSecret, "use a random one, here and in the platform's SECRET_KEY", "the secret %s", weak)
 		} else if cfg.Check() == nil {
-			r.Pass("jwt secret", "set, %d bytes", len(cfg.JWTSecret))
+			r.Pass(nameJWTSecret, "set, %d bytes", len(cfg.JWTSecret))
 		}
 	}
 	if cfg.JWKSURL != "" {
-		r.keySet(ctx, cfg)
+		r.together(ctx,
+			Check{nameJWKS, stuckNetwork, func(ctx context.Context, r *Report) { r.keySet(ctx, cfg) }},
+			// The other check reports a server that cannot be reached.
+			Check{nameClock, stuckNetwork, func(ctx context.Context, r *Report) { _ = r.serverClock(ctx, cfg.JWKSURL, clockLimit) }})
 	}
 	if cfg.QueryTokens != "playback" {
-		r.Warn("query tokens", "set auth-query-tokens to playback once no player sends access tokens in the address", "access tokens are taken from ?token=, where browsers' histories and proxies' logs keep them")
+		r.Warn(nameQueryTokens, "set auth-query-tokens to playback once no player sends access tokens in the address", "access tokens are taken from ?token=, where browsers' histories and proxies' logs keep them")
 	} else {
-		r.Pass("query tokens", "only playback tokens are taken from ?token=")
+		r.Pass(nameQueryTokens, "only playback tokens are taken from ?token=")
 	}
 }
 
 func (r *Report) keySet(ctx context.Context, cfg auth.Config) {
-	const check = "jwks"
+	const check = nameJWKS
 	verifier, err := auth.NewVerifier(cfg, slog.New(slog.DiscardHandler), time.Now)
 	if err != nil {
 		return // the check of the configuration reports it
@@ -53,6 +56,13 @@ func (r *Report) keySet(ctx context.Context, cfg auth.Config) {
 // another program that reads the same file may keep them.
 func (r *Report) SecretFiles(cleaned []string) {
 	for _, secret := range cleaned {
-		r.Warn("secret files", "write the file again without them", "invisible bytes were removed from %s", secret)
+		r.Warn(nameSecretFiles, "write the file again without them", "invisible bytes were removed from %s", secret)
+	}
+}
+
+// SecretFlags warns of secrets that were given on the command line.
+func (r *Report) SecretFlags(names []string) {
+	for _, name := range names {
+		r.Warn(nameSecretFlags, "give it in a file or in the environment, and change it: it has been seen", "%s is given as a flag, which every user of this machine can read", name)
 	}
 }

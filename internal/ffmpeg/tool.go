@@ -41,10 +41,13 @@ const (
 	ReasonNotPlain = "not_plain"
 )
 
-// Version is the first line of ffmpeg's account of itself. Kind Unavailable with
-// ReasonMissing: it is not installed.
+// Version is the first line of ffmpeg's account of itself; ffprobe has been started too. Kind
+// Unavailable with ReasonMissing: one of them is not installed.
 func (t Tool) Version(ctx context.Context) (string, error) {
-	var out strings.Builder
+	var out, probe strings.Builder
+	if err := t.run(ctx, "ffprobe: version", t.ffprobe(), probeLimits, &probe, "-version"); err != nil {
+		return "", err
+	}
 	if err := t.run(ctx, "ffmpeg: version", t.ffmpeg(), probeLimits, &out, "-version"); err != nil {
 		return "", err
 	}

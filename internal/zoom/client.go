@@ -132,12 +132,17 @@ func escapeUUID(uuid string) string {
 
 // call makes one API call and decodes its answer into out, unless that is nil. Passing faults
 // are retried within the account's limits, except for answers that are not what was asked
-// for, which Zoom repeats. A refused token is replaced once.
+// for, which Zoom repeats. A refused token is replaced once. Where the caller's deadline ends
+// the retries, the error is that of the last try.
 func (c *Client) call(ctx context.Context, op string, a Account, method, path string, query url.Values, l label, out answer) error {
 	limit := c.limits.forAccount(a.ID)
 	refused, renewed := "", false
+	var last error
 	for try := 1; ; try++ {
 		if err := limit.wait(ctx, op, l); err != nil {
+			if last != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return last
+			}
 			return err
 		}
 		token, err := c.tokens.get(ctx, a, refused)
@@ -164,9 +169,13 @@ func (c *Client) call(ctx context.Context, op string, a Account, method, path st
 		if try == tries {
 			return err
 		}
+		last = err
 		if reason := ReasonOf(err); reason != ReasonRateLimited && reason != ReasonDailyLimit {
 			select {
 			case <-ctx.Done():
+				if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+					return err
+				}
 				return network(ctx, op, ctx.Err())
 			case <-time.After(c.pause(try)):
 			}

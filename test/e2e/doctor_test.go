@@ -63,10 +63,10 @@ func TestDoctor(t *testing.T) {
 		says   string
 	}{
 		{"fresh", []string{key, "LECTERN_DATA_DIR=" + fresh}, 0, "query tokens", "WARN", "?token="},
-		{"no key", nil, 1, "configuration", "FAIL", "auth-jwt-secret"},
+		{"no key", nil, 2, "configuration", "FAIL", "auth-jwt-secret"},
 		{"Drive", []string{key, "LECTERN_ORIGIN_DRIVE_CREDENTIALS=none", "LECTERN_ORIGIN_DRIVE_ENDPOINT=" + remote.URL}, 0, "origin drive", "PASS", "answers"},
 		{"Drive away", []string{key, "LECTERN_ORIGIN_DRIVE_CREDENTIALS=none", "LECTERN_ORIGIN_DRIVE_ENDPOINT=http://127.0.0.1:1"}, 1, "origin drive", "FAIL", "refused"},
-		{"not credentials", []string{key, `LECTERN_ORIGIN_DRIVE_CREDENTIALS={"a": "hidden"}`}, 1, "origin drive", "FAIL", "origin-drive-credentials"},
+		{"not credentials", []string{key, `LECTERN_ORIGIN_DRIVE_CREDENTIALS={"a": "hidden"}`}, 2, "origin drive", "FAIL", "origin-drive-credentials"},
 		{"broken database", []string{key, "LECTERN_DATA_DIR=" + broken}, 1, "database", "FAIL", "not a database"},
 		{"database away", []string{key, "LECTERN_DATABASE_URL=postgres://u:hidden@127.0.0.1:1/d"}, 1, "database", "FAIL", ""},
 		{"port taken", []string{key, "LECTERN_LISTEN=" + taken.Addr().String()}, 1, "listen", "FAIL", "in use"},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	drivev3 "google.golang.org/api/drive/v3"
 	"google.golang.org/api/googleapi"
@@ -265,6 +266,10 @@ func (a *Archive) CheckFolder(ctx context.Context) error {
 	return nil
 }
 
+// removeTimeout bounds the removal of what CheckWrite has written, which is removed even when
+// the caller's context has ended.
+const removeTimeout = 1500 * time.Millisecond
+
 // CheckWrite uploads a file of a few bytes as an ingest would, and removes it. An error of
 // kind Quota means that there is no room, or that the account is a service account, which
 // can store in shared drives only.
@@ -292,7 +297,12 @@ func (a *Archive) CheckWrite(ctx context.Context) error {
 	if err == nil && !stored.Same(int64(len(content)), hex.EncodeToString(sum[:])) {
 		err = media.Faultf(media.Corrupt, op, "the file does not come back as it was written")
 	}
-	return errors.Join(err, a.Remove(ctx, key))
+	removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
+	if ctx.Err() == nil {
+		removing = ctx
+	}
+	defer cancel()
+	return errors.Join(err, a.Remove(removing, key))
 }
 
 // fullReasons mean that the archive is full and stays so until somebody acts.

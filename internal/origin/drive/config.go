@@ -28,16 +28,6 @@ func (c *Config) Check() error {
 	return err
 }
 
-// CheckFile refuses credentials whose file cannot be read. The text begins with the
-// setting's name.
-func (c *Config) CheckFile() error {
-	if c.Credentials == "" || c.Credentials == "none" {
-		return nil
-	}
-	_, err := c.credentials()
-	return err
-}
-
 // credentials are the JSON of the credentials.
 func (c *Config) credentials() ([]byte, error) {
 	if strings.HasPrefix(strings.TrimSpace(c.Credentials), "{") {

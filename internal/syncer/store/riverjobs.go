@@ -2,7 +2,14 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog"
 )
 
 // The statements of this file use River's private tables, for what its API does not
@@ -50,6 +57,35 @@ func WaitingJobs(ctx context.Context, x Session) (map[string]int64, error) {
 func CountDueJobs(ctx context.Context, x Session, queue string) (n int, err error) {
 	err = x.One(ctx, `SELECT COUNT(*) FROM lectern.river_job WHERE queue = $1 AND state IN ('available', 'running')`, []any{queue}, &n)
 	return n, err
+}
+
+// ForeignQueue describes what another program does in the job queue: an instance that leads it
+// and is none of the syncers, and unfinished jobs of kinds that are not among kinds. It is ""
+// when there is neither.
+func ForeignQueue(ctx context.Context, x Session, kinds []string) (string, error) {
+	var found []string
+	err := x.Each(ctx, `SELECT leader_id, expires_at FROM lectern.river_leader WHERE leader_id NOT IN (SELECT id FROM lectern.lectern_syncers)`,
+		nil, func(scan func(...any) error) error {
+			var (
+				leader string
+				until  catalog.DBTime
+			)
+			err := scan(&leader, &until)
+			if until.After(time.Now()) {
+				found = append(found, leader+" leads it and is no syncer of this database")
+			}
+			return err
+		})
+	if err != nil {
+		return "", err
+	}
+	waiting, err := WaitingJobs(ctx, x)
+	for _, kind := range slices.Sorted(maps.Keys(waiting)) {
+		if !slices.Contains(kinds, kind) {
+			found = append(found, fmt.Sprintf("%d job(s) of the unknown kind %s wait in it", waiting[kind], kind))
+		}
+	}
+	return strings.Join(found, "; "), err
 }
 
 // MoveJob moves a job that does not run to another queue.

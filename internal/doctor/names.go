@@ -1,0 +1,54 @@
+package doctor
+
+import "slices"
+
+// The names of the checks. docs/doctor.md describes each.
+const (
+	nameConfiguration  = "configuration"
+	namePublicURL      = "public url"
+	nameCORS           = "cors"
+	nameTrustedProxies = "trusted proxies"
+	nameSecretFiles    = "secret files"
+	nameSecretFlags    = "secret flags"
+	nameJWTSecret      = "jwt secret"
+	nameQueryTokens    = "query tokens"
+	nameJWKS           = "jwks"
+	nameDataDir        = "data dir"
+	nameCacheDir       = "cache dir"
+	nameCacheLock      = "cache lock"
+	nameCacheSpace     = "cache space"
+	nameWorkDir        = "work dir"
+	nameWorkSpace      = "work space"
+	nameListen         = "listen"
+	nameAdminListen    = "admin listen"
+	nameOpenFiles      = "open files"
+	nameDatabase       = "database"
+	nameSchema         = "schema"
+	nameColumns        = "columns"
+	nameRole           = "role"
+	nameTriggers       = "triggers"
+	namePooler         = "pooler"
+	nameSyncers        = "syncers"
+	nameJobQueue       = "job queue"
+	nameReconciliation = "reconciliation"
+	nameTenants        = "tenants"
+	nameOriginLocal    = "origin local"
+	nameOriginDrive    = "origin drive"
+	nameArchive        = "archive"
+	nameZoom           = "zoom"
+	nameZoomScopes     = "zoom scopes"
+	nameZoomHost       = "zoom host"
+	nameClock          = "clock"
+	nameFFmpeg         = "ffmpeg"
+	nameAlerts         = "alerts"
+)
+
+var names = []string{
+	nameConfiguration, namePublicURL, nameCORS, nameTrustedProxies, nameSecretFiles, nameSecretFlags, nameJWTSecret, nameQueryTokens, nameJWKS,
+	nameDataDir, nameCacheDir, nameCacheLock, nameCacheSpace, nameWorkDir, nameWorkSpace, nameListen, nameAdminListen, nameOpenFiles,
+	nameDatabase, nameSchema, nameColumns, nameRole, nameTriggers, namePooler, nameSyncers, nameJobQueue, nameReconciliation, nameTenants,
+	nameOriginLocal, nameOriginDrive, nameArchive, nameZoom, nameZoomScopes, nameZoomHost, nameClock, nameFFmpeg, nameAlerts,
+}
+
+// Names are the names that findings can have.
+func Names() []string { return slices.Clone(names) }
