@@ -22,7 +22,7 @@ func NewLogger(cfg LogConfig, w io.Writer) *slog.Logger {
 func NewAdjustableLogger(cfg LogConfig, w io.Writer) (*slog.Logger, *slog.LevelVar) {
 	level := new(slog.LevelVar)
 	level.Set(cfg.SlogLevel())
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: new(redactor).redact}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: new(redactor).replace}
 	if cfg.Format == "text" || cfg.Format != "json" && isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, options)), level
 	}
@@ -47,10 +47,14 @@ type redactor struct {
 	known atomic.Pointer[map[string]bool]
 }
 
-func (r *redactor) redact(_ []string, a slog.Attr) slog.Attr {
+// replace is the ReplaceAttr of all handlers.
+func (r *redactor) replace(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.LevelKey {
 		level, _ := a.Value.Any().(slog.Level)
 		return slog.String(a.Key, level.String()) // without this, each line's level would go through encoding/json
+	}
+	if a.Key == "stack" { // of our own panics: lines that stay lines
+		return a
 	}
 	known := r.known.Load()
 	if known == nil {
@@ -69,7 +73,42 @@ func (r *redactor) redact(_ []string, a slog.Attr) slog.Attr {
 	if secret {
 		return slog.String(a.Key, "[redacted]")
 	}
+	a.Value = visible(a.Value)
 	return a
+}
+
+// visible is a value whose text holds no control characters and no invisible ones, which
+// come from outside: from a title, a header, another service's error. A reader of JSON
+// shows on a terminal what the string holds, so that the encoding of JSON alone hides
+// nothing.
+func visible(v slog.Value) slog.Value {
+	switch v.Kind() {
+	case slog.KindString:
+		return escaped(v, v.String())
+	case slog.KindAny:
+		if err, ok := v.Any().(error); ok {
+			return escaped(v, errorText(err))
+		}
+	}
+	return v
+}
+
+// escaped is v where its text needs no escape.
+func escaped(v slog.Value, text string) slog.Value {
+	if safe := printable.Escape(text); safe != text {
+		return slog.StringValue(safe)
+	}
+	return v
+}
+
+// errorText is an error's text. Like package log/slog, it survives a nil pointer in err.
+func errorText(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = ""
+		}
+	}()
+	return err.Error()
 }
 
 func isSecret(name string) bool {

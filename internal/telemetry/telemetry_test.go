@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"go.uber.org/goleak"
 )
@@ -35,6 +37,34 @@ func TestLogger(t *testing.T) {
 	NewLogger(LogConfig{Format: "text", Level: "info"}, &out).Info("plain")
 	if !strings.Contains(out.String(), "msg=plain") {
 		t.Errorf("%s", &out)
+	}
+}
+
+// TestLogOfHostileText: neither the line nor what a reader of JSON finds in it can move a
+// cursor, turn a line around or forge another line, whatever kind of value holds the text.
+func TestLogOfHostileText(t *testing.T) {
+	const hostile = "lesson\x1b[2J\u202egpj.exe\nlevel=ERROR\u009b\u200b"
+	for _, format := range []string{"json", "text"} {
+		var out bytes.Buffer
+		log := NewLogger(LogConfig{Format: format, Level: "info"}, &out)
+		log.With("with", hostile).WithGroup("group").Info("msg "+hostile, "string", hostile, "error", errors.New(hostile), "wrapped", fmt.Errorf("op: %w", errors.New(hostile)), "nil", (*net.OpError)(nil))
+		text := out.String()
+		texts := []string{strings.TrimSuffix(text, "\n")}
+		if format == "json" {
+			var line map[string]any
+			if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+				t.Fatal(err)
+			}
+			group, _ := line["group"].(map[string]any)
+			for _, v := range []any{line["msg"], line["with"], group["string"], group["error"], group["wrapped"]} {
+				texts = append(texts, v.(string))
+			}
+		}
+		for _, text := range texts {
+			if !strings.Contains(text, "gpj.exe") || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }) {
+				t.Errorf("%s: %q", format, text)
+			}
+		}
 	}
 }
 
