@@ -32,6 +32,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.endBase(respond.ErrDrained)
 	s.streams.Stop()
+	s.records.Flush()
 	return err
 }
 

@@ -1,4 +1,5 @@
-// Package accesslog writes one line for every request of the public listener.
+// Package accesslog writes one line for every request of the public listener, and counts
+// instead of lines where many are refused.
 package accesslog
 
 import (
@@ -40,14 +41,24 @@ type Record struct {
 	Err     error // what failed; nil for a success and for a refusal
 }
 
+// outcomeRefused is the outcome of a request that was answered with an error.
+const outcomeRefused = "refused"
+
 // Log writes access records. Safe for concurrent use.
 type Log struct {
-	log *slog.Logger
-	now func() time.Time
+	log      *slog.Logger
+	now      func() time.Time
+	refusals refusals
 }
 
 // New builds a Log that writes to log and reads the time from now.
-func New(log *slog.Logger, now func() time.Time) *Log { return &Log{log: log, now: now} }
+func New(log *slog.Logger, now func() time.Time) *Log {
+	return &Log{log: log, now: now, refusals: refusals{log: log, counts: map[refusalKind]int{}}}
+}
+
+// Flush writes the counts of refused requests that had no line of their own. It is called
+// after the last request.
+func (l *Log) Flush() { l.refusals.flush() }
 
 // Begin starts the record of a request. The request's own X-Request-Id is kept
 // only where trusted is true, which means that a trusted proxy sent it.
@@ -75,7 +86,7 @@ func (l *Log) WriteAnswered(c *fasthttp.RequestCtx, rec Record) {
 	if rec.Outcome == "" {
 		rec.Outcome = "complete"
 		if rec.Status >= http.StatusBadRequest {
-			rec.Outcome = "refused"
+			rec.Outcome = outcomeRefused
 		}
 	}
 	if !c.IsHead() {
@@ -85,8 +96,12 @@ func (l *Log) WriteAnswered(c *fasthttp.RequestCtx, rec Record) {
 }
 
 // Write writes the record's line, after the request has ended. The level is INFO,
-// and WARN where Err is set.
+// and WARN where Err is set. Of many refused requests of one kind only the first have a
+// line; the others are counted.
 func (l *Log) Write(rec *Record) {
+	if isRefusal(rec) && !l.refusals.next(rec) {
+		return
+	}
 	attrs := make([]slog.Attr, 0, 20)
 	attrs = append(attrs,
 		slog.String("request_id", rec.RequestID), slog.String("client", rec.Client.String()),
