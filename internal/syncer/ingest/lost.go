@@ -20,7 +20,7 @@ import (
 func (s *Ingester) RecordLoss(ctx context.Context, i store.Ingest) error {
 	return s.deps.Store.Update(ctx, "syncer: lost from the archive", func(x store.Session) error {
 		now, err := store.LoadIngest(ctx, x, i.ID, true)
-		if err != nil || now.Lease != "" || now.ArchivedVersion != i.ArchivedVersion || now.Orphaned() || now.RecordingID == 0 {
+		if err != nil || now.Lease != "" || now.ArchivedVersion != i.ArchivedVersion || now.ArchiveKey != i.ArchiveKey || now.Orphaned() || now.RecordingID == 0 {
 			return ignoreNotFound(err)
 		}
 		row, err := store.LoadRecording(ctx, x, now.RecordingID, true)

@@ -130,8 +130,8 @@ func (s *Ingester) fileOne(ctx context.Context, x store.Session, l store.Lesson,
 		// People removed it: it does not come back as a part of another.
 		return false, store.SetSeparate(ctx, x, m.UUID, true)
 	}
-	if own.Lease != "" {
-		return true, nil
+	if own.Lease != "" || own.Archived() && (own.StagedKey != "" || own.OriginalKey != "") {
+		return true, nil // a run is at work, or its last step is left
 	}
 	of, err := store.IngestOfLesson(ctx, x, l.ID)
 	known := err == nil

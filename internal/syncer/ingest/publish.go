@@ -53,7 +53,7 @@ func (r *run) publish(ctx context.Context, m joined, stored archive.Stored) erro
 
 // commit writes what publish makes true.
 func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row store.Recording, m joined, stored archive.Stored, now time.Time) error {
-	if !i.Archived() {
+	if !i.Archived() && len(i.Parts()) == 0 {
 		row.AvailableUntil = time.Time{}
 		if r.lesson.KeepDays > 0 {
 			row.AvailableUntil = now.AddDate(0, 0, int(r.lesson.KeepDays))
@@ -82,6 +82,9 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 	}
 	if err := i.Apply(store.Archive); err != nil {
 		return err
+	}
+	if i.Archived() {
+		i.OriginalKey, i.ArchiveKey, i.StagedKey = i.ArchiveKey, stored.Key, ""
 	}
 	i.ArchivedParts, i.ArchivedVersion = strings.Join(r.plan.names(), "\n"), stored.Version
 	i.Size, i.MD5, i.VerifiedAt = m.size, m.md5, now
@@ -141,6 +144,9 @@ func (r *run) fill(row *store.Recording, m joined, stored archive.Stored) {
 // undone.
 func (r *run) revert(ctx context.Context) error {
 	if r.row.Archived() {
+		if err := r.removeStaged(ctx); err != nil {
+			return err
+		}
 		return r.update(ctx, "syncer: removed meanwhile", func(x store.Session, i *store.Ingest) error {
 			return r.markRemoved(ctx, x, i, "removed while a later segment was being archived")
 		})

@@ -93,22 +93,34 @@ func (r *run) do(ctx context.Context) error {
 	r.began = r.s.now()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if err := r.prepare(ctx); err != nil {
+	if err := r.load(ctx); err != nil {
 		return causeOf(ctx, err)
 	}
-	if r.nothingLeft() {
-		return nil
-	}
-	done, err := r.ensureRecordingRow(ctx)
-	if err != nil || done {
-		return causeOf(ctx, err)
-	}
+	r.watched.Store(&[]string{})
 	watching, id := make(chan struct{}), r.row.ID // the row changes while it is watched
 	go func() {
 		defer close(watching)
 		r.watch(ctx, cancel, id)
 	}()
 	defer func() { cancel(nil); <-watching }()
+	if r.row.OriginalKey != "" { // an earlier run ended before its last step
+		if err := r.finishVersion(ctx, ""); err != nil {
+			return causeOf(ctx, err)
+		}
+	}
+	if err := r.prepare(ctx); err != nil {
+		return causeOf(ctx, err)
+	}
+	if r.nothingLeft() {
+		return causeOf(ctx, r.finishVersion(ctx, ""))
+	}
+	done, err := r.ensureRecordingRow(ctx)
+	if err != nil {
+		return causeOf(ctx, err)
+	}
+	if done {
+		return causeOf(ctx, r.finishVersion(ctx, ""))
+	}
 	if err := r.reserve(ctx); err != nil {
 		return causeOf(ctx, err)
 	}
@@ -121,7 +133,10 @@ func (r *run) do(ctx context.Context) error {
 	if err != nil {
 		return causeOf(ctx, err)
 	}
-	return causeOf(ctx, r.publish(ctx, made, stored))
+	if err := r.publish(ctx, made, stored); err != nil {
+		return causeOf(ctx, err)
+	}
+	return causeOf(ctx, r.finishVersion(ctx, made.path))
 }
 
 // causeOf is why a context was canceled, where that is why err came.
@@ -162,24 +177,31 @@ func (r *run) history(ctx context.Context, x store.Session, i *store.Ingest, wha
 	return store.AppendHistory(ctx, x, store.HistoryEntry{At: r.s.now(), IngestID: i.ID, RecordingID: i.RecordingID, What: what, Detail: detail})
 }
 
-// prepare loads the lesson, refreshes what is known of its meetings at Zoom, and
-// plans.
-func (r *run) prepare(ctx context.Context) error {
-	var meetings []store.Meeting
+// load loads the lesson and its teacher.
+func (r *run) load(ctx context.Context) error {
 	err := r.s.deps.Store.View(ctx, "syncer: load an ingest", func(x store.Session) (err error) {
 		if r.lesson, err = store.LessonOfIngest(ctx, x, r.row); err != nil {
 			return err
 		}
-		if r.teacher, err = store.LoadTeacher(ctx, x, r.lesson.TeacherID); err != nil {
-			return err
-		}
+		r.teacher, err = store.LoadTeacher(ctx, x, r.lesson.TeacherID)
+		return err
+	})
+	if err == nil {
+		r.row.TeacherID = r.lesson.TeacherID
+	}
+	return err
+}
+
+// prepare refreshes what is known of the meetings at Zoom, and plans.
+func (r *run) prepare(ctx context.Context) error {
+	var meetings []store.Meeting
+	err := r.s.deps.Store.View(ctx, "syncer: load an ingest's meetings", func(x store.Session) (err error) {
 		meetings, err = store.MeetingsOfIngest(ctx, x, r.row)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	r.row.TeacherID = r.lesson.TeacherID
 	for _, m := range meetings {
 		if err := r.refresh(ctx, m); err != nil {
 			return err

@@ -3,13 +3,11 @@ package ingest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/filename"
@@ -19,45 +17,60 @@ import (
 
 // upload puts the file into the archive and verifies it by the archive's own checksum.
 // The key is in the database before the first byte goes up: whoever tries again
-// uploads to the same place.
+// uploads to the same place. No recording names the key before publish does.
 func (r *run) upload(ctx context.Context, m joined) (archive.Stored, error) {
-	target, err := r.ensureKey(ctx)
+	target, key, err := r.ensureKey(ctx)
 	if err != nil {
 		return archive.Stored{}, err
 	}
-	stored, err := target.Put(ctx, archive.Item{
-		Key: r.row.ArchiveKey, Replace: r.row.Archived(), Path: m.path, Size: m.size, MD5: m.md5,
-		Name: r.fileName(), Folder: r.teacher.DriveFolder,
-		Properties: map[string]string{
-			"lesson": strconv.FormatInt(r.row.LessonID, 10), "zoomUuid": short(r.plan.parts[0].MeetingUUID), "zoomFileId": short(r.plan.parts[0].ID),
-		},
-		Session:     r.loadSession(r.row.ArchiveKey, m.md5),
-		SaveSession: r.saveSession(r.row.ArchiveKey, m.md5),
-	})
+	stored, err := target.Put(ctx, r.item(key, m.path, m.size, m.md5))
 	if err != nil {
 		return archive.Stored{}, failedAt(atArchive, err)
 	}
 	if !stored.Same(m.size, m.md5) {
-		return archive.Stored{}, r.discard(ctx, target, stored)
+		return archive.Stored{}, r.discard(ctx, target, key, stored)
 	}
 	r.archived = true
 	return stored, nil
 }
 
-// ensureKey gives the ingest a key in the archive, unless it has one: what was begun in
-// one archive is finished there.
-func (r *run) ensureKey(ctx context.Context) (archive.Archive, error) {
-	target := r.s.deps.Target
-	if r.row.ArchiveKey != "" {
-		target, err := r.s.deps.Archives.Get(r.row.Provider)
-		return target, failedAt(atArchive, err)
+// item is a file of the recording for the archive.
+func (r *run) item(key, path string, size int64, md5 string) archive.Item {
+	properties := map[string]string{"lesson": strconv.FormatInt(r.row.LessonID, 10)}
+	if len(r.plan.parts) > 0 {
+		properties["zoomUuid"], properties["zoomFileId"] = short(r.plan.parts[0].MeetingUUID), short(r.plan.parts[0].ID)
 	}
-	key, err := target.NewKey(ctx, r.keyHint())
-	if err != nil {
-		return nil, failedAt(atArchive, err)
+	return archive.Item{
+		Key: key, Path: path, Size: size, MD5: md5, Name: r.fileName(), Folder: r.teacher.DriveFolder, Properties: properties,
+		Session: r.loadSession(key, md5), SaveSession: r.saveSession(key, md5),
 	}
-	return target, r.update(ctx, "syncer: an archive key", func(_ store.Session, i *store.Ingest) error {
-		i.Provider, i.ArchiveKey = target.Provider(), key
+}
+
+// ensureKey gives the ingest a key for what it uploads, unless it has one: what was begun
+// in one archive is finished there. A new version of what is archived has a StagedKey, all
+// else the ArchiveKey.
+func (r *run) ensureKey(ctx context.Context) (target archive.Archive, key string, err error) {
+	target, key = r.s.deps.Target, r.row.ArchiveKey
+	if key != "" {
+		if target, err = r.s.deps.Archives.Get(r.row.Provider); err != nil {
+			return nil, "", failedAt(atArchive, err)
+		}
+	}
+	if r.row.Archived() {
+		key = r.row.StagedKey
+	}
+	if key != "" {
+		return target, key, nil
+	}
+	if key, err = target.NewKey(ctx, r.keyHint()); err != nil {
+		return nil, "", failedAt(atArchive, err)
+	}
+	return target, key, r.update(ctx, "syncer: an archive key", func(_ store.Session, i *store.Ingest) error {
+		if i.Archived() {
+			i.StagedKey = key
+		} else {
+			i.Provider, i.ArchiveKey = target.Provider(), key
+		}
 		return nil
 	})
 }
@@ -79,24 +92,18 @@ func short(s string) string {
 	return s
 }
 
-// discard deletes an archived file that is not what was sent, and gives up its key. A new
-// version of what was archived before is left: an archive that reports no checksum yet would
-// lose the only copy, and the next try sends it again.
-func (r *run) discard(ctx context.Context, target archive.Archive, stored archive.Stored) error {
-	if r.row.Archived() {
-		r.log.Error("ingest: new version's checksum does not match", slog.String("key", r.row.ArchiveKey))
-		// The session has ended with what is wrong: resumed, it would end so again.
-		if err := os.Remove(r.sessionPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return failedAt(atDisk, err)
-		}
-		return failedAt(atArchive, &media.Error{Kind: media.Corrupt, Op: "syncer: verify", Reason: store.ReasonArchiveUnverified})
-	}
-	r.log.Error("ingest: archive's checksum does not match, file deleted", slog.String("key", r.row.ArchiveKey))
-	if err := target.Remove(ctx, r.row.ArchiveKey); err != nil {
+// discard deletes an archived file that is not what was sent, and gives up its key.
+func (r *run) discard(ctx context.Context, target archive.Archive, key string, stored archive.Stored) error {
+	r.log.Error("ingest: archive's checksum does not match, file deleted", slog.String("key", key))
+	if err := target.Remove(ctx, key); err != nil {
 		return failedAt(atArchive, err)
 	}
 	err := r.update(ctx, "syncer: give up an archive key", func(x store.Session, i *store.Ingest) error {
-		i.ArchiveKey, i.VerifiedAt, i.ArchivedParts = "", time.Time{}, ""
+		if i.StagedKey == key {
+			i.StagedKey = ""
+		} else {
+			i.ArchiveKey = ""
+		}
 		return r.history(ctx, x, i, "failed verification", fmt.Sprintf("the archive holds %d bytes with another checksum", stored.Size))
 	})
 	if err != nil {

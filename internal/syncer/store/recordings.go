@@ -162,6 +162,28 @@ func Publish(ctx context.Context, x Session, r Recording, now time.Time) (bool, 
 	return n > 0, x.Notify(ctx, recordingsTable)
 }
 
+// Relocate says that the same bytes of a row are stored elsewhere now, unless the row was
+// removed: false then.
+func Relocate(ctx context.Context, x Session, r Recording, now time.Time) (bool, error) {
+	n, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET storage_provider = $2, archive_key = $3, archive_url = $4, gdrive_file_id = $5, gdrive_folder_id = $6,
+			play_url = $7, download_url = $8, updated_at = $9
+		WHERE id = $1 AND is_deleted = $10`,
+		r.ID, r.Provider, r.ArchiveKey, fitting(r.ArchiveURL, 200), fitting(r.DriveFile, 100), fitting(r.DriveFolder, 100), fitting(r.PlayURL, 1024), fitting(r.DownloadURL, 1024), stamp(now), false)
+	if err != nil {
+		return false, err
+	}
+	return n > 0, x.Notify(ctx, recordingsTable)
+}
+
+// KeyNamed reports whether a recording other than except names a key, removed ones
+// included, or an ingest of another recording does. 0 is no exception.
+func KeyNamed(ctx context.Context, x Session, provider, key string, except int64) (bool, error) {
+	var ok bool
+	err := x.One(ctx, `SELECT EXISTS (SELECT 1 FROM public.schedule_lessonrecording WHERE id <> $1 AND storage_provider = $2 AND (archive_key = $3 OR gdrive_file_id = $3))
+		OR EXISTS (SELECT 1 FROM lectern.lectern_ingests WHERE provider = $2 AND archive_key = $3 AND COALESCE(recording_id, 0) <> $1)`, []any{except, provider, key}, &ok)
+	return ok, err
+}
+
 // fitting is a link that fits its column, or none: half a link leads nowhere.
 func fitting(s string, limit int) string {
 	if len([]rune(s)) > limit {
@@ -316,7 +338,8 @@ func ReferencedKeys(ctx context.Context, x Session, provider string) (map[string
 		return nil, err
 	}
 	// An ingest whose recording the platform deleted for good no longer vouches for its key.
-	err := x.Each(ctx, `SELECT archive_key, '' FROM lectern.lectern_ingests WHERE provider = $1 AND (recording_id IS NOT NULL OR verified_at IS NULL)`, []any{provider}, add)
+	err := x.Each(ctx, `SELECT archive_key, '' FROM lectern.lectern_ingests WHERE provider = $1 AND (recording_id IS NOT NULL OR verified_at IS NULL)
+		UNION SELECT staged_key, original_key FROM lectern.lectern_ingests WHERE provider = $1 AND recording_id IS NOT NULL AND state <> 'removed'`, []any{provider}, add)
 	delete(out, "")
 	return out, err
 }
