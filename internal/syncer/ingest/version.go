@@ -45,7 +45,10 @@ func (r *run) returnToOriginal(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if giveUp != "" {
+	switch {
+	case giveUp == storedElsewhere:
+		return r.forgetOriginal(ctx, giveUp)
+	case giveUp != "":
 		return r.giveUpOriginal(ctx, giveUp)
 	}
 	target, err := r.s.deps.Archives.Get(r.row.Provider)
@@ -78,6 +81,10 @@ func (r *run) returnToOriginal(ctx context.Context, path string) error {
 	}
 }
 
+// storedElsewhere says that the row names neither the original file nor the published one,
+// as after a loss: the original may be all that is left.
+const storedElsewhere = "the recording is stored elsewhere"
+
 // originalUnusable says why the original file must not be written to, "" for no reason.
 func (r *run) originalUnusable(ctx context.Context) (why string, err error) {
 	err = r.s.deps.Store.View(ctx, "syncer: the original file", func(x store.Session) error {
@@ -94,7 +101,7 @@ func (r *run) originalUnusable(ctx context.Context) (why string, err error) {
 		case named:
 			why = "another recording has it too"
 		case row.Location() != media.Location{Provider: r.row.Provider, Key: r.row.ArchiveKey}:
-			why = "the recording is stored elsewhere"
+			why = storedElsewhere
 		}
 		return err
 	})
@@ -122,7 +129,7 @@ func (r *run) nameOriginal(ctx context.Context, stored archive.Stored) error {
 		return r.history(ctx, x, i, "stored in its original file", fmt.Sprintf("%s, version %s", stored.Key, stored.Version))
 	})
 	if err == nil && !moved {
-		err = r.giveUpOriginal(ctx, "the recording was removed or moved meanwhile")
+		err = r.forgetOriginal(ctx, storedElsewhere)
 	}
 	return err
 }
@@ -134,6 +141,11 @@ func (r *run) giveUpOriginal(ctx context.Context, why string) error {
 	if err := r.removeKey(ctx, r.row.OriginalKey); err != nil {
 		return err
 	}
+	return r.forgetOriginal(ctx, why)
+}
+
+// forgetOriginal no longer returns a recording to its original file.
+func (r *run) forgetOriginal(ctx context.Context, why string) error {
 	return r.update(ctx, "syncer: give up the original file", func(x store.Session, i *store.Ingest) error {
 		detail := fmt.Sprintf("%s: %s", i.OriginalKey, why)
 		i.OriginalKey = ""
