@@ -16,6 +16,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -275,6 +276,42 @@ func TestJWKSRotation(t *testing.T) {
 }
 
 // TestJWKSUnknownKidIsRateLimited: a flood of made-up kids makes one fetch a pause.
+// TestJWKSRefresh: RefreshKeys fetches at once, so that a withdrawn key ends; a failed
+// fetch keeps the keys.
+func TestJWKSRefresh(t *testing.T) {
+	k := testKeys()
+	server := newKeyServer(t, jwksOf(jwk("one", k.ec, ""), jwk("two", k.ed, "")))
+	v := startVerifier(t, Config{JWKSURL: server.URL}, time.Hour)
+	verify := func() string {
+		_, err := v.Verify(t.Context(), by("one", k.ec))
+		return outcome(err)
+	}
+	if got := verify(); got != "ok" {
+		t.Fatal(got)
+	}
+	server.set(http.StatusServiceUnavailable, "")
+	v.RefreshKeys()
+	for server.count() < 2 && t.Context().Err() == nil {
+		runtime.Gosched()
+	}
+	if got := verify(); got != "ok" {
+		t.Errorf("after a failed fetch: %s", got)
+	}
+	server.set(http.StatusOK, jwksOf(jwk("two", k.ed, "")))
+	v.RefreshKeys()
+	for verify() == "ok" && t.Context().Err() == nil {
+		runtime.Gosched()
+	}
+	if got := verify(); got != isInvalid {
+		t.Errorf("by a withdrawn key: %s", got)
+	}
+	without, err := NewVerifier(Config{JWTSecret: testSecret}, quiet(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without.RefreshKeys() // nothing to do
+}
+
 func TestJWKSUnknownKidIsRateLimited(t *testing.T) {
 	k := testKeys()
 	server := newKeyServer(t, jwksOf(jwk("one", k.ec, "")))

@@ -219,7 +219,7 @@ func (r *dumpRestore) constraints() error {
 }
 
 func (r *dumpRestore) commit() error {
-	err := forgetHeartbeats(func(statement string) error { _, err := r.exec(statement); return err },
+	err := expireHeartbeats(func(statement string) error { _, err := r.exec(statement); return err },
 		func(table string) (bool, error) { _, ok := r.b.rows["lectern."+table]; return ok, nil })
 	if err == nil {
 		_, err = r.exec("COMMIT")

@@ -85,7 +85,7 @@ func restoreSQLite(ctx context.Context, s *catalog.Store, b BackupFile, replaced
 		if version != b.Version {
 			return fmt.Errorf("version %d instead of %d", version, b.Version)
 		}
-		return forgetHeartbeats(func(statement string) error { _, err := x.Exec(ctx, statement); return err },
+		return expireHeartbeats(func(statement string) error { _, err := x.Exec(ctx, statement); return err },
 			func(table string) (bool, error) { return x.HasTable(ctx, "lectern", table) })
 	})
 	if err = errors.Join(err, checkIntegrity(ctx, s.DB())); err == nil || replaced == "" {
@@ -123,10 +123,10 @@ func copyIntoSQLite(ctx context.Context, s *catalog.Store, path string) error {
 	})
 }
 
-// forgetHeartbeats makes the programs that were alive when a backup was made dead for
-// certain: gateways are forgotten; syncers are kept, so that the next one releases what
-// they held.
-func forgetHeartbeats(exec func(statement string) error, hasTable func(string) (bool, error)) error {
+// expireHeartbeats makes the programs that were alive when a backup was made dead for
+// certain: gateways are deregistered; syncers stay, so that the next one releases what they
+// held.
+func expireHeartbeats(exec func(statement string) error, hasTable func(string) (bool, error)) error {
 	for table, statement := range map[string]string{
 		"lectern_gateways": `DELETE FROM lectern.lectern_gateways`,
 		"lectern_syncers":  `UPDATE lectern.lectern_syncers SET beat_at = '2000-01-01T00:00:00Z'`,
