@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -87,6 +88,9 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	s.verifier = verifier
 	verifier.Start(context.WithoutCancel(ctx)) // ends with Stop: draining streams still need it
 	s.onClose(func() error { verifier.Stop(); return nil })
+	if err := errors.Join(store.RegisterMetrics(metrics), telemetry.RegisterDirectories(metrics, map[string]string{"cache": settings.Cache.Dir, "data": settings.DataDir})); err != nil {
+		return nil, err
+	}
 	gate, err := auth.NewAuthorizer(settings.Auth, verifier, directory, metrics, time.Now)
 	if err != nil {
 		return nil, err

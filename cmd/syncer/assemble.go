@@ -53,6 +53,12 @@ func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Lo
 	if err := s.openCatalog(ctx, settings); err != nil {
 		return nil, err
 	}
+	if err := s.store.RegisterMetrics(s.metrics); err != nil {
+		return nil, err
+	}
+	if err := telemetry.RegisterDirectories(s.metrics, map[string]string{"work": settings.Sync.WorkDir}); err != nil {
+		return nil, err
+	}
 	archives, err := s.openArchives(ctx, settings)
 	if err != nil {
 		return nil, err

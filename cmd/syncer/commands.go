@@ -52,8 +52,8 @@ func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error 
 	if err != nil {
 		return err
 	}
-	if report.Skipped > 0 {
-		fmt.Fprintf(t.Err, "%d teacher(s) are left for the next run: the time limit was reached\n", report.Skipped)
+	if report.Left > 0 {
+		fmt.Fprintf(t.Err, "%d teacher(s) are left for the next run: the time limit was reached\n", report.Left)
 	}
 	var waited error
 	if !c.NoWait && !c.DryRun {

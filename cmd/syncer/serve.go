@@ -50,8 +50,13 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 // queue.
 func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	var draining atomic.Bool
+	// Without its database a syncer does nothing useful, so that there is no grace.
+	database := schema.NewReadiness(s.store, func() time.Duration { return 0 }, 0, time.Now)
+	if err := s.store.RegisterUp(s.metrics, database.Check); err != nil {
+		return err
+	}
 	checks := telemetry.Checks{
-		"schema": func(ctx context.Context) error { return schema.Ready(ctx, s.store) },
+		"schema": database.Check,
 		"draining": func(context.Context) error {
 			if draining.Load() {
 				return errors.New("the syncer is shutting down")

@@ -116,9 +116,7 @@ func newCache(src Source, cfg CacheConfig, log *slog.Logger, reg prometheus.Regi
 		hit: lookups.WithLabelValues("hit"), miss: lookups.WithLabelValues("miss"),
 		stale: lookups.WithLabelValues("stale"), failed: lookups.WithLabelValues("error")}
 	if reg != nil {
-		up := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "lectern_database_up", Help: "1 while the database answers, else 0; known from pings every second and from look-ups.",
-		}, c.databaseUp)
+		up := prometheus.NewGaugeFunc(upOpts, c.databaseUp)
 		if err := errors.Join(reg.Register(lookups), reg.Register(up)); err != nil {
 			return nil, media.Fault(media.Other, op, err)
 		}

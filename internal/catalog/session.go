@@ -36,7 +36,9 @@ func (s *Store) Snapshot(ctx context.Context, op string, f func(Session) error) 
 	if s.dialect == SQLite {
 		opts = nil // every transaction of SQLite's sees one moment
 	}
+	began := time.Now()
 	tx, err := s.db.BeginTx(ctx, opts)
+	s.statements.observe(ctx, began, err)
 	if err != nil {
 		return WrapError(ctx, op, err)
 	}
@@ -49,6 +51,12 @@ func (s *Store) Snapshot(ctx context.Context, op string, f func(Session) error) 
 // fails. On SQLite there is one writer at a time from the beginning on.
 func (s *Store) Update(ctx context.Context, op string, f func(Session) error) error {
 	return s.write(ctx, op, func(tx *sql.Tx) error { return f(Session{store: s, on: tx, tx: tx}) })
+}
+
+// UpdateOnce runs f, which writes with a single statement: that is a transaction by
+// itself, without the two round trips that begin and commit one.
+func (s *Store) UpdateOnce(ctx context.Context, op string, f func(Session) error) error {
+	return WrapError(ctx, op, s.AsOnlyWriter(ctx, func() error { return f(Session{store: s, on: s.db}) }))
 }
 
 // UpdateWithin is Update with a deadline of its own, as ViewWithin.
@@ -100,7 +108,9 @@ func (x Session) Each(ctx context.Context, query string, args []any, row func(sc
 
 // Exec runs a statement and returns how many rows it affected.
 func (x Session) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	began := time.Now()
 	result, err := x.on.ExecContext(ctx, x.store.dialect.rewrite(query), x.store.dialect.bind(args)...)
+	x.store.statements.observe(ctx, began, err)
 	if err != nil {
 		return 0, err
 	}

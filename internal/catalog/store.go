@@ -51,7 +51,8 @@ type Store struct {
 	// writer has one slot, which each writer of this process holds on SQLite, where one
 	// can write at a time: waiting here is fair and ends with the context, waiting for
 	// the file's lock is neither. nil on PostgreSQL.
-	writer chan struct{}
+	writer     chan struct{}
+	statements *statements
 }
 
 // Open makes a Store for sqlite://PATH (relative paths too; the file and its directory
@@ -102,7 +103,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, err
 	db := sql.OpenDB(connector)
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxIdleConns)
-	s := &Store{db: db, dialect: SQLite, path: path, log: log, writer: make(chan struct{}, 1)}
+	s := &Store{db: db, dialect: SQLite, path: path, log: log, writer: make(chan struct{}, 1), statements: newStatements()}
 	if err := s.Ping(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -116,7 +117,7 @@ func OpenReadOnly(path string) (*Store, error) {
 	if err != nil {
 		return nil, media.Fault(media.Invalid, "catalog: open sqlite", err)
 	}
-	return &Store{db: sql.OpenDB(connector), dialect: SQLite, path: path, log: slog.New(slog.DiscardHandler), writer: make(chan struct{}, 1)}, nil
+	return &Store{db: sql.OpenDB(connector), dialect: SQLite, path: path, log: slog.New(slog.DiscardHandler), writer: make(chan struct{}, 1), statements: newStatements()}, nil
 }
 
 // SQLiteURI is the URI (https://sqlite.org/uri.html) of a file, which has to be an absolute
@@ -160,7 +161,7 @@ func openPostgres(dsn string, log *slog.Logger) (*Store, error) {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "lectern"
 	}
-	s := &Store{dialect: Postgres, log: log, connConfig: cfg}
+	s := &Store{dialect: Postgres, log: log, connConfig: cfg, statements: newStatements()}
 	s.password.Store(&cfg.Password)
 	db := stdlib.OpenDB(*cfg, stdlib.OptionBeforeConnect(func(_ context.Context, c *pgx.ConnConfig) error {
 		c.Password = *s.password.Load()
@@ -297,13 +298,16 @@ type session interface {
 }
 
 // one runs a query and scans the first row of its answer, or gives sql.ErrNoRows.
-func (s *Store) one(ctx context.Context, on session, query string, args []any, dest ...any) error {
+func (s *Store) one(ctx context.Context, on session, query string, args []any, dest ...any) (err error) {
+	defer func(began time.Time) { s.statements.observe(ctx, began, err) }(time.Now())
 	return on.QueryRowContext(ctx, s.dialect.rewrite(query), s.dialect.bind(args)...).Scan(dest...)
 }
 
 // each runs a query and calls row for every row of its answer, in order.
 func (s *Store) each(ctx context.Context, on session, query string, args []any, row func(scan func(...any) error) error) error {
+	began := time.Now()
 	rows, err := on.QueryContext(ctx, s.dialect.rewrite(query), s.dialect.bind(args)...)
+	s.statements.observe(ctx, began, err)
 	if err != nil {
 		return err
 	}
@@ -318,7 +322,9 @@ func (s *Store) each(ctx context.Context, on session, query string, args []any, 
 
 // exec runs a statement.
 func (s *Store) exec(ctx context.Context, on session, query string, args ...any) error {
+	began := time.Now()
 	_, err := on.ExecContext(ctx, s.dialect.rewrite(query), s.dialect.bind(args)...)
+	s.statements.observe(ctx, began, err)
 	return err
 }
 
@@ -338,7 +344,9 @@ func (s *Store) write(ctx context.Context, op string, f func(tx *sql.Tx) error) 
 
 // transact runs f in one transaction and commits it, or rolls it back when f fails.
 func (s *Store) transact(ctx context.Context, f func(tx *sql.Tx) error) error {
+	began := time.Now()
 	tx, err := s.db.BeginTx(ctx, nil)
+	s.statements.observe(ctx, began, err)
 	if err != nil {
 		return err
 	}
@@ -348,7 +356,10 @@ func (s *Store) transact(ctx context.Context, f func(tx *sql.Tx) error) error {
 		}
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	began = time.Now()
+	err = tx.Commit()
+	s.statements.observe(ctx, began, err)
+	if err != nil {
 		// The platform's foreign keys are deferred, so that a bad reference shows here.
 		return fmt.Errorf("commit: %w", err)
 	}

@@ -834,6 +834,7 @@ var allowed = []rule{
 			{"internal/requestline", "refuses what is no HTTP on the admin listener"},
 			{"github.com/coreos/go-systemd/v22", "socket activation, readiness and watchdog"},
 			{"github.com/prometheus/client_golang", "the registry and /metrics"},
+			{"golang.org/x/sys", "free space of file systems"},
 		},
 		tests: []use{
 			{"go.uber.org/goleak", "finds goroutines that outlive a test"},

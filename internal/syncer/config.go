@@ -38,7 +38,9 @@ type Config struct {
 	GiveUpAfter time.Duration `kong:"-"`
 	// RetryDelays are the waits after failed attempts; none = queue.DefaultRetryDelays.
 	RetryDelays []time.Duration `kong:"-"`
-	// SupervisorEvery is the pause between the supervisor's rounds; 0 = 2 s.
+	// IdlePoll is how often a queue without work is asked; 0 = queue.DefaultIdlePoll.
+	IdlePoll time.Duration `kong:"-"`
+	// SupervisorEvery is the pause between the supervisor's rounds; 0 = 4 s.
 	SupervisorEvery time.Duration `kong:"-"`
 }
 
@@ -46,7 +48,7 @@ type Config struct {
 const (
 	defaultUnmatchedAfter  = 24 * time.Hour
 	defaultGiveUpAfter     = 48 * time.Hour
-	defaultSupervisorEvery = 2 * time.Second
+	defaultSupervisorEvery = 4 * time.Second
 )
 
 // What happens to a recording that matches no lesson.

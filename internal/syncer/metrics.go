@@ -10,14 +10,16 @@ import (
 type metrics struct {
 	waiting *prometheus.GaugeVec
 	oldest  prometheus.Gauge
+	late    prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	m := &metrics{
 		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "lectern_jobs_waiting", Help: "Jobs that wait to be run, by kind."}, []string{"kind"}),
 		oldest:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "lectern_oldest_unarchived_seconds", Help: "Age of the recording that waits longest for its archive; 0 = none."}),
+		late:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "lectern_recordings_late", Help: "Recordings that wait for their archive for more than two hours; without what backfills archive."}),
 	}
-	reg.MustRegister(m.waiting, m.oldest)
+	reg.MustRegister(m.waiting, m.oldest, m.late)
 	for _, kind := range queue.Kinds {
 		m.waiting.WithLabelValues(kind)
 	}

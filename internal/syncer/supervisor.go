@@ -15,8 +15,15 @@ import (
 // reach the database ends by itself before: see ingest.FenceAfter.
 const deadAfter = ingest.FenceAfter + 10*time.Second
 
-// rareEvery is how many rounds lie between two of those that do everything.
-const rareEvery = 5
+// aliveEvery is how many rounds lie between two heartbeats, rareEvery between two rounds
+// that do everything.
+const (
+	aliveEvery = 2
+	rareEvery  = 6
+)
+
+// lateAfter is how long a recording may wait for its archive: the goal of the service.
+const lateAfter = 2 * time.Hour
 
 // supervise writes the heartbeat, reaps dead syncers, enqueues what was missed, and
 // keeps the gauges true, until ctx ends.
@@ -25,7 +32,10 @@ func (s *Syncer) supervise(ctx context.Context) {
 }
 
 func (s *Syncer) round(ctx context.Context, n int) error {
-	steps := []func(context.Context) error{s.heartbeat, s.reapDeadSyncers, s.reconciler.EnqueueResyncs}
+	steps := []func(context.Context) error{s.reconciler.EnqueueResyncs}
+	if n%aliveEvery == 0 {
+		steps = append(steps, s.heartbeat, s.reapDeadSyncers)
+	}
 	if n%rareEvery == 0 {
 		steps = append(steps, s.ingester.RetryBlockedByQuota, s.backfiller.EnqueueMissed, s.measure, s.ingester.Sweep)
 		if !s.ingestsOnly {
@@ -41,7 +51,7 @@ func (s *Syncer) round(ctx context.Context, n int) error {
 }
 
 func (s *Syncer) heartbeat(ctx context.Context) error {
-	return s.deps.Store.Update(ctx, "syncer: heartbeat", func(x store.Session) error { return store.Heartbeat(ctx, x, s.id, s.now()) })
+	return s.deps.Store.UpdateOnce(ctx, "syncer: heartbeat", func(x store.Session) error { return store.Heartbeat(ctx, x, s.id, s.now()) })
 }
 
 // deregister ends this syncer for the others.
@@ -151,6 +161,11 @@ func (s *Syncer) measure(ctx context.Context) error {
 			age = max(0, s.now().Sub(oldest).Seconds())
 		}
 		s.metrics.oldest.Set(age)
+		late, err := store.CountLate(ctx, x, s.now().Add(-lateAfter))
+		if err != nil {
+			return err
+		}
+		s.metrics.late.Set(float64(late))
 		return s.reconciler.ObserveLastRun(ctx, x)
 	})
 }

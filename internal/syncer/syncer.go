@@ -82,7 +82,7 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 		return nil, err
 	}
 	s.queue = queue.New(queue.Config{
-		ID: s.id, IngestWorkers: cfg.Workers, ReconcileEvery: cfg.ReconcileEvery, UsageEvery: cfg.UsageEvery, CleanupAt: cfg.CleanupAt, RetryDelays: cfg.RetryDelays,
+		ID: s.id, IngestWorkers: cfg.Workers, ReconcileEvery: cfg.ReconcileEvery, UsageEvery: cfg.UsageEvery, CleanupAt: cfg.CleanupAt, RetryDelays: cfg.RetryDelays, IdlePoll: cfg.IdlePoll,
 	}, deps.Store, deps.Log, deps.Metrics, deps.Now)
 	alerts := newAlerts(deps.Alerts, s.queue, deps.Log, deps.Now)
 	s.ingester = ingest.New(ingest.Config{

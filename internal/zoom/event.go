@@ -30,6 +30,9 @@ var handled = []string{
 	EventBatchTrashed, EventBatchDeleted, EventBatchRecovered, EventMeetingEnded,
 }
 
+// HandledEvents are the names of the events that change something here.
+func HandledEvents() []string { return slices.Clone(handled) }
+
 // Handled reports whether an event of that name changes something here.
 func Handled(name string) bool { return slices.Contains(handled, name) }
 

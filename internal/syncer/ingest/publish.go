@@ -18,7 +18,7 @@ import (
 // transaction. Only then may Zoom's copy go, and not at once.
 func (r *run) publish(ctx context.Context, m joined, stored archive.Stored) error {
 	now := r.s.now()
-	removed := false
+	removed, first := false, !r.row.Archived()
 	err := r.update(ctx, "syncer: publish", func(x store.Session, i *store.Ingest) error {
 		removed = false
 		// The ingest first, then the row, then the quota: always in this order.
@@ -46,6 +46,9 @@ func (r *run) publish(ctx context.Context, m joined, stored archive.Stored) erro
 	}
 	r.s.metrics.bytes.Add(float64(m.size))
 	r.s.metrics.seconds.Observe(r.s.now().Sub(r.began).Seconds())
+	if first && !queue.InBackfill(ctx) {
+		r.s.metrics.delay.Observe(max(0, now.Sub(r.row.CreatedAt).Seconds()))
+	}
 	r.log.Info("ingest: recording archived", slog.Int64("recording", r.row.RecordingID), slog.Int64("bytes", m.size), slog.Int("parts", len(r.plan.parts)),
 		slog.String("took", r.s.now().Sub(r.began).Round(time.Millisecond).String()))
 	return nil

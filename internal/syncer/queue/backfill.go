@@ -37,6 +37,9 @@ func ForBackfill(ctx context.Context) context.Context {
 	return context.WithValue(ctx, backfillKey{}, true)
 }
 
+// InBackfill reports whether a context is one of ForBackfill's.
+func InBackfill(ctx context.Context) bool { return forBackfill(ctx) }
+
 func forBackfill(ctx context.Context) bool { return ctx.Value(backfillKey{}) != nil }
 
 // queueFor is the queue in which a job is inserted, "" for the usual one of its kind.

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -34,6 +35,9 @@ type Config struct {
 	// RetryDelays are the waits after failed attempts; the last one repeats. None means
 	// DefaultRetryDelays.
 	RetryDelays []time.Duration
+	// IdlePoll is how often a queue without work is asked for jobs that others have
+	// inserted; 0 means DefaultIdlePoll.
+	IdlePoll time.Duration
 }
 
 // DefaultRetryDelays are the waits after failed attempts; the last one repeats.
@@ -55,6 +59,7 @@ type Queue struct {
 	metrics *metrics
 	workers *river.Workers
 	running *runningJobs
+	pace    *pace
 	limit   LimitBackfill          // nil = backfills have no limits
 	client  *river.Client[*sql.Tx] // set by Open
 	page    *riverui.Handler       // nil unless Page was called
@@ -70,19 +75,20 @@ func New(cfg Config, db *catalog.Store, log *slog.Logger, reg prometheus.Registe
 	if len(cfg.RetryDelays) == 0 {
 		cfg.RetryDelays = DefaultRetryDelays
 	}
-	return &Queue{cfg: cfg, db: db, log: log, now: now, metrics: newMetrics(reg), workers: river.NewWorkers(), running: newRunningJobs()}
+	cfg.IdlePoll = cmp.Or(cfg.IdlePoll, DefaultIdlePoll)
+	return &Queue{cfg: cfg, db: db, log: log, now: now, metrics: newMetrics(reg), workers: river.NewWorkers(), running: newRunningJobs(), pace: newPace(cfg.IdlePoll)}
 }
 
 // Open connects the queue to its tables. All handlers have been added before.
 func (q *Queue) Open() error {
-	client, err := river.NewClient(schema.JobDriver(q.db), &river.Config{
+	client, err := river.NewClient(pacedDriver{schema.JobDriver(q.db), q.pace}, &river.Config{
 		ID:     q.cfg.ID,
 		Schema: schema.JobSchema(q.db),
 		// The library logs each job; the handlers log what matters of them.
 		Logger: slog.New(minLevel{slog.LevelWarn, q.log.With(slog.String("component", "jobs")).WithGroup("job").Handler()}),
 		// Behind a transaction-mode pooler there is no LISTEN: polling works everywhere.
 		PollOnly:          true,
-		FetchPollInterval: 500 * time.Millisecond,
+		FetchPollInterval: min(busyPoll, q.cfg.IdlePoll),
 		Queues: map[string]river.QueueConfig{
 			defaultQueue:  {MaxWorkers: 8},
 			ingestQueue:   {MaxWorkers: q.cfg.IngestWorkers},
@@ -90,7 +96,7 @@ func (q *Queue) Open() error {
 		},
 		Workers:      q.workers,
 		PeriodicJobs: q.periodicJobs(),
-		Middleware:   []rivertype.Middleware{&jobObserver{metrics: q.metrics, running: q.running}},
+		Middleware:   []rivertype.Middleware{&jobObserver{metrics: q.metrics, running: q.running, pace: q.pace}},
 		JobTimeout:   time.Minute,
 		// A long ingest is not a stuck one; the supervisor finds dead workers by their
 		// heartbeat.
@@ -183,6 +189,7 @@ func (q *Queue) EnqueueNow(ctx context.Context, x store.Session, args river.JobA
 }
 
 func (q *Queue) insert(ctx context.Context, x store.Session, args river.JobArgs, at time.Time) (*rivertype.JobInsertResult, error) {
+	q.pace.busy()
 	opts := &river.InsertOpts{Queue: queueFor(ctx, args)}
 	if !at.IsZero() && at.After(q.now()) {
 		opts.ScheduledAt = at

@@ -115,11 +115,14 @@ type jobObserver struct {
 	river.WorkerMiddlewareDefaults
 	metrics *metrics
 	running *runningJobs
+	pace    *pace
 }
 
 // Work implements rivertype.WorkerMiddleware.
 func (o *jobObserver) Work(ctx context.Context, job *rivertype.JobRow, inner func(context.Context) error) error {
 	o.running.begin(job.ID)
+	o.pace.busy()
+	defer o.pace.busy()
 	defer o.running.end(job.ID)
 	err := inner(ctx)
 	o.metrics.jobs.WithLabelValues(job.Kind, outcome(job, err)).Inc()

@@ -34,6 +34,8 @@ type Summary struct {
 	Processed int `json:"teachers_processed"`
 	Failed    int `json:"teachers_failed"`
 	Synced    int `json:"total_synced"`
+	// Left are the teachers that the soft time limit left for the next one.
+	Left int `json:"teachers_left,omitempty"`
 }
 
 // Scope says what to reconcile; the zero value is everything, as far back as is due.
@@ -68,8 +70,6 @@ type Action struct {
 type Report struct {
 	Summary
 	Failures []Failure
-	// Skipped are teachers that the soft time limit left for the next run.
-	Skipped int
 	// Lessons whose recording was newly requested, and Meetings without a lesson whose
 	// recording was, by uuid.
 	Lessons  []int64
@@ -201,7 +201,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, scope Scope) (Report, error)
 	group.SetLimit(concurrency)
 	for _, t := range teachers {
 		if r.now().Sub(began) > softTimeout {
-			report.Skipped++
+			report.Left++
 			continue
 		}
 		group.Go(func() error {
@@ -259,15 +259,11 @@ func (r *Reconciler) teachersOf(ctx context.Context, scope Scope) (out []store.T
 func (r *Reconciler) report(ctx context.Context, scope Scope, report Report, began time.Time) {
 	r.metrics.synced.Add(float64(report.Synced))
 	r.log.Info("reconciled", slog.Int("teachers_processed", report.Processed), slog.Int("teachers_failed", report.Failed), slog.Int("total_synced", report.Synced),
-		slog.Int("teachers_left", report.Skipped), slog.String("took", r.now().Sub(began).Round(time.Millisecond).String()))
+		slog.Int("teachers_left", report.Left), slog.String("took", r.now().Sub(began).Round(time.Millisecond).String()))
 	if scope.Teacher != 0 {
 		return
 	}
-	r.metrics.teachers.WithLabelValues("processed").Set(float64(report.Processed))
-	r.metrics.teachers.WithLabelValues("failed").Set(float64(report.Failed))
-	if report.Failed == 0 && report.Skipped == 0 {
-		r.metrics.lastSuccess.Set(float64(r.now().Unix()))
-	}
+	r.metrics.observe(report.Summary, r.now())
 	var state, lines []string
 	for _, f := range report.Failures {
 		state = append(state, fmt.Sprintf("%d:%s", f.Teacher.ID, f.Reason))
@@ -316,13 +312,13 @@ func (r *Reconciler) window(ctx context.Context, t store.Teacher, scope Scope) (
 	return from, to, err
 }
 
-// ObserveLastRun keeps the gauge of the last success true where another syncer has
-// led the latest reconciliation.
+// ObserveLastRun keeps the gauges true where another syncer has led the latest
+// reconciliation, or this one has just been started.
 func (r *Reconciler) ObserveLastRun(ctx context.Context, x store.Session) error {
 	last, err := store.LastRun(ctx, x, queue.ReconcileArgs{}.Kind())
 	var summary Summary
-	if err == nil && !last.Finished.IsZero() && json.Unmarshal([]byte(last.Summary), &summary) == nil && summary.Failed == 0 {
-		r.metrics.lastSuccess.Set(float64(last.Finished.Unix()))
+	if err == nil && !last.Finished.IsZero() && json.Unmarshal([]byte(last.Summary), &summary) == nil {
+		r.metrics.observe(summary, last.Finished)
 	}
 	return err
 }

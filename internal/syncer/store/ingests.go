@@ -264,10 +264,12 @@ func SetIngestLesson(ctx context.Context, x Session, id, lesson int64, meeting s
 	return err
 }
 
-// OldestUnarchived is since when the longest waiting ingest waits, zero for none.
+// OldestUnarchived is since when the longest waiting ingest waits, zero for none. What is
+// gone at Zoom does not wait.
 func OldestUnarchived(ctx context.Context, x Session) (time.Time, error) {
 	var at catalog.DBTime
-	err := x.One(ctx, `SELECT MIN(created_at) FROM lectern.lectern_ingests WHERE verified_at IS NULL AND state <> 'removed'`, nil, &at)
+	err := x.One(ctx, `SELECT MIN(created_at) FROM lectern.lectern_ingests WHERE verified_at IS NULL AND state <> 'removed' AND NOT (state = 'failed' AND reason = $1)`,
+		[]any{ReasonGoneAtZoom}, &at)
 	return at.Time, err
 }
 

@@ -116,6 +116,12 @@ type Option func(*Server)
 // OnPostgres puts the catalog into PostgreSQL.
 func OnPostgres(s *Server) { s.url = pgtest.Start(s.t) }
 
+// Through puts something between the syncer and its database: through gets the database's
+// URL and returns the one to use.
+func Through(through func(url string) string) Option {
+	return func(s *Server) { s.url = through(s.url) }
+}
+
 // OnDrive archives into an emulated Drive.
 func OnDrive(s *Server) { s.Drive = driveemu.New() }
 
@@ -157,7 +163,7 @@ func New(t *testing.T, options ...Option) *Server {
 	s.Config = syncer.Config{
 		ReconcileEvery: time.Hour, Lookback: 72 * time.Hour, UsageEvery: time.Hour, CleanupAt: "03:00", TrashGrace: time.Hour, Settle: 0,
 		MatchEarly: 30 * time.Minute, MatchLate: 30 * time.Minute, Unmatched: syncer.UnmatchedArchive,
-		DeleteFromZoom: true, ZoomTrashAfter: time.Hour, Workers: 2, WorkDir: filepath.Join(dir, "sync"), WorkSize: 1 << 30, SupervisorEvery: 400 * time.Millisecond,
+		DeleteFromZoom: true, ZoomTrashAfter: time.Hour, Workers: 2, WorkDir: filepath.Join(dir, "sync"), WorkSize: 1 << 30, SupervisorEvery: 250 * time.Millisecond, IdlePoll: 100 * time.Millisecond,
 		ShutdownGrace: 20 * time.Second,
 		// In production the delays are longer; here a fault passes in no time.
 		RetryDelays: []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond},

@@ -1,0 +1,109 @@
+package queue
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+	"time"
+
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
+)
+
+const (
+	// busyPoll is how often a queue is asked for jobs while there is work.
+	busyPoll = 500 * time.Millisecond
+	// busyFor is how long after the last sign of work there is still some.
+	busyFor = 10 * time.Second
+	// DefaultIdlePoll is how often it is asked otherwise. An idle syncer shall not be seen
+	// in the database's load: polling every 500 ms would alone be six statements a second.
+	DefaultIdlePoll = 6 * time.Second
+	// settingsAge is how old the answer may be whether somebody has paused a queue.
+	settingsAge = 30 * time.Second
+)
+
+// pace decides whether a queue's poll reaches the database. Safe for concurrent use.
+type pace struct {
+	idlePoll time.Duration
+	now      func() time.Time
+
+	mu        sync.Mutex
+	busyUntil time.Time            // guarded by mu
+	asked     map[string]time.Time // when a queue was last asked; guarded by mu
+}
+
+func newPace(idlePoll time.Duration) *pace {
+	return &pace{idlePoll: idlePoll, now: time.Now, asked: map[string]time.Time{}}
+}
+
+// busy notes a sign of work: a job was inserted here, began or ended.
+func (p *pace) busy() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busyUntil = p.now().Add(busyFor)
+}
+
+// due reports whether a queue is to be asked now, and notes that it is.
+func (p *pace) due(queue string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if now.Before(p.busyUntil) || now.Sub(p.asked[queue]) >= p.idlePoll {
+		p.asked[queue] = now
+		return true
+	}
+	return false
+}
+
+// pacedDriver is a driver of the job library whose polls follow a pace.
+type pacedDriver struct {
+	riverdriver.Driver[*sql.Tx]
+	pace *pace
+}
+
+// GetExecutor implements riverdriver.Driver.
+func (d pacedDriver) GetExecutor() riverdriver.Executor {
+	return &pacedExecutor{Executor: d.Driver.GetExecutor(), pace: d.pace, settings: map[string]queueSettings{}}
+}
+
+// pacedExecutor leaves out the polls that are not due.
+type pacedExecutor struct {
+	riverdriver.Executor
+	pace *pace
+
+	mu       sync.Mutex
+	settings map[string]queueSettings // guarded by mu
+}
+
+// queueSettings are what the library polls of a queue.
+type queueSettings struct {
+	queue *rivertype.Queue
+	read  time.Time
+}
+
+// JobGetAvailable implements riverdriver.Executor.
+func (e *pacedExecutor) JobGetAvailable(ctx context.Context, params *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
+	if !e.pace.due(params.Queue) {
+		return &riverdriver.JobGetAvailableResult{}, nil
+	}
+	return e.Executor.JobGetAvailable(ctx, params)
+}
+
+// QueueGet implements riverdriver.Executor.
+func (e *pacedExecutor) QueueGet(ctx context.Context, params *riverdriver.QueueGetParams) (*rivertype.Queue, error) {
+	now := e.pace.now()
+	e.mu.Lock()
+	known, ok := e.settings[params.Name]
+	e.mu.Unlock()
+	if ok && now.Sub(known.read) < settingsAge {
+		return known.queue, nil
+	}
+	queue, err := e.Executor.QueueGet(ctx, params)
+	if err != nil {
+		return queue, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.settings[params.Name] = queueSettings{queue, now}
+	return queue, nil
+}
