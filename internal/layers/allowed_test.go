@@ -166,14 +166,14 @@ var allowed = []rule{
 		pkg: "configs",
 		tests: []use{
 			{"internal/config", "compares the example with the defaults"},
-			{"gopkg.in/yaml.v3", "reads the example and the alert rules"},
+			{"go.yaml.in/yaml/v3", "reads the example and the alert rules"},
 		},
 	},
 	{
 		pkg: "docs",
 		tests: []use{
 			{"internal/config", "compares the pages with the settings"},
-			{"gopkg.in/yaml.v3", "reads the defaults"},
+			{"go.yaml.in/yaml/v3", "reads the defaults"},
 		},
 	},
 	{
@@ -288,7 +288,7 @@ var allowed = []rule{
 			{"internal/catalog/schema", "that the schema is present"},
 			{"internal/media", "roles, states and error kinds"},
 			{"database/sql", "rows of the catalog's tables"},
-			{"gopkg.in/yaml.v3", "the document's format"},
+			{"go.yaml.in/yaml/v3", "the document's format"},
 		},
 		tests: []use{
 			{"internal/catalog/catalogtest", "the three deployments to run on"},
@@ -332,7 +332,7 @@ var allowed = []rule{
 			{"internal/telemetry", "its settings"},
 			{"internal/zoom", "its settings"},
 			{"github.com/alecthomas/kong", "flags, environment and help"},
-			{"gopkg.in/yaml.v3", "the settings file"},
+			{"go.yaml.in/yaml/v3", "the settings file"},
 		},
 		tests: []use{
 			{"os/exec", "`go list`, to see that every setting is read"},

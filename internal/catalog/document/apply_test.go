@@ -250,6 +250,23 @@ recordings:
 	}
 }
 
+// TestReadDocumentAliases reads documents of a few kilobytes whose aliases stand for
+// millions of entries.
+func TestReadDocumentAliases(t *testing.T) {
+	wide := strings.Repeat("s@school.test, ", 1000)
+	for name, in := range map[string]string{
+		"a list of a thousand, ten thousand times": "groups:\n  - {name: G, teacher: t@school.test, students: &all [" + wide + "]}\n" + strings.Repeat("  - {name: G, teacher: t@school.test, students: *all}\n", 10_000),
+		"a merge of a merge":                       "people:\n  - &a {email: a@school.test}\n  - &b {<<: [" + strings.Repeat("*a, ", 1000) + "]}\n" + strings.Repeat("  - {<<: ["+strings.Repeat("*b, ", 1000)+"]}\n", 10),
+		"an alias of itself":                       "groups:\n  - {name: G, students: &all [*all]}\n",
+	} {
+		if _, err := readDocument(strings.NewReader(in)); media.KindOf(err) != media.Invalid {
+			t.Errorf("%s: %v", name, err)
+		} else {
+			t.Logf("%s: %.200s", name, err)
+		}
+	}
+}
+
 func FuzzReadDocument(f *testing.F) {
 	for _, seed := range []string{sample, "people: [{id: 1}]", "recordings:\n- {duration: 1h, size: 1MiB, lesson: 3}", "a: &a [*a]", "people: {}"} {
 		f.Add(seed)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
@@ -215,7 +215,7 @@ func lineError(n *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("line %d: "+format, append([]any{n.Line}, args...)...)
 }
 
-// unknownField is how yaml.v3 words a key that the struct has not.
+// unknownField is how yaml words a key that the struct has not.
 var unknownField = regexp.MustCompile(`field (.+) not found in type document\.(\w+?)(Doc|ument)`)
 
 // readDocument reads one YAML document. Unknown keys are errors. All errors are
