@@ -42,12 +42,22 @@ type downloader struct {
 	downloads, redirects hostList
 	listed               *http.Client // for hosts that are named in a setting
 	public               *http.Client // for all others: never a private address
+	// proxied is for all others that an HTTP proxy connects to. Its dialer sees the proxy,
+	// and not the target, which is judged before.
+	proxied *http.Client
+	// proxy is the proxy for a request, nil for none: http.ProxyFromEnvironment.
+	proxy func(*http.Request) (*url.URL, error)
+	// lookup resolves the target of a proxied request.
+	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-func newDownloader(cfg Config) downloader {
-	transport := func(control func(network, address string, c syscall.RawConn) error) *http.Transport {
+func newDownloader(cfg Config) downloader { return newDownloaderBehind(cfg, http.ProxyFromEnvironment) }
+
+// newDownloaderBehind builds a downloader whose proxies the function chooses.
+func newDownloaderBehind(cfg Config, proxy func(*http.Request) (*url.URL, error)) downloader {
+	transport := func(proxy func(*http.Request) (*url.URL, error), control func(network, address string, c syscall.RawConn) error) *http.Transport {
 		return &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
+			Proxy:                 proxy,
 			DialContext:           (&net.Dialer{Timeout: 10 * time.Second, Control: control}).DialContext,
 			TLSHandshakeTimeout:   10 * time.Second,
 			ResponseHeaderTimeout: stalledAfter,
@@ -59,14 +69,17 @@ func newDownloader(cfg Config) downloader {
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return downloader{
 		downloads: newHostList(cfg.DownloadHosts), redirects: newHostList(cfg.RedirectHosts),
-		listed: &http.Client{Transport: transport(nil), CheckRedirect: stay},
-		public: &http.Client{Transport: transport(publicOnly), CheckRedirect: stay},
+		listed:  &http.Client{Transport: transport(proxy, nil), CheckRedirect: stay},
+		public:  &http.Client{Transport: transport(nil, publicOnly), CheckRedirect: stay},
+		proxied: &http.Client{Transport: transport(proxy, nil), CheckRedirect: stay},
+		proxy:   proxy, lookup: net.DefaultResolver.LookupNetIP,
 	}
 }
 
 func (d downloader) close() {
 	d.listed.CloseIdleConnections()
 	d.public.CloseIdleConnections()
+	d.proxied.CloseIdleConnections()
 }
 
 // publicOnly refuses connections to addresses that are not public: the name in a redirect
@@ -251,7 +264,35 @@ func (d downloader) get(ctx context.Context, client *http.Client, u *url.URL, to
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	headers(req.Header)
+	if client == d.public {
+		if client, err = d.clientFor(req); err != nil {
+			return nil, err
+		}
+	}
 	return client.Do(req)
+}
+
+// clientFor is the client for a host that no setting names. Where a proxy connects to it,
+// every address of the host is judged first: the proxy may reach hosts of our own network
+// on our behalf. A name that only the proxy can resolve cannot be judged, and fails.
+func (d downloader) clientFor(req *http.Request) (*http.Client, error) {
+	proxy, err := d.proxy(req)
+	if err != nil {
+		return nil, err
+	}
+	if proxy == nil {
+		return d.public, nil
+	}
+	addresses, err := d.lookup(req.Context(), "ip", req.URL.Hostname())
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range addresses {
+		if !globallyReachable(a) {
+			return nil, refusedHost("a redirect to an address that is not public")
+		}
+	}
+	return d.proxied, nil
 }
 
 // accept checks a response that is no redirect.

@@ -1,8 +1,14 @@
 package zoom
 
 import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -51,6 +57,66 @@ func TestPublicOnly(t *testing.T) {
 			if err := publicOnly("tcp", netip.AddrPortFrom(netip.MustParseAddr(address), 443).String(), nil); err != nil {
 				t.Errorf("%s: %s: %v", c.name, address, err)
 			}
+		}
+	}
+}
+
+// TestRedirectThroughProxy: with a proxy in the environment the target of a redirect is
+// judged, not the proxy, which is on a private address more often than not.
+func TestRedirectThroughProxy(t *testing.T) {
+	var asked atomic.Int32
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusBadGateway) // to CONNECT
+	}))
+	defer proxy.Close()
+	at, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var target string
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", target)
+		w.WriteHeader(http.StatusFound)
+	}))
+	defer host.Close()
+	names := map[string][]netip.Addr{
+		"public.example":  {netip.MustParseAddr("8.8.8.8")},
+		"rebound.example": {netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("10.0.0.1")},
+	}
+	d := newDownloaderBehind(Config{FetchConfig: FetchConfig{DownloadHosts: []string{"127.0.0.1"}}}, func(r *http.Request) (*url.URL, error) {
+		if r.URL.Hostname() == "127.0.0.1" {
+			return nil, nil
+		}
+		return at, nil
+	})
+	defer d.close()
+	d.lookup = func(ctx context.Context, network, host string) ([]netip.Addr, error) {
+		if a, err := netip.ParseAddr(host); err == nil {
+			return []netip.Addr{a}, nil
+		}
+		if addresses, ok := names[host]; ok {
+			return addresses, nil
+		}
+		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
+	for _, c := range []struct {
+		target  string
+		through bool
+	}{
+		{"https://169.254.169.254/latest/meta-data", false},
+		{"https://10.1.2.3/", false},
+		{"https://[fd00::1]/", false},
+		{"https://rebound.example/", false},
+		{"https://unknown.example/", false},
+		{"https://public.example/", true},
+		{"https://8.8.4.4/", true},
+	} {
+		asked.Store(0)
+		target = c.target
+		_, err := d.open(t.Context(), host.URL, "", 0, "")
+		if through := asked.Load() > 0; err == nil || through != c.through {
+			t.Errorf("%s: through the proxy %v, %v", c.target, through, err)
 		}
 	}
 }
