@@ -82,7 +82,7 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	}
 	defer s.syncer.Stop()
 	server := &http.Server{
-		Handler: s.syncer.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 15 * time.Second,
+		Handler: requestline.Handler(s.syncer.Handler()), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 15 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	group, running := errgroup.WithContext(ctx)

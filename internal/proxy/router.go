@@ -31,6 +31,13 @@ func (s *Server) handle(c *fasthttp.RequestCtx) {
 		c.SetConnectionClose()
 	}
 	s.commonHeaders(c)
+	if p, refused := refuseMessage(&c.Request.Header); refused {
+		c.SetConnectionClose()
+		respond.ErrorFor(c, p)
+		rec.Code = p.Code
+		s.records.WriteAnswered(c, rec)
+		return
+	}
 	path, method := string(c.Path()), string(c.Method())
 	for i := range s.routes {
 		r := &s.routes[i]
@@ -42,7 +49,7 @@ func (s *Server) handle(c *fasthttp.RequestCtx) {
 		switch {
 		case !r.Allows(method):
 			c.Response.Header.Set("Allow", r.Allow)
-			respond.Error(&c.Response, respond.Problem{Status: http.StatusMethodNotAllowed, Detail: "Method \"" + method + "\" not allowed."})
+			respond.ErrorFor(c, respond.Problem{Status: http.StatusMethodNotAllowed, Detail: "Method \"" + method + "\" not allowed."})
 			s.records.WriteAnswered(c, rec)
 		case method == fasthttp.MethodOptions:
 			c.Response.Header.Set("Allow", r.Allow)
@@ -53,7 +60,7 @@ func (s *Server) handle(c *fasthttp.RequestCtx) {
 		}
 		return
 	}
-	respond.Error(&c.Response, respond.ProblemOfRefusal(media.Refuse(media.CodeNotFound, "Not found.")))
+	respond.ErrorFor(c, respond.ProblemOfRefusal(media.Refuse(media.CodeNotFound, "Not found.")))
 	rec.Code = media.CodeNotFound
 	s.records.WriteAnswered(c, rec)
 }

@@ -65,6 +65,7 @@ type Server struct {
 	links   forwarded.Resolver
 	// httpsOnly: the public URL is https, and browsers are to use no other.
 	httpsOnly bool
+	access    AccessControl
 	streams   *stream.Handler
 	routes    []route.Route
 	conns     *connTable
@@ -119,6 +120,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		httpsOnly: strings.HasPrefix(strings.ToLower(cfg.PublicURL), "https://"),
 		stopped:   make(chan struct{}),
 	}
+	s.access = deps.Access
 	s.base, s.endBase = context.WithCancelCause(context.Background())
 	s.fast = s.newFastServer()
 	if err := s.wire(deps); err != nil {
@@ -176,8 +178,10 @@ func (s *Server) wire(deps Deps) error {
 
 func (s *Server) newFastServer() *fasthttp.Server {
 	return &fasthttp.Server{
-		Handler:      s.handle,
-		ErrorHandler: s.handleUnreadable,
+		Handler:        s.handle,
+		ErrorHandler:   s.handleUnreadable,
+		HeaderReceived: s.headerReceived,
+		ExpectHandler:  s.expect,
 		ConnState: func(c net.Conn, state fasthttp.ConnState) {
 			switch state {
 			case fasthttp.StateNew:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/lectiospace/lectern/internal/proxy/corkedconn"
 	"github.com/lectiospace/lectern/internal/proxy/respond"
 )
 
@@ -21,6 +22,8 @@ func (s *Server) handleUnreadable(c *fasthttp.RequestCtx, err error) {
 	var small *fasthttp.ErrSmallBuffer
 	p := respond.Problem{Status: http.StatusBadRequest, Detail: "The request cannot be understood.", Code: respond.CodeBadRequest}
 	switch {
+	case errors.As(err, &small) && targetTooLong(c.Conn()):
+		p = problemLongTarget
 	case errors.As(err, &small):
 		p = respond.Problem{Status: http.StatusRequestHeaderFieldsTooLarge, Detail: "The request's headers are too large.", Code: respond.CodeHeadersTooLarge}
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
@@ -35,6 +38,11 @@ func (s *Server) handleUnreadable(c *fasthttp.RequestCtx, err error) {
 	respond.Error(&c.Response, p)
 	rec.Code = p.Code
 	s.records.WriteAnswered(c, rec)
+}
+
+func targetTooLong(conn net.Conn) bool {
+	c, ok := conn.(*corkedconn.Conn)
+	return ok && c.TargetTooLong()
 }
 
 // discardPending reads what the client has already sent. Closing a connection with

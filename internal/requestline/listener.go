@@ -2,6 +2,7 @@ package requestline
 
 import (
 	"errors"
+	"io"
 	"net"
 )
 
@@ -21,6 +22,11 @@ func (l Listener) Accept() (net.Conn, error) {
 	return &conn{Conn: c}, nil
 }
 
+// uriTooLong is the answer to a target that may go on forever. The server would count the
+// target among the header fields, and answer 431.
+const uriTooLong = "HTTP/1.1 414 URI Too Long\r\nContent-Type: application/json\r\nContent-Length: 66\r\nConnection: close\r\n\r\n" +
+	`{"detail":"The request target is too long.","code":"uri_too_long"}`
+
 // conn scans what is read until it fails once or the first request's header section is
 // complete. Reads belong to one goroutine at a time, as net/http has it.
 type conn struct {
@@ -35,6 +41,11 @@ func (c *conn) Read(p []byte) (int, error) {
 	if !c.refused && !c.scanner.Scan(p[:n]) {
 		c.refused = true
 		return 0, ErrNoRequest
+	}
+	if !c.refused && c.scanner.TargetTooLong() {
+		c.refused = true
+		_, _ = io.WriteString(c.Conn, uriTooLong)
+		return 0, io.EOF // the server answers nothing more
 	}
 	return n, err
 }

@@ -6,6 +6,10 @@ package requestline
 
 import "strings"
 
+// MaxTarget is the longest request target that is taken, in bytes; 414 answers longer
+// ones. RFC 9112 section 3 asks for 8000 bytes of the whole line at least.
+const MaxTarget = 8 << 10
+
 // maxMethod is longer than any registered method. Of a longer one the header section is
 // not awaited.
 const maxMethod = 64
@@ -56,6 +60,12 @@ func (s *Scanner) Scan(p []byte) bool {
 		s.state = s.next(c)
 	}
 	return s.state != impossible
+}
+
+// TargetTooLong reports whether the request line has not ended, and its target has more
+// than MaxTarget bytes.
+func (s *Scanner) TargetTooLong() bool {
+	return s.state == inTarget && s.length > MaxTarget+maxMethod
 }
 
 // next is the state after one more byte.

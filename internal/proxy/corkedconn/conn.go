@@ -109,6 +109,10 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// TargetTooLong reports whether the request that could not be read has a target that is
+// too long.
+func (c *Conn) TargetTooLong() bool { return c.scanner.TargetTooLong() }
+
 // scan scans what has arrived of a request. The failing read comes once, so that what
 // arrives after it can be discarded.
 func (c *Conn) scan(p []byte) {

@@ -24,6 +24,9 @@ const (
 	CodeRequestTimeout  media.Code = "request_timeout"
 	CodeTooLarge        media.Code = "request_too_large"
 	CodeHeadersTooLarge media.Code = "headers_too_large"
+	CodeTargetTooLong   media.Code = "uri_too_long"
+	CodeVersion         media.Code = "http_version_not_supported"
+	CodeExpectation     media.Code = "expectation_failed"
 )
 
 // Upstream is what a request was waiting for when it failed: the same kind of error

@@ -85,6 +85,9 @@ func (x *exchange) refuse(resp *fasthttp.Response, err error) {
 
 func (x *exchange) writeProblem(resp *fasthttp.Response, p respond.Problem, fault error) {
 	respond.Error(resp, p)
+	if x.params.page != "" {
+		respond.AsPage(resp, p, x.params.page)
+	}
 	x.record.Status, x.record.Code = p.Status, p.Code
 	if !x.params.head {
 		x.record.Bytes = int64(len(resp.Body()))

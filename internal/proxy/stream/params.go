@@ -8,6 +8,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy/credentials"
 	"github.com/lectiospace/lectern/internal/proxy/precondition"
+	"github.com/lectiospace/lectern/internal/proxy/respond"
 )
 
 // requestParams are what an exchange needs of its request. RequestCtx is pooled and
@@ -20,6 +21,8 @@ type requestParams struct {
 	rangeHeader string
 	conditions  precondition.Headers
 	download    bool
+	// page is the language of an error that a browser shows, "" for JSON.
+	page string
 }
 
 func readParams(c *fasthttp.RequestCtx, id int64) requestParams {
@@ -40,6 +43,7 @@ func readParams(c *fasthttp.RequestCtx, id int64) requestParams {
 			IfRange: get("If-Range"),
 		},
 	}
+	p.page = respond.PageLanguage(&c.Request.Header)
 	p.tokens, p.noToken = credentials.Tokens(&c.Request)
 	return p
 }

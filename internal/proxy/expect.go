@@ -1,0 +1,101 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/proxy/credentials"
+	"github.com/lectiospace/lectern/internal/proxy/respond"
+	"github.com/lectiospace/lectern/internal/requestline"
+)
+
+var (
+	problemLongTarget  = respond.Problem{Status: http.StatusRequestURITooLong, Detail: "The request target is too long.", Code: respond.CodeTargetTooLong}
+	problemVersion     = respond.Problem{Status: http.StatusHTTPVersionNotSupported, Detail: "Only HTTP/1.1 and HTTP/1.0 are spoken here.", Code: respond.CodeVersion}
+	problemUserinfo    = respond.Problem{Status: http.StatusBadRequest, Detail: "The host has a user name.", Code: respond.CodeBadRequest}
+	problemExpectation = respond.Problem{Status: http.StatusExpectationFailed, Detail: "Only 100-continue can be expected.", Code: respond.CodeExpectation}
+	problemLargeBody   = respond.Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The request's body is too large.", Code: respond.CodeTooLarge}
+)
+
+// refuseMessage is why a request that fasthttp parses is refused whatever it asks for.
+// Userinfo in the authority can dress a name up as another (RFC 9110 section 4.2.4), and
+// another major version has another syntax (RFC 9112 section 2.3).
+func refuseMessage(h *fasthttp.RequestHeader) (_ respond.Problem, refused bool) {
+	target := h.RequestURI()
+	switch {
+	case !strings.HasPrefix(string(h.Protocol()), "HTTP/1."):
+		return problemVersion, true
+	case len(target) > requestline.MaxTarget:
+		return problemLongTarget, true
+	case requestline.HasUserinfo(string(h.Peek("Host")), string(target)):
+		return problemUserinfo, true
+	}
+	return respond.Problem{}, false
+}
+
+// unknownExpectation is set in a request whose Expect is not 100-continue. fasthttp would
+// read its body first; as an expectation of 100-continue it comes to expect without.
+const unknownExpectation = "X-Lectern-Unknown-Expectation"
+
+// headerReceived is called before a body is read.
+func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	expected := h.Peek("Expect")
+	if len(expected) > 0 && h.IsHTTP11() && !strings.EqualFold(string(expected), "100-continue") {
+		h.Set("Expect", "100-continue")
+		h.Set(unknownExpectation, "1")
+	}
+	return fasthttp.RequestConfig{}
+}
+
+// expect answers a request that waits with its body (RFC 9110 section 10.1.1): 100 when
+// the body is wanted, else the final status, with its answer in the response.
+func (s *Server) expect(c *fasthttp.RequestCtx) int {
+	h := &c.Request.Header
+	switch {
+	case len(h.Peek(unknownExpectation)) > 0:
+		s.refuse(c, problemExpectation)
+	case h.ContentLength() > maxRequestBody:
+		s.refuse(c, problemLargeBody)
+	case s.wantsBody(c):
+		return http.StatusContinue
+	default:
+		s.handle(c) // refuses before it looks at a body
+	}
+	return c.Response.StatusCode()
+}
+
+// wantsBody reports whether a request is not refused by its headers. It counts no failure
+// against the client: handle does.
+func (s *Server) wantsBody(c *fasthttp.RequestCtx) bool {
+	if _, refused := refuseMessage(&c.Request.Header); refused {
+		return false
+	}
+	path, method := string(c.Path()), string(c.Method())
+	for i := range s.routes {
+		r := &s.routes[i]
+		if _, ok := r.Match(path); !ok {
+			continue
+		}
+		if method == fasthttp.MethodGet || method == fasthttp.MethodHead || method == fasthttp.MethodOptions || !r.Allows(method) {
+			return r.Allows(method)
+		}
+		token, refusal := credentials.Bearer(&c.Request)
+		if refusal != nil {
+			return false
+		}
+		_, err := s.access.Authenticate(s.base, token)
+		return err == nil
+	}
+	return false
+}
+
+// refuse answers a request that no handler saw.
+func (s *Server) refuse(c *fasthttp.RequestCtx, p respond.Problem) {
+	rec := s.beginRecord(c)
+	s.commonHeaders(c)
+	respond.Error(&c.Response, p)
+	rec.Code = p.Code
+	s.records.WriteAnswered(c, rec)
+}

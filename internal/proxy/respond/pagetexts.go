@@ -1,0 +1,55 @@
+package respond
+
+import "net/http"
+
+// pageText is what a page says of an error.
+type pageText struct{ title, text string }
+
+// pageLanguage holds the texts of one language.
+type pageLanguage struct {
+	home     string
+	statuses map[int]pageText
+	client   pageText // of other statuses below 500
+	server   pageText // of other statuses from 500 on
+}
+
+func (l pageLanguage) of(p Problem) pageText {
+	if text, ok := l.statuses[p.Status]; ok {
+		return text
+	}
+	if p.Status < http.StatusInternalServerError {
+		return l.client
+	}
+	return l.server
+}
+
+var pageTexts = map[string]pageLanguage{
+	"en": {
+		home: "To the library",
+		statuses: map[int]pageText{
+			http.StatusUnauthorized:       {"You are not signed in", "Sign in on your school's site and open the lesson from there."},
+			http.StatusForbidden:          {"This lesson is not open to you", "Ask your teacher to give you access to the recording."},
+			http.StatusNotFound:           {"There is nothing here", "The address may be mistyped, or the recording was removed."},
+			http.StatusConflict:           {"The recording is not ready yet", "It is still being processed. Try again in a few minutes."},
+			http.StatusGone:               {"The recording has expired", "It was available for a limited time, which is over. Ask your teacher."},
+			http.StatusTooManyRequests:    {"Too many requests", "Wait a moment, then reload the page."},
+			http.StatusServiceUnavailable: {"Not available right now", "Wait a moment, then reload the page."},
+		},
+		client: pageText{"That did not work", "The server cannot answer this request. Open the lesson from the library."},
+		server: pageText{"Something went wrong here", "It is not your fault. Wait a moment, then reload the page."},
+	},
+	"ru": {
+		home: "К записям",
+		statuses: map[int]pageText{
+			http.StatusUnauthorized:       {"Вы не вошли", "Войдите на сайте школы и откройте урок оттуда."},
+			http.StatusForbidden:          {"Этот урок вам недоступен", "Попросите преподавателя открыть вам доступ к записи."},
+			http.StatusNotFound:           {"Здесь ничего нет", "Возможно, в адресе ошибка или запись удалена."},
+			http.StatusConflict:           {"Запись ещё не готова", "Она обрабатывается. Попробуйте через несколько минут."},
+			http.StatusGone:               {"Срок записи истёк", "Запись была доступна ограниченное время. Обратитесь к преподавателю."},
+			http.StatusTooManyRequests:    {"Слишком много запросов", "Подождите немного и обновите страницу."},
+			http.StatusServiceUnavailable: {"Сейчас недоступно", "Подождите немного и обновите страницу."},
+		},
+		client: pageText{"Не получилось", "Сервер не может ответить на этот запрос. Откройте урок из списка записей."},
+		server: pageText{"Что-то сломалось у нас", "Вы ни при чём. Подождите немного и обновите страницу."},
+	},
+}
