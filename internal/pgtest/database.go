@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,14 +25,45 @@ func Start(t testing.TB) (url string) {
 // the test ends, if the server runs then.
 func (s *Server) Database(t testing.TB) (url string) {
 	t.Helper()
+	return s.create(t, "template1")
+}
+
+// create makes a database that is a copy of another, to which nobody is connected.
+func (s *Server) create(t testing.TB, template string) (url string) {
+	t.Helper()
 	name := fmt.Sprintf("test_%d", time.Now().UnixNano())
-	Exec(t, s.URL("postgres"), "CREATE DATABASE "+name)
+	Exec(t, s.URL("postgres"), "CREATE DATABASE "+name+" TEMPLATE "+template)
 	t.Cleanup(func() {
 		if s.process != nil {
 			Exec(t, s.URL("postgres"), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
 		}
 	})
 	return s.URL(name)
+}
+
+// Template makes copies of a database that is filled once, for tests that all begin with
+// the same tables. It is safe for concurrent use.
+type Template struct {
+	// Fill fills the database, and leaves no connection to it open.
+	Fill func(t testing.TB, url string)
+
+	mu   sync.Mutex
+	name string // "" until it is filled
+}
+
+// Start is Start with what Fill has made.
+func (c *Template) Start(t testing.TB) (url string) {
+	t.Helper()
+	server := sharedServer(t)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.name == "" {
+		name := fmt.Sprintf("template_%d", time.Now().UnixNano())
+		Exec(t, server.URL("postgres"), "CREATE DATABASE "+name)
+		c.Fill(t, server.URL(name))
+		c.name = name
+	}
+	return server.create(t, c.name)
 }
 
 // As is the same database's URL for another role.

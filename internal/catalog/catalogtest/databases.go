@@ -123,15 +123,42 @@ var migratedSQLite = sync.OnceValues(func() (_ []byte, err error) {
 })
 
 // Postgres is a migrated and empty standalone PostgreSQL database.
-func Postgres(t testing.TB) *DB { return Migrate(t, Open(t, pgtest.Start(t))) }
+func Postgres(t testing.TB) *DB {
+	t.Helper()
+	return Open(t, migratedPostgres.Start(t))
+}
 
 // Platform is a PostgreSQL database with the platform's tables, made by a script and
 // migrated.
 func Platform(t testing.TB, script string) *DB {
 	t.Helper()
-	url := pgtest.Start(t)
-	pgtest.Load(t, url, script)
-	return Migrate(t, Open(t, url))
+	template, _ := platforms.LoadOrStore(script, &pgtest.Template{Fill: func(t testing.TB, url string) {
+		pgtest.Load(t, url, script)
+		fillMigrated(t, url)
+	}})
+	return Open(t, template.(*pgtest.Template).Start(t))
+}
+
+// Each script is loaded once, and each kind of database migrated once.
+var (
+	migratedPostgres = pgtest.Template{Fill: fillMigrated}
+	platforms        sync.Map // *pgtest.Template by script
+)
+
+// fillMigrated migrates a database.
+func fillMigrated(t testing.TB, url string) {
+	t.Helper()
+	s, err := catalog.Open(t.Context(), url, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = schema.Up(t.Context(), s)
+	if err == nil {
+		err = schema.Ready(t.Context(), s)
+	}
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Bigserial is the platform's script as an older Django would have made the tables:
