@@ -153,7 +153,7 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		{"CORS", "", []string{"LECTERN_CORS_ORIGINS=https://a.example/path"}, nil, []string{"cors-origins", "https://a.example/path"}},
 		{"database", "", []string{"LECTERN_DATABASE_URL=mysql://user:hidden@host/"}, nil, []string{"database-url", "postgres://"}},
 		{"public URL", "", nil, []string{"--public-url=lessons.example"}, []string{"public-url"}},
-		{"secret twice", "", []string{"LECTERN_AUTH_JWT_SECRET=hidden", "LECTERN_AUTH_JWT_SECRET_FILE=/dev/null"}, nil, []string{"auth-jwt-secret", "file"}},
+		{"secret twice", "", []string{"LECTERN_AUTH_JWT_SECRET=hidden", "LECTERN_AUTH_JWT_SECRET_FILE=config_test.go"}, nil, []string{"auth-jwt-secret", "file"}},
 		{"secret's file", "", []string{"LECTERN_AUTH_JWT_SECRET_FILE=/nowhere"}, nil, []string{"auth-jwt-secret-file", "/nowhere"}},
 		{"unknown flag", "", nil, []string{"--cache-sice=1"}, []string{"cache-sice"}},
 	} {

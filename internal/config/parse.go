@@ -274,7 +274,8 @@ func (r *resolver) refuseUnsupported() error {
 	return nil
 }
 
-// readSecrets replaces each …-file by the content of the file.
+// readSecrets replaces each …-file by the content of the file. An empty file counts as not
+// set: the units have one for each secret that is not given to them.
 func (r *resolver) readSecrets(all known) error {
 	for _, layer := range []map[string]given{r.environment, r.file} {
 		for name, g := range layer {
@@ -282,12 +283,16 @@ func (r *resolver) readSecrets(all known) error {
 			if _, plain := all[name]; plain || !isFile {
 				continue
 			}
-			if _, both := layer[base]; both {
-				return &Error{Setting: base, Source: g.source, Problem: "is given both by itself and as a file; give one"}
-			}
 			secret, cleaned, err := readSecretFile(g.value)
 			if err != nil {
 				return &Error{Setting: name, Source: g.source, Problem: err.Error()}
+			}
+			if secret == "" {
+				delete(layer, name)
+				continue
+			}
+			if _, both := layer[base]; both {
+				return &Error{Setting: base, Source: g.source, Problem: "is given both by itself and as a file; give one"}
 			}
 			if cleaned {
 				r.cleaned = append(r.cleaned, fmt.Sprintf("%s (%s)", base, g.source))

@@ -96,3 +96,25 @@ func TestSettingsWithoutAnEffectAreRefused(t *testing.T) {
 		t.Errorf("unset: %v", err)
 	}
 }
+
+// TestEmptySecretFiles: an empty file counts as not set, so that a unit can name a file for
+// every secret: the configuration file's value is used, or the default.
+func TestEmptySecretFiles(t *testing.T) {
+	const key = "one-secret-for-all-of-the-table-4711"
+	for _, content := range []string{"", "\n", "\ufeff \r\n"} {
+		path := filepath.Join(t.TempDir(), "secret")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, _, err := parse(t, []string{
+			"LECTERN_AUTH_JWT_SECRET_FILE=" + path, "LECTERN_DATABASE_URL_FILE=" + path, "LECTERN_AUTH_PLAYBACK_SECRET_FILE=" + path,
+			"LECTERN_AUTH_PLAYBACK_SECRET=" + key, "LECTERN_CONFIG=" + file(t, "auth: {jwt_secret: "+key+"}"), "LECTERN_DATA_DIR=/data",
+		})
+		if err != nil {
+			t.Fatalf("%q: %v", content, err)
+		}
+		if s.Auth.JWTSecret != key || s.Auth.PlaybackSecret != key || s.DatabaseURL != "sqlite:///data/lectern.db" || len(s.CleanedSecrets()) != 0 {
+			t.Errorf("%q: the file's value is %q, the variable's %q, the default %q, reported %q", content, s.Auth.JWTSecret, s.Auth.PlaybackSecret, s.DatabaseURL, s.CleanedSecrets())
+		}
+	}
+}

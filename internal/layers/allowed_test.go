@@ -167,6 +167,7 @@ var allowed = []rule{
 		tests: []use{
 			{"internal/config", "compares the example with the defaults"},
 			{"go.yaml.in/yaml/v3", "reads the example and the alert rules"},
+			{"os/exec", "has systemd judge the units"},
 		},
 	},
 	{

@@ -23,7 +23,15 @@ import (
 // bin is the folder with the binaries under test, built once for all tests.
 var bin string
 
+// binEnv names the folder of binaries that are built already: of a test binary that another
+// one starts.
+const binEnv = "LECTERN_E2E_BIN"
+
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(binEnv); dir != "" {
+		bin = dir
+		os.Exit(m.Run())
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "lectern-e2e-")
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -241,6 +242,28 @@ func TestEnsureReady(t *testing.T) {
 	defer away.Close()
 	if err := schema.EnsureReady(t.Context(), away, log); err != nil || !strings.Contains(out.String(), "schema: database unavailable") {
 		t.Errorf("an unavailable database: %v, logged %s", err, &out)
+	}
+}
+
+// TestEnsureReadyTogether: of two programs that start on one empty SQLite file, either may
+// find the schema half made by the other, and waits for it.
+func TestEnsureReadyTogether(t *testing.T) {
+	t.Parallel()
+	url := "sqlite://" + filepath.Join(t.TempDir(), "lectern.db")
+	first, second := catalogtest.Open(t, url), catalogtest.Open(t, url)
+	done := make(chan error, 1)
+	go func() {
+		_, err := schema.Up(t.Context(), first.Store)
+		done <- err
+	}()
+	for second.Count(t, `SELECT count(*) FROM sqlite_master WHERE name = 'accounts_customuser'`) == 0 {
+		runtime.Gosched()
+	}
+	if err := schema.EnsureReady(t.Context(), second.Store, slog.New(slog.DiscardHandler)); err != nil {
+		t.Errorf("the second program: %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("the first program: %v", err)
 	}
 }
 

@@ -66,6 +66,11 @@ func EnsureReady(ctx context.Context, s *catalog.Store, log *slog.Logger) error 
 		return err
 	}
 	err := Ready(ctx, s)
+	if media.KindOf(err) == media.Invalid && s.Dialect() == catalog.SQLite {
+		// The other program may be creating the schema of the same file: it is looked at
+		// again when nobody migrates.
+		err = exclusively(ctx, s, "schema: wait for migrations", func(catalog.Session) error { return Ready(ctx, s) })
+	}
 	if media.KindOf(err) == media.Unavailable {
 		log.Warn("schema: database unavailable, not checked yet", slog.Any("error", err))
 		return nil
