@@ -36,6 +36,9 @@ func (c *backfillCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 	if _, err := backfill.ParseHours(c.Hours); err != nil {
 		return &config.Error{Setting: "hours", Source: "flag --hours", Problem: err.Error()}
 	}
+	if cli.Sync.Observes() && !c.Plan {
+		return errors.New("sync-mode is observe, in which nothing is archived: give --plan to see what would be, or set it to active")
+	}
 	svc, err := open(ctx, cli, t)
 	if err != nil {
 		return err

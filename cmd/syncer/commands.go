@@ -34,6 +34,8 @@ type reconcileCommand struct {
 	To      string `placeholder:"DATE" help:"Last date to look at, UTC (default: today)."`
 	DryRun  bool   `help:"Print what would be done and do nothing."`
 	NoWait  bool   `help:"Do not wait until what is missing is archived."`
+
+	observes bool // prints what would be done, as DryRun does
 }
 
 // Run reconciles once. The last line of standard output is the summary as JSON.
@@ -47,6 +49,10 @@ func (c *reconcileCommand) Run(ctx context.Context, cli *CLI, t terminal) error 
 		return err
 	}
 	defer svc.close()
+	if cli.Sync.Observes() {
+		c.NoWait, c.observes = true, true
+		fmt.Fprintln(t.Err, "sync-mode is observe: what is missing is noted, and archived only when it is active")
+	}
 	scope.Progress = func(p reconcile.Progress) { c.printProgress(t, p) }
 	report, err := svc.syncer.Reconcile(ctx, scope)
 	if err != nil {
@@ -101,7 +107,7 @@ func (c *reconcileCommand) printProgress(t terminal, p reconcile.Progress) {
 	if p.Err != nil {
 		fmt.Fprintf(t.Err, "teacher %d: %v\n", p.Teacher.ID, p.Err)
 	}
-	if c.DryRun {
+	if c.DryRun || c.observes {
 		for _, a := range p.Actions {
 			switch {
 			case a.What == reconcile.ActionArchive && a.Lesson == 0:

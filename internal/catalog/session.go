@@ -98,16 +98,25 @@ func (x Session) Tx() *sql.Tx { return x.tx }
 
 // One scans the first row of an answer, or gives sql.ErrNoRows.
 func (x Session) One(ctx context.Context, query string, args []any, dest ...any) error {
+	if err := x.store.permit(query); err != nil {
+		return err
+	}
 	return x.store.one(ctx, x.on, query, args, dest...)
 }
 
 // Each calls row for every row of an answer, in order.
 func (x Session) Each(ctx context.Context, query string, args []any, row func(scan func(...any) error) error) error {
+	if err := x.store.permit(query); err != nil {
+		return err
+	}
 	return x.store.each(ctx, x.on, query, args, row)
 }
 
 // Exec runs a statement and returns how many rows it affected.
 func (x Session) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	if err := x.store.permit(query); err != nil {
+		return 0, err
+	}
 	began := time.Now()
 	result, err := x.on.ExecContext(ctx, x.store.dialect.rewrite(query), x.store.dialect.bind(args)...)
 	x.store.statements.observe(ctx, began, err)

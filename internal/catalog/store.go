@@ -53,6 +53,8 @@ type Store struct {
 	// the file's lock is neither. nil on PostgreSQL.
 	writer     chan struct{}
 	statements *statements
+	// protected: statements that change the platform's tables are refused.
+	protected bool
 }
 
 // Open makes a Store for sqlite://PATH (relative paths too; the file and its directory

@@ -661,6 +661,7 @@ var allowed = []rule{
 			{"internal/syncer/backfill", "wires backfills"},
 			{"internal/syncer/ingest", "wires ingests"},
 			{"internal/syncer/intake", "wires webhooks"},
+			{"internal/syncer/observe", "what a syncer that observes would do"},
 			{"internal/syncer/queue", "job kinds, and enqueueing in a transaction"},
 			{"internal/syncer/reconcile", "wires reconciliation"},
 			{"internal/syncer/retention", "wires expiry, purge and usage"},
@@ -699,6 +700,7 @@ var allowed = []rule{
 			{"internal/filename", "the name of an archived file"},
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/syncer/parts", "chooses the parts"},
+			{"internal/syncer/observe", "what a syncer that observes would do"},
 			{"internal/syncer/queue", "job kinds, and enqueueing in a transaction"},
 			{"internal/syncer/secretbox", "encrypts download tokens and tenants' secrets"},
 			{"internal/syncer/store", "the syncer's tables"},
@@ -720,6 +722,7 @@ var allowed = []rule{
 		may: []use{
 			{"internal/catalog", "transactions and error kinds of the database"},
 			{"internal/media", "recordings, users, error kinds"},
+			{"internal/syncer/observe", "what a syncer that observes would do"},
 			{"internal/syncer/queue", "job kinds, and enqueueing in a transaction"},
 			{"internal/syncer/secretbox", "encrypts download tokens and tenants' secrets"},
 			{"internal/syncer/store", "the syncer's tables"},
@@ -732,6 +735,12 @@ var allowed = []rule{
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
 			{"internal/syncer", "a whole syncer around the package"},
 			{"internal/syncer/syncertest", "a whole syncer between emulators"},
+		},
+	},
+	{
+		pkg: "internal/syncer/observe",
+		may: []use{
+			{"internal/media", "error kinds"},
 		},
 	},
 	{
@@ -762,6 +771,7 @@ var allowed = []rule{
 			{"internal/catalog", "transactions and error kinds of the database"},
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/syncer/ingest", "wires ingests"},
+			{"internal/syncer/observe", "what a syncer that observes would do"},
 			{"internal/syncer/queue", "job kinds, and enqueueing in a transaction"},
 			{"internal/syncer/store", "the syncer's tables"},
 			{"internal/zoom", "events, API and downloads"},
@@ -781,6 +791,7 @@ var allowed = []rule{
 			{"internal/archive", "where recordings are archived"},
 			{"internal/catalog", "transactions and error kinds of the database"},
 			{"internal/media", "recordings, users, error kinds"},
+			{"internal/syncer/observe", "what a syncer that observes would do"},
 			{"internal/syncer/queue", "job kinds, and enqueueing in a transaction"},
 			{"internal/syncer/store", "the syncer's tables"},
 			{"github.com/prometheus/client_golang", "registers its metrics"},

@@ -18,11 +18,13 @@ type alerts struct {
 	queue  *queue.Queue
 	log    *slog.Logger
 	now    func() time.Time
+	// observing marks every alert.
+	observing bool
 }
 
 // newAlerts makes alerts and adds their handler to the queue.
-func newAlerts(sender *alert.Sender, q *queue.Queue, log *slog.Logger, now func() time.Time) *alerts {
-	s := &alerts{sender: sender, queue: q, log: log, now: now}
+func newAlerts(sender *alert.Sender, q *queue.Queue, observing bool, log *slog.Logger, now func() time.Time) *alerts {
+	s := &alerts{sender: sender, queue: q, log: log, now: now, observing: observing}
 	queue.Handle(q, queue.HandlerOptions{Timeout: 2 * time.Minute, RetryDelay: q.RetryDelay}, s.sendJob)
 	return s
 }
@@ -51,6 +53,10 @@ func (a *alerts) Resolve(ctx context.Context, x store.Session, key, title, text 
 func (a *alerts) send(ctx context.Context, x store.Session, m queue.AlertArgs) error {
 	if !a.sender.Any() {
 		return nil
+	}
+	if a.observing {
+		m.Title = ModeObserve + ": " + m.Title
+		m.Text += "\nThis syncer observes (sync-mode: observe) and changes nothing."
 	}
 	return a.queue.Enqueue(ctx, x, m, time.Time{})
 }

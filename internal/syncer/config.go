@@ -12,6 +12,7 @@ import (
 
 // Config of the jobs.
 type Config struct {
+	Mode           string        `name:"mode" default:"active" placeholder:"active|observe" help:"active, or observe: take webhooks, list, match and plan, and only log what would be done; no recording, no archive and nothing at Zoom changes (default: ${default})."`
 	ReconcileEvery time.Duration `name:"reconcile-every" default:"30m" help:"Interval of reconciliation with what Zoom lists (duration)."`
 	Lookback       time.Duration `name:"lookback" default:"72h" help:"How far back reconciliation lists recordings at Zoom (duration)."`
 	UsageEvery     time.Duration `name:"usage-every" default:"6h" help:"How often used storage is recomputed (duration)."`
@@ -51,6 +52,15 @@ const (
 	defaultSupervisorEvery = 4 * time.Second
 )
 
+// The modes.
+const (
+	ModeActive  = "active"
+	ModeObserve = "observe"
+)
+
+// Observes reports whether the syncer watches and does not act.
+func (c Config) Observes() bool { return c.Mode == ModeObserve }
+
 // What happens to a recording that matches no lesson.
 const (
 	UnmatchedArchive = "archive"
@@ -87,6 +97,11 @@ func (c *Config) Check() error {
 	}
 	if _, err := time.Parse("15:04", c.CleanupAt); err != nil {
 		return fmt.Errorf("sync-cleanup-at: %q is not a time of day: give HH:MM, as 03:00", c.CleanupAt)
+	}
+	switch c.Mode {
+	case "", ModeActive, ModeObserve:
+	default:
+		return fmt.Errorf("sync-mode: %q is not one of active, observe", c.Mode)
 	}
 	switch c.Unmatched {
 	case "", UnmatchedArchive, UnmatchedWait:

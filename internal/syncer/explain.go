@@ -19,6 +19,10 @@ import (
 // meeting's uuid. media.NotFound: nothing is known.
 func (s *Syncer) Explain(ctx context.Context, subject string, w io.Writer) error {
 	var b strings.Builder
+	mode := ""
+	if s.observer.On() {
+		mode = "mode observe: nothing is archived, changed or deleted\n"
+	}
 	err := s.deps.Store.View(ctx, "syncer: explain", func(x store.Session) error {
 		b.Reset()
 		if id, err := strconv.ParseInt(subject, 10, 64); err == nil {
@@ -32,7 +36,7 @@ func (s *Syncer) Explain(ctx context.Context, subject string, w io.Writer) error
 		}
 		return err
 	}
-	_, err = io.WriteString(w, b.String())
+	_, err = io.WriteString(w, mode+b.String())
 	return err
 }
 

@@ -37,7 +37,7 @@ func (s *Syncer) round(ctx context.Context, n int) error {
 		steps = append(steps, s.heartbeat, s.reapDeadSyncers)
 	}
 	if n%rareEvery == 0 {
-		steps = append(steps, s.ingester.RetryBlockedByQuota, s.backfiller.EnqueueMissed, s.measure, s.ingester.Sweep)
+		steps = append(steps, s.requestObserved, s.ingester.RetryBlockedByQuota, s.backfiller.EnqueueMissed, s.measure, s.ingester.Sweep)
 		if !s.ingestsOnly {
 			steps = append(steps, s.cleaner.EnqueueMissed)
 		}
@@ -48,6 +48,16 @@ func (s *Syncer) round(ctx context.Context, n int) error {
 		}
 	}
 	return nil
+}
+
+// requestObserved requests what a syncer that observed has seen, once, when this one acts.
+func (s *Syncer) requestObserved(ctx context.Context) error {
+	if s.observer.On() || s.requestedObserved {
+		return nil
+	}
+	err := s.ingester.RequestObserved(ctx)
+	s.requestedObserved = err == nil
+	return err
 }
 
 func (s *Syncer) heartbeat(ctx context.Context) error {
@@ -157,13 +167,16 @@ func (s *Syncer) measure(ctx context.Context) error {
 			return err
 		}
 		age := 0.0
-		if !oldest.IsZero() {
+		if !oldest.IsZero() && !s.observer.On() { // observed ones wait for their operator
 			age = max(0, s.now().Sub(oldest).Seconds())
 		}
 		s.metrics.oldest.Set(age)
 		late, err := store.CountLate(ctx, x, s.now().Add(-lateAfter))
 		if err != nil {
 			return err
+		}
+		if s.observer.On() {
+			late = 0
 		}
 		s.metrics.late.Set(float64(late))
 		return s.reconciler.ObserveLastRun(ctx, x)

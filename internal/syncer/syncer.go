@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/backfill"
 	"github.com/lectiospace/lectern/internal/syncer/ingest"
 	"github.com/lectiospace/lectern/internal/syncer/intake"
+	"github.com/lectiospace/lectern/internal/syncer/observe"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/reconcile"
 	"github.com/lectiospace/lectern/internal/syncer/retention"
@@ -62,6 +64,7 @@ type Syncer struct {
 	reconciler *reconcile.Reconciler
 	backfiller *backfill.Backfiller
 	cleaner    *retention.Cleaner
+	observer   *observe.Observer // nil = acts
 	rounds     *roundClock
 	alive      *lockFile // while it is started
 
@@ -70,6 +73,8 @@ type Syncer struct {
 	started bool
 	// ingestsOnly: no periodic job is enqueued, and none that was missed.
 	ingestsOnly bool
+	// requestedObserved: what was observed before has been requested. Used by the supervisor only.
+	requestedObserved bool
 }
 
 // New prepares a syncer. Nothing is asked of anybody, and nothing runs, until Start;
@@ -77,36 +82,44 @@ type Syncer struct {
 func New(cfg Config, deps Deps) (*Syncer, error) {
 	cfg = cfg.withDefaults()
 	s := &Syncer{cfg: cfg, deps: deps, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics), id: newID(), rounds: newRoundClock()}
+	if cfg.Observes() {
+		// Beside what each part leaves out, nothing that changes the outside is possible.
+		s.observer = observe.New(deps.Log)
+		deps.Store, deps.Zoom = deps.Store.ProtectPlatform(), deps.Zoom.ReadOnly()
+		deps.Target, deps.Archives = archive.ReadOnly(deps.Target), deps.Archives.ReadOnly()
+		s.deps = deps
+	}
+	s.metrics.mode.WithLabelValues(cmp.Or(cfg.Mode, ModeActive)).Set(1)
 	tokens, err := tokenBox(deps)
 	if err != nil {
 		return nil, err
 	}
 	s.queue = queue.New(queue.Config{
-		ID: s.id, IngestWorkers: cfg.Workers, ReconcileEvery: cfg.ReconcileEvery, UsageEvery: cfg.UsageEvery, CleanupAt: cfg.CleanupAt, RetryDelays: cfg.RetryDelays, IdlePoll: cfg.IdlePoll,
+		ID: s.id, IngestWorkers: cfg.Workers, ReconcileEvery: cfg.ReconcileEvery, UsageEvery: cfg.UsageEvery, CleanupAt: cfg.CleanupAt, RetryDelays: cfg.RetryDelays, IdlePoll: cfg.IdlePoll, Observe: cfg.Observes(),
 	}, deps.Store, deps.Log, deps.Metrics, deps.Now)
-	alerts := newAlerts(deps.Alerts, s.queue, deps.Log, deps.Now)
+	alerts := newAlerts(deps.Alerts, s.queue, cfg.Observes(), deps.Log, deps.Now)
 	s.ingester = ingest.New(ingest.Config{
 		Match: cfg.matchRule(), Settle: cfg.Settle, DeleteFromZoom: cfg.DeleteFromZoom, ZoomTrashAfter: cfg.ZoomTrashAfter, GiveUpAfter: cfg.GiveUpAfter, RetakeEvery: cfg.ReconcileEvery, Reencode: cfg.Reencode,
 		WorkDir: cfg.WorkDir, WorkSize: int64(cfg.WorkSize), WorkMinFree: int64(cfg.WorkMinFree), PlatformRule: deps.PlatformRule,
 	}, ingest.Deps{
 		ID: s.id, Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Target: deps.Target, Archives: deps.Archives, Tool: deps.Tool,
-		Alerts: alerts, Tokens: tokens, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,
+		Alerts: alerts, Tokens: tokens, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now, Observer: s.observer,
 	})
 	s.intake = intake.New(intake.Deps{
 		Store: deps.Store, Queue: s.queue, Zoom: deps.Zooms, Ingests: s.ingester, Match: cfg.matchRule(), Tokens: tokens, TokenPurpose: ingest.DownloadTokenPurpose,
-		SecretsKey: deps.SecretsKey, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,
+		SecretsKey: deps.SecretsKey, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now, Observer: s.observer,
 	})
 	s.reconciler = reconcile.New(reconcile.Config{
 		Lookback: cfg.Lookback, Match: cfg.matchRule(), UnmatchedAfter: cfg.UnmatchedAfter, ArchiveUnmatched: cfg.Unmatched != UnmatchedWait,
 	}, reconcile.Deps{
 		Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Archives: deps.Archives, Ingests: s.ingester, Alerts: alerts,
-		Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,
+		Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now, Observer: s.observer,
 	})
 	s.backfiller = backfill.New(backfill.Deps{
 		Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Meetings: s.reconciler, Log: deps.Log, Now: deps.Now,
 	})
 	s.cleaner = retention.New(retention.Config{CleanupAt: cfg.CleanupAt, TrashGrace: cfg.TrashGrace}, retention.Deps{
-		Store: deps.Store, Queue: s.queue, Archives: deps.Archives, Alerts: alerts, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now,
+		Store: deps.Store, Queue: s.queue, Archives: deps.Archives, Alerts: alerts, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now, Observer: s.observer,
 	})
 	return s, s.queue.Open()
 }
@@ -141,6 +154,9 @@ func (s *Syncer) SetWebhookSecrets(secrets zoom.Secrets) { s.intake.SetSecrets(s
 
 // Start begins to work jobs and to supervise, until Stop.
 func (s *Syncer) Start(ctx context.Context) error {
+	if s.observer.On() {
+		s.log.Info("syncer: observing, nothing is archived, changed or deleted", slog.String("mode", ModeObserve))
+	}
 	if err := s.ingester.Prepare(); err != nil {
 		return err
 	}

@@ -33,10 +33,12 @@ type Client struct {
 	log       *slog.Logger
 	api       *http.Client
 	tokens    *tokens
-	limits    accountLimits
+	limits    *accountLimits
 	downloads downloader
 	// pause is the wait before try n (from 1) of a call.
 	pause func(n int) time.Duration
+	// readOnly: nothing is changed at Zoom, and nothing downloaded.
+	readOnly bool
 }
 
 // NewClient prepares a client. It sends nothing.
@@ -50,13 +52,25 @@ func NewClient(cfg Config, log *slog.Logger) *Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return &Client{
-		cfg: cfg, log: log, api: api,
+		cfg: cfg, log: log, api: api, limits: &accountLimits{},
 		tokens:    &tokens{client: api, url: cfg.OAuthURL, now: time.Now, cached: map[string]cachedToken{}},
 		downloads: newDownloader(cfg),
 		pause: func(n int) time.Duration {
 			return time.Second<<(n-1) + rand.N(500*time.Millisecond)
 		},
 	}
+}
+
+// ReadOnly is a Client on the same connections and limits that changes nothing at Zoom
+// and downloads nothing: both are refused with media.Denied, and nothing is sent.
+func (c *Client) ReadOnly() *Client {
+	copied := *c
+	copied.readOnly = true
+	return &copied
+}
+
+func errReadOnly(op string) error {
+	return media.Faultf(media.Denied, op, "this client is read-only")
 }
 
 // Close drops idle connections.
@@ -104,6 +118,9 @@ func (c *Client) TrashFile(ctx context.Context, a Account, uuid, fileID string) 
 	if uuid == "" || fileID == "" {
 		// Without a file id the path would mean the whole recording.
 		return media.Faultf(media.Invalid, op, "no file is named")
+	}
+	if c.readOnly {
+		return errReadOnly(op)
 	}
 	limit := c.limits.forAccount(a.ID)
 	select {

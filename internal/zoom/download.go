@@ -104,6 +104,9 @@ func refusedHost(why string) error {
 // offset are errors, whose Class says what to do. The body fails when no byte has come for a
 // minute. Closing it ends the exchange.
 func (c *Client) Download(ctx context.Context, link, token string, offset int64, validator string) (*Download, error) {
+	if c.readOnly {
+		return nil, errReadOnly("zoom: download")
+	}
 	d, err := c.downloads.open(ctx, link, token, offset, validator)
 	if limiter, _ := background(ctx); err == nil && limiter != nil {
 		d.Body = &limitedBody{ReadCloser: d.Body, ctx: ctx, limiter: limiter}
@@ -141,6 +144,9 @@ func (d downloader) open(ctx context.Context, link, token string, offset int64, 
 // are errors. The body ends with ctx.
 func (c *Client) Range(ctx context.Context, link, token string, span media.Span) (*http.Response, error) {
 	const op = "zoom: range"
+	if c.readOnly {
+		return nil, errReadOnly(op)
+	}
 	resp, err := c.downloads.follow(ctx, op, link, token, func(h http.Header) { h.Set("Range", "bytes="+span.String()) })
 	if err != nil {
 		return nil, err

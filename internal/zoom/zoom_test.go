@@ -350,3 +350,18 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// TestReadOnly: a read-only client lists, and neither trashes nor downloads.
+func TestReadOnly(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("%s %s was sent", r.Method, r.URL) }))
+	defer server.Close()
+	c := zoom.NewClient(zoom.Config{APIURL: server.URL, FetchConfig: zoom.FetchConfig{OAuthURL: server.URL, DownloadHosts: []string{"127.0.0.1"}}}, slog.New(slog.DiscardHandler)).ReadOnly()
+	defer c.Close()
+	_, downloadErr := c.Download(t.Context(), server.URL, "token", 0, "")
+	_, rangeErr := c.Range(t.Context(), server.URL, "token", media.Span{})
+	for what, err := range map[string]error{"trash": c.TrashFile(t.Context(), zoom.Account{ID: "a", ClientID: "b", ClientSecret: "c"}, "uuid==", "file"), "download": downloadErr, "range": rangeErr} {
+		if media.KindOf(err) != media.Denied {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

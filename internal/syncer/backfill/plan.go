@@ -213,14 +213,14 @@ func (b *Backfiller) planQuota(ctx context.Context, t store.Teacher, p *Plan) er
 	if p.Bytes == 0 {
 		return nil
 	}
-	return b.deps.Store.Update(ctx, "backfill: plan the quota", func(x store.Session) error {
-		q, err := store.LoadQuota(ctx, x, t.ID, b.deps.Now())
+	return b.deps.Store.View(ctx, "backfill: plan the quota", func(x store.Session) error {
+		q, err := store.ReadQuota(ctx, x, t.ID)
 		if err != nil {
 			return err
 		}
 		if missing := q.Used + q.Reserved + p.Bytes - q.Total; missing > 0 {
 			p.QuotaShort = []Short{{t.ID, missing}}
 		}
-		return catalog.ErrDryRun
+		return nil
 	})
 }

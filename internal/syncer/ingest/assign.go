@@ -28,6 +28,9 @@ type Assignment struct {
 // lesson, with a lesson of its teacher, whatever the times say. Matching never changes
 // that. NotFound: meeting or lesson is unknown. Invalid: it cannot be filed there.
 func (s *Ingester) Assign(ctx context.Context, meeting string, lesson int64) (out Assignment, err error) {
+	if err := s.deps.Observer.Refuse(opAssign); err != nil {
+		return out, err
+	}
 	err = s.deps.Store.Update(ctx, opAssign, func(x store.Session) error {
 		m, err := findMeeting(ctx, x, meeting)
 		if err != nil {

@@ -21,6 +21,9 @@ const maxTranscript = 8 << 20
 // to where its segment is in the joined file. A file that cannot be read is reported in
 // the history and costs the others nothing.
 func (s *Ingester) captionsJob(ctx context.Context, job *queue.Job[queue.CaptionsArgs]) error {
+	if s.deps.Observer.On() {
+		return nil // they are requested again with the recording
+	}
 	r, meetings, err := s.loadArchived(ctx, job.Args.IngestID)
 	if err != nil || r == nil || r.row.RecordingID == 0 {
 		return err

@@ -22,8 +22,13 @@ func (r *run) finish(ctx context.Context, job *queue.Job[queue.IngestArgs], err 
 	shutdown := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
-	var later *notYet
+	var (
+		later *notYet
+		seen  *observed
+	)
 	switch {
+	case errors.As(err, &seen):
+		return r.endObserved(ctx, job, seen)
 	case errors.Is(err, errLeaseLost):
 		r.log.Warn("ingest: lease lost")
 		return nil
@@ -139,6 +144,9 @@ func (r *run) fail(ctx context.Context, fault error) error {
 	}
 	if now.Sub(r.row.FailingSince) >= r.s.cfg.GiveUpAfter {
 		permanent = true
+	}
+	if r.s.deps.Observer.On() && r.row.RecordingID != 0 {
+		permanent = false // its row would change
 	}
 	r.log.Warn("ingest: failed", slog.String("reason", reason), slog.Bool("permanent", permanent), slog.Int64("attempt", r.row.Attempts), slog.Any("error", fault))
 	again, final := false, false

@@ -10,6 +10,7 @@ import (
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
+	"github.com/lectiospace/lectern/internal/syncer/observe"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/secretbox"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -68,6 +69,7 @@ type Deps struct {
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
 	Now      func() time.Time
+	Observer *observe.Observer // nil = acts
 }
 
 // Ingester runs the ingests of one syncer. It is safe for concurrent use.

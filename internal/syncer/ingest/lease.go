@@ -71,6 +71,9 @@ func (s *Ingester) takeLease(ctx context.Context, id int64, lease string) (i sto
 		before := row.Lease
 		row.Lease = lease
 		row.Attempts++
+		if row.Reason == store.ReasonObserved && !s.deps.Observer.On() {
+			row.Reason, row.Detail = "", ""
+		}
 		if row.State() == store.Failed { // an operator ran the job again
 			row.Attempts, row.FailingSince = 1, time.Time{}
 			if err := forgetFaults(ctx, x, row); err != nil {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"slices"
@@ -18,6 +19,10 @@ import (
 // lists one of them, recovered from its trash. An ingest that has changed since i was loaded
 // is left alone.
 func (s *Ingester) RecordLoss(ctx context.Context, i store.Ingest) error {
+	if s.deps.Observer.On() {
+		s.deps.Observer.Would(ctx, "record that an archived file is gone", slog.Int64("recording", i.RecordingID), slog.String("key", i.ArchiveKey))
+		return nil
+	}
 	return s.deps.Store.Update(ctx, "syncer: lost from the archive", func(x store.Session) error {
 		now, err := store.LoadIngest(ctx, x, i.ID, true)
 		if err != nil || now.Lease != "" || now.ArchivedVersion != i.ArchivedVersion || now.ArchiveKey != i.ArchiveKey || now.Orphaned() || now.RecordingID == 0 {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/lectiospace/lectern/internal/catalog"
@@ -108,6 +109,11 @@ func (s *Ingester) fileOwn(ctx context.Context, x store.Session, l store.Lesson,
 		return false, err
 	}
 	for _, i := range own {
+		if s.deps.Observer.On() && (i.RecordingID != 0 || i.Archived()) {
+			s.deps.Observer.Would(ctx, "file a teacher's own recording with its lesson", slog.Int64("recording", i.RecordingID), slog.Int64("lesson", l.ID))
+			wait = true
+			continue
+		}
 		busy, err := s.fileOne(ctx, x, l, i, settled)
 		if err != nil {
 			return false, err

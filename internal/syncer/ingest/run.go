@@ -103,6 +103,9 @@ func (r *run) do(ctx context.Context) error {
 		r.watch(ctx, cancel, id)
 	}()
 	defer func() { cancel(nil); <-watching }()
+	if r.s.deps.Observer.On() {
+		return causeOf(ctx, r.observe(ctx))
+	}
 	if r.row.OriginalKey != "" { // an earlier run ended before its last step
 		if err := r.finishVersion(ctx, ""); err != nil {
 			return causeOf(ctx, err)

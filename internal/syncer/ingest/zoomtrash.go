@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/observe"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
@@ -20,6 +21,10 @@ const joinWait = 10 * time.Minute
 // zoomTrashJob moves what is archived to Zoom's trash, one file at a time and never
 // wider, after a last check that the archive holds it.
 func (s *Ingester) zoomTrashJob(ctx context.Context, job *queue.Job[queue.ZoomTrashArgs]) error {
+	if s.deps.Observer.On() {
+		s.deps.Observer.Would(ctx, "move Zoom's copy to its trash", slog.Int64("ingest", job.Args.IngestID))
+		return queue.Snooze(observe.Wait)
+	}
 	r, meetings, err := s.loadArchived(ctx, job.Args.IngestID)
 	if err != nil || r == nil || !s.cfg.DeleteFromZoom {
 		return err

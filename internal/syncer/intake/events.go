@@ -198,6 +198,10 @@ func (in *Intake) ended(ctx context.Context, x store.Session, row store.Event, e
 	if !ok {
 		return "no lesson of its teacher has this meeting id at this time", nil
 	}
+	if in.deps.Observer.On() {
+		in.deps.Observer.Would(ctx, "store when a lesson ended", slog.Int64("lesson", l.ID), slog.Time("ended_at", at))
+		return fmt.Sprintf("observed: lesson %d has ended", l.ID), nil
+	}
 	if _, err := store.EndLesson(ctx, x, l.ID, at, in.now()); err != nil {
 		return "", err
 	}

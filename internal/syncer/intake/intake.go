@@ -10,6 +10,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/observe"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/secretbox"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -42,6 +43,7 @@ type Deps struct {
 	Log        *slog.Logger
 	Metrics    prometheus.Registerer
 	Now        func() time.Time
+	Observer   *observe.Observer // nil = acts
 }
 
 // Intake takes in webhooks. It is safe for concurrent use.

@@ -65,6 +65,9 @@ func (q *Queue) RecordRun(ctx context.Context, kind string, f func(context.Conte
 		return err
 	}
 	outcome := store.RunOK
+	if q.cfg.Observe && kind != (ReconcileArgs{}).Kind() {
+		outcome = store.RunObserved
+	}
 	if runErr != nil {
 		outcome, text = store.RunFailed, []byte(runErr.Error())
 	} else if recordErr := river.RecordOutput(ctx, summary); recordErr != nil {

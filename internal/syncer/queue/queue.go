@@ -32,6 +32,8 @@ type Config struct {
 	ReconcileEvery, UsageEvery time.Duration
 	// CleanupAt is when the daily clean-up is due, HH:MM in UTC.
 	CleanupAt string
+	// Observe: runs of periodic jobs, but for reconciliation, only say what they would do.
+	Observe bool
 	// RetryDelays are the waits after failed attempts; the last one repeats. None means
 	// DefaultRetryDelays.
 	RetryDelays []time.Duration

@@ -19,6 +19,7 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/ingest"
+	"github.com/lectiospace/lectern/internal/syncer/observe"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
@@ -154,6 +155,7 @@ type Deps struct {
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
 	Now      func() time.Time
+	Observer *observe.Observer // nil = acts
 }
 
 // Reconciler reconciles. It is safe for concurrent use.

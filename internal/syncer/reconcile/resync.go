@@ -7,6 +7,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/observe"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -20,6 +21,10 @@ func (r *Reconciler) EnqueueResyncs(ctx context.Context) error {
 		return err
 	})
 	for _, request := range waiting {
+		if r.deps.Observer.On() { // it waits until the syncer acts
+			r.deps.Observer.Would(ctx, "look for a lesson's recording again", slog.Int64("lesson", request.LessonID), slog.Int64("recording", request.RecordingID))
+			continue
+		}
 		err = r.deps.Store.Update(ctx, "syncer: enqueue a resync", func(x store.Session) error {
 			mine, err := store.DeleteResync(ctx, x, request.LessonID)
 			if err != nil || !mine {
@@ -43,6 +48,9 @@ const resyncWindow = 24 * time.Hour
 // resyncJob reconciles the teacher's recordings of the lesson's days, and requests what
 // is there.
 func (r *Reconciler) resyncJob(ctx context.Context, job *queue.Job[queue.ResyncArgs]) error {
+	if r.deps.Observer.On() {
+		return queue.Snooze(observe.Wait)
+	}
 	var lesson store.Lesson
 	err := r.deps.Store.View(ctx, "syncer: resync", func(x store.Session) (err error) {
 		lesson, err = store.LoadLesson(ctx, x, job.Args.LessonID)

@@ -18,8 +18,9 @@ type due struct {
 	spared time.Time
 }
 
-// due finds out what is due, and marks the first start on a database on which no clean-up
-// has ever run.
+// due finds out what is due. It marks the first start of a syncer that acts on a database on
+// which no clean-up has ever run, or the latest only observed. A syncer that observes has no
+// reason to spare anything.
 func (c *Cleaner) due(ctx context.Context) (due, error) {
 	kind := queue.CleanupArgs{}.Kind()
 	var last store.Run
@@ -30,13 +31,17 @@ func (c *Cleaner) due(ctx context.Context) (due, error) {
 	if err != nil {
 		return due{}, err
 	}
-	if last.Started.IsZero() {
+	missed := last.Started.Before(queue.DailyAt(c.cfg.CleanupAt).Last(c.now()))
+	if c.deps.Observer.On() {
+		return due{cleanup: missed}, nil
+	}
+	if last.Started.IsZero() || last.Outcome == store.RunObserved {
 		now := c.now()
 		return due{spared: now}, c.deps.Store.Update(ctx, "syncer: first start", func(x store.Session) error {
 			return store.MarkFirstStart(ctx, x, kind, now)
 		})
 	}
-	d := due{cleanup: last.Started.Before(queue.DailyAt(c.cfg.CleanupAt).Last(c.now()))}
+	d := due{cleanup: missed}
 	if last.Outcome == store.RunFirstStart && !d.cleanup {
 		d.spared = last.Started
 	}
@@ -54,7 +59,12 @@ func (c *Cleaner) EnqueueMissed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(purge) > 0 {
+	switch {
+	case c.deps.Observer.On():
+		if err := c.observePurge(ctx, purge); err != nil {
+			return err
+		}
+	case len(purge) > 0:
 		if err := c.enqueue(ctx, queue.PurgeArgs{}); err != nil {
 			return err
 		}

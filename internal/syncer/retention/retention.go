@@ -16,6 +16,7 @@ import (
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/observe"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -46,6 +47,7 @@ type Deps struct {
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer
 	Now      func() time.Time
+	Observer *observe.Observer // nil = acts
 }
 
 // Cleaner removes, purges and recomputes. It is safe for concurrent use.
@@ -66,11 +68,12 @@ func New(cfg Config, deps Deps) *Cleaner {
 	return c
 }
 
-// Summary is what a clean-up or a purge came to.
+// Summary is what a clean-up or a purge came to, or would come to.
 type Summary struct {
-	Removed int `json:"removed"`
-	Purged  int `json:"purged"`
-	Failed  int `json:"failed"`
+	Observed bool `json:"observed,omitempty"`
+	Removed  int  `json:"removed"`
+	Purged   int  `json:"purged"`
+	Failed   int  `json:"failed"`
 }
 
 func (c *Cleaner) cleanupJob(ctx context.Context, job *queue.Job[queue.CleanupArgs]) error {
@@ -89,7 +92,7 @@ func (c *Cleaner) cleanupJob(ctx context.Context, job *queue.Job[queue.CleanupAr
 // own: a failing one never stops the others. The bytes go later, by Purge.
 func (c *Cleaner) Cleanup(ctx context.Context) (Summary, error) {
 	var (
-		out  Summary
+		out  = Summary{Observed: c.deps.Observer.On()}
 		rows []store.Recording
 	)
 	err := c.deps.Store.View(ctx, "syncer: expired recordings", func(x store.Session) (err error) {
@@ -101,6 +104,11 @@ func (c *Cleaner) Cleanup(ctx context.Context) (Summary, error) {
 	}
 	for _, row := range rows {
 		if row.AvailableUntil.After(c.now()) {
+			continue
+		}
+		if c.deps.Observer.On() {
+			out.Removed++
+			c.deps.Observer.Would(ctx, "remove an expired recording", slog.Int64("recording", row.ID), slog.Int64("lesson", row.LessonID), slog.Time("available_until", row.AvailableUntil), slog.Int64("bytes", row.Size))
 			continue
 		}
 		if err := c.expire(ctx, row); err != nil {
@@ -175,10 +183,14 @@ func (c *Cleaner) Purge(ctx context.Context) (Summary, error) {
 
 // purgeAll is Purge without what was removed before spared.
 func (c *Cleaner) purgeAll(ctx context.Context, spared time.Time) (Summary, error) {
-	var out Summary
+	out := Summary{Observed: c.deps.Observer.On()}
 	due, err := c.purgeable(ctx, spared)
 	if err != nil {
 		return out, err
+	}
+	if out.Observed {
+		out.Purged = len(due)
+		return out, c.observePurge(ctx, due)
 	}
 	for _, row := range due {
 		if err := c.purge(ctx, row); err != nil {
@@ -203,6 +215,23 @@ func (c *Cleaner) purgeAll(ctx context.Context, spared time.Time) (Summary, erro
 		c.log.Info("purge: done", slog.Int("purged", out.Purged), slog.Int("failed", out.Failed))
 	}
 	return out, nil
+}
+
+// observePurge says which bytes would be deleted.
+func (c *Cleaner) observePurge(ctx context.Context, due []store.Recording) error {
+	return c.deps.Store.View(ctx, "syncer: observe a purge", func(x store.Session) error {
+		for _, row := range due {
+			shared, err := store.SharesBytes(ctx, x, row)
+			if err != nil {
+				return err
+			}
+			at := row.Location()
+			if !shared && at.Provider != media.ProviderZoom {
+				c.deps.Observer.Would(ctx, "delete the bytes of a removed recording", slog.Int64("recording", row.ID), slog.String("provider", at.Provider), slog.String("key", at.Key), slog.Int64("bytes", row.Size))
+			}
+		}
+		return nil
+	})
 }
 
 func (c *Cleaner) purge(ctx context.Context, row store.Recording) error {

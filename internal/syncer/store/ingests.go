@@ -145,6 +145,11 @@ func IngestsInState(ctx context.Context, x Session, state State) ([]Ingest, erro
 	return ingests(ctx, x, `WHERE state = $1 ORDER BY id`, string(state))
 }
 
+// ObservedIngests are the ingests that ended in saying what they would do, oldest first.
+func ObservedIngests(ctx context.Context, x Session) ([]Ingest, error) {
+	return ingests(ctx, x, `WHERE reason = $1 AND owner = '' ORDER BY id`, ReasonObserved)
+}
+
 // RequestIngest requests a lesson's recording: the ingest is created, or its count of
 // requests grows; what it failed with is forgotten, unless that is a loss. A removed one stays as it is. The
 // row is locked until the transaction ends.

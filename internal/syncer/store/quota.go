@@ -54,6 +54,19 @@ func LoadQuota(ctx context.Context, x Session, teacher int64, now time.Time) (Qu
 	return q, err
 }
 
+// ReadQuota is LoadQuota that holds nothing and makes nothing: the account of a teacher who
+// has none is the default.
+func ReadQuota(ctx context.Context, x Session, teacher int64) (Quota, error) {
+	q := Quota{TeacherID: teacher, Total: defaultQuota}
+	err := x.One(ctx, `SELECT id, total_quota_bytes, used_bytes, recordings_count, warning_sent, quota_exceeded FROM public.schedule_teacherstoragequota WHERE teacher_id = $1`,
+		[]any{teacher}, &q.ID, &q.Total, &q.Used, &q.Recordings, &q.Warned, &q.Exceeded)
+	if err != nil && !catalog.IsNotFound(err) {
+		return Quota{}, err
+	}
+	err = x.One(ctx, `SELECT CAST(COALESCE(SUM(reserved), 0) AS bigint) FROM lectern.lectern_quota_charges WHERE teacher_id = $1`, []any{teacher}, &q.Reserved)
+	return q, err
+}
+
 // RaiseQuota adds to a quota by its row's id. The flags follow; raising warns nobody.
 // sql.ErrNoRows: there is no such quota.
 func RaiseQuota(ctx context.Context, x Session, id, bytes, wholeGB int64, now time.Time) error {
@@ -212,17 +225,21 @@ func RecomputeUsage(ctx context.Context, x Session, teacher int64, now time.Time
 	if before, err = LoadQuota(ctx, x, teacher, now); err != nil {
 		return before, after, false, err
 	}
-	after = before
-	// A substitute's lesson costs the substitute: the lesson's teacher, not the group's.
-	err = x.One(ctx, `SELECT CAST(COALESCE(SUM(COALESCE(r.file_size, r.archive_size_bytes, 0)), 0) AS bigint), COUNT(*) FROM public.schedule_lessonrecording r
-		LEFT JOIN public.schedule_lesson l ON l.id = r.lesson_id
-		WHERE r.is_deleted = $2 AND r.status IN ('ready', 'archived') AND r.storage_provider <> 'zoom' AND `+catalog.RecordingOwner+` = $1`,
-		[]any{teacher, false}, &after.Used, &after.Recordings)
-	if err != nil {
+	if after, err = StoredUsage(ctx, x, before); err != nil {
 		return before, after, false, err
 	}
 	warn, err = after.save(ctx, x, now)
 	return before, after, warn, err
+}
+
+// StoredUsage is an account with the usage of what is stored and not removed.
+func StoredUsage(ctx context.Context, x Session, q Quota) (Quota, error) {
+	// A substitute's lesson costs the substitute: the lesson's teacher, not the group's.
+	err := x.One(ctx, `SELECT CAST(COALESCE(SUM(COALESCE(r.file_size, r.archive_size_bytes, 0)), 0) AS bigint), COUNT(*) FROM public.schedule_lessonrecording r
+		LEFT JOIN public.schedule_lesson l ON l.id = r.lesson_id
+		WHERE r.is_deleted = $2 AND r.status IN ('ready', 'archived') AND r.storage_provider <> 'zoom' AND `+catalog.RecordingOwner+` = $1`,
+		[]any{q.TeacherID, false}, &q.Used, &q.Recordings)
+	return q, err
 }
 
 // QuotaTeachers are all who have an account or something stored.

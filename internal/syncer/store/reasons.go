@@ -21,6 +21,7 @@ const (
 	ReasonNoFFmpeg          = "ffmpeg_missing"
 	ReasonDiskFull          = "disk_full"
 	ReasonWorkDirFull       = "work_dir_full"
+	ReasonObserved          = "observed" // the syncer observes; the detail is what it would do
 )
 
 var advice = map[string]string{
@@ -39,6 +40,7 @@ var advice = map[string]string{
 	ReasonNoFFmpeg:          "install ffmpeg",
 	ReasonDiskFull:          "make room on the syncer's disk",
 	ReasonWorkDirFull:       "raise sync-work-size",
+	ReasonObserved:          "set sync-mode to active: the syncer archives then what it has observed",
 }
 
 // Advice is what an operator can do about a reason, "" for none.

@@ -12,7 +12,7 @@ type Run struct {
 	ID                int64
 	Kind              string
 	Started, Finished time.Time // Finished is zero while it runs
-	Outcome           string    // RunOK, RunFailed, RunFirstStart
+	Outcome           string    // RunOK, RunFailed, RunObserved, RunFirstStart
 	Summary           string    // JSON, or why it failed
 }
 
@@ -20,6 +20,8 @@ type Run struct {
 const (
 	RunOK     = "ok"
 	RunFailed = "failed"
+	// RunObserved is the outcome of a run that ended well and only said what it would do.
+	RunObserved = "observed"
 	// RunFirstStart is the outcome of a row that stands for no run: a syncer started then
 	// on a database on which the job had never run.
 	RunFirstStart = "first start"
@@ -41,8 +43,8 @@ func EndRun(ctx context.Context, x Session, id int64, outcome, summary string, n
 	return err
 }
 
-// MarkFirstStart notes that a syncer starts on a database on which a periodic job has
-// never run.
+// MarkFirstStart notes that a syncer begins to act on a database on which a periodic job
+// has never run, or has only observed.
 func MarkFirstStart(ctx context.Context, x Session, kind string, now time.Time) error {
 	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_runs (kind, started_at, finished_at, outcome, summary) VALUES ($1, $2, $2, $3, '{}')`, kind, stamp(now), RunFirstStart)
 	return err
@@ -50,21 +52,23 @@ func MarkFirstStart(ctx context.Context, x Session, kind string, now time.Time) 
 
 // LastRun is the latest run of a kind that ended well, or the zero Run.
 func LastRun(ctx context.Context, x Session, kind string) (Run, error) {
-	return lastRun(ctx, x, kind, RunOK, RunOK)
+	return lastRun(ctx, x, kind, RunOK, RunOK, RunOK)
 }
 
-// LastRunOrStart is LastRun, or the row of MarkFirstStart where that is later.
+// LastRunOrStart is LastRun, or a run that only observed or the row of MarkFirstStart,
+// whichever is the latest.
 func LastRunOrStart(ctx context.Context, x Session, kind string) (Run, error) {
-	return lastRun(ctx, x, kind, RunOK, RunFirstStart)
+	return lastRun(ctx, x, kind, RunOK, RunObserved, RunFirstStart)
 }
 
-func lastRun(ctx context.Context, x Session, kind, outcome, orOutcome string) (Run, error) {
+// lastRun is the latest run of a kind with one of three outcomes.
+func lastRun(ctx context.Context, x Session, kind, a, b, c string) (Run, error) {
 	var (
 		r                 Run
 		started, finished catalog.DBTime
 	)
-	err := x.One(ctx, `SELECT id, kind, started_at, finished_at, outcome, summary FROM lectern.lectern_runs WHERE kind = $1 AND outcome IN ($2, $3) ORDER BY started_at DESC, id DESC LIMIT 1`,
-		[]any{kind, outcome, orOutcome}, &r.ID, &r.Kind, &started, &finished, &r.Outcome, &r.Summary)
+	err := x.One(ctx, `SELECT id, kind, started_at, finished_at, outcome, summary FROM lectern.lectern_runs WHERE kind = $1 AND outcome IN ($2, $3, $4) ORDER BY started_at DESC, id DESC LIMIT 1`,
+		[]any{kind, a, b, c}, &r.ID, &r.Kind, &started, &finished, &r.Outcome, &r.Summary)
 	if catalog.IsNotFound(err) {
 		return Run{}, nil
 	}
