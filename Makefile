@@ -4,7 +4,7 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help build demo test lint report fuzz joins backfill lessons bench clean
+.PHONY: help build demo test lint vulncheck report fuzz joins backfill lessons bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: ## install what the tests need where it is missing, and run them all
 
 lint: ## run the linter, in the version that tools/go.mod pins
 	go tool -modfile=tools/go.mod golangci-lint run ./...
+
+vulncheck: ## look the modules up in the Go vulnerability database, where it can be reached
+	./scripts/vulncheck
 
 report: ## print the longest functions, files and parameter lists, and the widest interfaces
 	@go run ./internal/layers/report
