@@ -131,6 +131,8 @@ var allowed = []rule{
 			{"golang.org/x/sync", "runs the listeners side by side"},
 		},
 		tests: []use{
+			{"internal/emulator/drive", "a Drive that is broken"},
+			{"internal/pgtest", "a real PostgreSQL"},
 			{"internal/telemetry/systemdtest", "a service manager that restarts a program that hangs"},
 		},
 	},
@@ -158,6 +160,8 @@ var allowed = []rule{
 			{"golang.org/x/sync", "runs the listeners side by side"},
 		},
 		tests: []use{
+			{"internal/emulator/drive", "a Drive that is broken"},
+			{"internal/emulator/zoom", "a Zoom that is broken"},
 			{"internal/emulator/zoom", "webhooks signed as Zoom does"},
 			{"internal/telemetry/systemdtest", "a service manager that restarts a program that hangs"},
 		},
@@ -173,6 +177,7 @@ var allowed = []rule{
 	{
 		pkg: "docs",
 		tests: []use{
+			{"internal/doctor", "compares the page with the checks"},
 			{"internal/config", "compares the pages with the settings"},
 			{"go.yaml.in/yaml/v3", "reads the defaults"},
 		},

@@ -65,7 +65,7 @@ func fault(op string, err error) error {
 	case media.KindOf(err) == media.Canceled, errors.Is(err, context.Canceled):
 		return media.Fault(media.Canceled, op, context.Canceled)
 	case errors.As(err, &tokenErr):
-		return media.Faultf(media.Unavailable, op, "no access token: %s", tokenErr.ErrorCode)
+		return media.Faultf(media.Unavailable, op, "no access token: %s", tokenErrorCode(tokenErr))
 	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return media.Faultf(media.Timeout, op, "no answer in time")
 	default:
@@ -75,6 +75,24 @@ func fault(op string, err error) error {
 		}
 		return media.Faultf(media.Unavailable, op, "the connection failed")
 	}
+}
+
+// tokenErrorCode is the machine-readable code of a refusal by the token endpoint (RFC 6749
+// section 5.2), or its status. The library reads the code for authorised users only.
+func tokenErrorCode(e *oauth2.RetrieveError) string {
+	var body struct {
+		Error string `json:"error"`
+	}
+	_ = json.Unmarshal(e.Body, &body) // what is not JSON has no code
+	switch {
+	case reasonName(e.ErrorCode):
+		return e.ErrorCode
+	case reasonName(body.Error):
+		return body.Error
+	case e.Response != nil:
+		return fmt.Sprintf("status %d", e.Response.StatusCode)
+	}
+	return "refused"
 }
 
 func apiFault(op string, e *googleapi.Error) error {
