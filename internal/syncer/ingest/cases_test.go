@@ -487,3 +487,21 @@ func TestARedeliveryWithANewToken(t *testing.T) {
 	}
 	s.Archived(1)
 }
+
+// TestAnArchivedPartIsDamagedAtZoom: a later part needs the first one again, which Zoom
+// gives damaged now: the run ends with a reason, and the archived recording stays.
+func TestAnArchivedPartIsDamagedAtZoom(t *testing.T) {
+	s := syncertest.New(t).Start()
+	m := s.Record("1", number, "uuid-1==", syncertest.LessonStart)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	first := s.Archived(1)
+	before := s.BytesOf(first)
+	s.Idle()
+	s.Zoom.Change("uuid-1==", "file-uuid-1==", func(f *zoomemu.File) { f.Content = emulator.Synthetic(m.Files[0].Content.Size(), 1) })
+	laterPart(s)
+	s.Failed(1, "download_invalid")
+	r := s.Recordings(1)[0]
+	if !r.Playable() || r.Location() != first.Location() || !bytes.Equal(s.BytesOf(r), before) {
+		t.Errorf("%+v became %+v", first, r)
+	}
+}

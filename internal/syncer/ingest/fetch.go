@@ -18,17 +18,42 @@ import (
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
-// fetchArchived downloads what is archived so far, unless it is there already.
+// fetchArchived downloads what is archived so far, by us or by the platform, unless it is
+// there already.
 func (r *run) fetchArchived(ctx context.Context) (string, error) {
-	path := filepath.Join(r.s.work.path(r.row.ID), "archived-"+r.row.MD5+".mp4")
-	if info, err := os.Stat(path); err == nil && info.Size() == r.row.Size {
-		return path, nil
+	if r.row.Archived() {
+		return r.fetchStored(ctx, media.Location{Provider: r.row.Provider, Key: r.row.ArchiveKey}, r.row.Size, r.row.MD5)
 	}
-	from, err := r.s.deps.Archives.Get(r.row.Provider)
+	var row store.Recording
+	err := r.s.deps.Store.View(ctx, "syncer: the platform's file", func(x store.Session) (err error) {
+		row, err = store.LoadRecording(ctx, x, r.row.RecordingID, false)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	from, err := r.s.deps.Archives.Get(row.Provider)
 	if err != nil {
 		return "", failedAt(atArchive, err)
 	}
-	in, err := from.Open(ctx, r.row.ArchiveKey)
+	stored, err := from.Stat(ctx, row.Location().Key)
+	if err != nil {
+		return "", failedAt(atArchive, err)
+	}
+	return r.fetchStored(ctx, row.Location(), stored.Size, stored.MD5)
+}
+
+// fetchStored downloads an archived file of that size and MD5.
+func (r *run) fetchStored(ctx context.Context, at media.Location, size int64, md5sum string) (string, error) {
+	path := filepath.Join(r.s.work.path(r.row.ID), "archived-"+md5sum+".mp4")
+	if info, err := os.Stat(path); err == nil && info.Size() == size {
+		return path, nil
+	}
+	from, err := r.s.deps.Archives.Get(at.Provider)
+	if err != nil {
+		return "", failedAt(atArchive, err)
+	}
+	in, err := from.Open(ctx, at.Key)
 	if err != nil {
 		return "", failedAt(atArchive, err)
 	}
@@ -42,7 +67,7 @@ func (r *run) fetchArchived(ctx context.Context) (string, error) {
 	if err = errors.Join(err, out.Close()); err != nil {
 		return "", failedAt(atArchive, err)
 	}
-	if hex.EncodeToString(sum.Sum(nil)) != r.row.MD5 {
+	if hex.EncodeToString(sum.Sum(nil)) != md5sum {
 		return "", failedAt(atArchive, media.Faultf(media.Corrupt, "syncer: read the archive", "the archived file is not what was put there"))
 	}
 	return path, failedAt(atDisk, os.Rename(path+".partial", path))

@@ -61,7 +61,7 @@ func (r *run) partsRemain(ctx context.Context) bool {
 	var p plan
 	err := r.s.deps.Store.View(ctx, "syncer: what remains", func(x store.Session) error {
 		meetings, err := store.MeetingsOfIngest(ctx, x, r.row)
-		p = makePlan(meetings, r.s.cfg.Settle, r.s.now())
+		p = makePlan(meetings, r.row.Parts(), r.s.cfg.Settle, r.s.now())
 		return err
 	})
 	return err == nil && len(p.parts) > 0

@@ -145,7 +145,7 @@ func (in joinInput) name() string {
 // longer has one of these, the archived file stands for all of them, at the place of
 // the first: a part that lies between two of them can only follow. It is pure.
 func joinOrder(parts []store.File, archived []string) (out []joinInput) {
-	useArchived := slices.ContainsFunc(parts, onlyInArchive)
+	useArchived := slices.ContainsFunc(parts, func(f store.File) bool { return f.LeftZoom() && slices.Contains(archived, f.Name()) })
 	placed := false
 	for _, f := range parts {
 		switch {
@@ -236,7 +236,7 @@ func (r *run) withoutUnjoinable(ctx context.Context, inputs []joinInput, joinErr
 	case errors.As(joinErr, &unplayable) && !inputs[unplayable.Part].archived:
 		inputs = inputs[unplayable.Part : unplayable.Part+1]
 	case media.KindOf(joinErr) == media.Corrupt && len(inputs) > 1:
-		if !r.row.Archived() {
+		if len(r.row.Parts()) == 0 {
 			longest := slices.MaxFunc(inputs, func(a, b joinInput) int { return cmp.Compare(a.info.Duration, b.info.Duration) })
 			inputs = slices.DeleteFunc(slices.Clone(inputs), func(in joinInput) bool { return in.part.Name() == longest.part.Name() })
 		}

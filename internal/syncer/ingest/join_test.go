@@ -1,8 +1,11 @@
 package ingest
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -44,5 +47,25 @@ func TestJoinOrder(t *testing.T) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s: %v, want %s", c.name, got, c.want)
 		}
+	}
+}
+
+// TestFingerprintOfAChangedPart: what was joined of an earlier version of a part is not
+// used for another: neither one of another size, nor one of the same size and another time.
+func TestFingerprintOfAChangedPart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "part.mp4")
+	seen := map[string]bool{}
+	for n, content := range []string{"one", "other", "third"} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Time{}, ten.Add(time.Duration(n)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		print := fingerprintOf([]joinInput{{path: path}})
+		if seen[print] || print != fingerprintOf([]joinInput{{path: path}}) {
+			t.Errorf("%q: fingerprint %s", content, print)
+		}
+		seen[print] = true
 	}
 }

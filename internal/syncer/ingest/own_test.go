@@ -603,3 +603,17 @@ func TestADeletedLesson(t *testing.T) {
 		t.Errorf("%+v, %+v", report, ownOf(s, "lesson=="))
 	}
 }
+
+// TestAPlatformRecordingReplacesNoOwn: what only the platform's row stands for is not in a
+// verified archive: a teacher's own recording of the same file is kept beside it.
+func TestAPlatformRecordingReplacesNoOwn(t *testing.T) {
+	s := syncertest.New(t).Start()
+	r := own(t, s, "talk==")
+	s.Exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, status, storage_provider, archive_key, file_size, zoom_recording_id) VALUES (1, 'ready', 'local', 'platform.mp4', 5, 'bundle_talk==')`)
+	s.Exec(`INSERT INTO lectern.lectern_ingests (lesson_id, recording_id, teacher_id, state, archived_parts, created_at, updated_at) VALUES (1, $1, 1, 'done', 'talk==/file-talk==', $2, $2)`, r.ID+1, syncertest.Stamp(time.Now()))
+	assign(t, s, "talk==", 1)
+	s.Idle()
+	if moved := rowOf(s, r.ID); moved.Deleted || moved.LessonID != 1 || !moved.Playable() || !meetingOf(s, "talk==").Separate {
+		t.Errorf("%+v", moved)
+	}
+}

@@ -31,6 +31,11 @@ type plan struct {
 	// kept are archived parts of which Zoom has another version that cannot replace them:
 	// the archived recording has the only copy of another part, and is not taken apart.
 	kept []store.File
+	// elsewhere are files that another recording was made of and that Zoom no longer has.
+	elsewhere []store.File
+	// lacking are names of parts of the archived recording of which nothing is known here:
+	// without them no version of it may be published.
+	lacking []string
 }
 
 const (
@@ -42,10 +47,12 @@ const (
 	unlistedFor = time.Hour
 )
 
-// makePlan chooses among all files of a lesson's meetings: see parts.Choose. It is pure.
-func makePlan(meetings []store.Meeting, settle time.Duration, now time.Time) plan {
+// makePlan chooses among all files of a lesson's meetings: see parts.Choose. archived are
+// the names of the parts that the archived recording was made of. It is pure.
+func makePlan(meetings []store.Meeting, archived []string, settle time.Duration, now time.Time) plan {
 	known := map[string]store.File{}
 	var files, listed []parts.File
+	var p plan
 	for _, m := range meetings {
 		for _, f := range m.Files {
 			video := f.LessonVideo()
@@ -55,14 +62,18 @@ func makePlan(meetings []store.Meeting, settle time.Duration, now time.Time) pla
 			if f.Start.IsZero() {
 				f.Start = m.Start
 			}
-			state, ok := stateOf(f, now)
+			held := slices.Contains(archived, f.Name())
+			state, ok := stateOf(f, held, now)
+			if state == parts.Gone && !f.ArchivedAt.IsZero() {
+				p.elsewhere, ok = append(p.elsewhere, f), false
+			}
 			if !ok {
 				continue
 			}
 			known[f.Name()] = f
 			file := parts.File{
 				Key: f.Name(), Meeting: f.MeetingUUID, View: f.View, Sound: !video, Start: f.Start, End: f.End,
-				Measured: f.Measured, State: state, Archived: !f.ArchivedAt.IsZero(), Only: onlyInArchive(f),
+				Measured: f.Measured, State: state, Archived: held, Only: held && f.LeftZoom(),
 			}
 			files = append(files, file)
 			if f.UnlistedAt.IsZero() || state != parts.Processing {
@@ -71,7 +82,7 @@ func makePlan(meetings []store.Meeting, settle time.Duration, now time.Time) pla
 		}
 	}
 	choice := parts.Choose(files)
-	p := plan{processing: choice.Awaited, gone: choice.Gone}
+	p.processing, p.gone = choice.Awaited, choice.Gone
 	p.unlisted = choice.Awaited && !parts.Choose(listed).Awaited
 	for _, f := range choice.Parts {
 		p.parts = append(p.parts, known[f.Key])
@@ -80,6 +91,11 @@ func makePlan(meetings []store.Meeting, settle time.Duration, now time.Time) pla
 		p.missing = append(p.missing, known[f.Key])
 	}
 	p.addChanged(now)
+	for _, name := range archived {
+		if _, ok := known[name]; !ok {
+			p.lacking = append(p.lacking, name)
+		}
+	}
 	for _, f := range p.parts {
 		p.settled = latest(p.settled, latest(f.Start, f.End))
 	}
@@ -114,11 +130,11 @@ func (p plan) isKept(f store.File) bool {
 // onlyInArchive reports whether the archive has the only copy of a file.
 func onlyInArchive(f store.File) bool { return !f.ArchivedAt.IsZero() && f.LeftZoom() }
 
-// stateOf is what can be done with a file. ok is false for one that Zoom will not finish
-// any more.
-func stateOf(f store.File, now time.Time) (state parts.State, ok bool) {
+// stateOf is what can be done with a file; held says that the archived recording was made
+// of it. ok is false for one that Zoom will not finish any more.
+func stateOf(f store.File, held bool, now time.Time) (state parts.State, ok bool) {
 	switch {
-	case !f.ArchivedAt.IsZero():
+	case held:
 		return parts.Ready, true
 	case !f.GoneAt.IsZero(), !f.TrashedAt.IsZero(), !f.UnlistedAt.IsZero() && now.Sub(f.UnlistedAt) >= unlistedFor:
 		return parts.Gone, true

@@ -42,6 +42,59 @@ func file(uuid, spec string) store.File {
 	return f
 }
 
+// archivedOf are the names of the archived files.
+func archivedOf(meetings []store.Meeting) (names []string) {
+	for _, m := range meetings {
+		for _, f := range m.Files {
+			if !f.ArchivedAt.IsZero() {
+				names = append(names, f.Name())
+			}
+		}
+	}
+	return names
+}
+
+// TestPlanOfAnotherRecording: what another recording was made of is a part only while Zoom
+// has it; what the archived recording was made of and nobody knows any more is lacking.
+func TestPlanOfAnotherRecording(t *testing.T) {
+	const best = "shared_screen_with_speaker_view"
+	again := file("u", "b "+best+" 30-60 archived")
+	again.TrashedAt = time.Time{}
+	for _, c := range []struct {
+		name                      string
+		files                     []store.File
+		archived                  string
+		parts, elsewhere, lacking string
+	}{
+		{"only in the other one", []store.File{file("u", "a "+best+" 0-20"), file("u", "b "+best+" 30-60 archived")}, "", "u/a", "u/b", ""},
+		{"nothing else", []store.File{file("u", "b "+best+" 30-60 archived gone")}, "", "", "u/b", ""},
+		{"still at Zoom", []store.File{file("u", "a "+best+" 0-20"), again}, "", "u/a u/b", "", ""},
+		{"in this one", []store.File{file("u", "a "+best+" 0-20"), file("u", "b "+best+" 30-60 archived")}, "u/b", "u/a u/b", "", ""},
+		{"in this one, gone unnoticed", []store.File{file("u", "a "+best+" 0-20 gone"), file("u", "b "+best+" 30-60")}, "u/a", "u/a u/b", "", ""},
+		{"a part that nobody knows", []store.File{file("u", "a "+best+" 0-20")}, "u/a w/c", "u/a", "", "w/c"},
+	} {
+		p := makePlan([]store.Meeting{{UUID: "u", Start: ten, Files: c.files}}, strings.Fields(c.archived), 0, ten.Add(2*time.Hour))
+		got := strings.Join(p.names(), " ") + "|" + strings.Join(plan{parts: p.elsewhere}.names(), " ") + "|" + strings.Join(p.lacking, " ")
+		if want := c.parts + "|" + c.elsewhere + "|" + c.lacking; got != want || p.gone {
+			t.Errorf("%s: %s, gone %t, want %s", c.name, got, p.gone, want)
+		}
+	}
+}
+
+// TestPartsOfRow: a row of the platform's stands for what it names, and for nothing else.
+func TestPartsOfRow(t *testing.T) {
+	const best = "shared_screen_with_speaker_view"
+	meetings := []store.Meeting{
+		{UUID: "u", MeetingID: "864", Start: ten, Files: []store.File{file("u", "a "+best+" 0-20 gone"), file("u", "g gallery_view 0-20"), file("u", "b "+best+" 30-40")}},
+		{UUID: "w", MeetingID: "999", Start: ten, Files: []store.File{file("w", "c "+best+" 45-60")}},
+	}
+	for zoomID, want := range map[string]string{"a": "u/a", "g": "u/g", "c": "w/c", "bundle_u": "u/a u/b", "bundle_864": "u/a u/b", "bundle_w": "w/c", "x": "", "": ""} {
+		if got := strings.Join(partsOfRow(zoomID, meetings, ten.Add(2*time.Hour)), " "); got != want {
+			t.Errorf("%q: %q, want %q", zoomID, got, want)
+		}
+	}
+}
+
 // TestPlan: platform-pains B14, B15 (views, audio, chats), F15 of the domain (all
 // segments), late segments.
 func TestPlan(t *testing.T) {
@@ -78,7 +131,7 @@ func TestPlan(t *testing.T) {
 			}
 			meetings = append(meetings, m)
 		}
-		p := makePlan(meetings, 5*time.Minute, ten.Add(2*time.Hour))
+		p := makePlan(meetings, archivedOf(meetings), 5*time.Minute, ten.Add(2*time.Hour))
 		if got := strings.Join(p.names(), " "); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
@@ -89,7 +142,7 @@ func TestPlan(t *testing.T) {
 			t.Errorf("%s: processing %v, gone %v", c.name, p.processing, p.gone)
 		}
 	}
-	stuckFor := makePlan([]store.Meeting{{UUID: "u", Files: []store.File{file("u", "a "+best+" 0-20"), file("u", "b "+best+" 30- processing")}}}, 0, ten.Add(3*24*time.Hour))
+	stuckFor := makePlan([]store.Meeting{{UUID: "u", Files: []store.File{file("u", "a "+best+" 0-20"), file("u", "b "+best+" 30- processing")}}}, nil, 0, ten.Add(3*24*time.Hour))
 	if stuckFor.processing || len(stuckFor.parts) != 1 {
 		t.Errorf("a file that Zoom never finishes holds up the others: %+v", stuckFor)
 	}

@@ -33,6 +33,9 @@ func (r *run) publish(ctx context.Context, m joined, stored archive.Stored) erro
 			removed = true
 			return nil
 		}
+		if archivedByPlatform(row, *i) {
+			return &notYet{now.Add(time.Second), "the platform has archived it meanwhile"}
+		}
 		if err := r.checkStillAtZoom(ctx, x); err != nil {
 			return err
 		}

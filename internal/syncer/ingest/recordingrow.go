@@ -3,17 +3,21 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // ensureRecordingRow finds or creates the recording's row. done says that there is
-// nothing to do after all: it was removed here, or archived by the platform.
+// nothing to do after all: it was removed here, or the platform has archived all of it.
+// What else Zoom has is joined with the platform's file then.
 func (r *run) ensureRecordingRow(ctx context.Context) (done bool, err error) {
+	adopted := false
 	err = r.update(ctx, "syncer: the recording's row", func(x store.Session, i *store.Ingest) error {
-		done = false
+		done, adopted = false, false
 		rows, err := store.RecordingsOfIngest(ctx, x, *i)
 		if err != nil {
 			return err
@@ -27,12 +31,9 @@ func (r *run) ensureRecordingRow(ctx context.Context) (done bool, err error) {
 		case found && row.Deleted:
 			done, i.RecordingID = true, row.ID
 			return r.markRemoved(ctx, x, i, "removed here, it does not come back")
-		case found && i.RecordingID == 0 && archivedElsewhere(row):
-			done, i.RecordingID, i.ArchivedParts = true, row.ID, strings.Join(r.plan.names(), "\n")
-			if err := i.Apply(store.Archive); err != nil {
-				return err
-			}
-			return r.history(ctx, x, i, "archived already, by the platform", "")
+		case found && archivedByPlatform(row, *i):
+			adopted, i.RecordingID = true, row.ID
+			return r.adopt(ctx, x, i, row, meetings)
 		case found:
 			i.RecordingID = row.ID
 			err = r.reuseRow(ctx, x, row)
@@ -44,7 +45,60 @@ func (r *run) ensureRecordingRow(ctx context.Context) (done bool, err error) {
 		}
 		return r.history(ctx, x, i, "begun", fmt.Sprintf("%d part(s): %s", len(r.plan.parts), strings.Join(r.plan.names(), ", ")))
 	})
-	return done, err
+	if err != nil || !adopted {
+		return done, err
+	}
+	err = r.choose(ctx) // what is archived is known now
+	return err == nil && (r.nothingLeft() || len(r.row.Parts()) == 0), err
+}
+
+// adopt records what the platform has archived: the parts that its row names, and their
+// cost, which the platform has charged.
+func (r *run) adopt(ctx context.Context, x store.Session, i *store.Ingest, row store.Recording, meetings []store.Meeting) error {
+	names := partsOfRow(row.ZoomRecordingID, meetings, r.s.now())
+	i.ArchivedParts = strings.Join(names, "\n")
+	i.StagedKey, i.ArchiveKey = i.ArchiveKey, "" // what was uploaded meanwhile
+	for _, m := range meetings {
+		for _, f := range m.Files {
+			if !slices.Contains(names, f.Name()) {
+				continue
+			}
+			if err := store.MarkArchived(ctx, x, m.UUID, f.ID, f.Size, r.s.now()); err != nil {
+				return err
+			}
+		}
+	}
+	if err := i.Apply(store.Archive); err != nil {
+		return err
+	}
+	if err := store.AdoptCharge(ctx, x, row.ID, r.lesson.TeacherID, row.Size, r.s.now()); err != nil {
+		return err
+	}
+	return r.history(ctx, x, i, "archived already, by the platform", strings.Join(names, ", "))
+}
+
+// partsOfRow are the parts that a row made by the platform stands for: the file that it
+// names, or those of the meeting whose bundle it is, whether Zoom still has them or not. It
+// is pure.
+func partsOfRow(zoomID string, meetings []store.Meeting, now time.Time) []string {
+	bundle, isBundle := strings.CutPrefix(zoomID, "bundle_")
+	var bundled []store.Meeting
+	for _, m := range meetings {
+		for _, f := range m.Files {
+			if f.ID == zoomID {
+				return []string{f.Name()}
+			}
+		}
+		if isBundle && (m.UUID == bundle || m.MeetingID == bundle) {
+			m.Files = slices.Clone(m.Files)
+			for n := range m.Files {
+				f := &m.Files[n]
+				f.GoneAt, f.TrashedAt, f.UnlistedAt = time.Time{}, time.Time{}, time.Time{}
+			}
+			bundled = append(bundled, m)
+		}
+	}
+	return makePlan(bundled, nil, 0, now).names()
 }
 
 // markRemoved follows the discovery that the recording was removed here.
@@ -129,6 +183,12 @@ func chooseRow(rows []store.Recording, i store.Ingest, meetings []store.Meeting)
 	default:
 		return store.Recording{}, false
 	}
+}
+
+// archivedByPlatform reports whether a row plays what the platform has archived and the
+// ingest has not recorded yet.
+func archivedByPlatform(r store.Recording, i store.Ingest) bool {
+	return !i.Archived() && len(i.Parts()) == 0 && archivedElsewhere(r) && r.Location().Key != i.ArchiveKey
 }
 
 // archivedElsewhere reports whether a row plays from an archive already.

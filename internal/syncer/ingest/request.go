@@ -64,7 +64,7 @@ func (s *Ingester) enqueue(ctx context.Context, x store.Session, i store.Ingest,
 			return err
 		}
 	}
-	due := makePlan(meetings, s.cfg.Settle, s.now()).settled
+	due := makePlan(meetings, i.Parts(), s.cfg.Settle, s.now()).settled
 	if err := s.deps.Queue.EnqueueIngest(ctx, x, i.ID, i.Requests, i.Lease != "", due); err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (s *Ingester) requestMissingCaptions(ctx context.Context, x store.Session, 
 // ingest, known or not. why is what, "" where that is under way already and only needs a
 // job.
 func (s *Ingester) missing(meetings []store.Meeting, i store.Ingest, known bool) (why string, request bool) {
-	p := makePlan(meetings, s.cfg.Settle, s.now())
+	p := makePlan(meetings, i.Parts(), s.cfg.Settle, s.now())
 	switch {
 	case len(p.parts) == 0 && !p.processing && len(p.missing) == 0:
 		return "", false

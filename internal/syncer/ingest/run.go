@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -240,12 +241,18 @@ func (r *run) choose(ctx context.Context) error {
 			}
 		}
 	}
-	r.plan = makePlan(meetings, r.s.cfg.Settle, now)
+	r.plan = makePlan(meetings, r.row.Parts(), r.s.cfg.Settle, now)
 	names := r.plan.names()
 	r.watched.Store(&names)
 	switch {
 	case r.plan.gone && !r.row.Archived():
 		return errGone
+	case len(names) == 0 && len(r.plan.elsewhere) > 0 && len(r.row.Parts()) == 0:
+		return &media.Error{Kind: media.NotFound, Op: "syncer: ingest", Reason: store.ReasonGoneAtZoom,
+			Err: fmt.Errorf("%s: archived with another recording, and no longer at Zoom", r.plan.elsewhere[0].Name())}
+	case len(r.plan.lacking) > 0 && !r.nothingLeft():
+		return &media.Error{Kind: media.Invalid, Op: "syncer: ingest",
+			Err: fmt.Errorf("the recording has parts that none of its meetings has any more, and is not replaced without them: %s", strings.Join(r.plan.lacking, ", "))}
 	case r.plan.unlisted:
 		return errUnlisted
 	case r.plan.processing:

@@ -61,6 +61,11 @@ func (a *hookedArchive) Remove(ctx context.Context, key string) error {
 	return a.at("after remove", key)
 }
 
+// wrapIn puts an archive into hooked.
+func wrapIn(hooked *hookedArchive) func(archive.Archive) archive.Archive {
+	return func(a archive.Archive) archive.Archive { hooked.Archive = a; return hooked }
+}
+
 // archivedFirst has the first part of lesson 1 in the archive only, and returns its row.
 func archivedFirst(t *testing.T, s *syncertest.Server) store.Recording {
 	t.Helper()
@@ -90,7 +95,7 @@ func TestANewVersionIsKilled(t *testing.T) {
 	for name, options := range map[string][]syncertest.Option{"local": nil, "drive": {syncertest.OnDrive}} {
 		t.Run(name, func(t *testing.T) {
 			hooked := &hookedArchive{}
-			s := syncertest.New(t, append(options, trashingAtOnce, syncertest.WithArchive(func(a archive.Archive) archive.Archive { hooked.Archive = a; return hooked }))...).Start()
+			s := syncertest.New(t, append(options, trashingAtOnce, syncertest.WithArchive(wrapIn(hooked)))...).Start()
 			first := archivedFirst(t, s)
 			before := s.BytesOf(first)
 			var moments []string
@@ -157,7 +162,7 @@ func TestRemovedDuringANewVersion(t *testing.T) {
 	for name, options := range map[string][]syncertest.Option{"local": nil, "drive": {syncertest.OnDrive}} {
 		t.Run(name, func(t *testing.T) {
 			hooked := &hookedArchive{}
-			s := syncertest.New(t, append(options, trashingAtOnce, syncertest.WithArchive(func(a archive.Archive) archive.Archive { hooked.Archive = a; return hooked }))...).Start()
+			s := syncertest.New(t, append(options, trashingAtOnce, syncertest.WithArchive(wrapIn(hooked)))...).Start()
 			first := archivedFirst(t, s)
 			before := s.BytesOf(first)
 			hooked.setHook(func(moment, _ string) error {
@@ -198,7 +203,7 @@ func TestTheOriginalFileIsGivenUp(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			hooked := &hookedArchive{}
-			s := syncertest.New(t, syncertest.OnDrive, trashingAtOnce, syncertest.WithArchive(func(a archive.Archive) archive.Archive { hooked.Archive = a; return hooked })).Start()
+			s := syncertest.New(t, syncertest.OnDrive, trashingAtOnce, syncertest.WithArchive(wrapIn(hooked))).Start()
 			first := archivedFirst(t, s)
 			before := s.BytesOf(first)
 			hooked.setHook(func(moment, key string) error {

@@ -174,6 +174,16 @@ func Commit(ctx context.Context, x Session, recording, teacher, size int64, now 
 	return warn, q, err
 }
 
+// AdoptCharge notes what a recording costs that the platform has charged itself, unless
+// something is noted of it already. The account stays as it is.
+func AdoptCharge(ctx context.Context, x Session, recording, teacher, size int64, now time.Time) error {
+	c, err := loadCharge(ctx, x, recording)
+	if err != nil || c.state != "" {
+		return err
+	}
+	return saveCharge(ctx, x, recording, charge{teacher: teacher, bytes: size, state: "charged"}, now)
+}
+
 // Release releases a reservation; what is charged stays.
 func Release(ctx context.Context, x Session, recording int64, now time.Time) error {
 	_, err := x.Exec(ctx, `UPDATE lectern.lectern_quota_charges SET reserved = 0, state = CASE WHEN state = 'reserved' THEN 'released' ELSE state END, updated_at = $2 WHERE recording_id = $1`,
