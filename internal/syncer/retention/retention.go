@@ -245,6 +245,7 @@ func (c *Cleaner) purge(ctx context.Context, row store.Recording) error {
 		if !now.Deleted {
 			return errRestored
 		}
+		row = now // its bytes may have moved since it was listed
 		if shared, err = store.SharesBytes(ctx, x, row); err != nil {
 			return err
 		}
