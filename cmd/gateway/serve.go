@@ -39,6 +39,7 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	if err != nil {
 		return err
 	}
+	telemetry.WarnOfExposure(log, cli.SecretFlags(), admin)
 	hangups.Start(func() { svc.reload(cli, level) })
 	defer hangups.Stop() // before what it reloads closes
 	return svc.serve(ctx, public, admin)

@@ -14,8 +14,16 @@ import (
 
 	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/connlimit"
 	"github.com/lectiospace/lectern/internal/requestline"
 	"github.com/lectiospace/lectern/internal/telemetry"
+)
+
+// The connections of the webhook listener. Zoom opens a few at a time; who
+// opens many and sends nothing takes descriptors and memory.
+const (
+	maxConns           = 1024
+	maxConnsPerAddress = 128
 )
 
 type serveCommand struct{}
@@ -42,6 +50,7 @@ func (*serveCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	}
 	hangups.Start(func() { svc.reload(cli, level) })
 	defer hangups.Stop() // before what it reloads closes
+	telemetry.WarnOfExposure(log, cli.SecretFlags(), admin)
 	return svc.serve(ctx, public, admin)
 }
 
@@ -87,7 +96,7 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	}
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := server.Serve(requestline.Listener{Listener: public}); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(requestline.Listener{Listener: connlimit.New(public, maxConns, maxConnsPerAddress)}); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil

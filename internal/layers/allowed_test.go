@@ -139,6 +139,7 @@ var allowed = []rule{
 	{
 		pkg: "cmd/syncer",
 		may: []use{
+			{"internal/connlimit", "bounds the connections of the webhook listener"},
 			{"internal/alert", "wires alerts"},
 			{"internal/archive", "the table of archives by provider"},
 			{"internal/catalog", "opens the database"},
@@ -344,6 +345,7 @@ var allowed = []rule{
 			{"os/exec", "`go list`, to see that every setting is read"},
 		},
 	},
+	{pkg: "internal/connlimit"},
 	{
 		pkg: "internal/demo",
 		may: []use{
