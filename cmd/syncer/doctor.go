@@ -25,11 +25,7 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 		archive = doctor.DriveArchiveCheck(s.Origin.Drive, s.Sync.Drive, limit)
 	}
 	r.Configuration(refused, "complete; %d webhook secret(s), archiving into %s", len(s.Zoom.Secrets()), s.Sync.Provider)
-	if s.Sync.Observes() {
-		r.Warn("mode", "set sync-mode to active when the platform's own jobs are switched off", "observe: nothing is archived, changed or deleted")
-	} else {
-		r.Pass("mode", "%s", s.Sync.Mode)
-	}
+	r.Mode(s.Sync.Config)
 	r.SecretFiles(s.CleanedSecrets())
 	r.SecretFlags(s.SecretFlags())
 	r.Run(ctx,

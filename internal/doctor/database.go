@@ -37,10 +37,10 @@ func (r *Report) openCatalog(ctx context.Context, url string) *catalog.Store {
 		}
 	}
 	if err != nil {
-		r.Fail(nameDatabase, fixConnection(err), "%v", err)
+		r.fail(nameDatabase, fixConnection(err), "%v", err)
 		return nil
 	}
-	r.Pass(nameDatabase, "answers")
+	r.pass(nameDatabase, "answers")
 	return store
 }
 
@@ -66,7 +66,7 @@ func (r *Report) Catalog(ctx context.Context, url string, clockLimit time.Durati
 	if path := sqliteFile(url); path != "" {
 		if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 			if r.WritableDir(nameDatabase, "database-url", filepath.Dir(path)) {
-				r.Pass(nameSchema, "made when the gateway first starts")
+				r.pass(nameSchema, "made when the gateway first starts")
 			}
 			return
 		}
@@ -92,7 +92,7 @@ func (r *Report) Catalog(ctx context.Context, url string, clockLimit time.Durati
 func (r *Report) SyncerCatalog(ctx context.Context, url string, clockLimit time.Duration, more func(*catalog.Store) []Check) {
 	if path := sqliteFile(url); path != "" {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			r.Warn(nameDatabase, "nothing, when it is new; else correct database-url or data-dir", "%s is not there yet and is made at the first start", path)
+			r.warn(nameDatabase, "nothing, when it is new; else correct database-url or data-dir", "%s is not there yet and is made at the first start", path)
 			return
 		}
 	}
@@ -118,7 +118,7 @@ func (r *Report) schema(ctx context.Context, store *catalog.Store) bool {
 		return false
 	}
 	if err := schema.Ready(ctx, store); err != nil {
-		r.Fail(nameSchema, "run `gateway migrate status`, then `gateway migrate up`", "%v", err)
+		r.fail(nameSchema, "run `gateway migrate status`, then `gateway migrate up`", "%v", err)
 		return false
 	}
 	return true
@@ -131,21 +131,21 @@ func (r *Report) migrations(ctx context.Context, store *catalog.Store) (tables, 
 	const up = "run `gateway migrate up`"
 	switch {
 	case err != nil:
-		r.Fail(nameSchema, up+", or "+fixGrants, "%v", err)
+		r.fail(nameSchema, up+", or "+fixGrants, "%v", err)
 		return false, false
 	case st.Fits() != nil:
-		r.Fail(nameSchema, "upgrade this program", "%v", st.Fits())
+		r.fail(nameSchema, "upgrade this program", "%v", st.Fits())
 		return false, false
 	case len(st.Pending()) == len(st.Migrations):
-		r.Fail(nameSchema, up, "the database has no schema of Lectern's yet")
+		r.fail(nameSchema, up, "the database has no schema of Lectern's yet")
 		return false, false
 	case len(st.Pending()) > 0:
-		r.Fail(nameSchema, up, "layout %s; the database lacks %s", st.Layout, st.Pending()[0])
+		r.fail(nameSchema, up, "layout %s; the database lacks %s", st.Layout, st.Pending()[0])
 		return true, false
 	case len(st.Newer) > 0:
-		r.Pass(nameSchema, "layout %s, version %d of a newer Lectern, which this one can work with", st.Layout, st.Newer[len(st.Newer)-1])
+		r.pass(nameSchema, "layout %s, version %d of a newer Lectern, which this one can work with", st.Layout, st.Newer[len(st.Newer)-1])
 	default:
-		r.Pass(nameSchema, "layout %s, up to date", st.Layout)
+		r.pass(nameSchema, "layout %s, up to date", st.Layout)
 	}
 	return true, true
 }
@@ -153,14 +153,14 @@ func (r *Report) migrations(ctx context.Context, store *catalog.Store) (tables, 
 func (r *Report) columns(ctx context.Context, store *catalog.Store) bool {
 	problems, err := schema.ColumnProblems(ctx, store)
 	if err != nil {
-		r.Fail(nameColumns, fixGrants, "%v", err)
+		r.fail(nameColumns, fixGrants, "%v", err)
 		return false
 	}
 	for _, p := range problems {
-		r.Fail(nameColumns, "bring the platform's schema up to date, or apply configs/platform/grants.sql where a right is missing", "%s", p)
+		r.fail(nameColumns, "bring the platform's schema up to date, or apply configs/platform/grants.sql where a right is missing", "%s", p)
 	}
 	if len(problems) == 0 {
-		r.Pass(nameColumns, "all there")
+		r.pass(nameColumns, "all there")
 	}
 	return len(problems) == 0
 }
@@ -184,12 +184,12 @@ func (r *Report) role(ctx context.Context, store *catalog.Store, clockLimit time
 	answered := time.Now()
 	switch {
 	case err != nil:
-		r.Fail(nameRole, fixDatabase, "%v", err)
+		r.fail(nameRole, fixDatabase, "%v", err)
 		return
 	case role.Superuser:
-		r.Warn(nameRole, "let database-url name a role of its own: configs/platform/grants.sql makes one beside the platform", "the role is %s, a superuser, who may read and change everything in every database", role.Name)
+		r.warn(nameRole, "let database-url name a role of its own: configs/platform/grants.sql makes one beside the platform", "the role is %s, a superuser, who may read and change everything in every database", role.Name)
 	default:
-		r.Pass(nameRole, "the role is %s, no superuser", role.Name)
+		r.pass(nameRole, "the role is %s, no superuser", role.Name)
 	}
 	r.Clock("the database", role.Clock, asked, answered, clockLimit)
 }
@@ -199,11 +199,11 @@ func (r *Report) triggers(ctx context.Context, store *catalog.Store) {
 	missing, err := schema.MissingTriggers(ctx, store)
 	switch {
 	case err != nil:
-		r.Fail(nameTriggers, fixDatabase, "%v", err)
+		r.fail(nameTriggers, fixDatabase, "%v", err)
 	case len(missing) > 0:
-		r.Warn(nameTriggers, "apply configs/platform/notify.sql as the owner of the tables", "%d are missing, as %s: changes of access take effect only after auth-max-staleness", len(missing), missing[0])
+		r.warn(nameTriggers, "apply configs/platform/notify.sql as the owner of the tables", "%d are missing, as %s: changes of access take effect only after auth-max-staleness", len(missing), missing[0])
 	default:
-		r.Pass(nameTriggers, "changes of access are notified at once")
+		r.pass(nameTriggers, "changes of access are notified at once")
 	}
 }
 
@@ -212,12 +212,12 @@ func (r *Report) pooler(ctx context.Context, store *catalog.Store) {
 	pooled, notified, err := store.Pooled(ctx)
 	switch {
 	case err != nil:
-		r.Fail(namePooler, fixDatabase, "%v", err)
+		r.fail(namePooler, fixDatabase, "%v", err)
 	case pooled && notified:
-		r.Warn(namePooler, "connect to the database itself if there are connections enough", "a pooler stands in between; notifications pass through it")
+		r.warn(namePooler, "connect to the database itself if there are connections enough", "a pooler stands in between; notifications pass through it")
 	case pooled:
-		r.Warn(namePooler, "connect gateways to the database itself, or accept auth-max-staleness", "a transaction-mode pooler stands in between, through which no notification passes: changes of access take effect only after auth-max-staleness")
+		r.warn(namePooler, "connect gateways to the database itself, or accept auth-max-staleness", "a transaction-mode pooler stands in between, through which no notification passes: changes of access take effect only after auth-max-staleness")
 	default:
-		r.Pass(namePooler, "none")
+		r.pass(namePooler, "none")
 	}
 }

@@ -34,8 +34,8 @@ func TestReport(t *testing.T) {
 	if err := r.Finish(&out, true, nil); err != nil || out.String() != "[]\n" {
 		t.Errorf("empty: %v, %q", err, &out)
 	}
-	r.Pass("ffmpeg", "50% free")
-	r.Warn("jwks", "set <x>", "any & all")
+	r.pass("ffmpeg", "50% free")
+	r.warn("jwks", "set <x>", "any & all")
 	out.Reset()
 	if err := r.Finish(&out, false, nil); err != nil {
 		t.Errorf("without a failure: %v", err)
@@ -43,7 +43,7 @@ func TestReport(t *testing.T) {
 	if want := "PASS  ffmpeg  50% free\nWARN  jwks    any & all → set <x>\n"; out.String() != want {
 		t.Errorf("text %q, want %q", &out, want)
 	}
-	r.Fail("database", "start it", "no answer:\n  %s", "refused")
+	r.fail("database", "start it", "no answer:\n  %s", "refused")
 	out.Reset()
 	if err := r.Finish(&out, true, nil); err == nil || !strings.Contains(err.Error(), "1 check failed") {
 		t.Errorf("with a failure: %v", err)

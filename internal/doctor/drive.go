@@ -40,13 +40,13 @@ func (r *Report) driveFault(check, fix, detail string, err error) {
 	known, ok := driveFaults[media.ReasonOf(err)]
 	switch {
 	case ok && known.status == Warn:
-		r.Warn(check, known.fix, "%s: %v", detail, err)
+		r.warn(check, known.fix, "%s: %v", detail, err)
 	case ok:
-		r.Fail(check, known.fix, "%s: %v", detail, err)
+		r.fail(check, known.fix, "%s: %v", detail, err)
 	case media.KindOf(err) == media.Denied:
-		r.Fail(check, fix, "%s: %v", detail, err)
+		r.fail(check, fix, "%s: %v", detail, err)
 	default:
-		r.Fail(check, fixDrive, "%s: %v", detail, err)
+		r.fail(check, fixDrive, "%s: %v", detail, err)
 	}
 }
 
@@ -54,12 +54,12 @@ func (r *Report) driveFault(check, fix, detail string, err error) {
 // much our clock may differ from Drive's.
 func (r *Report) DriveOrigin(ctx context.Context, cfg drive.Config, clockLimit time.Duration) {
 	if cfg.Credentials == "" {
-		r.Pass(nameOriginDrive, "not configured")
+		r.pass(nameOriginDrive, "not configured")
 		return
 	}
 	remote, err := drive.New(ctx, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
-		r.Fail(nameOriginDrive, fixCredentials, "%v", err)
+		r.fail(nameOriginDrive, fixCredentials, "%v", err)
 		return
 	}
 	defer remote.Stop()
@@ -67,9 +67,9 @@ func (r *Report) DriveOrigin(ctx context.Context, cfg drive.Config, clockLimit t
 	switch {
 	case !ok:
 	case account.Email == "":
-		r.Pass(nameOriginDrive, "answers")
+		r.pass(nameOriginDrive, "answers")
 	default:
-		r.Pass(nameOriginDrive, "answers %s", account.Email)
+		r.pass(nameOriginDrive, "answers %s", account.Email)
 	}
 }
 
@@ -82,7 +82,7 @@ func (r *Report) driveAccount(ctx context.Context, check string, remote *drive.O
 	answered := time.Now()
 	switch {
 	case media.KindOf(err) == media.NotFound:
-		r.Warn(check, "check origin-drive-endpoint", "it answers, but knows neither about nor files")
+		r.warn(check, "check origin-drive-endpoint", "it answers, but knows neither about nor files")
 		return account, false
 	case err != nil:
 		r.driveFault(check, "let the account use the Drive API: enable it in the project, share the folder with the account", "Drive cannot be used", err)
@@ -98,7 +98,7 @@ func (r *Report) driveAccount(ctx context.Context, check string, remote *drive.O
 func (r *Report) DriveArchive(ctx context.Context, cfg drive.Config, settings drive.ArchiveConfig, clockLimit time.Duration) {
 	remote, err := drive.New(ctx, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
-		r.Fail(nameArchive, fixCredentials, "%v", err)
+		r.fail(nameArchive, fixCredentials, "%v", err)
 		return
 	}
 	defer remote.Stop()
@@ -118,11 +118,11 @@ func (r *Report) myDrive(account drive.Account) {
 	const place = "set sync-drive-shared-drive or sync-drive-folder to a place in a shared drive"
 	switch {
 	case strings.HasSuffix(account.Email, ".gserviceaccount.com"):
-		r.Warn(nameArchive, place+": a service account has no storage of its own", "no place is configured, and %s is a service account: only the folders of teachers can be written", account.Email)
+		r.warn(nameArchive, place+": a service account has no storage of its own", "no place is configured, and %s is a service account: only the folders of teachers can be written", account.Email)
 	case account.Limit > 0 && account.Used >= account.Limit:
-		r.Fail(nameArchive, "make room, or "+place, "there is no room for new recordings: all %s of %s are used", rough(media.Size(account.Limit)), account.Email)
+		r.fail(nameArchive, "make room, or "+place, "there is no room for new recordings: all %s of %s are used", rough(media.Size(account.Limit)), account.Email)
 	default:
-		r.Pass(nameArchive, "My Drive of %s and the folders of teachers; writing is not tried without a configured place", account.Email)
+		r.pass(nameArchive, "My Drive of %s and the folders of teachers; writing is not tried without a configured place", account.Email)
 	}
 }
 
@@ -136,7 +136,7 @@ func (r *Report) driveFolder(ctx context.Context, target *drive.Archive, setting
 	switch kind := media.KindOf(err); {
 	case err == nil:
 	case kind == media.NotFound, kind == media.Invalid:
-		r.Fail(nameArchive, "set "+setting+" to a folder that is shared with the account", "the folder for new recordings is missing: %v", err)
+		r.fail(nameArchive, "set "+setting+" to a folder that is shared with the account", "the folder for new recordings is missing: %v", err)
 		return
 	default:
 		r.driveFault(nameArchive, "share the folder of "+setting+" with the account as editor or content manager", "Drive cannot be used", err)
@@ -144,9 +144,9 @@ func (r *Report) driveFolder(ctx context.Context, target *drive.Archive, setting
 	}
 	switch err = target.CheckWrite(ctx); {
 	case err == nil:
-		r.Pass(nameArchive, "a file can be written and removed")
+		r.pass(nameArchive, "a file can be written and removed")
 	case media.KindOf(err) == media.Quota && driveFaults[media.ReasonOf(err)].fix == "":
-		r.Fail(nameArchive, "make room, or set "+setting+" to a place in a shared drive: a service account can store nowhere else", "there is no room for new recordings: %v", err)
+		r.fail(nameArchive, "make room, or set "+setting+" to a place in a shared drive: a service account can store nowhere else", "there is no room for new recordings: %v", err)
 	default:
 		r.driveFault(nameArchive, "let the account write there, and enable the Drive API in its project", "Drive cannot be written", err)
 	}

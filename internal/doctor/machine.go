@@ -31,12 +31,12 @@ func (r *Report) WritableDir(check, setting, dir string) bool {
 	}
 	switch {
 	case err != nil:
-		r.Fail(check, fmt.Sprintf("give the user this runs as (uid %d) the right to write there, or set %s to another directory", os.Getuid(), setting), "%s cannot be written: %v", dir, reason(err))
+		r.fail(check, fmt.Sprintf("give the user this runs as (uid %d) the right to write there, or set %s to another directory", os.Getuid(), setting), "%s cannot be written: %v", dir, reason(err))
 		return false
 	case there != filepath.Clean(dir):
-		r.Pass(check, "%s is not there yet and can be made", dir)
+		r.pass(check, "%s is not there yet and can be made", dir)
 	default:
-		r.Pass(check, "%s can be written", dir)
+		r.pass(check, "%s can be written", dir)
 	}
 	return true
 }
@@ -89,12 +89,12 @@ func (r *Report) Space(ctx context.Context, check, fix, dir string, want media.S
 		err = unix.Statfs(there, &st)
 	}
 	if err != nil {
-		r.Fail(check, fix, "the free space of %s cannot be measured: %v", dir, reason(err))
+		r.fail(check, fix, "the free space of %s cannot be measured: %v", dir, reason(err))
 		return
 	}
 	free := media.Size(int64(st.Bavail) * st.Bsize)
 	if free <= keep {
-		r.Fail(check, "free some space, or lower the floor: nothing can be stored", "%s has %s free, and %s are to stay free", dir, rough(free), rough(keep))
+		r.fail(check, "free some space, or lower the floor: nothing can be stored", "%s has %s free, and %s are to stay free", dir, rough(free), rough(keep))
 		return
 	}
 	missing := want
@@ -112,9 +112,9 @@ func (r *Report) Space(ctx context.Context, check, fix, dir string, want media.S
 	}
 	switch {
 	case missing > free-keep:
-		r.Warn(check, fix, "%s has %s free; up to %s more are wanted, and %s are to stay free", dir, rough(free), rough(missing), rough(keep))
+		r.warn(check, fix, "%s has %s free; up to %s more are wanted, and %s are to stay free", dir, rough(free), rough(missing), rough(keep))
 	default:
-		r.Pass(check, "%s has %s free", dir, rough(free))
+		r.pass(check, "%s has %s free", dir, rough(free))
 	}
 }
 
@@ -137,15 +137,15 @@ func (r *Report) OpenFiles(need int, forWhat string) {
 	const check = nameOpenFiles
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		r.Warn(check, "", "the limit cannot be read: %v", err)
+		r.warn(check, "", "the limit cannot be read: %v", err)
 		return
 	}
 	// Go raises the soft limit to the hard one at start.
 	if limit.Max < uint64(need) {
-		r.Warn(check, fmt.Sprintf("raise it: LimitNOFILE=%d in the unit, or ulimit -Hn", need), "the limit is %d; %s may need %d", limit.Max, forWhat, need)
+		r.warn(check, fmt.Sprintf("raise it: LimitNOFILE=%d in the unit, or ulimit -Hn", need), "the limit is %d; %s may need %d", limit.Max, forWhat, need)
 		return
 	}
-	r.Pass(check, "the limit of %d is enough for %s", limit.Max, forWhat)
+	r.pass(check, "the limit of %d is enough for %s", limit.Max, forWhat)
 }
 
 // Listeners checks that both addresses can be listened on. One that is taken is well when
@@ -160,17 +160,17 @@ func (r *Report) listener(check, setting, address string, running func() bool) {
 	switch {
 	case err == nil:
 		ln.Close()
-		r.Pass(check, "%s is free", address)
+		r.pass(check, "%s is free", address)
 	case errors.Is(err, syscall.EADDRINUSE) && running():
-		r.Pass(check, "%s is in use, and the program runs", address)
+		r.pass(check, "%s is in use, and the program runs", address)
 	case errors.Is(err, syscall.EADDRINUSE):
-		r.Fail(check, "stop what listens there, or set "+setting+" to another address", "%s is in use by another program", address)
+		r.fail(check, "stop what listens there, or set "+setting+" to another address", "%s is in use by another program", address)
 	default:
 		var op *net.OpError
 		if errors.As(err, &op) {
 			err = op.Err
 		}
-		r.Fail(check, "set "+setting+" to an address of this machine and a port this user may open", "%s cannot be listened on: %v", address, err)
+		r.fail(check, "set "+setting+" to an address of this machine and a port this user may open", "%s cannot be listened on: %v", address, err)
 	}
 }
 
@@ -219,14 +219,14 @@ func (r *Report) Clock(server string, date, asked, answered time.Time, limit tim
 		off = date.Sub(answered)
 	}
 	if off > limit {
-		r.Fail(check, "set the clock by NTP: webhooks are accepted within zoom-webhook-tolerance only, and tokens expire by it", "this machine and %s differ by %s, more than %s", server, off.Round(time.Second), limit)
+		r.fail(check, "set the clock by NTP: webhooks are accepted within zoom-webhook-tolerance only, and tokens expire by it", "this machine and %s differ by %s, more than %s", server, off.Round(time.Second), limit)
 		return
 	}
 	if off > clockTolerance {
-		r.Warn(check, "set the clock by NTP: tokens expire by it", "this machine and %s differ by %s", server, off.Round(time.Second))
+		r.warn(check, "set the clock by NTP: tokens expire by it", "this machine and %s differ by %s", server, off.Round(time.Second))
 		return
 	}
-	r.Pass(check, "agrees with %s", server)
+	r.pass(check, "agrees with %s", server)
 }
 
 // serverClock compares our clock with that of the server of a URL. It returns the error of a

@@ -5,6 +5,7 @@ import "slices"
 // The names of the checks. docs/doctor.md describes each.
 const (
 	nameConfiguration  = "configuration"
+	nameMode           = "mode"
 	namePublicURL      = "public url"
 	nameCORS           = "cors"
 	nameTrustedProxies = "trusted proxies"
@@ -44,7 +45,7 @@ const (
 )
 
 var names = []string{
-	nameConfiguration, namePublicURL, nameCORS, nameTrustedProxies, nameSecretFiles, nameSecretFlags, nameJWTSecret, nameQueryTokens, nameJWKS,
+	nameConfiguration, nameMode, namePublicURL, nameCORS, nameTrustedProxies, nameSecretFiles, nameSecretFlags, nameJWTSecret, nameQueryTokens, nameJWKS,
 	nameDataDir, nameCacheDir, nameCacheLock, nameCacheSpace, nameWorkDir, nameWorkSpace, nameListen, nameAdminListen, nameOpenFiles,
 	nameDatabase, nameSchema, nameColumns, nameRole, nameTriggers, namePooler, nameSyncers, nameJobQueue, nameReconciliation, nameTenants,
 	nameOriginLocal, nameOriginDrive, nameArchive, nameZoom, nameZoomScopes, nameZoomHost, nameClock, nameFFmpeg, nameAlerts,

@@ -11,11 +11,11 @@ import (
 func (r *Report) PublicURL(base string) {
 	switch u, _ := url.Parse(base); {
 	case base == "":
-		r.Pass(namePublicURL, "taken from each request")
+		r.pass(namePublicURL, "taken from each request")
 	case !isSecure(u):
-		r.Warn(namePublicURL, "put TLS in front and set public-url to https://…", "%s is not https: tokens and cookies travel in the clear", base)
+		r.warn(namePublicURL, "put TLS in front and set public-url to https://…", "%s is not https: tokens and cookies travel in the clear", base)
 	default:
-		r.Pass(namePublicURL, "%s", base)
+		r.pass(namePublicURL, "%s", base)
 	}
 }
 
@@ -29,11 +29,11 @@ func (r *Report) CORS(origins []string) {
 	}
 	switch {
 	case len(insecure) > 0:
-		r.Warn(nameCORS, "use the https form of these origins", "%s may read answers over plain http", strings.Join(insecure, ", "))
+		r.warn(nameCORS, "use the https form of these origins", "%s may read answers over plain http", strings.Join(insecure, ", "))
 	case len(origins) == 0:
-		r.Pass(nameCORS, "no other web origin may read answers")
+		r.pass(nameCORS, "no other web origin may read answers")
 	default:
-		r.Pass(nameCORS, "%s may read answers", strings.Join(origins, ", "))
+		r.pass(nameCORS, "%s may read answers", strings.Join(origins, ", "))
 	}
 }
 
@@ -41,7 +41,7 @@ func (r *Report) CORS(origins []string) {
 func (r *Report) TrustedProxies(networks []netip.Prefix) {
 	for _, p := range networks {
 		if p.Bits() == 0 {
-			r.Warn(nameTrustedProxies, "list only the addresses of your own proxies in trusted-proxies", "%s lets anybody write what address they come from", p)
+			r.warn(nameTrustedProxies, "list only the addresses of your own proxies in trusted-proxies", "%s lets anybody write what address they come from", p)
 		}
 	}
 }
@@ -55,8 +55,8 @@ func isSecure(u *url.URL) bool {
 // Configuration reports why serve would refuse the settings; refused is nil when it would not.
 func (r *Report) Configuration(refused error, detail string, args ...any) {
 	if refused != nil {
-		r.Fail(nameConfiguration, "correct it as `--help` says: `serve` refuses to start", "%v", refused)
+		r.fail(nameConfiguration, "correct it as `--help` says: `serve` refuses to start", "%v", refused)
 		return
 	}
-	r.Pass(nameConfiguration, detail, args...)
+	r.pass(nameConfiguration, detail, args...)
 }

@@ -38,15 +38,17 @@ type Report struct {
 	findings []Finding // guarded by mu
 }
 
-// Pass records a check without a problem.
-func (r *Report) Pass(check, detail string, args ...any) { r.add(Pass, check, "", detail, args) }
+// pass records a check without a problem.
+func (r *Report) pass(check, detail string, args ...any) { r.add(Pass, check, "", detail, args) }
 
-// Warn records a problem that does not keep the program from working; fix says what to do.
-func (r *Report) Warn(check, fix, detail string, args ...any) { r.add(Warn, check, fix, detail, args) }
+// warn records a problem that does not keep the program from working; fix says what to do.
+func (r *Report) warn(check, fix, detail string, args ...any) { r.add(Warn, check, fix, detail, args) }
 
-// Fail records a problem that keeps the program from working; fix says what to do.
-func (r *Report) Fail(check, fix, detail string, args ...any) { r.add(Fail, check, fix, detail, args) }
+// fail records a problem that keeps the program from working; fix says what to do.
+func (r *Report) fail(check, fix, detail string, args ...any) { r.add(Fail, check, fix, detail, args) }
 
+// add records a finding. It panics for a name that is not among names: only this package adds
+// findings, and docs/doctor.md has a row for each name.
 func (r *Report) add(s Status, check, fix, detail string, args []any) {
 	if len(args) > 0 {
 		detail = fmt.Sprintf(detail, args...)

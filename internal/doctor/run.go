@@ -66,7 +66,7 @@ func (r *Report) run(ctx context.Context, grace time.Duration, checks []Check) {
 		}
 		r.append(parts[i].Findings())
 		if hangs {
-			r.Fail(c.Name, c.Stuck, "the check does not end")
+			r.fail(c.Name, c.Stuck, "the check does not end")
 		}
 	}
 }

@@ -25,13 +25,13 @@ func (r *Report) cacheLock(dir, adminListen string, running func() bool) {
 	inUse, err := cache.InUse(dir)
 	switch {
 	case err != nil:
-		r.Fail(check, "give this user the right to read the directory", "%v", err)
+		r.fail(check, "give this user the right to read the directory", "%v", err)
 	case inUse && !running():
-		r.Fail(check, "end the other gateway, or give each its own cache-dir", "%s is in use by a gateway that does not answer on %s", dir, adminListen)
+		r.fail(check, "end the other gateway, or give each its own cache-dir", "%s is in use by a gateway that does not answer on %s", dir, adminListen)
 	case inUse:
-		r.Pass(check, "owned by the running gateway")
+		r.pass(check, "owned by the running gateway")
 	default:
-		r.Pass(check, "free")
+		r.pass(check, "free")
 	}
 }
 
@@ -42,7 +42,7 @@ func (r *Report) LocalFolder(cfg local.Config) {
 	info, err := os.Stat(cfg.Root)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		r.Pass(check, "%s is not there yet: no recordings in a local folder", cfg.Root)
+		r.pass(check, "%s is not there yet: no recordings in a local folder", cfg.Root)
 		return
 	case err == nil && !info.IsDir():
 		err = errors.New("it is not a directory")
@@ -56,10 +56,10 @@ func (r *Report) LocalFolder(cfg local.Config) {
 		}
 	}
 	if err != nil {
-		r.Fail(check, "give this user the right to read it, or set origin-local-root to another folder", "%s cannot be read: %v", cfg.Root, err)
+		r.fail(check, "give this user the right to read it, or set origin-local-root to another folder", "%s cannot be read: %v", cfg.Root, err)
 		return
 	}
-	r.Pass(check, "%s can be read", cfg.Root)
+	r.pass(check, "%s can be read", cfg.Root)
 }
 
 // LocalArchive checks that new recordings can be written into the local folder.

@@ -14,6 +14,15 @@ import (
 	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 )
 
+// Mode warns of a syncer that only observes.
+func (r *Report) Mode(cfg syncer.Config) {
+	if cfg.Observes() {
+		r.warn(nameMode, "set sync-mode to active when the platform's own jobs are switched off", "observe: nothing is archived, changed or deleted")
+		return
+	}
+	r.pass(nameMode, "%s", cfg.Mode)
+}
+
 // workSpace is what the largest usual meeting needs: an hour is about 300 MiB, and
 // its parts and their join are on the disk at the same time.
 const workSpace = 4 << 30
@@ -46,10 +55,10 @@ func (r *Report) FFmpeg(ctx context.Context) {
 	const check = nameFFmpeg
 	version, err := ffmpeg.Tool{}.Version(ctx)
 	if err != nil {
-		r.Fail(check, "install ffmpeg, with ffprobe", "segments cannot be joined: %v", err)
+		r.fail(check, "install ffmpeg, with ffprobe", "segments cannot be joined: %v", err)
 		return
 	}
-	r.Pass(check, "%s", version)
+	r.pass(check, "%s", version)
 }
 
 // Tenants checks that the webhook secrets of teachers' own Zoom apps can be unsealed.
@@ -63,11 +72,11 @@ func (r *Report) Tenants(ctx context.Context, store *catalog.Store, hasSecretsKe
 	})
 	switch {
 	case err != nil:
-		r.Fail(check, fixDatabase, "%v", err)
+		r.fail(check, fixDatabase, "%v", err)
 	case n > 0 && !hasSecretsKey:
-		r.Fail(check, "set LECTERN_SECRETS_KEY to the key they were sealed with", "%d teacher(s) have a webhook secret of their own, and secrets-key is not set", n)
+		r.fail(check, "set LECTERN_SECRETS_KEY to the key they were sealed with", "%d teacher(s) have a webhook secret of their own, and secrets-key is not set", n)
 	default:
-		r.Pass(check, "%d teacher(s) have a webhook secret of their own", n)
+		r.pass(check, "%d teacher(s) have a webhook secret of their own", n)
 	}
 }
 
@@ -89,22 +98,22 @@ func (r *Report) syncers(ctx context.Context, store *catalog.Store) (alive int) 
 		return err
 	})
 	if err != nil {
-		r.Fail(nameSyncers, fixDatabase, "%v", err)
+		r.fail(nameSyncers, fixDatabase, "%v", err)
 		return 0
 	}
 	for _, one := range all {
 		age := time.Since(one.BeatAt)
 		if age < syncerSilence {
 			alive++
-			r.Pass(nameSyncers, "%s, last heartbeat %s", one.ID, one.BeatAt.UTC().Format(time.RFC3339))
+			r.pass(nameSyncers, "%s, last heartbeat %s", one.ID, one.BeatAt.UTC().Format(time.RFC3339))
 			continue
 		}
-		r.Warn(nameSyncers, "start it again; another syncer of this database releases what it held", "%s has been silent for %s", one.ID, age.Round(time.Second))
+		r.warn(nameSyncers, "start it again; another syncer of this database releases what it held", "%s has been silent for %s", one.ID, age.Round(time.Second))
 	}
 	if foreign != "" {
-		r.Warn(nameJobQueue, "let only syncers of one version and one installation use this database", "%s", foreign)
+		r.warn(nameJobQueue, "let only syncers of one version and one installation use this database", "%s", foreign)
 	} else {
-		r.Pass(nameJobQueue, "used by the syncers alone")
+		r.pass(nameJobQueue, "used by the syncers alone")
 	}
 	return alive
 }
@@ -112,7 +121,7 @@ func (r *Report) syncers(ctx context.Context, store *catalog.Store) (alive int) 
 // Syncers reports which syncers are at work and when the last reconciliation ended.
 func (r *Report) Syncers(ctx context.Context, store *catalog.Store, reconcileEvery time.Duration) {
 	if r.syncers(ctx, store) == 0 {
-		r.Warn(nameSyncers, "start `syncer serve`: webhooks are lost until then, and only reconciliation brings them back", "none is at work")
+		r.warn(nameSyncers, "start `syncer serve`: webhooks are lost until then, and only reconciliation brings them back", "none is at work")
 		return
 	}
 	var last syncstore.Run
@@ -122,21 +131,21 @@ func (r *Report) Syncers(ctx context.Context, store *catalog.Store, reconcileEve
 	})
 	switch {
 	case err != nil:
-		r.Fail(nameReconciliation, fixDatabase, "%v", err)
+		r.fail(nameReconciliation, fixDatabase, "%v", err)
 	case last.Finished.IsZero():
-		r.Warn(nameReconciliation, "wait for the first one, or run `syncer reconcile`", "nothing has been compared with Zoom yet")
+		r.warn(nameReconciliation, "wait for the first one, or run `syncer reconcile`", "nothing has been compared with Zoom yet")
 	case time.Since(last.Finished) > 3*reconcileEvery:
-		r.Warn(nameReconciliation, "look at `syncer jobs --state running` and the log", "the last one ended %s", last.Finished.UTC().Format(time.RFC3339))
+		r.warn(nameReconciliation, "look at `syncer jobs --state running` and the log", "the last one ended %s", last.Finished.UTC().Format(time.RFC3339))
 	default:
-		r.Pass(nameReconciliation, "the last one ended %s", last.Finished.UTC().Format(time.RFC3339))
+		r.pass(nameReconciliation, "the last one ended %s", last.Finished.UTC().Format(time.RFC3339))
 	}
 }
 
 // Alerts warns when alerts go nowhere.
 func (r *Report) Alerts(urls int) {
 	if urls == 0 {
-		r.Warn(nameAlerts, "set alert-urls, or watch the metrics with configs/prometheus/alerts.yml", "failures are reported nowhere")
+		r.warn(nameAlerts, "set alert-urls, or watch the metrics with configs/prometheus/alerts.yml", "failures are reported nowhere")
 		return
 	}
-	r.Pass(nameAlerts, "sent to %d URL(s)", urls)
+	r.pass(nameAlerts, "sent to %d URL(s)", urls)
 }

@@ -16,9 +16,9 @@ const requestTimeout = 8 * time.Second
 func (r *Report) Tokens(ctx context.Context, cfg auth.Config, clockLimit time.Duration) {
 	if cfg.JWTSecret != "" {
 		if weak := cfg.Weak(); weak != "" {
-			r.Warn(nameJWTSecret, "use a random one, here and in the platform's SECRET_KEY", "the secret %s", weak)
+			r.warn(nameJWTSecret, "use a random one, here and in the platform's SECRET_KEY", "the secret %s", weak)
 		} else if cfg.Check() == nil {
-			r.Pass(nameJWTSecret, "set, %d bytes", len(cfg.JWTSecret))
+			r.pass(nameJWTSecret, "set, %d bytes", len(cfg.JWTSecret))
 		}
 	}
 	if cfg.JWKSURL != "" {
@@ -28,9 +28,9 @@ func (r *Report) Tokens(ctx context.Context, cfg auth.Config, clockLimit time.Du
 			Check{nameClock, stuckNetwork, func(ctx context.Context, r *Report) { _ = r.serverClock(ctx, cfg.JWKSURL, clockLimit) }})
 	}
 	if cfg.QueryTokens != "playback" {
-		r.Warn(nameQueryTokens, "set auth-query-tokens to playback once no player sends access tokens in the address", "access tokens are taken from ?token=, where browsers' histories and proxies' logs keep them")
+		r.warn(nameQueryTokens, "set auth-query-tokens to playback once no player sends access tokens in the address", "access tokens are taken from ?token=, where browsers' histories and proxies' logs keep them")
 	} else {
-		r.Pass(nameQueryTokens, "only playback tokens are taken from ?token=")
+		r.pass(nameQueryTokens, "only playback tokens are taken from ?token=")
 	}
 }
 
@@ -44,11 +44,11 @@ func (r *Report) keySet(ctx context.Context, cfg auth.Config) {
 	defer cancel()
 	switch n, err := verifier.FetchKeys(ctx); {
 	case err != nil:
-		r.Fail(check, "check auth-jwks-url and the network", "the keys cannot be fetched: %v", err)
+		r.fail(check, "check auth-jwks-url and the network", "the keys cannot be fetched: %v", err)
 	case n == 0:
-		r.Fail(check, "publish an RS256, ES256 or EdDSA key with a kid", "the key set holds no usable key")
+		r.fail(check, "publish an RS256, ES256 or EdDSA key with a kid", "the key set holds no usable key")
 	default:
-		r.Pass(check, "%d keys", n)
+		r.pass(check, "%d keys", n)
 	}
 }
 
@@ -56,13 +56,13 @@ func (r *Report) keySet(ctx context.Context, cfg auth.Config) {
 // another program that reads the same file may keep them.
 func (r *Report) SecretFiles(cleaned []string) {
 	for _, secret := range cleaned {
-		r.Warn(nameSecretFiles, "write the file again without them", "invisible bytes were removed from %s", secret)
+		r.warn(nameSecretFiles, "write the file again without them", "invisible bytes were removed from %s", secret)
 	}
 }
 
 // SecretFlags warns of secrets that were given on the command line.
 func (r *Report) SecretFlags(names []string) {
 	for _, name := range names {
-		r.Warn(nameSecretFlags, "give it in a file or in the environment, and change it: it has been seen", "%s is given as a flag, which every user of this machine can read", name)
+		r.warn(nameSecretFlags, "give it in a file or in the environment, and change it: it has been seen", "%s is given as a flag, which every user of this machine can read", name)
 	}
 }

@@ -63,11 +63,11 @@ func (r *Report) ZoomTeachers(ctx context.Context, store *catalog.Store, cfg zoo
 		return err
 	})
 	if err != nil {
-		r.Fail(nameZoom, fixDatabase, "%v", err)
+		r.fail(nameZoom, fixDatabase, "%v", err)
 		return
 	}
 	if len(all) == 0 {
-		r.Warn(nameZoom, "give a teacher all three of Zoom's credentials", "no teacher has complete credentials: there is nothing to reconcile")
+		r.warn(nameZoom, "give a teacher all three of Zoom's credentials", "no teacher has complete credentials: there is nothing to reconcile")
 		return
 	}
 	client := zoom.NewClient(cfg, slog.New(slog.DiscardHandler))
@@ -130,21 +130,21 @@ func (r *Report) zoomFindings(checks []teacherCheck) {
 	}
 	for _, f := range faults {
 		reason := zoom.ReasonOf(f.err)
-		add := r.Fail
+		add := r.fail
 		if slices.Contains(zoomPassing, reason) {
-			add = r.Warn
+			add = r.warn
 		}
 		add(nameZoom, cmp.Or(zoomFixes[reason], fixZoom), "%s: %v", teachers(f.teachers), f.err)
 	}
 	if len(left) > 0 {
-		r.Warn(nameZoom, "run this again when Zoom answers faster", "%s: not checked within the time", teachers(left))
+		r.warn(nameZoom, "run this again when Zoom answers faster", "%s: not checked within the time", teachers(left))
 	}
 	if len(keeps) > 0 {
-		r.Warn(nameZoomScopes, "add cloud_recording:delete:recording_file:admin to the app, or set sync-delete-from-zoom=false",
+		r.warn(nameZoomScopes, "add cloud_recording:delete:recording_file:admin to the app, or set sync-delete-from-zoom=false",
 			"%s: archived recordings stay at Zoom, the app lacks the scope to delete them", teachers(keeps))
 	}
 	if good > 0 {
-		r.Pass(nameZoom, "the recordings of %d of %d teacher(s) can be listed", good, len(checks))
+		r.pass(nameZoom, "the recordings of %d of %d teacher(s) can be listed", good, len(checks))
 	}
 }
 
@@ -172,6 +172,6 @@ func (r *Report) ZoomClock(ctx context.Context, cfg zoom.Config) {
 		if u, err := url.Parse(host); err == nil {
 			host = u.Host
 		}
-		r.Fail(nameZoomHost, "check the network and zoom-oauth-url", "%s cannot be reached", host)
+		r.fail(nameZoomHost, "check the network and zoom-oauth-url", "%s cannot be reached", host)
 	}
 }
