@@ -1,7 +1,9 @@
 // The page's frame: one document for / and /watch/{id}, so that going from the
 // library to a lesson keeps the token in memory.
 
+import { button, el } from './dom.js';
 import { makeLibrary } from './library.js';
+import { notice } from './notice.js';
 import { openPlayer } from './player.js';
 import { askTabs, session, takeFragment } from './session.js';
 import { t } from './words.js';
@@ -53,7 +55,23 @@ window.addEventListener('popstate', () => {
 });
 history.scrollRestoration = 'manual';
 
-takeFragment();
+// confirmUser asks whether a link may sign in somebody else.
+function confirmUser() {
+  player?.close();
+  player = null;
+  return new Promise((decided) => {
+    const stay = button(t.otherUserStay, () => decided(false), { class: 'primary' });
+    const made = notice('person', t.otherUserTitle, t.otherUser, el('div.actions', {}, stay, button(t.otherUserGo, () => decided(true))));
+    made.setAttribute('role', 'alertdialog');
+    made.dataset.code = 'other_user';
+    document.title = `${t.otherUserTitle} · ${t.brand}`;
+    main.replaceChildren(made);
+    stay.focus();
+  });
+}
+
+await takeFragment(confirmUser);
 await askTabs();
+window.addEventListener('hashchange', () => takeFragment(confirmUser));
 session.onArrival(() => { library.forget(); show(); });
 show();

@@ -36,37 +36,78 @@ export function remember(facts) {
   history.replaceState({ ...history.state, ...facts }, '');
 }
 
-// takeFragment moves a token from the address into memory.
-export function takeFragment() {
-  const found = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (!found) return;
+// Each page that is signed in holds a shared lock named after its user, so that another
+// page sees at once who is.
+const LOCK = 'lectern-user:';
+let unlock = () => {};
+
+function become(found) {
   token = found;
   role = '';
-  const before = history.state?.user === userOf(found) ? history.state : {};
-  history.replaceState({ ...before, user: userOf(found) }, '', location.pathname + location.search);
+  unlock();
+  navigator.locks?.request(LOCK + userOf(found), { mode: 'shared' }, () => new Promise((done) => { unlock = done; }));
+}
+
+// signedIn are the users of this page and of this site's other open pages. Without locks,
+// which need https, the other pages are asked.
+async function signedIn() {
+  if (token) return claims(token).exp * 1000 > Date.now() ? [userOf(token)] : [];
+  if (!navigator.locks) return [userOf(await tokenOfTabs(''))].filter(Boolean);
+  const { held } = await navigator.locks.query();
+  return held.filter((lock) => lock.name.startsWith(LOCK)).map((lock) => lock.name.slice(LOCK.length));
+}
+
+// takeFragment moves a token from the address into memory. Anybody can make such a link:
+// where somebody else is signed in, agree asks the person first, and decides.
+export async function takeFragment(agree) {
+  const found = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (!found) return;
+  const user = userOf(found);
+  const before = history.state?.user === user ? history.state : {};
+  const users = await signedIn();
+  const other = users.length > 0 && !users.includes(user);
+  history.replaceState(other ? history.state : { ...before, user }, '', location.pathname + location.search);
+  if (other) {
+    if (await agree()) remember({ user });
+    else {
+      remember({ user: users[0] });
+      await askTabs();
+      arrivals.forEach((f) => f());
+      return;
+    }
+  }
+  become(found);
   arrivals.forEach((f) => f());
 }
 
 // askTabs asks this site's other open pages for the token: a lesson opened in a
 // new tab, or reloaded, has none. A page that belonged to somebody takes theirs only.
 export async function askTabs() {
-  if (token || !tabs) return;
-  const wanted = history.state?.user || '';
+  if (token) return;
+  const found = await tokenOfTabs(history.state?.user || '');
+  if (!found || token) return;
+  become(found);
+  remember({ user: userOf(found) });
+}
+
+// tokenOfTabs is the token of another open page, of a user where one is wanted, or ''.
+async function tokenOfTabs(wanted) {
+  if (!tabs) return '';
   tabs.postMessage({ ask: wanted });
-  await new Promise((done) => {
-    const end = setTimeout(done, 120);
-    tabs.addEventListener('message', function hear({ data }) {
-      if (!data.token || (wanted && userOf(data.token) !== wanted)) return;
+  return new Promise((done) => {
+    const hear = ({ data }) => {
+      if (data.token && (!wanted || userOf(data.token) === wanted)) end(data.token);
+    };
+    const end = (found) => {
       tabs.removeEventListener('message', hear);
-      clearTimeout(end);
-      token ||= data.token;
-      remember({ user: userOf(token) });
-      done();
-    });
+      clearTimeout(timer);
+      done(found);
+    };
+    const timer = setTimeout(end, 120, '');
+    tabs.addEventListener('message', hear);
   });
 }
 
 tabs?.addEventListener('message', ({ data }) => {
   if (token && data.ask !== undefined && (!data.ask || data.ask === userOf(token))) tabs.postMessage({ token });
 });
-window.addEventListener('hashchange', takeFragment);
