@@ -4,7 +4,7 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help build demo test lint vulncheck report fuzz joins backfill lessons bench clean
+.PHONY: help build demo test lint vulncheck report fuzz joins outage backfill lessons bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ joins: ## join LISTS (200) random lists of parts, from SEED (1) on, and check wh
 
 backfill: ## archive MEETINGS (10000) emulated recordings of three years, killed nine times on the way (needs ffmpeg)
 	BACKFILL_MEETINGS=$(or $(MEETINGS),10000) go test -count=1 -v -timeout 6h -run '^TestBackfill$$' ./test/e2e
+
+outage: ## read RANGES (10000) ranges through HAProxy and three gateways while the database is away for OUTAGE (60s), then restart each
+	OUTAGE=$(or $(OUTAGE),60s) OUTAGE_RANGES=$(or $(RANGES),10000) go test -count=1 -v -timeout 1h -run '^TestFleet$$' ./test/e2e
 
 lessons: ## rebuild the demo's lessons (needs ffmpeg)
 	./scripts/make-lessons.sh
