@@ -25,6 +25,7 @@ const codes = {
 };
 
 const reasons = {
+  observed: 'Your school is still trying this archive out, and archives nothing with it yet.',
   quota_exceeded: 'Your storage is full. Remove recordings you no longer need: it goes on by itself.',
   archive_full: 'The school’s archive is full. Your school has to make room; it goes on by itself then.',
   archive_denied: 'The school’s archive does not accept it. Your school has to check its permissions.',
