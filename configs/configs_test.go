@@ -3,10 +3,7 @@ package configs
 
 import (
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -105,33 +102,6 @@ func TestUnitsNameTheirProgram(t *testing.T) {
 	}
 }
 
-// TestRulesNameMetricsThatExist: each metric of the alert rules is registered somewhere.
-func TestRulesNameMetricsThatExist(t *testing.T) {
-	rules, err := os.ReadFile("prometheus/alerts.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := map[string]bool{}
-	err = filepath.WalkDir("../internal", func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		for _, name := range regexp.MustCompile(`"(lectern_\w+)"`).FindAllStringSubmatch(string(text), -1) {
-			known[name[1]] = true
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range regexp.MustCompile(`lectern_\w+`).FindAllString(string(rules), -1) {
-		if !known[name] && !known[strings.TrimSuffix(name, "_bucket")] {
-			t.Errorf("no metric is called %s", name)
-		}
-	}
-}
-
 type writer struct{ out *[]byte }
 
 func (w writer) Write(p []byte) (int, error) { *w.out = append(*w.out, p...); return len(p), nil }
@@ -147,16 +117,6 @@ func missing(t *testing.T, path string, want, have map[string]any) {
 		if section, isSection := value.(map[string]any); isSection {
 			inner, _ := got.(map[string]any)
 			missing(t, path+key+".", section, inner)
-		}
-	}
-}
-
-func TestPrometheusFilesAreYAML(t *testing.T) {
-	for _, name := range []string{"prometheus/scrape.yml", "prometheus/alerts.yml"} {
-		data, err := os.ReadFile(name)
-		var doc map[string]any
-		if err != nil || yaml.Unmarshal(data, &doc) != nil || len(doc) == 0 {
-			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

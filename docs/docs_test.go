@@ -302,13 +302,18 @@ func section(t *testing.T, page, title string) string {
 	return text
 }
 
-// TestAlerts checks that the runbook has every alert of the rules, and no other.
+// TestAlerts checks that the runbook has a heading for every alert, and for no other.
 func TestAlerts(t *testing.T) {
-	name := regexp.MustCompile(`\bLectern[A-Z]\w+`)
-	inRules, inRunbook := name.FindAllString(read(t, "configs/prometheus/alerts.yml"), -1), name.FindAllString(section(t, "docs/runbook.md", "Alerts"), -1)
+	var inRules, inRunbook []string
+	for _, m := range regexp.MustCompile(`- alert: (\w+)`).FindAllStringSubmatch(read(t, "configs/monitoring/alerts.yml"), -1) {
+		inRules = append(inRules, m[1])
+	}
+	for _, m := range regexp.MustCompile(`(?m)^### (Lectern\w+)$`).FindAllStringSubmatch(section(t, "docs/runbook.md", "Alerts"), -1) {
+		inRunbook = append(inRunbook, m[1])
+	}
 	slices.Sort(inRules)
 	slices.Sort(inRunbook)
-	if !slices.Equal(inRules, inRunbook) {
+	if len(inRules) == 0 || !slices.Equal(inRules, inRunbook) {
 		t.Errorf("alerts.yml has %v, the runbook %v", inRules, inRunbook)
 	}
 }

@@ -144,7 +144,7 @@ func (r *Report) Syncers(ctx context.Context, store *catalog.Store, reconcileEve
 // Alerts warns when alerts go nowhere.
 func (r *Report) Alerts(urls int) {
 	if urls == 0 {
-		r.warn(nameAlerts, "set alert-urls, or watch the metrics with configs/prometheus/alerts.yml", "failures are reported nowhere")
+		r.warn(nameAlerts, "set alert-urls, or watch the metrics with configs/monitoring/alerts.yml", "failures are reported nowhere")
 		return
 	}
 	r.pass(nameAlerts, "sent to %d URL(s)", urls)

@@ -175,6 +175,7 @@ var allowed = []rule{
 			{"os/exec", "has systemd judge the units"},
 		},
 	},
+	{pkg: "configs/monitoring", tests: []use{{"os/exec", "runs promtool"}}},
 	{
 		pkg: "docs",
 		tests: []use{
@@ -884,6 +885,7 @@ var allowed = []rule{
 	{
 		pkg: "test/e2e",
 		tests: []use{
+			{"configs/monitoring", "the queries of the dashboard"},
 			{"internal/catalog", "looks at the database behind the binaries"},
 			{"internal/catalog/document", "fills the catalog"},
 			{"internal/catalog/schema", "creates the schema"},

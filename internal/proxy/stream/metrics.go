@@ -56,6 +56,9 @@ func newMetrics(reg prometheus.Registerer, active func() int, limitedStreams, li
 			m.requests.WithLabelValues(strconv.Itoa(code), status.String())
 		}
 	}
+	for _, code := range []int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
+		m.requests.WithLabelValues(strconv.Itoa(code), media.CacheNone.String())
+	}
 	for _, src := range []media.Source{media.SourceCache, media.SourceOrigin} {
 		m.bytes[src] = bytes.WithLabelValues(src.String())
 	}
