@@ -195,6 +195,7 @@ exec cat "$cached"
 // killed on the way, and Zoom's limits are never exceeded. BACKFILL_MEETINGS says how many
 // recordings, and asks for nine kills; `make backfill` runs ten thousand.
 func TestBackfill(t *testing.T) {
+	t.Parallel()
 	n, kills := 100, 2
 	if text := os.Getenv("BACKFILL_MEETINGS"); text != "" {
 		var err error

@@ -237,6 +237,7 @@ func TestSyncerCommands(t *testing.T) {
 // TestIngestKill: kill -9 at random moments of an ingest, dozens of times: every
 // recording ends archived once, with the right bytes, its quota counted once.
 func TestIngestKill(t *testing.T) {
+	t.Parallel()
 	const recordings = 8
 	s := newZoomFixture(t, "", recordings)
 	s.zoom.SetFaults(zoomemu.Faults{Rate: 2 << 20})
