@@ -59,12 +59,16 @@ func (c *Cleaner) EnqueueMissed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	replaced, err := c.replaced(ctx)
+	if err != nil {
+		return err
+	}
 	switch {
 	case c.deps.Observer.On():
 		if err := c.observePurge(ctx, purge); err != nil {
 			return err
 		}
-	case len(purge) > 0:
+	case len(purge) > 0 || len(replaced) > 0:
 		if err := c.enqueue(ctx, queue.PurgeArgs{}); err != nil {
 			return err
 		}

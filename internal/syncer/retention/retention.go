@@ -211,6 +211,9 @@ func (c *Cleaner) purgeAll(ctx context.Context, spared time.Time) (Summary, erro
 		out.Purged++
 		c.metrics.cleanup.WithLabelValues("purged").Inc()
 	}
+	if err := c.purgeReplaced(ctx, &out); err != nil {
+		return out, err
+	}
 	if len(due) > 0 {
 		c.log.Info("purge: done", slog.Int("purged", out.Purged), slog.Int("failed", out.Failed))
 	}
@@ -258,7 +261,7 @@ func (c *Cleaner) purge(ctx context.Context, row store.Recording) error {
 		return err
 	}
 	at := row.Location()
-	if !shared && at.Provider != media.ProviderZoom {
+	if !shared && at.Key != "" && at.Provider != media.ProviderZoom {
 		a, err := c.deps.Archives.Get(at.Provider)
 		if err != nil {
 			return err
@@ -266,6 +269,9 @@ func (c *Cleaner) purge(ctx context.Context, row store.Recording) error {
 		if err := a.Remove(ctx, at.Key); err != nil {
 			return err
 		}
+	}
+	if err := c.purgeBeside(ctx, row); err != nil {
+		return err
 	}
 	return c.deps.Store.Update(ctx, "syncer: purged", func(x store.Session) error {
 		if err := store.MarkPurged(ctx, x, row, c.now(), ""); err != nil {

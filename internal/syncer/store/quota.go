@@ -245,7 +245,8 @@ func RecomputeUsage(ctx context.Context, x Session, teacher int64, now time.Time
 // StoredUsage is an account with the usage of what is stored and not removed.
 func StoredUsage(ctx context.Context, x Session, q Quota) (Quota, error) {
 	// A substitute's lesson costs the substitute: the lesson's teacher, not the group's.
-	err := x.One(ctx, `SELECT CAST(COALESCE(SUM(COALESCE(r.file_size, r.archive_size_bytes, 0)), 0) AS bigint), COUNT(*) FROM public.schedule_lessonrecording r
+	err := x.One(ctx, `SELECT CAST(COALESCE(SUM(COALESCE(r.file_size, r.archive_size_bytes, 0)
+			+ COALESCE((SELECT SUM(f.size) FROM lectern.lectern_recording_files f WHERE f.recording_id = r.id AND `+countedFile+`), 0)), 0) AS bigint), COUNT(*) FROM public.schedule_lessonrecording r
 		LEFT JOIN public.schedule_lesson l ON l.id = r.lesson_id
 		WHERE r.is_deleted = $2 AND r.status IN ('ready', 'archived') AND r.storage_provider <> 'zoom' AND `+catalog.RecordingOwner+` = $1`,
 		[]any{q.TeacherID, false}, &q.Used, &q.Recordings)

@@ -15,6 +15,7 @@ const (
 	ReasonZoomUnavailable   = "zoom_unavailable"      // two days of passing faults
 	ReasonArchiveAway       = "archive_unavailable"
 	ReasonJoinFailed        = "join_failed"
+	ReasonPartsNotJoined    = "parts_not_joined" // of an archived recording: its other parts are beside it
 	ReasonInternal          = "internal"
 	ReasonArchiveLost       = "archive_lost" // it was archived, and is gone from there
 	ReasonArchiveUnverified = "archive_unverified"
@@ -35,6 +36,7 @@ var advice = map[string]string{
 	ReasonZoomUnavailable:   "Zoom did not answer for two days; see its status page",
 	ReasonArchiveAway:       "the archive did not answer for two days; see its status page and the credentials",
 	ReasonJoinFailed:        "the segments could not be joined; look at them at Zoom, where they stay; they are tried again by themselves",
+	ReasonPartsNotJoined:    "the longest part plays, the others are archived beside it; they are joined by themselves when another part comes or ffmpeg is replaced: look at the history for what the join lacked",
 	ReasonArchiveLost:       "the file is gone from the archive, and Zoom's copy was trashed; recover that from Zoom's trash within 30 days, and it is archived again by itself",
 	ReasonArchiveUnverified: "the archive's checksum does not match; see its status page",
 	ReasonNoFFmpeg:          "install ffmpeg",

@@ -299,7 +299,8 @@ func MoveRecording(ctx context.Context, x Session, id, lesson, teacher int64, ow
 // Purgeable are removed rows whose bytes are still there, without those that could
 // not be purged since a moment.
 func Purgeable(ctx context.Context, x Session, failedBefore time.Time) ([]Recording, error) {
-	return recordings(ctx, x, `WHERE r.is_deleted = $1 AND (r.archive_key <> '' OR r.gdrive_file_id <> '')
+	return recordings(ctx, x, `WHERE r.is_deleted = $1 AND (r.archive_key <> '' OR r.gdrive_file_id <> ''
+			OR EXISTS (SELECT 1 FROM lectern.lectern_recording_files f WHERE f.recording_id = r.id AND f.purged_at IS NULL))
 		AND NOT EXISTS (SELECT 1 FROM lectern.lectern_purges p WHERE p.recording_id = r.id AND (p.purged_at IS NOT NULL OR p.failed_at > $2)) ORDER BY r.id`, true, stamp(failedBefore))
 }
 
@@ -339,7 +340,8 @@ func ReferencedKeys(ctx context.Context, x Session, provider string) (map[string
 	}
 	// An ingest whose recording the platform deleted for good no longer vouches for its key.
 	err := x.Each(ctx, `SELECT archive_key, '' FROM lectern.lectern_ingests WHERE provider = $1 AND (recording_id IS NOT NULL OR verified_at IS NULL)
-		UNION SELECT staged_key, original_key FROM lectern.lectern_ingests WHERE provider = $1 AND recording_id IS NOT NULL AND state <> 'removed'`, []any{provider}, add)
+		UNION SELECT staged_key, original_key FROM lectern.lectern_ingests WHERE provider = $1 AND recording_id IS NOT NULL AND state <> 'removed'
+		UNION SELECT archive_key, '' FROM lectern.lectern_recording_files WHERE provider = $1 AND purged_at IS NULL`, []any{provider}, add)
 	delete(out, "")
 	return out, err
 }

@@ -24,6 +24,7 @@ CREATE TABLE lectern.lectern_recording_files (
     created_at   timestamptz NOT NULL,
     verified_at  timestamptz,                       -- the archive's checksum has matched
     removed_at   timestamptz,                       -- replaced: the bytes are to be deleted
+    failed_at    timestamptz,                       -- deleting them failed last
     purged_at    timestamptz                        -- the bytes are deleted
 );
 CREATE UNIQUE INDEX lectern_recording_files_key ON lectern.lectern_recording_files (provider, archive_key);

@@ -24,6 +24,7 @@ CREATE TABLE lectern_recording_files (
     created_at   TEXT NOT NULL,
     verified_at  TEXT,                          -- the archive's checksum has matched
     removed_at   TEXT,                          -- replaced: the bytes are to be deleted
+    failed_at    TEXT,                          -- deleting them failed last
     purged_at    TEXT                           -- the bytes are deleted
 );
 CREATE UNIQUE INDEX lectern_recording_files_key ON lectern_recording_files (provider, archive_key);
