@@ -125,6 +125,9 @@ func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *stri
 	if i.Archived() {
 		writef(b, "  verified   %s, %d bytes, md5 %s\n", at(i.VerifiedAt), i.Size, i.MD5)
 	}
+	if err := explainParts(ctx, x, i, b); err != nil {
+		return err
+	}
 	meetings, err := store.MeetingsOfIngest(ctx, x, i)
 	if err != nil {
 		return err
@@ -135,6 +138,19 @@ func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *stri
 		describeMeeting(m, i, b)
 	}
 	return writeHistory(ctx, x, b, i.ID, i.RecordingID, uuids)
+}
+
+// explainParts names the parts that are archived beside a recording.
+func explainParts(ctx context.Context, x store.Session, i store.Ingest, b *strings.Builder) error {
+	parts, err := store.RecordingParts(ctx, x, i.RecordingID)
+	for _, f := range parts {
+		state := "verified " + at(f.VerifiedAt)
+		if !f.Verified() {
+			state = "is being uploaded"
+		}
+		writef(b, "  part %-5d %s %s, %d bytes, %d s, of %s, %s\n", f.Position+1, f.Provider, f.ArchiveKey, f.Size, int64(f.Duration.Seconds()+0.5), f.ZoomFile, state)
+	}
+	return err
 }
 
 func describeMeeting(m store.Meeting, i store.Ingest, b *strings.Builder) {
@@ -148,7 +164,7 @@ func describeMeeting(m store.Meeting, i store.Ingest, b *strings.Builder) {
 		case !f.TrashedAt.IsZero():
 			state = "archived, trashed at Zoom " + at(f.TrashedAt)
 		case f.Changed():
-			state = fmt.Sprintf("archived %s when it had %d bytes, changed at Zoom since: the new version is archived next", at(f.ArchivedAt), f.ArchivedSize)
+			state = fmt.Sprintf("archived %s when it had %d bytes, changed at Zoom since: the new version is archived next, unless another part is only in the archive", at(f.ArchivedAt), f.ArchivedSize)
 		case !f.ArchivedAt.IsZero():
 			state = "archived " + at(f.ArchivedAt)
 		case !f.GoneAt.IsZero():

@@ -159,7 +159,11 @@ func (s *Ingester) detach(ctx context.Context, x store.Session, m store.Meeting)
 		return err
 	}
 	others = slices.DeleteFunc(others, func(o store.Meeting) bool { return o.UUID == m.UUID })
-	inArchive := slices.ContainsFunc(m.Files, func(f store.File) bool { return slices.Contains(i.Parts(), f.Name()) })
+	names, err := store.ArchivedNames(ctx, x, i)
+	if err != nil {
+		return err
+	}
+	inArchive := slices.ContainsFunc(m.Files, func(f store.File) bool { return slices.Contains(names, f.Name()) })
 	switch {
 	case i.Lease != "":
 		return media.Faultf(media.Invalid, opAssign, "meeting %s is being archived with lesson %d at the moment: try again in a minute", m.UUID, m.LessonID)

@@ -277,60 +277,6 @@ func TestALateSegmentOfAnotherTimeBase(t *testing.T) {
 	}
 }
 
-// withoutFFmpeg makes every copy and every encode fail; probing works.
-func withoutFFmpeg(s *syncertest.Server) { s.Deps.Tool = ffmpeg.Tool{FFmpeg: "/bin/false"} }
-
-// TestNoJoinPasses: the longest part is archived as it is, the others stay at Zoom, and
-// join when a join passes.
-func TestNoJoinPasses(t *testing.T) {
-	s := syncertest.New(t, trashing, withoutFFmpeg).Start()
-	m := listedMeeting(t, "one-second-of-overlap")
-	m.Files[1].Content = syncertest.Encode(t, 5, "libx264")
-	s.Zoom.AddMeeting(m)
-	s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
-	r := s.Archived(1, m.UUID+"/f-2")
-	if r.Seconds != 5 {
-		t.Errorf("%+v", r)
-	}
-	s.Idle()
-	if got := s.Zoom.Stats().Trashed; !slices.Equal(got, []string{m.UUID + "/f-2"}) {
-		t.Errorf("trashed at Zoom: %v", got)
-	}
-	if history := explained(t, s, m.UUID); !strings.Contains(history, "join_failed") || !strings.Contains(history, "part missing: ") {
-		t.Errorf("not explained:\n%s", history)
-	}
-	syncertest.Eventually(t, "an alert", func() (bool, string) {
-		got := s.Alerts.Titles()
-		return slices.Contains(got, "firing: 1 part(s) of an archived recording are missing"), fmt.Sprint(got)
-	})
-}
-
-// TestAFailingJoinReplacesNothing: the archived recording stays as it is, and the late
-// segment stays at Zoom.
-func TestAFailingJoinReplacesNothing(t *testing.T) {
-	s := syncertest.New(t, trashing, withoutFFmpeg).Start()
-	m := listedMeeting(t, "one-second-of-overlap")
-	late := m.Files[1]
-	m.Files = m.Files[:1]
-	s.Zoom.AddMeeting(m)
-	s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
-	before := s.BytesOf(s.Archived(1))
-	s.Zoom.AddFile(m.UUID, late)
-	s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
-	syncertest.Eventually(t, "the failure is told", func() (bool, string) {
-		history := explained(t, s, m.UUID)
-		return strings.Contains(history, "join_failed"), history
-	})
-	s.Idle()
-	r := s.Archived(1, m.UUID+"/f-1")
-	if !bytes.Equal(s.BytesOf(r), before) {
-		t.Error("the archived recording was replaced")
-	}
-	if got := s.Zoom.Stats().Trashed; !slices.Equal(got, []string{m.UUID + "/f-1"}) {
-		t.Errorf("trashed at Zoom: %v", got)
-	}
-}
-
 // TestABadPartComesGood: it joins: same row, same archive file, new version.
 func TestABadPartComesGood(t *testing.T) {
 	s := syncertest.New(t, syncertest.Configured(func(c *syncer.Config) { c.ReconcileEvery = 2 * time.Second })).Start()

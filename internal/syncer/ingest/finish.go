@@ -61,7 +61,7 @@ func (r *run) partsRemain(ctx context.Context) bool {
 	var p plan
 	err := r.s.deps.Store.View(ctx, "syncer: what remains", func(x store.Session) error {
 		meetings, err := store.MeetingsOfIngest(ctx, x, r.row)
-		p = makePlan(meetings, r.row.Parts(), r.s.cfg.Settle, r.s.now())
+		p = makePlan(meetings, archivedNames(r.row, r.parts), r.s.cfg.Settle, r.s.now())
 		return err
 	})
 	return err == nil && len(p.parts) > 0
@@ -99,8 +99,8 @@ func (r *run) complete(ctx context.Context, job *queue.Job[queue.IngestArgs]) er
 			return err
 		}
 		i.Lease, i.Attempts, i.FailingSince, i.Reason, i.Detail = "", 0, time.Time{}, "", ""
-		if i.Archived() {
-			if err := r.reportMissing(ctx, x, *i); err != nil {
+		if i.Archived() || len(r.parts) > 0 {
+			if err := errors.Join(r.reportMissing(ctx, x, *i), r.reportApart(ctx, x, i)); err != nil {
 				return err
 			}
 		}

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,9 @@ import (
 
 // DownloadTokenPurpose is the purpose under which webhooks' download tokens are sealed.
 const DownloadTokenPurpose = "download token"
+
+// versionTimeout bounds the question which ffmpeg there is.
+const versionTimeout = 5 * time.Second
 
 // Config of the ingests.
 type Config struct {
@@ -81,6 +85,8 @@ type Ingester struct {
 	metrics *metrics
 	work    *workDir
 	leases  *leases
+	// ffmpeg is the version of ffmpeg, "" where it does not run.
+	ffmpeg func() string
 }
 
 // New makes an Ingester and adds its handlers to the queue.
@@ -88,6 +94,15 @@ func New(cfg Config, deps Deps) *Ingester {
 	s := &Ingester{
 		cfg: cfg, deps: deps, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics),
 		work: newWorkDir(cfg.WorkDir, cfg.WorkSize, cfg.WorkMinFree), leases: newLeases(deps.ID),
+		ffmpeg: sync.OnceValue(func() string {
+			ctx, cancel := context.WithTimeout(context.Background(), versionTimeout)
+			defer cancel()
+			version, err := deps.Tool.Version(ctx)
+			if err != nil {
+				return ""
+			}
+			return version
+		}),
 	}
 	q := deps.Queue
 	// No total limit: a download is watched for silence instead.

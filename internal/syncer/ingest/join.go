@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
@@ -22,15 +21,25 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
-// joined is a file that is ready to be archived; without a path there is nothing to
-// archive.
+// joined is what is ready to be archived. Without a path the recording's own file stays as
+// it is.
 type joined struct {
 	path     string
 	size     int64
 	md5      string // lower-case hex
 	duration time.Duration
 	notes    []note // for the history
+	// of are the parts that the file is made of.
+	of []store.File
+	// apart are the inputs that are archived beside it since no join passes, beside the
+	// files that they have become; join names the join that did not pass.
+	apart  []joinInput
+	beside []store.RecordingFile
+	join   string
 }
+
+// nothing reports whether there is nothing to archive.
+func (m joined) nothing() bool { return m.path == "" && len(m.apart) == 0 }
 
 // note is an entry for the history.
 type note struct{ what, detail string }
@@ -43,7 +52,13 @@ func (r *run) build(ctx context.Context) (joined, error) {
 		if err != nil || len(inputs) == 0 {
 			return joined{}, err
 		}
-		out, err := r.join(ctx, inputs)
+		out, err := joined{}, errTriedInVain
+		if len(inputs) == 1 || !triedInVain(r.parts, r.s.joinName(r.plan)) {
+			out, err = r.join(ctx, inputs)
+		}
+		if cannotJoin(inputs, err) {
+			out, err = r.keepApart(ctx, inputs, err)
+		}
 		if again, err := r.withoutUnjoinable(ctx, inputs, err); err != nil {
 			return joined{}, err
 		} else if again && r.nothingLeft() {
@@ -51,10 +66,16 @@ func (r *run) build(ctx context.Context) (joined, error) {
 		} else if again {
 			continue
 		}
-		out.size, out.md5, err = checksum(ctx, out.path)
+		if out.path != "" {
+			out.size, out.md5, err = checksum(ctx, out.path)
+		}
 		return out, failedAt(atDisk, err)
 	}
 }
+
+// errTriedInVain stands for a join that did not pass before: an earlier run ended before
+// its parts were archived one by one.
+var errTriedInVain = &media.Error{Kind: media.Corrupt, Op: "syncer: join", Reason: store.ReasonJoinFailed, Err: errors.New("no join of these parts has passed")}
 
 // collect downloads and measures what is joined, until the choice does not change any
 // more. Nothing: all that can be is archived already.
@@ -100,9 +121,13 @@ func (r *run) collect(ctx context.Context) ([]joinInput, error) {
 // fetchAll downloads what is joined and returns it in order, without the files that are
 // no recordings.
 func (r *run) fetchAll(ctx context.Context) (inputs []joinInput, faults []*partFault, err error) {
-	for _, in := range joinOrder(r.plan.parts, r.row.Parts()) {
-		if in.archived {
-			in.path, err = r.fetchArchived(ctx)
+	for _, in := range joinOrder(r.plan.parts, r.row.Parts(), r.parts) {
+		if in.fromArchive() {
+			if in.archived {
+				in.path, err = r.fetchArchived(ctx)
+			} else {
+				in.path, err = r.fetchStored(ctx, in.beside.Location(), in.beside.Size, in.beside.MD5)
+			}
 			if err == nil {
 				in.info, err = r.s.deps.Tool.Probe(ctx, in.path)
 				err = failedAt(atArchive, err)
@@ -128,9 +153,13 @@ func (r *run) fetchAll(ctx context.Context) (inputs []joinInput, faults []*partF
 type joinInput struct {
 	part     store.File
 	archived bool
-	path     string // once it is downloaded
+	beside   *store.RecordingFile // where only the archive has the part, as a file of its own
+	path     string               // once it is downloaded
 	info     ffmpeg.Info
 }
+
+// fromArchive reports whether an input comes out of the archive.
+func (in joinInput) fromArchive() bool { return in.archived || in.beside != nil }
 
 // name is for people.
 func (in joinInput) name() string {
@@ -143,12 +172,16 @@ func (in joinInput) name() string {
 // joinOrder is what is joined, in time order. parts are the plan's, in time order;
 // archived are the names of those that the archived file was made of. Where Zoom no
 // longer has one of these, the archived file stands for all of them, at the place of
-// the first: a part that lies between two of them can only follow. It is pure.
-func joinOrder(parts []store.File, archived []string) (out []joinInput) {
+// the first: a part that lies between two of them can only follow. beside are the parts
+// that are archived as files of their own. It is pure.
+func joinOrder(parts []store.File, archived []string, beside []store.RecordingFile) (out []joinInput) {
 	useArchived := slices.ContainsFunc(parts, func(f store.File) bool { return f.LeftZoom() && slices.Contains(archived, f.Name()) })
 	placed := false
 	for _, f := range parts {
+		own := slices.IndexFunc(beside, func(b store.RecordingFile) bool { return b.Verified() && b.ZoomFile == f.Name() })
 		switch {
+		case own >= 0 && f.LeftZoom() && !slices.Contains(archived, f.Name()):
+			out = append(out, joinInput{part: f, beside: &beside[own]})
 		case !useArchived || !slices.Contains(archived, f.Name()):
 			out = append(out, joinInput{part: f})
 		case !placed:
@@ -161,7 +194,7 @@ func joinOrder(parts []store.File, archived []string) (out []joinInput) {
 // join makes one file of the inputs, measured against them. A single part that is plain
 // already stays as it is: nothing is better than what Zoom made.
 func (r *run) join(ctx context.Context, inputs []joinInput) (joined, error) {
-	out := joined{path: inputs[0].path, duration: inputs[0].info.Duration, notes: flaws(inputs)}
+	out := joined{path: inputs[0].path, duration: inputs[0].info.Duration, notes: flaws(inputs), of: r.partsOf(inputs)}
 	if len(inputs) > 1 || !inputs[0].info.Plain() {
 		result, err := r.joinTo(ctx, inputs, filepath.Join(r.s.work.path(r.row.ID), "joined-"+fingerprintOf(inputs)+".mp4"))
 		switch {
@@ -190,6 +223,18 @@ func (r *run) join(ctx context.Context, inputs []joinInput) (joined, error) {
 		out.path = small
 	}
 	return out, nil
+}
+
+// partsOf are the parts of the plan that inputs hold.
+func (r *run) partsOf(inputs []joinInput) (out []store.File) {
+	for _, f := range r.plan.parts {
+		if slices.ContainsFunc(inputs, func(in joinInput) bool {
+			return in.part.Name() == f.Name() || in.archived && slices.Contains(r.row.Parts(), f.Name())
+		}) {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // joinTo joins the inputs to a file of that name, unless an earlier run has.
@@ -225,22 +270,14 @@ func flaws(inputs []joinInput) (out []note) {
 }
 
 // withoutUnjoinable follows a failed join. again says that the choice has changed: a
-// part that does not play is left out; where all play and no join of them passes, what
-// is archived stays, or else the longest of them is archived alone. What is left out stays
-// at Zoom and is tried again.
+// part that does not play is left out, stays at Zoom and is tried again.
 func (r *run) withoutUnjoinable(ctx context.Context, inputs []joinInput, joinErr error) (again bool, err error) {
 	var unplayable *ffmpeg.PartError
 	switch {
 	case joinErr == nil:
 		return false, nil
-	case errors.As(joinErr, &unplayable) && !inputs[unplayable.Part].archived:
+	case errors.As(joinErr, &unplayable) && !inputs[unplayable.Part].fromArchive():
 		inputs = inputs[unplayable.Part : unplayable.Part+1]
-	case media.KindOf(joinErr) == media.Corrupt && len(inputs) > 1:
-		if len(r.row.Parts()) == 0 {
-			longest := slices.MaxFunc(inputs, func(a, b joinInput) int { return cmp.Compare(a.info.Duration, b.info.Duration) })
-			inputs = slices.DeleteFunc(slices.Clone(inputs), func(in joinInput) bool { return in.part.Name() == longest.part.Name() })
-		}
-		joinErr = &media.Error{Kind: media.Corrupt, Op: "syncer: join", Reason: store.ReasonJoinFailed, Err: joinErr}
 	default:
 		return false, joinErr
 	}

@@ -37,7 +37,7 @@ func TestJoinOrder(t *testing.T) {
 			parts = append(parts, file("u", spec))
 		}
 		var got []string
-		for _, in := range joinOrder(parts, strings.Fields(c.archived)) {
+		for _, in := range joinOrder(parts, strings.Fields(c.archived), nil) {
 			if in.archived {
 				got = append(got, "archive")
 			} else {
@@ -67,5 +67,20 @@ func TestFingerprintOfAChangedPart(t *testing.T) {
 			t.Errorf("%q: fingerprint %s", content, print)
 		}
 		seen[print] = true
+	}
+}
+
+// TestJoinOrderWithPartsBeside: a part that is archived as a file of its own comes from
+// the archive once Zoom has it no longer, at its place in time.
+func TestJoinOrderWithPartsBeside(t *testing.T) {
+	a, b, c := file("u", "a gallery_view 0-10 archived"), file("u", "b gallery_view 15-25 archived"), file("u", "c gallery_view 30-60")
+	beside := []store.RecordingFile{{ID: 7, ZoomFile: "u/b", VerifiedAt: time.Now()}}
+	got := joinOrder([]store.File{a, b, c}, []string{"u/a"}, beside)
+	if len(got) != 3 || !got[0].archived || got[1].beside == nil || got[1].beside.ID != 7 || got[2].fromArchive() {
+		t.Errorf("both left Zoom: %+v", got)
+	}
+	a.TrashedAt, b.TrashedAt = time.Time{}, time.Time{}
+	if got := joinOrder([]store.File{a, b, c}, []string{"u/a"}, beside); got[0].fromArchive() || got[1].fromArchive() {
+		t.Errorf("both at Zoom: %+v", got)
 	}
 }

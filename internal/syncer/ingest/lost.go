@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
-
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
@@ -89,17 +89,71 @@ func (s *Ingester) fileLost(ctx context.Context, x store.Session, i store.Ingest
 	})
 }
 
-// forgetArchive saves an ingest of which nothing is archived any more. Its key is given up.
+// RecordPartLoss follows the discovery that the archive no longer holds a part beside a
+// recording: it is archived again while Zoom has it, else operators are told.
+func (s *Ingester) RecordPartLoss(ctx context.Context, f store.RecordingFile) error {
+	if s.deps.Observer.On() {
+		s.deps.Observer.Would(ctx, "record that an archived part is gone", slog.Int64("recording", f.RecordingID), slog.String("key", f.ArchiveKey))
+		return nil
+	}
+	return s.deps.Store.Update(ctx, "syncer: a part lost from the archive", func(x store.Session) error {
+		i, err := store.IngestOfRecording(ctx, x, f.RecordingID)
+		if err != nil {
+			return ignoreNotFound(err)
+		}
+		if i, err = store.LoadIngest(ctx, x, i.ID, true); err != nil || i.Lease != "" || i.Orphaned() {
+			return ignoreNotFound(err) // a run at work may have replaced it
+		}
+		parts, err := store.RecordingParts(ctx, x, f.RecordingID)
+		if err != nil || !slices.ContainsFunc(parts, func(p store.RecordingFile) bool { return p.ID == f.ID }) {
+			return err
+		}
+		if err := store.MarkFilePurged(ctx, x, f.ID, s.now()); err != nil {
+			return err
+		}
+		uuid, id := f.ZoomFile[:strings.LastIndexByte(f.ZoomFile, '/')], f.ZoomFile[strings.LastIndexByte(f.ZoomFile, '/')+1:]
+		if err := store.MarkArchived(ctx, x, uuid, id, 0, time.Time{}); err != nil {
+			return err
+		}
+		if err := store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), IngestID: i.ID, RecordingID: f.RecordingID, What: "part gone from the archive", Detail: f.ArchiveKey + ", of " + f.ZoomFile}); err != nil {
+			return err
+		}
+		meetings, err := store.MeetingsOfIngest(ctx, x, i)
+		if err != nil {
+			return err
+		}
+		if !allAtZoom(meetings, []string{f.ZoomFile}) {
+			err := s.deps.Alerts.Raise(ctx, x, queue.AlertArgs{
+				Key: alertKey(i) + ":lost:" + f.ZoomFile, State: store.ReasonArchiveLost, Severity: "critical", Title: fmt.Sprintf("A part of recording %d is gone from the archive", f.RecordingID),
+				Text: fmt.Sprintf("%s. Its history: `syncer explain %d`", store.Advice(store.ReasonArchiveLost), f.RecordingID),
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return s.requestAgain(ctx, x, i, "a part of it is gone from the archive")
+	})
+}
+
+// forgetArchive saves an ingest whose recording is not archived any more. Its key is given
+// up. Parts beside the recording are as they were.
 func (s *Ingester) forgetArchive(ctx context.Context, x store.Session, i store.Ingest, meetings []store.Meeting) error {
+	parts, err := store.RecordingParts(ctx, x, i.RecordingID)
+	if err != nil {
+		return err
+	}
 	for _, m := range meetings {
 		for _, f := range m.Files {
+			if slices.ContainsFunc(parts, func(p store.RecordingFile) bool { return p.Verified() && p.ZoomFile == f.Name() }) {
+				continue
+			}
 			if err := store.MarkArchived(ctx, x, m.UUID, f.ID, 0, time.Time{}); err != nil {
 				return err
 			}
 		}
 	}
 	i.ArchiveKey, i.ArchivedParts, i.ArchivedVersion, i.VerifiedAt = "", "", "", time.Time{}
-	_, err := store.SaveIngest(ctx, x, i, "", s.now())
+	_, err = store.SaveIngest(ctx, x, i, "", s.now())
 	return err
 }
 

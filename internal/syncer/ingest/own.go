@@ -40,7 +40,11 @@ func (s *Ingester) RequestMissingOwn(ctx context.Context, x store.Session, m sto
 	if !known && m.Archived() {
 		return "", nil // its lesson was deleted, and the recording with it
 	}
-	why, request := s.missing([]store.Meeting{m}, i, known)
+	parts, err := store.RecordingParts(ctx, x, i.RecordingID)
+	if err != nil {
+		return "", err
+	}
+	why, request := s.missing([]store.Meeting{m}, i, known, parts)
 	if !request {
 		return "", nil
 	}
@@ -153,16 +157,28 @@ func (s *Ingester) fileOne(ctx context.Context, x store.Session, l store.Lesson,
 	case known && of.Lease != "":
 		return true, nil
 	}
+	ownNames, err := store.ArchivedNames(ctx, x, own)
+	if err != nil {
+		return false, err
+	}
+	ofNames, err := store.ArchivedNames(ctx, x, of)
+	if err != nil {
+		return false, err
+	}
+	beside, err := store.FileBytes(ctx, x, own.RecordingID)
+	if err != nil {
+		return false, err
+	}
 	has, err := s.clearPlace(ctx, x, l, of, known)
 	switch {
 	case err != nil:
 		return false, err
 	case !has:
 		return false, s.move(ctx, x, own, row, m, l)
-	case known && of.Archived() && contains(of.Parts(), own.Parts()):
+	case known && of.Archived() && contains(ofNames, ownNames):
 		return false, s.removeJoined(ctx, x, own, row, of)
-	case known && !settled && of.State() == store.Done && of.Archived() && allAtZoom([]store.Meeting{m}, own.Parts()):
-		room, err := s.roomFor(ctx, x, l.TeacherID, own.Size)
+	case known && !settled && of.State() == store.Done && of.Archived() && allAtZoom([]store.Meeting{m}, ownNames):
+		room, err := s.roomFor(ctx, x, l.TeacherID, own.Size+beside)
 		if err != nil || room {
 			return false, err // its parts are in the plan of the lesson's ingest
 		}
@@ -246,10 +262,14 @@ func (s *Ingester) moveRow(ctx context.Context, x store.Session, own store.Inges
 		return err
 	}
 	if own.Archived() && own.TeacherID != l.TeacherID {
-		if err := store.Refund(ctx, x, row.ID, own.TeacherID, own.Size, s.now()); err != nil {
+		beside, err := store.FileBytes(ctx, x, row.ID)
+		if err != nil {
 			return err
 		}
-		warn, q, err := store.Commit(ctx, x, row.ID, l.TeacherID, own.Size, s.now())
+		if err := store.Refund(ctx, x, row.ID, own.TeacherID, own.Size+beside, s.now()); err != nil {
+			return err
+		}
+		warn, q, err := store.Commit(ctx, x, row.ID, l.TeacherID, own.Size+beside, s.now())
 		if err != nil {
 			return err
 		}

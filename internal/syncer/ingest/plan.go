@@ -24,7 +24,7 @@ type plan struct {
 	// archived.
 	gone bool
 	// missing are files whose minutes no part shows, since their downloads give no
-	// recording, and archived parts whose other version at Zoom gives none.
+	// recording, and archived parts whose other version at Zoom gives none or is kept there.
 	missing []store.File
 	// changed: Zoom has another version of an archived part, which replaces it.
 	changed bool
@@ -114,6 +114,8 @@ func (p *plan) addChanged(now time.Time) {
 		case !f.Changed():
 		case !whole:
 			p.kept = append(p.kept, f)
+			f.Fault.Detail = "Zoom has another version, which stays there: the archived recording has the only copy of another part, and is not taken apart"
+			p.missing = append(p.missing, f)
 		case f.Fault.Count >= partTries && f.Fault.RetryAt.After(now):
 			p.missing = append(p.missing, f)
 		default:
@@ -194,7 +196,7 @@ func (p plan) end() (at time.Time) {
 // nothing is missing.
 func (p plan) nextTry() (at time.Time) {
 	for _, f := range p.missing {
-		if at.IsZero() || f.Fault.RetryAt.Before(at) {
+		if !f.Fault.RetryAt.IsZero() && (at.IsZero() || f.Fault.RetryAt.Before(at)) {
 			at = f.Fault.RetryAt
 		}
 	}

@@ -168,3 +168,40 @@ func TestPrivacyLine(t *testing.T) {
 		}
 	}
 }
+
+// TestChangedParts: another version at Zoom replaces an archived part, unless its download
+// gives no recording for now, or the archive has the only copy of another part.
+func TestChangedParts(t *testing.T) {
+	changed := func(f store.File) store.File {
+		f.TrashedAt, f.ArchivedSize = time.Time{}, f.Size-1
+		return f
+	}
+	faulty := func(f store.File) store.File {
+		f.Fault = store.Fault{Reason: store.ReasonDownloadInvalid, Count: partTries, RetryAt: ten.Add(time.Hour)}
+		return f
+	}
+	a, b := file("u", "a gallery_view 0-10 archived"), file("u", "b gallery_view 15-25 archived")
+	for name, c := range map[string]struct {
+		files         []store.File
+		changed       bool
+		kept, missing int
+		nextTry       time.Time
+	}{
+		"as archived":                {files: []store.File{a, b}},
+		"changed":                    {files: []store.File{changed(a), changed(b)}, changed: true},
+		"the other is only archived": {files: []store.File{a, changed(b)}, kept: 1, missing: 1},
+		"the new version is no file": {files: []store.File{faulty(changed(a))}, missing: 1, nextTry: ten.Add(time.Hour)},
+		"one is no file, one is":     {files: []store.File{faulty(changed(a)), changed(b)}, changed: true, missing: 1, nextTry: ten.Add(time.Hour)},
+		"the size was never known":   {files: []store.File{func() store.File { f := changed(a); f.ArchivedSize = 0; return f }()}},
+		"changed, then trashed":      {files: []store.File{func() store.File { f := changed(a); f.GoneAt = ten; return f }()}},
+	} {
+		var archived []string
+		for _, f := range c.files {
+			archived = append(archived, f.Name())
+		}
+		p := makePlan([]store.Meeting{{UUID: "u", Files: c.files}}, archived, 0, ten)
+		if len(p.parts) != len(c.files) || p.changed != c.changed || len(p.kept) != c.kept || len(p.missing) != c.missing || !p.nextTry().Equal(c.nextTry) {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+}

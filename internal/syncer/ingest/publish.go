@@ -47,6 +47,7 @@ func (r *run) publish(ctx context.Context, m joined, stored archive.Stored) erro
 	if removed {
 		return r.revert(ctx)
 	}
+	r.deleteReplaced(ctx, m)
 	r.s.metrics.bytes.Add(float64(m.size))
 	r.s.metrics.seconds.Observe(r.s.now().Sub(r.began).Seconds())
 	if first && !queue.InBackfill(ctx) {
@@ -65,11 +66,22 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 			row.AvailableUntil = now.AddDate(0, 0, int(r.lesson.KeepDays))
 		}
 	}
-	r.fill(&row, m, stored)
-	if _, err := store.Publish(ctx, x, row, now); err != nil {
+	size := row.Size
+	if m.path != "" {
+		size = m.size
+		r.fill(&row, m, stored)
+		if _, err := store.Publish(ctx, x, row, now); err != nil {
+			return err
+		}
+	}
+	if err := r.commitBeside(ctx, x, m, now); err != nil {
 		return err
 	}
-	warn, quota, err := store.Commit(ctx, x, row.ID, r.lesson.TeacherID, m.size, now)
+	beside, err := store.FileBytes(ctx, x, row.ID)
+	if err != nil {
+		return err
+	}
+	warn, quota, err := store.Commit(ctx, x, row.ID, r.lesson.TeacherID, size+beside, now)
 	if err != nil {
 		return err
 	}
@@ -89,19 +101,31 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 	if err := i.Apply(store.Archive); err != nil {
 		return err
 	}
-	if i.Archived() {
-		i.OriginalKey, i.ArchiveKey, i.StagedKey = i.ArchiveKey, stored.Key, ""
+	if m.path != "" {
+		if i.Archived() {
+			i.OriginalKey, i.ArchiveKey, i.StagedKey = i.ArchiveKey, stored.Key, ""
+		}
+		i.ArchivedParts, i.ArchivedVersion = strings.Join(plan{parts: m.of}.names(), "\n"), stored.Version
+		i.Size, i.MD5 = m.size, m.md5
 	}
-	i.ArchivedParts, i.ArchivedVersion = strings.Join(r.plan.names(), "\n"), stored.Version
-	i.Size, i.MD5, i.VerifiedAt = m.size, m.md5, now
+	if m.path != "" || i.Archived() {
+		i.VerifiedAt = now
+	}
 	i.Retakes, i.RetakenAt, i.RetakeAt = 0, time.Time{}, time.Time{}
 	for _, note := range m.notes {
 		if err := r.history(ctx, x, i, note.what, note.detail); err != nil {
 			return err
 		}
 	}
-	if err := r.history(ctx, x, i, "archived", fmt.Sprintf("%s, %s, version %s", stored.Key, media.Size(m.size), stored.Version)); err != nil {
-		return err
+	if m.path != "" {
+		if err := r.history(ctx, x, i, "archived", fmt.Sprintf("%s, %s, version %s", stored.Key, media.Size(m.size), stored.Version)); err != nil {
+			return err
+		}
+	}
+	for _, f := range m.beside {
+		if err := r.history(ctx, x, i, "part archived beside it", fmt.Sprintf("%s, %s, of %s", f.ArchiveKey, media.Size(f.Size), f.ZoomFile)); err != nil {
+			return err
+		}
 	}
 	if r.s.cfg.DeleteFromZoom {
 		if err := r.s.deps.Queue.Enqueue(ctx, x, queue.ZoomTrashArgs{IngestID: i.ID}, now.Add(r.s.cfg.ZoomTrashAfter)); err != nil {
@@ -129,13 +153,14 @@ func (r *run) checkStillAtZoom(ctx context.Context, x store.Session) error {
 
 // fill writes what is known now into the recording's row.
 func (r *run) fill(row *store.Recording, m joined, stored archive.Stored) {
-	row.ZoomRecordingID, row.View = r.plan.zoomID(), r.plan.view
+	of := plan{parts: m.of}
+	row.ZoomRecordingID, row.View = of.zoomID(), m.of[0].View
 	row.SetLocation(media.Location{Provider: r.row.Provider, Key: stored.Key}, stored.Folder, stored.URL)
 	row.Size = m.size
-	row.Start, row.End = r.plan.start(), r.plan.end()
+	row.Start, row.End = of.start(), of.end()
 	duration := m.duration
 	if duration <= 0 {
-		for _, f := range r.plan.parts {
+		for _, f := range m.of {
 			duration += max(0, f.End.Sub(f.Start))
 		}
 	}

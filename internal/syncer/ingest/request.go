@@ -91,7 +91,12 @@ func (s *Ingester) RequestMissing(ctx context.Context, x store.Session, lesson i
 	if err != nil && !catalog.IsNotFound(err) {
 		return "", err
 	}
-	why, request := s.missing(meetings, i, err == nil)
+	known := err == nil
+	parts, err := store.RecordingParts(ctx, x, i.RecordingID)
+	if err != nil {
+		return "", err
+	}
+	why, request := s.missing(meetings, i, known, parts)
 	switch {
 	case !request:
 		return "", s.requestMissingCaptions(ctx, x, meetings, i)
@@ -116,9 +121,9 @@ func (s *Ingester) requestMissingCaptions(ctx context.Context, x store.Session, 
 
 // missing reports whether something of meetings is at Zoom and not archived by their
 // ingest, known or not. why is what, "" where that is under way already and only needs a
-// job.
-func (s *Ingester) missing(meetings []store.Meeting, i store.Ingest, known bool) (why string, request bool) {
-	p := makePlan(meetings, i.Parts(), s.cfg.Settle, s.now())
+// job. parts are beside the archived recording.
+func (s *Ingester) missing(meetings []store.Meeting, i store.Ingest, known bool, parts []store.RecordingFile) (why string, request bool) {
+	p := makePlan(meetings, archivedNames(i, parts), s.cfg.Settle, s.now())
 	switch {
 	case len(p.parts) == 0 && !p.processing && len(p.missing) == 0:
 		return "", false
@@ -126,10 +131,12 @@ func (s *Ingester) missing(meetings []store.Meeting, i store.Ingest, known bool)
 		return "Zoom lists it and nothing is archived", true
 	case i.State() == store.Removed:
 		return "", false
-	case i.State() == store.Done && (p.processing || len(p.parts) == 0 || slices.Equal(p.names(), i.Parts()) && !p.changed):
+	case i.State() == store.Done && (p.processing || len(p.parts) == 0 || s.isComplete(p, i, parts)):
 		return "", false
 	case i.State() == store.Done && p.changed:
 		return "Zoom lists another version of an archived file", true
+	case i.State() == store.Done && hasAll(p, i, parts):
+		return "its parts may be joined now", true
 	case i.State() == store.Done:
 		return "Zoom lists a segment that is not archived", true
 	case i.State() == store.Failed:

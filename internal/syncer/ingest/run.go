@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -77,6 +77,10 @@ type run struct {
 	began time.Time
 	lease string
 	lock  *workDirLock
+	// parts are archived beside the recording, or are being uploaded.
+	parts []store.RecordingFile
+	// apartWhy is why this run has not joined the parts.
+	apartWhy string
 	// archived says that this run has put something into the archive.
 	archived bool
 }
@@ -130,12 +134,17 @@ func (r *run) do(ctx context.Context) error {
 	}
 	defer r.s.work.unreserve(r.row.ID)
 	made, err := r.build(ctx)
-	if err != nil || made.path == "" {
+	if err != nil || made.nothing() {
 		return causeOf(ctx, err)
 	}
-	stored, err := r.upload(ctx, made)
-	if err != nil {
+	if err := r.uploadApart(ctx, &made); err != nil {
 		return causeOf(ctx, err)
+	}
+	var stored archive.Stored
+	if made.path != "" {
+		if stored, err = r.upload(ctx, made); err != nil {
+			return causeOf(ctx, err)
+		}
 	}
 	if err := r.publish(ctx, made, stored); err != nil {
 		return causeOf(ctx, err)
@@ -216,7 +225,7 @@ func (r *run) prepare(ctx context.Context) error {
 
 // nothingLeft reports whether nothing was recorded, or all that can be is archived.
 func (r *run) nothingLeft() bool {
-	return len(r.plan.parts) == 0 || slices.Equal(r.plan.names(), r.row.Parts()) && !r.plan.changed
+	return len(r.plan.parts) == 0 || r.s.isComplete(r.plan, r.row, r.parts)
 }
 
 // choose plans with what is known now. An error says why nothing can be archived yet,
@@ -224,6 +233,9 @@ func (r *run) nothingLeft() bool {
 func (r *run) choose(ctx context.Context) error {
 	var meetings []store.Meeting
 	err := r.s.deps.Store.View(ctx, "syncer: load an ingest", func(x store.Session) (err error) {
+		if r.parts, err = store.RecordingParts(ctx, x, r.row.RecordingID); err != nil {
+			return err
+		}
 		meetings, err = store.MeetingsOfIngest(ctx, x, r.row)
 		return err
 	})
@@ -241,7 +253,7 @@ func (r *run) choose(ctx context.Context) error {
 			}
 		}
 	}
-	r.plan = makePlan(meetings, r.row.Parts(), r.s.cfg.Settle, now)
+	r.plan = makePlan(meetings, archivedNames(r.row, r.parts), r.s.cfg.Settle, now)
 	names := r.plan.names()
 	r.watched.Store(&names)
 	switch {
@@ -260,7 +272,7 @@ func (r *run) choose(ctx context.Context) error {
 	case len(names) == 0 && len(r.plan.missing) > 0 && !r.row.Archived():
 		f := r.plan.missing[0]
 		return &partFault{file: f, reason: reasonOfFault(f.Fault), err: errors.New(f.Fault.Detail)}
-	case len(names) > 0 && r.plan.settled.After(now) && !slices.Equal(names, r.row.Parts()):
+	case len(names) > 0 && r.plan.settled.After(now) && !r.nothingLeft():
 		return &notYet{r.plan.settled, "its segments have not settled"}
 	}
 	return nil

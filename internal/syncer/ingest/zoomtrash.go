@@ -48,14 +48,22 @@ func (s *Ingester) zoomTrashJob(ctx context.Context, job *queue.Job[queue.ZoomTr
 	if err != nil {
 		return err
 	}
+	lost, err := r.loadBeside(ctx)
+	if err != nil || lost {
+		return err
+	}
 	return r.trashMeetings(ctx, meetings)
 }
 
 // trashMeetings trashes Zoom's copies of what the archive holds of meetings. Of a file that
 // Zoom has another version of by now, that version is archived first.
 func (r *run) trashMeetings(ctx context.Context, meetings []store.Meeting) error {
+	names := r.row.Parts()
+	for _, f := range r.parts {
+		names = append(names, f.ZoomFile)
+	}
 	inArchive := func(f store.File) bool {
-		return !f.ArchivedAt.IsZero() && !f.LeftZoom() && !f.HasMadeID() && slices.Contains(r.row.Parts(), f.Name())
+		return !f.ArchivedAt.IsZero() && !f.LeftZoom() && !f.HasMadeID() && slices.Contains(names, f.Name())
 	}
 	changed := false
 	for _, m := range meetings {
@@ -86,6 +94,34 @@ func (r *run) trashMeetings(ctx context.Context, meetings []store.Meeting) error
 	return r.s.deps.Store.Update(ctx, "syncer: changed at Zoom", func(x store.Session) error {
 		return r.s.requestAgain(ctx, x, r.row, "Zoom has another version of an archived file")
 	})
+}
+
+// loadBeside loads the parts beside the recording that the archive still holds. lost says
+// that it does not hold one: that one is archived again first.
+func (r *run) loadBeside(ctx context.Context) (lost bool, err error) {
+	err = r.s.deps.Store.View(ctx, "syncer: parts beside a recording", func(x store.Session) error {
+		r.parts, err = store.RecordingParts(ctx, x, r.row.RecordingID)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	r.parts = slices.DeleteFunc(r.parts, func(f store.RecordingFile) bool { return !f.Verified() })
+	for _, f := range r.parts {
+		from, err := r.s.deps.Archives.Get(f.Provider)
+		if err != nil {
+			return false, err
+		}
+		stored, err := from.Stat(ctx, f.ArchiveKey)
+		if media.KindOf(err) == media.NotFound || err == nil && !stored.Same(f.Size, f.MD5) {
+			r.log.Error("zoom trash: part lost from the archive, Zoom's copies stay", slog.Int64("ingest", r.row.ID), slog.String("key", f.ArchiveKey))
+			return true, r.s.RecordPartLoss(ctx, f)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // listedNow are the files that Zoom lists of a meeting at this moment and has finished, as

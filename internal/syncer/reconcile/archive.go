@@ -26,11 +26,17 @@ func (r *Reconciler) compareArchives(ctx context.Context) error {
 }
 
 func (r *Reconciler) compareArchive(ctx context.Context, provider string, a archive.Archive) error {
-	var ours []store.Ingest
+	var (
+		ours  []store.Ingest
+		parts []store.RecordingFile
+	)
 	// What is known is read before and after the list: a file that is new meanwhile is
 	// no orphan, and one that is purged meanwhile not lost.
 	err := r.deps.Store.View(ctx, "syncer: what is archived", func(x store.Session) error {
 		all, err := store.IngestsInState(ctx, x, store.Done)
+		if err == nil {
+			parts, err = store.VerifiedParts(ctx, x, provider)
+		}
 		ours = slices.DeleteFunc(all, func(i store.Ingest) bool { return i.Provider != provider || !i.Archived() || i.RecordingID == 0 })
 		return err
 	})
@@ -49,6 +55,17 @@ func (r *Reconciler) compareArchive(ctx context.Context, provider string, a arch
 			continue
 		}
 		if err := r.deps.Ingests.RecordLoss(ctx, i); err != nil {
+			return err
+		}
+	}
+	for _, f := range parts {
+		if there[f.ArchiveKey] {
+			continue
+		}
+		if _, err := a.Stat(ctx, f.ArchiveKey); media.KindOf(err) != media.NotFound {
+			continue
+		}
+		if err := r.deps.Ingests.RecordPartLoss(ctx, f); err != nil {
 			return err
 		}
 	}

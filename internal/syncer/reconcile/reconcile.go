@@ -130,10 +130,14 @@ type Ingests interface {
 	FileOwn(ctx context.Context) error
 	// RetakeFailed takes up what has failed, after growing pauses.
 	RetakeFailed(ctx context.Context) (lessons []int64, err error)
+	// RetryJoins takes up recordings whose parts could not be joined and may be now.
+	RetryJoins(ctx context.Context) error
 	// EndPauses ends these pauses; teacher is whose, 0 = everybody's.
 	EndPauses(ctx context.Context, teacher int64) error
 	// RecordLoss follows the discovery that an archived file is gone.
 	RecordLoss(ctx context.Context, i store.Ingest) error
+	// RecordPartLoss is RecordLoss for a part that is archived beside a recording.
+	RecordPartLoss(ctx context.Context, f store.RecordingFile) error
 }
 
 // Alerts tells operators of trouble, within a transaction.

@@ -30,6 +30,9 @@ func (r *Reconciler) reconcileUnlisted(ctx context.Context, scope Scope, report 
 	if err != nil {
 		return err
 	}
+	if err := r.deps.Ingests.RetryJoins(ctx); err != nil {
+		return err
+	}
 	if err := r.compareArchives(ctx); err != nil {
 		// The teachers are reconciled; the archive can be compared next time.
 		r.log.Warn("reconcile: archive not compared", slog.Any("error", err))
