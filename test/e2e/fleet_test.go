@@ -234,7 +234,13 @@ func TestFleet(t *testing.T) {
 		time.Sleep(20 * time.Millisecond) // the outage lasts
 	}
 	report(fmt.Sprintf("database away for %s, shares before %v", time.Since(began).Round(100*time.Millisecond), served))
+	for i, g := range fleet {
+		if metricOf(t, g, "lectern_database_up") != 0 {
+			t.Errorf("gateway %d saw no outage", i+1)
+		}
+	}
 	database.set(false)
+	began = time.Now()
 	waitFor(t, "the gateways to see the database again", func() bool {
 		for _, g := range fleet {
 			if metricOf(t, g, "lectern_database_up") != 1 {
@@ -244,7 +250,7 @@ func TestFleet(t *testing.T) {
 		return true
 	})
 	after := r.read.Load()
-	waitFor(t, "ranges after the outage", func() bool { return r.read.Load() > after+50 })
+	waitFor(t, "ranges after the outage", func() bool { return r.read.Load() > after+50 && time.Since(began) > 2*time.Second })
 	report("database back")
 
 	restarts := 1
