@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +76,22 @@ func TestVersion(t *testing.T) {
 	version, commit := config.Version()
 	if want := "syncer " + version + " (" + commit + ")\n"; stdout != want || stderr != "" {
 		t.Errorf("%q, %q, want %q", stdout, stderr, want)
+	}
+}
+
+// TestDoctorSaysTheMode: acting passes, observing is worth a warning.
+func TestDoctorSaysTheMode(t *testing.T) {
+	for mode, want := range map[string]string{"active": "PASS", "observe": "WARN"} {
+		_, stdout, stderr := runSyncer(t, []string{"LECTERN_ZOOM_WEBHOOK_SECRET=a-webhook-secret", "LECTERN_SYNC_MODE=" + mode, "LECTERN_ZOOM_API_URL=http://127.0.0.1:1"}, "doctor", "--json")
+		var findings []struct{ Check, Status, Detail string }
+		if err := json.Unmarshal([]byte(stdout), &findings); err != nil {
+			t.Fatalf("%v: %s %s", err, stdout, stderr)
+		}
+		if !slices.ContainsFunc(findings, func(f struct{ Check, Status, Detail string }) bool {
+			return f.Check == "mode" && f.Status == want && strings.HasPrefix(f.Detail, mode)
+		}) {
+			t.Errorf("%s: %+v", mode, findings)
+		}
 	}
 }
 
