@@ -1,6 +1,6 @@
 -- Beside the platform: a database role with the rights that Lectern needs and no others.
 --
--- Run it as the owner of the platform's tables (or a superuser), before
+-- Run it as the owner of the platform's tables, who may create roles and schemas (or as a superuser), before
 -- `gateway migrate up`, and again after an upgrade; running it twice changes nothing:
 --
 --   psql -v ON_ERROR_STOP=1 -f configs/platform/grants.sql "$DATABASE_URL"
@@ -25,10 +25,27 @@ $$;
 
 -- Lectern's own tables. The role owns the schema, so that it can migrate itself.
 -- Where an administrator has made the schema before, the role may use what is there.
-CREATE SCHEMA IF NOT EXISTS lectern AUTHORIZATION lectern;
-GRANT USAGE, CREATE ON SCHEMA lectern TO lectern;
-GRANT ALL ON ALL TABLES IN SCHEMA lectern TO lectern;
-GRANT ALL ON ALL SEQUENCES IN SCHEMA lectern TO lectern;
+DO $$
+DECLARE
+    member boolean := pg_catalog.pg_has_role(current_user, 'lectern', 'USAGE');
+BEGIN
+    IF pg_catalog.to_regnamespace('lectern') IS NULL THEN
+        -- Who is no superuser must be a member of the role that is to own the schema.
+        IF NOT member THEN
+            EXECUTE pg_catalog.format('GRANT lectern TO %I', current_user);
+        END IF;
+        CREATE SCHEMA lectern AUTHORIZATION lectern;
+        IF NOT member THEN
+            EXECUTE pg_catalog.format('REVOKE lectern FROM %I', current_user);
+        END IF;
+    ELSIF NOT EXISTS (SELECT 1 FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner
+                      WHERE n.nspname = 'lectern' AND r.rolname = 'lectern') THEN
+        GRANT USAGE, CREATE ON SCHEMA lectern TO lectern;
+        GRANT ALL ON ALL TABLES IN SCHEMA lectern TO lectern;
+        GRANT ALL ON ALL SEQUENCES IN SCHEMA lectern TO lectern;
+    END IF;
+END
+$$;
 
 GRANT USAGE ON SCHEMA public TO lectern;
 
