@@ -1,0 +1,281 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/demo/lessons"
+	"github.com/lectiospace/lectern/internal/emulator"
+	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
+	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
+	"github.com/lectiospace/lectern/internal/pgtest"
+)
+
+// commandsPage is a page of the documentation whose commands are run.
+type commandsPage struct {
+	t      *testing.T
+	dir    string            // of what the commands make
+	values map[string]string // of the variables that the page leaves to the operator
+	env    []string          // of commands and units
+	blocks []commandBlock
+	units  map[string]*process
+	calls  chan unitCall
+}
+
+// commandBlock is the commands of one block, and the heading that they stand below.
+type commandBlock struct{ heading, commands string }
+
+// unitCall is a call of systemctl or journalctl, which the test stands in for.
+type unitCall struct {
+	verb, unit string
+	answer     chan string
+}
+
+var (
+	headingOrBlock = regexp.MustCompile("(?m)^## (.*)$|(?s)```sh\\n(.*?)```")
+	exportOf       = regexp.MustCompile(`(?m)^export ([A-Z_]+)=.*$`)
+)
+
+// readPage reads the blocks of commands of a page.
+func readPage(t *testing.T, path string, values map[string]string, env ...string) *commandsPage {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &commandsPage{t: t, dir: t.TempDir(), values: values, units: map[string]*process{}, calls: make(chan unitCall)}
+	heading := ""
+	for _, found := range headingOrBlock.FindAllStringSubmatch(string(text), -1) {
+		if found[1] != "" {
+			heading = found[1]
+			continue
+		}
+		p.blocks = append(p.blocks, commandBlock{heading, exportOf.ReplaceAllStringFunc(found[2], func(line string) string {
+			name := exportOf.FindStringSubmatch(line)[1]
+			if value, ok := values[name]; ok {
+				return "export " + name + "='" + value + "'"
+			}
+			return line
+		})})
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		call := unitCall{r.FormValue("verb"), r.FormValue("unit"), make(chan string, 1)}
+		p.calls <- call
+		io.WriteString(w, <-call.answer)
+	}))
+	t.Cleanup(server.Close)
+	for name, script := range map[string]string{
+		"systemctl":  `exec curl -fsS -d "verb=$1" -d "unit=$2" ` + server.URL,
+		"journalctl": `exec curl -fsS -d "verb=log" -d "unit=$2" ` + server.URL,
+	} {
+		if err := os.WriteFile(filepath.Join(p.dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.env = append(append(cleanEnv(), "PATH="+p.dir+":"+bin+":"+os.Getenv("PATH")), env...)
+	return p
+}
+
+// run runs the blocks below a heading in one shell after another, each with the variables
+// that the last one exported, and returns what they print.
+func (p *commandsPage) run(heading string) string {
+	p.t.Helper()
+	var out bytes.Buffer
+	ran := 0
+	for _, b := range p.blocks {
+		if b.heading != heading {
+			continue
+		}
+		ran++
+		p.runBlock(b, &out)
+	}
+	if ran == 0 {
+		p.t.Fatalf("there are no commands below %q", heading)
+	}
+	return out.String()
+}
+
+func (p *commandsPage) runBlock(b commandBlock, out *bytes.Buffer) {
+	p.t.Helper()
+	state := filepath.Join(p.dir, "exported")
+	cmd := exec.CommandContext(p.t.Context(), "bash", "-euo", "pipefail", "-c", "[ ! -e "+state+" ] || . "+state+"\n"+b.commands+"\nexport -p > "+state)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = filepath.Join("..", ".."), p.env, out, out
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Run() }()
+	for {
+		select {
+		case call := <-p.calls:
+			call.answer <- p.call(call)
+		case err := <-ended:
+			if err != nil {
+				p.t.Fatalf("%s: %v\n%s\nThe commands:\n%s", b.heading, err, out, b.commands)
+			}
+			return
+		}
+	}
+}
+
+// call does what systemctl and journalctl would.
+func (p *commandsPage) call(c unitCall) string {
+	p.t.Helper()
+	program := strings.TrimPrefix(c.unit, "lectern-")
+	if c.verb == "log" {
+		p.units[program].stderr.find(p.t, "what it would do", func(line string) bool { return strings.Contains(line, "observe: would archive") })
+		return p.units[program].stderr.String() + "\n"
+	}
+	if old := p.units[program]; old != nil && c.verb != "start" {
+		old.stop(p.t, syscall.SIGTERM)
+	}
+	if c.verb == "stop" {
+		return ""
+	}
+	env := append([]string{"LECTERN_LOG_FORMAT=json", "LECTERN_CONFIG=" + filepath.Join(p.values["ETC"], "lectern.yaml")}, p.env...)
+	if program == "gateway" {
+		env = append(env, "LECTERN_LISTEN="+strings.TrimPrefix(p.values["GATEWAY"], "http://"))
+	}
+	unit := start(p.t, env, program, "serve")
+	unit.stderr.find(p.t, "the listening line", func(line string) bool { return strings.Contains(line, `"msg":"listening"`) })
+	p.units[program] = unit
+	return ""
+}
+
+// simpleJWT is an access token as djangorestframework-simplejwt makes one.
+func simpleJWT(user int) string {
+	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	now := time.Now().Unix()
+	unsigned := part(`{"alg":"HS256","typ":"JWT"}`) + "." +
+		part(fmt.Sprintf(`{"token_type":"access","exp":%d,"iat":%d,"jti":"0123456789abcdef0123456789abcdef","user_id":"%d"}`, now+43200, now, user))
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(unsigned))
+	return unsigned + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// freeAddress is an address that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// TestAdopting runs the commands of docs/adopting.md: on the platform's own schema, whose
+// owner is no superuser, to a playing byte, through observing and acting, and back.
+func TestAdopting(t *testing.T) {
+	database := pgtest.Start(t)
+	owner := pgtest.As(t, database, "platform_owner")
+	psql := func(query string) string {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", query, database).CombinedOutput()
+		if err != nil {
+			t.Fatalf("psql: %v\n%s", err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	psql(`DO $$ BEGIN CREATE ROLE platform_owner LOGIN CREATEROLE; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+		DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO platform_owner', current_database()); END $$`)
+	if out, err := exec.CommandContext(t.Context(), "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "../../internal/catalog/catalogtest/lectiospace.sql", owner).CombinedOutput(); err != nil {
+		t.Fatalf("the platform's schema: %v\n%s", err, out)
+	}
+	began := time.Now().UTC().Add(-5 * time.Hour).Truncate(time.Second)
+	psql(fmt.Sprintf(`UPDATE schedule_lesson SET zoom_meeting_id = '89999999999', start_time = '%[1]s', end_time = timestamptz '%[1]s' + interval '1 hour' WHERE id = 9`, began.Format(time.RFC3339)))
+
+	zoom := zoomemu.New()
+	if err := zoom.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer zoom.Stop()
+	media := t.TempDir()
+	if err := lessons.WriteTo(media); err != nil {
+		t.Fatal(err)
+	}
+	clip, err := os.ReadFile(filepath.Join(media, lessons.All()[0].File))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, name := range []string{"1", "2"} {
+		zoom.AddAccount(zoomemu.Account{ID: "ACC" + name, ClientID: "CID" + name, ClientSecret: "refonly" + name, Owner: []string{"owner", "teacher2@ref.test"}[n]})
+	}
+	zoom.AddMeeting(zoomemu.Meeting{Account: "ACC1", ID: 89999999999, UUID: "adopted==", Host: "owner", Start: began, Minutes: 60, Files: []zoomemu.File{
+		{ID: "file", Type: "MP4", View: "shared_screen_with_speaker_view", Start: began, End: began.Add(time.Hour), Content: emulator.Bytes(clip)},
+	}})
+	drive := driveemu.New()
+	drive.Put(driveemu.File{ID: "drv006", Name: "drv006.mp4", MimeType: "video/mp4", Content: emulator.Bytes(clip)})
+	driveServer := httptest.NewServer(drive)
+	defer driveServer.Close()
+
+	data, address := t.TempDir(), freeAddress(t)
+	p := readPage(t, "../../docs/adopting.md", map[string]string{
+		"OWNER_URL": owner, "DATABASE_PASSWORD": "a password of the tests", "DATABASE_URL": pgtest.As(t, database, "lectern"),
+		"SECRET_KEY": secret, "WEBHOOK_SECRET": "a-webhook-secret-of-the-tests", "ETC": filepath.Join(data, "etc"), "GATEWAY": "http://" + address,
+		"TOKEN": simpleJWT(5), "RECORDING": "6",
+	}, "LECTERN_DATA_DIR="+data, "LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0", "LECTERN_CACHE_MIN_FREE=0", "LECTERN_CACHE_SIZE=64MiB", "LECTERN_SYNC_WORK_MIN_FREE=0", "LECTERN_SYNC_WORK_SIZE=64MiB",
+		"LECTERN_ORIGIN_DRIVE_ENDPOINT="+driveServer.URL, "LECTERN_ORIGIN_DRIVE_CREDENTIALS=none", "LECTERN_SYNC_PROVIDER=local",
+		"LECTERN_ZOOM_API_URL="+zoom.APIURL(), "LECTERN_ZOOM_OAUTH_URL="+zoom.OAuthURL(), "LECTERN_ZOOM_DOWNLOAD_HOSTS=127.0.0.1", "LECTERN_SYNC_SETTLE=0s")
+	rows := func() string {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), "pg_dump", "--data-only", "--schema=public", "--restrict-key=tests", database).CombinedOutput()
+		if err != nil {
+			t.Fatalf("pg_dump: %v\n%s", err, out)
+		}
+		return string(out)
+	}
+	before := rows()
+	const shape = `SELECT string_agg(concat_ws(' ', table_name, column_name, data_type), '; ' ORDER BY table_name, column_name) FROM information_schema.columns WHERE table_schema = 'public'`
+	columns := psql(shape)
+
+	for _, heading := range []string{"Values", "Role", "Settings", "Schema", "Gateway"} {
+		p.run(heading)
+	}
+	if out := p.run("First byte"); out != "206 1\n" {
+		t.Errorf("the first byte: %q", out)
+	}
+	if out := p.run("Observe"); !strings.Contains(out, "observe: would archive 1 part(s)") || !strings.Contains(out, `"teachers_processed":2`) {
+		t.Errorf("observed: %s", out)
+	}
+	if after := rows(); after != before {
+		t.Errorf("a row of the platform has changed before Lectern acts")
+	}
+	if stats := zoom.Stats(); stats.Downloads+stats.Deletes != 0 {
+		t.Errorf("at Zoom: %+v", stats)
+	}
+
+	p.run("Act")
+	waitFor(t, "the observed recording", func() bool { return psql(`SELECT status FROM schedule_lessonrecording WHERE lesson_id = 9`) == "ready" })
+	made := psql(`SELECT id FROM schedule_lessonrecording WHERE lesson_id = 9`)
+	if res, body := get(t, "http://"+address+"/schedule/api/recordings/"+made+"/stream/", simpleJWT(5), ""); res.StatusCode != 200 || !bytes.Equal(body, clip) {
+		t.Errorf("the archived recording: %s, %d bytes", res.Status, len(body))
+	}
+	if expired := psql(`SELECT status FROM schedule_lessonrecording WHERE id = 22`); expired != "ready" {
+		t.Errorf("an expired recording is %s before the first clean-up", expired)
+	}
+
+	p.run("The way back")
+	if left := psql(`SELECT count(*) FROM pg_roles WHERE rolname = 'lectern'`) + psql(`SELECT count(*) FROM pg_namespace WHERE nspname = 'lectern'`) + psql(`SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'lectern%'`); left != "000" {
+		t.Errorf("role, schema, triggers left: %s", left)
+	}
+	if psql(shape) != columns {
+		t.Error("the platform's columns have changed")
+	}
+	psql(`DELETE FROM schedule_lessonrecording_allowed_groups WHERE lessonrecording_id = ` + made + `; DELETE FROM schedule_lessonrecording WHERE id = ` + made)
+	if psql(`SELECT count(*) FROM schedule_lessonrecording WHERE is_deleted AND deleted_at > now() - interval '1 hour'`) != "0" {
+		t.Error("a recording was removed")
+	}
+}
