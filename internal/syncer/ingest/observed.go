@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -41,7 +40,7 @@ func (r *run) observe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("archive %d part(s), %s", len(r.plan.parts), media.Size(r.plan.size()))
+	what := fmt.Sprintf("archive %d part(s), %d bytes", len(r.plan.parts), r.plan.size())
 	switch {
 	case found && row.Deleted:
 		return &observed{fmt.Sprintf("do nothing: recording %d was removed", row.ID)}

@@ -123,6 +123,10 @@ func (c *Cleaner) Cleanup(ctx context.Context) (Summary, error) {
 		out.Removed++
 		c.metrics.cleanup.WithLabelValues("removed").Inc()
 	}
+	if out.Observed {
+		c.log.Info("cleanup: observed", slog.Int("expired", out.Removed))
+		return out, nil
+	}
 	c.log.Info("cleanup: done", slog.Int("removed", out.Removed), slog.Int("failed", out.Failed))
 	return out, nil
 }
