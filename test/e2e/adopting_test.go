@@ -80,8 +80,10 @@ func readPage(t *testing.T, path string, values map[string]string, env ...string
 	}))
 	t.Cleanup(server.Close)
 	for name, script := range map[string]string{
-		"systemctl":  `exec curl -fsS -d "verb=$1" -d "unit=$2" ` + server.URL,
-		"journalctl": `exec curl -fsS -d "verb=log" -d "unit=$2" ` + server.URL,
+		"systemctl": `exec curl -fsS -d "verb=$1" -d "unit=$2" ` + server.URL,
+		// lectern-run gives a command the settings and credentials of the units.
+		"lectern-run": "export " + strings.Join(p.credentials(), " ") + ` && exec "$@"`,
+		"journalctl":  `exec curl -fsS -d "verb=log" -d "unit=$2" ` + server.URL,
 	} {
 		if err := os.WriteFile(filepath.Join(p.dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
 			t.Fatal(err)
@@ -89,6 +91,16 @@ func readPage(t *testing.T, path string, values map[string]string, env ...string
 	}
 	p.env = append(append(cleanEnv(), "PATH="+p.dir+":"+bin+":"+os.Getenv("PATH")), env...)
 	return p
+}
+
+// credentials are the settings that the units make of the files in ETC.
+func (p *commandsPage) credentials() []string {
+	etc := p.values["ETC"]
+	env := []string{"LECTERN_CONFIG=" + filepath.Join(etc, "lectern.yaml")}
+	for setting, file := range map[string]string{"DATABASE_URL": "database-url", "AUTH_JWT_SECRET": "auth-jwt-secret", "ZOOM_WEBHOOK_SECRET": "zoom-webhook-secret"} {
+		env = append(env, "LECTERN_"+setting+"_FILE="+filepath.Join(etc, "credentials", file))
+	}
+	return env
 }
 
 // run runs the blocks below a heading in one shell after another, each with the variables
@@ -144,7 +156,7 @@ func (p *commandsPage) call(c unitCall) string {
 	if c.verb == "stop" {
 		return ""
 	}
-	env := append([]string{"LECTERN_LOG_FORMAT=json", "LECTERN_CONFIG=" + filepath.Join(p.values["ETC"], "lectern.yaml")}, p.env...)
+	env := append(append([]string{"LECTERN_LOG_FORMAT=json"}, p.env...), p.credentials()...)
 	if program == "gateway" {
 		env = append(env, "LECTERN_LISTEN="+strings.TrimPrefix(p.values["GATEWAY"], "http://"))
 	}
@@ -222,6 +234,16 @@ func TestAdopting(t *testing.T) {
 	defer driveServer.Close()
 
 	data, address := t.TempDir(), freeAddress(t)
+	example, err := os.ReadFile("../../configs/lectern.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(data, "etc"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(data, "etc", "lectern.yaml"), example, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	p := readPage(t, "../../docs/adopting.md", map[string]string{
 		"OWNER_URL": owner, "DATABASE_PASSWORD": "a password of the tests", "DATABASE_URL": pgtest.As(t, database, "lectern"),
 		"SECRET_KEY": secret, "WEBHOOK_SECRET": "a-webhook-secret-of-the-tests", "ETC": filepath.Join(data, "etc"), "GATEWAY": "http://" + address,
