@@ -153,8 +153,8 @@ func (r *Report) Alerts(urls int) {
 // Mode reports whether the syncer acts or observes.
 func (r *Report) Mode(cfg syncer.Config) {
 	if cfg.Observes() {
-		r.Warn(nameMode, "set sync-mode to active when the platform's own jobs are switched off", "observe: nothing is archived, changed or deleted")
+		r.warn(nameMode, "set sync-mode to active when the platform's own jobs are switched off", "observe: nothing is archived, changed or deleted")
 		return
 	}
-	r.Pass(nameMode, "%s", cfg.Mode)
+	r.pass(nameMode, "%s", cfg.Mode)
 }
