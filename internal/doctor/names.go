@@ -42,14 +42,13 @@ const (
 	nameClock          = "clock"
 	nameFFmpeg         = "ffmpeg"
 	nameAlerts         = "alerts"
-	nameMode           = "mode"
 )
 
 var names = []string{
 	nameConfiguration, nameMode, namePublicURL, nameCORS, nameTrustedProxies, nameSecretFiles, nameSecretFlags, nameJWTSecret, nameQueryTokens, nameJWKS,
 	nameDataDir, nameCacheDir, nameCacheLock, nameCacheSpace, nameWorkDir, nameWorkSpace, nameListen, nameAdminListen, nameOpenFiles,
 	nameDatabase, nameSchema, nameColumns, nameRole, nameTriggers, namePooler, nameSyncers, nameJobQueue, nameReconciliation, nameTenants,
-	nameOriginLocal, nameOriginDrive, nameArchive, nameZoom, nameZoomScopes, nameZoomHost, nameClock, nameFFmpeg, nameAlerts, nameMode,
+	nameOriginLocal, nameOriginDrive, nameArchive, nameZoom, nameZoomScopes, nameZoomHost, nameClock, nameFFmpeg, nameAlerts,
 }
 
 // Names are the names that findings can have.

@@ -149,12 +149,3 @@ func (r *Report) Alerts(urls int) {
 	}
 	r.pass(nameAlerts, "sent to %d URL(s)", urls)
 }
-
-// Mode reports whether the syncer acts or observes.
-func (r *Report) Mode(cfg syncer.Config) {
-	if cfg.Observes() {
-		r.warn(nameMode, "set sync-mode to active when the platform's own jobs are switched off", "observe: nothing is archived, changed or deleted")
-		return
-	}
-	r.pass(nameMode, "%s", cfg.Mode)
-}
