@@ -35,8 +35,9 @@ func (c *demoCommand) Run(ctx context.Context, cli *CLI, term terminal) (err err
 	log := telemetry.NewLogger(settings.Log, term.Err)
 	sync := config.SyncerDefaults().Sync.Config
 	sync.WorkDir = filepath.Join(dir, "sync")
+	version, _ := config.Version()
 	d, err := demo.New(ctx, demo.Config{
-		DatabaseURL: settings.DatabaseURL, Local: settings.Origin.Local, Auth: settings.Auth, PublicURL: settings.PublicURL, Sync: sync,
+		DatabaseURL: settings.DatabaseURL, Local: settings.Origin.Local, Auth: settings.Auth, PublicURL: settings.PublicURL, Sync: sync, Version: version,
 	}, log)
 	if err != nil {
 		return err

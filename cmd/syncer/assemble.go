@@ -79,6 +79,7 @@ func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Lo
 		Alerts:       s.alerts,
 		SecretsKey:   key,
 		PlatformRule: settings.AccessRule == "platform",
+		Version:      version,
 		Log:          log,
 		Metrics:      s.metrics,
 		Now:          time.Now,

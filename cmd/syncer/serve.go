@@ -86,6 +86,7 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 	defer operators.Stop()
 	systemd := telemetry.NewSystemd(s.log, s.probes...)
 
+	s.syncer.SetAddress(public.Addr().String())
 	if err := s.syncer.Start(ctx); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -15,11 +16,12 @@ import (
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
 
-// TestShutdownGraceBoundsTheWebhooks: a webhook whose body never ends delays the end by
-// no more than the grace, and is no error of the program.
-func TestShutdownGraceBoundsTheWebhooks(t *testing.T) {
+// startServe assembles a syncer in this process and serves with it until stop is called;
+// ended gives its error then.
+func startServe(t *testing.T, env ...string) (svc *service, public string, stop func(), ended <-chan error) {
+	t.Helper()
 	var cli CLI
-	env := []string{"LECTERN_DATA_DIR=" + t.TempDir(), "LECTERN_ZOOM_WEBHOOK_SECRET=a-webhook-secret", "LECTERN_SYNC_WORK_MIN_FREE=0", "LECTERN_SHUTDOWN_GRACE=1s"}
+	env = append(env, "LECTERN_DATA_DIR="+t.TempDir(), "LECTERN_ZOOM_WEBHOOK_SECRET=a-webhook-secret", "LECTERN_SYNC_WORK_MIN_FREE=0")
 	if _, err := config.Parse("syncer", description, &cli, []string{"serve"}, env, io.Discard, io.Discard); err != nil {
 		t.Fatal(err)
 	}
@@ -27,17 +29,52 @@ func TestShutdownGraceBoundsTheWebhooks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer svc.close()
-	public, admin, err := telemetry.Listen("127.0.0.1:0", "127.0.0.1:0")
+	t.Cleanup(svc.close)
+	listener, admin, err := telemetry.Listen("127.0.0.1:0", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	ended := make(chan error, 1)
-	go func() { ended <- svc.serve(ctx, public, admin) }()
+	result := make(chan error, 1)
+	go func() { result <- svc.serve(ctx, listener, admin) }()
+	return svc, listener.Addr().String(), stop, result
+}
 
-	conn, err := net.Dial("tcp", public.Addr().String())
+// TestServeRegisters: a syncer that serves is in the database with its version and the
+// address of its webhooks, and no longer when it has ended.
+func TestServeRegisters(t *testing.T) {
+	svc, public, stop, ended := startServe(t)
+	res, err := http.Get("http://" + public + "/") // answered once the syncer has started
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	version, _ := config.Version()
+	count := func() (all, ours int) {
+		t.Helper()
+		err := svc.store.DB().QueryRowContext(t.Context(), `SELECT count(*), count(*) FILTER (WHERE version = ? AND address = ?) FROM lectern_syncers`, version, public).Scan(&all, &ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all, ours
+	}
+	if all, ours := count(); all != 1 || ours != 1 {
+		t.Errorf("%d are registered, %d of them with version %s and address %s", all, ours, version, public)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("the end: %v", err)
+	}
+	if all, _ := count(); all != 0 {
+		t.Errorf("%d are still registered", all)
+	}
+}
+
+// TestShutdownGraceBoundsTheWebhooks: a webhook whose body never ends delays the end by
+// no more than the grace, and is no error of the program.
+func TestShutdownGraceBoundsTheWebhooks(t *testing.T) {
+	_, public, stop, ended := startServe(t, "LECTERN_SHUTDOWN_GRACE=1s")
+	conn, err := net.Dial("tcp", public)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,6 +73,30 @@ func (h *Heartbeat) Stop() {
 	})
 }
 
+// Gateway is one that was alive at BeatAt.
+type Gateway struct {
+	ID, Version string
+	Address     string // public
+	BeatAt      time.Time
+}
+
+// Gateways are all that have not deregistered, by their ids. The row of one that was
+// killed stays for a day.
+func Gateways(ctx context.Context, x Session) ([]Gateway, error) {
+	var out []Gateway
+	err := x.Each(ctx, `SELECT id, version, address, beat_at FROM lectern.lectern_gateways ORDER BY id`, nil, func(scan func(...any) error) error {
+		var (
+			g  Gateway
+			at DBTime
+		)
+		err := scan(&g.ID, &g.Version, &g.Address, &at)
+		g.BeatAt = at.Time
+		out = append(out, g)
+		return err
+	})
+	return out, err
+}
+
 func (h *Heartbeat) beat(ctx context.Context) error {
 	return h.store.UpdateWithin(ctx, "catalog: heartbeat", LookupTimeout, func(ctx context.Context, x Session) error {
 		now := h.now()

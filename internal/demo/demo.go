@@ -39,6 +39,8 @@ type Config struct {
 	PublicURL string
 	// Sync is the syncer's configuration with a WorkDir that may be written.
 	Sync syncer.Config
+	// Version is the program's, which the syncer's heartbeat names.
+	Version string
 }
 
 // Demo is a catalog with sample lessons and, after StartMeeting, a syncer.

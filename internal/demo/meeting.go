@@ -128,7 +128,7 @@ func (m *meeting) assemble(cfg Config, log *slog.Logger) (err error) {
 		Store: m.store, Zoom: m.client, Zooms: zooms,
 		Target: m.files, Archives: map[string]archive.Archive{media.ProviderLocal: m.files},
 		Alerts: alert.NewSender(alert.Config{}), PlatformRule: cfg.Auth.AccessRule == string(auth.RulePlatform),
-		Log: log, Metrics: prometheus.NewRegistry(), Now: time.Now,
+		Version: cfg.Version, Log: log, Metrics: prometheus.NewRegistry(), Now: time.Now,
 	})
 	if err != nil {
 		return err
@@ -137,6 +137,7 @@ func (m *meeting) assemble(cfg Config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
+	m.syncer.SetAddress(listener.Addr().String())
 	m.webhook = "http://" + listener.Addr().String() + "/schedule/api/zoom/webhook/"
 	m.server = &http.Server{Handler: m.syncer.Handler(), ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = m.server.Serve(listener) }() // ends with Close

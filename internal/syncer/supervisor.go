@@ -61,7 +61,9 @@ func (s *Syncer) requestObserved(ctx context.Context) error {
 }
 
 func (s *Syncer) heartbeat(ctx context.Context) error {
-	return s.deps.Store.UpdateOnce(ctx, "syncer: heartbeat", func(x store.Session) error { return store.Heartbeat(ctx, x, s.id, s.now()) })
+	return s.deps.Store.UpdateOnce(ctx, "syncer: heartbeat", func(x store.Session) error {
+		return store.Heartbeat(ctx, x, store.Syncer{ID: s.id, Version: s.deps.Version, Address: s.address, BeatAt: s.now()})
+	})
 }
 
 // deregister ends this syncer for the others.

@@ -20,7 +20,7 @@ func TestDeadSyncerIsReaped(t *testing.T) {
 			s.Reconcile(reconcile.Summary{Processed: 2, Synced: 1})
 			// As one leaves it that was killed while downloading.
 			s.Update(func(ctx context.Context, x store.Session) error {
-				if err := store.Heartbeat(ctx, x, "the-dead", time.Now().Add(-time.Minute)); err != nil {
+				if err := store.Heartbeat(ctx, x, store.Syncer{ID: "the-dead", BeatAt: time.Now().Add(-time.Minute)}); err != nil {
 					return err
 				}
 				_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET owner = 'the-dead', state = 'working'`)

@@ -44,6 +44,7 @@ type Deps struct {
 	SecretsKey []byte
 	// PlatformRule is the access rule "platform": the lesson's group may always watch.
 	PlatformRule bool
+	Version      string // the program's, which its heartbeat names
 	Log          *slog.Logger
 	Metrics      prometheus.Registerer
 	Now          func() time.Time
@@ -57,6 +58,7 @@ type Syncer struct {
 	now     func() time.Time
 	metrics *metrics
 	id      string
+	address string // set before Start
 
 	queue      *queue.Queue
 	intake     *intake.Intake
@@ -151,6 +153,10 @@ func (s *Syncer) Handler() http.Handler { return s.intake.Handler() }
 
 // SetWebhookSecrets replaces the secret tokens of the Zoom app that all teachers share.
 func (s *Syncer) SetWebhookSecrets(secrets zoom.Secrets) { s.intake.SetSecrets(secrets) }
+
+// SetAddress sets the public address that the heartbeat names: that of the listener which
+// Handler serves. It has to be called before Start.
+func (s *Syncer) SetAddress(address string) { s.address = address }
 
 // Start begins to work jobs and to supervise, until Stop.
 func (s *Syncer) Start(ctx context.Context) error {

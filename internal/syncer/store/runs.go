@@ -103,10 +103,10 @@ func SetAlert(ctx context.Context, x Session, key, state, text string, now time.
 	return true, since, err
 }
 
-// Heartbeat notes that a syncer is alive.
-func Heartbeat(ctx context.Context, x Session, id string, now time.Time) error {
-	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_syncers (id, started_at, beat_at) VALUES ($1, $2, $2)
-		ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at`, id, stamp(now))
+// Heartbeat notes that a syncer is alive at BeatAt.
+func Heartbeat(ctx context.Context, x Session, s Syncer) error {
+	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_syncers (id, version, address, started_at, beat_at) VALUES ($1, $2, $3, $4, $4)
+		ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at`, s.ID, s.Version, s.Address, stamp(s.BeatAt))
 	return err
 }
 
@@ -118,19 +118,21 @@ func Deregister(ctx context.Context, x Session, id string) error {
 
 // Syncer is one that was alive at BeatAt.
 type Syncer struct {
-	ID     string
-	BeatAt time.Time
+	ID      string
+	Version string // "" of one that does not write it
+	Address string // where it receives webhooks; "" of a command
+	BeatAt  time.Time
 }
 
-// Syncers are all that have not left.
+// Syncers are all that have not deregistered, by their ids.
 func Syncers(ctx context.Context, x Session) ([]Syncer, error) {
 	var out []Syncer
-	err := x.Each(ctx, `SELECT id, beat_at FROM lectern.lectern_syncers ORDER BY id`, nil, func(scan func(...any) error) error {
+	err := x.Each(ctx, `SELECT id, version, address, beat_at FROM lectern.lectern_syncers ORDER BY id`, nil, func(scan func(...any) error) error {
 		var (
 			s  Syncer
 			at catalog.DBTime
 		)
-		err := scan(&s.ID, &at)
+		err := scan(&s.ID, &s.Version, &s.Address, &at)
 		s.BeatAt = at.Time
 		out = append(out, s)
 		return err
