@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/doctor"
 )
 
@@ -21,6 +22,7 @@ const clockLimit = 5 * time.Minute
 func (c *doctorCommand) Run(ctx context.Context, cli *CLI, term terminal) error {
 	s, r := &cli.Settings, &doctor.Report{}
 	refused := s.ValidateServe()
+	version, _ := config.Version()
 	running := sync.OnceValue(func() bool { return doctor.Running(ctx, s.AdminListen) })
 	r.Configuration(refused, "complete")
 	r.PublicURL(s.PublicURL)
@@ -36,7 +38,7 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, term terminal) error 
 		doctor.ListenersCheck(s.Listen, s.AdminListen, running),
 		// A stream holds its connection and a chunk file, or its origin's connection.
 		doctor.OpenFilesCheck(2*s.Limit.Streams+1024, "limit-streams"),
-		doctor.CatalogCheck(s.DatabaseURL, clockLimit),
+		doctor.CatalogCheck(s.DatabaseURL, clockLimit, version),
 		doctor.LocalFolderCheck(s.Origin.Local),
 		doctor.DriveOriginCheck(s.Origin.Drive, clockLimit))
 	return r.Finish(term.Out, c.JSON, refused)

@@ -146,9 +146,16 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 	if code, out, errs := runGateway(t, []string{"LECTERN_DATABASE_URL=" + silent}, "migrate", "up", "--yes", "--no-backup"); code != 0 {
 		t.Fatalf("migrate: %s%s", out, errs)
 	}
-	pgtest.Exec(t, silent, `INSERT INTO lectern.lectern_syncers (id, started_at, beat_at) VALUES ('dead-1', now(), now() - interval '2 minutes'), ('live-2', now(), now());
+	version, _ := config.Version()
+	pgtest.Exec(t, silent, `INSERT INTO lectern.lectern_gateways (id, version, address, started_at, beat_at) VALUES
+			('dead/1', '0.9', 'https://one.example', now(), now() - interval '2 minutes'), ('old/2', '0.9', 'https://two.example', now(), now()),
+			('live/3', '`+version+`', 'https://three.example', now(), now());
+		INSERT INTO lectern.lectern_syncers (id, version, address, started_at, beat_at) VALUES
+			('dead-1', '`+version+`', '10.0.0.1:8091', now(), now() - interval '2 minutes'), ('live-2', '`+version+`', '10.0.0.2:8091', now(), now()),
+			('old-3', '0.9', '10.0.0.3:8091', now(), now()), ('older-4', '', '', now(), now());
 		INSERT INTO lectern.river_leader (leader_id, elected_at, expires_at, name) VALUES ('stranger', now(), now() + interval '1 hour', 'default')`)
 	taken := silentServer(t)
+	const beside = "role,gateways,syncers,job queue" // what is not as it should be beside the silent ones
 	const drive, endpoint, database = "LECTERN_ORIGIN_DRIVE_CREDENTIALS=none", "LECTERN_ORIGIN_DRIVE_ENDPOINT=", "LECTERN_DATABASE_URL="
 	for _, c := range []struct {
 		name   string
@@ -172,8 +179,16 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 		{name: "not a database", env: []string{"LECTERN_DATA_DIR=" + broken}, code: 1, check: "database", status: doctor.Fail, says: "not a database"},
 		{name: "no schema", env: []string{database + pgtest.Start(t)}, code: 1, check: "schema", status: doctor.Fail, says: "no schema", others: "role"},
 		{name: "schema too new", env: []string{database + newer}, code: 1, check: "schema", status: doctor.Fail, says: "9999", others: "role"},
-		{name: "a silent syncer", env: []string{database + silent}, check: "syncers", status: doctor.Warn, says: "dead-1 has been silent", others: "role,job queue"},
-		{name: "a foreign job queue", env: []string{database + silent}, check: "job queue", status: doctor.Warn, says: "stranger", others: "role,syncers"},
+		{name: "no gateway", env: []string{database + complete}, check: "gateways", status: doctor.Pass, says: "none is at work"},
+		{name: "a gateway", env: []string{database + silent}, check: "gateways", status: doctor.Pass, says: "live/3: version " + version + ", public address https://three.example, last heartbeat 20", others: beside},
+		{name: "a silent gateway", env: []string{database + silent}, check: "gateways", status: doctor.Warn, says: "dead/1 has been silent for 2m", others: beside},
+		{name: "a silent gateway is described", env: []string{database + silent}, check: "gateways", status: doctor.Warn, says: "s: version 0.9, public address https://one.example, last heartbeat 20", others: beside},
+		{name: "a gateway of another version", env: []string{database + silent}, check: "gateways", status: doctor.Warn, says: "old/2 has another version than this program (" + version + "): version 0.9, public address https://two.example, last heartbeat 20", others: beside},
+		{name: "a syncer", env: []string{database + silent}, check: "syncers", status: doctor.Pass, says: "live-2: version " + version + ", public address 10.0.0.2:8091, last heartbeat 20", others: beside},
+		{name: "a silent syncer", env: []string{database + silent}, check: "syncers", status: doctor.Warn, says: "dead-1 has been silent for 2m", others: beside},
+		{name: "a syncer of another version", env: []string{database + silent}, check: "syncers", status: doctor.Warn, says: "old-3 has another version than this program (" + version + "): version 0.9, public address 10.0.0.3:8091, last heartbeat 20", others: beside},
+		{name: "a syncer before versions were written", env: []string{database + silent}, check: "syncers", status: doctor.Warn, says: "older-4 has another version than this program (" + version + "): version unknown, public address none", others: beside},
+		{name: "a foreign job queue", env: []string{database + silent}, check: "job queue", status: doctor.Warn, says: "stranger", others: beside},
 		{name: "Drive refuses the connection", env: []string{drive, endpoint + "http://127.0.0.1:1"}, code: 1, check: "origin drive", status: doctor.Fail, says: "refused"},
 		{name: "Drive API not enabled", env: []string{drive, endpoint + driveWith(driveemu.Faults{Status: 403, Reason: "accessNotConfigured", NoMetadata: true})}, code: 1, check: "origin drive", status: doctor.Fail, says: "accessNotConfigured"},
 		{name: "Drive forbids", env: []string{drive, endpoint + driveWith(driveemu.Faults{Status: 403, Reason: "domainPolicy", NoMetadata: true})}, code: 1, check: "origin drive", status: doctor.Fail, says: "domainPolicy"},

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/doctor"
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -18,6 +19,7 @@ type doctorCommand struct {
 func (c *doctorCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 	s, r := &cli.SyncerSettings, &doctor.Report{}
 	refused := s.ValidateServe()
+	version, _ := config.Version()
 	running := sync.OnceValue(func() bool { return doctor.Running(ctx, s.AdminListen) })
 	limit := s.Zoom.WebhookTolerance
 	archive := doctor.LocalArchiveCheck(s.Origin.Local)
@@ -36,7 +38,8 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 		doctor.SyncerCatalogCheck(s.DatabaseURL, limit, func(store *catalog.Store) []doctor.Check {
 			return []doctor.Check{
 				doctor.TenantsCheck(store, s.SecretsKey != ""),
-				doctor.SyncersCheck(store, s.Sync.ReconcileEvery),
+				doctor.GatewaysCheck(store, version),
+				doctor.SyncersCheck(store, s.Sync.ReconcileEvery, version),
 				doctor.ZoomTeachersCheck(store, s.Zoom, s.Sync.DeleteFromZoom),
 			}
 		}),

@@ -43,8 +43,9 @@ func zoomEnv(z *zoomemu.Server) []string {
 	return []string{"LECTERN_ZOOM_API_URL=" + z.APIURL(), "LECTERN_ZOOM_OAUTH_URL=" + z.OAuthURL()}
 }
 
-// syncerDatabase is a database with one teacher, whom Zoom knows, and a syncer at work.
-func syncerDatabase(t *testing.T) (url string) {
+// syncerDatabase is a database with one teacher, whom Zoom knows, and a gateway and a syncer
+// of this program's version at work; and with what statements add.
+func syncerDatabase(t *testing.T, statements ...string) (url string) {
 	url = "sqlite://" + filepath.Join(t.TempDir(), "lectern.db")
 	store, err := catalog.Open(t.Context(), url, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -55,11 +56,13 @@ func syncerDatabase(t *testing.T) (url string) {
 		t.Fatal(err)
 	}
 	now := catalog.NewDBTime(time.Now()).String()
-	for _, statement := range []string{
+	version, _ := config.Version()
+	for _, statement := range append([]string{
 		`INSERT INTO accounts_customuser (email, role, zoom_account_id, zoom_client_id, zoom_client_secret) VALUES ('t@school.example', 'teacher', '` + teacherAccount + `', 'client-1', '` + teacherSecret + `')`,
-		`INSERT INTO lectern_syncers (id, started_at, beat_at) VALUES ('live-1', '` + now + `', '` + now + `')`,
+		`INSERT INTO lectern_gateways (id, version, address, started_at, beat_at) VALUES ('live/1', '` + version + `', 'https://one.example', '` + now + `', '` + now + `')`,
+		`INSERT INTO lectern_syncers (id, version, address, started_at, beat_at) VALUES ('live-1', '` + version + `', '10.0.0.1:8091', '` + now + `', '` + now + `')`,
 		`INSERT INTO lectern_runs (kind, started_at, finished_at, outcome, summary) VALUES ('reconcile', '` + now + `', '` + now + `', 'ok', '{}')`,
-	} {
+	}, statements...) {
 		if _, err := store.DB().ExecContext(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +97,10 @@ func problems(found []doctor.Finding) []doctor.Finding {
 // TestDoctorNamesWhatIsBroken: each broken set-up is named with its status and what to do, and
 // nothing else is blamed.
 func TestDoctorNamesWhatIsBroken(t *testing.T) {
+	version, _ := config.Version()
 	database := "LECTERN_DATABASE_URL=" + syncerDatabase(t)
+	upgrading := "LECTERN_DATABASE_URL=" + syncerDatabase(t, `UPDATE lectern_gateways SET version = '0.9'`, `UPDATE lectern_syncers SET version = '0.9'`)
+	silent := "LECTERN_DATABASE_URL=" + syncerDatabase(t, `UPDATE lectern_gateways SET beat_at = '2026-11-20T10:00:00Z'`)
 	healthy := startZoom(t, zoomemu.Faults{})
 	zoomWith := func(f zoomemu.Faults) []string { return append(zoomEnv(startZoom(t, f)), database) }
 	withZoom := func(env ...string) []string { return append(append(zoomEnv(healthy), database), env...) }
@@ -145,6 +151,11 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 		others string // checks that may be blamed too, comma separated
 	}{
 		{name: "healthy", env: withZoom(), check: "zoom", status: doctor.Pass, says: "1 of 1"},
+		{name: "a gateway", env: withZoom(), check: "gateways", status: doctor.Pass, says: "live/1: version " + version + ", public address https://one.example, last heartbeat 20"},
+		{name: "a syncer", env: withZoom(), check: "syncers", status: doctor.Pass, says: "live-1: version " + version + ", public address 10.0.0.1:8091, last heartbeat 20"},
+		{name: "a gateway of another version", env: append(zoomEnv(healthy), upgrading), check: "gateways", status: doctor.Warn, says: "live/1 has another version", others: "syncers"},
+		{name: "a syncer of another version", env: append(zoomEnv(healthy), upgrading), check: "syncers", status: doctor.Warn, says: "live-1 has another version", others: "gateways"},
+		{name: "a silent gateway", env: append(zoomEnv(healthy), silent), check: "gateways", status: doctor.Warn, says: "live/1 has been silent"},
 		{name: "healthy with Drive", env: driveWith("1folder", driveemu.Faults{}), check: "archive", status: doctor.Pass, says: "written"},
 		{name: "scope missing", env: zoomWith(zoomemu.Faults{MissingScope: "cloud_recording:read:list_user_recordings:admin"}), code: 1, check: "zoom", status: doctor.Fail, says: "cloud_recording:read:list_user_recordings:admin"},
 		{name: "credentials wrong", env: zoomWith(zoomemu.Faults{WrongAccount: true}), code: 1, check: "zoom", status: doctor.Fail, says: "credentials"},

@@ -39,8 +39,8 @@ func OpenFilesCheck(need int, forWhat string) Check {
 }
 
 // CatalogCheck is Report.Catalog.
-func CatalogCheck(url string, clockLimit time.Duration) Check {
-	return Check{nameDatabase, fixDatabase, func(ctx context.Context, r *Report) { r.Catalog(ctx, url, clockLimit) }}
+func CatalogCheck(url string, clockLimit time.Duration, version string) Check {
+	return Check{nameDatabase, fixDatabase, func(ctx context.Context, r *Report) { r.Catalog(ctx, url, clockLimit, version) }}
 }
 
 // SyncerCatalogCheck is Report.SyncerCatalog.
@@ -83,9 +83,14 @@ func TenantsCheck(store *catalog.Store, hasSecretsKey bool) Check {
 	return Check{nameTenants, fixDatabase, func(ctx context.Context, r *Report) { r.Tenants(ctx, store, hasSecretsKey) }}
 }
 
+// GatewaysCheck is Report.Gateways.
+func GatewaysCheck(store *catalog.Store, version string) Check {
+	return Check{nameGateways, fixDatabase, func(ctx context.Context, r *Report) { r.Gateways(ctx, store, version) }}
+}
+
 // SyncersCheck is Report.Syncers.
-func SyncersCheck(store *catalog.Store, reconcileEvery time.Duration) Check {
-	return Check{nameSyncers, fixDatabase, func(ctx context.Context, r *Report) { r.Syncers(ctx, store, reconcileEvery) }}
+func SyncersCheck(store *catalog.Store, reconcileEvery time.Duration, version string) Check {
+	return Check{nameSyncers, fixDatabase, func(ctx context.Context, r *Report) { r.Syncers(ctx, store, reconcileEvery, version) }}
 }
 
 // ZoomTeachersCheck is Report.ZoomTeachers.

@@ -60,9 +60,9 @@ func fixConnection(err error) string {
 }
 
 // Catalog checks the gateway's database: that it answers, its schema, its columns and the
-// rights to them, and whom it has beside this program. A SQLite file that does not exist yet is
+// rights to them, and the other programs that work on it, compared with this one's version. A SQLite file that does not exist yet is
 // not made.
-func (r *Report) Catalog(ctx context.Context, url string, clockLimit time.Duration) {
+func (r *Report) Catalog(ctx context.Context, url string, clockLimit time.Duration, version string) {
 	if path := sqliteFile(url); path != "" {
 		if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 			if r.WritableDir(nameDatabase, "database-url", filepath.Dir(path)) {
@@ -81,7 +81,8 @@ func (r *Report) Catalog(ctx context.Context, url string, clockLimit time.Durati
 			if r.schema(ctx, store) {
 				r.together(ctx,
 					Check{nameTriggers, fixDatabase, func(ctx context.Context, r *Report) { r.triggers(ctx, store) }},
-					Check{nameSyncers, fixDatabase, func(ctx context.Context, r *Report) { r.syncers(ctx, store) }})
+					GatewaysCheck(store, version),
+					Check{nameSyncers, fixDatabase, func(ctx context.Context, r *Report) { r.syncers(ctx, store, version) }})
 			}
 		}},
 		r.connection(store, clockLimit))

@@ -29,6 +29,7 @@ const (
 	nameRole           = "role"
 	nameTriggers       = "triggers"
 	namePooler         = "pooler"
+	nameGateways       = "gateways"
 	nameSyncers        = "syncers"
 	nameJobQueue       = "job queue"
 	nameReconciliation = "reconciliation"
@@ -47,7 +48,7 @@ const (
 var names = []string{
 	nameConfiguration, nameMode, namePublicURL, nameCORS, nameTrustedProxies, nameSecretFiles, nameSecretFlags, nameJWTSecret, nameQueryTokens, nameJWKS,
 	nameDataDir, nameCacheDir, nameCacheLock, nameCacheSpace, nameWorkDir, nameWorkSpace, nameListen, nameAdminListen, nameOpenFiles,
-	nameDatabase, nameSchema, nameColumns, nameRole, nameTriggers, namePooler, nameSyncers, nameJobQueue, nameReconciliation, nameTenants,
+	nameDatabase, nameSchema, nameColumns, nameRole, nameTriggers, namePooler, nameGateways, nameSyncers, nameJobQueue, nameReconciliation, nameTenants,
 	nameOriginLocal, nameOriginDrive, nameArchive, nameZoom, nameZoomScopes, nameZoomHost, nameClock, nameFFmpeg, nameAlerts,
 }
 

@@ -80,12 +80,9 @@ func (r *Report) Tenants(ctx context.Context, store *catalog.Store, hasSecretsKe
 	}
 }
 
-// syncerSilence is how old the heartbeat of a syncer at work may be.
-const syncerSilence = time.Minute
-
-// syncers names the syncers of the database with their last heartbeat, and what another
-// program does in their job queue. It returns how many are at work.
-func (r *Report) syncers(ctx context.Context, store *catalog.Store) (alive int) {
+// syncers names the syncers of the database with version, public address and last
+// heartbeat, and what another program does in their job queue. It returns how many are at work.
+func (r *Report) syncers(ctx context.Context, store *catalog.Store, version string) (alive int) {
 	var (
 		all     []syncstore.Syncer
 		foreign string
@@ -102,13 +99,9 @@ func (r *Report) syncers(ctx context.Context, store *catalog.Store) (alive int) 
 		return 0
 	}
 	for _, one := range all {
-		age := time.Since(one.BeatAt)
-		if age < syncerSilence {
+		if r.heartbeat(nameSyncers, program{id: one.ID, version: one.Version, address: one.Address, beatAt: one.BeatAt}, version, "start it again; another syncer of this database releases what it held") {
 			alive++
-			r.pass(nameSyncers, "%s, last heartbeat %s", one.ID, one.BeatAt.UTC().Format(time.RFC3339))
-			continue
 		}
-		r.warn(nameSyncers, "start it again; another syncer of this database releases what it held", "%s has been silent for %s", one.ID, age.Round(time.Second))
 	}
 	if foreign != "" {
 		r.warn(nameJobQueue, "let only syncers of one version and one installation use this database", "%s", foreign)
@@ -118,9 +111,10 @@ func (r *Report) syncers(ctx context.Context, store *catalog.Store) (alive int) 
 	return alive
 }
 
-// Syncers reports which syncers are at work and when the last reconciliation ended.
-func (r *Report) Syncers(ctx context.Context, store *catalog.Store, reconcileEvery time.Duration) {
-	if r.syncers(ctx, store) == 0 {
+// Syncers reports which syncers are at work, of another version than this program's too,
+// and when the last reconciliation ended.
+func (r *Report) Syncers(ctx context.Context, store *catalog.Store, reconcileEvery time.Duration, version string) {
+	if r.syncers(ctx, store, version) == 0 {
 		r.warn(nameSyncers, "start `syncer serve`: webhooks are lost until then, and only reconciliation brings them back", "none is at work")
 		return
 	}
