@@ -44,9 +44,18 @@ let unlock = () => {};
 function become(found) {
   token = found;
   role = '';
-  unlock();
-  navigator.locks?.request(LOCK + userOf(found), { mode: 'shared' }, () => new Promise((done) => { unlock = done; }));
+  lock();
 }
+
+function lock() {
+  unlock();
+  navigator.locks?.request(LOCK + userOf(token), { mode: 'shared' }, () => new Promise((done) => { unlock = done; }));
+}
+
+// Whoever leaves a page is not signed in there any more; the browser alone would release
+// the lock later, when the next page may have looked already.
+window.addEventListener('pagehide', () => unlock());
+window.addEventListener('pageshow', (event) => { if (event.persisted && token) lock(); });
 
 // signedIn are the users of this page and of this site's other open pages. Without locks,
 // which need https, the other pages are asked.
