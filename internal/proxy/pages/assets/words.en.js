@@ -25,6 +25,7 @@ const codes = {
 };
 
 const reasons = {
+  parts_not_joined: 'The parts of this lesson could not be joined. The video is one of them; your school has the others.',
   observed: 'Your school is still trying this archive out, and archives nothing with it yet.',
   quota_exceeded: 'Your storage is full. Remove recordings you no longer need: it goes on by itself.',
   archive_full: 'The school’s archive is full. Your school has to make room; it goes on by itself then.',
