@@ -66,6 +66,7 @@ func (r *run) trashMeetings(ctx context.Context, meetings []store.Meeting) error
 		return !f.ArchivedAt.IsZero() && !f.LeftZoom() && !f.HasMadeID() && slices.Contains(names, f.Name())
 	}
 	changed := false
+	var archived []store.Meeting // with what of it may be trashed
 	for _, m := range meetings {
 		account := r.s.accountOf(ctx, m, r.teacher)
 		if !account.Complete() || !slices.ContainsFunc(m.Files, inArchive) {
@@ -75,15 +76,28 @@ func (r *run) trashMeetings(ctx context.Context, meetings []store.Meeting) error
 		if err != nil {
 			return err
 		}
-		for _, f := range listed {
-			if !inArchive(f) {
+		m.Files = slices.DeleteFunc(listed, func(f store.File) bool { return !inArchive(f) })
+		changed = changed || slices.ContainsFunc(m.Files, store.File.Changed)
+		archived = append(archived, m)
+	}
+	// A new version that is joined with the other parts needs them: none goes before that.
+	replaced := false
+	if changed {
+		err := r.s.deps.Store.View(ctx, "syncer: changed at Zoom", func(x store.Session) error {
+			known, err := store.MeetingsOfIngest(ctx, x, r.row)
+			replaced = makePlan(known, names, r.s.cfg.Settle, r.s.now()).changed
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, m := range archived {
+		for _, f := range m.Files {
+			if replaced || f.Changed() {
 				continue
 			}
-			if f.Changed() {
-				changed = true
-				continue
-			}
-			if err := r.trashFile(ctx, account, f); err != nil {
+			if err := r.trashFile(ctx, r.s.accountOf(ctx, m, r.teacher), f); err != nil {
 				return err
 			}
 		}

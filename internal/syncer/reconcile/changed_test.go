@@ -64,6 +64,35 @@ func TestChangedAtZoom(t *testing.T) {
 	}
 }
 
+// TestChangedBeforeTheTrash: where the last look before the trash finds another version of
+// one part, the others stay at Zoom until that is archived, which needs them.
+func TestChangedBeforeTheTrash(t *testing.T) {
+	var trashNow atomic.Bool
+	s := syncertest.New(t, func(s *syncertest.Server) {
+		s.Deps.Now = func() time.Time {
+			if trashNow.Load() {
+				return time.Now().Add(2 * time.Hour) // beyond ZoomTrashAfter
+			}
+			return time.Now()
+		}
+	}).Start()
+	for uuid, start := range map[string]time.Time{"uuid-1==": syncertest.LessonStart, "uuid-2==": syncertest.LessonStart.Add(20 * time.Minute)} {
+		m := s.Record("1", 86412345678, uuid, start)
+		s.Zoom.Change(uuid, m.Files[0].ID, func(f *zoomemu.File) { f.End = start.Add(10 * time.Minute) })
+		s.Deliver(s.Zoom.Event("recording.completed", uuid))
+	}
+	s.Archived(1, "uuid-1==/file-uuid-1==", "uuid-2==/file-uuid-2==")
+	s.Idle()
+	s.Zoom.Change("uuid-2==", "file-uuid-2==", func(f *zoomemu.File) { f.Content = syncertest.Encode(t, 5, "libx264") })
+	trashNow.Store(true)
+	s.Exec(`UPDATE lectern.river_job SET scheduled_at = CURRENT_TIMESTAMP WHERE kind = 'zoom_trash'`)
+	syncertest.Eventually(t, "the new version is archived", func() (bool, string) {
+		r := s.Recordings(1)
+		return len(r) == 1 && r[0].Seconds == 7 && r[0].Status == media.StatusReady, fmt.Sprintf("%+v, trashed %v", r, s.Zoom.Stats().Trashed)
+	})
+	trashed(t, s) // nothing: the new version is not an hour old
+}
+
 // TestRecoveredAfterALoss: the archive has lost a recording whose copy at Zoom was trashed.
 // What people recover from Zoom's trash is archived again, with an event or without one.
 func TestRecoveredAfterALoss(t *testing.T) {
