@@ -51,7 +51,9 @@ func (s *Ingester) isComplete(p plan, i store.Ingest, parts []store.RecordingFil
 	case len(parts) == 0:
 		return slices.Equal(p.names(), i.Parts())
 	}
-	return len(i.Parts()) > 0 && hasAll(p, i, parts) && triedInVain(parts, s.joinName(p))
+	// A run may have ended between the upload of a part and its publication.
+	published := !slices.ContainsFunc(p.parts, func(f store.File) bool { return f.ArchivedAt.IsZero() })
+	return published && len(i.Parts()) > 0 && hasAll(p, i, parts) && triedInVain(parts, s.joinName(p))
 }
 
 // archivedNames are the files at Zoom that the archive holds: those that the recording was

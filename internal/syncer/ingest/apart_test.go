@@ -219,3 +219,43 @@ func TestAFailingJoinReplacesNothing(t *testing.T) {
 		return len(got) == 2, fmt.Sprint(got)
 	})
 }
+
+// TestKilledBeforeAPartBesideIsPublished: a run that ended between the upload of a part
+// beside the recording and its publication is continued: the part is charged, and Zoom's
+// copy counts as archived.
+func TestKilledBeforeAPartBesideIsPublished(t *testing.T) {
+	s := syncertest.New(t, withoutFFmpeg).Start()
+	m := listedMeeting(t, "one-second-of-overlap")
+	late := m.Files[1]
+	m.Files = m.Files[:1]
+	s.Zoom.AddMeeting(m)
+	s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
+	r := s.Archived(1)
+	s.Zoom.AddFile(m.UUID, late)
+	s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
+	published := func() (parts []store.RecordingFile, ok bool) {
+		parts = beside(s, 1)
+		var meeting store.Meeting
+		s.View(func(ctx context.Context, x store.Session) (err error) {
+			meeting, err = store.LoadMeeting(ctx, x, m.UUID)
+			return err
+		})
+		ok = len(parts) == 1 && !slices.ContainsFunc(meeting.Files, func(f store.File) bool { return f.ArchivedAt.IsZero() })
+		return parts, ok && s.Ingest(1).Lease == "" && s.Quota(1).Used == r.Size+parts[0].Size
+	}
+	finished := func() (bool, string) {
+		parts, ok := published()
+		return ok, fmt.Sprintf("%+v, %+v", parts, s.Quota(1))
+	}
+	syncertest.Eventually(t, "the late segment is archived", finished)
+	s.Idle()
+	before := beside(s, 1)[0]
+	s.Exec(`UPDATE lectern.lectern_zoom_files SET archived_at = NULL, archived_size = 0 WHERE file_id = 'f-2'`)
+	s.Exec(`UPDATE lectern.lectern_quota_charges SET bytes = $1`, r.Size)
+	s.Exec(`UPDATE public.schedule_teacherstoragequota SET used_bytes = $1`, r.Size)
+	s.Reconcile(reconcile.Summary{Processed: 2, Synced: 1})
+	syncertest.Eventually(t, "the late segment is published", finished)
+	if after := beside(s, 1)[0]; after.ArchiveKey != before.ArchiveKey {
+		t.Errorf("%+v was uploaded again: %+v", before, after)
+	}
+}
