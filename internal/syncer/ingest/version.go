@@ -112,6 +112,11 @@ func (r *run) originalUnusable(ctx context.Context) (why string, err error) {
 func (r *run) nameOriginal(ctx context.Context, stored archive.Stored) error {
 	moved := false
 	err := r.update(ctx, "syncer: name the original file", func(x store.Session, i *store.Ingest) error {
+		moved = false
+		// The ingest first, then the row, as everywhere.
+		if _, err := store.LoadIngest(ctx, x, i.ID, true); err != nil {
+			return err
+		}
 		row, err := store.LoadRecording(ctx, x, i.RecordingID, true)
 		if err != nil {
 			return ignoreNotFound(err)
@@ -128,10 +133,17 @@ func (r *run) nameOriginal(ctx context.Context, stored archive.Stored) error {
 		i.ArchivedVersion, i.VerifiedAt = stored.Version, r.s.now()
 		return r.history(ctx, x, i, "stored in its original file", fmt.Sprintf("%s, version %s", stored.Key, stored.Version))
 	})
-	if err == nil && !moved {
-		err = r.forgetOriginal(ctx, storedElsewhere)
+	if err != nil || moved {
+		return err
 	}
-	return err
+	switch why, err := r.originalUnusable(ctx); {
+	case err != nil:
+		return err
+	case why == "" || why == storedElsewhere:
+		return r.forgetOriginal(ctx, storedElsewhere)
+	default:
+		return r.giveUpOriginal(ctx, why)
+	}
 }
 
 // giveUpOriginal leaves a recording under the key of its new version. The original file

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
@@ -224,5 +225,28 @@ func TestTheOriginalFileIsGivenUp(t *testing.T) {
 				t.Error("another recording's bytes were replaced")
 			}
 		})
+	}
+}
+
+// TestRemovedBeforeTheOriginalIsNamed: people remove the recording while its original file
+// gets the bytes of the new version: only the file that the removed row names is left.
+func TestRemovedBeforeTheOriginalIsNamed(t *testing.T) {
+	hooked := &hookedArchive{}
+	s := syncertest.New(t, trashingAtOnce, syncertest.WithArchive(wrapIn(hooked))).Start()
+	first := archivedFirst(t, s)
+	hooked.setHook(func(moment, key string) error {
+		if moment == "after put" && key == first.Location().Key {
+			s.Exec(`UPDATE public.schedule_lessonrecording SET is_deleted = $2, status = 'deleted', deleted_at = $3 WHERE id = $1`, first.ID, true, syncertest.Stamp(time.Now()))
+		}
+		return nil
+	})
+	laterPart(s)
+	syncertest.Eventually(t, "nothing is left to do", func() (bool, string) {
+		i := s.Ingest(1)
+		return len(i.Parts()) == 2 && i.Lease == "" && i.StagedKey == "" && i.OriginalKey == "", fmt.Sprintf("%+v", i)
+	})
+	row := s.Recordings(1)[0]
+	if !row.Deleted || row.Seconds != 4 || !slices.Equal(s.Keys(), []string{row.Location().Key}) || int64(len(s.BytesOf(row))) != row.Size {
+		t.Errorf("%+v became %+v; archived: %v", first, row, s.Keys())
 	}
 }
