@@ -36,3 +36,18 @@ func TestDeadSyncerIsReaped(t *testing.T) {
 		})
 	}
 }
+
+// TestTheHeartbeatGoesOn: a step of the supervisor's that fails keeps no syncer from its
+// heartbeat, without which others would take its leases.
+func TestTheHeartbeatGoesOn(t *testing.T) {
+	s := syncertest.New(t).Start()
+	s.Exec(`ALTER TABLE lectern.lectern_resyncs RENAME TO lectern_resyncs_away`)
+	s.Exec(`DELETE FROM lectern.lectern_syncers`)
+	syncertest.Eventually(t, "a heartbeat", func() (bool, string) {
+		var n int
+		s.View(func(ctx context.Context, x store.Session) error {
+			return x.One(ctx, `SELECT COUNT(*) FROM lectern.lectern_syncers`, nil, &n)
+		})
+		return n == 1, ""
+	})
+}
