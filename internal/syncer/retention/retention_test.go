@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/syncer"
+	"github.com/lectiospace/lectern/internal/syncer/retention"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/syncer/syncertest"
 )
@@ -67,6 +68,30 @@ func TestRetention(t *testing.T) {
 				t.Errorf("%d rows are removed", removed)
 			}
 		})
+	}
+}
+
+// TestPurgeOfALateFile: what a run uploads beside a recording whose bytes have been purged
+// meanwhile is purged too.
+func TestPurgeOfALateFile(t *testing.T) {
+	s := syncertest.New(t, syncertest.Configured(func(c *syncer.Config) { c.TrashGrace = 0 }))
+	late := filepath.Join(s.Root, "late.mp4")
+	if err := os.WriteFile(late, []byte("bytes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	past := syncertest.Stamp(time.Now().Add(-time.Hour))
+	s.Exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, status, storage_provider, archive_key, is_deleted, deleted_at) VALUES (1, 'deleted', 'local', '', $1, $2)`, true, past)
+	row := s.Recordings(1)[0]
+	s.Exec(`INSERT INTO lectern.lectern_purges (recording_id, provider, archive_key, purged_at) VALUES ($1, 'local', '', $2)`, row.ID, past)
+	s.Exec(`INSERT INTO lectern.lectern_recording_files (recording_id, kind, provider, archive_key, created_at) VALUES ($1, 'part', 'local', 'late.mp4', $2)`, row.ID, past)
+	for _, want := range []int{1, 0} {
+		summary, failed, err := s.Syncer.RunPeriodic(t.Context(), "purge")
+		if got, ok := summary.(retention.Summary); err != nil || failed != 0 || !ok || got.Purged != want {
+			t.Errorf("purged: %+v, %d failed, %v", summary, failed, err)
+		}
+	}
+	if _, err := os.Stat(late); !os.IsNotExist(err) {
+		t.Errorf("the late file: %v", err)
 	}
 }
 

@@ -297,11 +297,11 @@ func MoveRecording(ctx context.Context, x Session, id, lesson, teacher int64, ow
 }
 
 // Purgeable are removed rows whose bytes are still there, without those that could
-// not be purged since a moment.
+// not be purged since a moment. A file beside a recording may be uploaded after its purge.
 func Purgeable(ctx context.Context, x Session, failedBefore time.Time) ([]Recording, error) {
-	return recordings(ctx, x, `WHERE r.is_deleted = $1 AND (r.archive_key <> '' OR r.gdrive_file_id <> ''
+	return recordings(ctx, x, `WHERE r.is_deleted = $1 AND ((r.archive_key <> '' OR r.gdrive_file_id <> '') AND NOT EXISTS (SELECT 1 FROM lectern.lectern_purges p WHERE p.recording_id = r.id AND p.purged_at IS NOT NULL)
 			OR EXISTS (SELECT 1 FROM lectern.lectern_recording_files f WHERE f.recording_id = r.id AND f.purged_at IS NULL))
-		AND NOT EXISTS (SELECT 1 FROM lectern.lectern_purges p WHERE p.recording_id = r.id AND (p.purged_at IS NOT NULL OR p.failed_at > $2)) ORDER BY r.id`, true, stamp(failedBefore))
+		AND NOT EXISTS (SELECT 1 FROM lectern.lectern_purges p WHERE p.recording_id = r.id AND p.failed_at > $2) ORDER BY r.id`, true, stamp(failedBefore))
 }
 
 // SharesBytes reports whether a living row plays the same bytes as a removed one.
