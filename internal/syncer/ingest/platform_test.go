@@ -2,10 +2,13 @@ package ingest_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
 	"github.com/lectiospace/lectern/internal/media"
@@ -66,6 +69,14 @@ func TestArchivedByThePlatform(t *testing.T) {
 			if got := s.Zoom.Stats().Trashed; len(got) != 0 {
 				t.Errorf("trashed at Zoom: %v", got)
 			}
+			s.View(func(ctx context.Context, x store.Session) error {
+				since, err := store.OldestUnarchived(ctx, x)
+				late, lateErr := store.CountLate(ctx, x, time.Now().Add(3*time.Hour))
+				if !since.IsZero() || late != 0 {
+					t.Errorf("waits for its archive since %s, %d late", since, late)
+				}
+				return errors.Join(err, lateErr)
+			})
 		})
 	}
 }

@@ -269,11 +269,11 @@ func SetIngestLesson(ctx context.Context, x Session, id, lesson int64, meeting s
 	return err
 }
 
-// OldestUnarchived is since when the longest waiting ingest waits, zero for none. What is
-// gone at Zoom does not wait.
+// OldestUnarchived is since when the longest waiting ingest waits, zero for none. Neither
+// what is gone at Zoom waits nor what the platform has archived.
 func OldestUnarchived(ctx context.Context, x Session) (time.Time, error) {
 	var at catalog.DBTime
-	err := x.One(ctx, `SELECT MIN(created_at) FROM lectern.lectern_ingests WHERE verified_at IS NULL AND state <> 'removed' AND NOT (state = 'failed' AND reason = $1)`,
+	err := x.One(ctx, `SELECT MIN(created_at) FROM lectern.lectern_ingests WHERE verified_at IS NULL AND state NOT IN ('done', 'removed') AND NOT (state = 'failed' AND reason = $1)`,
 		[]any{ReasonGoneAtZoom}, &at)
 	return at.Time, err
 }

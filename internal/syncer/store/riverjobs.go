@@ -95,10 +95,10 @@ func MoveJob(ctx context.Context, x Session, job int64, queue string) error {
 }
 
 // CountLate counts the ingests that were requested before a moment and that have not been
-// archived yet. Not among them are those of backfills, which wait behind all others, and
+// archived yet, by the platform neither. Not among them are those of backfills, which wait behind all others, and
 // those that have failed, which wait for people.
 func CountLate(ctx context.Context, x Session, before time.Time) (n int, err error) {
-	err = x.One(ctx, `SELECT COUNT(*) FROM lectern.lectern_ingests i WHERE i.verified_at IS NULL AND i.state NOT IN ('removed', 'failed') AND i.created_at < $1
+	err = x.One(ctx, `SELECT COUNT(*) FROM lectern.lectern_ingests i WHERE i.verified_at IS NULL AND i.state NOT IN ('done', 'removed', 'failed') AND i.created_at < $1
 		AND NOT EXISTS (SELECT 1 FROM lectern.river_job j WHERE j.kind = 'ingest' AND j.queue = 'backfill' AND CAST(j.args ->> 'ingest_id' AS text) = CAST(i.id AS text)
 			AND j.state IN ('available', 'pending', 'retryable', 'running', 'scheduled'))`, []any{stamp(before)}, &n)
 	return n, err
