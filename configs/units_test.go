@@ -3,6 +3,7 @@ package configs
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -56,6 +57,48 @@ func TestUnitsLoadEverySecret(t *testing.T) {
 		}
 		if got, want := strings.Count(unit, "\nLoadCredential="), len(names); got != want {
 			t.Errorf("%s: %d credentials, %d secrets", program, got, want)
+		}
+	}
+}
+
+// TestRunUsesTheUnit: lectern-run gives a program, and its new binary during an upgrade,
+// the account, the settings and the credentials of the unit.
+func TestRunUsesTheUnit(t *testing.T) {
+	dir := t.TempDir()
+	for name, script := range map[string]string{
+		"systemctl": `case "$1 $2 $3 $4" in
+			"show --property=Environment --value lectern-gateway.service") echo A_FILE=/run/credentials/lectern-gateway.service/a ;;
+			"cat lectern-gateway.service  ") echo User=lectern; echo LoadCredential=a:/etc/a ;;
+			*) echo "systemctl $*: no such unit" >&2; exit 1 ;;
+			esac`,
+		"systemd-run": `printf '%s\n' "$@"`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, program := range []string{"gateway", "gateway.new", "other"} {
+		cmd := exec.Command("sh", "systemd/lectern-run", program, "doctor", "--json")
+		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		if program == "other" {
+			if err == nil || strings.Contains(string(out), "/usr/local/bin/other") {
+				t.Errorf("a program without a unit runs: %v\n%s", err, out)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v\n%s", program, err, out)
+			continue
+		}
+		run := regexp.MustCompile(`lectern-run-\d+\.service`).FindString(string(out))
+		for _, want := range []string{
+			"--property=User=lectern\n", "--property=LoadCredential=a:/etc/a\n", "--setenv=A_FILE=/run/credentials/" + run + "/a\n",
+			"\n--\n/usr/local/bin/" + program + "\ndoctor\n--json\n",
+		} {
+			if !strings.Contains(string(out), want) {
+				t.Errorf("%s: no %q in\n%s", program, want, out)
+			}
 		}
 	}
 }

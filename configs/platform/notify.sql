@@ -23,6 +23,9 @@
 
 BEGIN;
 
+-- A trigger that is not there yet is not worth a notice.
+SET LOCAL client_min_messages = warning;
+
 CREATE OR REPLACE FUNCTION public.lectern_notify() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     before pg_catalog.jsonb;

@@ -9,6 +9,9 @@
 
 BEGIN;
 
+-- The triggers go with their function; no notice lists them.
+SET LOCAL client_min_messages = warning;
+
 DROP FUNCTION IF EXISTS public.lectern_notify() CASCADE;
 
 DO $$
