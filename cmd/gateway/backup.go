@@ -26,7 +26,7 @@ func (c *backupCommand) Run(ctx context.Context, cli *CLI, term terminal) error 
 		return err
 	}
 	if status.Layout == schema.LayoutNone {
-		return errors.New("the database has no schema of Lectern's yet, so there is nothing to back up")
+		return errors.New("the database has no schema of Lectern's yet, so there is nothing to back up: does database-url, or else data-dir, name the right one?")
 	}
 	var path string
 	if c.Out == "" {

@@ -180,6 +180,7 @@ func TestBadSettingsAreNamed(t *testing.T) {
 }
 
 func TestServingNeedsAKey(t *testing.T) {
+	empty := file(t, "\n")
 	for _, c := range []struct {
 		env  []string
 		want string
@@ -189,6 +190,9 @@ func TestServingNeedsAKey(t *testing.T) {
 		{[]string{"LECTERN_AUTH_JWT_SECRET=short"}, "auth-jwt-secret", "environment LECTERN_AUTH_JWT_SECRET"},
 		{[]string{"LECTERN_AUTH_JWT_SECRET_FILE=" + file(t, "short")}, "auth-jwt-secret", "environment LECTERN_AUTH_JWT_SECRET_FILE"},
 		{[]string{"LECTERN_CONFIG=" + file(t, "\nauth: {jwt_secret: short}")}, "auth-jwt-secret", "line 2"},
+		{[]string{"LECTERN_AUTH_JWT_SECRET_FILE=" + empty}, "auth-jwt-secret", "its file " + empty + " is empty"},
+		{[]string{"LECTERN_AUTH_JWT_SECRET_FILE=" + empty, "LECTERN_CONFIG=" + file(t, "auth: {jwt_secret: ''}")}, "auth-jwt-secret", "its file " + empty + " is empty"},
+		{[]string{"LECTERN_AUTH_JWT_SECRET_FILE=" + empty, "LECTERN_CONFIG=" + file(t, "auth: {jwt_secret: short}")}, "auth-jwt-secret", "line 1"},
 		{[]string{"LECTERN_AUTH_JWKS_URL=https://keys.example/"}, "auth-playback-secret", "not set"},
 		{[]string{"LECTERN_AUTH_JWT_SECRET=01234567890123456789012345678901", "LECTERN_CACHE_CHUNK_SIZE=1"}, "cache-chunk-size", "environment LECTERN_CACHE_CHUNK_SIZE"},
 		{[]string{"LECTERN_AUTH_JWT_SECRET=01234567890123456789012345678901", "LECTERN_LIMIT_STREAMS=0"}, "limit-streams", "environment LECTERN_LIMIT_STREAMS"},

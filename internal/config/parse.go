@@ -91,7 +91,7 @@ func (in input) parse(cli, current Group, kept map[string]bool) (_ *Parsed, err 
 		}
 	}()
 	all := knownOf(parser.Model)
-	values := &resolver{environment: map[string]given{}}
+	values := &resolver{environment: map[string]given{}, empty: map[string]string{}}
 	warnings, err := values.readEnvironment(environ, all)
 	if err != nil {
 		return nil, err
@@ -209,8 +209,9 @@ func configPath(args, environ []string) (path, source string) {
 // resolver provides kong with the values that the command line does not have.
 type resolver struct {
 	environment, file map[string]given
-	err               *Error   // the first bad value
-	cleaned           []string // secrets whose files had invisible bytes, with their source
+	err               *Error            // the first bad value
+	empty             map[string]string // the files of secrets that are empty, by setting
+	cleaned           []string          // secrets whose files had invisible bytes, with their source
 }
 
 // readEnvironment reads the LECTERN_ variables. Unknown ones are warnings, because an
@@ -289,6 +290,7 @@ func (r *resolver) readSecrets(all known) error {
 			}
 			if secret == "" {
 				delete(layer, name)
+				r.empty[base] = g.value
 				continue
 			}
 			if _, both := layer[base]; both {
@@ -351,6 +353,9 @@ func (r *resolver) sourceOf(name string, args []string, defaults map[string]bool
 	}
 	if g, ok := r.environment[name]; ok {
 		return g.source
+	}
+	if path := r.empty[name]; path != "" && r.file[name].value == "" {
+		return "its file " + path + " is empty"
 	}
 	if g, ok := r.file[name]; ok {
 		return g.source

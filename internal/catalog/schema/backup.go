@@ -20,6 +20,9 @@ import (
 // backupsKept is how many backups of one kind of database stay in a directory.
 const backupsKept = 5
 
+// partialKept is how long a partial file that nobody writes to stays: a killed backup's.
+const partialKept = 24 * time.Hour
+
 // backupName matches the files that Backup makes.
 var backupName = regexp.MustCompile(`^lectern-\d{8}T\d{6}\.\d{3}Z\.(?:db|dump)$`)
 
@@ -57,11 +60,14 @@ func backUp(ctx context.Context, s *catalog.Store, dir string, now time.Time, ke
 func BackupTo(ctx context.Context, s *catalog.Store, path string) error {
 	const op = "schema: back up"
 	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
-		return media.Fault(media.Unavailable, op, cmp.Or(err, fmt.Errorf("%s exists", path)))
+		return media.Fault(media.Unavailable, op, cmp.Or(err, fmt.Errorf("%s exists: choose another name", path)))
 	}
 	partial := path + ".partial"
 	// The file exists with its mode before a byte of the catalog is in it.
 	f, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		err = fmt.Errorf("%s exists: another backup is being written, or one was killed; remove it then", partial)
+	}
 	if err != nil {
 		return media.Fault(media.Unavailable, op, err)
 	}
@@ -89,20 +95,25 @@ func backupSuffix(d catalog.Dialect) string {
 	return ".db"
 }
 
-// pruneBackups removes all but the last backups with a suffix, except for one file. Their
-// names sort by time.
+// pruneBackups removes all but the last backups with a suffix, except for one file, and
+// what killed backups left. The names sort by time.
 func pruneBackups(dir, suffix, keep string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	var names []string
+	var errs []error
 	for _, e := range entries {
 		if backupName.MatchString(e.Name()) && filepath.Ext(e.Name()) == suffix {
 			names = append(names, e.Name())
 		}
+		if finished, partial := strings.CutSuffix(e.Name(), ".partial"); partial && backupName.MatchString(finished) {
+			if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > partialKept {
+				errs = append(errs, os.Remove(filepath.Join(dir, e.Name())))
+			}
+		}
 	}
-	var errs []error
 	for _, name := range names[:max(0, len(names)-backupsKept)] {
 		if path := filepath.Join(dir, name); !sameFile(path, keep) {
 			errs = append(errs, os.Remove(path))

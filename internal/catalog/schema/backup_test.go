@@ -83,6 +83,34 @@ func TestBackup(t *testing.T) {
 			t.Errorf("the directory holds %q, want %q", got, want)
 		}
 	})
+	t.Run("what a killed backup left", func(t *testing.T) {
+		s, dir := catalogtest.EmptySQLite(t), t.TempDir()
+		stale, fresh, foreign := "lectern-20260101T000000.000Z.db.partial", "lectern-20260102T000000.000Z.db.partial", "mine.partial"
+		for _, name := range []string{stale, fresh, foreign} {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, name := range []string{stale, foreign} {
+			if err := os.Chtimes(filepath.Join(dir, name), time.Time{}, time.Now().Add(-25*time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		path, err := schema.Backup(t.Context(), s.Store, dir, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := namesIn(t, dir), []string{fresh, filepath.Base(path), foreign}; !slices.Equal(got, want) {
+			t.Errorf("the directory holds %q, want %q", got, want)
+		}
+		out := filepath.Join(dir, "out.db")
+		if err := os.WriteFile(out+".partial", nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.BackupTo(t.Context(), s.Store, out); err == nil || !strings.Contains(err.Error(), out+".partial exists: another backup is being written, or one was killed") {
+			t.Errorf("beside a partial file: %v", err)
+		}
+	})
 	t.Run("a relative folder like a URI", func(t *testing.T) {
 		s := catalogtest.EmptySQLite(t)
 		t.Chdir(t.TempDir())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,7 +82,7 @@ func checkKind(path string, d catalog.Dialect) error {
 	defer f.Close()
 	head := make([]byte, 16)
 	n, err := f.Read(head)
-	if err != nil {
+	if err != nil && err != io.EOF {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	kinds := []struct {

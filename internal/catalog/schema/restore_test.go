@@ -238,7 +238,7 @@ func TestRestoreRefusesBadFiles(t *testing.T) {
 			}{
 				"damaged":            {damaged, ""},
 				"cut short":          {data[:len(data)*3/4], ""},
-				"empty":              {nil, ""},
+				"empty":              {nil, "no backup"},
 				"text":               {[]byte("SELECT 1;\n"), "no backup"},
 				"newer":              {newerData, "9999"},
 				"the other database": {other, "another kind of database"},
