@@ -82,13 +82,15 @@ func TestArchivedByThePlatform(t *testing.T) {
 }
 
 // TestThePlatformWasQuicker: the platform archives the recording while we upload it: its
-// row stays, and our file goes.
+// row stays, and our file goes. What it costs is charged once, by the platform, also when a
+// later part is joined with it.
 func TestThePlatformWasQuicker(t *testing.T) {
 	hooked := &hookedArchive{}
 	s := syncertest.New(t, syncertest.WithArchive(wrapIn(hooked))).Start()
 	hooked.setHook(func(moment, _ string) error {
 		if moment == "after put" {
 			s.Exec(`UPDATE public.schedule_lessonrecording SET status = 'ready', archive_key = 'platform.mp4', file_size = 5 WHERE lesson_id = 1`)
+			s.Exec(`UPDATE public.schedule_teacherstoragequota SET used_bytes = 5, recordings_count = 1 WHERE teacher_id = 1`)
 		}
 		return nil
 	})
@@ -100,5 +102,14 @@ func TestThePlatformWasQuicker(t *testing.T) {
 	}
 	if i := s.Ingest(1); i.Archived() || i.State() != store.Done {
 		t.Errorf("%+v", i)
+	}
+	if q := s.Quota(1); q.Used != 5 || q.Recordings != 1 || q.Reserved != 0 {
+		t.Errorf("quota: %+v", q)
+	}
+	hooked.setHook(nil)
+	laterPart(s)
+	r = s.Archived(1, "uuid-1==/file-uuid-1==", "uuid-2==/file-uuid-2==")
+	if q := s.Quota(1); q.Used != r.Size || q.Recordings != 1 || q.Reserved != 0 {
+		t.Errorf("quota: %+v of %d", q, r.Size)
 	}
 }

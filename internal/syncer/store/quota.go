@@ -174,11 +174,11 @@ func Commit(ctx context.Context, x Session, recording, teacher, size int64, now 
 	return warn, q, err
 }
 
-// AdoptCharge notes what a recording costs that the platform has charged itself, unless
-// something is noted of it already. The account stays as it is.
+// AdoptCharge notes what a recording costs that the platform has charged itself, unless a
+// charge of it is noted already. A reservation is released. The account stays as it is.
 func AdoptCharge(ctx context.Context, x Session, recording, teacher, size int64, now time.Time) error {
 	c, err := loadCharge(ctx, x, recording)
-	if err != nil || c.state != "" {
+	if err != nil || c.state == "charged" {
 		return err
 	}
 	return saveCharge(ctx, x, recording, charge{teacher: teacher, bytes: size, state: "charged"}, now)
