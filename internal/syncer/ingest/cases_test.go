@@ -451,3 +451,25 @@ func TestAnArchivedPartIsDamagedAtZoom(t *testing.T) {
 		t.Errorf("%+v became %+v", first, r)
 	}
 }
+
+// TestNothingStaysReserved: a run that finds out by downloading that there is nothing more
+// to archive leaves no quota reserved.
+func TestNothingStaysReserved(t *testing.T) {
+	s := syncertest.New(t).Start()
+	m := zoomemu.Meeting{Account: "acc-1", ID: 86412345678, UUID: "late==", Host: "host-1", Start: syncertest.LessonStart, Minutes: 60,
+		Files: files(body(t, "mp4/part-a.mp4"), emulator.Bytes([]byte("<html>Sign in</html>"+strings.Repeat(" ", 1<<20))))}
+	late := m.Files[1]
+	m.Files = m.Files[:1]
+	s.Zoom.AddMeeting(m)
+	s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
+	r := s.Archived(1)
+	s.Zoom.AddFile(m.UUID, late)
+	s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
+	syncertest.Eventually(t, "the late part is given up", func() (bool, string) {
+		i, history := s.Ingest(1), explained(t, s, m.UUID)
+		return i.Lease == "" && i.FailingSince.IsZero() && strings.Contains(history, "part missing: "), history
+	})
+	if q := s.Quota(1); q.Used != r.Size || q.Reserved != 0 {
+		t.Errorf("quota: %+v of %d", q, r.Size)
+	}
+}

@@ -109,6 +109,10 @@ func (r *run) complete(ctx context.Context, job *queue.Job[queue.IngestArgs]) er
 				return err
 			}
 		}
+		// A run that found nothing to archive may have reserved quota before.
+		if err := store.Release(ctx, x, i.RecordingID, r.s.now()); err != nil {
+			return err
+		}
 		if again || !r.plan.nextTry().IsZero() {
 			return nil
 		}

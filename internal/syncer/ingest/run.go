@@ -134,6 +134,9 @@ func (r *run) do(ctx context.Context) error {
 	}
 	defer r.s.work.unreserve(r.row.ID)
 	made, err := r.build(ctx)
+	if err == nil && made.nothing() {
+		err = r.finishVersion(ctx, "")
+	}
 	if err != nil || made.nothing() {
 		return causeOf(ctx, err)
 	}
