@@ -113,6 +113,7 @@ func TestObserve(t *testing.T) {
 		t.Error("the metrics do not say that it observes")
 	}
 
+	s.Exec(`UPDATE lectern.lectern_ingests SET created_at = $1`, past) // it has observed for days
 	s.Config.Mode = syncer.ModeActive
 	s.Restart()
 	s.Archived(1)
@@ -126,6 +127,9 @@ func TestObserve(t *testing.T) {
 	s.Idle()
 	if !inMode(t, s, syncer.ModeActive) || inMode(t, s, syncer.ModeObserve) {
 		t.Error("the metrics do not say that it acts")
+	}
+	if n, seconds := s.Delays(); n == 0 || seconds > 3600 {
+		t.Errorf("%d recordings waited for their archive for %.0f s: what was observed counts from then on", n, seconds)
 	}
 	if rows := s.Recordings(2); rows[0].Deleted || rows[0].Status != "ready" {
 		t.Errorf("removed before the next clean-up: %+v", rows[0])

@@ -95,6 +95,7 @@ func (r *run) endObserved(ctx context.Context, job *queue.Job[queue.IngestArgs],
 }
 
 // RequestObserved requests the ingests again that a syncer has observed, now that it acts.
+// They wait for their archive from now on.
 func (s *Ingester) RequestObserved(ctx context.Context) error {
 	var seen []store.Ingest
 	err := s.deps.Store.View(ctx, "syncer: observed ingests", func(x store.Session) (err error) {
@@ -109,6 +110,9 @@ func (s *Ingester) RequestObserved(ctx context.Context) error {
 			continue
 		}
 		err = s.deps.Store.Update(ctx, "syncer: request an observed ingest", func(x store.Session) error {
+			if err := store.SetRequestedSince(ctx, x, i.ID, s.now()); err != nil {
+				return err
+			}
 			return s.requestAgain(ctx, x, i, "it was observed, and the syncer acts now")
 		})
 	}

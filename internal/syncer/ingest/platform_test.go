@@ -69,6 +69,9 @@ func TestArchivedByThePlatform(t *testing.T) {
 			if got := s.Zoom.Stats().Trashed; len(got) != 0 {
 				t.Errorf("trashed at Zoom: %v", got)
 			}
+			if n, _ := s.Delays(); n != 0 {
+				t.Errorf("%d delays of what the platform archived in time", n)
+			}
 			s.View(func(ctx context.Context, x store.Session) error {
 				since, err := store.OldestUnarchived(ctx, x)
 				late, lateErr := store.CountLate(ctx, x, time.Now().Add(3*time.Hour))

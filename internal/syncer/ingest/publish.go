@@ -18,7 +18,8 @@ import (
 // transaction. Only then may Zoom's copy go, and not at once.
 func (r *run) publish(ctx context.Context, m joined, stored archive.Stored) error {
 	now := r.s.now()
-	removed, first := false, !r.row.Archived()
+	// Neither the platform has archived it before nor, before a loss, we have.
+	removed, first := false, !r.row.Archived() && len(r.row.Parts()) == 0 && r.row.Size == 0
 	err := r.update(ctx, "syncer: publish", func(x store.Session, i *store.Ingest) error {
 		removed = false
 		// The ingest first, then the row, then the quota: always in this order.

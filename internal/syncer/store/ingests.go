@@ -198,6 +198,12 @@ func requestIngest(ctx context.Context, x Session, key string, value any, teache
 	return i, false, err
 }
 
+// SetRequestedSince says since when an ingest is to be archived.
+func SetRequestedSince(ctx context.Context, x Session, id int64, at time.Time) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET created_at = $2 WHERE id = $1`, id, stamp(at))
+	return err
+}
+
 // SaveIngest writes back what changes while an ingest is worked on, and only while
 // lease is still the one in the row: false means that another run has taken it. It is
 // the only statement that changes an ingest's state.

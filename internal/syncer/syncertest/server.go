@@ -631,3 +631,20 @@ func (s *Server) Log() string {
 	defer s.logMu.Unlock()
 	return s.log.String()
 }
+
+// Delays is what lectern_archive_delay_seconds has observed: how often, and the sum.
+func (s *Server) Delays() (n uint64, seconds float64) {
+	s.t.Helper()
+	families, err := s.Metrics.Gather()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == "lectern_archive_delay_seconds" {
+			h := family.GetMetric()[0].GetHistogram()
+			return h.GetSampleCount(), h.GetSampleSum()
+		}
+	}
+	s.t.Fatal("there is no metric lectern_archive_delay_seconds")
+	return 0, 0
+}
