@@ -164,6 +164,7 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 		check  string
 		status doctor.Status
 		says   string
+		fix    string
 		others string // checks that may be blamed too, comma separated
 		args   []string
 	}{
@@ -176,7 +177,7 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 		{name: "database unreachable", env: []string{database + "postgres://u:hidden@127.0.0.1:1/d"}, code: 1, check: "database", status: doctor.Fail, says: "refused"},
 		{name: "no such role", env: []string{database + pgtest.As(t, complete, "nobody")}, code: 1, check: "database", status: doctor.Fail, says: "nobody"},
 		{name: "no such database", env: []string{database + strings.Replace(complete, "/test_", "/absent_", 1)}, code: 1, check: "database", status: doctor.Fail, says: "does not exist"},
-		{name: "not a database", env: []string{"LECTERN_DATA_DIR=" + broken}, code: 1, check: "database", status: doctor.Fail, says: "not a database"},
+		{name: "not a database", env: []string{"LECTERN_DATA_DIR=" + broken}, code: 1, check: "database", status: doctor.Fail, says: "not a database", fix: filepath.Join(broken, "lectern.db") + " is the file"},
 		{name: "no schema", env: []string{database + pgtest.Start(t)}, code: 1, check: "schema", status: doctor.Fail, says: "no schema", others: "role"},
 		{name: "schema too new", env: []string{database + newer}, code: 1, check: "schema", status: doctor.Fail, says: "9999", others: "role"},
 		{name: "no gateway", env: []string{database + complete}, check: "gateways", status: doctor.Pass, says: "none is at work"},
@@ -219,7 +220,7 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 			code, found, text := runDoctor(t.Context(), t, c.env, c.args...)
 			named := false
 			for _, f := range found {
-				named = named || f.Check == c.check && f.Status == c.status && strings.Contains(f.Detail, c.says)
+				named = named || f.Check == c.check && f.Status == c.status && strings.Contains(f.Detail, c.says) && strings.Contains(f.Fix, c.fix)
 				switch {
 				case f.Status == doctor.Pass || f.Check == c.check:
 				case !slices.Contains(strings.Split(c.others, ","), f.Check):

@@ -37,15 +37,19 @@ func (r *Report) openCatalog(ctx context.Context, url string) *catalog.Store {
 		}
 	}
 	if err != nil {
-		r.fail(nameDatabase, fixConnection(err), "%v", err)
+		r.fail(nameDatabase, fixConnection(url, err), "%v", err)
 		return nil
 	}
 	r.pass(nameDatabase, "answers")
 	return store
 }
 
-// fixConnection says what to do about an error of connecting, by PostgreSQL's SQLSTATE.
-func fixConnection(err error) string {
+// fixConnection says what to do about an error of opening a database: by PostgreSQL's
+// SQLSTATE, and for SQLite by the file.
+func fixConnection(url string, err error) string {
+	if path := sqliteFile(url); path != "" {
+		return "check that " + path + " is the file that is meant, and that this user may use it; move a damaged one away, with its -wal and -shm, and run `gateway restore` with a backup"
+	}
 	switch catalog.SQLState(err) {
 	case "28P01", "28000":
 		return "correct the user and the password in database-url, or let pg_hba.conf admit this user from here"

@@ -177,7 +177,7 @@ func Restore(ctx context.Context, s *catalog.Store, b BackupFile, backups string
 
 // AliveError refuses a restore because of the programs that Alive lists.
 func AliveError(alive []string) error {
-	return errors.New("stop these first, nothing was changed: " + strings.Join(alive, ", "))
+	return fmt.Errorf("stop these first, nothing was changed: %s; one that was killed counts as running for %s after its last heartbeat", strings.Join(alive, ", "), aliveFor)
 }
 
 // lastApplied checks that this program can work with the versions of a backup and returns
