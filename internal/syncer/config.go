@@ -41,7 +41,7 @@ type Config struct {
 	RetryDelays []time.Duration `kong:"-"`
 	// IdlePoll is how often a queue without work is asked; 0 = queue.DefaultIdlePoll.
 	IdlePoll time.Duration `kong:"-"`
-	// SupervisorEvery is the pause between the supervisor's rounds; 0 = 4 s.
+	// SupervisorEvery is the pause between the supervisor's rounds; 0 = 5 s.
 	SupervisorEvery time.Duration `kong:"-"`
 }
 
@@ -49,7 +49,7 @@ type Config struct {
 const (
 	defaultUnmatchedAfter  = 24 * time.Hour
 	defaultGiveUpAfter     = 48 * time.Hour
-	defaultSupervisorEvery = 4 * time.Second
+	defaultSupervisorEvery = 5 * time.Second
 )
 
 // The modes.

@@ -125,6 +125,7 @@ func (s *Syncer) reapDeadSyncers(ctx context.Context) error {
 	if len(dead) == 0 && len(orphans) == 0 {
 		return nil
 	}
+	s.queue.Hurry()
 	return s.deps.Store.Update(ctx, "syncer: reap dead syncers", func(x store.Session) error {
 		for _, id := range orphans {
 			if err := store.RequeueJob(ctx, x, id); err != nil {

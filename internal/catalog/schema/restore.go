@@ -82,7 +82,7 @@ func checkKind(path string, d catalog.Dialect) error {
 	defer f.Close()
 	head := make([]byte, 16)
 	n, err := f.Read(head)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	kinds := []struct {

@@ -62,11 +62,11 @@ func TestFingerprintOfAChangedPart(t *testing.T) {
 		if err := os.Chtimes(path, time.Time{}, ten.Add(time.Duration(n)*time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		print := fingerprintOf([]joinInput{{path: path}})
-		if seen[print] || print != fingerprintOf([]joinInput{{path: path}}) {
-			t.Errorf("%q: fingerprint %s", content, print)
+		got := fingerprintOf([]joinInput{{path: path}})
+		if seen[got] || got != fingerprintOf([]joinInput{{path: path}}) {
+			t.Errorf("%q: fingerprint %s", content, got)
 		}
-		seen[print] = true
+		seen[got] = true
 	}
 }
 

@@ -17,7 +17,7 @@ const (
 	busyFor = 10 * time.Second
 	// DefaultIdlePoll is how often it is asked otherwise. An idle syncer shall not be seen
 	// in the database's load: polling every 500 ms would alone be six statements a second.
-	DefaultIdlePoll = 6 * time.Second
+	DefaultIdlePoll = 8 * time.Second
 	// settingsAge is how old the answer may be whether somebody has paused a queue.
 	settingsAge = 30 * time.Second
 )

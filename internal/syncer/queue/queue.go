@@ -169,6 +169,9 @@ func (q *Queue) Stop(ctx context.Context) error {
 	return nil
 }
 
+// Hurry makes the next polls reach the database: jobs were given back to the queue.
+func (q *Queue) Hurry() { q.pace.busy() }
+
 // Enqueue inserts a job within a transaction, to be run at once, or at a later
 // moment when at is not zero. A job that is unfinished with the same arguments makes
 // it do nothing.
