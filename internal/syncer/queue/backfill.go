@@ -38,15 +38,13 @@ func ForBackfill(ctx context.Context) context.Context {
 }
 
 // InBackfill reports whether a context is one of ForBackfill's.
-func InBackfill(ctx context.Context) bool { return forBackfill(ctx) }
-
-func forBackfill(ctx context.Context) bool { return ctx.Value(backfillKey{}) != nil }
+func InBackfill(ctx context.Context) bool { return ctx.Value(backfillKey{}) != nil }
 
 // queueFor is the queue in which a job is inserted, "" for the usual one of its kind.
 func queueFor(ctx context.Context, args Args) string {
 	switch args.(type) {
 	case IngestArgs, CaptionsArgs:
-		if forBackfill(ctx) {
+		if InBackfill(ctx) {
 			return backfillQueue
 		}
 	}

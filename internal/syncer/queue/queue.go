@@ -214,7 +214,7 @@ func (q *Queue) EnqueueIngest(ctx context.Context, x store.Session, ingest, requ
 	if err != nil {
 		return err
 	}
-	if result.UniqueSkippedAsDuplicate && result.Job.Queue == backfillQueue && !forBackfill(ctx) {
+	if result.UniqueSkippedAsDuplicate && result.Job.Queue == backfillQueue && !InBackfill(ctx) {
 		// It is not of the past alone any more: it no longer waits behind what is new.
 		if err := store.MoveJob(ctx, x, result.Job.ID, ingestQueue); err != nil {
 			return err
