@@ -7,9 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -174,13 +172,11 @@ func (r *run) uploadPart(ctx context.Context, in joinInput, m *joined) (store.Re
 		return staged, err
 	}
 	m.notes = append(m.notes, one.notes...)
-	if staged.Size, staged.MD5, err = checksum(ctx, one.path); err == nil {
-		staged.SHA256, err = sha256Of(ctx, one.path)
-	}
-	if err != nil {
+	sum := sha256.New()
+	if staged.Size, staged.MD5, err = checksum(ctx, one.path, sum); err != nil {
 		return staged, failedAt(atDisk, err)
 	}
-	staged.Duration = one.duration
+	staged.SHA256, staged.Duration = hex.EncodeToString(sum.Sum(nil)), one.duration
 	target, err := r.stage(ctx, &staged)
 	if err != nil {
 		return staged, err
@@ -341,23 +337,4 @@ func (r *run) reportApart(ctx context.Context, x store.Session, i *store.Ingest)
 		Title: fmt.Sprintf("The parts of a recording could not be joined: %s", store.ReasonPartsNotJoined),
 		Text:  fmt.Sprintf("%s. %d part(s) are archived beside it: %s. %s. Its history: `syncer explain %s`", r.describe(), len(beside), strings.Join(beside, ", "), store.Advice(store.ReasonPartsNotJoined), r.subject()),
 	})
-}
-
-// sha256Of reads a file once, with constant memory.
-func sha256Of(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	for {
-		_, err := io.CopyN(sum, f, 64<<20)
-		if errors.Is(err, io.EOF) {
-			return hex.EncodeToString(sum.Sum(nil)), nil
-		}
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return "", err
-		}
-	}
 }

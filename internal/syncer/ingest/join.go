@@ -319,18 +319,20 @@ func Fingerprint(names []string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// checksum reads a file once, with constant memory.
-func checksum(ctx context.Context, path string) (int64, string, error) {
+// checksum reads a file once, with constant memory, for its size and MD5; others get its
+// bytes too.
+func checksum(ctx context.Context, path string, others ...io.Writer) (int64, string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, "", err
 	}
 	defer f.Close()
 	sum := md5.New()
+	out := io.MultiWriter(append(others, sum)...)
 	in := bufio.NewReaderSize(f, 1<<20)
 	var size int64
 	for {
-		n, err := io.CopyN(sum, in, 64<<20)
+		n, err := io.CopyN(out, in, 64<<20)
 		size += n
 		if errors.Is(err, io.EOF) {
 			return size, hex.EncodeToString(sum.Sum(nil)), nil
