@@ -17,7 +17,7 @@ func (c fakeConn) Close() error         { *c.closed++; return nil }
 
 var errEnd = errors.New("no more")
 
-// TestLimits: whoever is beyond a limit is closed at once, others are served, and what is
+// TestLimits: a connection beyond a limit is closed at once, others are served, and what is
 // closed, twice as well, makes room for one.
 func TestLimits(t *testing.T) {
 	var closed int

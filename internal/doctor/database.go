@@ -64,8 +64,8 @@ func fixConnection(url string, err error) string {
 }
 
 // Catalog checks the gateway's database: that it answers, its schema, its columns and the
-// rights to them, and the other programs that work on it, compared with this one's version. A SQLite file that does not exist yet is
-// not made.
+// rights to them, and the other programs that work on it, compared with this one's
+// version. A SQLite file that does not exist yet is not made.
 func (r *Report) Catalog(ctx context.Context, url string, clockLimit time.Duration, version string) {
 	if path := sqliteFile(url); path != "" {
 		if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {

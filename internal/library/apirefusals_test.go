@@ -198,7 +198,7 @@ func TestAPIWithoutItsDatabase(t *testing.T) {
 	}
 }
 
-// TestCaptionsRoute: whoever may play may read, with what a <track> can send.
+// TestCaptionsRoute: a user who may play may read, with what a <track> can send.
 func TestCaptionsRoute(t *testing.T) {
 	s := onSQLite(t, nil)
 	const text = "WEBVTT\n\n00:00.000 --> 00:01.000\nЗдравствуйте <b>&</b>\n"

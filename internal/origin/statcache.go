@@ -233,7 +233,7 @@ func (r *StatCache) snapshot() map[media.Location]media.Object {
 }
 
 // Invalidate drops a location's entry, so that the next Stat queries the origin. It
-// is called by whoever has found the object changed.
+// is called by the reader that has found the object changed.
 func (r *StatCache) Invalidate(loc media.Location) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -168,7 +168,7 @@ func start(tb testing.TB, env []string, program string, args ...string) *process
 	return p
 }
 
-// cleanEnv is the environment without settings of whoever runs the tests.
+// cleanEnv is the environment without settings of the person who runs the tests.
 func cleanEnv() []string {
 	// The race detector's runtime would wait a second at each process's end.
 	env := []string{"GORACE=atexit_sleep_ms=0 halt_on_error=1"}

@@ -133,7 +133,7 @@ func sameFile(a, b string) bool {
 }
 
 // backUpSQLite copies through SQLite itself, which sees a consistent state
-// whoever else is writing. VACUUM INTO takes an existing file only when empty.
+// while others write. VACUUM INTO takes an existing file only when empty.
 func backUpSQLite(ctx context.Context, s *catalog.Store, path string) error {
 	if _, err := s.DB().ExecContext(ctx, `VACUUM INTO ?1`, path); err != nil {
 		return err

@@ -30,8 +30,8 @@ func (x *exchange) answer(resp *fasthttp.Response, d decision) {
 	resp.SetStatusCode(d.status)
 	x.validatorHeaders(h)
 	h.Set("Accept-Ranges", "bytes")
-	// A browser may keep bytes, but has to ask before it shows them: whoever signed out or
-	// lost access would be shown its copy otherwise.
+	// A browser may keep bytes, but has to ask before it shows them: a viewer who signed
+	// out or lost access would be shown its copy otherwise.
 	respond.Headers(h, "private, no-cache")
 	h.Add("Vary", "Authorization, Cookie")
 	h.Set("Server-Timing", serverTiming(x.record.Auth, x.record.Catalog, x.record.Origin))

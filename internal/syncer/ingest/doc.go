@@ -3,7 +3,7 @@
 // archive's checksum, and publishes the recording in one transaction; captions and
 // Zoom's trash follow.
 //
-// An ingest is requested with Ingester.Request, by whoever learns that a meeting was
+// An ingest is requested with Ingester.Request, by the code that learns that a meeting was
 // recorded, and runs as a job. A run holds the ingest's lease: every step is written
 // only while that is so, so that a syncer that was taken for dead changes nothing when
 // it wakes. A run continues from wherever an earlier one has ended. The states of an

@@ -16,7 +16,7 @@ import (
 )
 
 // upload puts the file into the archive and verifies it by the archive's own checksum.
-// The key is in the database before the first byte goes up: whoever tries again
+// The key is in the database before the first byte goes up: a run that tries again
 // uploads to the same place. No recording names the key before publish does.
 func (r *run) upload(ctx context.Context, m joined) (archive.Stored, error) {
 	target, key, err := r.ensureKey(ctx)

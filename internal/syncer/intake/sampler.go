@@ -8,7 +8,7 @@ import (
 )
 
 // Of the requests that are refused, refusalBurst are logged at once and refusalsPerSecond
-// from then on: whoever can reach the listener could fill the disk otherwise.
+// from then on: anybody who reaches the listener could fill the disk otherwise.
 const (
 	refusalsPerSecond = 1
 	refusalBurst      = 20

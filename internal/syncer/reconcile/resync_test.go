@@ -140,7 +140,7 @@ func TestRemovedAndRestored(t *testing.T) {
 			wantReason(t, k.Restore(t.Context(), 1, row.ID), media.Denied, media.ReasonQuota)
 			wantReason(t, k.Restore(t.Context(), 2, row.ID), media.Denied, media.ReasonNotOwner)
 			s.Exec(`UPDATE public.schedule_teacherstoragequota SET total_quota_bytes = 1000000000 WHERE teacher_id = 1`)
-			// Its grace is over: whoever purges first has it for good.
+			// Its grace is over: the first purge deletes it for good.
 			s.Exec(`UPDATE public.schedule_lessonrecording SET deleted_at = $1 WHERE id = $2`, syncertest.Stamp(time.Now().Add(-2*time.Hour)), row.ID)
 			if _, _, err := s.Syncer.RunPeriodic(t.Context(), "purge"); err != nil {
 				t.Fatal(err)

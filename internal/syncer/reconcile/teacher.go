@@ -135,7 +135,7 @@ func (r *Reconciler) StoreMeeting(ctx context.Context, x store.Session, t store.
 	if known, err = store.LoadMeeting(ctx, x, fresh.UUID); err != nil {
 		return known, lesson, "", err
 	}
-	// What is listed is there, whatever a late event said, and whoever trashed it.
+	// What is listed is there, whatever a late event said, and even if it was trashed.
 	for _, f := range known.Files {
 		if (!f.GoneAt.IsZero() || !f.TrashedAt.IsZero()) && slices.ContainsFunc(fresh.Files, func(l store.File) bool { return l.ID == f.ID }) {
 			if err := store.MarkListed(ctx, x, known.UUID, []string{f.ID}); err != nil {

@@ -238,7 +238,7 @@ func MarkGone(ctx context.Context, x Session, uuid string, files []string, at ti
 }
 
 // MarkListed says that Zoom lists files: whatever was said of their absence is over, and
-// whoever trashed them, they were recovered.
+// those that were trashed have been recovered.
 func MarkListed(ctx context.Context, x Session, uuid string, files []string) error {
 	for _, id := range files {
 		if _, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET gone_at = NULL, unlisted_at = NULL, trashed_at = NULL WHERE meeting_uuid = $1 AND file_id = $2`, uuid, id); err != nil {
