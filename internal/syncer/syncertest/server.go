@@ -5,11 +5,8 @@ package syncertest
 import (
 	"bytes"
 	"context"
-	"database/sql"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -27,19 +24,12 @@ import (
 	"github.com/lectiospace/lectern/internal/alert"
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/catalog/document"
-	"github.com/lectiospace/lectern/internal/catalog/schema"
-	"github.com/lectiospace/lectern/internal/emulator"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/origin/local"
-	"github.com/lectiospace/lectern/internal/pgtest"
 	"github.com/lectiospace/lectern/internal/syncer"
-	"github.com/lectiospace/lectern/internal/syncer/intake"
-	"github.com/lectiospace/lectern/internal/syncer/reconcile"
-	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -78,81 +68,6 @@ type Server struct {
 	logMu *sync.Mutex
 	wrap  func(archive.Archive) archive.Archive
 }
-
-// AlertSink receives alerts.
-type AlertSink struct {
-	mu     sync.Mutex
-	got    []alert.Message
-	server *httptest.Server
-}
-
-func newAlertSink(t *testing.T) *AlertSink {
-	a := &AlertSink{}
-	a.server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		var m alert.Message
-		if json.NewDecoder(r.Body).Decode(&m) == nil {
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			a.got = append(a.got, m)
-		}
-	}))
-	t.Cleanup(a.server.Close)
-	return a
-}
-
-// Titles are the alerts' states and titles, in the order in which they came.
-func (a *AlertSink) Titles() (out []string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, m := range a.got {
-		out = append(out, m.State+": "+m.Title)
-	}
-	return out
-}
-
-// Option changes how a Server is set up.
-type Option func(*Server)
-
-// OnPostgres puts the catalog into PostgreSQL.
-func OnPostgres(s *Server) { s.url = pgtest.Start(s.t) }
-
-// Through puts something between the syncer and its database: through gets the database's
-// URL and returns the one to use.
-func Through(through func(url string) string) Option {
-	return func(s *Server) { s.url = through(s.url) }
-}
-
-// OnDrive archives into an emulated Drive.
-func OnDrive(s *Server) { s.Drive = driveemu.New() }
-
-// Configured changes the syncer's Config.
-func Configured(f func(*syncer.Config)) Option { return func(s *Server) { f(&s.Config) } }
-
-// WithArchive wraps the archive that new recordings go to.
-func WithArchive(wrap func(archive.Archive) archive.Archive) Option {
-	return func(s *Server) { s.wrap = wrap }
-}
-
-// catalogYAML is the catalog of the tests: lesson 1 of teacher 1 at ten, the same meeting id a week
-// later (lesson 2), lesson 3 of teacher 2.
-const catalogYAML = `
-people:
-  - {email: anna@school.test, role: teacher, zoom_account_id: acc-1, zoom_client_id: client-1, zoom_client_secret: secret-1, zoom_user_id: host-1, gdrive_folder_id: shared-anna}
-  - {email: boris@school.test, role: teacher, zoom_account_id: acc-2, zoom_client_id: client-2, zoom_client_secret: secret-2, zoom_user_id: host-2, gdrive_folder_id: shared-boris}
-  - {email: student@school.test, role: student}
-groups:
-  - {name: 7A, teacher: anna@school.test, students: [student@school.test]}
-  - {name: 8B, teacher: boris@school.test}
-lessons:
-  - {title: Algebra, group: 7A, teacher: anna@school.test, start: %[1]s, end: %[2]s, zoom_meeting_id: 86412345678, record: true}
-  - {title: Algebra again, group: 7A, teacher: anna@school.test, start: %[3]s, end: %[4]s, zoom_meeting_id: 86412345678, record: true}
-  - {title: History, group: 8B, teacher: boris@school.test, start: %[1]s, end: %[2]s, zoom_meeting_id: 90012345678, record: true, available_days: 30}
-`
-
-// LessonStart is when lesson 1 began: this morning, over for hours.
-var LessonStart = time.Now().UTC().Add(-5 * time.Hour).Truncate(time.Minute)
-
-func stampText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // New makes a Server whose syncer is not started. The test runs in parallel to others.
 func New(t *testing.T, options ...Option) *Server {
@@ -209,36 +124,6 @@ func memoryDir(t *testing.T) string {
 	})
 	return dir
 }
-
-// fillCatalog makes the schema and the lessons in an empty database.
-func fillCatalog(ctx context.Context, url string) error {
-	db, err := catalog.Open(ctx, url, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if _, err := schema.Up(ctx, db); err != nil {
-		return err
-	}
-	week := 7 * 24 * time.Hour
-	doc := fmt.Sprintf(catalogYAML, stampText(LessonStart), stampText(LessonStart.Add(time.Hour)), stampText(LessonStart.Add(week)), stampText(LessonStart.Add(week+time.Hour)))
-	_, err = document.Apply(ctx, db, strings.NewReader(doc), false)
-	return err
-}
-
-// filledSQLite is such a database, made once.
-var filledSQLite = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "catalog")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "lectern.db")
-	if err := fillCatalog(context.Background(), "sqlite://"+path); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path) // closing wrote its journal back
-})
 
 // open makes the store and the syncer, as a process does when it starts.
 func (s *Server) open() {
@@ -384,267 +269,8 @@ var Clip = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(out)
 })
 
-// Video is Clip as content of the emulated Zoom's.
-func Video(t *testing.T) emulator.Content {
-	t.Helper()
-	data, err := Clip()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return emulator.Bytes(data)
-}
-
-// Encode makes a video of so many seconds with sound, in a codec that ffmpeg knows by
-// that name.
-func Encode(t *testing.T, seconds int, codec string) emulator.Content {
-	t.Helper()
-	out := filepath.Join(t.TempDir(), "clip.mp4")
-	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=160x90:rate=5:duration=%d", seconds),
-		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:duration=%d", seconds), "-c:v", codec, "-c:a", "aac", "-movflags", "+faststart", out)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	data, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return emulator.Bytes(data)
-}
-
 // SpeakerView is Zoom's best view.
 const SpeakerView = "shared_screen_with_speaker_view"
 
-// Record adds a recorded meeting at Zoom, of one segment in the best view.
-func (s *Server) Record(account string, id int64, uuid string, start time.Time) zoomemu.Meeting {
-	m := zoomemu.Meeting{
-		Account: "acc-" + account, ID: id, UUID: uuid, Host: "host-" + account, Topic: "a lesson", Start: start, Minutes: 60,
-		Files: []zoomemu.File{{ID: "file-" + uuid, Type: "MP4", View: SpeakerView, Start: start, End: start.Add(time.Hour), Content: Video(s.t)}},
-	}
-	s.Zoom.AddMeeting(m)
-	return m
-}
-
 // Attempts is how often a webhook is sent again that was not stored.
 const Attempts = 20
-
-// Send delivers an event until it is taken.
-func (s *Server) Send(body []byte) (code int, answer []byte, err error) {
-	for range Attempts {
-		code, answer, err = zoomemu.Deliver(context.Background(), http.DefaultClient, s.HTTP.URL+intake.Paths[0], WebhookSecret, body)
-		if err != nil || code != http.StatusServiceUnavailable {
-			break
-		}
-	}
-	return code, answer, err
-}
-
-// Deliver sends an event and returns the status Lectern gave.
-func (s *Server) Deliver(body []byte) string {
-	s.t.Helper()
-	code, answer, err := s.Send(body)
-	if err != nil || code != http.StatusOK {
-		s.t.Fatalf("the webhook: %d %s, %v", code, answer, err)
-	}
-	var out struct{ Status string }
-	if err := json.Unmarshal(answer, &out); err != nil {
-		s.t.Fatal(err)
-	}
-	return out.Status
-}
-
-// Eventually waits for a condition and says what it saw last.
-func Eventually(t *testing.T, what string, holds func() (bool, string)) {
-	t.Helper()
-	const within = 2 * time.Minute
-	deadline := time.Now().Add(within)
-	for {
-		ok, saw := holds()
-		if ok {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %s; saw %s", what, within, saw)
-		}
-		time.Sleep(100 * time.Millisecond) // more often, and asking is all the machine does
-	}
-}
-
-// View runs f in a reading transaction.
-func (s *Server) View(f func(ctx context.Context, x store.Session) error) {
-	s.t.Helper()
-	if err := s.Store.View(s.t.Context(), "test", func(x store.Session) error { return f(s.t.Context(), x) }); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// Update runs f in a transaction.
-func (s *Server) Update(f func(ctx context.Context, x store.Session) error) {
-	s.t.Helper()
-	if err := s.Store.Update(s.t.Context(), "test", func(x store.Session) error { return f(s.t.Context(), x) }); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// Exec runs a statement as PostgreSQL spells it.
-func (s *Server) Exec(statement string, args ...any) {
-	s.t.Helper()
-	s.Update(func(ctx context.Context, x store.Session) error {
-		_, err := x.Exec(ctx, statement, args...)
-		return err
-	})
-}
-
-// Recordings are a lesson's rows.
-func (s *Server) Recordings(lesson int64) (out []store.Recording) {
-	s.t.Helper()
-	s.View(func(ctx context.Context, x store.Session) (err error) {
-		out, err = store.RecordingsOfLesson(ctx, x, lesson)
-		return err
-	})
-	return out
-}
-
-// Ingest is a lesson's, the zero Ingest when there is none.
-func (s *Server) Ingest(lesson int64) (out store.Ingest) {
-	s.View(func(ctx context.Context, x store.Session) (err error) {
-		out, err = store.IngestOfLesson(ctx, x, lesson)
-		if catalog.IsNotFound(err) {
-			return nil
-		}
-		return err
-	})
-	return out
-}
-
-// Quota is a teacher's.
-func (s *Server) Quota(teacher int64) (q store.Quota) {
-	s.Update(func(ctx context.Context, x store.Session) (err error) {
-		q, err = store.LoadQuota(ctx, x, teacher, time.Now())
-		return err
-	})
-	return q
-}
-
-// Archived waits until a lesson's recording is archived, and returns its row.
-func (s *Server) Archived(lesson int64, parts ...string) store.Recording {
-	s.t.Helper()
-	Eventually(s.t, fmt.Sprintf("lesson %d archived", lesson), func() (bool, string) {
-		i := s.Ingest(lesson)
-		return i.State() == store.Done && i.Lease == "" && (len(parts) == 0 || strings.Join(i.Parts(), " ") == strings.Join(parts, " ")), fmt.Sprintf("%+v", i)
-	})
-	rows := s.Recordings(lesson)
-	if len(rows) != 1 || rows[0].Status != media.StatusReady {
-		s.t.Fatalf("lesson %d has %+v", lesson, rows)
-	}
-	return rows[0]
-}
-
-// BytesOf are the archived bytes of a row.
-func (s *Server) BytesOf(r store.Recording) []byte {
-	s.t.Helper()
-	in, err := s.Deps.Archives[r.Provider].Open(s.t.Context(), r.Location().Key)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer in.Close()
-	data, err := io.ReadAll(in)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return data
-}
-
-// Keys are the archive's objects.
-func (s *Server) Keys() (out []string) {
-	s.t.Helper()
-	if err := s.Deps.Target.List(s.t.Context(), func(o archive.Stored) error { out = append(out, o.Key); return nil }); err != nil {
-		s.t.Fatal(err)
-	}
-	return out
-}
-
-// Stamp is a moment as a statement's argument.
-func Stamp(t time.Time) catalog.DBTime { return catalog.NewDBTime(t) }
-
-// NullInt64 is NULL for a bigint.
-func NullInt64() sql.NullInt64 { return sql.NullInt64{} }
-
-// Failed waits until a lesson's ingest has failed for a reason.
-func (s *Server) Failed(lesson int64, reason string) store.Ingest {
-	s.t.Helper()
-	Eventually(s.t, fmt.Sprintf("lesson %d failed with %s", lesson, reason), func() (bool, string) {
-		i := s.Ingest(lesson)
-		return i.State() == store.Failed && i.Reason == reason, fmt.Sprintf("%+v", i)
-	})
-	return s.Ingest(lesson)
-}
-
-// Idle waits until no job waits or runs that is due.
-func (s *Server) Idle() {
-	s.t.Helper()
-	Eventually(s.t, "the queue is empty", func() (bool, string) {
-		_, open := s.countJobs(func(kind, _ string) bool { return kind != "reconcile" })
-		return open == 0, fmt.Sprint(open, " jobs")
-	})
-}
-
-// countJobs counts the jobs that match, and those of them that are due or running.
-func (s *Server) countJobs(match func(kind, state string) bool) (all, open int) {
-	s.t.Helper()
-	var list bytes.Buffer
-	if err := s.Syncer.Jobs(s.t.Context(), "", &list); err != nil {
-		s.t.Fatal(err)
-	}
-	for line := range strings.Lines(list.String()) {
-		columns := strings.Split(line, "\t") // id, kind, state
-		if !match(columns[1], columns[2]) {
-			continue
-		}
-		all++
-		switch columns[2] {
-		case "available", "pending", "retryable", "running":
-			open++
-		}
-	}
-	return all, open
-}
-
-// Running is how many jobs run.
-func (s *Server) Running() int {
-	_, n := s.countJobs(func(_, state string) bool { return state == "running" })
-	return n
-}
-
-// Reconcile runs one reconciliation and compares its summary.
-func (s *Server) Reconcile(want reconcile.Summary) reconcile.Report {
-	s.t.Helper()
-	report, err := s.Syncer.Reconcile(s.t.Context(), reconcile.Scope{})
-	if err != nil || report.Summary != want {
-		s.t.Errorf("reconciled: %+v, %v; want %+v", report, err, want)
-	}
-	return report
-}
-
-// Log is what the syncer has logged so far.
-func (s *Server) Log() string {
-	s.logMu.Lock()
-	defer s.logMu.Unlock()
-	return s.log.String()
-}
-
-// Delays is what lectern_archive_delay_seconds has observed: how often, and the sum.
-func (s *Server) Delays() (n uint64, seconds float64) {
-	s.t.Helper()
-	families, err := s.Metrics.Gather()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, family := range families {
-		if family.GetName() == "lectern_archive_delay_seconds" {
-			h := family.GetMetric()[0].GetHistogram()
-			return h.GetSampleCount(), h.GetSampleSum()
-		}
-	}
-	s.t.Fatal("there is no metric lectern_archive_delay_seconds")
-	return 0, 0
-}

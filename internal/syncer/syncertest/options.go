@@ -1,0 +1,31 @@
+package syncertest
+
+import (
+	"github.com/lectiospace/lectern/internal/archive"
+	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
+	"github.com/lectiospace/lectern/internal/pgtest"
+	"github.com/lectiospace/lectern/internal/syncer"
+)
+
+// Option changes how a Server is set up.
+type Option func(*Server)
+
+// OnPostgres puts the catalog into PostgreSQL.
+func OnPostgres(s *Server) { s.url = pgtest.Start(s.t) }
+
+// Through puts something between the syncer and its database: through gets the database's
+// URL and returns the one to use.
+func Through(through func(url string) string) Option {
+	return func(s *Server) { s.url = through(s.url) }
+}
+
+// OnDrive archives into an emulated Drive.
+func OnDrive(s *Server) { s.Drive = driveemu.New() }
+
+// Configured changes the syncer's Config.
+func Configured(f func(*syncer.Config)) Option { return func(s *Server) { f(&s.Config) } }
+
+// WithArchive wraps the archive that new recordings go to.
+func WithArchive(wrap func(archive.Archive) archive.Archive) Option {
+	return func(s *Server) { s.wrap = wrap }
+}
