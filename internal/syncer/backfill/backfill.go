@@ -44,7 +44,7 @@ const (
 type Meetings interface {
 	// StoreMeeting stores a meeting of a teacher and matches it with one of their lessons.
 	// The lesson's ID is 0 where none matches; note says why.
-	StoreMeeting(ctx context.Context, x store.Session, t store.Teacher, listed zoom.Meeting, lessons []store.Lesson) (known store.Meeting, lesson store.Lesson, note string, err error)
+	StoreMeeting(ctx context.Context, x store.Session, t store.Teacher, listed zoom.Meeting, asked time.Time, lessons []store.Lesson) (known store.Meeting, lesson store.Lesson, note string, err error)
 	// RequestStored requests the recording of a stored meeting when something of it is not
 	// archived, and says what; "" means that there was nothing new.
 	RequestStored(ctx context.Context, x store.Session, m store.Meeting) (why string, err error)
@@ -351,6 +351,7 @@ func (b *Backfiller) listNext(ctx context.Context, one store.Backfill, t store.T
 	if last.After(one.Last) {
 		last = one.Last
 	}
+	asked := b.deps.Now()
 	listed, err := list(ctx, b.deps.Zoom, t, one.Next, last)
 	if err != nil {
 		return b.fail(ctx, one, err)
@@ -361,7 +362,7 @@ func (b *Backfiller) listNext(ctx context.Context, one store.Backfill, t store.T
 		chunk := listed[min(first, len(listed)):min(first+meetingsPerTx, len(listed))]
 		final := first+meetingsPerTx >= len(listed)
 		err := b.deps.Store.Update(ctx, "backfill: store what is listed", func(x store.Session) error {
-			if err := b.store(ctx, x, t, chunk); err != nil || !final {
+			if err := b.store(ctx, x, t, chunk, asked); err != nil || !final {
 				return err
 			}
 			return store.PutBackfill(ctx, x, next)
@@ -379,7 +380,7 @@ func (b *Backfiller) listNext(ctx context.Context, one store.Backfill, t store.T
 }
 
 // store stores listed meetings of a teacher and notes those that hold something to archive.
-func (b *Backfiller) store(ctx context.Context, x store.Session, t store.Teacher, listed []zoom.Meeting) error {
+func (b *Backfiller) store(ctx context.Context, x store.Session, t store.Teacher, listed []zoom.Meeting, asked time.Time) error {
 	if len(listed) == 0 {
 		return nil
 	}
@@ -388,7 +389,7 @@ func (b *Backfiller) store(ctx context.Context, x store.Session, t store.Teacher
 		return err
 	}
 	for _, m := range listed {
-		known, _, _, err := b.deps.Meetings.StoreMeeting(ctx, x, t, m, lessons)
+		known, _, _, err := b.deps.Meetings.StoreMeeting(ctx, x, t, m, asked, lessons)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/syncer/parts"
@@ -111,9 +112,10 @@ func (b *Backfiller) planTeacher(ctx context.Context, o Options, t store.Teacher
 			last = o.To
 		}
 		var listed []zoom.Meeting
+		asked := b.deps.Now()
 		listed, out.Err = list(ctx, b.deps.Zoom, t, first, last)
 		for chunk := range slices.Chunk(listed, meetingsPerTx) {
-			if err := b.planMeetings(ctx, t, chunk, p); err != nil {
+			if err := b.planMeetings(ctx, t, chunk, asked, p); err != nil {
 				out.Err = err
 				break
 			}
@@ -135,7 +137,7 @@ func (b *Backfiller) planTeacher(ctx context.Context, o Options, t store.Teacher
 
 // planMeetings does with some meetings what a backfill would, in a transaction that is
 // rolled back.
-func (b *Backfiller) planMeetings(ctx context.Context, t store.Teacher, listed []zoom.Meeting, p *teacherPlan) error {
+func (b *Backfiller) planMeetings(ctx context.Context, t store.Teacher, listed []zoom.Meeting, asked time.Time, p *teacherPlan) error {
 	var missing []store.Meeting
 	unmatched := 0
 	err := b.deps.Store.Update(ctx, "backfill: plan", func(x store.Session) error {
@@ -146,7 +148,7 @@ func (b *Backfiller) planMeetings(ctx context.Context, t store.Teacher, listed [
 		requested := map[int64]bool{}
 		missing, unmatched = nil, 0
 		for _, m := range listed {
-			known, lesson, note, err := b.deps.Meetings.StoreMeeting(ctx, x, t, m, lessons)
+			known, lesson, note, err := b.deps.Meetings.StoreMeeting(ctx, x, t, m, asked, lessons)
 			if err != nil {
 				return err
 			}

@@ -291,6 +291,7 @@ func (r *run) refresh(ctx context.Context, m store.Meeting) error {
 		}
 		return nil
 	}
+	asked := r.s.now()
 	got, err := r.s.deps.Zoom.Recordings(ctx, account, m.UUID)
 	switch {
 	case err == nil:
@@ -315,7 +316,7 @@ func (r *run) refresh(ctx context.Context, m store.Meeting) error {
 		listed := map[string]bool{}
 		for _, f := range fresh.Files {
 			listed[f.ID] = true
-			if err := store.MarkListed(ctx, x, m.UUID, []string{f.ID}); err != nil {
+			if err := store.MarkListed(ctx, x, m.UUID, []string{f.ID}, asked); err != nil {
 				return err
 			}
 		}

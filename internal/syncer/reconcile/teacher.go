@@ -27,7 +27,7 @@ func (r *Reconciler) reconcileTeacher(ctx context.Context, t store.Teacher, scop
 	// What was listed before an error is compared all the same.
 	var actions []Action
 	for chunk := range slices.Chunk(listed, meetingsPerTx) {
-		found, compareErr := r.compareChunk(ctx, t, chunk, scope.DryRun)
+		found, compareErr := r.compareChunk(ctx, t, chunk, began, scope.DryRun)
 		actions = append(actions, found...)
 		err = errors.Join(err, compareErr)
 		if ctx.Err() != nil {
@@ -62,16 +62,16 @@ func (r *Reconciler) list(ctx context.Context, t store.Teacher, from, to time.Ti
 	return listed, err
 }
 
-// compareChunk compares meetings in one transaction. When that fails, each of them is
+// compareChunk compares meetings, for which Zoom was asked at a moment, in one transaction. When that fails, each of them is
 // compared by itself, so that a meeting that cannot be stored takes no other with it.
-func (r *Reconciler) compareChunk(ctx context.Context, t store.Teacher, chunk []zoom.Meeting, dryRun bool) ([]Action, error) {
-	actions, err := r.compareMeetings(ctx, t, chunk, dryRun)
+func (r *Reconciler) compareChunk(ctx context.Context, t store.Teacher, chunk []zoom.Meeting, asked time.Time, dryRun bool) ([]Action, error) {
+	actions, err := r.compareMeetings(ctx, t, chunk, asked, dryRun)
 	if kind := media.KindOf(err); err == nil || len(chunk) == 1 || kind == media.Unavailable || kind == media.Timeout || ctx.Err() != nil {
 		return actions, err
 	}
 	actions, err = nil, nil
 	for _, m := range chunk {
-		found, compareErr := r.compareMeetings(ctx, t, []zoom.Meeting{m}, dryRun)
+		found, compareErr := r.compareMeetings(ctx, t, []zoom.Meeting{m}, asked, dryRun)
 		actions = append(actions, found...)
 		if compareErr != nil {
 			err = errors.Join(err, fmt.Errorf("meeting %s: %w", m.UUID, compareErr))
@@ -84,7 +84,7 @@ func (r *Reconciler) compareChunk(ctx context.Context, t store.Teacher, chunk []
 }
 
 // compareMeetings stores what Zoom lists of some meetings and requests what is missing.
-func (r *Reconciler) compareMeetings(ctx context.Context, t store.Teacher, listed []zoom.Meeting, dryRun bool) (actions []Action, err error) {
+func (r *Reconciler) compareMeetings(ctx context.Context, t store.Teacher, listed []zoom.Meeting, asked time.Time, dryRun bool) (actions []Action, err error) {
 	err = r.deps.Store.Update(ctx, "syncer: compare meetings", func(x store.Session) error {
 		actions = nil
 		lessons, err := store.LessonsOfTeacher(ctx, x, t.ID)
@@ -92,7 +92,7 @@ func (r *Reconciler) compareMeetings(ctx context.Context, t store.Teacher, liste
 			return err
 		}
 		for _, m := range listed {
-			action, err := r.compareMeeting(ctx, x, t, m, lessons)
+			action, err := r.compareMeeting(ctx, x, t, m, asked, lessons)
 			if err != nil {
 				return err
 			}
@@ -108,8 +108,8 @@ func (r *Reconciler) compareMeetings(ctx context.Context, t store.Teacher, liste
 	return actions, err
 }
 
-func (r *Reconciler) compareMeeting(ctx context.Context, x store.Session, t store.Teacher, listed zoom.Meeting, lessons []store.Lesson) (Action, error) {
-	known, lesson, note, err := r.StoreMeeting(ctx, x, t, listed, lessons)
+func (r *Reconciler) compareMeeting(ctx context.Context, x store.Session, t store.Teacher, listed zoom.Meeting, asked time.Time, lessons []store.Lesson) (Action, error) {
+	known, lesson, note, err := r.StoreMeeting(ctx, x, t, listed, asked, lessons)
 	if err != nil {
 		return Action{}, err
 	}
@@ -122,9 +122,9 @@ func (r *Reconciler) compareMeeting(ctx context.Context, x store.Session, t stor
 	return r.requestMissing(ctx, x, lesson, known)
 }
 
-// StoreMeeting stores a meeting that Zoom lists for a teacher and matches it with one of the
+// StoreMeeting stores a meeting that Zoom, asked at a moment, lists for a teacher and matches it with one of the
 // teacher's lessons. The lesson's ID is 0 where none matches; note says why.
-func (r *Reconciler) StoreMeeting(ctx context.Context, x store.Session, t store.Teacher, listed zoom.Meeting, lessons []store.Lesson) (known store.Meeting, lesson store.Lesson, note string, err error) {
+func (r *Reconciler) StoreMeeting(ctx context.Context, x store.Session, t store.Teacher, listed zoom.Meeting, asked time.Time, lessons []store.Lesson) (known store.Meeting, lesson store.Lesson, note string, err error) {
 	if listed.AccountID == "" {
 		listed.AccountID = t.AccountID
 	}
@@ -138,7 +138,7 @@ func (r *Reconciler) StoreMeeting(ctx context.Context, x store.Session, t store.
 	// What is listed is there, whatever a late event said, and even if it was trashed.
 	for _, f := range known.Files {
 		if (!f.GoneAt.IsZero() || !f.TrashedAt.IsZero()) && slices.ContainsFunc(fresh.Files, func(l store.File) bool { return l.ID == f.ID }) {
-			if err := store.MarkListed(ctx, x, known.UUID, []string{f.ID}); err != nil {
+			if err := store.MarkListed(ctx, x, known.UUID, []string{f.ID}, asked); err != nil {
 				return known, lesson, "", err
 			}
 		}

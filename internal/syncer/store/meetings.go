@@ -237,11 +237,13 @@ func MarkGone(ctx context.Context, x Session, uuid string, files []string, at ti
 	return nil
 }
 
-// MarkListed says that Zoom lists files: whatever was said of their absence is over, and
-// those that were trashed have been recovered.
-func MarkListed(ctx context.Context, x Session, uuid string, files []string) error {
+// MarkListed says that Zoom, asked at a moment, listed files: whatever was said of their
+// absence is over, and those that we had trashed before have been recovered. An answer that
+// was under way while we trashed a file says nothing of it.
+func MarkListed(ctx context.Context, x Session, uuid string, files []string, asked time.Time) error {
 	for _, id := range files {
-		if _, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET gone_at = NULL, unlisted_at = NULL, trashed_at = NULL WHERE meeting_uuid = $1 AND file_id = $2`, uuid, id); err != nil {
+		if _, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_files SET gone_at = NULL, unlisted_at = NULL,
+				trashed_at = CASE WHEN trashed_at >= $3 THEN trashed_at END WHERE meeting_uuid = $1 AND file_id = $2`, uuid, id, stamp(asked)); err != nil {
 			return err
 		}
 	}

@@ -113,3 +113,29 @@ func update(t *testing.T, db *catalogtest.DB, f func(ctx context.Context, x stor
 		t.Fatal(err)
 	}
 }
+
+// TestListedWhileTrashed: what Zoom listed before we trashed a file does not bring it back;
+// what it lists afterwards does.
+func TestListedWhileTrashed(t *testing.T) {
+	catalogtest.Each(t, func(t *testing.T, db *catalogtest.DB) {
+		m := zoom.Meeting{UUID: "u==", Files: []zoom.File{{ID: "video", Type: "MP4", Start: now}}}
+		trashed := now.Add(time.Hour + 123456*time.Microsecond)
+		update(t, db, func(ctx context.Context, x store.Session) error {
+			if err := store.PutMeeting(ctx, x, store.MeetingFromZoom(m, 0, ""), now); err != nil {
+				return err
+			}
+			return store.MarkTrashed(ctx, x, "u==", "video", trashed)
+		})
+		for _, c := range []struct {
+			asked time.Time
+			stays bool
+		}{{trashed.Add(-time.Second), true}, {trashed.Add(-time.Millisecond), true}, {trashed, true}, {trashed.Add(time.Millisecond), false}} {
+			update(t, db, func(ctx context.Context, x store.Session) error {
+				return store.MarkListed(ctx, x, "u==", []string{"video"}, c.asked)
+			})
+			if f := fileOf(t, db, "u==", "video"); f.TrashedAt.IsZero() == c.stays {
+				t.Errorf("asked %s after the trash: trashed at %s", c.asked.Sub(trashed), f.TrashedAt)
+			}
+		}
+	})
+}
