@@ -73,14 +73,20 @@ func (b bodies) read(ctx context.Context, w http.ResponseWriter, r *http.Request
 }
 
 // readBounded reads r to its end into buf. The buffer grows with what arrives, not with
-// what the sender announces.
+// what the sender announces: twofold up to keptBody, then to the largest body at once.
+// Each step leaves its buffer behind until the next collection, which would double the
+// memory of 32 large bodies.
 func readBounded(r io.Reader, buf []byte) ([]byte, error) {
 	for {
 		if len(buf) == cap(buf) {
 			if len(buf) > maxBody {
 				return buf, errBodyTooLarge
 			}
-			grown := make([]byte, len(buf), min(max(4<<10, 2*cap(buf)), maxBody+1))
+			size := max(4<<10, 2*cap(buf))
+			if size > keptBody {
+				size = maxBody + 1
+			}
+			grown := make([]byte, len(buf), size)
 			copy(grown, buf)
 			buf = grown
 		}
