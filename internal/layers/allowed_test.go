@@ -740,6 +740,7 @@ var allowed = []rule{
 			{"golang.org/x/time", "samples refused webhooks in the log"},
 		},
 		tests: []use{
+			{"os/exec", "a process whose memory is measured"},
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
 			{"internal/syncer", "a whole syncer around the package"},
 			{"internal/syncer/syncertest", "a whole syncer between emulators"},
