@@ -712,6 +712,7 @@ var allowed = []rule{
 			{"internal/syncer/queue", "job kinds, and enqueueing in a transaction"},
 			{"internal/syncer/secretbox", "encrypts download tokens and tenants' secrets"},
 			{"internal/syncer/store", "the syncer's tables"},
+			{"internal/syncer/workdir", "its temporary files"},
 			{"internal/webvtt", "captions from transcripts"},
 			{"internal/zoom", "events, API and downloads"},
 			{"github.com/prometheus/client_golang", "registers its metrics"},
@@ -848,6 +849,14 @@ var allowed = []rule{
 			{"os/exec", "ffmpeg makes segments"},
 			{"github.com/prometheus/client_golang", "registers its metrics"},
 			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
+		},
+	},
+	{
+		pkg: "internal/syncer/workdir",
+		may: []use{
+			{"internal/media", "recordings, users, error kinds"},
+			{"internal/syncer/queue", "waits for a lock within a time"},
+			{"internal/syncer/store", "the reasons of full disks"},
 		},
 	},
 	{

@@ -45,7 +45,7 @@ func (r *run) fetchArchived(ctx context.Context) (string, error) {
 
 // fetchStored downloads an archived file of that size and MD5.
 func (r *run) fetchStored(ctx context.Context, at media.Location, size int64, md5sum string) (string, error) {
-	path := filepath.Join(r.s.work.path(r.row.ID), "archived-"+md5sum+".mp4")
+	path := filepath.Join(r.s.work.Path(workJob(r.row.ID)), "archived-"+md5sum+".mp4")
 	if info, err := os.Stat(path); err == nil && info.Size() == size {
 		return path, nil
 	}
@@ -87,7 +87,7 @@ const maxRelinks = 1
 // resumes where an earlier download broke off. A *partFault is written down already.
 func (r *run) fetch(ctx context.Context, f store.File) (path string, info ffmpeg.Info, err error) {
 	sum := sha256.Sum256([]byte(f.Name()))
-	path = filepath.Join(r.s.work.path(r.row.ID), "part-"+hex.EncodeToString(sum[:8])+".mp4")
+	path = filepath.Join(r.s.work.Path(workJob(r.row.ID)), "part-"+hex.EncodeToString(sum[:8])+".mp4")
 	if stat, err := os.Stat(path); err == nil && sizeBelieved(f, stat.Size()) {
 		if info, err := r.s.deps.Tool.Probe(ctx, path); err == nil {
 			return path, info, nil

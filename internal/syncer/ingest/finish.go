@@ -126,7 +126,7 @@ func (r *run) complete(ctx context.Context, job *queue.Job[queue.IngestArgs]) er
 	case again:
 		return queue.Snooze(time.Second)
 	}
-	if err := errors.Join(r.lock.clear(), r.s.fileAfterRun(ctx, r.row)); err != nil {
+	if err := errors.Join(r.lock.Clear(), r.s.fileAfterRun(ctx, r.row)); err != nil {
 		return err
 	}
 	if at := r.plan.nextTry(); !at.IsZero() {

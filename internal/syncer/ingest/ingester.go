@@ -15,6 +15,7 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/secretbox"
 	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/syncer/workdir"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -83,7 +84,7 @@ type Ingester struct {
 	log     *slog.Logger
 	now     func() time.Time
 	metrics *metrics
-	work    *workDir
+	work    *workdir.Dir
 	leases  *leases
 	// ffmpeg is the version of ffmpeg, "" where it does not run.
 	ffmpeg func() string
@@ -93,7 +94,7 @@ type Ingester struct {
 func New(cfg Config, deps Deps) *Ingester {
 	s := &Ingester{
 		cfg: cfg, deps: deps, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics),
-		work: newWorkDir(cfg.WorkDir, cfg.WorkSize, cfg.WorkMinFree), leases: newLeases(deps.ID),
+		work: workdir.New(cfg.WorkDir, cfg.WorkSize, cfg.WorkMinFree), leases: newLeases(deps.ID),
 		ffmpeg: sync.OnceValue(func() string {
 			ctx, cancel := context.WithTimeout(context.Background(), versionTimeout)
 			defer cancel()
@@ -113,7 +114,7 @@ func New(cfg Config, deps Deps) *Ingester {
 }
 
 // Prepare creates the work directory.
-func (s *Ingester) Prepare() error { return s.work.prepare() }
+func (s *Ingester) Prepare() error { return s.work.Prepare() }
 
 // Responsive returns when the locks of the leases and the work directory can be taken,
 // or an error when one cannot before ctx ends.
@@ -121,5 +122,5 @@ func (s *Ingester) Responsive(ctx context.Context) error {
 	if err := queue.LockWithin(ctx, &s.leases.mu, "leases"); err != nil {
 		return err
 	}
-	return queue.LockWithin(ctx, &s.work.mu, "work directory")
+	return s.work.Responsive(ctx)
 }

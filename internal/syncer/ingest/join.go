@@ -196,7 +196,7 @@ func joinOrder(parts []store.File, archived []string, beside []store.RecordingFi
 func (r *run) join(ctx context.Context, inputs []joinInput) (joined, error) {
 	out := joined{path: inputs[0].path, duration: inputs[0].info.Duration, notes: flaws(inputs), of: r.partsOf(inputs)}
 	if len(inputs) > 1 || !inputs[0].info.Plain() {
-		result, err := r.joinTo(ctx, inputs, filepath.Join(r.s.work.path(r.row.ID), "joined-"+fingerprintOf(inputs)+".mp4"))
+		result, err := r.joinTo(ctx, inputs, filepath.Join(r.s.work.Path(workJob(r.row.ID)), "joined-"+fingerprintOf(inputs)+".mp4"))
 		switch {
 		case err == nil:
 			out.path, out.duration = result.Path, result.Info.Duration
@@ -212,7 +212,7 @@ func (r *run) join(ctx context.Context, inputs []joinInput) (joined, error) {
 	if !r.s.cfg.Reencode {
 		return out, nil
 	}
-	small := filepath.Join(r.s.work.path(r.row.ID), "small-"+fingerprintOf(inputs)+".mp4")
+	small := filepath.Join(r.s.work.Path(workJob(r.row.ID)), "small-"+fingerprintOf(inputs)+".mp4")
 	worth, err := r.s.deps.Tool.Smaller(ctx, out.path, small)
 	switch {
 	case err != nil && media.KindOf(err) == media.Corrupt:

@@ -13,6 +13,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/syncer/workdir"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -46,15 +47,15 @@ func (s *Ingester) runJob(ctx context.Context, job *queue.Job[queue.IngestArgs])
 		return err
 	}
 	r := &run{s: s, row: leased, lease: lease, bad: map[string]bool{}, log: s.log.With(slog.Int64("lesson", leased.LessonID), slog.Int64("ingest", leased.ID))}
-	lock, err := s.work.lock(leased.ID)
+	lock, err := s.work.Lock(workJob(leased.ID))
 	switch {
-	case errors.Is(err, errBusy):
+	case errors.Is(err, workdir.ErrBusy):
 		// Its last run is clearing up, or was taken for dead and does not know it yet.
 		err = &notYet{s.now().Add(busyWait), err.Error()}
 	case err != nil:
 		err = failedAt(atDisk, err)
 	default:
-		defer lock.release()
+		defer lock.Release()
 		r.lock = lock
 		err = r.do(ctx)
 	}
@@ -76,7 +77,7 @@ type run struct {
 	bad   map[string]bool
 	began time.Time
 	lease string
-	lock  *workDirLock
+	lock  *workdir.Lock
 	// parts are archived beside the recording, or are being uploaded.
 	parts []store.RecordingFile
 	// apartWhy is why this run has not joined the parts.
@@ -132,7 +133,7 @@ func (r *run) do(ctx context.Context) error {
 	if err := r.reserve(ctx); err != nil {
 		return causeOf(ctx, err)
 	}
-	defer r.s.work.unreserve(r.row.ID)
+	defer r.s.work.Unreserve(workJob(r.row.ID))
 	made, err := r.build(ctx)
 	if err == nil && made.nothing() {
 		err = r.finishVersion(ctx, "")
@@ -428,5 +429,5 @@ func (r *run) reserve(ctx context.Context) error {
 			Err: fmt.Errorf("%s are needed, and of %s the teacher has used %s", media.Size(size), media.Size(quota.Total), media.Size(quota.Used))}
 	}
 	// The parts, what is made of them, and what is encoded of that or replaces it.
-	return failedAt(atDisk, r.s.work.reserve(r.row.ID, 3*size+(1<<20)))
+	return failedAt(atDisk, r.s.work.Reserve(workJob(r.row.ID), 3*size+(1<<20)))
 }

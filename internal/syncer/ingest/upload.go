@@ -128,7 +128,7 @@ type uploadSession struct {
 }
 
 func (r *run) sessionPath() string {
-	return filepath.Join(r.s.work.path(r.row.ID), "session.json")
+	return filepath.Join(r.s.work.Path(workJob(r.row.ID)), "session.json")
 }
 
 func (r *run) loadSession(key, md5 string) string {

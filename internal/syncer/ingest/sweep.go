@@ -1,0 +1,34 @@
+package ingest
+
+import (
+	"context"
+
+	"github.com/lectiospace/lectern/internal/syncer/queue"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/syncer/workdir"
+)
+
+// workKind is the kind of the ingests' directories of temporary files.
+const workKind = "ingest"
+
+// workJob names an ingest's directory of temporary files.
+func workJob(ingest int64) workdir.Job { return workdir.Job{Kind: workKind, ID: ingest} }
+
+// Sweep removes temporary files that no ingest needs any more: those of ingests that
+// nobody works on and no job is queued for. One that is archived already may have a
+// job too, since a segment came later.
+func (s *Ingester) Sweep(ctx context.Context) error {
+	return s.work.Sweep(workKind, func(id int64) (serves bool, err error) {
+		err = s.deps.Store.View(ctx, "syncer: sweep", func(x store.Session) error {
+			i, err := store.LoadIngest(ctx, x, id, false)
+			if err != nil {
+				return ignoreNotFound(err)
+			}
+			if serves = i.Lease != ""; !serves {
+				serves, err = store.JobQueued(ctx, x, queue.IngestArgs{}.Kind(), "ingest_id", id)
+			}
+			return err
+		})
+		return serves, err
+	})
+}
