@@ -4,7 +4,7 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help build demo test lint vulncheck report fuzz joins outage backfill lessons bench clean
+.PHONY: help reference build demo test lint vulncheck report fuzz joins outage backfill lessons bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ lint: ## run the linter, in the version that tools/go.mod pins
 
 vulncheck: ## look the modules up in the Go vulnerability database, where it can be reached
 	./scripts/vulncheck
+
+reference: ## write docs/configuration-reference.md from the settings of both programs
+	go test -count=1 -run '^TestConfigurationReference$$' ./docs -update
 
 report: ## print the longest functions, files and parameter lists, and the widest interfaces
 	@go run ./internal/layers/report

@@ -2,7 +2,8 @@
 package docs
 
 import (
-	"io"
+	"bytes"
+	"flag"
 	"io/fs"
 	"net/url"
 	"os"
@@ -11,10 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/lectiospace/lectern/internal/config"
 )
@@ -135,113 +133,24 @@ func TestDecisionRecords(t *testing.T) {
 	}
 }
 
-type gatewayCLI struct {
-	config.Settings `embed:""`
-	Serve           struct{} `cmd:"" default:"withargs"`
-}
+var update = flag.Bool("update", false, "write configuration-reference.md")
 
-type syncerCLI struct {
-	config.SyncerSettings `embed:""`
-	Serve                 struct{} `cmd:"" default:"withargs"`
-}
-
-// defaults returns each setting of both programs with its default.
-func defaults(t *testing.T) map[string]any {
-	t.Helper()
-	var gateway gatewayCLI
-	var syncer syncerCLI
-	var gatewayYAML, syncerYAML strings.Builder
-	args := []string{"serve"}
-	if _, err := config.Parse("gateway", "", &gateway, args, nil, io.Discard, io.Discard); err != nil {
+// TestConfigurationReference checks that configuration-reference.md is what the settings
+// make of it. With -update it is written.
+func TestConfigurationReference(t *testing.T) {
+	const name = "configuration-reference.md"
+	var want bytes.Buffer
+	if err := config.WriteReference(&want); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := config.Parse("syncer", "", &syncer, args, nil, io.Discard, io.Discard); err != nil {
-		t.Fatal(err)
-	}
-	if err := config.Print(&gatewayYAML, &gateway.Settings); err != nil {
-		t.Fatal(err)
-	}
-	if err := config.PrintSyncer(&syncerYAML, &syncer.SyncerSettings); err != nil {
-		t.Fatal(err)
-	}
-	all := map[string]any{}
-	for _, text := range []string{syncerYAML.String(), gatewayYAML.String()} {
-		var values map[string]any
-		if err := yaml.Unmarshal([]byte(text), &values); err != nil {
+	if *update {
+		if err := os.WriteFile(name, want.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		flatten("", values, all)
 	}
-	if len(all) < 50 {
-		t.Fatalf("only %d settings were found", len(all))
+	if read(t, "docs/"+name) != want.String() {
+		t.Errorf("%s is not what the settings make of it: run `make reference`", name)
 	}
-	return all
-}
-
-// flatten writes nested settings under their flags' names.
-func flatten(prefix string, values, into map[string]any) {
-	for key, value := range values {
-		name := prefix + strings.ReplaceAll(key, "_", "-")
-		if section, ok := value.(map[string]any); ok {
-			flatten(name+"-", section, into)
-			continue
-		}
-		into[name] = value
-	}
-}
-
-// TestConfiguration checks that configuration.md names every setting, no other, and
-// each with its default.
-func TestConfiguration(t *testing.T) {
-	documented := map[string]string{}
-	row := regexp.MustCompile("(?m)^\\| (`[a-z-]+`(?:, `[a-z-]+`)*) \\| ([^|]*) \\|")
-	for _, m := range row.FindAllStringSubmatch(read(t, "docs/configuration.md"), -1) {
-		for name := range strings.SplitSeq(m[1], ", ") {
-			documented[strings.Trim(name, "`")] = m[2]
-		}
-	}
-	all := defaults(t)
-	for name := range documented {
-		if _, ok := all[name]; !ok {
-			t.Errorf("configuration.md documents %s, which is no setting", name)
-		}
-	}
-	for name, value := range all {
-		stated, ok := documented[name]
-		if !ok {
-			t.Errorf("configuration.md does not document %s", name)
-			continue
-		}
-		if want := written(value); want != "" && !strings.HasPrefix(stated, "`"+want+"`") && !sameDuration(stated, want) && !strings.Contains(want, "lectern-data/") {
-			t.Errorf("configuration.md gives %s the default %s, which is %s", name, stated, want)
-		}
-	}
-}
-
-// written returns a default as a flag spells it, "" for an empty one.
-func written(value any) string {
-	switch v := value.(type) {
-	case nil:
-		return ""
-	case []any:
-		var parts []string
-		for _, part := range v {
-			parts = append(parts, written(part))
-		}
-		return strings.Join(parts, ",")
-	default:
-		text, err := yaml.Marshal(v)
-		if err != nil {
-			return err.Error()
-		}
-		return strings.Trim(strings.TrimSpace(string(text)), `"'`)
-	}
-}
-
-func sameDuration(stated, want string) bool {
-	a, errA := time.ParseDuration(strings.Trim(stated, "`"))
-	b, errB := time.ParseDuration(want)
-	return errA == nil && errB == nil && a == b
 }
 
 // sources returns the text of all Go files below a directory that are no tests.

@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -17,6 +20,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/origin/drive"
 )
 
 // logLines collects what a program writes on stderr.
@@ -183,5 +187,18 @@ func TestReload(t *testing.T) {
 	stop()
 	if code := <-ended; code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestReloadedSettings: the settings that the reference marks are those that SIGHUP applies.
+func TestReloadedSettings(t *testing.T) {
+	live, _ := (&service{drive: &drive.Origin{}}).live(&slog.LevelVar{})
+	applied := slices.Collect(maps.Keys(live))
+	applied = append(applied, "auth-jwks-url") // reload fetches its keys anew
+	slices.Sort(applied)
+	marked := config.ReloadedSettings("gateway")
+	slices.Sort(marked)
+	if !slices.Equal(applied, marked) {
+		t.Errorf("applied %q, marked with the tag reload %q", applied, marked)
 	}
 }

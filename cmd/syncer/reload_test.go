@@ -5,9 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,6 +19,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/config"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
+	"github.com/lectiospace/lectern/internal/origin/drive"
 )
 
 // logLines collects what a program writes on stderr.
@@ -100,5 +104,17 @@ func TestReload(t *testing.T) {
 	stop()
 	if code := <-ended; code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestReloadedSettings: the settings that the reference marks are those that SIGHUP applies.
+func TestReloadedSettings(t *testing.T) {
+	live, _ := (&service{drive: &drive.Origin{}}).live(&slog.LevelVar{})
+	applied := slices.Collect(maps.Keys(live))
+	slices.Sort(applied)
+	marked := config.ReloadedSettings("syncer")
+	slices.Sort(marked)
+	if !slices.Equal(applied, marked) {
+		t.Errorf("applied %q, marked with the tag reload %q", applied, marked)
 	}
 }

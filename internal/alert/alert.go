@@ -23,7 +23,7 @@ import (
 // Config of alerts.
 type Config struct {
 	// URLs are shoutrrr's, or plain http(s) URLs that get JSON; they hold tokens.
-	URLs []string `name:"urls" secret:"" sep:" " placeholder:"URL" help:"Where alerts go, separated by blanks: shoutrrr URLs, or plain http(s) URLs that get JSON by POST."`
+	URLs []string `name:"urls" secret:"" reload:"" sep:" " placeholder:"URL" help:"Where alerts are sent, separated by blanks: shoutrrr URLs, or plain http(s) URLs that get JSON by POST. Without one, alerts are in the log only."`
 }
 
 // Check refuses what no alert could be sent to, without quoting it.

@@ -12,21 +12,21 @@ import (
 // Config says which tokens are valid and which access rule applies.
 type Config struct {
 	// JWTSecret is the platform's Django SECRET_KEY: tokens are signed HS256 with it.
-	JWTSecret string `name:"jwt-secret" secret:"" placeholder:"KEY" help:"HS256 key of the platform's tokens (Django SECRET_KEY), at least 32 bytes. Required unless a JWKS is set."`
+	JWTSecret string `name:"jwt-secret" secret:"" reload:"" needed:"by the gateway, unless auth-jwks-url is set" placeholder:"KEY" help:"HS256 key of access tokens, beside the platform its SECRET_KEY; at least 32 bytes. Required unless a JWKS is set."`
 	// JWKSURL serves the public keys of RS256, ES256 or EdDSA (Ed25519) tokens, by kid.
-	JWKSURL string `name:"jwks-url" placeholder:"URL" help:"Where RS256/ES256/EdDSA keys are published by kid; refreshed in the background."`
+	JWKSURL string `name:"jwks-url" reload:"the same URL is fetched again" needed:"by the gateway, unless auth-jwt-secret is set" placeholder:"URL" help:"JWKS of RS256, ES256 or EdDSA (Ed25519) keys by kid; refreshed in the background."`
 	// Issuer and Audience are checked only when set.
 	Issuer   string        `name:"issuer" help:"Required iss claim; not checked when empty."`
 	Audience string        `name:"audience" help:"Required aud claim; not checked when empty."`
-	Leeway   time.Duration `name:"leeway" default:"0s" help:"Clock difference accepted in exp, nbf and iat (duration)."`
+	Leeway   time.Duration `name:"leeway" default:"0s" help:"Clock difference accepted in exp, nbf and iat; an iat up to 60 s ahead is accepted anyway (duration)."`
 	// PlaybackSecret signs playback tokens; comma separated during rotation, the first signs.
-	PlaybackSecret string `name:"playback-secret" secret:"" placeholder:"KEY[,OLD]" help:"Signs playback tokens; the first of several signs, all verify. Default: derived from the JWT secret; required when only a JWKS is set."`
-	QueryTokens    string `name:"query-tokens" default:"any" enum:"any,playback" help:"Tokens accepted in ?token=: any, or playback tokens only (any|playback)."`
+	PlaybackSecret string `name:"playback-secret" secret:"" reload:"" needed:"by the gateway where only auth-jwks-url is set" placeholder:"KEY[,OLD]" help:"Signs playback tokens, at least 32 bytes; the first of several signs, all verify; required when only a JWKS is set (default: derived from the JWT secret)."`
+	QueryTokens    string `name:"query-tokens" default:"any" enum:"any,playback" help:"Tokens accepted in ?token=: any, or playback tokens only, which keeps access tokens out of addresses and is recommended (any|playback)."`
 	// OutageGrace is how long cached entries stay valid while the database is unavailable.
-	OutageGrace time.Duration `name:"outage-grace" default:"10m" help:"How long known users and recordings stay usable while the database cannot be reached (duration)."`
-	AccessRule  string        `name:"access-rule" default:"strict" enum:"strict,platform" help:"Who may watch: strict, or platform: the platform's own, wider rule (strict|platform)."`
+	OutageGrace time.Duration `name:"outage-grace" default:"10m" help:"How long users and recordings that the gateway knows stay usable while the database cannot be reached; then 503 (duration)."`
+	AccessRule  string        `name:"access-rule" default:"strict" enum:"strict,platform" help:"Who may watch: strict, or platform: the platform's own, wider rule. The syncer decides by it who is listed for a new recording (strict|platform)."`
 	// MaxStaleness bounds the age of a cached user, recording or decision.
-	MaxStaleness time.Duration `name:"max-staleness" default:"30s" help:"How old a cached user, recording or access decision may be (duration)."`
+	MaxStaleness time.Duration `name:"max-staleness" default:"30s" help:"How old a cached user, recording or membership may be when access is decided: the longest that a withdrawn right lasts (duration)."`
 }
 
 // minSecretBytes is the minimum length of an HS256 key (RFC 7518 section 3.2).

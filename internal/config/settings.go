@@ -31,16 +31,16 @@ import (
 type Base struct {
 	Version     kong.VersionFlag `name:"version" help:"Print version and commit, and exit."`
 	Config      string           `name:"config" placeholder:"FILE" help:"YAML file with settings."`
-	PrintConfig bool             `name:"print-config" help:"Print the effective configuration, secrets redacted, and exit."`
+	PrintConfig bool             `name:"print-config" help:"Print the effective configuration as a file would hold it, secrets redacted, and exit."`
 
-	DataDir     string `name:"data-dir" default:"./lectern-data" placeholder:"DIR" help:"SQLite file, cache and local recordings are below it unless set otherwise (default: ${default})."`
-	DatabaseURL string `name:"database-url" secret:"" placeholder:"URL" help:"sqlite://PATH or postgres://… (default: sqlite://<data-dir>/lectern.db)."`
-	Listen      string `name:"listen" default:"${listen}" placeholder:"ADDR" help:"Public listener; a socket that systemd passes takes precedence (default: ${default})."`
-	AdminListen string `name:"admin-listen" default:"${admin_listen}" placeholder:"ADDR" help:"Listener of /metrics, /healthz, /readyz and /debug/pprof/ (default: ${default})."`
+	DataDir     string `name:"data-dir" default:"./lectern-data" placeholder:"DIR" help:"Directory of the SQLite file, the cache, local recordings, temporary files and backups, unless set otherwise (default: ${default})."`
+	DatabaseURL string `name:"database-url" secret:"" reload:"its password only, for new connections" placeholder:"URL" help:"Database: sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME (default: sqlite://<data-dir>/lectern.db)."`
+	Listen      string `name:"listen" default:"${listen}" placeholder:"ADDR" help:"Address of the public listener, HOST:PORT; a socket that systemd passes takes precedence (default: ${default})."`
+	AdminListen string `name:"admin-listen" default:"${admin_listen}" placeholder:"ADDR" help:"Address of the listener of /metrics, /healthz, /readyz and /debug/pprof/; keep it private (default: ${default})."`
 
-	ShutdownGrace time.Duration `name:"shutdown-grace" default:"20s" help:"How long streams, webhooks and jobs may continue after SIGTERM (duration)."`
+	ShutdownGrace time.Duration `name:"shutdown-grace" default:"20s" help:"How long streams, webhooks and jobs may continue after SIGTERM before they are ended; players go on at the next process (duration)."`
 
-	ShutdownDelay time.Duration `name:"shutdown-delay" default:"0s" help:"How long new connections are still served after SIGTERM while /readyz is 503, before shutdown-grace begins (duration)."`
+	ShutdownDelay time.Duration `name:"shutdown-delay" default:"0s" help:"How long new connections are still served after SIGTERM while /readyz is 503, before shutdown-grace begins; more than a load balancer's check interval (duration)."`
 
 	Origin Origins             `embed:"" prefix:"origin-"`
 	Log    telemetry.LogConfig `embed:"" prefix:"log-"`
@@ -83,8 +83,8 @@ func (b *Base) base() *Base { return b }
 type Settings struct {
 	Base `embed:""`
 
-	PublicURL             string     `name:"public-url" placeholder:"URL" help:"Base of absolute links (default: from the request)."`
-	TrustedProxies        []string   `name:"trusted-proxies" default:"127.0.0.0/8,::1" placeholder:"CIDR" help:"Peers whose X-Forwarded-For and X-Forwarded-Proto headers are used, comma separated (default: ${default})."`
+	PublicURL             string     `name:"public-url" placeholder:"URL" help:"Base of absolute links, as viewers reach it; with https, answers carry Strict-Transport-Security (default: from the request)."`
+	TrustedProxies        []string   `name:"trusted-proxies" default:"127.0.0.0/8,::1" placeholder:"CIDR" help:"Addresses and networks of reverse proxies, comma separated: only their X-Forwarded-For and X-Forwarded-Proto headers are believed (default: ${default})."`
 	DirectStreamThreshold media.Size `name:"direct-stream-threshold" default:"100MiB" help:"Size above which the streaming_url of a Drive recording is the gateway's stream (size); 0 = always."`
 
 	Auth    auth.Config       `embed:"" prefix:"auth-"`

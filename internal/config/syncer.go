@@ -16,7 +16,7 @@ import (
 type SyncerSettings struct {
 	Base `embed:""`
 
-	SecretsKey string `name:"secrets-key" secret:"" help:"Encrypts the webhook secrets of teachers' own Zoom apps: 32 bytes in base64."`
+	SecretsKey string `name:"secrets-key" secret:"" needed:"by the syncer where teachers have Zoom apps of their own" placeholder:"KEY" help:"Encrypts the webhook secrets of teachers' own Zoom apps in the database: 32 bytes in base64. Without it those secrets cannot be read."`
 	// AccessRule is the gateway's: under "platform" the lesson's group may always watch.
 	AccessRule string `name:"auth-access-rule" enum:"strict,platform" default:"strict" help:"The gateway's access rule, strict or platform: it decides who is listed for a new recording."`
 

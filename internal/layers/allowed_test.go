@@ -180,8 +180,7 @@ var allowed = []rule{
 		pkg: "docs",
 		tests: []use{
 			{"internal/doctor", "compares the page with the checks"},
-			{"internal/config", "compares the pages with the settings"},
-			{"go.yaml.in/yaml/v3", "reads the defaults"},
+			{"internal/config", "makes the reference of the settings"},
 		},
 	},
 	{

@@ -13,9 +13,9 @@ import (
 type LimitConfig struct {
 	// PlaybacksPerHour is how many playbacks one user may start in any trailing hour,
 	// counted across all gateways of one database; 0 = no limit.
-	PlaybacksPerHour int `name:"playbacks-per-hour" default:"200" help:"Playback starts of one user in any trailing hour, across all gateways of one database; 0 = no limit."`
+	PlaybacksPerHour int `name:"playbacks-per-hour" default:"200" help:"Playback starts of one user in any trailing hour, across all gateways of one database; over it 429 throttled; 0 = no limit."`
 	// StreamsPerUser is how many streams one user may have open on this gateway; 0 = no limit.
-	StreamsPerUser int `name:"streams-per-user" default:"8" help:"Concurrent streams of one user on this gateway; 0 = no limit."`
+	StreamsPerUser int `name:"streams-per-user" default:"8" help:"Concurrent streams of one user on one gateway; over it 429 too_many_streams; 0 = no limit."`
 	// StreamRate in bytes per second and stream, burst one second; 0 = no limit.
 	StreamRate media.Size `name:"stream-rate" default:"0" help:"Bytes per second of one stream, burst one second (size); 0 = no limit."`
 	// AuthFailures is how many forged tokens of one client address a minute are
@@ -24,15 +24,15 @@ type LimitConfig struct {
 	AuthFailures int `name:"auth-failures" default:"100" help:"Forged tokens from one client address (IPv6: /64) a minute before they are answered 429 instead of 401; valid tokens always pass; 0 = no limit."`
 	// APIRate is how many requests a second one user may send to the API, with a burst of
 	// three seconds' worth; beyond it 429. 0 = no limit.
-	APIRate Rate `name:"api-rate" default:"20/s" help:"API requests a second of one user on this gateway, with a burst of three seconds' worth; over it 429; 0 = no limit."`
+	APIRate Rate `name:"api-rate" default:"20/s" help:"API requests a second of one user on one gateway, with a burst of three seconds' worth; streams are not counted; over it 429 throttled; 0 = no limit."`
 	// Streams is how many streams all users together may have open; beyond it new ones
 	// are answered 503 overloaded, so that they do not slow the running ones.
-	Streams int `name:"streams" default:"10000" help:"Concurrent streams on this gateway; over it 503 overloaded."`
+	Streams int `name:"streams" default:"10000" help:"Concurrent streams on one gateway; over it 503 overloaded."`
 }
 
 // CORSConfig lists the web origins that may read answers.
 type CORSConfig struct {
-	Origins []string `name:"origins" placeholder:"ORIGIN" help:"Exact web origins allowed to read answers, comma separated."`
+	Origins []string `name:"origins" placeholder:"ORIGIN" help:"Exact web origins, SCHEME://HOST[:PORT], whose pages may read answers, comma separated."`
 }
 
 // Config of the public listener.

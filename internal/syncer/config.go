@@ -13,23 +13,23 @@ import (
 // Config of the jobs.
 type Config struct {
 	Mode           string        `name:"mode" default:"active" placeholder:"active|observe" help:"active, or observe: take webhooks, list, match and plan, and only log what would be done; no recording, no archive and nothing at Zoom changes (default: ${default})."`
-	ReconcileEvery time.Duration `name:"reconcile-every" default:"30m" help:"Interval of reconciliation with what Zoom lists (duration)."`
-	Lookback       time.Duration `name:"lookback" default:"72h" help:"How far back reconciliation lists recordings at Zoom (duration)."`
-	UsageEvery     time.Duration `name:"usage-every" default:"6h" help:"How often used storage is recomputed (duration)."`
-	CleanupAt      string        `name:"cleanup-at" default:"03:00" placeholder:"HH:MM" help:"When expired recordings are removed, UTC (default: ${default})."`
-	TrashGrace     time.Duration `name:"trash-grace" default:"168h" help:"Between a recording's removal and the purge of its bytes (duration)."`
-	Settle         time.Duration `name:"settle" default:"5m" help:"How long after the last segment of a meeting its parts are joined (duration)."`
+	ReconcileEvery time.Duration `name:"reconcile-every" default:"30m" help:"Interval of reconciliation with what Zoom lists (duration, at least 1s)."`
+	Lookback       time.Duration `name:"lookback" default:"72h" help:"How far back reconciliation lists recordings at Zoom; at least sync-reconcile-every (duration, at least 1h)."`
+	UsageEvery     time.Duration `name:"usage-every" default:"6h" help:"How often the used storage of teachers is recomputed (duration, at least 1s)."`
+	CleanupAt      string        `name:"cleanup-at" default:"03:00" placeholder:"HH:MM" help:"Time of day, UTC, at which expired recordings are removed (default: ${default})."`
+	TrashGrace     time.Duration `name:"trash-grace" default:"168h" help:"How long after its removal a recording's bytes are deleted; until then it can be restored (duration)."`
+	Settle         time.Duration `name:"settle" default:"5m" help:"How long after the last segment of a meeting its parts are joined; a host who comes back later makes a new join (duration)."`
 	MatchEarly     time.Duration `name:"match-early" default:"30m" help:"How long before a lesson's start its recording may begin, where no lesson's time holds that moment (duration)."`
 	MatchLate      time.Duration `name:"match-late" default:"30m" help:"How long after a lesson's end a recording may begin and still belong to it (duration)."`
 	Unmatched      string        `name:"unmatched" default:"archive" placeholder:"archive|wait" help:"What matches no lesson for 24 h: archive it as the teacher's own, seen by the teacher and admins only, or wait (default: ${default})."`
 	DeleteFromZoom bool          `name:"delete-from-zoom" default:"true" negatable:"" help:"Trash recordings at Zoom once their archive is verified."`
 	ZoomTrashAfter time.Duration `name:"zoom-trash-after" default:"24h" help:"How long after its archive is verified a recording is trashed at Zoom (duration)."`
-	Provider       string        `name:"provider" placeholder:"NAME" help:"Where new recordings are archived: gdrive or local (default: gdrive if Drive is configured, else local)."`
-	Workers        int           `name:"workers" default:"2" help:"Concurrent ingests."`
+	Provider       string        `name:"provider" placeholder:"NAME" help:"Where new recordings are archived: gdrive or local. Recordings that exist play from where they are (default: gdrive if Drive is configured, else local)."`
+	Workers        int           `name:"workers" default:"2" help:"Recordings that are archived at the same time; each may run an ffmpeg of up to 1 GiB (number, 1 to 100)."`
 	Reencode       bool          `name:"reencode" default:"false" help:"Encode recordings anew, at most 1280 wide or 720 high, where that makes them smaller."`
-	WorkDir        string        `name:"work-dir" placeholder:"DIR" help:"Temporary files of ingests (default: <data-dir>/sync)."`
-	WorkSize       media.Size    `name:"work-size" default:"50GiB" help:"Bound of the temporary files of ingests together (size)."`
-	WorkMinFree    media.Size    `name:"work-min-free" default:"1GiB" help:"Free disk space that ingests leave (size)."`
+	WorkDir        string        `name:"work-dir" placeholder:"DIR" help:"Directory of the temporary files of ingests (default: <data-dir>/sync)."`
+	WorkSize       media.Size    `name:"work-size" default:"50GiB" help:"Bound of the temporary files of all ingests together; an ingest that does not fit waits (size)."`
+	WorkMinFree    media.Size    `name:"work-min-free" default:"1GiB" help:"Free disk space that ingests leave alone (size)."`
 
 	// ShutdownGrace is how long Stop waits for the jobs that it has cancelled.
 	ShutdownGrace time.Duration `kong:"-"`

@@ -13,10 +13,10 @@ type FetchConfig struct {
 	// OAuthURL replaces Zoom's own, for emulators and regions.
 	OAuthURL string `name:"oauth-url" default:"https://zoom.us/oauth/token" placeholder:"URL" help:"Zoom's token endpoint (default: ${default})."`
 	// DownloadHosts are the only hosts a Zoom token is sent to.
-	DownloadHosts []string `name:"download-hosts" default:"zoom.us,.zoom.us,zoom.com,.zoom.com" placeholder:"HOST" help:"Hosts a recording may be fetched from, with a Zoom token; .name means subdomains. https only, except hosts listed by address (default: ${default})."`
+	DownloadHosts []string `name:"download-hosts" default:"zoom.us,.zoom.us,zoom.com,.zoom.com" placeholder:"HOST" help:"Hosts a recording may be fetched from, with a Zoom token, comma separated; .name means subdomains. https only, except hosts listed by address (default: ${default})."`
 	// RedirectHosts are where a download may be redirected to although they are
 	// private; every public https host is one anyway.
-	RedirectHosts []string `name:"redirect-hosts" placeholder:"HOST" help:"Hosts redirects may lead to, without the token (default: any public https host; private and loopback addresses only when listed)."`
+	RedirectHosts []string `name:"redirect-hosts" placeholder:"HOST" help:"Hosts a download may be redirected to, without the token; private and loopback addresses only when listed (default: any public https host)."`
 }
 
 // Check refuses what cannot work. The text begins with the setting's name.
@@ -35,9 +35,9 @@ type Config struct {
 	FetchConfig
 	// WebhookSecret is the app's secret token, several comma separated while it is
 	// rotated: any of them verifies.
-	WebhookSecret string `name:"webhook-secret" secret:"" help:"Secret token of Zoom's webhooks, several comma separated during rotation; required by the syncer."`
+	WebhookSecret string `name:"webhook-secret" secret:"" reload:"" needed:"by the syncer" placeholder:"SECRET" help:"Secret token of the Zoom app, which signs its webhooks; several, comma separated, while it is rotated. The platform's ZOOM_WEBHOOK_SECRET_TOKEN is read where it is not set."`
 	// WebhookTolerance is how far a signed timestamp may be from now, either way.
-	WebhookTolerance time.Duration `name:"webhook-tolerance" default:"5m" help:"Accepted age of a signed timestamp (duration)."`
+	WebhookTolerance time.Duration `name:"webhook-tolerance" default:"5m" help:"How far the signed timestamp of a webhook may be from now; the machine's clock must be better than that (duration)."`
 	// APIURL replaces Zoom's own, for emulators and regions.
 	APIURL string `name:"api-url" default:"https://api.zoom.us/v2" placeholder:"URL" help:"Base of Zoom's API (default: ${default})."`
 }

@@ -28,7 +28,7 @@ const (
 // ArchiveConfig says where in Drive new recordings go.
 type ArchiveConfig struct {
 	// Folder is a folder's id or link; "" means the folder that each item names.
-	Folder string `name:"folder" placeholder:"ID" help:"Drive folder for new recordings (default: the teacher's own folder)."`
+	Folder string `name:"folder" placeholder:"ID" help:"Drive folder for new recordings, its id or its link (default: the teacher's own folder)."`
 	// SharedDrive is the id or link of the shared drive that Folder lies in. A service account
 	// owns no storage and can upload to shared drives only.
 	SharedDrive string `name:"shared-drive" placeholder:"ID" help:"Shared drive for new recordings; service accounts can store nowhere else."`

@@ -11,9 +11,9 @@ import (
 type Config struct {
 	// Credentials is a path of, or the JSON of, a service account or authorised
 	// user; "none" sends no authentication (emulators); "" = Drive is not used.
-	Credentials string `name:"credentials" secret:"" placeholder:"FILE|JSON|none" help:"Service account or authorised user: path of the JSON file, or the JSON itself; none sends no authentication."`
+	Credentials string `name:"credentials" secret:"" reload:"its file is read again" needed:"to play recordings from Google Drive and to archive there" placeholder:"FILE|JSON|none" help:"Provider gdrive: service account or authorised user, as the path of its JSON file or the JSON itself; none sends no authentication, for emulators."`
 	// Subject is the user a service account with domain-wide delegation acts for.
-	Subject string `name:"subject" placeholder:"EMAIL" help:"User to act for, by domain-wide delegation."`
+	Subject string `name:"subject" placeholder:"EMAIL" help:"User whom the service account acts for, by domain-wide delegation."`
 	// Endpoint replaces Google's, with or without a final slash.
 	Endpoint string `name:"endpoint" placeholder:"URL" help:"API endpoint instead of Google's, for example of an emulator."`
 }
