@@ -33,9 +33,11 @@ type Item struct {
 
 // Stored is an object as the archive itself describes it.
 type Stored struct {
-	Key     string
-	Size    int64
-	MD5     string // lower-case hex, "" when the archive does not say
+	Key  string
+	Size int64
+	MD5  string // lower-case hex, "" when the archive does not say
+	// Version is what the origin that reads the object states as media.Object.Version, so
+	// that what is recorded of the one is known to hold for the other.
 	Version string
 	Folder  string
 	// URL opens it for people who may see it, or "".

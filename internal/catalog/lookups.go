@@ -29,10 +29,12 @@ const selectRecording = `
 SELECT r.id, r.lesson_id, ` + RecordingOwner + `,
        COALESCE(NULLIF(r.title, ''), NULLIF(l.title, ''), g.name, ''),
        r.status, r.visibility, r.is_deleted, r.available_until,
-       r.storage_provider, r.gdrive_file_id, r.archive_key, r.download_url, r.file_size, r.duration
+       r.storage_provider, r.gdrive_file_id, r.archive_key, r.download_url, r.file_size, r.duration,
+       COALESCE(i.provider, ''), COALESCE(i.archive_key, ''), COALESCE(i.archived_version, ''), COALESCE(i.size, 0), COALESCE(i.sha256, '')
 FROM public.schedule_lessonrecording r
 LEFT JOIN public.schedule_lesson l ON l.id = r.lesson_id
 LEFT JOIN public.schedule_group g ON g.id = l.group_id
+LEFT JOIN lectern.lectern_ingests i ON i.recording_id = r.id AND i.sha256 <> ''
 WHERE r.id = $1`
 
 // Recording is a recording by id. Kind NotFound: there is no row; a soft-deleted one has
@@ -46,7 +48,8 @@ func (s *Store) Recording(ctx context.Context, id int64) (media.Recording, error
 	)
 	err := s.Row(ctx, "catalog: recording", selectRecording, []any{id},
 		&r.ID, &lesson, &owner, &r.Title, &r.Status, &r.Visibility, &r.Deleted, &until,
-		&provider, &driveFile, &archiveID, &link, &size, &seconds)
+		&provider, &driveFile, &archiveID, &link, &size, &seconds,
+		&r.Digest.Location.Provider, &r.Digest.Location.Key, &r.Digest.Version, &r.Digest.Size, &r.Digest.SHA256)
 	if err != nil {
 		return media.Recording{}, err
 	}

@@ -21,6 +21,7 @@ func TestConformance(t *testing.T) {
 	}{
 		{"user", checkUser},
 		{"recording", checkRecording},
+		{"the digest of archived bytes", checkDigest},
 		{"membership", checkMembership},
 		{"canceled is not unavailable", checkCanceledIsNotUnavailable},
 		{"a bad reference keeps nothing", checkBadReferenceKeepsNothing},
@@ -94,6 +95,30 @@ func checkRecording(t *testing.T, s *catalogtest.DB) {
 	}
 	if _, err := s.Recording(t.Context(), 37); media.KindOf(err) != media.NotFound {
 		t.Errorf("a recording that is not there: %v", err)
+	}
+}
+
+// checkDigest: a recording has the digest that its ingest recorded, with what it belongs to,
+// and none from an ingest that recorded none.
+func checkDigest(t *testing.T, s *catalogtest.DB) {
+	s.Exec(t, `INSERT INTO lectern.lectern_ingests (meeting_uuid, recording_id, teacher_id, state, provider, archive_key, archived_version, size, md5, sha256, created_at, updated_at)
+		VALUES ('first', 2, 3, 'done', 'gdrive', 'drv002', 'rev-1', 7, 'm', '', $1, $1), ('second', 2, 3, 'done', 'gdrive', 'drv002', 'rev-2', 8, 'm', 'abcd', $1, $1)`, catalog.NewDBTime(catalogtest.DemoNow))
+	defer s.Exec(t, `DELETE FROM lectern.lectern_ingests WHERE recording_id = 2`)
+	want := media.ArchivedDigest{Location: drive("drv002"), Version: "rev-2", Size: 8, SHA256: "abcd"}
+	if r, err := s.Recording(t.Context(), 2); err != nil || r.Digest != want {
+		t.Errorf("%+v, %v; want %+v", r.Digest, err, want)
+	}
+	obj := media.Object{Provider: "gdrive", ID: "drv002", Version: "rev-2", Size: 8}
+	if got := media.DigestOf(obj, want); got != "abcd" {
+		t.Errorf("the archived object has digest %q", got)
+	}
+	for _, other := range []media.Object{
+		{Provider: "s3", ID: "drv002", Version: "rev-2", Size: 8}, {Provider: "gdrive", ID: "drv003", Version: "rev-2", Size: 8},
+		{Provider: "gdrive", ID: "drv002", Version: "rev-3", Size: 8}, {Provider: "gdrive", ID: "drv002", Version: "rev-2", Size: 9},
+	} {
+		if got := media.DigestOf(other, want); got != "" {
+			t.Errorf("%+v got the digest of another object", other)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ package emulator
 
 import (
 	"crypto/md5"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -91,19 +92,22 @@ func (c concat) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// OpenFile is a file's bytes, read in place, and their MD5 in hex.
-func OpenFile(path string) (Content, string, error) {
+// Checksums are those of a file, in lower-case hex.
+type Checksums struct{ MD5, SHA256 string }
+
+// OpenFile is a file's bytes, read in place, and their checksums.
+func OpenFile(path string) (Content, Checksums, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o600)
 	if err != nil {
-		return nil, "", err
+		return nil, Checksums{}, err
 	}
 	defer f.Close()
-	sum := md5.New()
-	n, err := io.Copy(sum, f)
+	md5Sum, sha256Sum := md5.New(), sha256.New()
+	n, err := io.Copy(io.MultiWriter(md5Sum, sha256Sum), f)
 	if err != nil {
-		return nil, "", err
+		return nil, Checksums{}, err
 	}
-	return fileContent{path, n}, hex.EncodeToString(sum.Sum(nil)), nil
+	return fileContent{path, n}, Checksums{hex.EncodeToString(md5Sum.Sum(nil)), hex.EncodeToString(sha256Sum.Sum(nil))}, nil
 }
 
 type fileContent struct {

@@ -66,6 +66,9 @@ type Object struct {
 	ContentType string
 	// ModTime is zero when the origin does not say.
 	ModTime time.Time
+	// SHA256 is the digest of the whole object as the origin states it for Version, in
+	// lower-case hex; "" where it states none.
+	SHA256 string
 	// Pinned is true when a read by Version can return no other version. Where it is
 	// false the origin checks the version around each read (see drive).
 	Pinned bool

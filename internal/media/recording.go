@@ -40,6 +40,9 @@ type Recording struct {
 	// AvailableUntil is the end of retention; zero = for ever.
 	AvailableUntil time.Time
 	Location       Location // Key is "" when nothing has been archived
+	// Digest is that of the bytes as the syncer archived them; the zero value where it did
+	// not, or does not know it.
+	Digest ArchivedDigest
 	// Size in bytes and Duration are the catalog's, for pages only; 0 = unknown.
 	Size     int64
 	Duration time.Duration

@@ -10,9 +10,9 @@ import (
 // protocol). A range header counts among the safelisted ones in current
 // browsers, older ones ask first.
 const (
-	corsExposed = "Accept-Ranges, Content-Range, Content-Length, ETag, Last-Modified, Cache-Status, Server-Timing, Content-Disposition, Retry-After"
+	corsExposed = "Accept-Ranges, Content-Range, Content-Length, ETag, Last-Modified, Repr-Digest, Cache-Status, Server-Timing, Content-Disposition, Retry-After"
 	corsMethods = "GET, HEAD, OPTIONS, POST, PATCH, DELETE"
-	corsHeaders = "Authorization, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, Content-Type"
+	corsHeaders = "Authorization, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, Want-Repr-Digest, Content-Type"
 	corsMaxAge  = "7200" // the longest Chromium keeps a preflight
 )
 

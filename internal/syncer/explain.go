@@ -124,6 +124,9 @@ func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *stri
 	}
 	if i.Archived() {
 		writef(b, "  verified   %s, %d bytes, md5 %s\n", at(i.VerifiedAt), i.Size, i.MD5)
+		if i.SHA256 != "" {
+			writef(b, "  sha-256    %s\n", i.SHA256)
+		}
 	}
 	if err := explainParts(ctx, x, i, b); err != nil {
 		return err

@@ -30,6 +30,7 @@ type File struct {
 	Parents            []string
 	AppProperties      map[string]string
 	DriveID            string // the shared drive that it is in
+	SHA256             string // of the content, in hex: computed of an upload; "" is not stated, as of old files
 }
 
 // FolderType is the MIME type of folders, shortcutType that of shortcuts.
@@ -258,6 +259,9 @@ func (e *entry) metadata() map[string]any {
 		out["headRevisionId"] = e.head
 		if e.md5 != "" {
 			out["md5Checksum"] = e.md5
+		}
+		if e.file.SHA256 != "" {
+			out["sha256Checksum"] = e.file.SHA256
 		}
 	}
 	return out

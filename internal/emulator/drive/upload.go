@@ -330,7 +330,7 @@ func (s *Server) finish(w http.ResponseWriter, u *session) {
 	}
 	lose := useFault(&s.faults.Upload.LoseFinal)
 	s.mu.Unlock()
-	content, sum, err := emulator.OpenFile(u.path)
+	content, sums, err := emulator.OpenFile(u.path)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -350,11 +350,11 @@ func (s *Server) finish(w http.ResponseWriter, u *session) {
 		s.usage.Created++
 	}
 	s.mu.Unlock()
-	f.Content = content
+	f.Content, f.SHA256 = content, sums.SHA256
 	s.Put(f)
 	s.mu.Lock()
 	e := s.files[f.ID]
-	e.md5 = sum
+	e.md5 = sums.MD5
 	u.done = e.metadata()
 	s.mu.Unlock()
 	if lose {

@@ -108,7 +108,7 @@ func (a *Archive) Stat(ctx context.Context, key string) (archive.Stored, error) 
 }
 
 func storedOf(f *drivev3.File) archive.Stored {
-	out := archive.Stored{Key: f.Id, Size: f.Size, MD5: strings.ToLower(f.Md5Checksum), Version: f.HeadRevisionId, URL: f.WebViewLink}
+	out := archive.Stored{Key: f.Id, Size: f.Size, MD5: strings.ToLower(f.Md5Checksum), Version: versionOf(f), URL: f.WebViewLink}
 	if len(f.Parents) > 0 {
 		out.Folder = f.Parents[0]
 	}

@@ -1,6 +1,8 @@
 package drive
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"log/slog"
 	"net/http/httptest"
@@ -289,5 +291,35 @@ func TestUnwritableFolder(t *testing.T) {
 	key, _ := a.NewKey(t.Context(), "")
 	if _, err := a.Put(t.Context(), archivetest.Item(t, key, 1000, 1)); media.KindOf(err) != media.Denied || media.ReasonOf(err) != "insufficientFilePermissions" {
 		t.Error(err)
+	}
+}
+
+// TestAnArchivedVersionIsTheOrigins: what is recorded of archived bytes is looked up by the
+// version that the origin states when they are played. Drive's own digest comes with it.
+func TestAnArchivedVersionIsTheOrigins(t *testing.T) {
+	a, server := archiveOn(t, ArchiveConfig{})
+	key, err := a.NewKey(t.Context(), "7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range byte(2) {
+		item := archivetest.Item(t, key, 1000, seed)
+		item.Replace = seed > 0
+		stored, err := a.Put(t.Context(), item)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(contentOf(t, server, key))
+		obj, err := a.Origin.Stat(t.Context(), media.Location{Provider: media.ProviderDrive, Key: key})
+		if err != nil || obj.Version != stored.Version || obj.SHA256 != hex.EncodeToString(sum[:]) {
+			t.Errorf("the archive says version %q, the origin %q with digest %q, %v", stored.Version, obj.Version, obj.SHA256, err)
+		}
+	}
+	for _, text := range []string{"", "abcd", strings.Repeat("x", 64)} {
+		server.Put(driveemu.File{ID: "old", MimeType: "video/mp4", Content: emulator.Bytes([]byte("old")), SHA256: text})
+		obj, err := a.Origin.Stat(t.Context(), media.Location{Provider: media.ProviderDrive, Key: "old"})
+		if err != nil || obj.SHA256 != "" {
+			t.Errorf("sha256Checksum %q: %q, %v", text, obj.SHA256, err)
+		}
 	}
 }

@@ -4,7 +4,9 @@ package drive
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -155,7 +157,7 @@ type uncachedSource func() oauth2.TokenSource
 func (a uncachedSource) Token() (*oauth2.Token, error) { return a().Token() }
 
 // statFields identify bytes; the API's default set lacks size and checksum.
-const statFields = "id,name,mimeType,size,md5Checksum,headRevisionId,modifiedTime,trashed,shortcutDetails,capabilities/canDownload"
+const statFields = "id,name,mimeType,size,md5Checksum,sha256Checksum,headRevisionId,modifiedTime,trashed,shortcutDetails,capabilities/canDownload"
 
 const (
 	appsPrefix   = "application/vnd.google-apps." // MIME types of what has no bytes of its own
@@ -256,12 +258,27 @@ func setResourceKeys(h http.Header, refs ...media.DriveRef) {
 	}
 }
 
+// versionOf is the name of a file's current content, "" where it has no bytes of its own.
+func versionOf(f *drivev3.File) string {
+	if f.HeadRevisionId == "" && f.Md5Checksum != "" {
+		return "md5:" + f.Md5Checksum
+	}
+	return f.HeadRevisionId
+}
+
+// sha256Of is the digest of the head revision, which the same response names; "" where
+// Drive states none: it has computed it not for every file.
+func sha256Of(f *drivev3.File) string {
+	sum := strings.ToLower(f.Sha256Checksum)
+	if raw, err := hex.DecodeString(sum); err != nil || len(raw) != sha256.Size {
+		return ""
+	}
+	return sum
+}
+
 // objectOf is the object of a file's metadata, or why it has no bytes that could be served.
 func objectOf(op string, ref media.DriveRef, f *drivev3.File) (media.Object, error) {
-	version := f.HeadRevisionId
-	if version == "" && f.Md5Checksum != "" {
-		version = "md5:" + f.Md5Checksum
-	}
+	version := versionOf(f)
 	switch {
 	case f.Trashed:
 		return media.Object{}, media.Faultf(media.NotFound, op, "the file is in the trash")
@@ -279,7 +296,7 @@ func objectOf(op string, ref media.DriveRef, f *drivev3.File) (media.Object, err
 	modified, _ := time.Parse(time.RFC3339, f.ModifiedTime) // zero when missing
 	return media.Object{
 		Provider: media.ProviderDrive, ID: ref.String(), Version: version, Size: f.Size,
-		ContentType: f.MimeType, ModTime: modified, Pinned: f.HeadRevisionId != "",
+		ContentType: f.MimeType, ModTime: modified, SHA256: sha256Of(f), Pinned: f.HeadRevisionId != "",
 	}, nil
 }
 

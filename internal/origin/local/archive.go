@@ -128,7 +128,7 @@ func (a *Archive) Stat(ctx context.Context, key string) (archive.Stored, error) 
 	}
 	return archive.Stored{
 		Key: key, Size: info.Size(), MD5: hex.EncodeToString(sum.Sum(nil)),
-		Version: fmt.Sprintf("%d-%d", info.Size(), info.ModTime().UnixNano()),
+		Version: objectOf(key, info).Version,
 	}, nil
 }
 

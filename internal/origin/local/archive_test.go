@@ -58,3 +58,31 @@ func TestArchiveKeepsBelowItsRoot(t *testing.T) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 }
+
+// TestAnArchivedVersionIsTheOrigins: what is recorded of archived bytes is looked up by the
+// version that the origin states when they are played.
+func TestAnArchivedVersionIsTheOrigins(t *testing.T) {
+	cfg := local.Config{Root: filepath.Join(t.TempDir(), "recordings")}
+	a, err := local.NewArchive(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	o, err := local.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	for seed := range byte(2) {
+		item := archivetest.Item(t, "lessons/2026/1-a.mp4", 1000, seed)
+		item.Replace = seed > 0
+		stored, err := a.Put(t.Context(), item)
+		if err != nil {
+			t.Fatal(err)
+		}
+		obj, err := o.Stat(t.Context(), media.Location{Provider: media.ProviderLocal, Key: stored.Key})
+		if err != nil || obj.Version != stored.Version {
+			t.Errorf("the archive says version %q, the origin %q, %v", stored.Version, obj.Version, err)
+		}
+	}
+}

@@ -45,6 +45,7 @@ func (x *exchange) answer(resp *fasthttp.Response, d decision) {
 	if plan.contentRange != "" {
 		h.Set("Content-Range", plan.contentRange)
 	}
+	x.digestHeaders(h)
 	if x.reader != nil {
 		x.record.Cache = x.reader.Status()
 	}

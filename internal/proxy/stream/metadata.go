@@ -17,6 +17,7 @@ type metadata struct {
 	modified    string // Last-Modified, "" when the origin gives none
 	contentType string
 	disposition string
+	digests     digestFields
 }
 
 // metadataKey is all that metadata depends on.
@@ -25,6 +26,7 @@ type metadataKey struct {
 	recording int64
 	title     string
 	download  bool
+	sha256    string // lower-case hex, "" unknown
 }
 
 // metadataCache caches response metadata: digests, MIME parameters and RFC 8187 cost
@@ -35,14 +37,14 @@ type metadataCache struct {
 }
 
 func (l *metadataCache) get(obj media.Object, rec media.Recording, download bool) metadata {
-	key := metadataKey{obj, rec.ID, rec.Title, download}
+	key := metadataKey{obj, rec.ID, rec.Title, download, media.DigestOf(obj, rec.Digest)}
 	l.mu.RLock()
 	found, ok := l.entries[key]
 	l.mu.RUnlock()
 	if ok {
 		return found
 	}
-	made := metadata{etag: obj.ETag(), contentType: contenttype.Of(obj)}
+	made := metadata{etag: obj.ETag(), contentType: contenttype.Of(obj), digests: digestFieldsOf(key.sha256)}
 	made.disposition = disposition(rec, made.contentType, download)
 	if !obj.ModTime.IsZero() {
 		made.modified = precondition.FormatDate(obj.ModTime.UTC())

@@ -21,6 +21,9 @@ type requestParams struct {
 	rangeHeader string
 	conditions  precondition.Headers
 	download    bool
+	// wantReprDigest is Want-Repr-Digest (RFC 9530 section 4), wantDigest the older
+	// Want-Digest (RFC 3230); "" when absent.
+	wantReprDigest, wantDigest string
 	// page is the language of an error that a browser shows, "" for JSON.
 	page string
 }
@@ -36,7 +39,8 @@ func readParams(c *fasthttp.RequestCtx, id int64) requestParams {
 	}
 	p := requestParams{
 		id: id, head: c.IsHead(), rangeHeader: get("Range"),
-		download: string(c.QueryArgs().Peek("download")) == "1",
+		download:       string(c.QueryArgs().Peek("download")) == "1",
+		wantReprDigest: list("Want-Repr-Digest"), wantDigest: list("Want-Digest"),
 		conditions: precondition.Headers{
 			IfMatch: list("If-Match"), IfNoneMatch: list("If-None-Match"),
 			IfModifiedSince: get("If-Modified-Since"), IfUnmodifiedSince: get("If-Unmodified-Since"),

@@ -27,6 +27,7 @@ type joined struct {
 	path     string
 	size     int64
 	md5      string // lower-case hex
+	sha256   string // lower-case hex
 	duration time.Duration
 	notes    []note // for the history
 	// of are the parts that the file is made of.
@@ -67,7 +68,9 @@ func (r *run) build(ctx context.Context) (joined, error) {
 			continue
 		}
 		if out.path != "" {
-			out.size, out.md5, err = checksum(ctx, out.path)
+			sum := sha256.New()
+			out.size, out.md5, err = checksum(ctx, out.path, sum)
+			out.sha256 = hex.EncodeToString(sum.Sum(nil))
 		}
 		return out, failedAt(atDisk, err)
 	}

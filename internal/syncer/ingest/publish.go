@@ -107,7 +107,7 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 			i.OriginalKey, i.ArchiveKey, i.StagedKey = i.ArchiveKey, stored.Key, ""
 		}
 		i.ArchivedParts, i.ArchivedVersion = strings.Join(plan{parts: m.of}.names(), "\n"), stored.Version
-		i.Size, i.MD5 = m.size, m.md5
+		i.Size, i.MD5, i.SHA256 = m.size, m.md5, m.sha256
 	}
 	if m.path != "" || i.Archived() {
 		i.VerifiedAt = now

@@ -3,6 +3,8 @@ package ingest_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"slices"
@@ -113,7 +115,7 @@ func TestANewVersionIsKilled(t *testing.T) {
 				if !published && (row.Location() != first.Location() || !bytes.Equal(data, before)) {
 					t.Errorf("%s: what is not published is seen at %s", moment, row.Location().Key)
 				}
-				if i := s.Ingest(1); i.ArchiveKey != row.Location().Key || i.Size != row.Size {
+				if i, sum := s.Ingest(1), sha256.Sum256(data); i.ArchiveKey != row.Location().Key || i.Size != row.Size || i.SHA256 != hex.EncodeToString(sum[:]) {
 					t.Errorf("%s: the ingest says %+v", moment, i)
 				}
 				moment += fmt.Sprintf(", published %t", published)

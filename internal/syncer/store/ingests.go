@@ -39,7 +39,7 @@ type Ingest struct {
 	ArchivedParts   string
 	ArchivedVersion string
 	Size            int64
-	MD5             string
+	MD5, SHA256     string // of the archived bytes, lower-case hex; SHA256 is "" of what was archived before it was kept
 	VerifiedAt      time.Time
 	Need            int64 // bytes it waits for, with Reason quota_exceeded
 	// Retakes counts how often reconciliation has taken it up again after a failure, the
@@ -84,7 +84,7 @@ func (i *Ingest) Apply(e IngestEvent) error {
 func (i Ingest) Archived() bool { return !i.VerifiedAt.IsZero() }
 
 const ingestColumns = `SELECT id, lesson_id, COALESCE(meeting_uuid, ''), recording_id, teacher_id, state, reason, detail, wanted, attempts, failing_since, owner,
-	provider, archive_key, archived_parts, archived_version, size, md5, verified_at, need, retakes, retaken_at, retake_at, staged_key, original_key, created_at, updated_at FROM lectern.lectern_ingests `
+	provider, archive_key, archived_parts, archived_version, size, md5, sha256, verified_at, need, retakes, retaken_at, retake_at, staged_key, original_key, created_at, updated_at FROM lectern.lectern_ingests `
 
 func ingests(ctx context.Context, x Session, rest string, args ...any) ([]Ingest, error) {
 	var out []Ingest
@@ -95,7 +95,7 @@ func ingests(ctx context.Context, x Session, rest string, args ...any) ([]Ingest
 			failing, verified, retaken, retake, created, updated catalog.DBTime
 		)
 		err := scan(&i.ID, &lesson, &i.MeetingUUID, &recording, &i.TeacherID, &i.state, &i.Reason, &i.Detail, &i.Requests, &i.Attempts, &failing, &i.Lease,
-			&i.Provider, &i.ArchiveKey, &i.ArchivedParts, &i.ArchivedVersion, &i.Size, &i.MD5, &verified, &i.Need, &i.Retakes, &retaken, &retake, &i.StagedKey, &i.OriginalKey, &created, &updated)
+			&i.Provider, &i.ArchiveKey, &i.ArchivedParts, &i.ArchivedVersion, &i.Size, &i.MD5, &i.SHA256, &verified, &i.Need, &i.Retakes, &retaken, &retake, &i.StagedKey, &i.OriginalKey, &created, &updated)
 		i.LessonID, i.RecordingID = lesson.Int64, recording.Int64
 		i.FailingSince, i.VerifiedAt, i.CreatedAt, i.UpdatedAt = failing.Time, verified.Time, created.Time, updated.Time
 		i.RetakenAt, i.RetakeAt = retaken.Time, retake.Time
@@ -210,11 +210,11 @@ func SetRequestedSince(ctx context.Context, x Session, id int64, at time.Time) e
 func SaveIngest(ctx context.Context, x Session, i Ingest, lease string, now time.Time) (bool, error) {
 	n, err := x.Exec(ctx, `UPDATE lectern.lectern_ingests SET recording_id = $3, teacher_id = $4, state = $5, reason = $6, detail = $7, attempts = $8, failing_since = $9,
 			owner = $10, provider = $11, archive_key = $12, archived_parts = $13, archived_version = $14, size = $15, md5 = $16, verified_at = $17, need = $18,
-			retakes = $19, retaken_at = $20, retake_at = $21, updated_at = $22, staged_key = $23, original_key = $24
+			retakes = $19, retaken_at = $20, retake_at = $21, updated_at = $22, staged_key = $23, original_key = $24, sha256 = $25
 		WHERE id = $1 AND owner = $2`,
 		i.ID, lease, sql.NullInt64{Int64: i.RecordingID, Valid: i.RecordingID != 0}, i.TeacherID, string(i.state), i.Reason, clip(i.Detail, 1000), i.Attempts, stamp(i.FailingSince),
 		i.Lease, i.Provider, i.ArchiveKey, i.ArchivedParts, i.ArchivedVersion, i.Size, i.MD5, stamp(i.VerifiedAt), i.Need,
-		i.Retakes, stamp(i.RetakenAt), stamp(i.RetakeAt), stamp(now), i.StagedKey, i.OriginalKey)
+		i.Retakes, stamp(i.RetakenAt), stamp(i.RetakeAt), stamp(now), i.StagedKey, i.OriginalKey, i.SHA256)
 	return n > 0, err
 }
 
