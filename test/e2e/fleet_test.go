@@ -191,8 +191,7 @@ func TestFleet(t *testing.T) {
 		addresses[i] = freeAddress(t)
 		fleet[i] = c.serve(t, "LECTERN_LISTEN="+addresses[i], "LECTERN_SHUTDOWN_DELAY=1500ms", "LECTERN_LIMIT_STREAMS_PER_USER=0")
 	}
-	example := proxyExamples[2]
-	p := startProxy(t, example, backends{addresses[0], freeAddress(t), freeAddress(t)}, func(text string) string {
+	p := startProxy(t, haproxyExample, backends{addresses[0], freeAddress(t), freeAddress(t)}, func(text string) string {
 		text = replaceAll(text, map[string]string{"#server gateway": "server gateway", "10.0.0.2:8080": addresses[1], "10.0.0.3:8080": addresses[2]})
 		if !long {
 			text = replaceAll(text, map[string]string{"inter 1s fastinter 500ms": "inter 200ms fastinter 100ms"})

@@ -54,10 +54,8 @@ type proxyExample struct {
 }
 
 var proxyExamples = []proxyExample{
-	{"nginx", "nginx.conf", func(text, dir, port string) string {
-		text = replaceAll(text, map[string]string{"listen 443 ": "listen 127.0.0.1:" + port + " ", "/etc/ssl/lessons.example.org.": dir + "/cert.", "/var/log/nginx/": dir + "/log."})
-		return "daemon off;\nuser root;\npid " + dir + "/pid;\nerror_log " + dir + "/log.main;\nevents {}\nhttp {\nclient_body_temp_path " + dir + "/spool-body;\nproxy_temp_path " + dir + "/spool;\n" + text + "}\n"
-	}, func(c string) []string { return []string{"/usr/sbin/nginx", "-t", "-c", c} }, func(c string) []string { return []string{"/usr/sbin/nginx", "-c", c} }},
+	nginxExample("nginx", "nginx.conf"),
+	nginxExample("nginx-fleet", "nginx-fleet.conf"),
 	{"caddy", "Caddyfile", func(text, dir, port string) string {
 		return replaceAll(text, map[string]string{"\nlessons.example.org {": "\nlessons.example.org:" + port + " {\n\tbind 127.0.0.1", "/etc/ssl/lessons.example.org.": dir + "/cert.", "\n{\n": "\n{\n\tadmin off\n\tauto_https disable_redirects\n"})
 	}, func(c string) []string {
@@ -65,9 +63,20 @@ var proxyExamples = []proxyExample{
 	}, func(c string) []string {
 		return []string{"/usr/bin/caddy", "run", "--adapter", "caddyfile", "--config", c}
 	}},
-	{"haproxy", "haproxy.cfg", func(text, dir, port string) string {
-		return replaceAll(text, map[string]string{"bind :443 ": "bind 127.0.0.1:" + port + " ", "/etc/haproxy/lessons.example.org.pem": dir + "/cert.both", "log /dev/log local0": "log stderr format raw local0"})
-	}, func(c string) []string { return []string{"/usr/sbin/haproxy", "-c", "-f", c} }, func(c string) []string { return []string{"/usr/sbin/haproxy", "-db", "-f", c} }},
+	haproxyExample,
+}
+
+// haproxyExample is in front of one gateway or a fleet.
+var haproxyExample = proxyExample{"haproxy", "haproxy.cfg", func(text, dir, port string) string {
+	return replaceAll(text, map[string]string{"bind :443 ": "bind 127.0.0.1:" + port + " ", "/etc/haproxy/lessons.example.org.pem": dir + "/cert.both", "log /dev/log local0": "log stderr format raw local0"})
+}, func(c string) []string { return []string{"/usr/sbin/haproxy", "-c", "-f", c} }, func(c string) []string { return []string{"/usr/sbin/haproxy", "-db", "-f", c} }}
+
+// nginxExample wraps an example, which is for the level http, in what nginx needs around it.
+func nginxExample(name, file string) proxyExample {
+	return proxyExample{name, file, func(text, dir, port string) string {
+		text = replaceAll(text, map[string]string{"listen 443 ": "listen 127.0.0.1:" + port + " ", "/etc/ssl/lessons.example.org.": dir + "/cert.", "/var/log/nginx/": dir + "/log."})
+		return "daemon off;\nuser root;\npid " + dir + "/pid;\nerror_log " + dir + "/log.main;\nevents {}\nhttp {\nclient_body_temp_path " + dir + "/spool-body;\nproxy_temp_path " + dir + "/spool;\n" + text + "}\n"
+	}, func(c string) []string { return []string{"/usr/sbin/nginx", "-t", "-c", c} }, func(c string) []string { return []string{"/usr/sbin/nginx", "-c", c} }}
 }
 
 // replaceAll replaces each of the texts, which must be there.
@@ -103,7 +112,9 @@ func startProxy(t *testing.T, e proxyExample, to backends, change func(text stri
 		text = change(text)
 	}
 	text = replaceAll(text, map[string]string{"127.0.0.1:8081": to.syncer, "127.0.0.1:8000": to.platform})
-	text = strings.ReplaceAll(text, "127.0.0.1:8080", to.gateway)
+	for from, to := range map[string]string{"127.0.0.1:8080": to.gateway, "10.0.0.2:8080": to.gateway, "10.0.0.3:8080": to.gateway, "10.0.0.2:8081": to.syncer} {
+		text = strings.ReplaceAll(text, from, to)
+	}
 	config := filepath.Join(dir, e.file)
 	if err := os.WriteFile(config, []byte(e.adapt(text, dir, port)), 0o600); err != nil {
 		t.Fatal(err)
