@@ -1,11 +1,12 @@
 // Package archive declares the interface of the archives that recordings are stored in
 // for good. The implementations are with the origins that read them back:
-// origin/local, origin/drive.
+// origin/local, origin/drive, origin/s3.
 package archive
 
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -35,7 +36,10 @@ type Item struct {
 type Stored struct {
 	Key  string
 	Size int64
-	MD5  string // lower-case hex, "" when the archive does not say
+	// MD5 is lower-case hex, and what the archive itself vouches for: it has computed it of
+	// the bytes that it holds, or a checksum that it has computed of them proves it (see
+	// Claim). "" when nothing proves one.
+	MD5 string
 	// Version is what the origin that reads the object states as media.Object.Version, so
 	// that what is recorded of the one is known to hold for the other.
 	Version string
@@ -70,6 +74,17 @@ type Archive interface {
 	// List calls each for every object that a syncer has put there, until it returns an
 	// error.
 	List(ctx context.Context, each func(Stored) error) error
+}
+
+// UploadAborter is implemented by archives that keep the parts of an interrupted upload,
+// and charge for them, until somebody aborts it. Methods are safe for concurrent use.
+type UploadAborter interface {
+	// AbortUpload aborts the upload of a session that Put has saved. One that is complete or
+	// gone is no error.
+	AbortUpload(ctx context.Context, session string) error
+	// AbortStale aborts the uploads of this archive, and no other, that have not progressed
+	// since a time: nobody is left who knows their sessions. It returns how many those were.
+	AbortStale(ctx context.Context, since time.Time) (aborted int, err error)
 }
 
 // Set are the archives that are configured, by provider.
