@@ -853,6 +853,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/syncer/workdir",
 		may: []use{
+			{"internal/archive", "uploads from the directory continue where they broke off"},
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/syncer/queue", "waits for a lock within a time"},
 			{"internal/syncer/store", "the reasons of full disks"},

@@ -24,7 +24,7 @@ type Config struct {
 	Unmatched      string        `name:"unmatched" default:"archive" placeholder:"archive|wait" help:"What matches no lesson for 24 h: archive it as the teacher's own, seen by the teacher and admins only, or wait (default: ${default})."`
 	DeleteFromZoom bool          `name:"delete-from-zoom" default:"true" negatable:"" help:"Trash recordings at Zoom once their archive is verified."`
 	ZoomTrashAfter time.Duration `name:"zoom-trash-after" default:"24h" help:"How long after its archive is verified a recording is trashed at Zoom (duration)."`
-	Provider       string        `name:"provider" placeholder:"NAME" help:"Where new recordings are archived: gdrive or local. Recordings that exist play from where they are (default: gdrive if Drive is configured, else local)."`
+	Provider       string        `name:"provider" placeholder:"NAME" help:"Where new recordings are archived: local, gdrive, s3 or azure. Recordings that exist play from where they are (default: gdrive if Drive is configured, else local)."`
 	Workers        int           `name:"workers" default:"2" help:"Recordings that are archived at the same time; each may run an ffmpeg of up to 1 GiB (number, 1 to 100)."`
 	Reencode       bool          `name:"reencode" default:"false" help:"Encode recordings anew, at most 1280 wide or 720 high, where that makes them smaller."`
 	WorkDir        string        `name:"work-dir" placeholder:"DIR" help:"Directory of the temporary files of ingests (default: <data-dir>/sync)."`
@@ -109,9 +109,9 @@ func (c *Config) Check() error {
 		return fmt.Errorf("sync-unmatched: %q is not one of archive, wait", c.Unmatched)
 	}
 	switch c.Provider {
-	case "", media.ProviderDrive, media.ProviderLocal:
+	case "", media.ProviderLocal, media.ProviderDrive, media.ProviderS3, media.ProviderAzure:
 	default:
-		return fmt.Errorf("sync-provider: %q is not one of gdrive, local", c.Provider)
+		return fmt.Errorf("sync-provider: %q is not one of local, gdrive, s3, azure", c.Provider)
 	}
 	if c.Workers < 1 || c.Workers > 100 {
 		return fmt.Errorf("sync-workers: %d is not between 1 and 100", c.Workers)

@@ -181,7 +181,7 @@ func (r *run) uploadPart(ctx context.Context, in joinInput, m *joined) (store.Re
 	if err != nil {
 		return staged, err
 	}
-	stored, err := target.Put(ctx, r.partItem(staged, in.part, one.path))
+	stored, err := r.lock.Put(ctx, r.s.deps.Archives, target, r.partItem(staged, in.part, one.path))
 	if err != nil {
 		return staged, failedAt(atArchive, err)
 	}

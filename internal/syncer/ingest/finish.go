@@ -126,6 +126,7 @@ func (r *run) complete(ctx context.Context, job *queue.Job[queue.IngestArgs]) er
 	case again:
 		return queue.Snooze(time.Second)
 	}
+	r.abortUpload(ctx)
 	if err := errors.Join(r.lock.Clear(), r.s.fileAfterRun(ctx, r.row)); err != nil {
 		return err
 	}
@@ -133,6 +134,13 @@ func (r *run) complete(ctx context.Context, job *queue.Job[queue.IngestArgs]) er
 		return queue.Snooze(max(at.Sub(r.s.now()), time.Second))
 	}
 	return nil
+}
+
+// abortUpload aborts what an ingest that has ended has left in the archive unfinished.
+func (r *run) abortUpload(ctx context.Context) {
+	if err := r.lock.AbortUpload(ctx, r.s.deps.Archives); err != nil {
+		r.log.Warn("ingest: upload not aborted", slog.Any("error", err))
+	}
 }
 
 // fail writes down a fault: the ingest is attempted again while the fault passes, and
@@ -183,6 +191,7 @@ func (r *run) fail(ctx context.Context, fault error) error {
 	case again:
 		return queue.Snooze(time.Second)
 	case final:
+		r.abortUpload(ctx)
 		if err := r.s.fileAfterRun(ctx, r.row); err != nil {
 			r.log.Warn("ingest: own recordings not filed", slog.Any("error", err))
 		}

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -14,8 +15,8 @@ const workKind = "ingest"
 // workJob names an ingest's directory of temporary files.
 func workJob(ingest int64) workdir.Job { return workdir.Job{Kind: workKind, ID: ingest} }
 
-// Sweep removes temporary files that no ingest needs any more: those of ingests that
-// nobody works on and no job is queued for. One that is archived already may have a
+// Sweep removes temporary files that no ingest needs any more, and aborts the uploads that
+// were begun with them: those of ingests that nobody works on and no job is queued for. One that is archived already may have a
 // job too, since a segment came later.
 func (s *Ingester) Sweep(ctx context.Context) error {
 	return s.work.Sweep(workKind, func(id int64) (serves bool, err error) {
@@ -30,5 +31,9 @@ func (s *Ingester) Sweep(ctx context.Context) error {
 			return err
 		})
 		return serves, err
+	}, func(unused *workdir.Lock) {
+		if err := unused.AbortUpload(ctx, s.deps.Archives); err != nil {
+			s.log.Warn("ingest: upload not aborted", slog.Any("error", err))
+		}
 	})
 }

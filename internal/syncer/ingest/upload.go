@@ -2,11 +2,8 @@ package ingest
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strconv"
 
 	"github.com/lectiospace/lectern/internal/archive"
@@ -23,7 +20,7 @@ func (r *run) upload(ctx context.Context, m joined) (archive.Stored, error) {
 	if err != nil {
 		return archive.Stored{}, err
 	}
-	stored, err := target.Put(ctx, r.item(key, m.path, m.size, m.md5))
+	stored, err := r.lock.Put(ctx, r.s.deps.Archives, target, r.item(key, m.path, m.size, m.md5))
 	if err != nil {
 		return archive.Stored{}, failedAt(atArchive, err)
 	}
@@ -42,7 +39,6 @@ func (r *run) item(key, path string, size int64, md5 string) archive.Item {
 	}
 	return archive.Item{
 		Key: key, Path: path, Size: size, MD5: md5, Name: r.fileName(), Folder: r.teacher.DriveFolder, Properties: properties,
-		Session: r.loadSession(key, md5), SaveSession: r.saveSession(key, md5),
 	}
 }
 
@@ -117,39 +113,4 @@ func (r *run) discard(ctx context.Context, target archive.Archive, key string, s
 func (r *run) fileName() string {
 	const ext = ".mp4"
 	return filename.Of(r.lesson.Start.UTC().Format("2006-01-02 1504")+" "+r.lesson.Title, ext) + ext
-}
-
-// uploadSession is what an interrupted upload leaves for the next run, with the file:
-// it gives access to the archive, and is never written into the database.
-type uploadSession struct {
-	Key     string `json:"key"`
-	MD5     string `json:"md5"`
-	Session string `json:"session"`
-}
-
-func (r *run) sessionPath() string {
-	return filepath.Join(r.s.work.Path(workJob(r.row.ID)), "session.json")
-}
-
-func (r *run) loadSession(key, md5 string) string {
-	var s uploadSession
-	data, err := os.ReadFile(r.sessionPath())
-	if err != nil || json.Unmarshal(data, &s) != nil || s.Key != key || s.MD5 != md5 {
-		return ""
-	}
-	return s.Session
-}
-
-func (r *run) saveSession(key, md5 string) func(string) error {
-	return func(uri string) error {
-		data, err := json.Marshal(uploadSession{key, md5, uri})
-		if err != nil {
-			return err
-		}
-		partial := r.sessionPath() + ".partial"
-		if err := os.WriteFile(partial, data, 0o600); err != nil {
-			return fmt.Errorf("the upload's session: %w", err)
-		}
-		return os.Rename(partial, r.sessionPath())
-	}
 }

@@ -2,10 +2,8 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
@@ -68,7 +66,7 @@ func (r *run) returnToOriginal(ctx context.Context, path string) error {
 	}
 	item := r.item(r.row.OriginalKey, path, r.row.Size, r.row.MD5)
 	item.Replace = true
-	stored, err := target.Put(ctx, item)
+	stored, err := r.lock.Put(ctx, r.s.deps.Archives, target, item)
 	switch {
 	case err == nil && stored.Same(r.row.Size, r.row.MD5):
 		return r.nameOriginal(ctx, stored)
@@ -201,7 +199,7 @@ func (r *run) removeKey(ctx context.Context, key string) error {
 	}
 	if err == nil {
 		// A session ends in a file that may be gone now.
-		if err := os.Remove(r.sessionPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := r.lock.DropSession(); err != nil {
 			return failedAt(atDisk, err)
 		}
 	}

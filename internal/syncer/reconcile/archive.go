@@ -2,10 +2,12 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/media"
@@ -14,15 +16,32 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
+// staleAfter is how long an upload may make no progress before its parts are deleted.
+// An ingest that still waits to continue it begins anew.
+const staleAfter = 12 * time.Hour
+
 // compareArchives finds recordings whose archived file is gone, and archived files that
-// belong to no recording.
-func (r *Reconciler) compareArchives(ctx context.Context) error {
+// belong to no recording. It aborts uploads that nobody continues. An archive that fails
+// keeps no other from being compared.
+func (r *Reconciler) compareArchives(ctx context.Context) (err error) {
 	for provider, a := range r.deps.Archives {
-		if err := r.compareArchive(ctx, provider, a); err != nil {
-			return err
-		}
+		err = errors.Join(err, r.compareArchive(ctx, provider, a), r.abortStaleUploads(ctx, provider, a))
 	}
-	return nil
+	return err
+}
+
+// abortStaleUploads aborts what killed syncers have left: an ingest that ends by itself
+// aborts its own upload.
+func (r *Reconciler) abortStaleUploads(ctx context.Context, provider string, a archive.Archive) error {
+	aborter, ok := a.(archive.UploadAborter)
+	if !ok {
+		return nil
+	}
+	aborted, err := aborter.AbortStale(ctx, r.now().Add(-staleAfter))
+	if aborted > 0 {
+		r.log.Info("reconcile: unfinished uploads aborted", slog.String("provider", provider), slog.Int("uploads", aborted))
+	}
+	return err
 }
 
 func (r *Reconciler) compareArchive(ctx context.Context, provider string, a archive.Archive) error {

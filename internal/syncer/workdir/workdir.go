@@ -168,8 +168,8 @@ func (l *Lock) Release() { l.dir.Close() }
 
 // Sweep removes the files of the jobs of a kind that nobody works on. keep says whether a
 // job's files may still serve; it is called with the directory locked, so that nobody can
-// begin with them after its answer.
-func (d *Dir) Sweep(kind string, keep func(id int64) (bool, error)) error {
+// begin with them after its answer. unused is called with the lock before files are removed.
+func (d *Dir) Sweep(kind string, keep func(id int64) (bool, error), unused func(*Lock)) error {
 	entries, err := os.ReadDir(d.dir)
 	if err != nil {
 		return err
@@ -189,6 +189,7 @@ func (d *Dir) Sweep(kind string, keep func(id int64) (bool, error)) error {
 		}
 		serves, err := keep(id)
 		if err == nil && !serves {
+			unused(h)
 			err = h.Clear()
 		}
 		h.Release()
