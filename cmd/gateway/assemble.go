@@ -20,7 +20,6 @@ import (
 	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin"
-	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/origin/local"
 	atzoom "github.com/lectiospace/lectern/internal/origin/zoom"
 	"github.com/lectiospace/lectern/internal/prewarm"
@@ -39,7 +38,7 @@ type service struct {
 	store    *catalog.Store
 	verifier *auth.Verifier
 	minter   *auth.Minter
-	drive    *drive.Origin // nil when it is not configured
+	remotes  []*remote
 	proxy    *proxy.Server
 	admin    *telemetry.Admin
 	// probes are what the watchdog watches.
@@ -208,16 +207,8 @@ func (s *service) openOrigins(ctx context.Context, store *catalog.Store, metrics
 	s.onClose(files.Close)
 	observer := origin.NewObserver(metrics)
 	routes := map[string]origin.Origin{media.ProviderLocal: observer.Observe(media.ProviderLocal, files)}
-	if s.settings.Origin.Drive.Credentials != "" {
-		remote, err := drive.New(ctx, s.settings.Origin.Drive, s.log)
-		if err != nil {
-			return nil, nil, s.settings.WithSource(err)
-		}
-		s.drive = remote
-		remote.Start(context.WithoutCancel(ctx)) // ends with Stop: draining streams still need it
-		s.onClose(func() error { remote.Stop(); return nil })
-		hardened := origin.Harden(remote, origin.Options{Provider: media.ProviderDrive, Observer: observer})
-		routes[media.ProviderDrive] = origin.NewSpeculativeReader(hardened, observer.ObservePeeks(media.ProviderDrive, remote))
+	if err := s.openRemotes(ctx, routes, observer); err != nil {
+		return nil, nil, err
 	}
 	client := zoom.NewClient(zoom.Config{FetchConfig: s.settings.Zoom}, s.log)
 	s.onClose(client.Close)

@@ -16,7 +16,6 @@ import (
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
 	"github.com/lectiospace/lectern/internal/media"
-	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/origin/local"
 	"github.com/lectiospace/lectern/internal/syncer"
 	"github.com/lectiospace/lectern/internal/telemetry"
@@ -27,7 +26,7 @@ import (
 type service struct {
 	log         *slog.Logger
 	alerts      *alert.Sender
-	drive       *drive.Origin // nil when it is not configured
+	remotes     []*remote
 	adminListen string
 	store       *catalog.Store
 	syncer      *syncer.Syncer
@@ -110,22 +109,15 @@ func (s *service) openCatalog(ctx context.Context, settings *config.SyncerSettin
 }
 
 // openArchives opens the configured archives, by provider.
-func (s *service) openArchives(ctx context.Context, settings *config.SyncerSettings) (map[string]archive.Archive, error) {
+func (s *service) openArchives(ctx context.Context, settings *config.SyncerSettings) (archive.Set, error) {
 	files, err := local.NewArchive(settings.Origin.Local)
 	if err != nil {
 		return nil, err
 	}
 	s.onClose(files.Close)
-	out := map[string]archive.Archive{media.ProviderLocal: files}
-	if settings.Origin.Drive.Credentials != "" {
-		remote, err := drive.New(ctx, settings.Origin.Drive, s.log)
-		if err != nil {
-			return nil, settings.WithSource(err)
-		}
-		s.drive = remote
-		remote.Start(context.WithoutCancel(ctx)) // ends with Stop: draining jobs still need it
-		s.onClose(func() error { remote.Stop(); return nil })
-		out[media.ProviderDrive] = drive.NewArchive(remote, settings.Sync.Drive)
+	out := archive.Set{media.ProviderLocal: files}
+	if err := s.openRemotes(ctx, settings, out); err != nil {
+		return nil, err
 	}
 	if out[settings.Sync.Provider] == nil {
 		return nil, &config.Error{Setting: "sync-provider", Problem: fmt.Sprintf("%q is not configured", settings.Sync.Provider)}

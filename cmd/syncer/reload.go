@@ -22,9 +22,9 @@ func (s *service) live(level *slog.LevelVar) (live config.Live[*CLI], files []st
 		"alert-urls":          func(next *CLI) error { s.alerts.SetTargets(next.Alert); return nil },
 		"database-url":        func(next *CLI) error { return s.store.SetPassword(next.DatabaseURL) },
 	}
-	if s.drive != nil {
-		files = []string{"origin-drive-credentials"}
-		live[files[0]] = func(next *CLI) error { return s.drive.SetCredentials(next.Origin.Drive) }
+	for _, r := range s.remotes {
+		files = append(files, r.credentials)
+		live[r.credentials] = func(next *CLI) error { return r.setCredentials(next.Origin) }
 	}
 	return live, files
 }

@@ -19,7 +19,6 @@ import (
 
 	"github.com/lectiospace/lectern/internal/config"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
-	"github.com/lectiospace/lectern/internal/origin/drive"
 )
 
 // logLines collects what a program writes on stderr.
@@ -109,7 +108,7 @@ func TestReload(t *testing.T) {
 
 // TestReloadedSettings: the settings that the reference marks are those that SIGHUP applies.
 func TestReloadedSettings(t *testing.T) {
-	live, _ := (&service{drive: &drive.Origin{}}).live(&slog.LevelVar{})
+	live, _ := (&service{remotes: []*remote{{credentials: "origin-drive-credentials"}}}).live(&slog.LevelVar{})
 	applied := slices.Collect(maps.Keys(live))
 	slices.Sort(applied)
 	marked := config.ReloadedSettings("syncer")

@@ -101,6 +101,20 @@ type Origins struct {
 	Drive drive.Config `embed:"" prefix:"drive-"`
 }
 
+// needs is the setting without which a provider is not configured, and its value; ""
+// where there is none.
+func (o Origins) needs(provider string) (setting, value string) {
+	switch provider {
+	case media.ProviderDrive:
+		return "origin-drive-credentials", o.Drive.Credentials
+	case media.ProviderS3:
+		return "origin-s3-url", ""
+	case media.ProviderAzure:
+		return "origin-azure-url", ""
+	}
+	return "", ""
+}
+
 // setDerived sets the defaults that follow from other settings.
 func (b *Base) setDerived() {
 	if b.DatabaseURL == "" {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"github.com/alecthomas/kong"
@@ -46,8 +47,8 @@ func (s *SyncerSettings) check() (setting, problem string) {
 	if setting, problem = s.Base.check(); setting != "" {
 		return setting, problem
 	}
-	if s.Sync.Provider == media.ProviderDrive && s.Origin.Drive.Credentials == "" {
-		return "sync-provider", "is gdrive and origin-drive-credentials is not set"
+	if needed, value := s.Origin.needs(s.Sync.Provider); needed != "" && value == "" {
+		return "sync-provider", fmt.Sprintf("is %s and %s is not set", s.Sync.Provider, needed)
 	}
 	return "", ""
 }

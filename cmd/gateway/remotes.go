@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
+	"github.com/lectiospace/lectern/internal/origin/drive"
+)
+
+// remote is a configured origin that is reached over a network.
+type remote struct {
+	provider string // its name in the catalog
+	origin   interface {
+		origin.Origin
+		origin.Peeker
+	}
+	start func(context.Context) // or nil
+	stop  func()
+	// credentials is the setting that names or holds the credentials, which setCredentials
+	// takes from settings that were read again.
+	credentials    string
+	setCredentials func(config.Origins) error
+}
+
+// remotes open the remote origins, one provider each; nil when it is not configured. An
+// error begins with the name of a setting.
+var remotes = []func(context.Context, config.Origins, *slog.Logger) (*remote, error){openDrive}
+
+func openDrive(ctx context.Context, cfg config.Origins, log *slog.Logger) (*remote, error) {
+	if cfg.Drive.Credentials == "" {
+		return nil, nil
+	}
+	o, err := drive.New(ctx, cfg.Drive, log)
+	if err != nil {
+		return nil, err
+	}
+	return &remote{
+		provider: media.ProviderDrive, origin: o, start: o.Start, stop: o.Stop,
+		credentials:    "origin-drive-credentials",
+		setCredentials: func(next config.Origins) error { return o.SetCredentials(next.Drive) },
+	}, nil
+}
+
+// openRemotes opens the configured remote origins, starts them, and adds each behind its
+// decorators to routes.
+func (s *service) openRemotes(ctx context.Context, routes map[string]origin.Origin, observer *origin.Observer) error {
+	for _, open := range remotes {
+		r, err := open(ctx, s.settings.Origin, s.log)
+		if err != nil {
+			return s.settings.WithSource(err)
+		}
+		if r == nil {
+			continue
+		}
+		s.remotes = append(s.remotes, r)
+		s.onClose(func() error { r.stop(); return nil })
+		if r.start != nil {
+			r.start(context.WithoutCancel(ctx)) // ends with stop: draining streams still need it
+		}
+		hardened := origin.Harden(r.origin, origin.Options{Provider: r.provider, Observer: observer})
+		routes[r.provider] = origin.NewSpeculativeReader(hardened, observer.ObservePeeks(r.provider, r.origin))
+	}
+	return nil
+}
