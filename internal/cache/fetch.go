@@ -24,6 +24,7 @@ type fetch struct {
 	first, end int64
 	from, to   int64
 	startedAt  time.Time
+	starter    *reader // that it was started for; nil for a backfill
 
 	// ctx is the fetch's own: no reader's context ends it.
 	ctx       context.Context

@@ -131,6 +131,7 @@ func (c *Cache) startOrJoin(r *reader, from, want int64, exact bool) *fetch {
 		c.release(reserved - need)
 	}
 	f := c.startFetch(r.obj, r.key, plan, reserved > 0)
+	f.starter = r
 	f.attach(r)
 	return f
 }

@@ -22,6 +22,10 @@ type reader struct {
 	nextPlan int64 // the position at which read-ahead is planned again
 	lastHit  int64 // the chunk that counted as a hit last
 	statted  int64 // chunks below it were looked up on the disk; see findOnDisk
+	// forwarded is the fetch that brought the first byte that was not cached, and what
+	// Forwarding says of it; nil until then.
+	forwarded  *fetch
+	forwarding media.Forwarding
 
 	// Held by the last piece.
 	file   *openFile
@@ -83,6 +87,18 @@ func (c *Cache) statusOf(key objectKey, first, end int64) media.CacheStatus {
 // Status implements media.Reader. While the start-up scan has not come to the
 // object's folder, it is that of the span's first 2 MiB.
 func (r *reader) Status() media.CacheStatus { return r.status }
+
+// Forwarding describes the fetch that brought the first byte that was not cached. It is
+// known once Next has returned a piece with that byte. The goroutine that calls Next calls
+// it.
+func (r *reader) Forwarding() media.Forwarding { return r.forwarding }
+
+// setForwarding keeps the first fetch that a piece comes from; c.mu is held.
+func (r *reader) setForwarding(f *fetch, stored bool) {
+	if r.forwarded == nil && f != nil {
+		r.forwarded, r.forwarding = f, media.Forwarding{Stored: stored, Collapsed: f.starter != r}
+	}
+}
 
 // Bitrate sets the recording's bytes a second, so that a player is kept ahead by
 // time and not by size. 0 = unknown.
@@ -161,6 +177,7 @@ func (r *reader) lookUp(most int64, s *lookUpResult) {
 	o := c.index.objects[r.key]
 	if id := c.index.find(o, index); id != 0 {
 		r.markServed(r.pos + limit)
+		r.setForwarding(r.waitsFor, true) // nil unless it was stored while this waited
 		r.lookUpCommitted(id, off, limit, s)
 		return
 	}
@@ -185,6 +202,7 @@ func (r *reader) lookUp(most int64, s *lookUpResult) {
 		fl.buffer.refs++
 		r.buffer = fl.buffer
 		r.markServed(r.pos + n)
+		r.setForwarding(p.fetch, fl.reserved > 0)
 		s.piece = media.Piece{Data: fl.buffer.data[off : off+n], Len: n, From: media.SourceOrigin}
 		return
 	}

@@ -552,6 +552,7 @@ var allowed = []rule{
 			{"github.com/valyala/fasthttp", "the HTTP server"},
 		},
 		tests: []use{
+			{"github.com/dunglas/httpsfv", "reads Cache-Status as clients do"},
 			{"internal/proxy/precondition", "holds conditions against net/http"},
 			{"os/exec", "curl and ffprobe as clients"},
 			{"go.uber.org/goleak", "finds goroutines that outlive a test"},

@@ -47,6 +47,16 @@ func (s CacheStatus) String() string {
 	return "none"
 }
 
+// Forwarding is how the first bytes that were not cached came from the origin (RFC 9211
+// sections 2.5 and 2.6). The zero value also stands for none yet.
+type Forwarding struct {
+	// Stored: their chunk has a place in the cache, and is written there once it is
+	// complete.
+	Stored bool
+	// Collapsed: they came with an origin request that was made for another reader.
+	Collapsed bool
+}
+
 // Piece is a run of bytes that can be written without waiting. Exactly one of File and
 // Data is set. It belongs to the Reader that returned it and is valid until that Reader's
 // next Next or Close.

@@ -91,38 +91,6 @@ func TestSeriesStandAtTheStart(t *testing.T) {
 	}
 }
 
-func TestCacheStatus(t *testing.T) {
-	for status, want := range map[media.CacheStatus]string{
-		media.CacheHit: "lectern; hit", media.CacheMiss: "lectern; fwd=miss",
-		media.CachePartial: "lectern; fwd=partial", media.CacheBypass: "lectern; fwd=bypass",
-	} {
-		h := newFixture(t, 10, func(_ *Config, h *fixture) {
-			h.open = func(context.Context, media.Object, media.Span) (media.Reader, error) {
-				return &memReader{data: h.content, status: status, from: media.SourceOrigin}, nil
-			}
-		})
-		if got := h.get().Header.Get("Cache-Status"); got != want {
-			t.Errorf("%s: %q", status, got)
-		}
-		h.line()
-		defer func() {
-			if got := h.do("HEAD", streamPath, "Authorization: Bearer "+goodToken).Header.Get("Cache-Status"); got != want {
-				t.Errorf("HEAD, %s: %q", status, got)
-			}
-			h.line()
-		}()
-		if n := h.metric("lectern_stream_requests_total", "code", "200", "cache", status.String()); n != 1 {
-			t.Errorf("%s: %v requests counted", status, n)
-		}
-		if n := h.metric("lectern_stream_bytes_total", "source", "origin"); n != 10 {
-			t.Errorf("%s: %v bytes counted", status, n)
-		}
-		if n := h.metric("lectern_stream_first_byte_seconds", "cache", status.String()); n != 1 {
-			t.Errorf("%s: %v first bytes counted", status, n)
-		}
-	}
-}
-
 func TestEmptyObject(t *testing.T) {
 	h := newFixture(t, 0, nil)
 	if a := h.get(); a.StatusCode != 200 || a.Header.Get("Content-Length") != "0" || a.Header.Get("Content-Type") != "video/mp4" {

@@ -62,7 +62,7 @@ recordings:
 	url := func(id int) string { return fmt.Sprintf("%s/api/recordings/%d/stream/", g.url, id) }
 
 	res, body := get(t, url(1), student, "bytes=4000000-4000099")
-	if res.StatusCode != 206 || !bytes.Equal(body, content[4000000:4000100]) || res.Header.Get("Cache-Status") != "lectern; fwd=miss" {
+	if res.StatusCode != 206 || !bytes.Equal(body, content[4000000:4000100]) || res.Header.Get("Cache-Status") != "lectern; fwd=miss; stored" {
 		t.Fatalf("%s %v", res.Status, res.Header)
 	}
 	if res, body = get(t, url(1), student, ""); res.StatusCode != 200 || !bytes.Equal(body, content) || res.Header.Get("Content-Type") != "video/mp4" {

@@ -46,10 +46,11 @@ func (x *exchange) answer(resp *fasthttp.Response, d decision) {
 		h.Set("Content-Range", plan.contentRange)
 	}
 	x.digestHeaders(h)
+	var forwarding media.Forwarding
 	if x.reader != nil {
-		x.record.Cache = x.reader.Status()
+		x.record.Cache, forwarding = x.reader.Status(), forwardingOf(x.reader)
 	}
-	if v := cacheStatus(x.record.Cache); v != "" {
+	if v := cacheStatus(x.record.Cache, forwarding); v != "" {
 		h.Set("Cache-Status", v)
 	}
 	if x.params.head || plan.length == 0 {
@@ -95,22 +96,6 @@ func (x *exchange) writeProblem(resp *fasthttp.Response, p respond.Problem, faul
 	}
 	x.record.Outcome = "refused"
 	x.finish(fault)
-}
-
-// cacheStatus writes RFC 9211's field, "" when no reader was opened.
-func cacheStatus(s media.CacheStatus) string {
-	switch s {
-	case media.CacheHit:
-		return "lectern; hit"
-	case media.CacheMiss:
-		return "lectern; fwd=miss"
-	case media.CachePartial:
-		return "lectern; fwd=partial"
-	case media.CacheBypass:
-		return "lectern; fwd=bypass"
-	default:
-		return ""
-	}
 }
 
 // serverTiming writes how long the steps took, in milliseconds.

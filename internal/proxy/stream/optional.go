@@ -28,12 +28,24 @@ type Invalidator interface{ Invalidate(loc media.Location) }
 // playing time. Bitrate sets how many bytes a second of the recording has.
 type BitrateSetter interface{ Bitrate(bytesPerSecond int64) }
 
+// ForwardingReporter is the optional interface of a media.Reader that shares or stores what
+// it requests of an origin.
+type ForwardingReporter interface{ Forwarding() media.Forwarding }
+
 // optionalInterfaces returns the optional interfaces that origins has; nil for those
 // that it has not.
 func optionalInterfaces(origins Origins) (StatPrefetcher, Invalidator) {
 	prefetcher, _ := origins.(StatPrefetcher)
 	invalidator, _ := origins.(Invalidator)
 	return prefetcher, invalidator
+}
+
+// forwardingOf is what a ForwardingReporter reports; the zero value of any other reader.
+func forwardingOf(r media.Reader) media.Forwarding {
+	if reporter, ok := r.(ForwardingReporter); ok {
+		return reporter.Forwarding()
+	}
+	return media.Forwarding{}
 }
 
 // setBitrate gives a BitrateSetter the recording's mean bitrate, where it is known.
