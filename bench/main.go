@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/bench/content"
+	"github.com/lectiospace/lectern/bench/origin"
 	"github.com/lectiospace/lectern/bench/peers"
 	"github.com/lectiospace/lectern/bench/results"
 	"github.com/lectiospace/lectern/bench/workloads"
@@ -37,8 +38,11 @@ type options struct {
 
 func main() {
 	log.SetFlags(0)
-	if len(os.Args) == 3 && os.Args[1] == peers.AuthServerCommand {
-		log.Fatal(peers.ServeAuth(os.Args[2]))
+	if done, err := subcommand(os.Args[1:]); done {
+		if err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 	o, err := readOptions()
 	if err != nil {
@@ -50,6 +54,18 @@ func main() {
 	if err := o.run(ctx); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// subcommand is what this program is when the benchmark starts it once more, so that each
+// part has a process whose cost is known.
+func subcommand(args []string) (done bool, err error) {
+	switch {
+	case len(args) == 2 && args[0] == peers.AuthServerCommand:
+		return true, peers.ServeAuth(args[1])
+	case len(args) == 1 && args[0] == origin.Command:
+		return true, origin.Serve(os.Stdin, os.Stdout)
+	}
+	return false, nil
 }
 
 func readOptions() (o options, err error) {

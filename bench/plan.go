@@ -47,6 +47,8 @@ func (o options) plan() (plan []workloads.Workload) {
 		workloads.Hot(results.Hot64K, 64<<10, hotFor, rounds, cached),
 		workloads.Hot(results.Hot1M, mib, hotFor, rounds, cached),
 		workloads.Hot(results.Hot8M, 8*mib, hotFor, rounds, cached),
+		workloads.HotCompared(results.Same64K, 64<<10, hotFor, 1, cached),
+		workloads.HotCompared(results.Same8M, 8*mib, hotFor, 1, cached),
 		workloads.Sequential(results.ColdSlow, coldSize, drivelike, rounds, fetching),
 		workloads.Sequential(results.ColdFast, 256*mib, nearby, rounds, fetching),
 		workloads.CrowdOf(results.Crowd, 50, coldSize, drivelike, rounds, fetching),

@@ -39,6 +39,9 @@ func New(size int64, seed uint64) *Content {
 // Size is the file's length.
 func (c *Content) Size() int64 { return c.size }
 
+// Seed is what New was given: with the size it is all that another process needs.
+func (c *Content) Seed() uint64 { return c.seed }
+
 func (c *Content) sequenceOf(index int64) (s [sequenceLen]byte) {
 	binary.LittleEndian.PutUint64(s[:], (uint64(index)+c.seed)*0x9e3779b97f4a7c15)
 	return s

@@ -28,8 +28,18 @@ func serve(t *testing.T, c *content.Content, spoil func(w http.ResponseWriter, r
 }
 
 func TestReadsWhatIsServed(t *testing.T) {
+	for name, drop := range map[string]bool{"compared": false, "dropped": true} {
+		t.Run(name, func(t *testing.T) {
+			target := serve(t, content.New(12<<20, 1), nil)
+			target.Drop = drop
+			readEverything(t, target)
+		})
+	}
+}
+
+// readEverything runs each kind of client once.
+func readEverything(t *testing.T, target Target) {
 	ctx := context.Background()
-	target := serve(t, content.New(12<<20, 1), nil)
 	if err := Verify(ctx, target); err != nil {
 		t.Error(err)
 	}

@@ -17,8 +17,7 @@ type Result struct {
 }
 
 // Random keeps conns connections busy with ranges of length bytes at random
-// multiples of length, until ctx ends. Every byte is compared; the first error
-// ends the run.
+// multiples of length, for the given time. The first error ends the run.
 func Random(ctx context.Context, t Target, conns int, length int64, runFor time.Duration) (Result, error) {
 	slots := t.Content.Size() / length
 	if slots < 1 {
@@ -51,7 +50,7 @@ func Random(ctx context.Context, t Target, conns int, length int64, runFor time.
 }
 
 func randomOn(ctx context.Context, t Target, viewer int, slots, length int64, end time.Time) (Result, error) {
-	c, err := Dial(ctx, t.Addr)
+	c, err := Dial(ctx, t)
 	if err != nil {
 		return Result{}, err
 	}
@@ -66,5 +65,5 @@ func randomOn(ctx context.Context, t Target, viewer int, slots, length int64, en
 		r.Bytes += length
 		r.First = append(r.First, first)
 	}
-	return r, nil
+	return r, c.Drained()
 }

@@ -9,7 +9,7 @@ import (
 // Whole reads a file from its first byte to its last on a fresh connection.
 func Whole(ctx context.Context, t Target, viewer int) (Result, error) {
 	began := time.Now()
-	c, err := Dial(ctx, t.Addr)
+	c, err := Dial(ctx, t)
 	if err != nil {
 		return Result{}, err
 	}
@@ -54,7 +54,7 @@ func Crowd(ctx context.Context, t Target, viewers int, within time.Duration) (Re
 // and hangs up.
 func Seek(ctx context.Context, t Target, viewer int, off, want int64) (Result, error) {
 	began := time.Now()
-	c, err := Dial(ctx, t.Addr)
+	c, err := Dial(ctx, t)
 	if err != nil {
 		return Result{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 )
 
 func TestCountsAProcessAndItsChildren(t *testing.T) {
@@ -45,5 +46,18 @@ func TestParseStat(t *testing.T) {
 func TestSocketMemory(t *testing.T) {
 	if n, err := SocketMemory(); err != nil || n < 0 {
 		t.Error(n, err)
+	}
+}
+
+func TestParseMachine(t *testing.T) {
+	m, err := parseMachine("cpu  100 10 200 4000 50 0 25 15 7 3\ncpu0 1 2 3 4 5 6 7 8 9 10\n")
+	if err != nil || m != (Machine{All: 44 * time.Second, Idle: 40*time.Second + 500*time.Millisecond}) {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if _, err := parseMachine("cpu 1 2 3"); err == nil {
+		t.Error("half a line is understood")
+	}
+	if m, err := MachineTime(); err != nil || m.All <= m.Idle {
+		t.Errorf("%+v, %v", m, err)
 	}
 }

@@ -7,6 +7,8 @@ const (
 	Hot64K   = "hot 64 KiB"
 	Hot1M    = "hot 1 MiB"
 	Hot8M    = "hot 8 MiB"
+	Same64K  = "hot 64 KiB, every byte compared"
+	Same8M   = "hot 8 MiB, every byte compared"
 	ColdSlow = "cold sequential, 50 ms and 8 MiB/s per connection"
 	ColdFast = "cold sequential, 5 ms and no cap"
 	Crowd    = "crowd of 50 on one cold file"

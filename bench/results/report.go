@@ -59,8 +59,9 @@ func (s *Set) writeMachine(b *strings.Builder) {
 		fmt.Fprintf(b, "- %s: %s\n", name, m.Versions[name])
 	}
 	b.WriteString("\nServers alternate within a round and the rounds go forth and back; figures are medians over the rounds, ratios medians of\n" +
-		"the rounds' own ratios. Every byte of every answer is compared. The gateway verifies a token and looks at the access\n" +
-		"list with every request and logs a line for it; nginx and Varnish log nothing.\n\n")
+		"the rounds' own ratios. Every byte of each peer's answers is compared once before it is measured, and in the workloads that\n" +
+		"say so; in all others the kernel drops the bodies, and status, lengths and offsets are checked. The gateway verifies a token\n" +
+		"and looks at the access list with every request and logs a line for it; nginx logs where its name says so, Varnish nothing.\n\n")
 	if m.Quick {
 		b.WriteString("This was a quick run: fewer rounds and shorter, good for a direction, not for a figure.\n\n")
 	}
@@ -82,7 +83,7 @@ func (s *Set) writeGoals(b *strings.Builder) {
 }
 
 // columns is the order of metrics in tables.
-var columns = []string{Throughput, Requests, CPUPerGiB, CPUPerSecond, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
+var columns = []string{Throughput, Requests, CPUPerGiB, ClientPerGiB, OriginPerGiB, CPUPerSecond, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
 	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, Openings}
 
 func (s *Set) writeWorkload(b *strings.Builder, workload string) {
@@ -112,12 +113,33 @@ func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 		b.WriteString("\n")
 	}
 	b.WriteString("\n")
+	s.writeShares(b, workload)
 	for _, p := range plotsOf(workload) {
 		if len(targets) > 1 && slices.Contains(shown, p) {
 			fmt.Fprintf(b, "![%s: %s](%s)\n", workload, p, plotName(workload, p))
 		}
 	}
 	b.WriteString("\n")
+}
+
+// writeShares says where the machine's time went while each target was measured.
+func (s *Set) writeShares(b *strings.Builder, workload string) {
+	shares := []string{ServerShare, ClientShare, OriginShare, OtherShare, IdleShare}
+	var rows strings.Builder
+	for _, target := range s.Targets(workload) {
+		if _, ok := s.Median(workload, target, IdleShare); !ok {
+			continue
+		}
+		fmt.Fprintf(&rows, "| %s |", target)
+		for _, metric := range shares {
+			v, _ := s.Median(workload, target, metric)
+			fmt.Fprintf(&rows, " %s |", number(v))
+		}
+		rows.WriteString("\n")
+	}
+	if rows.Len() > 0 {
+		fmt.Fprintf(b, "Where the time of all cores went:\n\n| | %s |\n|---|%s\n%s\n", strings.Join(shares, " | "), strings.Repeat("---|", len(shares)), rows.String())
+	}
 }
 
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

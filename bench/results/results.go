@@ -12,6 +12,8 @@ const (
 	Throughput   = "MB/s"            // bytes of bodies per second, 10^6
 	Requests     = "requests/s"      //
 	CPUPerGiB    = "CPU ms/GiB"      // the server's, user and system
+	ClientPerGiB = "client ms/GiB"   // processor time, as the two around it
+	OriginPerGiB = "origin ms/GiB"   //
 	CPUPerSecond = "CPU s/s"         //
 	FirstP50     = "first byte p50"  // ms
 	FirstP95     = "first byte p95"  // ms
@@ -28,6 +30,16 @@ const (
 	Allocations  = "allocs/op"
 	ByteHits     = "byte hit ratio %"
 	Openings     = "heads and tails %"
+)
+
+// Where the machine's processor time went, in percent of the time of all cores. The rest is
+// the kernel's own threads and whatever else runs.
+const (
+	ServerShare = "server %"
+	ClientShare = "client %"
+	OriginShare = "origin %"
+	OtherShare  = "others %"
+	IdleShare   = "idle %"
 )
 
 // Sample is one run of one server under one workload.

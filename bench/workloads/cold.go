@@ -17,7 +17,7 @@ func Sequential(name string, size int64, shape origin.Shape, rounds int, compare
 	return Workload{
 		Name: name, Peers: compared, Rounds: rounds, Shape: shape, Lessons: rounds, LessonSize: size,
 		Run: func(ctx context.Context, run Run) (results.Sample, error) {
-			return cold(ctx, run, func() (load.Result, error) { return load.Whole(ctx, run.Peer.Target(run.Lesson), 0) })
+			return cold(ctx, run, func() (load.Result, error) { return load.Whole(ctx, run.dropped(), 0) })
 		},
 	}
 }
@@ -32,7 +32,7 @@ func CrowdOf(name string, viewers int, size int64, shape origin.Shape, rounds in
 				n = 1 // what a first byte costs without a crowd
 			}
 			return cold(ctx, run, func() (load.Result, error) {
-				return load.Crowd(ctx, run.Peer.Target(run.Lesson), n, 100*time.Millisecond)
+				return load.Crowd(ctx, run.dropped(), n, 100*time.Millisecond)
 			})
 		},
 	}
@@ -41,13 +41,13 @@ func CrowdOf(name string, viewers int, size int64, shape origin.Shape, rounds in
 // cold measures a run in which the origin is part.
 func cold(ctx context.Context, run Run, do func() (load.Result, error)) (results.Sample, error) {
 	var seen load.Result
-	var usedCPU time.Duration
+	var used spent
 	bytes, asks, err := fetched(ctx, run.Origin, func() error {
-		used, _, err := cost(run.Peer, func() (err error) {
+		var err error
+		used, err = measure(ctx, run, func() (err error) {
 			seen, err = do()
 			return err
 		})
-		usedCPU = used.CPU
 		return err
 	})
 	if err != nil {
@@ -59,8 +59,9 @@ func cold(ctx context.Context, run Run, do func() (load.Result, error)) (results
 		results.OriginBytes: float64(bytes) / float64(run.Lesson.Content.Size()),
 		results.OriginAsks:  float64(asks),
 	}}
-	if run.Peer.Name != "direct" {
-		s.Values[results.CPUPerGiB] = float64(usedCPU.Milliseconds()) / (float64(seen.Bytes) / (1 << 30))
+	used.perByte(s.Values, seen.Bytes)
+	if run.Peer.Name == "direct" {
+		delete(s.Values, results.CPUPerGiB) // there is no server
 	}
 	s.Firsts(seen.First)
 	return s, nil
@@ -72,7 +73,7 @@ func Seeks(name string, seeks int, want, size int64, shape origin.Shape, rounds 
 	return Workload{
 		Name: name, Peers: compared, Rounds: rounds, Shape: shape, Lessons: rounds, LessonSize: size,
 		Run: func(ctx context.Context, run Run) (results.Sample, error) {
-			target := run.Peer.Target(run.Lesson)
+			target := run.dropped()
 			// Each seek has a stretch of the file to itself; the places are the same for
 			// all servers.
 			rng := rand.New(rand.NewPCG(uint64(run.Round), 7))

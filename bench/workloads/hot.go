@@ -12,18 +12,28 @@ import (
 // hotConns is how many connections ask at a time.
 const hotConns = 32
 
-// Hot is random ranges of one length of a file that is cached.
+// Hot is random ranges of one length of a file that is cached. The client drops the bytes.
 func Hot(name string, length int64, runFor time.Duration, rounds int, compared []peers.Starter) Workload {
+	return hot(name, length, runFor, rounds, compared, Run.dropped)
+}
+
+// HotCompared is Hot with a client that compares every byte. It shows that the answers are
+// right under load; its rates are those of the client rather than of the servers.
+func HotCompared(name string, length int64, runFor time.Duration, rounds int, compared []peers.Starter) Workload {
+	return hot(name, length, runFor, rounds, compared, Run.compared)
+}
+
+func hot(name string, length int64, runFor time.Duration, rounds int, compared []peers.Starter, target func(Run) load.Target) Workload {
 	return Workload{
 		Name: name, Peers: compared, Rounds: rounds, Warm: true,
 		Run: func(ctx context.Context, run Run) (results.Sample, error) {
-			target := run.Peer.Target(run.Lesson)
+			target := target(run)
 			// Connections, threads and caches of processors get used to it.
 			if _, err := load.Random(ctx, target, hotConns, length, runFor/5); err != nil {
 				return results.Sample{}, err
 			}
 			var seen load.Result
-			used, _, err := cost(run.Peer, func() (err error) {
+			used, err := measure(ctx, run, func() (err error) {
 				seen, err = load.Random(ctx, target, hotConns, length, runFor)
 				return err
 			})
@@ -33,8 +43,8 @@ func Hot(name string, length int64, runFor time.Duration, rounds int, compared [
 			s := results.Sample{Values: map[string]float64{
 				results.Throughput: float64(seen.Bytes) / 1e6 / seen.Elapsed.Seconds(),
 				results.Requests:   float64(seen.Requests) / seen.Elapsed.Seconds(),
-				results.CPUPerGiB:  float64(used.CPU.Milliseconds()) / (float64(seen.Bytes) / (1 << 30)),
 			}}
+			used.perByte(s.Values, seen.Bytes)
 			s.Firsts(seen.First)
 			return s, nil
 		},

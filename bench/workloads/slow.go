@@ -28,14 +28,14 @@ func Slow(name string, viewers int, hold time.Duration, rounds int, compared []p
 			if err != nil {
 				return results.Sample{}, err
 			}
-			watching, err := load.StartViewers(ctx, run.Peer.Target(run.Lesson), viewers, slowRate, 2*time.Millisecond)
+			watching, err := load.StartViewers(ctx, run.dropped(), viewers, slowRate, 2*time.Millisecond)
 			if err != nil {
 				return results.Sample{}, err
 			}
 			time.Sleep(2 * time.Second)
 			var after meter.Usage
 			var kernelAfter int64
-			used, elapsed, err := cost(run.Peer, func() (err error) {
+			used, err := measure(ctx, run, func() (err error) {
 				time.Sleep(hold)
 				if after, err = run.Peer.Tree.Usage(); err == nil {
 					kernelAfter, err = meter.SocketMemory()
@@ -52,10 +52,11 @@ func Slow(name string, viewers int, hold time.Duration, rounds int, compared []p
 			s := results.Sample{Values: map[string]float64{
 				results.RSSPerViewer: float64(after.RSS-before.RSS) / 1024 / float64(viewers),
 				results.SocketMemory: float64(kernelAfter-kernelBefore) / 1024 / float64(viewers),
-				results.CPUPerSecond: used.CPU.Seconds() / elapsed.Seconds(),
+				results.CPUPerSecond: used.server.Seconds() / used.elapsed.Seconds(),
 				results.Stalled:      float64(seen.Stalled),
 				results.Worst:        float64(seen.Worst.Microseconds()) / 1000,
 			}}
+			used.shares(s.Values)
 			s.Firsts(seen.First)
 			return s, nil
 		},

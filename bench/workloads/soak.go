@@ -41,12 +41,14 @@ func (b *Bench) Soak(ctx context.Context, runFor time.Duration) error {
 		site.Lessons = append(site.Lessons, l)
 		files = append(files, origin.File{Name: l.Name, Content: l.Content})
 	}
-	from, err := origin.Start(files)
+	from, err := origin.Start(ctx, files)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
-	from.SetShape(origin.Shape{Latency: 20 * time.Millisecond})
+	if err := from.SetShape(ctx, origin.Shape{Latency: 20 * time.Millisecond}); err != nil {
+		return err
+	}
 	site.Origin = from
 	gateway, err := peers.Gateway().Start(ctx, &site)
 	if err != nil {

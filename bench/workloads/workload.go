@@ -11,7 +11,6 @@ import (
 
 	"github.com/lectiospace/lectern/bench/content"
 	"github.com/lectiospace/lectern/bench/load"
-	"github.com/lectiospace/lectern/bench/meter"
 	"github.com/lectiospace/lectern/bench/origin"
 	"github.com/lectiospace/lectern/bench/peers"
 	"github.com/lectiospace/lectern/bench/results"
@@ -35,6 +34,9 @@ type Workload struct {
 	Run func(ctx context.Context, run Run) (results.Sample, error)
 }
 
+// comparedSize is how much of a cold workload's peer is compared before it is measured.
+const comparedSize = 24 << 20
+
 // Run is one measurement.
 type Run struct {
 	Peer   *peers.Peer
@@ -42,6 +44,16 @@ type Run struct {
 	Origin *origin.Origin
 	Round  int
 }
+
+// dropped is the lesson at the peer, for the client that drops bodies.
+func (r Run) dropped() load.Target {
+	t := r.Peer.Target(r.Lesson)
+	t.Drop = true
+	return t
+}
+
+// compared is the lesson at the peer, for the client that compares every byte.
+func (r Run) compared() load.Target { return r.Peer.Target(r.Lesson) }
 
 // Bench runs workloads one after the other.
 type Bench struct {
@@ -54,7 +66,12 @@ type Bench struct {
 // that fails is left out from then on; that is a failure in the set, no error.
 func (b *Bench) Run(ctx context.Context, w Workload, set *results.Set) error {
 	site := *b.Site
-	lessons := []peers.Lesson{{Name: "hot", Recording: 1, Content: content.New(b.HotSize, 1)}}
+	first := peers.Lesson{Name: "hot", Recording: 1, Content: content.New(b.HotSize, 1)}
+	if !w.Warm {
+		// A small one that is compared and not measured.
+		first = peers.Lesson{Name: "compared", Recording: 1, Content: content.New(min(comparedSize, w.LessonSize), 1)}
+	}
+	lessons := []peers.Lesson{first}
 	for i := range w.Lessons {
 		lessons = append(lessons, peers.Lesson{Name: fmt.Sprintf("cold%03d", i), Recording: i + 2, Content: content.New(w.LessonSize, uint64(i+2))})
 	}
@@ -62,13 +79,13 @@ func (b *Bench) Run(ctx context.Context, w Workload, set *results.Set) error {
 	for _, l := range lessons {
 		files = append(files, origin.File{Name: l.Name, Content: l.Content})
 	}
-	from, err := origin.Start(files)
+	from, err := origin.Start(ctx, files)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
 	site.Lessons, site.Origin = lessons, from
-	r := runner{w: w, site: &site, set: set, progress: b.Progress, out: map[string]bool{}}
+	r := runner{w: w, site: &site, set: set, progress: b.Progress, out: map[string]bool{}, verified: map[string]bool{}}
 	defer r.stopAll()
 	return r.run(ctx)
 }
@@ -81,6 +98,7 @@ type runner struct {
 	progress io.Writer
 	running  map[string]*peers.Peer
 	out      map[string]bool // peers that have failed
+	verified map[string]bool // peers whose bytes have been compared
 }
 
 func (r *runner) run(ctx context.Context) error {
@@ -113,24 +131,32 @@ func (r *runner) run(ctx context.Context) error {
 	return nil
 }
 
-// start starts a peer, checks its bytes and fills it.
+// start starts a peer, compares every byte of a lesson that it fetches and then has cached,
+// and so fills it where the workload wants it warm.
 func (r *runner) start(ctx context.Context, s peers.Starter) error {
-	r.site.Origin.SetShape(origin.Shape{})
+	if err := r.site.Origin.SetShape(ctx, origin.Shape{}); err != nil {
+		return err
+	}
 	p, err := s.Start(ctx, r.site)
 	if err != nil {
 		return err
 	}
 	r.running[s.Name] = p
-	if !r.w.Warm {
+	if r.verified[s.Name] && !r.w.Warm {
 		return nil
 	}
-	hot := p.Target(r.site.Lessons[0])
-	if _, err := load.Whole(ctx, hot, 0); err != nil {
+	first := p.Target(r.site.Lessons[0])
+	first.Drop = r.verified[s.Name]
+	if _, err := load.Whole(ctx, first, 0); err != nil {
 		return fmt.Errorf("filling: %w", err)
 	}
-	if err := load.Verify(ctx, hot); err != nil {
+	if r.verified[s.Name] {
+		return nil
+	}
+	if err := load.Verify(ctx, first); err != nil {
 		return fmt.Errorf("verifying: %w", err)
 	}
+	r.verified[s.Name] = true
 	return nil
 }
 
@@ -141,18 +167,29 @@ func (r *runner) once(ctx context.Context, s peers.Starter, round int) error {
 		}
 		defer r.stop(s.Name)
 	}
-	r.site.Origin.SetShape(r.w.Shape)
-	awaitIdle(ctx, r.site.Origin)
+	if err := r.site.Origin.SetShape(ctx, r.w.Shape); err != nil {
+		return err
+	}
+	if err := awaitIdle(ctx, r.site.Origin); err != nil {
+		return err
+	}
 	lesson := r.site.Lessons[0]
 	if r.w.Lessons > 0 {
 		lesson = r.site.Lessons[1+round%r.w.Lessons]
 	}
-	before := r.site.Origin.Stats().BytesSent
+	before, err := r.site.Origin.Stats(ctx)
+	if err != nil {
+		return err
+	}
 	sample, err := r.w.Run(ctx, Run{Peer: r.running[s.Name], Lesson: lesson, Origin: r.site.Origin, Round: round})
 	if err != nil {
 		return err
 	}
-	if n := r.site.Origin.Stats().BytesSent - before; r.w.Warm && n > 0 {
+	after, err := r.site.Origin.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	if n := after.BytesSent - before.BytesSent; r.w.Warm && n > 0 {
 		return fmt.Errorf("%d bytes were fetched of what it should have kept", n)
 	}
 	sample.Workload, sample.Target, sample.Round = r.w.Name, s.Name, round
@@ -186,40 +223,36 @@ func (r *runner) stopAll() {
 
 // awaitIdle waits until the origin has no request, a few seconds at most: the read-ahead
 // of one measurement must not count for the next.
-func awaitIdle(ctx context.Context, o *origin.Origin) {
+func awaitIdle(ctx context.Context, o *origin.Origin) error {
 	const still = 300 * time.Millisecond
-	last, since := o.Stats(), time.Now()
-	for began := time.Now(); time.Since(since) < still && time.Since(began) < 8*time.Second && ctx.Err() == nil; {
+	last, err := o.Stats(ctx)
+	since := time.Now()
+	for began := time.Now(); time.Since(since) < still && time.Since(began) < 8*time.Second && err == nil; {
 		time.Sleep(20 * time.Millisecond)
-		if now := o.Stats(); now != last {
+		var now origin.Stats
+		if now, err = o.Stats(ctx); now != last {
 			last, since = now, time.Now()
 		}
 	}
-}
-
-// cost measures what a peer uses while something is done.
-func cost(p *peers.Peer, do func() error) (meter.Usage, time.Duration, error) {
-	before, err := p.Tree.Usage()
-	if err != nil {
-		return meter.Usage{}, 0, err
-	}
-	began := time.Now()
-	if err := do(); err != nil {
-		return meter.Usage{}, 0, err
-	}
-	elapsed := time.Since(began)
-	after, err := p.Tree.Usage()
-	return meter.Usage{CPU: after.CPU - before.CPU, RSS: after.RSS - before.RSS}, elapsed, err
+	return err
 }
 
 // fetched counts the origin's bytes and requests while f runs and until the origin is
 // idle again.
 func fetched(ctx context.Context, o *origin.Origin, do func() error) (bytes, asks int64, err error) {
-	before := o.Stats()
+	before, err := o.Stats(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
 	if err := do(); err != nil {
 		return 0, 0, err
 	}
-	awaitIdle(ctx, o)
-	after := o.Stats()
+	if err := awaitIdle(ctx, o); err != nil {
+		return 0, 0, err
+	}
+	after, err := o.Stats(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
 	return after.BytesSent - before.BytesSent, after.MediaRequests - before.MediaRequests, nil
 }

@@ -5,6 +5,7 @@
 package origin
 
 import (
+	"encoding/json"
 	"fmt"
 	"html"
 	"net"
@@ -30,19 +31,22 @@ type File struct {
 	Content *content.Content
 }
 
-// Origin is a running origin. Safe for concurrent use.
-type Origin struct {
+// Stats counts what was asked for and sent since the start.
+type Stats = driveemu.Stats
+
+// server is an origin that serves out of this process. Safe for concurrent use.
+type server struct {
 	drive    *driveemu.Server
 	files    map[string]*content.Content
 	names    []string
-	server   *http.Server
+	http     *http.Server
 	listener net.Listener
 	modified time.Time
 }
 
-// Start serves the files on a free port of the loopback interface.
-func Start(files []File) (*Origin, error) {
-	o := &Origin{drive: driveemu.New(), files: map[string]*content.Content{}, modified: time.Now().Add(-time.Hour).Truncate(time.Second)}
+// listen serves the files on a free port of the loopback interface.
+func listen(files []File) (*server, error) {
+	o := &server{drive: driveemu.New(), files: map[string]*content.Content{}, modified: time.Now().Add(-time.Hour).Truncate(time.Second)}
 	for _, f := range files {
 		o.files[f.Name] = f.Content
 		o.names = append(o.names, f.Name)
@@ -56,31 +60,16 @@ func Start(files []File) (*Origin, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /plain/{name}", o.servePlain)
 	mux.HandleFunc("GET /plain/{$}", o.serveIndex)
+	mux.HandleFunc("POST /control/shape", o.serveShape)
+	mux.HandleFunc("GET /control/stats", o.serveStats)
 	mux.Handle("/", o.latent(o.drive))
-	o.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = o.server.Serve(o.listener) }() // ends with Close
+	o.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = o.http.Serve(o.listener) }() // ends with Close
 	return o, nil
 }
 
-// Close ends the origin and every answer under way.
-func (o *Origin) Close() error { return o.server.Close() }
-
-// Addr is where it listens.
-func (o *Origin) Addr() string { return o.listener.Addr().String() }
-
-// DriveEndpoint is what the gateway is given for Google's address.
-func (o *Origin) DriveEndpoint() string { return "http://" + o.Addr() + "/drive/v3/" }
-
-// SetShape changes the behaviour of answers that begin from now on.
-func (o *Origin) SetShape(s Shape) {
-	o.drive.SetDefaults(driveemu.Faults{Latency: s.Latency, Rate: s.Rate})
-}
-
-// Stats counts what was asked for and sent since the start.
-func (o *Origin) Stats() driveemu.Stats { return o.drive.Stats() }
-
 // latent gives metadata the latency that the emulator keeps for bytes.
-func (o *Origin) latent(next http.Handler) http.Handler {
+func (o *server) latent(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("alt") != "media" {
 			o.dawdle(r)
@@ -89,7 +78,7 @@ func (o *Origin) latent(next http.Handler) http.Handler {
 	})
 }
 
-func (o *Origin) dawdle(r *http.Request) {
+func (o *server) dawdle(r *http.Request) {
 	select {
 	case <-time.After(o.drive.Defaults().Latency):
 	case <-r.Context().Done():
@@ -97,7 +86,7 @@ func (o *Origin) dawdle(r *http.Request) {
 }
 
 // servePlain answers GET and HEAD for a file with what a plain server would add.
-func (o *Origin) servePlain(w http.ResponseWriter, r *http.Request) {
+func (o *server) servePlain(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	file := o.files[name]
 	if file == nil {
@@ -118,11 +107,25 @@ func (o *Origin) servePlain(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveIndex lists the files as web servers do, which is how rclone finds them.
-func (o *Origin) serveIndex(w http.ResponseWriter, _ *http.Request) {
+func (o *server) serveIndex(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	var b strings.Builder
 	for _, name := range o.names {
 		fmt.Fprintf(&b, "<a href=\"%[1]s\">%[1]s</a>\n", html.EscapeString(name))
 	}
 	_, _ = w.Write([]byte(b.String()))
+}
+
+// serveShape changes the behaviour of answers that begin from now on.
+func (o *server) serveShape(w http.ResponseWriter, r *http.Request) {
+	var s Shape
+	if err := json.NewDecoder(r.Body).Decode(&s); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	o.drive.SetDefaults(driveemu.Faults{Latency: s.Latency, Rate: s.Rate})
+}
+
+func (o *server) serveStats(w http.ResponseWriter, _ *http.Request) {
+	_ = json.NewEncoder(w).Encode(o.drive.Stats())
 }
