@@ -123,6 +123,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	prewarmer := prewarm.New(prewarm.Deps{
 		List: arrivals(store), Origin: origins, Cache: chunks,
 		Uncached: readers.Direct, Log: log, Now: time.Now,
+		Others: func(ctx context.Context) (int, error) { return store.OtherGateways(ctx, time.Now()) },
 	})
 	prewarmer.Start(ctx)
 	s.onClose(func() error { prewarmer.Stop(); return nil })

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"time"
 )
@@ -13,6 +14,9 @@ import (
 const (
 	// heartbeatInterval is the pause between two heartbeats of a gateway.
 	heartbeatInterval = 10 * time.Second
+	// aliveFor is how old the last heartbeat of a gateway may be that counts as alive: two
+	// may be late.
+	aliveFor = 3 * heartbeatInterval
 	// silentRetention is how long the row of a gateway that was killed stays.
 	silentRetention = 24 * time.Hour
 )
@@ -33,9 +37,14 @@ type Heartbeat struct {
 
 // NewHeartbeat makes the heartbeat of a gateway of a version with a public address.
 func NewHeartbeat(s *Store, version, address string, now func() time.Time) *Heartbeat {
-	host, _ := os.Hostname() // "" does as well
 	return &Heartbeat{store: s, version: version, address: address, now: now,
-		id: fmt.Sprintf("%s/%d/%s", host, os.Getpid(), rand.Text()[:8]), done: make(chan struct{})}
+		id: processPrefix() + rand.Text()[:8], done: make(chan struct{})}
+}
+
+// processPrefix begins the ids of this process's gateways.
+func processPrefix() string {
+	host, _ := os.Hostname() // "" does as well
+	return fmt.Sprintf("%s/%d/", host, os.Getpid())
 }
 
 // Start registers the gateway and starts the heartbeat. Only Stop ends it.
@@ -95,6 +104,21 @@ func Gateways(ctx context.Context, x Session) ([]Gateway, error) {
 		return err
 	})
 	return out, err
+}
+
+// OtherGateways returns how many gateways of other processes are alive. One that was killed
+// counts for half a minute.
+func (s *Store) OtherGateways(ctx context.Context, now time.Time) (n int, err error) {
+	err = s.ViewWithin(ctx, "catalog: gateways", LookupTimeout, func(ctx context.Context, x Session) error {
+		all, err := Gateways(ctx, x)
+		for _, g := range all {
+			if now.Sub(g.BeatAt) < aliveFor && !strings.HasPrefix(g.ID, processPrefix()) {
+				n++
+			}
+		}
+		return err
+	})
+	return n, err
 }
 
 func (h *Heartbeat) beat(ctx context.Context) error {

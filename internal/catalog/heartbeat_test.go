@@ -31,6 +31,12 @@ func TestHeartbeat(t *testing.T) {
 		if n := s.Count(t, `SELECT count(*) FROM lectern.lectern_gateways WHERE id IN ('killed', 'silent')`); n != 1 {
 			t.Errorf("%d of two silent gateways are left", n)
 		}
+		// Neither the silent one nor this process's counts.
+		s.Exec(t, `INSERT INTO lectern.lectern_gateways (id, version, address, started_at, beat_at) VALUES
+			('host/1/a', '2', 'c', '2026-11-20T09:00:00Z', '2026-11-20T09:59:45Z'), ('host/2/b', '2', 'd', '2026-11-20T09:00:00Z', '2026-11-20T09:59:29Z')`)
+		if n, err := s.OtherGateways(t.Context(), now()); n != 1 || err != nil {
+			t.Errorf("%d other gateways, %v", n, err)
+		}
 		h.Stop()
 		h.Stop()
 		if s.Count(t, alive) != 0 {

@@ -1,11 +1,15 @@
 // Package prewarm reads new recordings into the cache before the first viewer opens
 // them. Every player asks for the two ends and the index of a file first, and a class
 // opens a new lesson at once.
+//
+// In a fleet nothing is read ahead. Its proxy chooses the gateway of each recording, which
+// the gateways do not know: every one of them would fetch and keep what only one serves.
 package prewarm
 
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,8 +53,10 @@ type Deps struct {
 	Cache  Cache
 	// Uncached reports providers whose objects are never cached; nil means none.
 	Uncached func(provider string) bool
-	Log      *slog.Logger
-	Now      func() time.Time
+	// Others returns how many other gateways serve the same recordings; nil means none.
+	Others func(ctx context.Context) (int, error)
+	Log    *slog.Logger
+	Now    func() time.Time
 }
 
 // Prewarmer polls for new recordings and has them read into the cache. A recording
@@ -69,6 +75,9 @@ type Prewarmer struct {
 func New(deps Deps) *Prewarmer {
 	if deps.Uncached == nil {
 		deps.Uncached = func(string) bool { return false }
+	}
+	if deps.Others == nil {
+		deps.Others = func(context.Context) (int, error) { return 0, nil }
 	}
 	return &Prewarmer{deps: deps, newest: deps.Now(), seen: map[Arrival]bool{}}
 }
@@ -102,22 +111,26 @@ func (p *Prewarmer) run(ctx context.Context) {
 	}
 }
 
-// poll reads every arrival that has not been seen. Its error is the listing's, or
-// ctx's.
+// poll reads every arrival that has not been seen, unless this gateway is one of several. Its
+// error is the listing's, that of counting the gateways, or ctx's.
 func (p *Prewarmer) poll(ctx context.Context) error {
 	arrivals, err := p.deps.List(ctx, p.newest.Add(-overlap))
 	if err != nil {
 		return err
 	}
-	for _, a := range arrivals {
-		if p.seen[a] {
-			continue
+	arrivals = slices.DeleteFunc(arrivals, func(a Arrival) bool { return p.seen[a] })
+	others := 0
+	if len(arrivals) > 0 {
+		if others, err = p.deps.Others(ctx); err != nil {
+			return err
 		}
+	}
+	for _, a := range arrivals {
 		p.seen[a] = true
 		if a.At.After(p.newest) {
 			p.newest = a.At
 		}
-		if p.deps.Uncached(a.Location.Provider) {
+		if others > 0 || p.deps.Uncached(a.Location.Provider) {
 			continue
 		}
 		if err := p.read(ctx, a); err != nil {

@@ -99,6 +99,36 @@ func TestPrewarmReadsEachArrivalOnce(t *testing.T) {
 	})
 }
 
+// TestPrewarmIsForOneGateway: in a fleet nothing is read, then or when the others are gone:
+// viewers have read it by then. A count that fails is taken again.
+func TestPrewarmIsForOneGateway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fixture{}
+		others, failure := 2, error(nil)
+		p := New(Deps{List: f.list, Origin: f, Cache: f, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+			Others: func(context.Context) (int, error) { return others, failure }})
+		p.Start(t.Context())
+		step := func() {
+			time.Sleep(2 * pollInterval)
+			synctest.Wait()
+		}
+		f.archived(1, media.ProviderDrive, "in a fleet", time.Now())
+		step()
+		others, failure = 0, errors.New("database unavailable")
+		f.archived(2, media.ProviderDrive, "alone", time.Now())
+		step()
+		if len(f.read) != 0 {
+			t.Errorf("read %q", f.read)
+		}
+		failure = nil
+		step()
+		p.Stop()
+		if want := []string{"alone"}; !slices.Equal(f.read, want) {
+			t.Errorf("read %q, want %q", f.read, want)
+		}
+	})
+}
+
 func TestStopWithoutStart(*testing.T) {
 	New(Deps{Now: time.Now}).Stop()
 }
