@@ -288,3 +288,17 @@ func TestArchitecture(t *testing.T) {
 		}
 	}
 }
+
+// TestCatalogKeys checks that standalone.md names every key of the catalog's document.
+func TestCatalogKeys(t *testing.T) {
+	keys := regexp.MustCompile("yaml:\"(\\w+),omitempty\"").FindAllStringSubmatch(read(t, "internal/catalog/document/document.go"), -1)
+	if len(keys) < 50 {
+		t.Fatalf("only %d keys were found in the document", len(keys))
+	}
+	page := section(t, "docs/standalone.md", "The catalog file")
+	for _, key := range keys {
+		if !strings.Contains(page, "`"+key[1]+"`") {
+			t.Errorf("standalone.md does not name the key %s", key[1])
+		}
+	}
+}
