@@ -1,8 +1,10 @@
 # `make help` lists everything.
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+# Empty in a source archive, whose version internal/config knows; --git-dir keeps git from
+# describing a repository that the archive was unpacked in.
+VERSION ?= $(shell git --git-dir=.git --work-tree=. describe --tags --always --dirty 2>/dev/null)
+COMMIT  ?= $(shell git --git-dir=.git rev-parse HEAD 2>/dev/null)
 CONFIG  := github.com/lectiospace/lectern/internal/config
-LDFLAGS := -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
+LDFLAGS := -s -w -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
 .PHONY: help reference build demo test lint vulncheck report fuzz joins outage backfill lessons bench clean
 

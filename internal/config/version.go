@@ -1,30 +1,70 @@
 package config
 
-import "runtime/debug"
+import (
+	_ "embed"
+	"runtime/debug"
+	"strings"
+)
 
 // version and commit are set by the linker: -X …/internal/config.version=v1.
 var version, commit string
 
-// Version is what --version and lectern_build_info say. Without the linker's
-// word it is what the build itself recorded.
+// archived is what `git archive` writes in place of the placeholders: the version by
+// tags, where there are any, and the commit. It names the version of a build from a
+// source archive, which has no repository.
+//
+//go:embed archived.txt
+var archived string
+
+// Version is what --version and lectern_build_info say.
 func Version() (v, c string) {
-	v, c = version, commit
-	info, ok := debug.ReadBuildInfo()
+	info, _ := debug.ReadBuildInfo()
+	return versionOf(version, commit, archived, info)
+}
+
+// versionOf returns the version and the commit by the best source that knows them: the
+// linker, the source archive, and what the build recorded, which is the version of the
+// module for `go install …@v1` and the repository's state for `go build`.
+func versionOf(linkedVersion, linkedCommit, archived string, info *debug.BuildInfo) (v, c string) {
+	v, c = linkedVersion, linkedCommit
+	tag, revision, _ := strings.Cut(strings.TrimSuffix(archived, "\n"), " ")
+	if strings.Contains(archived, "$Format:") {
+		tag, revision = "", "" // not an archive
+	}
 	if v == "" {
-		v = "dev"
-		if ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-			v = info.Main.Version
+		if v = tag; v == "" && len(revision) >= 7 {
+			v = revision[:7]
 		}
 	}
 	if c == "" {
+		c = revision
+	}
+	if info != nil && v == "" && info.Main.Version != "(devel)" {
+		v = info.Main.Version
+	}
+	if info != nil && c == "" {
+		c = revisionOf(info)
+	}
+	if v == "" {
+		v = "dev"
+	}
+	if c == "" {
 		c = "unknown"
-		if ok {
-			for _, s := range info.Settings {
-				if s.Key == "vcs.revision" {
-					c = s.Value
-				}
-			}
-		}
 	}
 	return v, c
+}
+
+// revisionOf returns the commit of a build: of its repository, else the beginning that a
+// module's pseudo-version ends with.
+func revisionOf(info *debug.BuildInfo) string {
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	version, _, _ := strings.Cut(info.Main.Version, "+")
+	if parts := strings.Split(version, "-"); len(parts) >= 3 && len(parts[len(parts)-1]) == 12 {
+		return parts[len(parts)-1]
+	}
+	return ""
 }

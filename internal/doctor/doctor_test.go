@@ -2,13 +2,10 @@ package doctor
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -118,28 +115,6 @@ func TestListener(t *testing.T) {
 		if f := last(t, &r); f.Status != c.want {
 			t.Errorf("%+v: %+v", c, f)
 		}
-	}
-}
-
-func TestRunning(t *testing.T) {
-	status := http.StatusOK
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/healthz" {
-			t.Errorf("asked for %s", r.URL.Path)
-		}
-		w.WriteHeader(status)
-	}))
-	address := server.Listener.Addr().String()
-	if !Running(context.Background(), address) {
-		t.Error("what runs is not seen")
-	}
-	status = http.StatusNotFound
-	if Running(context.Background(), address) {
-		t.Error("another program is taken for ours")
-	}
-	server.Close()
-	if Running(context.Background(), address) || Running(context.Background(), "nonsense") {
-		t.Error("what is gone is seen")
 	}
 }
 

@@ -174,29 +174,6 @@ func (r *Report) listener(check, setting, address string, running func() bool) {
 	}
 }
 
-// Running asks the admin listener whether the program is up.
-func Running(ctx context.Context, adminListen string) bool {
-	host, port, err := net.SplitHostPort(adminListen)
-	if err != nil {
-		return false
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
-	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", nil)
-	if err != nil {
-		return false
-	}
-	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
-	if err != nil {
-		return false
-	}
-	res.Body.Close()
-	return res.StatusCode == http.StatusOK
-}
-
 // clockTolerance is the clock difference that tokens and signed timestamps allow.
 const clockTolerance = 30 * time.Second
 

@@ -326,11 +326,21 @@ var allowed = []rule{
 		},
 	},
 	{
+		pkg: "internal/clidoc",
+		may: []use{
+			{"github.com/alecthomas/kong", "the model of a command line"},
+		},
+		tests: []use{
+			{"os/exec", "has man and bash read what was made"},
+		},
+	},
+	{
 		pkg: "internal/config",
 		may: []use{
 			{"internal/alert", "its settings"},
 			{"internal/auth", "its settings"},
 			{"internal/cache", "its settings"},
+			{"internal/clidoc", "manual pages and completions"},
 			{"internal/media", "sizes as settings spell them"},
 			{"internal/origin", "its settings"},
 			{"internal/origin/drive", "its settings"},
