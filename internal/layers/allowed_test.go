@@ -133,6 +133,7 @@ var allowed = []rule{
 			{"golang.org/x/sync", "runs the listeners side by side"},
 		},
 		tests: []use{
+			{"docs/commands", "the command lines of the documentation"},
 			{"internal/emulator/drive", "a Drive that is broken"},
 			{"internal/pgtest", "a real PostgreSQL"},
 			{"internal/telemetry/systemdtest", "a service manager that restarts a program that hangs"},
@@ -163,6 +164,7 @@ var allowed = []rule{
 			{"golang.org/x/sync", "runs the listeners side by side"},
 		},
 		tests: []use{
+			{"docs/commands", "the command lines of the documentation"},
 			{"internal/emulator/drive", "a Drive that is broken"},
 			{"internal/emulator/zoom", "a Zoom that is broken"},
 			{"internal/emulator/zoom", "webhooks signed as Zoom does"},
@@ -185,6 +187,7 @@ var allowed = []rule{
 			{"internal/config", "makes the reference of the settings"},
 		},
 	},
+	{pkg: "docs/commands"},
 	{
 		pkg: "internal/alert",
 		may: []use{

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/lectiospace/lectern/docs/commands"
+	"github.com/lectiospace/lectern/internal/config"
+)
+
+// TestDocumentedCommands: the gateway's own parser accepts every command line of the
+// documentation; in a sentence, arguments may be left out.
+func TestDocumentedCommands(t *testing.T) {
+	all, err := commands.Of("../..", "gateway")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 25 {
+		t.Errorf("only %d commands were found", len(all))
+	}
+	for _, c := range all {
+		_, err := config.Parse("gateway", "", &CLI{}, c.Args, nil, io.Discard, io.Discard)
+		if err == nil || errors.Is(err, config.ErrDone) {
+			continue
+		}
+		if text := err.Error(); c.Partial && (strings.Contains(text, "expected ") && !strings.Contains(text, "unexpected ") || strings.HasPrefix(text, "missing flags")) {
+			continue
+		}
+		t.Errorf("%v: %v", c, err)
+	}
+}
