@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lectiospace/lectern/bench/bound"
 	"github.com/lectiospace/lectern/bench/content"
 	"github.com/lectiospace/lectern/bench/origin"
 	"github.com/lectiospace/lectern/bench/peers"
@@ -62,6 +63,10 @@ func subcommand(args []string) (done bool, err error) {
 	switch {
 	case len(args) == 2 && args[0] == peers.AuthServerCommand:
 		return true, peers.ServeAuth(args[1])
+	case len(args) == 3 && args[0] == peers.SendfileCommand:
+		return true, bound.Sendfile(args[1], args[2])
+	case len(args) == 3 && args[0] == peers.RelayCommand:
+		return true, bound.Relay(args[1], args[2])
 	case len(args) == 1 && args[0] == origin.Command:
 		return true, origin.Serve(os.Stdin, os.Stdout)
 	}

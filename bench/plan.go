@@ -29,19 +29,26 @@ func (o options) plan() (plan []workloads.Workload) {
 		rounds = o.rounds
 	}
 	cached := []peers.Starter{
-		peers.NginxStatic(peers.AuthNone), peers.Gateway(),
-		peers.NginxStatic(peers.AuthEach), peers.NginxStatic(peers.AuthCached),
-		peers.NginxSlice("1m", peers.AuthNone), peers.NginxSlice("1m", peers.AuthEach), peers.NginxSlice("1m", peers.AuthCached),
+		peers.NginxStatic(peers.AuthNone, peers.Unlogged), peers.Gateway(), peers.SendfileBound(),
+		peers.NginxStatic(peers.AuthNone, peers.Logged),
+		peers.NginxStatic(peers.AuthEach, peers.Unlogged), peers.NginxStatic(peers.AuthCached, peers.Unlogged),
+		peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged), peers.NginxSlice("1m", peers.AuthEach, peers.Unlogged),
+		peers.NginxSlice("1m", peers.AuthCached, peers.Unlogged), peers.NginxSlice("1m", peers.AuthEach, peers.Logged),
 		peers.Varnish(), peers.Rclone(),
 	}
 	fetching := []peers.Starter{
-		peers.Direct(), peers.Gateway(), peers.NginxSlice("1m", peers.AuthNone), peers.NginxSlice("2m", peers.AuthNone),
-		peers.NginxSlice("8m", peers.AuthNone), peers.Varnish(), peers.Rclone(),
+		peers.Direct(), peers.Gateway(), peers.RelayBound(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged),
+		peers.NginxSlice("2m", peers.AuthNone, peers.Unlogged), peers.NginxSlice("8m", peers.AuthNone, peers.Unlogged), peers.Varnish(), peers.Rclone(),
+	}
+	crowding := []peers.Starter{
+		peers.Direct(), peers.Gateway(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged),
+		peers.NginxSlice("2m", peers.AuthNone, peers.Unlogged), peers.NginxSlice("8m", peers.AuthNone, peers.Unlogged), peers.Varnish(), peers.Rclone(),
 	}
 	seeking := []peers.Starter{
-		peers.Direct(), peers.Gateway(), peers.NginxSlice("1m", peers.AuthNone), peers.NginxSlice("8m", peers.AuthNone), peers.Rclone(),
+		peers.Direct(), peers.Gateway(), peers.RelayBound(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged),
+		peers.NginxSlice("8m", peers.AuthNone, peers.Unlogged), peers.Rclone(),
 	}
-	streaming := []peers.Starter{peers.NginxStatic(peers.AuthNone), peers.Gateway()}
+	streaming := []peers.Starter{peers.NginxStatic(peers.AuthNone, peers.Unlogged), peers.Gateway(), peers.SendfileBound(), peers.NginxStatic(peers.AuthNone, peers.Logged)}
 
 	all := []workloads.Workload{
 		workloads.Hot(results.Hot64K, 64<<10, hotFor, rounds, cached),
@@ -51,7 +58,7 @@ func (o options) plan() (plan []workloads.Workload) {
 		workloads.HotCompared(results.Same8M, 8*mib, hotFor, 1, cached),
 		workloads.Sequential(results.ColdSlow, coldSize, drivelike, rounds, fetching),
 		workloads.Sequential(results.ColdFast, 256*mib, nearby, rounds, fetching),
-		workloads.CrowdOf(results.Crowd, 50, coldSize, drivelike, rounds, fetching),
+		workloads.CrowdOf(results.Crowd, 50, coldSize, drivelike, rounds, crowding),
 		workloads.Seeks(results.Seek, 12, mib, 768*mib, drivelike, rounds, seeking),
 		workloads.Slow(results.Slow1000, 1000, hold, rounds, streaming),
 		workloads.Slow(results.Slow5000, 5000, hold, rounds, streaming),

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -68,7 +69,7 @@ func honest(c *content.Content, from, n int64) (head string, body []byte) {
 // what is wrong about their lengths, offsets and ends.
 func TestBothClientsSeeALyingServer(t *testing.T) {
 	const n = 64 << 10
-	c := content.New(1<<20, 1)
+	c := content.New(n+1, 1)
 	head, body := honest(c, 0, n)
 	for name, lie := range map[string]struct {
 		raw    string
@@ -84,7 +85,7 @@ func TestBothClientsSeeALyingServer(t *testing.T) {
 		"extra bytes, short answer": {raw: strings.ReplaceAll(strings.ReplaceAll(head, "65536", "1"), "0-65535", "0-0") + "xy", want: "asked for"},
 		"another place":             {raw: strings.Replace(head, "0-65535", "1-65536", 1) + string(body), want: "asked for"},
 		"another end":               {raw: strings.Replace(head, "0-65535", "0-65534", 1) + string(body), want: "asked for"},
-		"another size":              {raw: strings.Replace(head, "/1048576", "/1048575", 1) + string(body), want: "asked for"},
+		"another size":              {raw: strings.Replace(head, "/65537", "/65538", 1) + string(body), want: "asked for"},
 		"another length":            {raw: strings.Replace(head, "Content-Length: 65536", "Content-Length: 65535", 1) + string(body), want: "Content-Length of 65535"},
 		"no length":                 {raw: strings.Replace(head, "Content-Length", "X-Content-Len", 1) + string(body), want: "no Content-Range or no Content-Length"},
 		"two lengths":               {raw: strings.Replace(head, "\r\n\r\n", "\r\nContent-Length: 65536\r\n\r\n", 1) + string(body), want: "two Content-Length"},
@@ -103,6 +104,14 @@ func TestBothClientsSeeALyingServer(t *testing.T) {
 				case lie.want != "" && (err == nil || !regexp.MustCompile(lie.want).MatchString(err.Error())):
 					t.Errorf("drop %v: %v, not %q", target.Drop, err, lie.want)
 				}
+			}
+			// The file has one range of n bytes, so that it is the one at 0 that is asked for.
+			_, err := drain(context.Background(), target, 1, n, time.Now().Add(20*time.Millisecond))
+			switch {
+			case lie.want == "" && err != nil:
+				t.Errorf("drain: %v", err)
+			case lie.want != "" && (err == nil || !regexp.MustCompile(lie.want).MatchString(err.Error())):
+				t.Errorf("drain: %v, not %q", err, lie.want)
 			}
 		})
 	}

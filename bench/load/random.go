@@ -23,6 +23,12 @@ func Random(ctx context.Context, t Target, conns int, length int64, runFor time.
 	if slots < 1 {
 		return Result{}, fmt.Errorf("a file of %d bytes has no range of %d", t.Content.Size(), length)
 	}
+	if t.Drop && t.TLS == nil {
+		began := time.Now()
+		r, err := drain(ctx, t, conns, length, began.Add(runFor))
+		r.Elapsed = time.Since(began)
+		return r, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var mu sync.Mutex

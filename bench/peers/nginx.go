@@ -20,24 +20,36 @@ const (
 	AuthCached Auth = "auth cached"
 )
 
+// Log is whether nginx logs.
+type Log string
+
+// Nginx is compared without a log, as benchmarks do, and with a line of JSON for each request
+// that is gathered before it is written, as it is run.
+const (
+	Unlogged Log = ""
+	Logged   Log = "logged"
+)
+
 // NginxStatic serves the lesson from a file.
-func NginxStatic(auth Auth) Starter {
-	name := label("nginx static", auth)
-	return Starter{Name: name, Start: func(ctx context.Context, site *Site) (*Peer, error) {
-		return startNginx(ctx, site, name, auth, fmt.Sprintf(`
+func NginxStatic(auth Auth, log Log) Starter {
+	return nginx{name: label("nginx static", auth, log), auth: auth, log: log, location: func(site *Site) string {
+		return fmt.Sprintf(`
 			root %s;
 			# One lookup of the file instead of one per request.
 			open_file_cache max=1000 inactive=60s;
-			open_file_cache_valid 60s;`, site.Static))
-	}}
+			open_file_cache_valid 60s;`, site.Static)
+	}}.starter()
 }
 
 // NginxSlice fetches from the origin in slices of a size, "1m" for one, and
 // keeps them.
-func NginxSlice(size string, auth Auth) Starter {
-	name := label("nginx slice "+size, auth)
-	return Starter{Name: name, Start: func(ctx context.Context, site *Site) (*Peer, error) {
-		return startNginx(ctx, site, name, auth, fmt.Sprintf(`
+func NginxSlice(size string, auth Auth, log Log) Starter {
+	return nginx{name: label("nginx slice "+size, auth, log), auth: auth, log: log, location: slices(size)}.starter()
+}
+
+func slices(size string) func(*Site) string {
+	return func(*Site) string {
+		return fmt.Sprintf(`
 			slice %s;
 			proxy_cache lessons;
 			proxy_cache_key $uri$slice_range;
@@ -49,19 +61,32 @@ func NginxSlice(size string, auth Auth) Starter {
 			proxy_set_header Connection "";
 			proxy_buffers 16 64k;
 			proxy_busy_buffers_size 128k;
-			proxy_pass http://origin/plain/;`, size))
-	}}
-}
-
-func label(name string, auth Auth) string {
-	if auth == AuthNone {
-		return name
+			proxy_pass http://origin/plain/;`, size)
 	}
-	return name + " + " + string(auth)
 }
 
-func startNginx(ctx context.Context, site *Site, name string, auth Auth, location string) (_ *Peer, err error) {
-	p := &Peer{Name: name}
+func label(name string, auth Auth, log Log) string {
+	if auth != AuthNone {
+		name += " + " + string(auth)
+	}
+	if log != Unlogged {
+		name += ", " + string(log)
+	}
+	return name
+}
+
+// nginx is one way to set nginx up.
+type nginx struct {
+	name     string
+	auth     Auth
+	log      Log
+	location func(site *Site) string
+}
+
+func (n nginx) starter() Starter { return Starter{Name: n.name, Start: n.start} }
+
+func (n nginx) start(ctx context.Context, site *Site) (_ *Peer, err error) {
+	p := &Peer{Name: n.name}
 	defer func() {
 		if err != nil {
 			p.Stop()
@@ -75,15 +100,19 @@ func startNginx(ctx context.Context, site *Site, name string, auth Auth, locatio
 	if err != nil {
 		return nil, err
 	}
-	authAddr := "127.0.0.1:9" // nobody's, where it is not asked
-	if auth != AuthNone {
+	authAddr, location := "127.0.0.1:9", n.location(site) // nobody's, where it is not asked
+	if n.auth != AuthNone {
 		if authAddr, err = p.startAuthServer(ctx, site, dir); err != nil {
 			return nil, err
 		}
 		location = "auth_request /auth;" + location
 	}
-	conf := fmt.Sprintf(nginxConf, nginxUser(), filepath.Join(dir, "pid"), filepath.Join(dir, "error.log"), dir, site.CacheBytes,
-		site.Origin.Addr(), authAddr, addr, location, nginxAuth[auth])
+	log := "access_log off;"
+	if n.log == Logged {
+		log = fmt.Sprintf(nginxLog, filepath.Join(dir, "access.log"))
+	}
+	conf := fmt.Sprintf(nginxConf, nginxUser(), filepath.Join(dir, "pid"), filepath.Join(dir, "error.log"), log, dir, site.CacheBytes,
+		site.Origin.Addr(), authAddr, addr, location, nginxAuth[n.auth])
 	path := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		return nil, err
@@ -93,13 +122,19 @@ func startNginx(ctx context.Context, site *Site, name string, auth Auth, locatio
 	}
 	p.Target = func(l Lesson) load.Target {
 		t := load.Target{Addr: addr, Path: "/" + l.Name, Content: l.Content}
-		if auth != AuthNone {
+		if n.auth != AuthNone {
 			t.Headers = site.People.Headers
 		}
 		return t
 	}
 	return p, nil
 }
+
+// nginxLog has about what the gateway's access record has.
+const nginxLog = `log_format json escape=json '{"time":"$time_iso8601","remote_addr":"$remote_addr","method":"$request_method",'
+		'"uri":"$uri","range":"$http_range","status":$status,"bytes":$body_bytes_sent,"duration":$request_time,'
+		'"cache":"$upstream_cache_status","upstream":"$upstream_response_time","user_agent":"$http_user_agent","connection":$connection}';
+	access_log %s json buffer=64k flush=1s;`
 
 // nginxUser keeps the workers able to read what we write: root's folders are
 // closed to others.
@@ -126,7 +161,7 @@ http {
 	tcp_nodelay on;
 	keepalive_requests 1000000000;
 	keepalive_timeout 75s;
-	access_log off;
+	%s
 	default_type video/mp4;
 	client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
 	proxy_cache_path %s/cache levels=1:2 keys_zone=lessons:32m max_size=%d inactive=1d use_temp_path=off;

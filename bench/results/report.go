@@ -113,6 +113,9 @@ func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 		b.WriteString("\n")
 	}
 	b.WriteString("\n")
+	if limit := s.limit(workload); limit != "" {
+		fmt.Fprintf(b, "%s\n\n", limit)
+	}
 	s.writeShares(b, workload)
 	for _, p := range plotsOf(workload) {
 		if len(targets) > 1 && slices.Contains(shown, p) {

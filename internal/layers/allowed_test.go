@@ -14,11 +14,22 @@ var allowed = []rule{
 	{
 		pkg: "bench",
 		may: []use{
+			{"bench/bound", "the servers that do the least, as processes of this program"},
 			{"bench/content", "the bytes of the objects"},
 			{"bench/origin", "starts the emulated origin"},
 			{"bench/peers", "starts the servers that are compared"},
 			{"bench/results", "medians, goals and the report"},
 			{"bench/workloads", "the workloads of the plan"},
+		},
+	},
+	{
+		pkg: "bench/bound",
+		may: []use{
+			{"golang.org/x/sys", "epoll and sendfile without anything between"},
+		},
+		tests: []use{
+			{"bench/content", "the bytes to serve"},
+			{"bench/load", "compares what is served"},
 		},
 	},
 	{
