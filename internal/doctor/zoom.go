@@ -67,7 +67,7 @@ func (r *Report) ZoomTeachers(ctx context.Context, store *catalog.Store, cfg zoo
 		return
 	}
 	if len(all) == 0 {
-		r.warn(nameZoom, "give a teacher all three of Zoom's credentials", "no teacher has complete credentials: there is nothing to reconcile")
+		r.warn(nameZoom, "give a teacher zoom_account_id, zoom_client_id and zoom_client_secret: on the platform, or without one by `gateway catalog apply`", "no teacher has complete credentials: there is nothing to reconcile")
 		return
 	}
 	client := zoom.NewClient(cfg, slog.New(slog.DiscardHandler))
