@@ -3,7 +3,10 @@ package docs
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"flag"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -13,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/lectiospace/lectern/internal/config"
 )
@@ -150,6 +155,22 @@ func TestConfigurationReference(t *testing.T) {
 	}
 	if read(t, "docs/"+name) != want.String() {
 		t.Errorf("%s is not what the settings make of it: run `make reference`", name)
+	}
+}
+
+// TestSettingsExist checks that what a page names like a setting is one.
+func TestSettingsExist(t *testing.T) {
+	known := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^### `([a-z0-9-]+)`$").FindAllStringSubmatch(read(t, "docs/configuration-reference.md"), -1) {
+		known[m[1]] = true
+	}
+	named := regexp.MustCompile("`(?:--)?((?:auth|cache|cors|limit|log|origin|sync|zoom|alert)-[a-z0-9-]+)[=:`]")
+	for _, page := range slices.DeleteFunc(pages(t), func(page string) bool { return page == "CHANGELOG.md" }) {
+		for _, m := range named.FindAllStringSubmatch(read(t, page), -1) {
+			if !known[m[1]] {
+				t.Errorf("%s names %s, which is no setting", page, m[1])
+			}
+		}
 	}
 }
 
@@ -300,5 +321,31 @@ func TestCatalogKeys(t *testing.T) {
 		if !strings.Contains(page, "`"+key[1]+"`") {
 			t.Errorf("standalone.md does not name the key %s", key[1])
 		}
+	}
+}
+
+// TestExamples checks that blocks of JSON and YAML can be read.
+func TestExamples(t *testing.T) {
+	blocks := regexp.MustCompile("(?ms)^```(json|yaml)\n(.*?)^```$")
+	found := 0
+	for _, page := range pages(t) {
+		for _, m := range blocks.FindAllStringSubmatch(read(t, page), -1) {
+			found++
+			next := yaml.NewDecoder(strings.NewReader(m[2])).Decode
+			if m[1] == "json" {
+				next = json.NewDecoder(strings.NewReader(m[2])).Decode
+			}
+			var value any
+			err := next(&value)
+			for err == nil {
+				err = next(&value)
+			}
+			if !errors.Is(err, io.EOF) {
+				t.Errorf("%s: %v in:\n%s", page, err, m[2])
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no block was found")
 	}
 }
