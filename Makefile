@@ -6,10 +6,10 @@ COMMIT  ?= $(shell git --git-dir=.git rev-parse HEAD 2>/dev/null)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -s -w -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help reference build demo test lint vulncheck report fuzz joins outage backfill lessons bench clean
+.PHONY: help reference build demo test lint vulncheck report fuzz joins outage backfill lessons bench bench-compare clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/gateway and bin/syncer, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -49,6 +49,10 @@ lessons: ## rebuild the demo's lessons (needs ffmpeg)
 
 bench: ## compare with nginx, Varnish and rclone; QUICK=1 takes a few minutes
 	go run ./bench $(if $(QUICK),-quick) $(BENCHFLAGS)
+
+bench-compare: ## compare the gateway with that of the commit BASE, and fail when it is worse beyond noise
+	@test -n "$(BASE)" || { echo "usage: make bench-compare BASE=COMMIT" >&2; exit 2; }
+	go run ./bench -compare "$(BASE)" $(BENCHFLAGS)
 
 clean: ## remove what build leaves
 	rm -rf bin

@@ -31,6 +31,7 @@ type options struct {
 	against   *regexp.Regexp // peers
 	rounds    int
 	soak      time.Duration
+	base      string // commit to compare with
 	tools     string
 	report    string
 	module    string
@@ -79,6 +80,7 @@ func readOptions() (o options, err error) {
 	against := flag.String("peers", ".", "servers to run, a regular expression; the references of the ratios always run")
 	flag.IntVar(&o.rounds, "rounds", 0, "rounds of every workload instead of its own number")
 	flag.DurationVar(&o.soak, "soak", 0, "instead of comparing: random seeks for so long, and the gateway's memory meanwhile")
+	flag.StringVar(&o.base, "compare", "", "instead of the report: a commit whose gateway the working tree's is compared with; fails when it is worse beyond noise")
 	flag.StringVar(&o.module, "C", ".", "the module's folder")
 	flag.StringVar(&o.tools, "tools", "bench/.tools", "folder of the programs that are built, below the module's")
 	flag.StringVar(&o.report, "report", "bench/report", "folder of the report, below the module's")
@@ -125,6 +127,9 @@ func (o options) run(ctx context.Context) error {
 	}}
 	if o.soak > 0 {
 		return bench.Soak(ctx, o.soak)
+	}
+	if o.base != "" {
+		return o.compare(ctx, bench)
 	}
 	if err := os.Mkdir(bench.Site.Static, 0o755); err != nil {
 		return err

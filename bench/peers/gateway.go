@@ -17,10 +17,21 @@ import (
 // Gateway is Lectern as it is deployed: every request carries an access token
 // that is verified, and the recording's catalog row and its list of viewers are
 // looked at; one line of access log is written for each.
-func Gateway() Starter { return Starter{Name: "gateway", Start: startGateway} }
+func Gateway() Starter {
+	return Starter{Name: "gateway", Start: func(ctx context.Context, site *Site) (*Peer, error) {
+		return startGateway(ctx, site, "gateway", site.Tools.Gateway)
+	}}
+}
 
-func startGateway(ctx context.Context, site *Site) (_ *Peer, err error) {
-	p := &Peer{Name: "gateway"}
+// GatewayOf is Gateway with a binary of its own, that of another commit for one.
+func GatewayOf(name, binary string) Starter {
+	return Starter{Name: name, Start: func(ctx context.Context, site *Site) (*Peer, error) {
+		return startGateway(ctx, site, name, binary)
+	}}
+}
+
+func startGateway(ctx context.Context, site *Site, name, binary string) (_ *Peer, err error) {
+	p := &Peer{Name: name}
 	defer func() {
 		if err != nil {
 			p.Stop()
@@ -47,12 +58,12 @@ func startGateway(ctx context.Context, site *Site) (_ *Peer, err error) {
 		// A few people stand for many here.
 		"LECTERN_LIMIT_STREAMS_PER_USER=0", "LECTERN_LIMIT_PLAYBACKS_PER_HOUR=1000000",
 	}
-	apply := exec.CommandContext(ctx, site.Tools.Gateway, "catalog", "apply", document)
+	apply := exec.CommandContext(ctx, binary, "catalog", "apply", document)
 	apply.Env = append(os.Environ(), environ...)
 	if out, err := apply.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("gateway catalog apply: %w\n%s", err, out)
 	}
-	if err := p.run(ctx, dir, addr, environ, site.Tools.Gateway, "serve"); err != nil {
+	if err := p.run(ctx, dir, addr, environ, binary, "serve"); err != nil {
 		return nil, err
 	}
 	p.Target = func(l Lesson) load.Target {

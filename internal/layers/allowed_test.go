@@ -20,6 +20,7 @@ var allowed = []rule{
 			{"bench/peers", "starts the servers that are compared"},
 			{"bench/results", "medians, goals and the report"},
 			{"bench/workloads", "the workloads of the plan"},
+			{"os/exec", "builds the gateway of the commit that is compared with"},
 		},
 	},
 	{
