@@ -30,6 +30,7 @@ type service struct {
 	adminListen string
 	store       *catalog.Store
 	syncer      *syncer.Syncer
+	archives    archive.Set
 	metrics     *prometheus.Registry
 	probes      []telemetry.Probe // what the watchdog watches
 	delay       time.Duration     // how long serve goes on while it is not ready
@@ -62,6 +63,7 @@ func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
+	s.archives = archives
 	key, err := syncer.ParseSecretsKey(settings.SecretsKey)
 	if err != nil {
 		return nil, err

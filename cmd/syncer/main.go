@@ -13,6 +13,7 @@ type CLI struct {
 	Serve       serveCommand       `cmd:"" default:"withargs" help:"Receive webhooks and run jobs (the default command)."`
 	Reconcile   reconcileCommand   `cmd:"" help:"Compare with what Zoom lists, once: queue what is missing and wait until it is archived."`
 	Backfill    backfillCommand    `cmd:"" help:"Archive recordings of past years that are still at Zoom, behind whatever is new."`
+	Move        moveCommand        `cmd:"" help:"Move recordings to another archive while they are watched."`
 	Run         runCommand         `cmd:"" help:"Run one of the other periodic jobs once."`
 	Jobs        jobsCommand        `cmd:"" help:"List the queue, a line per job that begins with its id."`
 	Retry       retryCommand       `cmd:"" help:"Run a job again, now."`

@@ -87,6 +87,14 @@ type UploadAborter interface {
 	AbortStale(ctx context.Context, since time.Time) (aborted int, err error)
 }
 
+// Identifier is an optional interface of archives that name an object as the origin of their
+// provider does.
+type Identifier interface {
+	// Identify is the object as viewers read it, with its version. NotFound: it is not there,
+	// or in the trash.
+	Identify(ctx context.Context, key string) (media.Object, error)
+}
+
 // Set are the archives that are configured, by provider.
 type Set map[string]Archive
 

@@ -24,13 +24,15 @@ const locationSize = 16
 func (k objectKey) location() locationKey { return locationKey(k[:locationSize]) }
 
 // identity is the full key of an object's chunks: everything that makes bytes
-// different, and the chunk size, which decides where a chunk begins.
+// different, and the chunk size, which decides where a chunk begins. A verified copy has
+// the chunks of its original.
 func identity(obj media.Object, chunkSize int64) string {
-	return strings.Join([]string{obj.Provider, obj.ID, obj.Version, strconv.FormatInt(obj.Size, 10), strconv.FormatInt(chunkSize, 10)}, "\x00")
+	id := obj.Identity()
+	return strings.Join([]string{id.Provider, id.ID, id.Version, strconv.FormatInt(obj.Size, 10), strconv.FormatInt(chunkSize, 10)}, "\x00")
 }
 
 func keyOf(obj media.Object, chunkSize int64) objectKey {
-	return keyOfIdentity(obj.Location(), identity(obj, chunkSize))
+	return keyOfIdentity(obj.Identity().Location(), identity(obj, chunkSize))
 }
 
 func keyOfIdentity(at media.Location, identity string) (k objectKey) {

@@ -58,6 +58,7 @@ func (l Local) warmOne(ctx context.Context, rec media.Recording, report func(Eve
 	if err != nil {
 		return fmt.Errorf("recording %d: %w", rec.ID, err)
 	}
+	obj = rec.Copy.Identify(obj)
 	before := l.Cache.CachedBytes(obj)
 	if err := l.readThrough(ctx, rec.ID, obj, throttle(report)); err != nil {
 		return fmt.Errorf("recording %d: %w", rec.ID, err)
@@ -146,6 +147,14 @@ func (l Local) Purge(ctx context.Context, ids []int64, report func(Event)) error
 		purged, err := l.Cache.Purge(ctx, rec.Location)
 		if err != nil {
 			return err
+		}
+		// A recording that was moved keeps the chunks that were cached before.
+		if rec.Copy.Original != (media.Identity{}) {
+			before, err := l.Cache.Purge(ctx, rec.Copy.Original.Location())
+			if err != nil {
+				return err
+			}
+			purged.Chunks, purged.Bytes = purged.Chunks+before.Chunks, purged.Bytes+before.Bytes
 		}
 		report(Event{Event: EventDone, Recording: rec.ID, Text: fmt.Sprintf("%d chunks dropped, %s", purged.Chunks, bytesText(purged.Bytes))})
 	}

@@ -367,6 +367,11 @@ func TestMissingRightIsNamed(t *testing.T) {
 	s := catalogtest.Open(t, pgtest.As(t, owner, "lectern"))
 	_, err := schema.Up(t.Context(), s.Store)
 	catalogtest.WantText(t, err, "schedule_lessonrecording.status may not be read", "accounts_customuser.zoom_user_id may not be read", "grants.sql")
+	pgtest.Exec(t, owner, platformScript(t, "grants.sql"))
+	if _, err := schema.Up(t.Context(), s.Store); err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, owner, `REVOKE SELECT ON schedule_lessonrecording FROM lectern`)
 	_, err = s.Recording(t.Context(), 1)
 	if media.KindOf(err) != media.Unavailable {
 		t.Errorf("%v", err)

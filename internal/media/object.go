@@ -72,10 +72,52 @@ type Object struct {
 	// Pinned is true when a read by Version can return no other version. Where it is
 	// false the origin checks the version around each read (see drive).
 	Pinned bool
+	// Original is the identity of the object that this one is a verified copy of, zero for
+	// none: see Copy.
+	Original Identity
 }
 
 // Location is where the object was found.
 func (o Object) Location() Location { return Location{Provider: o.Provider, Key: o.ID} }
+
+// Identity tells bytes apart: entity tags and caches are made of it, and of the size.
+type Identity struct{ Provider, ID, Version string }
+
+// Location is where the bytes with this identity are, or were.
+func (i Identity) Location() Location { return Location{Provider: i.Provider, Key: i.ID} }
+
+// Identity is the identity under which viewers and caches know the bytes: the original's
+// where the object is a verified copy.
+func (o Object) Identity() Identity {
+	if o.Original != (Identity{}) {
+		return o.Original
+	}
+	return Identity{o.Provider, o.ID, o.Version}
+}
+
+// Copy says that what a location holds in one version is a verified copy of another object:
+// size and checksums were the same when the recording moved. The zero Copy says nothing.
+type Copy struct {
+	Version  string // of the copy
+	Size     int64
+	Original Identity
+	// Modified is the original's ModTime.
+	Modified time.Time
+}
+
+// Identify gives the copy's object the identity of its original, with which its entity tag,
+// its Last-Modified and its cached chunks survive the move. Another object, such as a later
+// version under the same key, stays as it is.
+func (c Copy) Identify(o Object) Object {
+	if c.Version == "" || c.Original == (Identity{}) || o.Version != c.Version || o.Size != c.Size {
+		return o
+	}
+	o.Original = c.Original
+	if !c.Modified.IsZero() {
+		o.ModTime = c.Modified
+	}
+	return o
+}
 
 // Span covers the whole object.
 func (o Object) Span() Span { return Span{Off: 0, Len: o.Size} }
@@ -85,7 +127,8 @@ func (o Object) Span() Span { return Span{Off: 0, Len: o.Size} }
 // VLC sends it in If-Match, which compares strongly.
 func (o Object) ETag() string {
 	h := sha256.New()
-	for _, part := range []string{o.Provider, o.ID, o.Version, strconv.FormatInt(o.Size, 10)} {
+	id := o.Identity()
+	for _, part := range []string{id.Provider, id.ID, id.Version, strconv.FormatInt(o.Size, 10)} {
 		h.Write([]byte(strconv.Itoa(len(part))))
 		h.Write([]byte{':'})
 		h.Write([]byte(part))

@@ -43,6 +43,8 @@ type Recording struct {
 	// Digest is that of the bytes as the syncer archived them; the zero value where it did
 	// not, or does not know it.
 	Digest ArchivedDigest
+	// Copy says of what the bytes are a verified copy; the zero value for no copy.
+	Copy Copy
 	// Size in bytes and Duration are the catalog's, for pages only; 0 = unknown.
 	Size     int64
 	Duration time.Duration

@@ -9,6 +9,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/backfill"
 	"github.com/lectiospace/lectern/internal/syncer/ingest"
+	"github.com/lectiospace/lectern/internal/syncer/move"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/reconcile"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -63,6 +64,23 @@ func (s *Syncer) Reconcile(ctx context.Context, scope reconcile.Scope) (reconcil
 
 // Backfiller archives recordings of past years: see package backfill.
 func (s *Syncer) Backfiller() *backfill.Backfiller { return s.backfiller }
+
+// Move moves recordings to another archive: see move.Mover.Run.
+func (s *Syncer) Move(ctx context.Context, o move.Options) (move.Summary, error) {
+	if o.DryRun {
+		return s.mover.Run(ctx, o)
+	}
+	if err := s.ingester.Prepare(); err != nil {
+		return move.Summary{}, err
+	}
+	// Another mover on this machine sees by it that this one was killed.
+	alive, err := newLockFile(s.cfg.WorkDir, s.id)
+	if err != nil {
+		return move.Summary{}, err
+	}
+	defer alive.Close()
+	return s.mover.Run(ctx, o)
+}
 
 // RunPeriodic runs usage, cleanup or purge once, in this process, and says how many
 // of what it looked at failed.

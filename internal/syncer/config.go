@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
@@ -70,6 +71,14 @@ const (
 // matchRule is the rule that the settings make.
 func (c Config) matchRule() store.MatchRule {
 	return store.MatchRule{Early: c.MatchEarly, Late: c.MatchLate}
+}
+
+// moveRetryDelays are the waits before a recording that could not be moved is tried again.
+func (c Config) moveRetryDelays() []time.Duration {
+	if len(c.RetryDelays) > 0 {
+		return c.RetryDelays
+	}
+	return queue.DefaultRetryDelays[:len(queue.DefaultRetryDelays)-1] // somebody waits for the end
 }
 
 // withDefaults fills in what no setting changes.

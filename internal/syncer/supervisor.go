@@ -38,7 +38,7 @@ func (s *Syncer) round(ctx context.Context, n int) error {
 	}
 	steps = append(steps, s.reconciler.EnqueueResyncs)
 	if n%rareEvery == 0 {
-		steps = append(steps, s.requestObserved, s.ingester.RetryBlockedByQuota, s.backfiller.EnqueueMissed, s.measure)
+		steps = append(steps, s.requestObserved, s.ingester.RetryBlockedByQuota, s.backfiller.EnqueueMissed, s.measure, s.mover.Sweep)
 		if !s.ingestsOnly {
 			steps = append(steps, s.cleaner.EnqueueMissed)
 		}

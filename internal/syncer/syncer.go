@@ -21,11 +21,13 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/backfill"
 	"github.com/lectiospace/lectern/internal/syncer/ingest"
 	"github.com/lectiospace/lectern/internal/syncer/intake"
+	"github.com/lectiospace/lectern/internal/syncer/move"
 	"github.com/lectiospace/lectern/internal/syncer/observe"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/reconcile"
 	"github.com/lectiospace/lectern/internal/syncer/retention"
 	"github.com/lectiospace/lectern/internal/syncer/secretbox"
+	"github.com/lectiospace/lectern/internal/syncer/workdir"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -66,6 +68,7 @@ type Syncer struct {
 	reconciler *reconcile.Reconciler
 	backfiller *backfill.Backfiller
 	cleaner    *retention.Cleaner
+	mover      *move.Mover
 	observer   *observe.Observer // nil = acts
 	rounds     *roundClock
 	alive      *lockFile // while it is started
@@ -111,10 +114,14 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 		Store: deps.Store, Queue: s.queue, Zoom: deps.Zooms, Ingests: s.ingester, Match: cfg.matchRule(), Tokens: tokens, TokenPurpose: ingest.DownloadTokenPurpose,
 		SecretsKey: deps.SecretsKey, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now, Observer: s.observer,
 	})
+	s.mover = move.New(move.Config{Workers: cfg.Workers, RetryDelays: cfg.moveRetryDelays()}, move.Deps{
+		ID: s.id, Store: deps.Store, Archives: deps.Archives, Work: workdir.New(cfg.WorkDir, int64(cfg.WorkSize), int64(cfg.WorkMinFree)),
+		Dead: func(id string) bool { return certainlyDead(cfg.WorkDir, id) }, OthersAlive: s.OthersAlive, Log: deps.Log, Now: deps.Now, Observer: s.observer,
+	})
 	s.reconciler = reconcile.New(reconcile.Config{
 		Lookback: cfg.Lookback, Match: cfg.matchRule(), UnmatchedAfter: cfg.UnmatchedAfter, ArchiveUnmatched: cfg.Unmatched != UnmatchedWait,
 	}, reconcile.Deps{
-		Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Archives: deps.Archives, Ingests: s.ingester, Alerts: alerts,
+		Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Archives: deps.Archives, Ingests: s.ingester, Copies: s.mover, Alerts: alerts,
 		Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now, Observer: s.observer,
 	})
 	s.backfiller = backfill.New(backfill.Deps{

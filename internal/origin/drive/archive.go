@@ -81,6 +81,11 @@ func (a *Archive) NewKey(ctx context.Context, _ string) (string, error) {
 	return ids.Ids[0], nil
 }
 
+// Identify implements archive.Identifier.
+func (a *Archive) Identify(ctx context.Context, key string) (media.Object, error) {
+	return a.Origin.Stat(ctx, media.Location{Provider: media.ProviderDrive, Key: key})
+}
+
 // archiveFields are the fields of a Stored.
 const archiveFields = "id,size,md5Checksum,headRevisionId,trashed,parents,webViewLink,appProperties"
 

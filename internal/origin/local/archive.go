@@ -132,6 +132,15 @@ func (a *Archive) Stat(ctx context.Context, key string) (archive.Stored, error) 
 	}, nil
 }
 
+// Identify implements archive.Identifier.
+func (a *Archive) Identify(_ context.Context, key string) (media.Object, error) {
+	f, obj, err := (&Origin{a.root}).open(key)
+	if err != nil {
+		return media.Object{}, err
+	}
+	return obj, f.Close()
+}
+
 // Open implements archive.Archive.
 func (a *Archive) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	f, err := a.root.Open(key)

@@ -40,6 +40,7 @@ func (x *exchange) resolve() (decision, error) {
 	if x.object.Size < 0 {
 		return decision{}, media.Faultf(media.Corrupt, "proxy: stat", "a size of %d", x.object.Size)
 	}
+	x.object = x.recording.Copy.Identify(x.object)
 	x.metadata = x.h.metadata.get(x.object, x.recording, x.params.download)
 	x.valid = precondition.ValidatorsOf(x.object, x.metadata.etag, x.h.now())
 	d := decide(x.params.head, x.params.rangeHeader, x.params.conditions, x.valid, x.object.Size)

@@ -105,7 +105,7 @@ func (s *Ingester) RecordPartLoss(ctx context.Context, f store.RecordingFile) er
 			return ignoreNotFound(err) // a run at work may have replaced it
 		}
 		parts, err := store.RecordingParts(ctx, x, f.RecordingID)
-		if err != nil || !slices.ContainsFunc(parts, func(p store.RecordingFile) bool { return p.ID == f.ID }) {
+		if err != nil || !slices.ContainsFunc(parts, func(p store.RecordingFile) bool { return p.ID == f.ID && p.Location() == f.Location() }) {
 			return err
 		}
 		if err := store.MarkFilePurged(ctx, x, f.ID, s.now()); err != nil {

@@ -73,7 +73,11 @@ func (r *Reconciler) compareArchive(ctx context.Context, provider string, a arch
 		if _, err := a.Stat(ctx, i.ArchiveKey); media.KindOf(err) != media.NotFound {
 			continue
 		}
-		if err := r.deps.Ingests.RecordLoss(ctx, i); err != nil {
+		returned, err := r.deps.Copies.Return(ctx, i.RecordingID, 0, media.Location{Provider: provider, Key: i.ArchiveKey})
+		if err == nil && !returned {
+			err = r.deps.Ingests.RecordLoss(ctx, i)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -84,7 +88,11 @@ func (r *Reconciler) compareArchive(ctx context.Context, provider string, a arch
 		if _, err := a.Stat(ctx, f.ArchiveKey); media.KindOf(err) != media.NotFound {
 			continue
 		}
-		if err := r.deps.Ingests.RecordPartLoss(ctx, f); err != nil {
+		returned, err := r.deps.Copies.Return(ctx, f.RecordingID, f.ID, f.Location())
+		if err == nil && !returned {
+			err = r.deps.Ingests.RecordPartLoss(ctx, f)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -116,6 +116,13 @@ type Config struct {
 	ArchiveUnmatched bool
 }
 
+// Copies are the files that recordings were moved to.
+type Copies interface {
+	// Return returns a file of a recording, 0 for its own, to where it was before it was moved
+	// to a location that has lost it. false: it cannot be.
+	Return(ctx context.Context, recording, file int64, lost media.Location) (bool, error)
+}
+
 // Ingests are requested for what is missing.
 type Ingests interface {
 	// Request requests a lesson's recording; why is for the history.
@@ -155,6 +162,7 @@ type Deps struct {
 	Zoom     *zoom.Client
 	Archives archive.Set
 	Ingests  Ingests
+	Copies   Copies
 	Alerts   Alerts
 	Log      *slog.Logger
 	Metrics  prometheus.Registerer

@@ -63,12 +63,17 @@ func (c *Cleaner) EnqueueMissed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	copies, lapsed, err := c.obsolete(ctx)
+	if err != nil {
+		return err
+	}
+	moved := d.spared.IsZero() && len(copies)+len(lapsed) > 0
 	switch {
 	case c.deps.Observer.On():
 		if err := c.observePurge(ctx, purge); err != nil {
 			return err
 		}
-	case len(purge) > 0 || len(replaced) > 0:
+	case len(purge) > 0 || len(replaced) > 0 || moved:
 		if err := c.enqueue(ctx, queue.PurgeArgs{}); err != nil {
 			return err
 		}

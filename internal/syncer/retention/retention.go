@@ -218,6 +218,11 @@ func (c *Cleaner) purgeAll(ctx context.Context, spared time.Time) (Summary, erro
 	if err := c.purgeReplaced(ctx, &out); err != nil {
 		return out, err
 	}
+	if spared.IsZero() {
+		if err := c.purgeCopies(ctx, &out); err != nil {
+			return out, err
+		}
+	}
 	if len(due) > 0 {
 		c.log.Info("purge: done", slog.Int("purged", out.Purged), slog.Int("failed", out.Failed))
 	}

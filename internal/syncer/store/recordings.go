@@ -341,7 +341,9 @@ func ReferencedKeys(ctx context.Context, x Session, provider string) (map[string
 	// An ingest whose recording the platform deleted for good no longer vouches for its key.
 	err := x.Each(ctx, `SELECT archive_key, '' FROM lectern.lectern_ingests WHERE provider = $1 AND (recording_id IS NOT NULL OR verified_at IS NULL)
 		UNION SELECT staged_key, original_key FROM lectern.lectern_ingests WHERE provider = $1 AND recording_id IS NOT NULL AND state <> 'removed'
-		UNION SELECT archive_key, '' FROM lectern.lectern_recording_files WHERE provider = $1 AND purged_at IS NULL`, []any{provider}, add)
+		UNION SELECT archive_key, '' FROM lectern.lectern_recording_files WHERE provider = $1 AND purged_at IS NULL
+		UNION SELECT from_key, '' FROM lectern.lectern_copies WHERE from_provider = $1 AND removed_at IS NULL
+		UNION SELECT to_key, '' FROM lectern.lectern_copies WHERE to_provider = $1 AND removed_at IS NULL`, []any{provider}, add)
 	delete(out, "")
 	return out, err
 }

@@ -22,6 +22,9 @@ func Through(through func(url string) string) Option {
 // OnDrive archives into an emulated Drive.
 func OnDrive(s *Server) { s.Drive = driveemu.New() }
 
+// OnDriveAndLocal archives into an emulated Drive, and has the local archive beside it.
+func OnDriveAndLocal(s *Server) { OnDrive(s); s.alsoLocal = true }
+
 // Configured changes the syncer's Config.
 func Configured(f func(*syncer.Config)) Option { return func(s *Server) { f(&s.Config) } }
 

@@ -67,6 +67,8 @@ type Server struct {
 	log   *bytes.Buffer
 	logMu *sync.Mutex
 	wrap  func(archive.Archive) archive.Archive
+	// alsoLocal: the local archive is configured beside Drive.
+	alsoLocal bool
 }
 
 // New makes a Server whose syncer is not started. The test runs in parallel to others.
@@ -158,14 +160,17 @@ func (s *Server) open() {
 		t.Cleanup(remote.Stop)
 		archives[media.ProviderDrive] = drive.NewArchive(remote, drive.ArchiveConfig{})
 		s.Deps.Target = archives[media.ProviderDrive]
-	} else {
+	}
+	if s.Drive == nil || s.alsoLocal {
 		files, err := local.NewArchive(local.Config{Root: s.Root})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { files.Close() })
 		archives[media.ProviderLocal] = files
-		s.Deps.Target = files
+		if s.Drive == nil {
+			s.Deps.Target = files
+		}
 	}
 	if s.wrap != nil {
 		s.Deps.Target = s.wrap(s.Deps.Target)

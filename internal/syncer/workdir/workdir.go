@@ -98,6 +98,22 @@ func (d *Dir) used(job Job) (n int64) {
 	return n
 }
 
+// LastUsed is when something was last written into a job's directory.
+func (d *Dir) LastUsed(job Job) (at time.Time, err error) {
+	info, err := os.Stat(d.Path(job))
+	if err != nil {
+		return at, err
+	}
+	at = info.ModTime()
+	entries, err := os.ReadDir(d.Path(job))
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.ModTime().After(at) {
+			at = info.ModTime()
+		}
+	}
+	return at, err
+}
+
 // Unreserve ends a reservation; the files stay for the next run.
 func (d *Dir) Unreserve(job Job) {
 	d.mu.Lock()

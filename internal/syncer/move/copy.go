@@ -1,0 +1,346 @@
+package move
+
+import (
+	"cmp"
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/time/rate"
+
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/syncer/workdir"
+)
+
+// overhead is what a recording's directory holds beside the file, in bytes.
+const overhead = 1 << 20
+
+// copied is a verified copy, and how its archive describes it.
+type copied struct {
+	store.Copy
+	stored archive.Stored
+}
+
+// copyAll makes a verified copy of each file of a plan.
+func (r *run) copyAll(ctx context.Context, lock *workdir.Lock, p plan) ([]copied, error) {
+	var begun []store.Copy
+	err := r.m.deps.Store.View(ctx, "move: copies under way", func(x store.Session) (err error) {
+		begun, err = store.CopiesUnderWay(ctx, x, p.row.ID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var copies []copied
+	for _, f := range p.files {
+		c, err := r.copyFile(ctx, lock, p, f, begun)
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: %w", f.from.Provider, f.from.Key, err)
+		}
+		copies = append(copies, c)
+	}
+	return copies, nil
+}
+
+// source is a file as its archive describes it.
+type source struct {
+	object  media.Object // zero where the archive does not identify objects
+	stored  archive.Stored
+	archive archive.Archive
+}
+
+// inspect describes a file, and refuses one that is not what was archived.
+func (r *run) inspect(ctx context.Context, f file) (s source, err error) {
+	if s.archive, err = r.m.deps.Archives.Get(f.from.Provider); err != nil {
+		return s, err
+	}
+	if s.object, err = identify(ctx, s.archive, f.from.Key); err != nil {
+		return s, err
+	}
+	if s.stored, err = s.archive.Stat(ctx, f.from.Key); err != nil {
+		return s, err
+	}
+	if f.md5 != "" && s.stored.MD5 != "" && (s.stored.MD5 != f.md5 || s.stored.Size != f.size) {
+		return s, damaged("the archive holds %d bytes with MD5 %s, and not the %d bytes with MD5 %s that were archived", s.stored.Size, s.stored.MD5, f.size, f.md5)
+	}
+	return s, nil
+}
+
+// damaged is the error for a source that is not moved because it is not what was archived.
+// It does not pass.
+func damaged(format string, args ...any) error {
+	return media.Faultf(media.Invalid, "move: verify the source", format, args...)
+}
+
+// identify is the object as viewers read it; zero where the archive does not say.
+func identify(ctx context.Context, a archive.Archive, key string) (media.Object, error) {
+	i, ok := a.(archive.Identifier)
+	if !ok {
+		return media.Object{}, nil
+	}
+	return i.Identify(ctx, key)
+}
+
+// unchanged reports whether the archive still holds the same version.
+func (s source) unchanged(ctx context.Context, key string) (bool, error) {
+	if s.object.Version != "" {
+		now, err := identify(ctx, s.archive, key)
+		return now == s.object, err
+	}
+	now, err := s.archive.Stat(ctx, key)
+	return now == s.stored, err
+}
+
+// copyFile makes a verified copy of one file, or continues one that was begun. errChanged:
+// the file changed meanwhile.
+func (r *run) copyFile(ctx context.Context, lock *workdir.Lock, p plan, f file, begun []store.Copy) (copied, error) {
+	src, err := r.inspect(ctx, f)
+	if err != nil {
+		return copied{}, err
+	}
+	target, err := r.m.deps.Archives.Get(r.o.To)
+	if err != nil {
+		return copied{}, err
+	}
+	c, err := r.ensureKey(ctx, p, f, src, begun)
+	if err != nil {
+		return copied{}, err
+	}
+	r.m.step("key recorded")
+	if c.Verified() {
+		if stored, err := target.Stat(ctx, c.To.Key); err == nil && stored.Same(c.Size, c.MD5) {
+			return copied{c, stored}, nil
+		}
+	}
+	job := workdir.Job{Kind: workKind, ID: p.row.ID}
+	if err := r.m.deps.Work.Reserve(job, src.stored.Size+overhead); err != nil {
+		return copied{}, err
+	}
+	defer r.m.deps.Work.Unreserve(job)
+	local := filepath.Join(r.m.deps.Work.Path(job), "copy-"+strconv.FormatInt(c.ID, 10))
+	if err := r.fetch(ctx, f, src, local, &c); err != nil {
+		return copied{}, err
+	}
+	r.m.step("fetched")
+	stored, err := lock.Put(ctx, r.m.deps.Archives, target, r.item(p, f, local, c))
+	if err != nil {
+		return copied{}, err
+	}
+	r.m.step("uploaded")
+	if err := r.verify(ctx, target, stored, c); err != nil {
+		return copied{}, err
+	}
+	c.ToVersion = stored.Version
+	if c, err = r.record(ctx, f, src, c); err != nil {
+		return copied{}, err
+	}
+	r.m.step("verified")
+	return copied{c, stored}, os.Remove(local)
+}
+
+// ensureKey finds the copy of a file that was begun, or begins one: its key is in the
+// database before the first byte goes up. What was begun of another version, or for another
+// archive, is abandoned.
+func (r *run) ensureKey(ctx context.Context, p plan, f file, src source, begun []store.Copy) (store.Copy, error) {
+	var stale []store.Copy
+	for _, c := range begun {
+		if c.FileID != f.id {
+			continue
+		}
+		same := c.From == f.from && c.To.Provider == r.o.To && (!c.Verified() || c.FromVersion == src.stored.Version && c.Size == src.stored.Size && (src.stored.MD5 == "" || c.MD5 == src.stored.MD5))
+		if same {
+			return c, nil
+		}
+		stale = append(stale, c)
+	}
+	target, err := r.m.deps.Archives.Get(r.o.To)
+	if err != nil {
+		return store.Copy{}, err
+	}
+	key, err := target.NewKey(ctx, p.hint)
+	if err != nil {
+		return store.Copy{}, err
+	}
+	c := store.Copy{RecordingID: p.row.ID, FileID: f.id, From: f.from, To: media.Location{Provider: r.o.To, Key: key}}
+	err = r.m.deps.Store.Update(ctx, "move: begin a copy", func(x store.Session) error {
+		if err := r.stillHeld(ctx, x, p.row.ID); err != nil {
+			return err
+		}
+		for _, old := range stale {
+			if err := store.AbandonCopy(ctx, x, old.ID, r.m.now()); err != nil {
+				return err
+			}
+		}
+		var err error
+		c.ID, err = store.AddCopy(ctx, x, c, r.m.now())
+		return err
+	})
+	return c, err
+}
+
+// stillHeld is errLeaseLost when another mover has the recording.
+func (r *run) stillHeld(ctx context.Context, x store.Session, recording int64) error {
+	held, err := store.HoldsMove(ctx, x, recording, r.m.deps.ID, r.m.now())
+	if err == nil && !held {
+		return errLeaseLost
+	}
+	return err
+}
+
+// fetch downloads the source to a local file, unless an earlier mover has, and fills in the
+// copy's size and checksums. What was read has to be what the archive says it holds.
+func (r *run) fetch(ctx context.Context, f file, src source, local string, c *store.Copy) error {
+	err := r.sum(ctx, local, c)
+	if err == nil && matches(src, *c) {
+		return nil
+	}
+	if err := r.download(ctx, f, src, local+".partial", c); err != nil {
+		return err
+	}
+	if !matches(src, *c) {
+		return media.Faultf(media.Corrupt, "move: read the source", "%d bytes with MD5 %s were read, the archive says %d bytes with MD5 %s", c.Size, c.MD5, src.stored.Size, src.stored.MD5)
+	}
+	return os.Rename(local+".partial", local)
+}
+
+// matches reports whether what was read is what the source's archive says.
+func matches(src source, c store.Copy) bool {
+	return c.Size == src.stored.Size && (src.stored.MD5 == "" || c.MD5 == src.stored.MD5)
+}
+
+func (r *run) download(ctx context.Context, f file, src source, to string, c *store.Copy) error {
+	in, err := src.archive.Open(ctx, f.from.Key)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	err = checksum(limited{ctx, in, r.limit}, out, c)
+	return errors.Join(err, out.Close())
+}
+
+// sum fills in size and checksums of a file that is there.
+func (r *run) sum(ctx context.Context, local string, c *store.Copy) error {
+	in, err := os.Open(local)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return checksum(limited{ctx, in, nil}, io.Discard, c)
+}
+
+// checksum copies in to out and fills in size and checksums.
+func checksum(in io.Reader, out io.Writer, c *store.Copy) (err error) {
+	sum5, sum256 := md5.New(), sha256.New()
+	c.Size, err = io.Copy(io.MultiWriter(out, sum5, sum256), in)
+	c.MD5, c.SHA256 = hex.EncodeToString(sum5.Sum(nil)), hex.EncodeToString(sum256.Sum(nil))
+	return err
+}
+
+// item is a copy for its archive.
+func (r *run) item(p plan, f file, local string, c store.Copy) archive.Item {
+	return archive.Item{
+		Key: c.To.Key, Path: local, Size: c.Size, MD5: c.MD5, Name: f.name, Folder: p.folder,
+		Properties: map[string]string{"lesson": strconv.FormatInt(p.row.LessonID, 10)},
+	}
+}
+
+// verify holds the copy against what was sent: by the archive's checksum or, where it names
+// none, by reading it back. A copy that differs is removed and its key given up.
+func (r *run) verify(ctx context.Context, target archive.Archive, stored archive.Stored, c store.Copy) error {
+	if stored.Same(c.Size, c.MD5) {
+		return nil
+	}
+	if stored.MD5 == "" && stored.Size == c.Size {
+		var back store.Copy
+		in, err := target.Open(ctx, c.To.Key)
+		if err != nil {
+			return err
+		}
+		err = checksum(limited{ctx, in, r.limit}, io.Discard, &back)
+		if err := errors.Join(err, in.Close()); err != nil {
+			return err
+		}
+		if back.Size == c.Size && back.SHA256 == c.SHA256 {
+			return nil
+		}
+	}
+	if err := target.Remove(ctx, c.To.Key); err != nil {
+		return err
+	}
+	err := r.m.deps.Store.Update(ctx, "move: give up a copy", func(x store.Session) error { return store.AbandonCopy(ctx, x, c.ID, r.m.now()) })
+	return errors.Join(err, media.Faultf(media.Corrupt, "move: verify the copy", "%s holds %d bytes with MD5 %s instead of the %d bytes with MD5 %s that were sent", r.o.To, stored.Size, stored.MD5, c.Size, c.MD5))
+}
+
+// record notes a copy as verified. errChanged: the source is not what it was when the
+// copying began.
+func (r *run) record(ctx context.Context, f file, src source, c store.Copy) (store.Copy, error) {
+	if same, err := src.unchanged(ctx, f.from.Key); err != nil || !same {
+		return c, cmp.Or(err, errChanged)
+	}
+	c.FromVersion, c.Modified, c.VerifiedAt = src.stored.Version, src.object.ModTime, r.m.now()
+	if c.FromVersion != "" && c.ToVersion != "" {
+		c.Original, c.OriginalModified = media.Identity{Provider: f.from.Provider, ID: f.from.Key, Version: c.FromVersion}, c.Modified
+		if src.object.Version == c.FromVersion {
+			c.Original = src.object.Identity()
+		}
+	}
+	return c, r.m.deps.Store.Update(ctx, "move: a copy is verified", func(x store.Session) error {
+		if err := r.stillHeld(ctx, x, c.RecordingID); err != nil {
+			return err
+		}
+		before, err := store.CopyAt(ctx, x, c.RecordingID, c.FileID, c.From)
+		if err != nil && !catalog.IsNotFound(err) {
+			return err
+		}
+		// What was moved before is known by its first identity.
+		if err == nil && before.Original != (media.Identity{}) && before.ToVersion == c.FromVersion && before.Size == c.Size && before.MD5 == c.MD5 {
+			c.Original, c.OriginalModified = before.Original, before.OriginalModified
+		}
+		return store.SaveCopy(ctx, x, c)
+	})
+}
+
+// newLimiter makes a limiter of bytes per second, nil for none.
+func newLimiter(bytes int64) *rate.Limiter {
+	if bytes <= 0 {
+		return nil
+	}
+	return rate.NewLimiter(rate.Limit(bytes), int(max(min(bytes, 1<<20), 4<<10)))
+}
+
+// limited is a reader that ends with its context and keeps to a rate.
+type limited struct {
+	ctx   context.Context
+	r     io.Reader
+	limit *rate.Limiter // nil = unbounded
+}
+
+func (l limited) Read(p []byte) (int, error) {
+	if err := l.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if l.limit == nil {
+		return l.r.Read(p)
+	}
+	n, err := l.r.Read(p[:min(len(p), l.limit.Burst())])
+	if n > 0 {
+		if wait := l.limit.WaitN(l.ctx, n); wait != nil {
+			return n, wait
+		}
+	}
+	return n, err
+}

@@ -1,0 +1,7 @@
+package move
+
+// OnStep calls f after each step that a kill may follow.
+func (m *Mover) OnStep(f func(name string)) { m.step = f }
+
+// Steps are the names of these steps, in order.
+var Steps = []string{"leased", "key recorded", "fetched", "uploaded", "verified", "switched"}

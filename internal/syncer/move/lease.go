@@ -1,0 +1,85 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+const (
+	// renewEvery is how often a mover renews its leases, fenceAfter how long it works while
+	// the database does not take that, and deadAfter the age from which others take them.
+	renewEvery = 5 * time.Second
+	fenceAfter = 20 * time.Second
+	deadAfter  = 30 * time.Second
+	// releaseTimeout bounds the release of a lease, also when the run was canceled.
+	releaseTimeout = 3 * time.Second
+)
+
+// errFenced ends a run whose leases others may have taken.
+var errFenced = &media.Error{Kind: media.Canceled, Op: "move", Err: errors.New("the database cannot be reached, and another mover may have taken over")}
+
+// errLeaseLost ends a try whose lease another mover has taken.
+var errLeaseLost = errors.New("another mover has taken the recording")
+
+// keepLeases renews the leases of this mover until stop is called. The returned context ends
+// when they could not be renewed for too long.
+func (m *Mover) keepLeases(ctx context.Context) (kept context.Context, stop func()) {
+	kept, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(renewEvery)
+		defer tick.Stop()
+		renewed := time.Now()
+		for {
+			select {
+			case <-kept.Done():
+				return
+			case <-tick.C:
+			}
+			err := m.deps.Store.UpdateOnce(kept, "move: renew leases", func(x store.Session) error { return store.RenewMoves(kept, x, m.deps.ID, m.now()) })
+			switch {
+			case err == nil:
+				renewed = time.Now()
+			case time.Since(renewed) > fenceAfter:
+				cancel(errFenced)
+				return
+			}
+		}
+	}()
+	return kept, func() { cancel(nil); <-ended }
+}
+
+// take takes the lease of a recording. A *busyError: another mover that lives has it.
+func (m *Mover) take(ctx context.Context, recording int64) error {
+	holder := ""
+	err := m.deps.Store.Update(ctx, "move: take a lease", func(x store.Session) (err error) {
+		holder, err = store.TakeMove(ctx, x, recording, m.deps.ID, m.now(), func(owner string, beat time.Time) bool {
+			return m.now().Sub(beat) > deadAfter || m.deps.Dead(owner)
+		})
+		if catalog.IsNotFound(err) { // released between two statements
+			holder, err = "", nil
+		}
+		return err
+	})
+	if err == nil && holder != m.deps.ID {
+		return &busyError{why: "another `syncer move` is at work on it"}
+	}
+	return err
+}
+
+// release releases the lease of a recording; if that fails it lapses.
+func (m *Mover) release(ctx context.Context, recording int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	err := m.deps.Store.UpdateOnce(ctx, "move: release a lease", func(x store.Session) error { return store.ReleaseMove(ctx, x, recording, m.deps.ID) })
+	if err != nil {
+		m.log.Warn("move: lease not released", slog.Int64("recording", recording), slog.Any("error", err))
+	}
+}
