@@ -432,6 +432,7 @@ var allowed = []rule{
 			{"internal/emulator", "the files' content"},
 		},
 	},
+	{pkg: "internal/emulator/s3"},
 	{
 		pkg: "internal/emulator/zoom",
 		may: []use{
@@ -517,6 +518,24 @@ var allowed = []rule{
 		tests: []use{
 			{"internal/archive/archivetest", "the conformance suite of archives"},
 			{"internal/origin/origintest", "the conformance suite of origins"},
+			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
+		},
+	},
+	{
+		pkg: "internal/origin/s3",
+		may: []use{
+			{"internal/media", "objects, spans and error kinds"},
+			{"internal/origin", "the checks of answers"},
+			{"github.com/aws/aws-sdk-go-v2", "the core of the S3 SDK"},
+			{"github.com/aws/aws-sdk-go-v2/config", "the usual sources of credentials"},
+			{"github.com/aws/aws-sdk-go-v2/credentials", "those of the setting"},
+			{"github.com/aws/aws-sdk-go-v2/service/s3", "the S3 SDK"},
+			{"github.com/aws/smithy-go", "the SDK's errors and answers"},
+		},
+		tests: []use{
+			{"internal/emulator/s3", "an S3 that fails on request"},
+			{"internal/origin/origintest", "the conformance suite of origins"},
+			{"github.com/johannesboyne/gofakes3", "an S3 that others have written"},
 			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
 		},
 	},

@@ -15,6 +15,8 @@ var unreleased = []use{
 	{"github.com/munnerz/goautoneg", "Prometheus' Accept header; has no releases"},
 	{"github.com/remyoudompheng/bigfft", "modernc.org's big numbers; has no releases"},
 	{"github.com/riverqueue/apiframe", "the queue's pages; has no releases"},
+	{"github.com/ryszard/goskiplist", "gofakes3's buckets in memory, in tests; has no releases"},
+	{"go.shabbyrobe.org/gocovmerge", "a tool of gofakes3's, which go.mod has to name; has no releases"},
 	{"google.golang.org/genproto/googleapis/rpc", "generated types of Google's client; has no releases"},
 }
 

@@ -1,0 +1,120 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
+)
+
+// Open requests one bounded range of exactly obj's version: by its id, or by If-Match
+// (RFC 9110 section 13.1.1). The answer's version is compared too, since some services
+// ignore If-Match in reads.
+func (o *Origin) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
+	const op = "s3: open"
+	key, err := o.place.key(obj.ID)
+	if err != nil {
+		return nil, media.Fault(media.Invalid, op, err)
+	}
+	in := &s3.GetObjectInput{Bucket: &o.place.Bucket, Key: &key, Range: aws.String("bytes=" + span.String())}
+	action := actionGet
+	if isETag(obj.Version) {
+		in.IfMatch = &obj.Version
+	} else {
+		in.VersionId, action = &obj.Version, actionGetVersion
+	}
+	got, err := o.get(ctx, action, in, op)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRead(got, obj, span); err != nil {
+		got.Body.Close()
+		return nil, err
+	}
+	return body{got.Body, action}, nil
+}
+
+// checkRead refuses an answer that is not the span of obj's version.
+func checkRead(got *read, obj media.Object, span media.Span) error {
+	if isETag(obj.Version) {
+		if tag := versionOf(nil, &got.etag); tag != obj.Version {
+			return media.Faultf(media.Changed, "s3: open", "the object has another ETag")
+		}
+	} else if got.version != "" && got.version != obj.Version {
+		return media.Faultf(media.Corrupt, "s3: open", "the answer is another version than was requested")
+	}
+	return origin.CheckRangeResponse(got.Response, span, obj.Size)
+}
+
+// Peek implements origin.Peeker.
+func (o *Origin) Peek(ctx context.Context, loc media.Location, span media.Span) (io.ReadCloser, int64, error) {
+	const op = "s3: peek"
+	key, err := o.place.key(loc.Key)
+	if err != nil {
+		return nil, 0, media.Fault(media.NotFound, op, err)
+	}
+	got, err := o.get(ctx, actionGet, &s3.GetObjectInput{Bucket: &o.place.Bucket, Key: &key, Range: aws.String("bytes=" + span.String())}, op)
+	if err != nil {
+		return nil, 0, err
+	}
+	size, err := origin.CheckPeekResponse(got.Response, span)
+	if err != nil {
+		got.Body.Close()
+		return nil, 0, err
+	}
+	return body{got.Body, actionGet}, size, nil
+}
+
+// read is an answer to GetObject.
+type read struct {
+	*http.Response
+	etag, version string
+}
+
+func (o *Origin) get(ctx context.Context, action string, in *s3.GetObjectInput, op string) (*read, error) {
+	out, err := o.client.GetObject(ctx, in)
+	if err != nil {
+		return nil, fault(op, action, err)
+	}
+	raw, ok := awsmiddleware.GetRawResponse(out.ResultMetadata).(*smithyhttp.Response)
+	if !ok {
+		out.Body.Close()
+		return nil, media.Faultf(media.Other, op, "the SDK keeps no response")
+	}
+	answer := *raw.Response
+	answer.Body = out.Body
+	return &read{&answer, aws.ToString(out.ETag), aws.ToString(out.VersionId)}, nil
+}
+
+// isETag tells the two kinds of versions apart.
+func isETag(version string) bool { return strings.HasPrefix(version, `"`) }
+
+func trimQuotes(etag string) string { return strings.Trim(etag, `"`) }
+
+// body gives the network's errors their kinds. Closing it unread closes its connection,
+// which is what stops the transfer.
+type body struct {
+	io.ReadCloser
+	action string
+}
+
+func (b body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case err == nil, errors.Is(err, io.EOF):
+		return n, err
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return n, media.Fault(media.Corrupt, "s3: read", io.ErrUnexpectedEOF)
+	default:
+		return n, fault("s3: read", b.action, err)
+	}
+}
