@@ -427,12 +427,19 @@ var allowed = []rule{
 	},
 	{pkg: "internal/emulator"},
 	{
+		pkg: "internal/emulator/azurite",
+		may: []use{
+			{"os/exec", "installs Azurite and runs it"},
+		},
+	},
+	{
 		pkg: "internal/emulator/drive",
 		may: []use{
 			{"internal/emulator", "the files' content"},
 		},
 	},
 	{pkg: "internal/emulator/s3"},
+	{pkg: "internal/emulator/faultproxy"},
 	{
 		pkg: "internal/emulator/zoom",
 		may: []use{
@@ -488,6 +495,25 @@ var allowed = []rule{
 			{"github.com/prometheus/client_golang", "registers its metrics"},
 		},
 		tests: []use{
+			{"internal/origin/origintest", "the conformance suite of origins"},
+			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
+		},
+	},
+	{
+		pkg: "internal/origin/azure",
+		may: []use{
+			{"internal/archive", "it is an archive too"},
+			{"internal/media", "objects, spans and error kinds"},
+			{"internal/origin", "the interface, and its decorators"},
+			{"github.com/Azure/azure-sdk-for-go/sdk/azcore", "the SDK's HTTP pipeline and errors"},
+			{"github.com/Azure/azure-sdk-for-go/sdk/azidentity", "tokens of the environment, of workload and managed identities"},
+			{"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob", "the SDK of Azure Blob Storage"},
+			{"golang.org/x/sync", "several blocks at a time"},
+		},
+		tests: []use{
+			{"internal/archive/archivetest", "the conformance suite of archives"},
+			{"internal/emulator/azurite", "Microsoft's emulator"},
+			{"internal/emulator/faultproxy", "an Azure that fails on request"},
 			{"internal/origin/origintest", "the conformance suite of origins"},
 			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
 		},

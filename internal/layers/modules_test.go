@@ -10,6 +10,7 @@ import (
 // unreleased are the required modules whose maintainers publish no releases: a commit is all
 // that can be named of them.
 var unreleased = []use{
+	{"github.com/pkg/browser", "the Azure SDK could sign somebody in with it; has no releases"},
 	{"github.com/jackc/pgerrcode", "names of PostgreSQL's error codes; has no releases"},
 	{"github.com/jackc/pgservicefile", "pgx reads service files with it; has no releases"},
 	{"github.com/munnerz/goautoneg", "Prometheus' Accept header; has no releases"},
