@@ -72,6 +72,60 @@ func (f *fixture) put(provider string, seed, size int) (archive.Stored, []byte) 
 	return stored, data
 }
 
+// replace gives an object of an archive other bytes.
+func (f *fixture) replace(provider, key string, seed, size int) (archive.Stored, []byte) {
+	f.t.Helper()
+	data := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{byte(seed), 2}).Read(data)
+	path := filepath.Join(f.t.TempDir(), "file")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+	sum := md5.Sum(data)
+	stored, err := f.Deps.Archives[provider].Put(f.t.Context(), archive.Item{Key: key, Replace: true, Path: path, Size: int64(size), MD5: hex.EncodeToString(sum[:]), Name: "a.mp4", SaveSession: func(string) error { return nil }})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return stored, data
+}
+
+// publish makes what is stored the new version of the lesson's recording, as an ingest does.
+func (f *fixture) publish(row store.Recording, stored archive.Stored, data []byte) {
+	f.t.Helper()
+	f.Update(func(ctx context.Context, x store.Session) error {
+		i, err := store.IngestOfRecording(ctx, x, row.ID)
+		if err != nil {
+			return err
+		}
+		row.SetLocation(media.Location{Provider: row.Provider, Key: stored.Key}, "", "")
+		row.Size = stored.Size
+		if _, err := store.Publish(ctx, x, row, f.now); err != nil {
+			return err
+		}
+		i.ArchiveKey, i.ArchivedVersion, i.Size, i.MD5, i.VerifiedAt = stored.Key, stored.Version, stored.Size, stored.MD5, f.now.Add(time.Second)
+		if _, err := store.SaveIngest(ctx, x, i, "", f.now); err != nil {
+			return err
+		}
+		beside, err := store.FileBytes(ctx, x, row.ID)
+		if err != nil {
+			return err
+		}
+		_, _, err = store.Commit(ctx, x, row.ID, teacher, row.Size+beside, f.now)
+		return err
+	})
+	f.bytes[row.ID] = data
+	f.quota = f.Quota(teacher)
+}
+
+// copies are those of a recording's files.
+func (f *fixture) copies(recording int64) (out []store.Copy) {
+	f.View(func(ctx context.Context, x store.Session) (err error) {
+		out, err = store.CopiesOf(ctx, x, recording)
+		return err
+	})
+	return out
+}
+
 func (f *fixture) addRecording(provider string, k int) {
 	stored, data := f.put(provider, k, 100_000+k)
 	part, partData := f.put(provider, 1000+k, 50_000)
@@ -140,12 +194,15 @@ func (f *fixture) addPart(ctx context.Context, x store.Session, row store.Record
 }
 
 // mover makes a mover of its own process. dead are processes that have been killed.
-func (f *fixture) mover(id string, dead ...string) *move.Mover {
+func (f *fixture) mover(id string, dead ...string) *move.Mover { return f.moverOf(id, 2, dead...) }
+
+// moverOf is mover with a number of workers.
+func (f *fixture) moverOf(id string, workers int, dead ...string) *move.Mover {
 	work := workdir.New(f.Config.WorkDir, 1<<30, 0)
 	if err := work.Prepare(); err != nil {
 		f.t.Fatal(err)
 	}
-	return move.New(move.Config{Workers: 2, RetryDelays: []time.Duration{time.Millisecond, time.Millisecond}}, move.Deps{
+	return move.New(move.Config{Workers: workers, RetryDelays: []time.Duration{time.Millisecond, time.Millisecond}}, move.Deps{
 		ID: id, Store: f.Store, Archives: f.Deps.Archives, Work: work,
 		Dead:        func(id string) bool { return slices.Contains(dead, id) },
 		OthersAlive: func(context.Context) (bool, error) { return true, nil },
