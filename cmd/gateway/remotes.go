@@ -7,6 +7,7 @@ import (
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin"
+	"github.com/lectiospace/lectern/internal/origin/azure"
 	"github.com/lectiospace/lectern/internal/origin/drive"
 )
 
@@ -27,7 +28,7 @@ type remote struct {
 
 // remotes open the remote origins, one provider each; nil when it is not configured. An
 // error begins with the name of a setting.
-var remotes = []func(context.Context, config.Origins, *slog.Logger) (*remote, error){openDrive}
+var remotes = []func(context.Context, config.Origins, *slog.Logger) (*remote, error){openDrive, openAzure}
 
 func openDrive(ctx context.Context, cfg config.Origins, log *slog.Logger) (*remote, error) {
 	if cfg.Drive.Credentials == "" {
@@ -41,6 +42,21 @@ func openDrive(ctx context.Context, cfg config.Origins, log *slog.Logger) (*remo
 		provider: media.ProviderDrive, origin: o, start: o.Start, stop: o.Stop,
 		credentials:    "origin-drive-credentials",
 		setCredentials: func(next config.Origins) error { return o.SetCredentials(next.Drive) },
+	}, nil
+}
+
+func openAzure(_ context.Context, cfg config.Origins, _ *slog.Logger) (*remote, error) {
+	if cfg.Azure.URL == "" {
+		return nil, nil
+	}
+	o, err := azure.New(cfg.Azure)
+	if err != nil {
+		return nil, err
+	}
+	return &remote{
+		provider: media.ProviderAzure, origin: o, stop: o.Stop,
+		credentials:    "origin-azure-credentials",
+		setCredentials: func(next config.Origins) error { return o.SetCredentials(next.Azure) },
 	}, nil
 }
 

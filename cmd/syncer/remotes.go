@@ -6,6 +6,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/origin/azure"
 	"github.com/lectiospace/lectern/internal/origin/drive"
 )
 
@@ -22,7 +23,7 @@ type remote struct {
 
 // remotes open the remote archives, one provider each; nil when it is not configured. An
 // error begins with the name of a setting.
-var remotes = []func(context.Context, *config.SyncerSettings, *slog.Logger) (*remote, error){openDrive}
+var remotes = []func(context.Context, *config.SyncerSettings, *slog.Logger) (*remote, error){openDrive, openAzure}
 
 func openDrive(ctx context.Context, settings *config.SyncerSettings, log *slog.Logger) (*remote, error) {
 	if settings.Origin.Drive.Credentials == "" {
@@ -36,6 +37,21 @@ func openDrive(ctx context.Context, settings *config.SyncerSettings, log *slog.L
 		archive: drive.NewArchive(o, settings.Sync.Drive), start: o.Start, stop: o.Stop,
 		credentials:    "origin-drive-credentials",
 		setCredentials: func(next config.Origins) error { return o.SetCredentials(next.Drive) },
+	}, nil
+}
+
+func openAzure(_ context.Context, settings *config.SyncerSettings, _ *slog.Logger) (*remote, error) {
+	if settings.Origin.Azure.URL == "" {
+		return nil, nil
+	}
+	o, err := azure.New(settings.Origin.Azure)
+	if err != nil {
+		return nil, err
+	}
+	return &remote{
+		archive: azure.NewArchive(o), stop: o.Stop,
+		credentials:    "origin-azure-credentials",
+		setCredentials: func(next config.Origins) error { return o.SetCredentials(next.Azure) },
 	}, nil
 }
 

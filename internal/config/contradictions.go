@@ -17,6 +17,8 @@ func (b *Base) checkTogether() error {
 		return fmt.Errorf("admin-listen: %s is listen's address too; the admin listener needs one of its own", b.AdminListen)
 	case drive.Subject != "" && (drive.Credentials == "" || drive.Credentials == "none"):
 		return errors.New("origin-drive-subject: needs a service account in origin-drive-credentials to act for somebody")
+	case b.Origin.Azure.Credentials != "" && b.Origin.Azure.URL == "":
+		return errors.New("origin-azure-credentials: needs origin-azure-url, which names the container")
 	}
 	return nil
 }

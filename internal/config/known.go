@@ -6,8 +6,7 @@ import "strings"
 // reads. They are refused unless they are empty. "!" marks secrets, which may also be
 // given as …_FILE.
 var unsupported = strings.Fields(`
-	origin-s3-url origin-s3-credentials!
-	origin-azure-url origin-azure-credentials!`)
+	origin-s3-url origin-s3-credentials!`)
 
 // sections are the mappings a configuration file may hold, as paths.
 var sections = map[string]bool{

@@ -72,9 +72,7 @@ func TestSettingsWithoutAnEffectAreRefused(t *testing.T) {
 		wants []string
 	}{
 		{[]string{"LECTERN_ORIGIN_S3_URL=s3://bucket"}, []string{"origin-s3-url: ", "not supported", "environment LECTERN_ORIGIN_S3_URL"}},
-		{[]string{"LECTERN_ORIGIN_AZURE_URL=azblob://container"}, []string{"origin-azure-url: ", "environment LECTERN_ORIGIN_AZURE_URL"}},
 		{[]string{"LECTERN_ORIGIN_S3_CREDENTIALS=hidden:hidden"}, []string{"origin-s3-credentials: "}},
-		{[]string{"LECTERN_ORIGIN_AZURE_CREDENTIALS_FILE=/nowhere"}, []string{"origin-azure-credentials", "environment LECTERN_ORIGIN_AZURE_CREDENTIALS_FILE"}},
 		{[]string{"LECTERN_CONFIG=" + file(t, "origin:\n  s3: {url: \"s3://b\"}\n")}, []string{"origin-s3-url: ", "line 2"}},
 	} {
 		_, _, err := parse(t, c.env)

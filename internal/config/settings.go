@@ -20,6 +20,7 @@ import (
 	"github.com/lectiospace/lectern/internal/cache"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin"
+	"github.com/lectiospace/lectern/internal/origin/azure"
 	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/origin/local"
 	"github.com/lectiospace/lectern/internal/proxy"
@@ -99,6 +100,7 @@ type Settings struct {
 type Origins struct {
 	Local local.Config `embed:"" prefix:"local-"`
 	Drive drive.Config `embed:"" prefix:"drive-"`
+	Azure azure.Config `embed:"" prefix:"azure-"`
 }
 
 // needs is the setting without which a provider is not configured, and its value; ""
@@ -110,7 +112,7 @@ func (o Origins) needs(provider string) (setting, value string) {
 	case media.ProviderS3:
 		return "origin-s3-url", ""
 	case media.ProviderAzure:
-		return "origin-azure-url", ""
+		return "origin-azure-url", o.Azure.URL
 	}
 	return "", ""
 }
@@ -231,7 +233,7 @@ func (s *Settings) ValidateServe() error {
 	if err != nil {
 		return err
 	}
-	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check, s.checkTogether)
+	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check, s.Origin.Azure.Check, s.checkTogether)
 }
 
 // firstProblem is the first check that fails, as an *Error; the checks' texts begin

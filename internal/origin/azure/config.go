@@ -4,10 +4,10 @@ package azure
 type Config struct {
 	// URL names the container, as azblob://CONTAINER?storage_account=NAME; "" = Azure is not
 	// used. parseURL has the parameters.
-	URL string `name:"url" placeholder:"azblob://CONTAINER?…" help:"Container of Azure Blob Storage, with storage_account, endpoint, domain, protocol and prefix as parameters."`
+	URL string `name:"url" needed:"to play recordings from Azure Blob Storage and to archive there" placeholder:"azblob://CONTAINER?…" help:"Provider azure: the container, with storage_account, endpoint, domain, protocol and prefix as parameters."`
 	// Credentials are the account's key or a connection string. "" means the SDK's own
 	// sources: environment, workload identity, managed identity.
-	Credentials string `name:"credentials" secret:"" placeholder:"KEY|CONNECTION-STRING" help:"Account key or connection string (default: Azure's environment variables, workload identity, managed identity)."`
+	Credentials string `name:"credentials" secret:"" reload:"the same account's only" placeholder:"KEY|CONNECTION-STRING" help:"Provider azure: account key or connection string (default: Azure's environment variables, workload identity, managed identity)."`
 }
 
 // Check refuses a URL or credentials that cannot be used. Nothing is sent. The text begins
