@@ -6,7 +6,7 @@ COMMIT  ?= $(shell git --git-dir=.git rev-parse HEAD 2>/dev/null)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -s -w -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help reference build demo test lint vulncheck report fuzz joins outage backfill lessons bench bench-compare clean
+.PHONY: help reference build demo test lint vulncheck report fuzz joins outage backfill lessons bench bench-compare deb image dist packages-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,5 +54,17 @@ bench-compare: ## compare the gateway with that of the commit BASE, and fail whe
 	@test -n "$(BASE)" || { echo "usage: make bench-compare BASE=COMMIT" >&2; exit 2; }
 	go run ./bench -compare "$(BASE)" $(BENCHFLAGS)
 
-clean: ## remove what build leaves
-	rm -rf bin
+deb: ## write dist/lectern_VERSION_ARCH.deb for ARCH (amd64,arm64)
+	go -C packaging run . -out ../dist $(if $(ARCH),-arch $(ARCH)) deb
+
+image: ## write dist/lectern_VERSION.oci.tar, an OCI image of both architectures; needs no Docker
+	go -C packaging run . -out ../dist $(if $(ARCH),-arch $(ARCH)) image
+
+dist: ## write everything of a release to dist: packages, image, archives, lists of what is linked in, checksums
+	go -C packaging run . -out ../dist $(if $(ARCH),-arch $(ARCH)) dist
+
+packages-test: ## build a release twice, compare, and install, upgrade and purge the package in a chroot (root, Debian)
+	./scripts/packages-test
+
+clean: ## remove what build and dist leave
+	rm -rf bin dist

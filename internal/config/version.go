@@ -10,7 +10,7 @@ import (
 var version, commit string
 
 // archived is what `git archive` writes in place of the placeholders: the version by
-// tags, where there are any, and the commit. It names the version of a build from a
+// tags, where there are any, the commit and its time, between blanks. It names the version of a build from a
 // source archive, which has no repository.
 //
 //go:embed archived.txt
@@ -27,7 +27,8 @@ func Version() (v, c string) {
 // module for `go install …@v1` and the repository's state for `go build`.
 func versionOf(linkedVersion, linkedCommit, archived string, info *debug.BuildInfo) (v, c string) {
 	v, c = linkedVersion, linkedCommit
-	tag, revision, _ := strings.Cut(strings.TrimSuffix(archived, "\n"), " ")
+	tag, rest, _ := strings.Cut(archived, " ")
+	revision, _, _ := strings.Cut(rest, " ")
 	if strings.Contains(archived, "$Format:") {
 		tag, revision = "", "" // not an archive
 	}

@@ -197,7 +197,7 @@ func TestUnitsInContainer(t *testing.T) {
 	})
 	for _, order := range []string{"lectern-syncer; systemctl start lectern-gateway", "lectern-gateway; systemctl start lectern-syncer", "lectern-gateway lectern-syncer"} {
 		t.Run("order "+order, func(t *testing.T) {
-			sh(t, "", "systemctl stop lectern-gateway lectern-gateway.socket lectern-syncer; rm -rf /var/lib/lectern/* /var/cache/lectern/*; systemctl start "+order)
+			sh(t, "", "systemctl stop lectern-gateway lectern-gateway.socket lectern-syncer lectern-syncer.socket; rm -rf /var/lib/lectern/* /var/cache/lectern/*; systemctl start "+order)
 			ready(t)
 		})
 	}
