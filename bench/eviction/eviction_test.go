@@ -17,6 +17,14 @@ func TestPolicy(t *testing.T) {
 		if ours.Hits < lru.Hits+0.10 {
 			t.Errorf("seed %d: byte hit ratio %.4f, LRU's is %.4f: less than ten points over it", seed, ours.Hits, lru.Hits)
 		}
+		for _, other := range r {
+			if best := r[4]; other.Hits > best.Hits || other.Written < best.Written {
+				t.Errorf("seed %d: %s has %.4f of the bytes and wrote %.4f, the optimum %.4f and %.4f", seed, other.Policy, other.Hits, other.Written, best.Hits, best.Written)
+			}
+		}
+		if tiny := r[3]; tiny.Hits < lru.Hits {
+			t.Errorf("seed %d: W-TinyLFU has %.4f, less than LRU's %.4f", seed, tiny.Hits, lru.Hits)
+		}
 		if ours.Openings < s3.Openings {
 			t.Errorf("seed %d: %.4f of heads and tails were there, with S3-FIFO %.4f", seed, ours.Openings, s3.Openings)
 		}
@@ -28,7 +36,7 @@ func TestPolicy(t *testing.T) {
 func TestRivals(t *testing.T) {
 	ask := func(c Cache, names ...uint64) (hits string) {
 		for _, n := range names {
-			if c.Access(n, Request{}) {
+			if hit, _ := c.Access(n, Request{}); hit {
 				hits += "+"
 			} else {
 				hits += "-"
@@ -55,6 +63,28 @@ func TestRivals(t *testing.T) {
 	}
 	if got := ask(c, 1); got != "+" {
 		t.Errorf("S3-FIFO after two crawls: %s", got)
+	}
+}
+
+// TestBelady follows the optimum by hand: of two chunks the one that is needed latest is not
+// kept, also when it is the one that came.
+func TestBelady(t *testing.T) {
+	names := []uint64{1, 2, 3, 1, 2, 3, 3, 4, 1}
+	c := NewBelady(2, names)
+	var got string
+	for _, n := range names {
+		switch hit, written := c.Access(n, Request{}); {
+		case hit:
+			got += "+"
+		case written:
+			got += "w"
+		default:
+			got += "-"
+		}
+	}
+	// 3 comes while 1 and 2 are needed earlier; at its second request 2 is not needed any more.
+	if got != "ww-++w+-+" {
+		t.Errorf("%s", got)
 	}
 }
 

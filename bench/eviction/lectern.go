@@ -2,10 +2,10 @@ package eviction
 
 import "github.com/lectiospace/lectern/internal/cache/eviction"
 
-// Cache is a cache of whole chunks of equal size: a miss admits the chunk.
+// Cache is a cache of whole chunks of equal size.
 type Cache interface {
-	// Access reports whether the chunk was cached, and admits it otherwise.
-	Access(name uint64, r Request) bool
+	// Access reports whether the chunk was cached, and otherwise whether it was written.
+	Access(name uint64, r Request) (hit, written bool)
 }
 
 // lectern drives the cache's own policy as internal/cache does: a number for each chunk,
@@ -26,10 +26,10 @@ func NewLectern(capacity int) Cache {
 	return l
 }
 
-func (l *lectern) Access(name uint64, r Request) bool {
+func (l *lectern) Access(name uint64, r Request) (hit, written bool) {
 	if id := l.by[name]; id != 0 {
 		l.policy.Touch(id)
-		return true
+		return true, false
 	}
 	if len(l.by) >= l.capacity {
 		gone := l.policy.Victim(func(eviction.ID) bool { return false })
@@ -46,5 +46,5 @@ func (l *lectern) Access(name uint64, r Request) bool {
 	}
 	l.by[name], l.names[id], l.groups[id] = id, name, uint32(r.Lesson)+1
 	l.policy.Admit(id, eviction.Arrival{Edge: r.Chunk == 0 || r.Chunk == r.Last})
-	return false
+	return false, true
 }

@@ -14,10 +14,10 @@ func NewLRU(capacity int) Cache {
 	return &lru{capacity, list.New(), map[uint64]*list.Element{}}
 }
 
-func (l *lru) Access(name uint64, _ Request) bool {
+func (l *lru) Access(name uint64, _ Request) (hit, written bool) {
 	if e := l.by[name]; e != nil {
 		l.order.MoveToFront(e)
-		return true
+		return true, false
 	}
 	if l.order.Len() >= l.capacity {
 		last := l.order.Back()
@@ -25,7 +25,7 @@ func (l *lru) Access(name uint64, _ Request) bool {
 		l.order.Remove(last)
 	}
 	l.by[name] = l.order.PushFront(name)
-	return false
+	return false, true
 }
 
 // s3fifo is S3-FIFO as Yang et al. describe it (SOSP 2023, algorithm 1): a small
@@ -49,10 +49,10 @@ func NewS3FIFO(capacity int) Cache {
 	return &s3fifo{capacity, list.New(), list.New(), list.New(), map[uint64]*s3entry{}, map[uint64]*list.Element{}}
 }
 
-func (s *s3fifo) Access(name uint64, _ Request) bool {
+func (s *s3fifo) Access(name uint64, _ Request) (hit, written bool) {
 	if e := s.by[name]; e != nil {
 		e.freq = min(e.freq+1, 3)
-		return true
+		return true, false
 	}
 	for s.small.Len()+s.main.Len() >= s.capacity {
 		if s.small.Len() >= s.capacity/10 {
@@ -71,7 +71,7 @@ func (s *s3fifo) Access(name uint64, _ Request) bool {
 	} else {
 		s.small.PushFront(e)
 	}
-	return false
+	return false, true
 }
 
 func (s *s3fifo) evictSmall() {

@@ -3,28 +3,38 @@ package eviction
 // Policies are those that are compared, by name.
 var Policies = []struct {
 	Name string
-	New  func(capacity int) Cache
-}{{"LRU", NewLRU}, {"S3-FIFO", NewS3FIFO}, {"Lectern", NewLectern}}
+	New  func(capacity int, names []uint64) Cache // names is what will be asked for
+}{
+	{"LRU", online(NewLRU)}, {"S3-FIFO", online(NewS3FIFO)}, {"Lectern", online(NewLectern)},
+	{"W-TinyLFU", online(NewTinyLFU)}, {"Belady", NewBelady},
+}
+
+// online is a policy that does not know the future.
+func online(policy func(capacity int) Cache) func(int, []uint64) Cache {
+	return func(capacity int, _ []uint64) Cache { return policy(capacity) }
+}
 
 // Result is how one policy did.
 type Result struct {
 	Policy string
-	// Hits is the share of all bytes that were there; Viewers that of the bytes
-	// which people asked for, Openings that of heads and tails.
+	// Hits is the share of all bytes that were there, Openings that of heads and tails.
 	Hits, Openings float64
+	// Written is how many bytes were written for each byte served.
+	Written float64
 }
 
 // Run plays a trace to every policy. The capacity is percent of what the lessons
 // have together at the end. The first fifth of the requests fills the caches and
 // is not counted.
 func Run(t Trace, percent float64) []Result {
-	capacity := int(float64(t.Play(func(Request) {})) * percent / 100)
+	names := make([]uint64, 0, t.Requests)
+	capacity := int(float64(t.Play(func(r Request) { names = append(names, nameOf(r)) })) * percent / 100)
 	var results []Result
 	for _, p := range Policies {
-		c := p.New(capacity)
-		var hits, asked, edgeHits, edges, i int
+		c := p.New(capacity, names)
+		var hits, written, asked, edgeHits, edges, i int
 		t.Play(func(r Request) {
-			hit := c.Access(nameOf(r), r)
+			hit, stored := c.Access(names[i], r)
 			if i++; i <= t.Requests/5 {
 				return
 			}
@@ -33,6 +43,9 @@ func Run(t Trace, percent float64) []Result {
 			if edge {
 				edges++
 			}
+			if stored {
+				written++
+			}
 			if hit {
 				hits++
 				if edge {
@@ -40,7 +53,10 @@ func Run(t Trace, percent float64) []Result {
 				}
 			}
 		})
-		results = append(results, Result{p.Name, float64(hits) / float64(asked), float64(edgeHits) / float64(edges)})
+		results = append(results, Result{
+			Policy: p.Name, Hits: float64(hits) / float64(asked), Openings: float64(edgeHits) / float64(edges),
+			Written: float64(written) / float64(asked),
+		})
 	}
 	return results
 }

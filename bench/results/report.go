@@ -84,7 +84,7 @@ func (s *Set) writeGoals(b *strings.Builder) {
 
 // columns is the order of metrics in tables.
 var columns = []string{Throughput, Requests, CPUPerGiB, ClientPerGiB, OriginPerGiB, CPUPerSecond, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
-	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, Openings}
+	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, Openings, Written}
 
 func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 	targets := s.Targets(workload)

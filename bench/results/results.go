@@ -30,6 +30,7 @@ const (
 	Allocations  = "allocs/op"
 	ByteHits     = "byte hit ratio %"
 	Openings     = "heads and tails %"
+	Written      = "written per byte" // bytes to the disk per byte served
 )
 
 // Where the machine's processor time went, in percent of the time of all cores. The rest is

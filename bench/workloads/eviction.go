@@ -14,7 +14,7 @@ func Eviction(rounds int, set *results.Set) {
 		for _, r := range eviction.Run(eviction.DefaultTrace(uint64(round+1)), capacityPercent) {
 			set.Samples = append(set.Samples, results.Sample{
 				Workload: results.Eviction, Target: r.Policy, Round: round,
-				Values: map[string]float64{results.ByteHits: 100 * r.Hits, results.Openings: 100 * r.Openings},
+				Values: map[string]float64{results.ByteHits: 100 * r.Hits, results.Openings: 100 * r.Openings, results.Written: r.Written},
 			})
 		}
 	}

@@ -61,6 +61,7 @@ var allowed = []rule{
 		pkg: "bench/eviction",
 		may: []use{
 			{"internal/cache/eviction", "the policy that is compared, as the cache runs it"},
+			{"github.com/maypok86/otter/v2", "W-TinyLFU, one of the policies that it is compared with"},
 		},
 	},
 	{

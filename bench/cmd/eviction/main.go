@@ -1,5 +1,5 @@
-// Command eviction compares the cache's eviction policy with LRU and S3-FIFO, on traces
-// of a school's viewers and one downloader.
+// Command eviction compares the cache's eviction policy with LRU, S3-FIFO, W-TinyLFU and
+// the optimum, on traces of a school's viewers and one downloader.
 package main
 
 import (
