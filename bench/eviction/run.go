@@ -1,10 +1,13 @@
 package eviction
 
-// Policies are those that are compared, by name.
-var Policies = []struct {
+// Policy is one that is compared.
+type Policy struct {
 	Name string
 	New  func(capacity int, names []uint64) Cache // names is what will be asked for
-}{
+}
+
+// Policies are all of them; the optimum is the last.
+var Policies = []Policy{
 	{"LRU", online(NewLRU)}, {"S3-FIFO", online(NewS3FIFO)}, {"Lectern", online(NewLectern)},
 	{"W-TinyLFU", online(NewTinyLFU)}, {"Belady", NewBelady},
 }
@@ -23,14 +26,14 @@ type Result struct {
 	Written float64
 }
 
-// Run plays a trace to every policy. The capacity is percent of what the lessons
+// Run plays a trace to policies. The capacity is percent of what the lessons
 // have together at the end. The first fifth of the requests fills the caches and
 // is not counted.
-func Run(t Trace, percent float64) []Result {
+func Run(t Trace, percent float64, policies []Policy) []Result {
 	names := make([]uint64, 0, t.Requests)
 	capacity := int(float64(t.Play(func(r Request) { names = append(names, nameOf(r)) })) * percent / 100)
 	var results []Result
-	for _, p := range Policies {
+	for _, p := range policies {
 		c := p.New(capacity, names)
 		var hits, written, asked, edgeHits, edges, i int
 		t.Play(func(r Request) {

@@ -32,7 +32,7 @@ func main() {
 	for seed := 1; seed <= *seeds; seed++ {
 		t := eviction.DefaultTrace(uint64(seed))
 		t.Crawl, t.Skew, t.Requests = *crawl, *skew, *requests
-		r := eviction.Run(t, *capacity)
+		r := eviction.Run(t, *capacity, eviction.Policies)
 		fmt.Fprintf(w, "seed %d\t", seed)
 		for _, one := range r {
 			fmt.Fprintf(w, "%.2f\t", 100*one.Hits)
