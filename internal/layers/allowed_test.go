@@ -759,6 +759,7 @@ var allowed = []rule{
 			{"github.com/prometheus/client_golang", "registers its metrics"},
 		},
 		tests: []use{
+			{"internal/pgtest", "counts the statements that reach PostgreSQL"},
 			{"internal/syncer/syncertest", "a whole syncer between emulators"},
 		},
 	},
