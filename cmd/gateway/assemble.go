@@ -26,8 +26,10 @@ import (
 	"github.com/lectiospace/lectern/internal/proxy"
 	"github.com/lectiospace/lectern/internal/proxy/api"
 	"github.com/lectiospace/lectern/internal/proxy/pages"
+	"github.com/lectiospace/lectern/internal/proxy/playbacks"
 	"github.com/lectiospace/lectern/internal/proxy/stream"
 	"github.com/lectiospace/lectern/internal/telemetry"
+	"github.com/lectiospace/lectern/internal/telemetry/trace"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -137,20 +139,25 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	if err := checks.Register(metrics); err != nil {
 		return nil, err
 	}
+	traced, err := s.tracePlaybacks(ctx, version, metrics)
+	if err != nil {
+		return nil, err
+	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
-		Access:   gate,
-		API:      recordingsAPI(gate, store, reader, views, func() { directory.InvalidateAll(); changed.notify() }),
-		Grants:   minter,
-		Starts:   auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, library.NewPlaybackStarts(store), directory.Unavailable, log, time.Now),
-		Captions: reader,
-		Changed:  changed,
-		Origins:  speculative,
-		Store:    readers,
-		Pages:    documents,
-		Ready:    func(ctx context.Context) bool { return checks.Run(ctx).Ready },
-		Log:      log,
-		Metrics:  metrics,
-		Now:      time.Now,
+		Access:    gate,
+		API:       recordingsAPI(gate, store, reader, views, func() { directory.InvalidateAll(); changed.notify() }),
+		Grants:    minter,
+		Starts:    auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, library.NewPlaybackStarts(store), directory.Unavailable, log, time.Now),
+		Captions:  reader,
+		Changed:   changed,
+		Playbacks: traced,
+		Origins:   speculative,
+		Store:     readers,
+		Pages:     documents,
+		Ready:     func(ctx context.Context) bool { return checks.Run(ctx).Ready },
+		Log:       log,
+		Metrics:   metrics,
+		Now:       time.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -259,6 +266,22 @@ func databaseCheck(database *schema.Readiness) telemetry.Check {
 		}
 		return err
 	}
+}
+
+// tracePlaybacks starts the export of traces; nil where the environment names no collector.
+func (s *service) tracePlaybacks(ctx context.Context, version string, metrics prometheus.Registerer) (stream.PlaybackTracer, error) {
+	tracer, err := trace.Start(ctx, "lectern-gateway", version, s.log, metrics)
+	if err != nil {
+		return nil, &config.Error{Problem: err.Error()}
+	}
+	if tracer == nil {
+		return nil, nil
+	}
+	s.onClose(func() error { tracer.Stop(); return nil })
+	tracker := playbacks.NewTracker(tracer, s.log)
+	tracker.Start()
+	s.onClose(func() error { tracker.Stop(); return nil })
+	return tracker, nil
 }
 
 func (s *service) notDraining(context.Context) error {

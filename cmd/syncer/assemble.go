@@ -19,6 +19,7 @@ import (
 	"github.com/lectiospace/lectern/internal/origin/local"
 	"github.com/lectiospace/lectern/internal/syncer"
 	"github.com/lectiospace/lectern/internal/telemetry"
+	"github.com/lectiospace/lectern/internal/telemetry/trace"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -68,6 +69,11 @@ func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
+	tracer, err := trace.Start(ctx, "lectern-syncer", version, log, s.metrics)
+	if err != nil {
+		return nil, &config.Error{Problem: err.Error()}
+	}
+	s.onClose(func() error { tracer.Stop(); return nil })
 	client := zoom.NewClient(settings.Zoom, log)
 	s.onClose(client.Close)
 	s.syncer, err = syncer.New(settings.Sync.Config, syncer.Deps{
@@ -81,6 +87,7 @@ func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Lo
 		SecretsKey:   key,
 		PlatformRule: settings.AccessRule == "platform",
 		Version:      version,
+		Tracer:       tracer,
 		Log:          log,
 		Metrics:      s.metrics,
 		Now:          time.Now,

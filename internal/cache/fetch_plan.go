@@ -130,17 +130,17 @@ func (c *Cache) startOrJoin(r *reader, from, want int64, exact bool) *fetch {
 		}
 		c.release(reserved - need)
 	}
-	f := c.startFetch(r.obj, r.key, plan, reserved > 0)
+	f := c.startFetch(r.obj, r.key, plan, reserved > 0, r.traceparent)
 	f.starter = r
 	f.attach(r)
 	return f
 }
 
 // startFetch starts the fetch of a plan. If its new chunks are to be stored, their
-// space has been reserved. c.mu is held.
-func (c *Cache) startFetch(obj media.Object, key objectKey, plan fetchPlan, stored bool) *fetch {
+// space has been reserved. traceparent goes along with the request. c.mu is held.
+func (c *Cache) startFetch(obj media.Object, key objectKey, plan fetchPlan, stored bool, traceparent string) *fetch {
 	f := &fetch{c: c, obj: obj, first: plan.first, end: plan.end, from: plan.from, to: plan.to, served: plan.from, startedAt: time.Now()}
-	f.ctx, f.cancelCtx = context.WithCancel(c.base)
+	f.ctx, f.cancelCtx = context.WithCancel(media.WithTraceparent(c.base, traceparent))
 	o := c.index.objectFor(key)
 	for i := plan.first; i < plan.end; i++ {
 		start := i * c.chunkSize
@@ -174,7 +174,7 @@ func (c *Cache) backfill(fl *fill, obj media.Object) *fetch {
 		return nil
 	}
 	start := fl.index * c.chunkSize
-	f := c.startFetch(obj, fl.o.key, fetchPlan{gapIn: fl, first: fl.index, end: fl.index + 1, from: start + lo, to: start + hi}, true)
+	f := c.startFetch(obj, fl.o.key, fetchPlan{gapIn: fl, first: fl.index, end: fl.index + 1, from: start + lo, to: start + hi}, true, "")
 	f.isBackfill = true
 	return f
 }

@@ -18,6 +18,9 @@ func (f *fetch) attach(r *reader) bool {
 	if f.closed || slices.Contains(r.fetches, f) {
 		return false
 	}
+	if f.starter != nil && f.starter.speculative {
+		f.starter = r
+	}
 	f.readers = append(f.readers, r)
 	r.fetches = append(r.fetches, f)
 	r.extendFetched(f)

@@ -26,6 +26,10 @@ type reader struct {
 	// Forwarding says of it; nil until then.
 	forwarded  *fetch
 	forwarding media.Forwarding
+	// speculative: it reads ahead of another reader, whose request its fetches are made for.
+	speculative bool
+	// traceparent goes along with the requests that it starts; "" = none.
+	traceparent string
 
 	// Held by the last piece.
 	file   *openFile
@@ -48,8 +52,13 @@ type chunkRange struct{ first, end int64 }
 // Open prepares to read a span of the object. It requests nothing of the origin. An
 // error is of kind Invalid: the span is not within the object. The reader must be
 // closed; it is not safe for concurrent use.
-func (c *Cache) Open(_ context.Context, obj media.Object, want media.Span) (media.Reader, error) {
-	return c.open(obj, want)
+func (c *Cache) Open(ctx context.Context, obj media.Object, want media.Span) (media.Reader, error) {
+	r, err := c.open(obj, want)
+	if err != nil {
+		return nil, err
+	}
+	r.traceparent = media.TraceparentOf(ctx)
+	return r, nil
 }
 
 func (c *Cache) open(obj media.Object, want media.Span) (*reader, error) {
@@ -92,6 +101,10 @@ func (r *reader) Status() media.CacheStatus { return r.status }
 // known once Next has returned a piece with that byte. The goroutine that calls Next calls
 // it.
 func (r *reader) Forwarding() media.Forwarding { return r.forwarding }
+
+// SetSpeculative says, before the first Next, that another reader will read the same: the
+// fetches that this one starts count as made for the first other one that joins them.
+func (r *reader) SetSpeculative() { r.speculative = true }
 
 // setForwarding keeps the first fetch that a piece comes from; c.mu is held.
 func (r *reader) setForwarding(f *fetch, stored bool) {

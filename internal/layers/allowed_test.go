@@ -119,6 +119,8 @@ var allowed = []rule{
 	{
 		pkg: "cmd/gateway",
 		may: []use{
+			{"internal/telemetry/trace", "exports traces, where it is switched on"},
+			{"internal/proxy/playbacks", "traces playbacks, where it is switched on"},
 			{"internal/auth", "verifies tokens and decides access"},
 			{"internal/cache", "the chunk cache"},
 			{"internal/cacheadmin", "`gateway cache`, and its routes on the admin listener"},
@@ -156,6 +158,7 @@ var allowed = []rule{
 	{
 		pkg: "cmd/syncer",
 		may: []use{
+			{"internal/telemetry/trace", "exports traces, where it is switched on"},
 			{"internal/connlimit", "bounds the connections of the webhook listener"},
 			{"internal/alert", "wires alerts"},
 			{"internal/archive", "the table of archives by provider"},
@@ -696,6 +699,19 @@ var allowed = []rule{
 		},
 	},
 	{
+		pkg: "internal/proxy/playbacks",
+		may: []use{
+			{"internal/media", "recordings, and the traceparent of a context"},
+			{"internal/proxy/accesslog", "what an exchange came to"},
+			{"internal/telemetry/trace", "the spans"},
+		},
+		tests: []use{
+			{"internal/telemetry/trace/tracetest", "a collector"},
+			{"github.com/prometheus/client_golang", "a registry"},
+			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
+		},
+	},
+	{
 		pkg: "internal/proxy/precondition",
 		may: []use{
 			{"internal/media", "the vocabulary: objects, spans, recordings, users, error kinds"},
@@ -738,6 +754,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/syncer",
 		may: []use{
+			{"internal/telemetry/trace", "hands the tracer to its parts"},
 			{"internal/alert", "messages to operators"},
 			{"internal/archive", "where recordings are archived"},
 			{"internal/catalog", "transactions and error kinds of the database"},
@@ -783,6 +800,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/syncer/ingest",
 		may: []use{
+			{"internal/telemetry/trace", "the spans of an ingest and its steps"},
 			{"internal/archive", "where recordings are archived"},
 			{"internal/catalog", "transactions and error kinds of the database"},
 			{"internal/ffmpeg", "joins, probes and encodes"},
@@ -810,6 +828,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/syncer/intake",
 		may: []use{
+			{"internal/telemetry/trace", "the spans of webhooks"},
 			{"internal/catalog", "transactions and error kinds of the database"},
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/syncer/observe", "what a syncer that observes would do"},
@@ -860,6 +879,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/syncer/queue",
 		may: []use{
+			{"internal/telemetry/trace", "the spans of jobs"},
 			{"internal/catalog", "transactions and error kinds of the database"},
 			{"internal/catalog/schema", "River's driver and schema"},
 			{"internal/media", "recordings, users, error kinds"},
@@ -976,6 +996,28 @@ var allowed = []rule{
 		may: []use{
 			{"os/exec", "starts the program that it watches"},
 			{"unsafe", "holds a private lock of the program, so that it hangs"},
+		},
+	},
+	{
+		pkg: "internal/telemetry/trace",
+		may: []use{
+			{"internal/media", "error kinds, and the traceparent of a context"},
+			{"github.com/prometheus/client_golang", "counts what was exported and dropped"},
+			{"go.opentelemetry.io/otel", "spans and contexts; nothing else imports it"},
+			{"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp", "OTLP over HTTP"},
+			{"go.opentelemetry.io/otel/sdk", "sampling, batches, the resource"},
+			{"go.opentelemetry.io/otel/trace", "the types of spans"},
+		},
+		tests: []use{
+			{"internal/telemetry/trace/tracetest", "a collector"},
+			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
+		},
+	},
+	{
+		pkg: "internal/telemetry/trace/tracetest",
+		may: []use{
+			{"go.opentelemetry.io/proto/otlp", "the messages of OTLP"},
+			{"google.golang.org/protobuf", "decodes them"},
 		},
 	},
 	{pkg: "internal/webvtt"},

@@ -18,6 +18,7 @@ var unreleased = []use{
 	{"github.com/riverqueue/apiframe", "the queue's pages; has no releases"},
 	{"github.com/ryszard/goskiplist", "gofakes3's buckets in memory, in tests; has no releases"},
 	{"go.shabbyrobe.org/gocovmerge", "a tool of gofakes3's, which go.mod has to name; has no releases"},
+	{"google.golang.org/genproto/googleapis/api", "generated types of OTLP's messages; has no releases"},
 	{"google.golang.org/genproto/googleapis/rpc", "generated types of Google's client; has no releases"},
 }
 

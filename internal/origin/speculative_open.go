@@ -29,6 +29,11 @@ func NewSpeculativeOpener(cache *StatCache, router *Router, store Store) *Specul
 	return &SpeculativeOpener{StatCache: cache, router: router, store: store}
 }
 
+// readsAhead is the optional interface of a media.Reader that says for whom it
+// requests. SetSpeculative says before the first Next that it reads ahead of another reader,
+// which counts its requests as its own.
+type readsAhead interface{ SetSpeculative() }
+
 // StatPrefetch is Stat for a caller that will read from off on. release is never nil,
 // and must be called once the caller's own reader is open or will not be.
 func (b *SpeculativeOpener) StatPrefetch(ctx context.Context, loc media.Location, off int64) (obj media.Object, release func(), err error) {
@@ -37,22 +42,26 @@ func (b *SpeculativeOpener) StatPrefetch(ctx context.Context, loc media.Location
 		switch cached, fresh, ok := b.Cached(loc); {
 		case fresh:
 		case !ok:
-			release = reader.Prefetch(loc, off)
+			release = reader.Prefetch(ctx, loc, off)
 		case off < cached.Size:
-			release = b.openAhead(cached, off)
+			release = b.openAhead(ctx, cached, off)
 		}
 	}
 	obj, err = b.Stat(ctx, loc)
 	return obj, release, err
 }
 
-// openAhead opens a reader and holds it, with its first byte awaited, until release.
-func (b *SpeculativeOpener) openAhead(obj media.Object, off int64) (release func()) {
-	ctx, cancel := context.WithCancel(b.base)
+// openAhead opens a reader and holds it, with its first byte awaited, until release. It
+// carries the traceparent of ctx, and does not end with it.
+func (b *SpeculativeOpener) openAhead(ctx context.Context, obj media.Object, off int64) (release func()) {
+	ctx, cancel := context.WithCancel(media.WithTraceparent(b.base, media.TraceparentOf(ctx)))
 	if !b.start(func() {
 		r, err := b.store.Open(ctx, obj, media.Span{Off: off, Len: obj.Size - off})
 		if err != nil {
 			return // the caller's own reader meets the same error
+		}
+		if s, ok := r.(readsAhead); ok {
+			s.SetSpeculative()
 		}
 		_, _ = r.Next(ctx, 1)
 		<-ctx.Done()

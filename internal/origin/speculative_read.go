@@ -49,14 +49,15 @@ func NewSpeculativeReader(next Origin, peeker Peeker) *SpeculativeReader {
 
 // Prefetch starts a peek from off on. At most one runs for a location. cancel is never
 // nil, waits for the peek's end unless a read has taken it over, and must be called when
-// the read is open or will not be.
-func (h *SpeculativeReader) Prefetch(loc media.Location, off int64) (cancel func()) {
+// the read is open or will not be. The peek carries the traceparent of ctx, and does not end
+// with it.
+func (h *SpeculativeReader) Prefetch(ctx context.Context, loc media.Location, off int64) (cancel func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.peeks[loc] != nil || len(h.peeks) >= maxPeeks {
 		return func() {}
 	}
-	ctx, stop := context.WithTimeout(context.Background(), peekTimeout)
+	ctx, stop := context.WithTimeout(media.WithTraceparent(context.Background(), media.TraceparentOf(ctx)), peekTimeout)
 	p := &peek{off: off, began: time.Now(), cancel: stop, changed: make(chan struct{}), ended: make(chan struct{})}
 	h.peeks[loc] = p
 	go p.run(ctx, h.peeker, loc)

@@ -77,7 +77,7 @@ func begin(t *testing.T, s *slowOrigin, off int64) (h *origin.SpeculativeReader,
 	t.Helper()
 	h = origin.NewSpeculativeReader(s, s)
 	loc := media.Location{Provider: "slow", Key: "lesson"}
-	end = h.Prefetch(loc, off)
+	end = h.Prefetch(t.Context(), loc, off)
 	obj, err := h.Stat(t.Context(), loc)
 	if err != nil {
 		t.Fatal(err)
@@ -161,8 +161,8 @@ func TestSpeculativeReadEnds(t *testing.T) {
 		s.delay = time.Hour
 		h := origin.NewSpeculativeReader(s, s)
 		loc := media.Location{Provider: "slow", Key: "lesson"}
-		end := h.Prefetch(loc, 0)
-		again := h.Prefetch(loc, 0)
+		end := h.Prefetch(t.Context(), loc, 0)
+		again := h.Prefetch(t.Context(), loc, 0)
 		again()
 		synctest.Wait()
 		if s.peeks.Load() != 1 {

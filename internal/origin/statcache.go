@@ -112,7 +112,7 @@ func (r *StatCache) Stat(ctx context.Context, loc media.Location) (media.Object,
 		r.mu.Unlock()
 		return entry.object, nil
 	}
-	query := r.joinQuery(loc)
+	query := r.joinQuery(ctx, loc)
 	r.mu.Unlock()
 	if fresh {
 		return entry.object, nil
@@ -138,15 +138,17 @@ func (r *StatCache) Stat(ctx context.Context, loc media.Location) (media.Object,
 
 // joinQuery is the query in flight for a location, started when there is none. The
 // caller holds mu and has seen that the cache is not closed, so that Close waits for
-// the query.
-func (r *StatCache) joinQuery(loc media.Location) *statQuery {
+// the query. A query that is started carries the traceparent of ctx, and does not end
+// with it.
+func (r *StatCache) joinQuery(ctx context.Context, loc media.Location) *statQuery {
 	if query := r.queries[loc]; query != nil {
 		return query
 	}
 	query := &statQuery{done: make(chan struct{})}
 	r.queries[loc] = query
+	base := media.WithTraceparent(r.base, media.TraceparentOf(ctx))
 	r.running.Go(func() {
-		query.object, query.err = r.query(loc)
+		query.object, query.err = r.query(base, loc)
 		close(query.done)
 	})
 	return query
@@ -175,8 +177,8 @@ func unreachable(err error) bool {
 }
 
 // query asks the origin and updates the cache and its journal.
-func (r *StatCache) query(loc media.Location) (media.Object, error) {
-	ctx, cancel := context.WithTimeout(r.base, statTimeout)
+func (r *StatCache) query(base context.Context, loc media.Location) (media.Object, error) {
+	ctx, cancel := context.WithTimeout(base, statTimeout)
 	defer cancel()
 	began := r.now()
 	obj, err := r.next.Stat(ctx, loc)

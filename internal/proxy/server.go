@@ -48,7 +48,9 @@ type Deps struct {
 	// Changed receives a value when somebody may have lost access: running streams
 	// are then checked at once, and not only at every Config.Recheck. May be nil.
 	Changed <-chan struct{}
-	Pages   []pages.Page
+	// Playbacks traces playbacks; nil = none.
+	Playbacks stream.PlaybackTracer
+	Pages     []pages.Page
 	// Ready is whether this gateway should get requests, as /readyz answers; nil: until
 	// Shutdown. It is called for each probe, by anybody, and must be cheap.
 	Ready   func(ctx context.Context) bool
@@ -148,7 +150,7 @@ func (s *Server) wire(deps Deps) error {
 		Streams: s.cfg.Limit.Streams, StreamsPerUser: s.cfg.Limit.StreamsPerUser, StreamRate: int64(s.cfg.Limit.StreamRate),
 		WriteIdle: s.cfg.WriteIdle, OriginTimeout: s.cfg.OriginTimeout, Recheck: s.cfg.Recheck,
 	}, stream.Deps{
-		Access: access, Origins: deps.Origins, Store: deps.Store, Starts: starts, Changed: deps.Changed,
+		Access: access, Origins: deps.Origins, Store: deps.Store, Starts: starts, Changed: deps.Changed, Playbacks: deps.Playbacks,
 		Base: s.base, ResetResponse: s.resetResponse,
 		LimitedStreams: limited.WithLabelValues(limitStreams), LimitedPerUser: limited.WithLabelValues(limitStreamsPerUser),
 		Records: s.records, Log: s.log, Metrics: deps.Metrics, Now: deps.Now,

@@ -28,6 +28,7 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/retention"
 	"github.com/lectiospace/lectern/internal/syncer/secretbox"
 	"github.com/lectiospace/lectern/internal/syncer/workdir"
+	"github.com/lectiospace/lectern/internal/telemetry/trace"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -46,7 +47,8 @@ type Deps struct {
 	SecretsKey []byte
 	// PlatformRule is the access rule "platform": the lesson's group may always watch.
 	PlatformRule bool
-	Version      string // the program's, which its heartbeat names
+	Version      string        // the program's, which its heartbeat names
+	Tracer       *trace.Tracer // nil = nothing is traced
 	Log          *slog.Logger
 	Metrics      prometheus.Registerer
 	Now          func() time.Time
@@ -100,7 +102,7 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 		return nil, err
 	}
 	s.queue = queue.New(queue.Config{
-		ID: s.id, IngestWorkers: cfg.Workers, ReconcileEvery: cfg.ReconcileEvery, UsageEvery: cfg.UsageEvery, CleanupAt: cfg.CleanupAt, RetryDelays: cfg.RetryDelays, IdlePoll: cfg.IdlePoll, Observe: cfg.Observes(),
+		ID: s.id, IngestWorkers: cfg.Workers, ReconcileEvery: cfg.ReconcileEvery, UsageEvery: cfg.UsageEvery, CleanupAt: cfg.CleanupAt, RetryDelays: cfg.RetryDelays, IdlePoll: cfg.IdlePoll, Observe: cfg.Observes(), Tracer: deps.Tracer,
 	}, deps.Store, deps.Log, deps.Metrics, deps.Now)
 	alerts := newAlerts(deps.Alerts, s.queue, cfg.Observes(), deps.Log, deps.Now)
 	s.ingester = ingest.New(ingest.Config{
@@ -112,7 +114,7 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 	})
 	s.intake = intake.New(intake.Deps{
 		Store: deps.Store, Queue: s.queue, Zoom: deps.Zooms, Ingests: s.ingester, Match: cfg.matchRule(), Tokens: tokens, TokenPurpose: ingest.DownloadTokenPurpose,
-		SecretsKey: deps.SecretsKey, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now, Observer: s.observer,
+		SecretsKey: deps.SecretsKey, Tracer: deps.Tracer, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now, Observer: s.observer,
 	})
 	s.mover = move.New(move.Config{Workers: cfg.Workers, RetryDelays: cfg.moveRetryDelays()}, move.Deps{
 		ID: s.id, Store: deps.Store, Archives: deps.Archives, Work: workdir.New(cfg.WorkDir, int64(cfg.WorkSize), int64(cfg.WorkMinFree)),

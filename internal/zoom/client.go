@@ -212,6 +212,9 @@ func (c *Client) once(ctx context.Context, op, token, method, path string, query
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
+	if traceparent := media.TraceparentOf(ctx); traceparent != "" {
+		req.Header.Set("Traceparent", traceparent)
+	}
 	resp, err := c.api.Do(req)
 	if err != nil {
 		return network(ctx, op, err)

@@ -269,6 +269,9 @@ func (d downloader) get(ctx context.Context, client *http.Client, u *url.URL, to
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	if traceparent := media.TraceparentOf(ctx); traceparent != "" && d.mayHaveToken(u) {
+		req.Header.Set("Traceparent", traceparent) // to nobody who may not have the token
+	}
 	headers(req.Header)
 	if client == d.public {
 		if client, err = d.clientFor(req); err != nil {

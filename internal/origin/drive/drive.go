@@ -23,6 +23,7 @@ import (
 	"google.golang.org/api/option"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
 )
 
 // Origin reads files of Google Drive. Safe for concurrent use.
@@ -41,14 +42,14 @@ type Origin struct {
 // unreachable.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (*Origin, error) {
 	o := &Origin{transport: newTransport(), unpinned: map[string]bool{}}
-	client := &http.Client{Transport: o.transport}
+	client := &http.Client{Transport: origin.WithTraceparent(o.transport)}
 	if cfg.Credentials != "none" {
 		source, err := tokenSource(cfg, &http.Client{Transport: o.transport, Timeout: exchangeTimeout})
 		if err != nil {
 			return nil, err
 		}
 		o.tokens = newTokenRefresher(source, log)
-		client.Transport = &oauth2.Transport{Base: o.transport, Source: o.tokens}
+		client.Transport = &oauth2.Transport{Base: client.Transport, Source: o.tokens}
 	}
 	o.client = client
 	options := []option.ClientOption{option.WithHTTPClient(client)}

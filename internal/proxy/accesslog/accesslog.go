@@ -24,6 +24,7 @@ type Record struct {
 	Began     time.Time
 	RequestID string
 	Client    netip.Addr
+	Trusted   bool // a trusted proxy sent it; not written
 	Method    string
 	Route     string // the pattern, "" where none matched
 	Recording int64  // 0 = none
@@ -64,9 +65,10 @@ func (l *Log) Flush() { l.refusals.flush() }
 // only where trusted is true, which means that a trusted proxy sent it.
 func (l *Log) Begin(c *fasthttp.RequestCtx, client netip.Addr, trusted bool) Record {
 	rec := Record{
-		Began:  l.now(),
-		Client: client,
-		Method: Sanitize(string(c.Method()), 16),
+		Began:   l.now(),
+		Client:  client,
+		Trusted: trusted,
+		Method:  Sanitize(string(c.Method()), 16),
 	}
 	if trusted {
 		rec.RequestID = Sanitize(string(c.Request.Header.Peek("X-Request-Id")), 64)

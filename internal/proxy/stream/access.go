@@ -59,6 +59,14 @@ func (x *exchange) acquireUserSlot() error {
 	return nil
 }
 
+// joinPlayback adds the exchange to a traced playback, and has its requests to the origin
+// carry the playback's traceparent. HEAD plays nothing.
+func (x *exchange) joinPlayback() {
+	if x.h.playbacks != nil && !x.params.head {
+		x.ctx, x.leave = x.h.playbacks.Join(x.ctx, x.viewer.User.ID, x.recording, x.params.traceparent, x.params.tracestate)
+	}
+}
+
 // countStart counts a stream with an access token as a start of playback. HEAD plays
 // nothing, and the start of a playback token was counted when it was signed. Where the
 // counter has to ask a database, which means a commit to a disk, it does so while the

@@ -56,7 +56,8 @@ func (b *body) WriteTo(io.Writer) (n int64, err error) {
 		n, err = b.x.record.Bytes, b.err
 	}()
 	b.x.streaming.Store(true)
-	b.x.h.metrics.first(b.x.record.Cache, b.x.h.now().Sub(b.x.record.Began)) // its first piece is there
+	b.x.firstByte = b.x.h.now().Sub(b.x.record.Began) // its first piece is there
+	b.x.h.metrics.first(b.x.record.Cache, b.x.firstByte)
 	b.err = b.send()
 	b.x.streaming.Store(false)
 	if media.RefusalOf(b.err) != nil {

@@ -48,9 +48,13 @@ type exchange struct {
 	valid       precondition.Validators
 	admitted    bool
 	hasUserSlot bool
-	undoStart   func()       // takes back the start that was counted, or nil
-	reader      media.Reader // open, or nil
-	firstPiece  media.Piece  // the reader's first piece, not yet written
+	// leave ends the exchange's part in a traced playback, or is nil; firstByte is when it
+	// had its first byte, since record.Began.
+	leave      func(r *accesslog.Record, firstByte time.Duration)
+	firstByte  time.Duration
+	undoStart  func()       // takes back the start that was counted, or nil
+	reader     media.Reader // open, or nil
+	firstPiece media.Piece  // the reader's first piece, not yet written
 
 	mu       sync.Mutex // orders abort and finish
 	finished bool       // guarded by mu
@@ -97,6 +101,7 @@ func (x *exchange) serve(resp *fasthttp.Response) error {
 	if err := x.acquireUserSlot(); err != nil {
 		return err
 	}
+	x.joinPlayback()
 	startCounted, err := x.countStart()
 	if err != nil {
 		return err
@@ -127,6 +132,9 @@ func (h *Handler) newExchange(c *fasthttp.RequestCtx, rec accesslog.Record, id i
 	x := &exchange{h: h, conn: c.Conn(), params: readParams(c, id), record: rec}
 	x.record.Recording = id
 	x.record.Range = accesslog.Sanitize(x.params.rangeHeader, 64)
+	if h.playbacks != nil && rec.Trusted {
+		x.params.readTrace(c)
+	}
 	x.ctx, x.cancel = context.WithCancelCause(h.base)
 	x.corked, _ = x.conn.(*corkedconn.Conn)
 	h.exchanges.add(x)
@@ -197,6 +205,9 @@ func (x *exchange) finish(fault error) {
 		x.record.Err = fault
 	}
 	x.h.records.Write(&x.record)
+	if x.leave != nil {
+		x.leave(&x.record, x.firstByte)
+	}
 }
 
 // markFinished reports whether this call is the first. From then on abort leaves the

@@ -65,7 +65,7 @@ type Config struct {
 	Recheck time.Duration
 }
 
-// Deps is what a Handler needs. All are required but Starts and Changed.
+// Deps is what a Handler needs. All are required but Starts, Changed and Playbacks.
 type Deps struct {
 	Access  Access
 	Origins Origins
@@ -74,6 +74,8 @@ type Deps struct {
 	// Changed receives a value when somebody may have lost access: running streams
 	// are then checked at once, and not only at every Config.Recheck.
 	Changed <-chan struct{}
+	// Playbacks traces playbacks; nil = none.
+	Playbacks PlaybackTracer
 	// Base ends, with a cause, when all exchanges have to end.
 	Base context.Context
 	// ResetResponse empties a response after a panic, and sets again what every
@@ -98,6 +100,7 @@ type Handler struct {
 	invalidator   Invalidator    // nil: origins is not one
 	store         Store
 	starts        StartCounter
+	playbacks     PlaybackTracer // nil: not traced
 	changed       <-chan struct{}
 	base          context.Context
 	resetResponse func(c *fasthttp.RequestCtx)
@@ -125,7 +128,7 @@ func New(cfg Config, deps Deps) (*Handler, error) {
 	}
 	h := &Handler{
 		cfg: cfg, access: deps.Access, origins: deps.Origins, store: deps.Store, starts: deps.Starts,
-		changed: deps.Changed, base: deps.Base, resetResponse: deps.ResetResponse,
+		playbacks: deps.Playbacks, changed: deps.Changed, base: deps.Base, resetResponse: deps.ResetResponse,
 		records: deps.Records, log: deps.Log, now: deps.Now,
 		streams:   admission{limit: int64(cfg.Streams)},
 		users:     newUserSlots(cfg.StreamsPerUser),

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/accesslog"
 )
 
 // Origins resolves a location into the immutable identity of the object there. It
@@ -18,6 +19,15 @@ type Origins interface {
 // bytes have been read in earnest, or will not be.
 type StatPrefetcher interface {
 	StatPrefetch(ctx context.Context, loc media.Location, off int64) (obj media.Object, settle func(), err error)
+}
+
+// PlaybackTracer traces playbacks, which take many exchanges.
+type PlaybackTracer interface {
+	// Join adds an exchange to the user's playback of a recording. traceparent and
+	// tracestate are the request's, "" for none. The context that it returns carries the
+	// traceparent of the playback. leave, where it is not nil, is called once when the
+	// exchange has ended, with the time to its first byte, 0 for none.
+	Join(ctx context.Context, user int64, rec media.Recording, traceparent, tracestate string) (_ context.Context, leave func(r *accesslog.Record, firstByte time.Duration))
 }
 
 // Invalidator is the optional interface of Origins that cache identities. Invalidate

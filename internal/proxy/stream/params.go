@@ -24,6 +24,9 @@ type requestParams struct {
 	// wantReprDigest is Want-Repr-Digest (RFC 9530 section 4), wantDigest the older
 	// Want-Digest (RFC 3230); "" when absent.
 	wantReprDigest, wantDigest string
+	// traceparent and tracestate (W3C Trace Context) are a trusted proxy's, read only where
+	// playbacks are traced.
+	traceparent, tracestate string
 	// page is the language of an error that a browser shows, "" for JSON.
 	page string
 }
@@ -50,4 +53,11 @@ func readParams(c *fasthttp.RequestCtx, id int64) requestParams {
 	p.page = respond.PageLanguage(&c.Request.Header)
 	p.tokens, p.noToken = credentials.Tokens(&c.Request)
 	return p
+}
+
+// readTrace copies the trace that a trusted proxy has begun. Anybody else could have
+// everything sampled, or tie the playbacks of others to a trace of their own.
+func (p *requestParams) readTrace(c *fasthttp.RequestCtx) {
+	p.traceparent = string(c.Request.Header.Peek("Traceparent"))
+	p.tracestate = string(c.Request.Header.Peek("Tracestate"))
 }

@@ -42,6 +42,14 @@ type joined struct {
 // nothing reports whether there is nothing to archive.
 func (m joined) nothing() bool { return m.path == "" && len(m.apart) == 0 }
 
+// readChecksums reads the file for its size and its checksums.
+func (m *joined) readChecksums(ctx context.Context) (err error) {
+	sum := sha256.New()
+	m.size, m.md5, err = checksum(ctx, m.path, sum)
+	m.sha256 = hex.EncodeToString(sum.Sum(nil))
+	return err
+}
+
 // note is an entry for the history.
 type note struct{ what, detail string }
 
@@ -55,7 +63,10 @@ func (r *run) build(ctx context.Context) (joined, error) {
 		}
 		out, err := joined{}, errTriedInVain
 		if len(inputs) == 1 || !triedInVain(r.parts, r.s.joinName(r.plan)) {
-			out, err = r.join(ctx, inputs)
+			err = step(ctx, "join", func(ctx context.Context) (err error) {
+				out, err = r.join(ctx, inputs)
+				return err
+			})
 		}
 		if cannotJoin(inputs, err) {
 			out, err = r.keepApart(ctx, inputs, err)
@@ -68,9 +79,7 @@ func (r *run) build(ctx context.Context) (joined, error) {
 			continue
 		}
 		if out.path != "" {
-			sum := sha256.New()
-			out.size, out.md5, err = checksum(ctx, out.path, sum)
-			out.sha256 = hex.EncodeToString(sum.Sum(nil))
+			err = step(ctx, "checksum", out.readChecksums)
 		}
 		return out, failedAt(atDisk, err)
 	}
@@ -85,7 +94,14 @@ var errTriedInVain = &media.Error{Kind: media.Corrupt, Op: "syncer: join", Reaso
 func (r *run) collect(ctx context.Context) ([]joinInput, error) {
 	for {
 		chosen := r.plan.names()
-		inputs, faults, err := r.fetchAll(ctx)
+		var (
+			inputs []joinInput
+			faults []*partFault
+		)
+		err := step(ctx, "download", func(ctx context.Context) (err error) {
+			inputs, faults, err = r.fetchAll(ctx)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}

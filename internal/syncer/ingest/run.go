@@ -57,7 +57,9 @@ func (s *Ingester) runJob(ctx context.Context, job *queue.Job[queue.IngestArgs])
 	default:
 		defer lock.Release()
 		r.lock = lock
-		err = r.do(ctx)
+		traced, span := beginTrace(ctx, leased)
+		err = r.do(traced)
+		r.endTrace(span, err)
 	}
 	return r.finish(ctx, job, err)
 }
@@ -150,7 +152,8 @@ func (r *run) do(ctx context.Context) error {
 			return causeOf(ctx, err)
 		}
 	}
-	if err := r.publish(ctx, made, stored); err != nil {
+	err = step(ctx, "publish", func(ctx context.Context) error { return r.publish(ctx, made, stored) })
+	if err != nil {
 		return causeOf(ctx, err)
 	}
 	return causeOf(ctx, r.finishVersion(ctx, made.path))

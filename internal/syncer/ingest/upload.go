@@ -20,12 +20,22 @@ func (r *run) upload(ctx context.Context, m joined) (archive.Stored, error) {
 	if err != nil {
 		return archive.Stored{}, err
 	}
-	stored, err := r.lock.Put(ctx, r.s.deps.Archives, target, r.item(key, m.path, m.size, m.md5))
+	var stored archive.Stored
+	err = step(ctx, "upload", func(ctx context.Context) (err error) {
+		stored, err = r.lock.Put(ctx, r.s.deps.Archives, target, r.item(key, m.path, m.size, m.md5))
+		return failedAt(atArchive, err)
+	})
 	if err != nil {
-		return archive.Stored{}, failedAt(atArchive, err)
+		return archive.Stored{}, err
 	}
-	if !stored.Same(m.size, m.md5) {
-		return archive.Stored{}, r.discard(ctx, target, key, stored)
+	err = step(ctx, "verify", func(ctx context.Context) error {
+		if stored.Same(m.size, m.md5) {
+			return nil
+		}
+		return r.discard(ctx, target, key, stored)
+	})
+	if err != nil {
+		return archive.Stored{}, err
 	}
 	r.archived = true
 	return stored, nil

@@ -52,7 +52,7 @@ func (s *Ingester) zoomTrashJob(ctx context.Context, job *queue.Job[queue.ZoomTr
 	if err != nil || lost {
 		return err
 	}
-	return r.trashMeetings(ctx, meetings)
+	return step(ctx, "trash", func(ctx context.Context) error { return r.trashMeetings(ctx, meetings) })
 }
 
 // trashMeetings trashes Zoom's copies of what the archive holds of meetings. Of a file that

@@ -35,7 +35,9 @@ type eventBatcher struct {
 // pendingEvent is an event that waits to be stored. done gets exactly one outcome.
 type pendingEvent struct {
 	event store.Event
-	done  chan outcome
+	// traceparent is of its webhook, "" when that is not traced.
+	traceparent string
+	done        chan outcome
 }
 
 type outcome struct {
@@ -50,7 +52,7 @@ func newEventBatcher(db *catalog.Store, q *queue.Queue) *eventBatcher {
 // store stores an event and returns its result: accepted, duplicate or ignored. It
 // returns when the event is durable, or when ctx ends.
 func (b *eventBatcher) store(ctx context.Context, e store.Event) (string, error) {
-	p := &pendingEvent{event: e, done: make(chan outcome, 1)}
+	p := &pendingEvent{event: e, traceparent: media.TraceparentOf(ctx), done: make(chan outcome, 1)}
 	select {
 	case b.in <- p:
 	case <-ctx.Done():
@@ -136,6 +138,7 @@ func (b *eventBatcher) insert(ctx context.Context, all []*pendingEvent) ([]strin
 				results[i] = resultAccepted
 			}
 			if p.event.State == store.EventNew && (isNew || again) {
+				ctx := queue.FromWebhook(media.WithTraceparent(ctx, p.traceparent))
 				if err := b.queue.Enqueue(ctx, x, queue.EventArgs{EventID: id}, time.Time{}); err != nil {
 					return err
 				}

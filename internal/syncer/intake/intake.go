@@ -14,6 +14,7 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/secretbox"
 	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/telemetry/trace"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
@@ -43,7 +44,9 @@ type Deps struct {
 	Log        *slog.Logger
 	Metrics    prometheus.Registerer
 	Now        func() time.Time
-	Observer   *observe.Observer // nil = acts
+	// Tracer traces webhooks; nil = none.
+	Tracer   *trace.Tracer
+	Observer *observe.Observer // nil = acts
 }
 
 // Intake takes in webhooks. It is safe for concurrent use.

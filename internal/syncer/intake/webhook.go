@@ -50,7 +50,7 @@ type answered struct {
 func (in *Intake) webhook(prefix string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		a := in.receive(w, r, strings.Trim(strings.TrimPrefix(r.URL.Path, strings.TrimSuffix(prefix, "/")), "/"))
+		a := in.receive(w, r, began, strings.Trim(strings.TrimPrefix(r.URL.Path, strings.TrimSuffix(prefix, "/")), "/"))
 		in.metrics.seconds.Observe(time.Since(began).Seconds())
 		in.metrics.events.WithLabelValues(eventLabel(a.event), a.result).Inc()
 		attrs := []any{slog.String("event", eventLabel(a.event)), slog.String("result", a.result),
@@ -95,7 +95,7 @@ func clean(s string) string {
 
 // receive checks one webhook, in the order from which an unknown sender learns least,
 // and answers it.
-func (in *Intake) receive(w http.ResponseWriter, r *http.Request, tenantID string) answered {
+func (in *Intake) receive(w http.ResponseWriter, r *http.Request, began time.Time, tenantID string) answered {
 	ctx, cancel := context.WithTimeout(r.Context(), storeWithin)
 	defer cancel()
 	sender := tenant{secrets: *in.secrets.Load()}
@@ -141,9 +141,11 @@ func (in *Intake) receive(w http.ResponseWriter, r *http.Request, tenantID strin
 		return done(w, event.Name, resultIgnored)
 	}
 	row := in.eventRow(event, sender.teacher, body)
+	ctx, span := in.beginTrace(ctx, r, began, event)
 	release() // the row has a copy; others need not wait for the database
 	release = func() {}
 	result, err := in.batcher.store(ctx, row)
+	endTrace(span, result, err)
 	if err != nil {
 		return in.askAgain(w, event.Name, err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/telemetry/trace"
 )
 
 // Config of a Queue.
@@ -40,6 +41,8 @@ type Config struct {
 	// IdlePoll is how often a queue without work is asked for jobs that others have
 	// inserted; 0 means DefaultIdlePoll.
 	IdlePoll time.Duration
+	// Tracer traces the jobs; nil = none.
+	Tracer *trace.Tracer
 }
 
 // DefaultRetryDelays are the waits after failed attempts; the last one repeats.
@@ -98,7 +101,7 @@ func (q *Queue) Open() error {
 		},
 		Workers:      q.workers,
 		PeriodicJobs: q.periodicJobs(),
-		Middleware:   []rivertype.Middleware{&jobObserver{metrics: q.metrics, running: q.running, pace: q.pace}},
+		Middleware:   []rivertype.Middleware{&jobObserver{metrics: q.metrics, running: q.running, pace: q.pace, tracer: q.cfg.Tracer}},
 		JobTimeout:   time.Minute,
 		// A long ingest is not a stuck one; the supervisor finds dead workers by their
 		// heartbeat.
@@ -195,7 +198,7 @@ func (q *Queue) EnqueueNow(ctx context.Context, x store.Session, args river.JobA
 
 func (q *Queue) insert(ctx context.Context, x store.Session, args river.JobArgs, at time.Time) (*rivertype.JobInsertResult, error) {
 	q.pace.busy()
-	opts := &river.InsertOpts{Queue: queueFor(ctx, args)}
+	opts := &river.InsertOpts{Queue: queueFor(ctx, args), Metadata: traceMetadata(ctx)}
 	if !at.IsZero() && at.After(q.now()) {
 		opts.ScheduledAt = at
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/telemetry/trace"
 )
 
 // lostEndAfter is how long the queue lists a job of this process as running that no
@@ -117,6 +118,7 @@ type jobObserver struct {
 	metrics *metrics
 	running *runningJobs
 	pace    *pace
+	tracer  *trace.Tracer // nil = nothing is traced
 }
 
 // Work implements rivertype.WorkerMiddleware.
@@ -125,8 +127,11 @@ func (o *jobObserver) Work(ctx context.Context, job *rivertype.JobRow, inner fun
 	o.pace.busy()
 	defer o.pace.busy()
 	defer o.running.end(job.ID)
+	ctx, span := beginJob(ctx, o.tracer, job)
 	err := inner(ctx)
-	o.metrics.jobs.WithLabelValues(job.Kind, outcome(job, err)).Inc()
+	result := outcome(job, err)
+	o.metrics.jobs.WithLabelValues(job.Kind, result).Inc()
+	endJob(span, result, err)
 	return err
 }
 
