@@ -14,12 +14,13 @@ import (
 // environmentReaders are functions that read variables whose names are not in their calls,
 // by package and name, with the variables that configuration.md must name for them.
 var environmentReaders = map[string][]string{
-	"activation.Files":          {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"},
-	"daemon.SdNotify":           {"NOTIFY_SOCKET"},
-	"daemon.SdWatchdogEnabled":  {"WATCHDOG_USEC", "WATCHDOG_PID"},
-	"http.ProxyFromEnvironment": {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"},
-	"pgx.ParseConfig":           {"PGSSLMODE", "PGSSLROOTCERT", "PGPASSFILE"},
-	"pgxpool.ParseConfig":       {"PGSSLMODE", "PGSSLROOTCERT", "PGPASSFILE"},
+	"activation.Files":                     {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"},
+	"daemon.SdNotify":                      {"NOTIFY_SOCKET"},
+	"daemon.SdWatchdogEnabled":             {"WATCHDOG_USEC", "WATCHDOG_PID"},
+	"azidentity.NewDefaultAzureCredential": {"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"},
+	"http.ProxyFromEnvironment":            {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"},
+	"pgx.ParseConfig":                      {"PGSSLMODE", "PGSSLROOTCERT", "PGPASSFILE"},
+	"pgxpool.ParseConfig":                  {"PGSSLMODE", "PGSSLROOTCERT", "PGPASSFILE"},
 }
 
 // testPackages are below internal and are in no program.
