@@ -6,7 +6,7 @@ COMMIT  ?= $(shell git --git-dir=.git rev-parse HEAD 2>/dev/null)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -s -w -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help reference build demo test lint vulncheck report fuzz joins fleet outage backfill lessons bench bench-compare deb image dist packages-test clean
+.PHONY: help reference build demo test lint vulncheck report fuzz joins fleet outage backfill move lessons bench bench-compare deb image dist packages-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ backfill: ## archive MEETINGS (10000) emulated recordings of three years, killed
 
 fleet: ## measure three gateways, two syncers, HAProxy and PostgreSQL: LESSONS (60), kills, restarts, an outage of OUTAGE (10s)
 	OUTAGE=$(or $(OUTAGE),10s) OUTAGE_RANGES=$(or $(RANGES),1000) FLEET_LESSONS=$(or $(LESSONS),60) go test -count=1 -v -timeout 1h -run '^(TestFleet|TestFleetProxies|TestFleetSyncers|TestSizing)$$' ./test/e2e
+
+move: ## move RECORDINGS (20) between all archives under VIEWERS (20), the mover killed KILLS (5) times, and print the figures
+	MOVE_RECORDINGS=$(or $(RECORDINGS),20) MOVE_VIEWERS=$(or $(VIEWERS),20) MOVE_KILLS=$(or $(KILLS),5) go test -count=1 -v -timeout 2h -run '^TestMove$$' ./test/e2e
 
 outage: ## read RANGES (10000) ranges through HAProxy and three gateways while the database is away for OUTAGE (60s), then restart each
 	OUTAGE=$(or $(OUTAGE),60s) OUTAGE_RANGES=$(or $(RANGES),10000) go test -count=1 -v -timeout 1h -run '^TestFleet$$' ./test/e2e
