@@ -29,7 +29,7 @@ func (o options) compare(ctx context.Context, bench *workloads.Bench) error {
 		return err
 	}
 	was, is := "gateway of "+o.base, "gateway"
-	both := []peers.Starter{peers.GatewayOf(was, base), peers.GatewayOf(is, bench.Site.Tools.Gateway)}
+	both := []peers.Starter{peers.GatewaySetup{Name: was, Binary: base}.Starter(), peers.GatewaySetup{Name: is}.Starter()}
 	rounds, hotFor := compareRounds, 800*time.Millisecond
 	if o.rounds > 0 {
 		rounds = o.rounds

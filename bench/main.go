@@ -144,14 +144,7 @@ func (o options) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if o.only.MatchString(results.AuthPath) {
-		if err := workloads.Auth(ctx, o.module, max(5, o.rounds), set); err != nil {
-			set.Failures = append(set.Failures, results.Failure{Workload: results.AuthPath, Target: "gateway", Error: err.Error()})
-		}
-	}
-	if o.only.MatchString(results.Eviction) {
-		workloads.Eviction(max(5, o.rounds), set)
-	}
+	o.runOthers(ctx, bench, set)
 	if err := set.Write(below(o.report)); err != nil {
 		return err
 	}
@@ -162,6 +155,31 @@ func (o options) run(ctx context.Context) error {
 	}
 	fmt.Printf("\n%s written after %s\n", filepath.Join(below(o.report), "report.md"), time.Since(began).Round(time.Second))
 	return nil
+}
+
+// runOthers runs what does not compare servers with each other. A failure is part of the report.
+func (o options) runOthers(ctx context.Context, bench *workloads.Bench, set *results.Set) {
+	rounds, runFor := max(5, o.rounds), time.Second
+	grown := workloads.Grown{Chunks: []int{100, 10_000, 1_000_000}, Recordings: []int{100, 10_000}, Dir: filepath.Join(bench.Site.Dir, "grown")}
+	if o.quick {
+		rounds, runFor, grown.Chunks = 2, 500*time.Millisecond, []int{100, 10_000, 50_000}
+	}
+	for _, one := range []struct {
+		name string
+		run  func() error
+	}{
+		{results.AuthPath, func() error { return workloads.Auth(ctx, o.module, rounds, set) }},
+		{results.StartUp, func() error { return grown.StartUp(ctx, bench, min(rounds, 3), set) }},
+		{results.Growth, func() error { return grown.Growth(ctx, bench, runFor, rounds, set) }},
+		{results.Eviction, func() error { workloads.Eviction(rounds, set); return nil }},
+	} {
+		if !o.only.MatchString(one.name) || ctx.Err() != nil {
+			continue
+		}
+		if err := one.run(); err != nil {
+			set.Failures = append(set.Failures, results.Failure{Workload: one.name, Target: "gateway", Error: err.Error()})
+		}
+	}
 }
 
 // hotSize is the size of the cached file.

@@ -25,6 +25,9 @@ import (
 type Target struct {
 	Addr string // host:port
 	Path string
+	// Paths are names of the file that viewers take in turn, as they watch different
+	// recordings; empty for Path alone.
+	Paths []string
 	// Headers are header lines with their line ends; requests take them in turn,
 	// as those of different viewers. Empty for none.
 	Headers []string
@@ -42,6 +45,13 @@ func (t Target) header(viewer int) string {
 		return ""
 	}
 	return t.Headers[viewer%len(t.Headers)]
+}
+
+func (t Target) path(viewer int) string {
+	if len(t.Paths) == 0 {
+		return t.Path
+	}
+	return t.Paths[viewer%len(t.Paths)]
 }
 
 const (
@@ -197,7 +207,7 @@ func (c *Conn) request(t Target, viewer int, off, last int64) (n int64, err erro
 
 func appendRequest(req []byte, t Target, viewer int, off, last int64) []byte {
 	req = append(req, "GET "...)
-	req = append(req, t.Path...)
+	req = append(req, t.path(viewer)...)
 	req = append(req, " HTTP/1.1\r\nHost: "...)
 	req = append(req, t.Addr...)
 	req = append(req, "\r\nRange: bytes="...)

@@ -44,10 +44,10 @@ func NginxStatic(auth Auth, log Log) Starter {
 // NginxSlice fetches from the origin in slices of a size, "1m" for one, and
 // keeps them.
 func NginxSlice(size string, auth Auth, log Log) Starter {
-	return nginx{name: label("nginx slice "+size, auth, log), auth: auth, log: log, location: slices(size)}.starter()
+	return nginx{name: label("nginx slice "+size, auth, log), auth: auth, log: log, location: inSlices(size)}.starter()
 }
 
-func slices(size string) func(*Site) string {
+func inSlices(size string) func(*Site) string {
 	return func(*Site) string {
 		return fmt.Sprintf(`
 			slice %s;

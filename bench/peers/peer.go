@@ -50,6 +50,10 @@ type Peer struct {
 	Name string
 	// Target is where a lesson stands.
 	Target func(l Lesson) load.Target
+	// Log is the file with its output; "" where nobody looks at it.
+	Log string
+	// Ready is how long it took from the start of its process until it listened.
+	Ready time.Duration
 	// Tree are its processes.
 	Tree meter.Tree
 
@@ -84,6 +88,7 @@ func (p *Peer) run(ctx context.Context, dir, addr string, environ []string, name
 	// Its own group, so that Ctrl-C reaches it through us, once; and it does not
 	// outlive us however we end.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	began := time.Now()
 	err = cmd.Start()
 	out.Close()
 	if err != nil {
@@ -104,6 +109,7 @@ func (p *Peer) run(ctx context.Context, dir, addr string, environ []string, name
 	if err := waitListening(ctx, addr, ended); err != nil {
 		return fmt.Errorf("%s: %w\n%s", p.Name, err, tail(path))
 	}
+	p.Ready = time.Since(began)
 	return nil
 }
 

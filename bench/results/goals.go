@@ -15,6 +15,8 @@ const (
 	Seek     = "seek in a cold file"
 	Slow1000 = "slow, 1000 viewers at 1 Mbit/s"
 	Slow5000 = "slow, 5000 viewers at 1 Mbit/s"
+	Growth   = "growth, 64 KiB ranges"
+	StartUp  = "start-up"
 	AuthPath = "auth on the hot path"
 	Eviction = "eviction at 10 % of all lessons"
 )

@@ -83,8 +83,8 @@ func (s *Set) writeGoals(b *strings.Builder) {
 }
 
 // columns is the order of metrics in tables.
-var columns = []string{Throughput, Requests, CPUPerGiB, ClientPerGiB, OriginPerGiB, CPUPerSecond, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
-	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, Openings, Written}
+var columns = []string{Throughput, Requests, CPUPerGiB, CPUPerRequest, ClientPerGiB, OriginPerGiB, CPUPerSecond, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
+	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, Openings, Written, ReadyAfter, IndexedAfter, IndexCPU, IndexRSS}
 
 func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 	targets := s.Targets(workload)

@@ -45,6 +45,7 @@ func hot(name string, length int64, runFor time.Duration, rounds int, compared [
 				results.Requests:   float64(seen.Requests) / seen.Elapsed.Seconds(),
 			}}
 			used.perByte(s.Values, seen.Bytes)
+			s.Values[results.CPUPerRequest] = float64(used.server.Microseconds()) / float64(max(seen.Requests, 1))
 			s.Firsts(seen.First)
 			return s, nil
 		},

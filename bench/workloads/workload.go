@@ -27,7 +27,8 @@ type Workload struct {
 	Warm bool
 	// Fresh starts each peer anew for each round, where its memory is measured.
 	Fresh bool
-	// Lessons are how many cold files it takes, LessonSize how large they are.
+	// Lessons are how many cold files it takes, LessonSize how large they are. Without cold
+	// files it is the size of the warm one; 0 for that of all workloads.
 	Lessons    int
 	LessonSize int64
 	// Run measures a peer once. lesson is the warm one, or the round's cold one.
@@ -67,7 +68,10 @@ type Bench struct {
 func (b *Bench) Run(ctx context.Context, w Workload, set *results.Set) error {
 	site := *b.Site
 	first := peers.Lesson{Name: "hot", Recording: 1, Content: content.New(b.HotSize, 1)}
-	if !w.Warm {
+	switch {
+	case w.Warm && w.LessonSize > 0:
+		first.Content = content.New(w.LessonSize, 1)
+	case !w.Warm:
 		// A small one that is compared and not measured.
 		first = peers.Lesson{Name: "compared", Recording: 1, Content: content.New(min(comparedSize, w.LessonSize), 1)}
 	}
