@@ -40,6 +40,7 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, term terminal) error 
 		doctor.OpenFilesCheck(2*s.Limit.Streams+1024, "limit-streams"),
 		doctor.CatalogCheck(s.DatabaseURL, clockLimit, version),
 		doctor.LocalFolderCheck(s.Origin.Local),
-		doctor.DriveOriginCheck(s.Origin.Drive, clockLimit))
+		doctor.DriveOriginCheck(s.Origin.Drive, clockLimit),
+		doctor.AzureOriginCheck(s.Origin.Azure, clockLimit))
 	return r.Finish(term.Out, c.JSON, refused)
 }

@@ -22,9 +22,14 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 	version, _ := config.Version()
 	running := sync.OnceValue(func() bool { return doctor.Running(ctx, s.AdminListen) })
 	limit := s.Zoom.WebhookTolerance
-	archive := doctor.LocalArchiveCheck(s.Origin.Local)
-	if s.Sync.Provider == media.ProviderDrive {
+	var archive doctor.Check
+	switch s.Sync.Provider {
+	case media.ProviderDrive:
 		archive = doctor.DriveArchiveCheck(s.Origin.Drive, s.Sync.Drive, limit)
+	case media.ProviderAzure:
+		archive = doctor.AzureArchiveCheck(s.Origin.Azure, limit)
+	default:
+		archive = doctor.LocalArchiveCheck(s.Origin.Local)
 	}
 	r.Configuration(refused, "complete; %d webhook secret(s), archiving into %s", len(s.Zoom.Secrets()), s.Sync.Provider)
 	r.Mode(s.Sync.Config)

@@ -7,6 +7,7 @@ import (
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/cache"
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/origin/azure"
 	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/origin/local"
 	"github.com/lectiospace/lectern/internal/syncer"
@@ -66,6 +67,16 @@ func DriveOriginCheck(cfg drive.Config, clockLimit time.Duration) Check {
 // DriveArchiveCheck is Report.DriveArchive.
 func DriveArchiveCheck(cfg drive.Config, settings drive.ArchiveConfig, clockLimit time.Duration) Check {
 	return Check{nameArchive, stuckNetwork, func(ctx context.Context, r *Report) { r.DriveArchive(ctx, cfg, settings, clockLimit) }}
+}
+
+// AzureOriginCheck is Report.AzureOrigin.
+func AzureOriginCheck(cfg azure.Config, clockLimit time.Duration) Check {
+	return Check{nameOriginAzure, stuckNetwork, func(ctx context.Context, r *Report) { r.AzureOrigin(ctx, cfg, clockLimit) }}
+}
+
+// AzureArchiveCheck is Report.AzureArchive.
+func AzureArchiveCheck(cfg azure.Config, clockLimit time.Duration) Check {
+	return Check{nameArchive, stuckNetwork, func(ctx context.Context, r *Report) { r.AzureArchive(ctx, cfg, clockLimit) }}
 }
 
 // WorkDirCheck is Report.WorkDir.

@@ -36,6 +36,7 @@ const (
 	nameTenants        = "tenants"
 	nameOriginLocal    = "origin local"
 	nameOriginDrive    = "origin drive"
+	nameOriginAzure    = "origin azure"
 	nameArchive        = "archive"
 	nameZoom           = "zoom"
 	nameZoomScopes     = "zoom scopes"
@@ -49,7 +50,7 @@ var names = []string{
 	nameConfiguration, nameMode, namePublicURL, nameCORS, nameTrustedProxies, nameSecretFiles, nameSecretFlags, nameJWTSecret, nameQueryTokens, nameJWKS,
 	nameDataDir, nameCacheDir, nameCacheLock, nameCacheSpace, nameWorkDir, nameWorkSpace, nameListen, nameAdminListen, nameOpenFiles,
 	nameDatabase, nameSchema, nameColumns, nameRole, nameTriggers, namePooler, nameGateways, nameSyncers, nameJobQueue, nameReconciliation, nameTenants,
-	nameOriginLocal, nameOriginDrive, nameArchive, nameZoom, nameZoomScopes, nameZoomHost, nameClock, nameFFmpeg, nameAlerts,
+	nameOriginLocal, nameOriginDrive, nameOriginAzure, nameArchive, nameZoom, nameZoomScopes, nameZoomHost, nameClock, nameFFmpeg, nameAlerts,
 }
 
 // Names are the names that findings can have.

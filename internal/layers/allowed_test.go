@@ -419,6 +419,7 @@ var allowed = []rule{
 			{"internal/catalog/schema", "the schema's checks"},
 			{"internal/ffmpeg", "that ffmpeg runs, and its version"},
 			{"internal/media", "sizes and error kinds"},
+			{"internal/origin/azure", "lists the container, writes, reads and deletes"},
 			{"internal/origin/drive", "what Drive allows"},
 			{"internal/origin/local", "the folder of recordings"},
 			{"internal/syncer", "the settings of the syncer"},
@@ -429,6 +430,8 @@ var allowed = []rule{
 			{"golang.org/x/sys", "free space and rights of directories"},
 		},
 		tests: []use{
+			{"internal/emulator/azurite", "Microsoft's emulator"},
+			{"internal/emulator/faultproxy", "an Azure that refuses"},
 			{"internal/emulator/drive", "a Drive that cannot be written"},
 		},
 	},

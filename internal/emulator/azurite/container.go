@@ -16,16 +16,28 @@ import (
 // apiVersion is one that every Azurite knows.
 const apiVersion = "2021-12-02"
 
-// Container makes a container in the shared server and returns its name. Anybody may read
-// it without credentials, which is what proxies of tests do.
+// Container makes a container in the shared server and returns its name.
 func Container(t testing.TB) string {
+	t.Helper()
+	return makeContainer(t, "")
+}
+
+// PublicContainer is Container for one that anybody may read without credentials.
+func PublicContainer(t testing.TB) string {
+	t.Helper()
+	return makeContainer(t, "container")
+}
+
+func makeContainer(t testing.TB, public string) string {
 	t.Helper()
 	name := strings.ToLower("test-" + rand.Text())
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodPut, Endpoint(t)+"/"+name+"?restype=container", http.NoBody)
 	if err != nil {
 		t.Fatalf("azurite: %v", err)
 	}
-	req.Header.Set("X-Ms-Blob-Public-Access", "container")
+	if public != "" {
+		req.Header.Set("X-Ms-Blob-Public-Access", public)
+	}
 	if err := sign(req); err != nil {
 		t.Fatalf("azurite: %v", err)
 	}

@@ -39,7 +39,7 @@ func startBehind(t *testing.T, wrap func(http.Handler) http.Handler, parameters 
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := azurite.Container(t)
+	name := azurite.PublicContainer(t)
 	proxy := faultproxy.New(target.Scheme + "://" + target.Host)
 	listener := httptest.NewServer(wrap(proxy))
 	t.Cleanup(func() { listener.Close(); proxy.Close() })
