@@ -49,6 +49,15 @@ func TestExitCodes(t *testing.T) {
 		{"backfill while observing", []string{secret, "LECTERN_SYNC_MODE=observe"}, []string{"backfill", "--from=2026-01-01"}, 1, []string{"sync-mode is observe", "--plan"}},
 		{"assign while observing", []string{secret, "LECTERN_SYNC_MODE=observe"}, []string{"assign", "uuid==", "1"}, 1, []string{"sync-mode is observe"}},
 		{"reconcile while observing", []string{secret, "LECTERN_SYNC_MODE=observe"}, []string{"reconcile"}, 0, []string{"sync-mode is observe"}},
+		{"move while observing", []string{secret, "LECTERN_SYNC_MODE=observe"}, []string{"move", "--from=gdrive", "--to=local"}, 1, []string{"sync-mode is observe", "--dry-run"}},
+		{"move to an unknown archive", []string{secret}, []string{"move", "--to=ftp"}, 2, []string{"to: ", "flag --to", `"ftp" is not one of gdrive, local, s3, azure`}},
+		{"move to Zoom", []string{secret}, []string{"move", "--to=zoom"}, 2, []string{"flag --to", `"zoom" is not one of`}},
+		{"move to where it is", []string{secret}, []string{"move", "--from=local", "--to=local"}, 2, []string{"flag --from", "is the same archive as --to"}},
+		{"move to an archive without settings", []string{secret}, []string{"move", "--to=s3"}, 2, []string{"flag --to", "the archive s3 is not configured: set origin-s3-url"}},
+		{"move from an archive without settings", []string{secret}, []string{"move", "--from=gdrive", "--to=local"}, 2, []string{"flag --from", "the archive gdrive is not configured: set origin-drive-credentials"}},
+		{"move without a target", []string{secret}, []string{"move"}, 2, []string{"--to"}},
+		{"move with nothing to move", []string{secret}, []string{"move", "--to=local"}, 0, nil},
+		{"move an unknown recording", []string{secret}, []string{"move", "--to=local", "--recording=4711"}, 1, []string{"there is no recording 4711"}},
 		{"unknown recording", []string{secret}, []string{"explain", "4711"}, 1, []string{"syncer: "}},
 		{"no such file", []string{secret}, []string{"replay", "/nowhere/body.json"}, 1, []string{"/nowhere/body.json"}},
 		{"no tenants", []string{secret, key}, []string{"tenant", "list"}, 0, nil},
@@ -97,10 +106,10 @@ func TestDoctorSaysTheMode(t *testing.T) {
 
 // TestRunPrintsOnlyTheSummary: the last line of output is JSON for scripts.
 func TestRunPrintsOnlyTheSummary(t *testing.T) {
-	for _, job := range []string{"usage", "cleanup", "purge"} {
-		code, stdout, stderr := runSyncer(t, []string{"LECTERN_ZOOM_WEBHOOK_SECRET=a-webhook-secret"}, "run", job)
+	for _, args := range [][]string{{"run", "usage"}, {"run", "cleanup"}, {"run", "purge"}, {"move", "--to=local"}} {
+		code, stdout, stderr := runSyncer(t, []string{"LECTERN_ZOOM_WEBHOOK_SECRET=a-webhook-secret"}, args...)
 		if code != 0 || !strings.HasPrefix(stdout, "{") || strings.Count(stdout, "\n") != 1 {
-			t.Errorf("%s: exit code %d, %q, %q", job, code, stdout, stderr)
+			t.Errorf("%v: exit code %d, %q, %q", args, code, stdout, stderr)
 		}
 	}
 }

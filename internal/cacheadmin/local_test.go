@@ -122,6 +122,28 @@ func TestLocalOperations(t *testing.T) {
 	}
 }
 
+// TestMovedRecording: a recording that was moved is warm with what was cached before, and is
+// purged with it.
+func TestMovedRecording(t *testing.T) {
+	ctx := t.Context()
+	ops, a := openLocal(t, t.TempDir(), 10<<20)
+	if _, err := run(t, func(report func(cacheadmin.Event)) error { return ops.Warm(ctx, []int64{1}, report) }); err != nil {
+		t.Fatal(err)
+	}
+	moved := a.recordings[1]
+	moved.Location = media.Location{Provider: media.ProviderS3, Key: "moved"}
+	moved.Copy = media.Copy{Version: "v1", Size: objectSize, Original: media.Identity{Provider: media.ProviderDrive, ID: "one", Version: "v1"}}
+	a.recordings[1] = moved
+	events, err := run(t, func(report func(cacheadmin.Event)) error { return ops.Warm(ctx, []int64{1}, report) })
+	if err != nil || len(events) != 1 || !strings.Contains(events[0].Text, "0 B of it new") {
+		t.Errorf("warm: %+v, %v", events, err)
+	}
+	events, err = run(t, func(report func(cacheadmin.Event)) error { return ops.Purge(ctx, []int64{1}, report) })
+	if err != nil || len(events) != 1 || !strings.HasPrefix(events[0].Text, "6 chunks dropped") {
+		t.Errorf("purge: %+v, %v", events, err)
+	}
+}
+
 // corruptOneChunk changes a byte in the middle of one chunk file.
 func corruptOneChunk(t *testing.T, dir string) {
 	t.Helper()

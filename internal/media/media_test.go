@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 )
 
 func FuzzSpan(f *testing.F) {
@@ -72,5 +73,31 @@ func TestETagTellsObjectsApart(t *testing.T) {
 			t.Errorf("%+v and %+v: %s", o, other, tag)
 		}
 		seen[tag] = o
+	}
+}
+
+// TestCopyIdentity: a verified copy has the entity tag of its original, in the version and of
+// the size that were verified, and nothing else has.
+func TestCopyIdentity(t *testing.T) {
+	modified := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+	original := Object{Provider: ProviderDrive, ID: "id", Version: "rev-1", Size: 10}
+	copied := Copy{Version: "v1", Size: 10, Original: original.Identity(), Modified: modified}
+	made := Object{Provider: ProviderS3, ID: "key", Version: "v1", Size: 10, ModTime: modified.Add(time.Hour)}
+	got := copied.Identify(made)
+	if got.ETag() != original.ETag() || !got.ModTime.Equal(modified) || got.Location() != made.Location() || got.Version != made.Version {
+		t.Errorf("%+v", got)
+	}
+	other, longer := made, made
+	other.Version, longer.Size = "v2", 11
+	for name, same := range map[string]bool{
+		"another version": copied.Identify(other) == other, "another size": copied.Identify(longer) == longer, "no copy": Copy{}.Identify(made) == made,
+		"a copy without a version": Copy{Size: 10, Original: original.Identity()}.Identify(Object{Size: 10}) == Object{Size: 10},
+	} {
+		if !same {
+			t.Errorf("%s has the identity of the original", name)
+		}
+	}
+	if other.ETag() == original.ETag() || made.ETag() == original.ETag() {
+		t.Error("objects share an entity tag")
 	}
 }

@@ -66,6 +66,9 @@ func explainRecording(ctx context.Context, x store.Session, id int64, b *strings
 	writef(b, "recording %d  %s  status %s  visibility %s\n", row.ID, lessonOrOwn(row.LessonID, row.TeacherID), row.Status, row.Visibility)
 	where := row.Location()
 	writef(b, "  archive    %s %s, %d bytes, %d s\n", where.Provider, where.Key, row.Size, row.Seconds)
+	if err := explainCopies(ctx, x, id, b); err != nil {
+		return err
+	}
 	writef(b, "  zoom       %s (%s)\n", row.ZoomRecordingID, row.View)
 	if !row.AvailableUntil.IsZero() {
 		writef(b, "  retention  until %s\n", at(row.AvailableUntil))
@@ -82,6 +85,26 @@ func explainRecording(ctx context.Context, x store.Session, id int64, b *strings
 		return err
 	}
 	return explainIngest(ctx, x, i, b)
+}
+
+// explainCopies tells where a recording's files were before they were moved, and what is
+// being copied.
+func explainCopies(ctx context.Context, x store.Session, recording int64, b *strings.Builder) error {
+	copies, err := store.CopiesOf(ctx, x, recording)
+	for _, c := range copies {
+		switch {
+		case !c.AbandonedAt.IsZero() && !c.RemovedAt.IsZero():
+		case !c.AbandonedAt.IsZero():
+			writef(b, "  abandoned  %s %s, to be removed\n", c.To.Provider, c.To.Key)
+		case c.SwitchedAt.IsZero():
+			writef(b, "  copying    to %s %s since %s: `syncer move --to %s --recording %d` goes on\n", c.To.Provider, c.To.Key, at(c.CreatedAt), c.To.Provider, recording)
+		case c.RemovedAt.IsZero():
+			writef(b, "  moved      from %s %s at %s; that stays for the grace of removed recordings\n", c.From.Provider, c.From.Key, at(c.SwitchedAt))
+		default:
+			writef(b, "  moved      from %s %s at %s; removed there %s\n", c.From.Provider, c.From.Key, at(c.SwitchedAt), at(c.RemovedAt))
+		}
+	}
+	return err
 }
 
 // lessonOrOwn names the lesson, or says whose own it is.

@@ -201,21 +201,28 @@ func (r *run) stillHeld(ctx context.Context, x store.Session, recording int64) e
 // copy's size and checksums. What was read has to be what the archive says it holds.
 func (r *run) fetch(ctx context.Context, f file, src source, local string, c *store.Copy) error {
 	err := r.sum(ctx, local, c)
-	if err == nil && matches(src, *c) {
+	if err == nil && proven(f, src, *c) == nil {
 		return nil
 	}
 	if err := r.download(ctx, f, src, local+".partial", c); err != nil {
 		return err
 	}
-	if !matches(src, *c) {
-		return media.Faultf(media.Corrupt, "move: read the source", "%d bytes with MD5 %s were read, the archive says %d bytes with MD5 %s", c.Size, c.MD5, src.stored.Size, src.stored.MD5)
+	if err := proven(f, src, *c); err != nil {
+		return err
 	}
 	return os.Rename(local+".partial", local)
 }
 
-// matches reports whether what was read is what the source's archive says.
-func matches(src source, c store.Copy) bool {
-	return c.Size == src.stored.Size && (src.stored.MD5 == "" || c.MD5 == src.stored.MD5)
+// proven is nil when what was read is what the source's archive says, and what was archived.
+func proven(f file, src source, c store.Copy) error {
+	switch {
+	case c.Size != src.stored.Size, src.stored.MD5 != "" && c.MD5 != src.stored.MD5:
+		return media.Faultf(media.Corrupt, "move: read the source", "%d bytes with MD5 %s were read, the archive says %d bytes with MD5 %s", c.Size, c.MD5, src.stored.Size, src.stored.MD5)
+	case f.md5 != "" && c.MD5 != f.md5:
+		return damaged("%d bytes with MD5 %s were read, and not the %d bytes with MD5 %s that were archived", c.Size, c.MD5, f.size, f.md5)
+	default:
+		return nil
+	}
 }
 
 func (r *run) download(ctx context.Context, f file, src source, to string, c *store.Copy) error {
@@ -292,7 +299,8 @@ func (r *run) record(ctx context.Context, f file, src source, c store.Copy) (sto
 		return c, cmp.Or(err, errChanged)
 	}
 	c.FromVersion, c.Modified, c.VerifiedAt = src.stored.Version, src.object.ModTime, r.m.now()
-	if c.FromVersion != "" && c.ToVersion != "" {
+	checked := src.stored.MD5 != "" || f.md5 != "" // else nothing but the transport vouches for what was read
+	if checked && c.FromVersion != "" && c.ToVersion != "" {
 		c.Original, c.OriginalModified = media.Identity{Provider: f.from.Provider, ID: f.from.Key, Version: c.FromVersion}, c.Modified
 		if src.object.Version == c.FromVersion {
 			c.Original = src.object.Identity()
