@@ -21,9 +21,9 @@ var (
 
 // plan is what is run, in order.
 func (o options) plan() (plan []workloads.Workload) {
-	rounds, hotFor, hold, coldSize := 5, 1500*time.Millisecond, 8*time.Second, int64(64*mib)
+	rounds, hotFor, hold, coldSize, archive := 5, 1500*time.Millisecond, 8*time.Second, int64(64*mib), 64
 	if o.quick {
-		rounds, hotFor, hold, coldSize = 2, 800*time.Millisecond, 4*time.Second, 32*mib
+		rounds, hotFor, hold, coldSize, archive = 2, 800*time.Millisecond, 4*time.Second, 32*mib, 24
 	}
 	if o.rounds > 0 {
 		rounds = o.rounds
@@ -50,6 +50,8 @@ func (o options) plan() (plan []workloads.Workload) {
 	}
 	streaming := []peers.Starter{peers.NginxStatic(peers.AuthNone, peers.Unlogged), peers.Gateway(), peers.SendfileBound(), peers.NginxStatic(peers.AuthNone, peers.Logged)}
 
+	keeping := []peers.Starter{peers.Gateway(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged), peers.Rclone()}
+
 	all := []workloads.Workload{
 		workloads.Hot(results.Hot64K, 64<<10, hotFor, rounds, cached),
 		workloads.Hot(results.Hot1M, mib, hotFor, rounds, cached),
@@ -62,6 +64,7 @@ func (o options) plan() (plan []workloads.Workload) {
 		workloads.Seeks(results.Seek, 12, mib, 768*mib, drivelike, rounds, seeking),
 		workloads.Slow(results.Slow1000, 1000, hold, rounds, streaming),
 		workloads.Slow(results.Slow5000, 5000, hold, rounds, streaming),
+		workloads.Crawl(results.Flash, archive, 16*mib, rounds, keeping),
 	}
 	for _, w := range all {
 		if !o.only.MatchString(w.Name) {

@@ -63,6 +63,42 @@ func (t Tree) holds(stats map[int]processStat, pid int) bool {
 	return false
 }
 
+// Written is how many bytes the processes that are there now have had written to disks, since
+// their start: proc(5)'s write_bytes, which counts pages when they become dirty.
+func (t Tree) Written() (bytes int64, err error) {
+	stats, err := allProcesses()
+	if err != nil {
+		return 0, err
+	}
+	for pid := range stats {
+		if !t.holds(stats, pid) {
+			continue
+		}
+		raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/io")
+		if errors.Is(err, os.ErrNotExist) {
+			continue // it has ended
+		}
+		if err != nil {
+			return 0, err
+		}
+		n, err := parseWritten(string(raw))
+		if err != nil {
+			return 0, err
+		}
+		bytes += n
+	}
+	return bytes, nil
+}
+
+func parseWritten(raw string) (int64, error) {
+	for line := range strings.Lines(raw) {
+		if value, ok := strings.CutPrefix(line, "write_bytes: "); ok {
+			return strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+		}
+	}
+	return 0, errors.New("/proc/PID/io has no write_bytes")
+}
+
 type processStat struct {
 	parent       int
 	ticks, pages int64

@@ -61,3 +61,15 @@ func TestParseMachine(t *testing.T) {
 		t.Errorf("%+v, %v", m, err)
 	}
 }
+
+func TestWritten(t *testing.T) {
+	if n, err := parseWritten("rchar: 1\nwchar: 2\nread_bytes: 3\nwrite_bytes: 4096\ncancelled_write_bytes: 5\n"); err != nil || n != 4096 {
+		t.Error(n, err)
+	}
+	if _, err := parseWritten("wchar: 2\n"); err == nil {
+		t.Error("nothing is understood")
+	}
+	if _, err := NewTree(os.Getpid()).Written(); err != nil {
+		t.Error(err)
+	}
+}

@@ -31,6 +31,8 @@ type Workload struct {
 	// files it is the size of the warm one; 0 for that of all workloads.
 	Lessons    int
 	LessonSize int64
+	// CacheBytes is how much a peer may keep, where that is not the same for all workloads.
+	CacheBytes int64
 	// Run measures a peer once. lesson is the warm one, or the round's cold one.
 	Run func(ctx context.Context, run Run) (results.Sample, error)
 }
@@ -42,8 +44,10 @@ const comparedSize = 24 << 20
 type Run struct {
 	Peer   *peers.Peer
 	Lesson peers.Lesson
-	Origin *origin.Origin
-	Round  int
+	// Lessons are all cold ones, for a workload that reads more than one at a time.
+	Lessons []peers.Lesson
+	Origin  *origin.Origin
+	Round   int
 }
 
 // dropped is the lesson at the peer, for the client that drops bodies.
@@ -89,6 +93,9 @@ func (b *Bench) Run(ctx context.Context, w Workload, set *results.Set) error {
 	}
 	defer from.Close()
 	site.Lessons, site.Origin = lessons, from
+	if w.CacheBytes > 0 {
+		site.CacheBytes = w.CacheBytes
+	}
 	r := runner{w: w, site: &site, set: set, progress: b.Progress, out: map[string]bool{}, verified: map[string]bool{}}
 	defer r.stopAll()
 	return r.run(ctx)
@@ -185,7 +192,7 @@ func (r *runner) once(ctx context.Context, s peers.Starter, round int) error {
 	if err != nil {
 		return err
 	}
-	sample, err := r.w.Run(ctx, Run{Peer: r.running[s.Name], Lesson: lesson, Origin: r.site.Origin, Round: round})
+	sample, err := r.w.Run(ctx, Run{Peer: r.running[s.Name], Lesson: lesson, Lessons: r.site.Lessons[1:], Origin: r.site.Origin, Round: round})
 	if err != nil {
 		return err
 	}
