@@ -63,7 +63,7 @@ func (r *release) writeDeb(b *buildOf, path string) error {
 				PreRemove:   filepath.Join(scripts, "prerm"),
 				PostRemove:  filepath.Join(scripts, "postrm"),
 			},
-			Deb: nfpm.Deb{Compression: "gzip:9"},
+			Deb: nfpm.Deb{Compression: fmt.Sprintf("gzip:%d", r.level)},
 		},
 	})
 	for i, f := range content {

@@ -64,7 +64,7 @@ func (r *release) archiveOf(b *buildOf, base string) ([]byte, error) {
 		return nil, err
 	}
 	var compressed bytes.Buffer
-	w, err := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
+	w, err := gzip.NewWriterLevel(&compressed, r.level)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"compress/gzip"
 	"context"
 	"fmt"
 	"os"
@@ -21,6 +22,7 @@ type release struct {
 	builds    []*buildOf        // in the order of the architectures
 	documents map[string][]byte // what the programs print of themselves, see documentsOf
 	written   []string          // names of the files that exist already
+	level     int               // of compression, as gzip's
 }
 
 // revision is the commit that is released, and how it is called.
@@ -37,7 +39,7 @@ func newRelease(ctx context.Context, o options, work string) (*release, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &release{source: source}
+	r := &release{source: source, level: gzip.BestCompression}
 	if r.revision, err = revisionOf(ctx, source); err != nil {
 		return nil, err
 	}
