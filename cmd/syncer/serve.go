@@ -91,17 +91,12 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 		return err
 	}
 	defer s.syncer.Stop()
-	server := &http.Server{
+	server := newWebhookServer(&http.Server{
 		Handler: requestline.Handler(s.syncer.Handler()), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 15 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
+	}, requestline.Listener{Listener: connlimit.New(public, maxConns, maxConnsPerAddress)})
 	group, running := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		if err := server.Serve(requestline.Listener{Listener: connlimit.New(public, maxConns, maxConnsPerAddress)}); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
+	group.Go(server.serve)
 	// Scripts wait for this line; "public" and "admin" are what ":0" became.
 	s.log.Info("listening", slog.String("public", public.Addr().String()), slog.String("admin", admin.Addr().String()))
 	systemd.Ready()
@@ -117,21 +112,13 @@ func (s *service) serve(ctx context.Context, public, admin net.Listener) error {
 		s.log.Info("syncer: draining", slog.String("grace", s.grace.String()))
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.grace)
 		defer cancel()
-		s.stopWebhooks(limit, server)
+		// Half of the grace is for the jobs: they lose more when they are cut off than Zoom
+		// does, which sends an unanswered webhook again.
+		webhooks, cancelWebhooks := context.WithTimeout(limit, s.grace/2)
+		defer cancelWebhooks()
+		server.stop(webhooks, s.log)
 		s.syncer.Shutdown(limit)
 		return nil
 	})
 	return group.Wait()
-}
-
-// stopWebhooks closes the listener and waits for the webhooks that are being received, for
-// half of the grace: the rest is for the jobs, which lose more when they are cut off than
-// Zoom does, which sends an unanswered webhook again.
-func (s *service) stopWebhooks(ctx context.Context, server *http.Server) {
-	ctx, cancel := context.WithTimeout(ctx, s.grace/2)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		s.log.Warn("syncer: webhooks aborted at the end of the grace", slog.Any("error", err))
-		server.Close()
-	}
 }
