@@ -34,9 +34,10 @@ func NewSpeculativeOpener(cache *StatCache, router *Router, store Store) *Specul
 // which counts its requests as its own.
 type readsAhead interface{ SetSpeculative() }
 
-// StatPrefetch is Stat for a caller that will read from off on. release is never nil,
-// and must be called once the caller's own reader is open or will not be.
-func (b *SpeculativeOpener) StatPrefetch(ctx context.Context, loc media.Location, off int64) (obj media.Object, release func(), err error) {
+// StatPrefetch is Stat for a caller that will read from off on. copied says of what the
+// object is a copy: its cached chunks are those of the original, which are read ahead then.
+// release is never nil, and must be called once the caller's own reader is open or will not be.
+func (b *SpeculativeOpener) StatPrefetch(ctx context.Context, loc media.Location, copied media.Copy, off int64) (obj media.Object, release func(), err error) {
 	release = func() {}
 	if reader, ok := b.router.speculativeReader(loc.Provider); ok && off >= 0 {
 		switch cached, fresh, ok := b.Cached(loc); {
@@ -44,7 +45,7 @@ func (b *SpeculativeOpener) StatPrefetch(ctx context.Context, loc media.Location
 		case !ok:
 			release = reader.Prefetch(ctx, loc, off)
 		case off < cached.Size:
-			release = b.openAhead(ctx, cached, off)
+			release = b.openAhead(ctx, copied.Identify(cached), off)
 		}
 	}
 	obj, err = b.Stat(ctx, loc)

@@ -208,7 +208,7 @@ func TestSpeculativeOpen(t *testing.T) {
 		}{{0, 0, 50}, {time.Second, 0, 0}, {time.Hour, 1, 50}} {
 			time.Sleep(c.after)
 			began, before := time.Now(), store.begun.Load()
-			obj, release, err := b.StatPrefetch(t.Context(), loc, 100)
+			obj, release, err := b.StatPrefetch(t.Context(), loc, media.Copy{}, 100)
 			if err != nil || obj.Size != 1<<20 {
 				t.Fatalf("%+v, %v", obj, err)
 			}
@@ -227,15 +227,46 @@ func TestSpeculativeOpen(t *testing.T) {
 	})
 }
 
+// TestSpeculativeOpenOfCopy: of a recording that was moved, the chunks of the original are
+// read ahead, and not once more those of its copy.
+func TestSpeculativeOpenOfCopy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlowOrigin()
+		router := origin.NewRouter(map[string]origin.Origin{"slow": origin.NewSpeculativeReader(s, s)})
+		store := &countingStore{next: router}
+		b := origin.NewSpeculativeOpener(origin.NewStatCache(router, time.Minute, time.Now), router, store)
+		defer b.Close()
+		loc := media.Location{Provider: "slow", Key: "lesson"}
+		made, err := b.Stat(t.Context(), loc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		original := media.Identity{Provider: "slow", ID: "before", Version: "v0"}
+		time.Sleep(time.Hour) // the version is asked for again
+		_, release, err := b.StatPrefetch(t.Context(), loc, media.Copy{Version: made.Version, Size: made.Size, Original: original}, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := store.latest.Load(); got == nil || got.Identity() != original || got.Location() != loc {
+			t.Errorf("read ahead: %+v", got)
+		}
+		release()
+		synctest.Wait()
+	})
+}
+
 // countingStore counts the readers that were opened and those that still are.
 type countingStore struct {
 	next        origin.Opener
 	begun, open atomic.Int64
+	latest      atomic.Pointer[media.Object] // that a reader was opened of
 }
 
 func (s *countingStore) Open(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error) {
 	s.begun.Add(1)
 	s.open.Add(1)
+	s.latest.Store(&obj)
 	body, err := s.next.Open(ctx, obj, span)
 	if err != nil {
 		return nil, err

@@ -15,10 +15,10 @@ type Origins interface {
 }
 
 // StatPrefetcher is the optional interface of Origins that fetch the bytes from off
-// on while they resolve the location. settle ends the prefetch; it is called once the
+// on while they resolve the location, of which copied may say more. settle ends the prefetch; it is called once the
 // bytes have been read in earnest, or will not be.
 type StatPrefetcher interface {
-	StatPrefetch(ctx context.Context, loc media.Location, off int64) (obj media.Object, settle func(), err error)
+	StatPrefetch(ctx context.Context, loc media.Location, copied media.Copy, off int64) (obj media.Object, settle func(), err error)
 }
 
 // PlaybackTracer traces playbacks, which take many exchanges.

@@ -64,7 +64,7 @@ func (x *exchange) stat() (settle func(), err error) {
 	err = x.wait(func(ctx context.Context) (err error) {
 		if x.h.prefetcher != nil {
 			if off, ok := x.predictedOffset(); ok {
-				x.object, settle, err = x.h.prefetcher.StatPrefetch(ctx, x.recording.Location, off)
+				x.object, settle, err = x.h.prefetcher.StatPrefetch(ctx, x.recording.Location, x.recording.Copy, off)
 				return err
 			}
 		}

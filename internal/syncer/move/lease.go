@@ -61,7 +61,7 @@ func (m *Mover) take(ctx context.Context, recording int64) error {
 	holder := ""
 	err := m.deps.Store.Update(ctx, "move: take a lease", func(x store.Session) (err error) {
 		holder, err = store.TakeMove(ctx, x, recording, m.deps.ID, m.now(), func(owner string, beat time.Time) bool {
-			return m.now().Sub(beat) > deadAfter || m.deps.Dead(owner)
+			return m.now().Sub(beat) > deadAfter || m.isDead(owner)
 		})
 		if catalog.IsNotFound(err) { // released between two statements
 			holder, err = "", nil
@@ -72,6 +72,17 @@ func (m *Mover) take(ctx context.Context, recording int64) error {
 		return &busyError{why: "another `syncer move` is at work on it"}
 	}
 	return err
+}
+
+// isDead reports whether a mover has certainly ended. What tells it is gone once it was seen,
+// and the mover may have left several leases.
+func (m *Mover) isDead(owner string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.dead[owner] && m.deps.Dead(owner) {
+		m.dead[owner] = true
+	}
+	return m.dead[owner]
 }
 
 // release releases the lease of a recording; if that fails it lapses.

@@ -59,6 +59,8 @@ type Mover struct {
 	deps Deps
 	log  *slog.Logger
 	now  func() time.Time
+	mu   sync.Mutex
+	dead map[string]bool // movers that have ended; guarded by mu
 	// step is called after each step that a kill may follow; nil outside tests.
 	step func(name string)
 }
@@ -66,7 +68,7 @@ type Mover struct {
 // New makes a Mover.
 func New(cfg Config, deps Deps) *Mover {
 	cfg.Workers = max(cfg.Workers, 1)
-	return &Mover{cfg: cfg, deps: deps, log: deps.Log, now: deps.Now, step: func(string) {}}
+	return &Mover{cfg: cfg, deps: deps, log: deps.Log, now: deps.Now, dead: map[string]bool{}, step: func(string) {}}
 }
 
 // Options say what to move.

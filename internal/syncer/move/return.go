@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
@@ -62,32 +63,23 @@ func (m *Mover) commitReturn(ctx context.Context, x store.Session, c store.Copy,
 	case err != nil:
 		return false, err
 	}
-	at := m.now()
+	var ok bool
 	if c.FileID == 0 {
-		if now.row.Location() != c.To {
-			return false, nil
-		}
-		row, i := now.row, now.ingest
-		row.SetLocation(c.From, former.Folder, former.URL)
-		if ok, err := store.Relocate(ctx, x, row, at); err != nil || !ok {
-			return false, err
-		}
-		if i.ID != 0 && names(i, c.To) {
-			i.Provider, i.ArchiveKey, i.ArchivedVersion = c.From.Provider, c.From.Key, former.Version
-			if _, err := store.SaveIngest(ctx, x, i, "", at); err != nil {
-				return false, err
-			}
+		ok = now.row.Location() == c.To
+		if ok {
+			former.Key = c.From.Key // as the row has it, which may be another spelling
+			ok, err = m.rename(ctx, x, now, c.To, former, c.From.Provider)
 		}
 	} else {
-		for _, f := range now.beside {
-			if f.ID == c.FileID && f.Location() != c.To {
-				return false, nil
-			}
-		}
-		if err := store.RelocateFile(ctx, x, c.FileID, c.From); err != nil {
-			return false, err
+		ok = slices.ContainsFunc(now.beside, func(f store.RecordingFile) bool { return f.ID == c.FileID && f.Location() == c.To })
+		if ok {
+			err = store.RelocateFile(ctx, x, c.FileID, c.From)
 		}
 	}
+	if err != nil || !ok {
+		return false, err
+	}
+	at := m.now()
 	c.AbandonedAt = at
 	if err := store.SaveCopy(ctx, x, c); err != nil {
 		return false, err

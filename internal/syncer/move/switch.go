@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -98,8 +99,11 @@ func (r *run) commit(ctx context.Context, x store.Session, now current, copies [
 	at := r.m.now()
 	for _, c := range copies {
 		if c.FileID == 0 {
-			if err := r.commitMain(ctx, x, now, c); err != nil {
+			switch ok, err := r.m.rename(ctx, x, now, c.From, c.stored, c.To.Provider); {
+			case err != nil:
 				return err
+			case !ok:
+				return errRemoved
 			}
 		} else if err := store.RelocateFile(ctx, x, c.FileID, c.To); err != nil {
 			return err
@@ -117,19 +121,17 @@ func (r *run) commit(ctx context.Context, x store.Session, now current, copies [
 	return nil
 }
 
-// commitMain makes the row name its copy, and the ingest that has archived it.
-func (r *run) commitMain(ctx context.Context, x store.Session, now current, c copied) error {
-	at := r.m.now()
+// rename makes a recording's row name another location of its bytes, and the ingest that has
+// archived them. false: the recording was removed.
+func (m *Mover) rename(ctx context.Context, x store.Session, now current, from media.Location, to archive.Stored, provider string) (bool, error) {
+	at := m.now()
 	row, i := now.row, now.ingest
-	row.SetLocation(c.To, c.stored.Folder, c.stored.URL)
-	switch ok, err := store.Relocate(ctx, x, row, at); {
-	case err != nil:
-		return err
-	case !ok:
-		return errRemoved
+	row.SetLocation(media.Location{Provider: provider, Key: to.Key}, to.Folder, to.URL)
+	if ok, err := store.Relocate(ctx, x, row, at); err != nil || !ok {
+		return false, err
 	}
-	if i.ID == 0 || !names(i, c.From) {
-		return nil // the platform has archived it
+	if i.ID == 0 || !names(i, from) {
+		return true, nil // the platform has archived it
 	}
 	// Keys of a version that is published no more: the ingest would look for them in the
 	// archive that it names from now on.
@@ -139,10 +141,10 @@ func (r *run) commitMain(ctx context.Context, x store.Session, now current, c co
 		}
 		left := media.Location{Provider: i.Provider, Key: key}
 		if _, err := store.AddCopy(ctx, x, store.Copy{RecordingID: row.ID, From: left, To: left, AbandonedAt: at}, at); err != nil {
-			return err
+			return false, err
 		}
 	}
-	i.Provider, i.ArchiveKey, i.ArchivedVersion, i.StagedKey, i.OriginalKey = c.To.Provider, c.To.Key, c.stored.Version, "", ""
+	i.Provider, i.ArchiveKey, i.ArchivedVersion, i.StagedKey, i.OriginalKey = provider, to.Key, to.Version, "", ""
 	_, err := store.SaveIngest(ctx, x, i, "", at)
-	return err
+	return true, err
 }

@@ -24,9 +24,6 @@ func TakeMove(ctx context.Context, x Session, recording int64, owner string, now
 	if holder != owner && !dead(holder, beat.Time) {
 		return holder, nil
 	}
-	if _, err := x.Exec(ctx, `DELETE FROM lectern.lectern_moves WHERE owner = $1 AND recording_id <> $2`, holder, recording); err != nil {
-		return "", err
-	}
 	_, err = x.Exec(ctx, `UPDATE lectern.lectern_moves SET owner = $2, beat_at = $3 WHERE recording_id = $1`, recording, owner, stamp(now))
 	return owner, err
 }
