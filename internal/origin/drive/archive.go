@@ -17,6 +17,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
 )
 
 // markKey and markValue are the property by which List finds the files of this archive.
@@ -126,44 +127,7 @@ func (a *Archive) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ranges{ctx: ctx, a: a, obj: obj}, nil
-}
-
-// ranges is a file as a chain of bounded reads.
-type ranges struct {
-	ctx  context.Context
-	a    *Archive
-	obj  media.Object
-	at   int64
-	body io.ReadCloser
-}
-
-func (r *ranges) Read(p []byte) (int, error) {
-	if r.body == nil {
-		if r.at >= r.obj.Size {
-			return 0, io.EOF
-		}
-		body, err := r.a.Origin.Open(r.ctx, r.obj, media.Span{Off: r.at, Len: min(r.a.chunk, r.obj.Size-r.at)})
-		if err != nil {
-			return 0, err
-		}
-		r.body = body
-	}
-	n, err := r.body.Read(p)
-	r.at += int64(n)
-	if errors.Is(err, io.EOF) {
-		err = r.Close()
-	}
-	return n, err
-}
-
-func (r *ranges) Close() error {
-	if r.body == nil {
-		return nil
-	}
-	err := r.body.Close()
-	r.body = nil
-	return err
+	return origin.ReadWhole(ctx, a.Origin, obj, a.chunk), nil
 }
 
 // Remove deletes a file, or trashes it where the principal may do no more: in a
