@@ -10,6 +10,7 @@ import (
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/demo"
+	"github.com/lectiospace/lectern/internal/origin/s3"
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
 
@@ -70,7 +71,7 @@ func demoSettings(s config.Settings, dir string) config.Settings {
 	s.DatabaseURL = "sqlite://" + filepath.Join(dir, "lectern.db")
 	s.Cache.Dir = filepath.Join(dir, "cache")
 	s.Origin.Local.Root = filepath.Join(dir, "recordings")
-	s.Origin.Drive.Credentials = ""
+	s.Origin.Drive.Credentials, s.Origin.S3 = "", s3.Config{}
 	s.Auth = auth.Config{
 		JWTSecret:    rand.Text() + rand.Text(),
 		QueryTokens:  "any",

@@ -191,7 +191,7 @@ func TestReload(t *testing.T) {
 
 // TestReloadedSettings: the settings that the reference marks are those that SIGHUP applies.
 func TestReloadedSettings(t *testing.T) {
-	live, _ := (&service{remotes: []*remote{{credentials: "origin-drive-credentials"}, {credentials: "origin-azure-credentials"}}}).live(&slog.LevelVar{})
+	live, _ := (&service{remotes: []*remote{{credentials: "origin-drive-credentials"}, {credentials: "origin-s3-credentials"}, {credentials: "origin-azure-credentials"}}}).live(&slog.LevelVar{})
 	applied := slices.Collect(maps.Keys(live))
 	applied = append(applied, "auth-jwks-url") // reload fetches its keys anew
 	slices.Sort(applied)

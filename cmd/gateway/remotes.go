@@ -9,6 +9,7 @@ import (
 	"github.com/lectiospace/lectern/internal/origin"
 	"github.com/lectiospace/lectern/internal/origin/azure"
 	"github.com/lectiospace/lectern/internal/origin/drive"
+	"github.com/lectiospace/lectern/internal/origin/s3"
 )
 
 // remote is a configured origin that is reached over a network.
@@ -28,7 +29,7 @@ type remote struct {
 
 // remotes open the remote origins, one provider each; nil when it is not configured. An
 // error begins with the name of a setting.
-var remotes = []func(context.Context, config.Origins, *slog.Logger) (*remote, error){openDrive, openAzure}
+var remotes = []func(context.Context, config.Origins, *slog.Logger) (*remote, error){openDrive, openS3, openAzure}
 
 func openDrive(ctx context.Context, cfg config.Origins, log *slog.Logger) (*remote, error) {
 	if cfg.Drive.Credentials == "" {
@@ -42,6 +43,21 @@ func openDrive(ctx context.Context, cfg config.Origins, log *slog.Logger) (*remo
 		provider: media.ProviderDrive, origin: o, start: o.Start, stop: o.Stop,
 		credentials:    "origin-drive-credentials",
 		setCredentials: func(next config.Origins) error { return o.SetCredentials(next.Drive) },
+	}, nil
+}
+
+func openS3(ctx context.Context, cfg config.Origins, _ *slog.Logger) (*remote, error) {
+	if cfg.S3.URL == "" {
+		return nil, nil
+	}
+	o, err := s3.New(ctx, cfg.S3)
+	if err != nil {
+		return nil, err
+	}
+	return &remote{
+		provider: media.ProviderS3, origin: o, stop: o.Stop,
+		credentials:    "origin-s3-credentials",
+		setCredentials: func(next config.Origins) error { return o.SetCredentials(context.WithoutCancel(ctx), next.S3) },
 	}, nil
 }
 

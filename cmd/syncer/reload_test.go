@@ -108,7 +108,7 @@ func TestReload(t *testing.T) {
 
 // TestReloadedSettings: the settings that the reference marks are those that SIGHUP applies.
 func TestReloadedSettings(t *testing.T) {
-	live, _ := (&service{remotes: []*remote{{credentials: "origin-drive-credentials"}, {credentials: "origin-azure-credentials"}}}).live(&slog.LevelVar{})
+	live, _ := (&service{remotes: []*remote{{credentials: "origin-drive-credentials"}, {credentials: "origin-s3-credentials"}, {credentials: "origin-azure-credentials"}}}).live(&slog.LevelVar{})
 	applied := slices.Collect(maps.Keys(live))
 	slices.Sort(applied)
 	marked := config.ReloadedSettings("syncer")

@@ -8,6 +8,7 @@ import (
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/origin/azure"
 	"github.com/lectiospace/lectern/internal/origin/drive"
+	"github.com/lectiospace/lectern/internal/origin/s3"
 )
 
 // remote is a configured archive that is reached over a network.
@@ -23,7 +24,7 @@ type remote struct {
 
 // remotes open the remote archives, one provider each; nil when it is not configured. An
 // error begins with the name of a setting.
-var remotes = []func(context.Context, *config.SyncerSettings, *slog.Logger) (*remote, error){openDrive, openAzure}
+var remotes = []func(context.Context, *config.SyncerSettings, *slog.Logger) (*remote, error){openDrive, openS3, openAzure}
 
 func openDrive(ctx context.Context, settings *config.SyncerSettings, log *slog.Logger) (*remote, error) {
 	if settings.Origin.Drive.Credentials == "" {
@@ -37,6 +38,21 @@ func openDrive(ctx context.Context, settings *config.SyncerSettings, log *slog.L
 		archive: drive.NewArchive(o, settings.Sync.Drive), start: o.Start, stop: o.Stop,
 		credentials:    "origin-drive-credentials",
 		setCredentials: func(next config.Origins) error { return o.SetCredentials(next.Drive) },
+	}, nil
+}
+
+func openS3(ctx context.Context, settings *config.SyncerSettings, _ *slog.Logger) (*remote, error) {
+	if settings.Origin.S3.URL == "" {
+		return nil, nil
+	}
+	o, err := s3.New(ctx, settings.Origin.S3)
+	if err != nil {
+		return nil, err
+	}
+	return &remote{
+		archive: s3.NewArchive(o), stop: o.Stop,
+		credentials:    "origin-s3-credentials",
+		setCredentials: func(next config.Origins) error { return o.SetCredentials(context.WithoutCancel(ctx), next.S3) },
 	}, nil
 }
 

@@ -29,8 +29,11 @@ func TestContradictions(t *testing.T) {
 		{"", "LISTEN=127.0.0.1:0 ADMIN_LISTEN=127.0.0.1:0", ""},
 		{"", "ORIGIN_DRIVE_SUBJECT=a@b.example", "origin-drive-subject"},
 		{"", "ORIGIN_DRIVE_SUBJECT=a@b.example ORIGIN_DRIVE_CREDENTIALS=none", "origin-drive-subject"},
-		{"", "ORIGIN_S3_URL=s3://bucket", "origin-s3-url"},
-		{"", "ORIGIN_S3_CREDENTIALS=a:b", "origin-s3-credentials"},
+		{"", "ORIGIN_S3_URL=s3://bucket", ""},
+		{"", "ORIGIN_S3_URL=s3://bucket?regoin=x", "origin-s3-url"},
+		{"", "ORIGIN_S3_URL=s3://bucket ORIGIN_S3_CREDENTIALS=secret", "origin-s3-credentials"},
+		{"", "ORIGIN_S3_CREDENTIALS=id:secret", "origin-s3-credentials"},
+		{"", "ORIGIN_S3_CREDENTIALS_FILE=/nowhere", "origin-s3-credentials-file"},
 		{"", "ORIGIN_AZURE_URL=azblob://container", "origin-azure-url"},
 		{"", "ORIGIN_AZURE_CREDENTIALS_FILE=/nowhere", "origin-azure-credentials-file"},
 		{"", "ORIGIN_DRIVE_CREDENTIALS=/nowhere/drive.json", "origin-drive-credentials"},
@@ -57,6 +60,8 @@ func TestContradictions(t *testing.T) {
 		{"syncer", "SYNC_DRIVE_FOLDER=1AbCdEfGhIjKlMnOpQrStUvWxYz ORIGIN_DRIVE_CREDENTIALS=none", ""},
 		{"syncer", "SYNC_PROVIDER=gdrive", "sync-provider"},
 		{"syncer", "SYNC_PROVIDER=s3", "sync-provider"},
+		{"syncer", "SYNC_PROVIDER=s3 ORIGIN_S3_URL=s3://bucket", ""},
+		{"syncer", "SYNC_PROVIDER=azure", "sync-provider"},
 	} {
 		env := slices.Clone(base)
 		for assignment := range strings.FieldsSeq(c.env) {

@@ -2,12 +2,6 @@ package config
 
 import "strings"
 
-// unsupported lists settings that are documented and that no program of this version
-// reads. They are refused unless they are empty. "!" marks secrets, which may also be
-// given as …_FILE.
-var unsupported = strings.Fields(`
-	origin-s3-url origin-s3-credentials!`)
-
 // sections are the mappings a configuration file may hold, as paths.
 var sections = map[string]bool{
 	"auth": true, "limit": true, "cache": true, "zoom": true, "sync": true, "log": true, "alert": true, "cors": true,

@@ -111,9 +111,6 @@ func (in input) parse(cli, current Group, kept map[string]bool) (_ *Parsed, err 
 			delete(values.file, spelling)
 		}
 	}
-	if err := values.refuseUnsupported(); err != nil {
-		return nil, err
-	}
 	if err := values.readSecrets(all); err != nil {
 		return nil, err
 	}
@@ -176,12 +173,6 @@ func knownOf(model *kong.Application) known {
 		add(other.Model.Flags)
 	}
 	add(model.Flags)
-	for _, name := range unsupported {
-		base, secret := strings.CutSuffix(name, "!")
-		if _, ours := all[base]; !ours {
-			all[base] = secret
-		}
-	}
 	return all
 }
 
@@ -258,22 +249,6 @@ func (r *resolver) readEnvironment(environ []string, all known) (warnings []stri
 // platformZoomSecret is the platform's own name for the webhook's secret; Lectern's
 // overrides it where both are set.
 const platformZoomSecret = "ZOOM_WEBHOOK_SECRET_TOKEN"
-
-// refuseUnsupported returns an error for a setting that has a value and no effect.
-func (r *resolver) refuseUnsupported() error {
-	for _, marked := range unsupported {
-		name := strings.TrimSuffix(marked, "!")
-		for _, layer := range []map[string]given{r.environment, r.file} {
-			for _, spelling := range []string{name, name + "-file"} {
-				if g := layer[spelling]; g.value != "" {
-					provider := strings.Split(name, "-")[1]
-					return &Error{Setting: spelling, Source: g.source, Problem: fmt.Sprintf("provider %q is not supported by this version: remove the setting", provider)}
-				}
-			}
-		}
-	}
-	return nil
-}
 
 // readSecrets replaces each …-file by the content of the file. An empty file counts as not
 // set: the units have one for each secret that is not given to them.

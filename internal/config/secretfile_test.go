@@ -64,37 +64,6 @@ func TestSecretFileInUTF16(t *testing.T) {
 	}
 }
 
-// TestSettingsWithoutAnEffectAreRefused: what no program reads must not be accepted
-// in silence; unset, the names may stand in a file.
-func TestSettingsWithoutAnEffectAreRefused(t *testing.T) {
-	for _, c := range []struct {
-		env   []string
-		wants []string
-	}{
-		{[]string{"LECTERN_ORIGIN_S3_URL=s3://bucket"}, []string{"origin-s3-url: ", "not supported", "environment LECTERN_ORIGIN_S3_URL"}},
-		{[]string{"LECTERN_ORIGIN_S3_CREDENTIALS=hidden:hidden"}, []string{"origin-s3-credentials: "}},
-		{[]string{"LECTERN_CONFIG=" + file(t, "origin:\n  s3: {url: \"s3://b\"}\n")}, []string{"origin-s3-url: ", "line 2"}},
-	} {
-		_, _, err := parse(t, c.env)
-		var usage *config.Error
-		if !errors.As(err, &usage) {
-			t.Errorf("%v: %v", c.env, err)
-			continue
-		}
-		for _, want := range c.wants {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%q does not say %q", err, want)
-			}
-		}
-		if strings.Contains(err.Error(), "hidden") {
-			t.Errorf("%q has a secret", err)
-		}
-	}
-	if _, _, err := parse(t, []string{"LECTERN_ORIGIN_S3_URL=", "LECTERN_CONFIG=" + file(t, "origin: {s3: {url: }, azure: {url: \"\"}}")}); err != nil {
-		t.Errorf("unset: %v", err)
-	}
-}
-
 // TestEmptySecretFiles: an empty file counts as not set, so that a unit can name a file for
 // every secret: the configuration file's value is used, or the default.
 func TestEmptySecretFiles(t *testing.T) {

@@ -23,6 +23,7 @@ import (
 	"github.com/lectiospace/lectern/internal/origin/azure"
 	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/origin/local"
+	"github.com/lectiospace/lectern/internal/origin/s3"
 	"github.com/lectiospace/lectern/internal/proxy"
 	"github.com/lectiospace/lectern/internal/telemetry"
 	"github.com/lectiospace/lectern/internal/zoom"
@@ -100,6 +101,7 @@ type Settings struct {
 type Origins struct {
 	Local local.Config `embed:"" prefix:"local-"`
 	Drive drive.Config `embed:"" prefix:"drive-"`
+	S3    s3.Config    `embed:"" prefix:"s3-"`
 	Azure azure.Config `embed:"" prefix:"azure-"`
 }
 
@@ -110,7 +112,7 @@ func (o Origins) needs(provider string) (setting, value string) {
 	case media.ProviderDrive:
 		return "origin-drive-credentials", o.Drive.Credentials
 	case media.ProviderS3:
-		return "origin-s3-url", ""
+		return "origin-s3-url", o.S3.URL
 	case media.ProviderAzure:
 		return "origin-azure-url", o.Azure.URL
 	}
@@ -233,7 +235,7 @@ func (s *Settings) ValidateServe() error {
 	if err != nil {
 		return err
 	}
-	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check, s.Origin.Azure.Check, s.checkTogether)
+	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check, s.Origin.S3.Check, s.Origin.Azure.Check, s.checkTogether)
 }
 
 // firstProblem is the first check that fails, as an *Error; the checks' texts begin

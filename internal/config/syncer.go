@@ -56,7 +56,7 @@ func (s *SyncerSettings) check() (setting, problem string) {
 // ValidateServe returns the first setting that a working syncer lacks or cannot use, as
 // an *Error.
 func (s *SyncerSettings) ValidateServe() error {
-	return s.firstProblem(s.Zoom.Check, s.Sync.Check, s.Origin.Drive.Check, s.Origin.Azure.Check, s.Sync.Drive.Check, s.Alert.Check, func() error {
+	return s.firstProblem(s.Zoom.Check, s.Sync.Check, s.Origin.Drive.Check, s.Origin.S3.Check, s.Origin.Azure.Check, s.Sync.Drive.Check, s.Alert.Check, func() error {
 		_, err := syncer.ParseSecretsKey(s.SecretsKey)
 		return err
 	}, s.checkTogether)

@@ -136,6 +136,7 @@ var allowed = []rule{
 			{"internal/origin/azure", "wires provider azure"},
 			{"internal/origin/drive", "wires provider gdrive"},
 			{"internal/origin/local", "wires provider local"},
+			{"internal/origin/s3", "wires provider s3"},
 			{"internal/origin/zoom", "wires provider zoom"},
 			{"internal/prewarm", "wires the warming of new recordings"},
 			{"internal/printable", "writes the exported document as it is"},
@@ -171,6 +172,7 @@ var allowed = []rule{
 			{"internal/origin/azure", "wires provider azure"},
 			{"internal/origin/drive", "wires provider gdrive"},
 			{"internal/origin/local", "wires provider local"},
+			{"internal/origin/s3", "wires provider s3"},
 			{"internal/printable", "tells a terminal from a file"},
 			{"internal/requestline", "refuses what is no HTTP on the webhook listener"},
 			{"internal/syncer", "the queue and its workers"},
@@ -369,6 +371,7 @@ var allowed = []rule{
 			{"internal/origin/azure", "its settings"},
 			{"internal/origin/drive", "its settings"},
 			{"internal/origin/local", "its settings"},
+			{"internal/origin/s3", "its settings"},
 			{"internal/printable", "what commands write goes through it"},
 			{"internal/proxy", "its settings"},
 			{"internal/syncer", "its settings"},
@@ -560,6 +563,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/origin/s3",
 		may: []use{
+			{"internal/archive", "it is an archive too"},
 			{"internal/media", "objects, spans and error kinds"},
 			{"internal/origin", "the checks of answers"},
 			{"github.com/aws/aws-sdk-go-v2", "the core of the S3 SDK"},
@@ -567,8 +571,10 @@ var allowed = []rule{
 			{"github.com/aws/aws-sdk-go-v2/credentials", "those of the setting"},
 			{"github.com/aws/aws-sdk-go-v2/service/s3", "the S3 SDK"},
 			{"github.com/aws/smithy-go", "the SDK's errors and answers"},
+			{"golang.org/x/sync", "several parts at the same time"},
 		},
 		tests: []use{
+			{"internal/archive/archivetest", "the conformance suite of archives"},
 			{"internal/emulator/s3", "an S3 that fails on request"},
 			{"internal/origin/origintest", "the conformance suite of origins"},
 			{"github.com/johannesboyne/gofakes3", "an S3 that others have written"},

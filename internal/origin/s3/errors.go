@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -79,14 +78,19 @@ var codeTexts = map[string]string{
 	ReasonNotAPI:            "not an answer of the S3 API but a page of a proxy, or the endpoint is wrong",
 }
 
-// fault gives an error of the SDK, the API or the network its Kind. It holds no text of the
+// fault gives an error of the SDK, the API or the network its Kind; nil stays nil. It holds no text of the
 // service's and no URL, and names the action that the policy must allow where it was denied.
 func fault(op, action string, err error) error {
 	var apiErr smithy.APIError
 	var netErr net.Error
 	var opErr *net.OpError
+	var known *media.Error
 	answer := responseOf(err)
 	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return err
 	case media.KindOf(err) == media.Canceled, errors.Is(err, context.Canceled):
 		return media.Fault(media.Canceled, op, context.Canceled)
 	case errors.Is(err, errNoCredentials):
@@ -199,11 +203,4 @@ func retryAfter(h http.Header) time.Duration {
 		return max(0, time.Until(at))
 	}
 	return 0
-}
-
-// noSuchUpload reports whether an upload was completed, aborted or never begun.
-func noSuchUpload(err error) bool {
-	var gone *types.NoSuchUpload
-	var apiErr smithy.APIError
-	return errors.As(err, &gone) || errors.As(err, &apiErr) && apiErr.ErrorCode() == "NoSuchUpload"
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -52,7 +51,13 @@ func connect(t *testing.T, handler http.Handler, prefix string) *Origin {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	o, err := New(t.Context(), Config{URL: placeAt(server.URL, "eu-central-1", prefix), Credentials: keys})
+	return at(t, server.URL, prefix)
+}
+
+// at makes an origin for the server at an address.
+func at(t *testing.T, server, prefix string) *Origin {
+	t.Helper()
+	o, err := New(t.Context(), Config{URL: placeAt(server, "eu-central-1", prefix), Credentials: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,6 +202,7 @@ func TestLies(t *testing.T) {
 		"clock":              {s3emu.Fault{ClockAhead: time.Hour}, media.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o, server := emulated(t, s3emu.Config{})
 			obj := statLesson(t, o)
 			server.Set(s3emu.Faults{Always: map[string]s3emu.Fault{get: c.fault}})
@@ -337,7 +343,7 @@ func TestCredentials(t *testing.T) {
 	server.Put("a", lesson, "video/mp4")
 	listener := httptest.NewServer(server)
 	t.Cleanup(listener.Close)
-	at := placeAt(listener.URL, "", "")
+	url := placeAt(listener.URL, "", "")
 	stat := func(cfg Config) (*Origin, error) {
 		t.Helper()
 		o, err := New(t.Context(), cfg)
@@ -348,19 +354,19 @@ func TestCredentials(t *testing.T) {
 		_, err = o.Stat(t.Context(), media.Location{Key: "a"})
 		return o, err
 	}
-	if _, err := stat(Config{URL: at, Credentials: keys}); err != nil {
+	if _, err := stat(Config{URL: url, Credentials: keys}); err != nil {
 		t.Errorf("of the setting: %v", err)
 	}
-	if _, err := stat(Config{URL: at, Credentials: keys + ":a-token"}); err != nil {
+	if _, err := stat(Config{URL: url, Credentials: keys + ":a-token"}); err != nil {
 		t.Errorf("with a token: %v", err)
 	}
-	if _, err := stat(Config{URL: at, Credentials: "none"}); media.ReasonOf(err) != "InvalidAccessKeyId" {
+	if _, err := stat(Config{URL: url, Credentials: "none"}); media.ReasonOf(err) != "InvalidAccessKeyId" {
 		t.Errorf("unsigned: %v", err)
 	}
-	if _, err := stat(Config{URL: at}); media.ReasonOf(err) != ReasonNoCredentials || media.KindOf(err) != media.Unavailable {
+	if _, err := stat(Config{URL: url}); media.ReasonOf(err) != ReasonNoCredentials || media.KindOf(err) != media.Unavailable {
 		t.Errorf("of nobody: %v", err)
 	}
-	o, err := stat(Config{URL: at, Credentials: "OLD:a-secret"})
+	o, err := stat(Config{URL: url, Credentials: "OLD:a-secret"})
 	if media.ReasonOf(err) != "InvalidAccessKeyId" {
 		t.Errorf("of somebody else: %v", err)
 	}
@@ -378,7 +384,7 @@ func TestCredentials(t *testing.T) {
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "a-secret")
-	if _, err := stat(Config{URL: at}); err != nil {
+	if _, err := stat(Config{URL: url}); err != nil {
 		t.Errorf("of the environment: %v", err)
 	}
 }
@@ -408,8 +414,5 @@ func TestConfig(t *testing.T) {
 	}
 	if _, err := New(t.Context(), Config{URL: "s3://lessons", Credentials: keys}); err == nil || !strings.Contains(err.Error(), "region") {
 		t.Errorf("without a region: %v", err)
-	}
-	if _, err := url.Parse(placeAt("http://127.0.0.1:1", "", "")); err != nil {
-		t.Error(err)
 	}
 }

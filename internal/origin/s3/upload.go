@@ -1,0 +1,372 @@
+package s3
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// The SDK's transfer manager cannot continue another process' upload, and holds parts in
+// memory. This file uploads by the API's multipart operations itself.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
+
+const (
+	// partSize is the size of a part in bytes. A lost connection costs at most this for each
+	// of the parts under way.
+	partSize = 16 << 20
+	// maxParts is how many parts an upload may have; larger files have larger parts.
+	maxParts = 10_000
+	// partsAtOnce is how many parts of a file are sent at the same time.
+	partsAtOnce = 3
+	// uploadStall is how long a request may move no byte and get no answer.
+	uploadStall = 60 * time.Second
+	// maxRounds bounds how often an upload begins anew, or finds parts missing at its end.
+	maxRounds = 3
+)
+
+// retryPolicy says how often a request is tried whose fault passes, and how long to wait
+// before try n+1 (n from 1).
+type retryPolicy struct {
+	tries  int
+	before func(n int) time.Duration
+}
+
+// defaultRetry is truncated exponential backoff with jitter.
+var defaultRetry = retryPolicy{tries: 6, before: func(n int) time.Duration {
+	return min(time.Second<<(n-1), 32*time.Second) + rand.N(time.Second)
+}}
+
+// withRetry repeats a request while its fault passes. Of what the service asks to wait, it
+// waits up to a minute.
+func (a *Archive) withRetry(ctx context.Context, request func() error) error {
+	for try := 1; ; try++ {
+		err := request()
+		if err == nil || try == a.retry.tries || !media.KindOf(err).Passing() {
+			return err
+		}
+		wait := max(a.retry.before(try), min(media.RetryAfterOf(err), time.Minute))
+		select {
+		case <-ctx.Done():
+			return media.Fault(media.KindOf(ctx.Err()), "s3: wait", ctx.Err())
+		case <-time.After(wait):
+		}
+	}
+}
+
+// session is an upload that another process can continue. It gives access to the bucket only
+// together with credentials, and is treated as a secret all the same.
+type session struct {
+	Upload string `json:"upload"`
+	Key    string `json:"key"` // in the bucket
+	Part   int64  `json:"part"`
+}
+
+func (s session) String() string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return string(text)
+}
+
+// parseSession reads a session; the zero value for "" and for what is none.
+func parseSession(text string) (s session) {
+	if json.Unmarshal([]byte(text), &s) != nil || s.Upload == "" || s.Part <= 0 {
+		return session{}
+	}
+	return s
+}
+
+// partOf is the size of the parts that a file is sent in.
+func (a *Archive) partOf(size int64) int64 {
+	part := a.part
+	if size > part*maxParts {
+		const unit = 1 << 20
+		part = (size/maxParts + unit) / unit * unit
+	}
+	return part
+}
+
+// Put uploads the item: a small one in one request, others in parts, of which those that
+// item.Session has sent already are not sent again.
+func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, error) {
+	const op = "s3: upload"
+	key, err := a.place.key(item.Key)
+	if err != nil {
+		return archive.Stored{}, media.Fault(media.Invalid, op, err)
+	}
+	begun := parseSession(item.Session)
+	if begun.Key != key {
+		begun = session{}
+	}
+	if begun.Upload == "" {
+		switch stored, err := a.Stat(ctx, item.Key); {
+		case err == nil && stored.Same(item.Size, item.MD5):
+			return stored, nil
+		case err != nil && media.KindOf(err) != media.NotFound:
+			return archive.Stored{}, err
+		}
+		begun.Part = a.partOf(item.Size)
+	}
+	f, err := os.Open(item.Path)
+	if err != nil {
+		return archive.Stored{}, media.Fault(media.Other, op, err)
+	}
+	defer f.Close()
+	sums, err := sumFile(ctx, f, begun.Part)
+	switch {
+	case ctx.Err() != nil:
+		return archive.Stored{}, media.Fault(media.KindOf(ctx.Err()), op, ctx.Err())
+	case err != nil:
+		return archive.Stored{}, media.Fault(media.Other, op, err)
+	case sums.size != item.Size || sums.md5 != item.MD5:
+		return archive.Stored{}, media.Faultf(media.Corrupt, op, "the file on disk is not what it was when its checksum was computed")
+	}
+	u := &uploading{a: a, item: item, key: key, file: f, sums: sums, session: begun}
+	if len(sums.parts) == 1 {
+		err = u.putWhole(ctx)
+	} else {
+		err = u.putParts(ctx)
+	}
+	if err != nil {
+		return archive.Stored{}, err
+	}
+	return a.Stat(ctx, item.Key)
+}
+
+// uploading is one call of Put.
+type uploading struct {
+	a       *Archive
+	item    archive.Item
+	key     string // in the bucket
+	file    *os.File
+	sums    fileSums
+	session session
+}
+
+// contentTypes are those of what is archived; the system's own table differs by machine.
+var contentTypes = map[string]string{".mp4": "video/mp4", ".m4a": "audio/mp4", ".vtt": "text/vtt; charset=utf-8", ".txt": "text/plain; charset=utf-8", ".json": "application/json"}
+
+func (u *uploading) contentType() *string {
+	if t := contentTypes[strings.ToLower(path.Ext(u.item.Key))]; t != "" {
+		return &t
+	}
+	return aws.String("application/octet-stream")
+}
+
+func (p partSums) contentMD5() *string {
+	return aws.String(base64.StdEncoding.EncodeToString(p.md5[:]))
+}
+
+// putWhole sends the file in one request.
+func (u *uploading) putWhole(ctx context.Context) error {
+	const op = "s3: upload"
+	only := u.sums.parts[0]
+	return u.a.withRetry(ctx, func() error {
+		return u.moving(ctx, only, func(ctx context.Context, body io.ReadSeeker) error {
+			_, err := u.a.client.PutObject(ctx, &s3.PutObjectInput{
+				Bucket: &u.a.place.Bucket, Key: &u.key, Body: body, ContentLength: &only.size, ContentMD5: only.contentMD5(),
+				ChecksumCRC64NVME: &only.crc, ContentType: u.contentType(), Metadata: u.sums.metadata(u.item),
+			})
+			return fault(op, actionPut, err)
+		})
+	})
+}
+
+// errUploadGone says that an upload was completed or aborted.
+var errUploadGone = errors.New("the upload is complete or gone")
+
+// putParts sends what is missing of the parts, and completes the upload. It begins anew when
+// the upload is gone, unless the object is there.
+func (u *uploading) putParts(ctx context.Context) error {
+	const op = "s3: upload"
+	for range maxRounds {
+		if u.session.Upload == "" {
+			if err := u.begin(ctx); err != nil {
+				return err
+			}
+		}
+		err := u.round(ctx)
+		switch {
+		case errors.Is(err, errUploadGone):
+			if stored, err := u.a.Stat(ctx, u.item.Key); err == nil && stored.Same(u.item.Size, u.item.MD5) {
+				return nil // the last answer was lost
+			}
+			u.session.Upload = ""
+		case errors.Is(err, errPartMissing):
+		default:
+			return err
+		}
+	}
+	return media.Faultf(media.Unavailable, op, "uploads or their parts do not last")
+}
+
+// begin creates an upload and saves its session.
+func (u *uploading) begin(ctx context.Context) error {
+	const op = "s3: begin upload"
+	err := u.a.withRetry(ctx, func() error {
+		out, err := u.a.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
+			Bucket: &u.a.place.Bucket, Key: &u.key, ContentType: u.contentType(), Metadata: u.sums.metadata(u.item),
+			ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme, ChecksumType: types.ChecksumTypeFullObject,
+		})
+		if err != nil {
+			return fault(op, actionPut, err)
+		}
+		if u.session.Upload = aws.ToString(out.UploadId); u.session.Upload == "" {
+			return media.Faultf(media.Unavailable, op, "the answer names no upload")
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	u.session.Key = u.key
+	if err := u.item.SaveSession(u.session.String()); err != nil {
+		// Nobody could continue it.
+		return errors.Join(media.Fault(media.Other, op, err), u.a.abort(context.WithoutCancel(ctx), u.session))
+	}
+	return nil
+}
+
+// round sends the parts that the service does not have, and completes the upload.
+func (u *uploading) round(ctx context.Context) error {
+	received, err := u.received(ctx)
+	if err != nil {
+		return err
+	}
+	group, sending := errgroup.WithContext(ctx)
+	group.SetLimit(partsAtOnce)
+	etags := make([]string, len(u.sums.parts))
+	for i, part := range u.sums.parts {
+		if etags[i] = received[i]; etags[i] != "" {
+			continue
+		}
+		group.Go(func() (err error) {
+			etags[i], err = u.sendPart(sending, i, part)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return u.complete(ctx, etags)
+}
+
+// received are the ETags of the parts that the service has, by index. A part that differs
+// from the file's, or of which the service says too little, is not among them.
+func (u *uploading) received(ctx context.Context) (map[int]string, error) {
+	out := map[int]string{}
+	err := u.a.eachPart(ctx, u.session, func(p types.Part) {
+		i := int(aws.ToInt32(p.PartNumber)) - 1
+		if i >= 0 && i < len(u.sums.parts) && u.sums.parts[i].same(p) {
+			out[i] = aws.ToString(p.ETag)
+		}
+	})
+	return out, err
+}
+
+// same reports whether a part that the service has is this one, by the service's checksums.
+func (p partSums) same(there types.Part) bool {
+	if aws.ToInt64(there.Size) != p.size {
+		return false
+	}
+	if crc := aws.ToString(there.ChecksumCRC64NVME); crc != "" {
+		return crc == p.crc
+	}
+	return trimQuotes(aws.ToString(there.ETag)) == hex.EncodeToString(p.md5[:])
+}
+
+// sendPart sends one part, which the service checks, and returns its ETag.
+func (u *uploading) sendPart(ctx context.Context, index int, part partSums) (etag string, err error) {
+	const op = "s3: upload"
+	number := int32(index + 1)
+	err = u.a.withRetry(ctx, func() error {
+		return u.moving(ctx, part, func(ctx context.Context, body io.ReadSeeker) error {
+			out, err := u.a.client.UploadPart(ctx, &s3.UploadPartInput{
+				Bucket: &u.a.place.Bucket, Key: &u.key, UploadId: &u.session.Upload, PartNumber: &number,
+				Body: body, ContentLength: &part.size, ContentMD5: part.contentMD5(), ChecksumCRC64NVME: &part.crc,
+			})
+			if noSuchUpload(err) {
+				return errUploadGone
+			}
+			if err != nil {
+				return fault(op, actionPut, err)
+			}
+			if etag = aws.ToString(out.ETag); etag == "" {
+				return media.Faultf(media.Corrupt, op, "the answer has no ETag of the part")
+			}
+			return nil
+		})
+	})
+	return etag, err
+}
+
+// errPartMissing says that the service has lost a part by the time of the completion.
+var errPartMissing = errors.New("a part is missing")
+
+// complete makes the object of its parts. The service compares its own checksum of the whole
+// with ours before there is an object.
+func (u *uploading) complete(ctx context.Context, etags []string) error {
+	const op = "s3: complete upload"
+	parts := make([]types.CompletedPart, len(etags))
+	for i := range etags {
+		parts[i] = types.CompletedPart{PartNumber: aws.Int32(int32(i + 1)), ETag: &etags[i], ChecksumCRC64NVME: &u.sums.parts[i].crc}
+	}
+	return u.a.withRetry(ctx, func() error {
+		_, err := u.a.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+			Bucket: &u.a.place.Bucket, Key: &u.key, UploadId: &u.session.Upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+			ChecksumType: types.ChecksumTypeFullObject, ChecksumCRC64NVME: &u.sums.crc, MpuObjectSize: &u.sums.size,
+		})
+		switch err := fault(op, actionPut, err); {
+		case noSuchUpload(err):
+			return errUploadGone
+		case media.ReasonOf(err) == "InvalidPart":
+			return errPartMissing
+		default:
+			return err
+		}
+	})
+}
+
+// moving runs a request whose body is a part of the file, and ends it when nothing moves.
+func (u *uploading) moving(ctx context.Context, part partSums, request func(context.Context, io.ReadSeeker) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	body := &stallReader{ReadSeeker: io.NewSectionReader(u.file, part.offset, part.size)}
+	body.timer = time.AfterFunc(uploadStall, func() { body.stalled.Store(true); cancel() })
+	defer body.timer.Stop()
+	err := request(ctx, body)
+	if err != nil && body.stalled.Load() {
+		return media.Faultf(media.Timeout, "s3: upload", "no byte moved for %s", uploadStall)
+	}
+	return err
+}
+
+// stallReader cancels a request whose body is not read any more: the connection is stuck.
+type stallReader struct {
+	io.ReadSeeker
+	timer   *time.Timer
+	stalled atomic.Bool
+}
+
+func (m *stallReader) Read(p []byte) (int, error) {
+	m.timer.Reset(uploadStall)
+	return m.ReadSeeker.Read(p)
+}
