@@ -120,17 +120,10 @@ func (r *release) debTree(b *buildOf) ([]file, error) {
 	t.fail(err)
 	t.addGzip(doc+"sbom.cdx.json", bom)
 	t.copyAll("docs", doc+"docs")
-	t.copyAll("configs/platform", doc+"configs/platform")
-	t.copyAll("configs/monitoring", doc+"configs/monitoring")
-	for _, example := range proxyExamples {
-		t.add(doc+"configs/"+example, 0o644, t.read("configs/"+example))
-	}
+	t.copyAll("configs", doc+"configs") // which the documentation refers to
 	t.add("usr/share/lintian/overrides/lectern", 0o644, t.read("packaging/deb/lintian-overrides"))
 	return t.sorted()
 }
-
-// proxyExamples are the files of configs for reverse proxies.
-var proxyExamples = []string{"Caddyfile", "haproxy.cfg", "nginx.conf"}
 
 // debianChangelog names the version and where the changes are, in the format that tools
 // like apt-listchanges read.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 )
@@ -54,7 +53,11 @@ func linkedModules(ctx context.Context, source string, programs map[string][]byt
 	if err != nil {
 		return nil, err
 	}
-	dirs[standardLibrary] = runtime.GOROOT()
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, fmt.Errorf("go env GOROOT: %w", err)
+	}
+	dirs[standardLibrary] = strings.TrimSpace(string(root))
 	var all []module
 	for path, m := range linked {
 		m.dir = dirs[path]

@@ -102,7 +102,7 @@ before=$(pids)
 unpack /src/new.deb 2>&1 | tee /tmp/out
 grep -q 'lectern-run gateway migrate up' /tmp/out || fail "the message does not say what to do"
 [[ $(pids) == "$before" ]] || fail "was restarted"
-lectern-run gateway migrate up
+lectern-run gateway migrate up --yes
 systemctl restart lectern-syncer lectern-gateway
 ready
 
