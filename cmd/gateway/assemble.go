@@ -74,6 +74,10 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
+	traced, err := s.tracePlaybacks(ctx, version, metrics)
+	if err != nil {
+		return nil, err
+	}
 	changed := make(changeSignal, 1)
 	store, directory, err := s.openCatalog(ctx, metrics, settings.CatalogStaleness(cfg.Recheck), changed)
 	if err != nil {
@@ -137,10 +141,6 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	database := schema.NewReadiness(store, directory.Outage, settings.Auth.OutageGrace, time.Now)
 	checks := telemetry.Checks{"schema": databaseCheck(database), "draining": s.notDraining}
 	if err := checks.Register(metrics); err != nil {
-		return nil, err
-	}
-	traced, err := s.tracePlaybacks(ctx, version, metrics)
-	if err != nil {
 		return nil, err
 	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{

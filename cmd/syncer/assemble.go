@@ -51,6 +51,11 @@ func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Lo
 	}()
 	version, commit := config.Version()
 	s.metrics = telemetry.NewRegistry(version, commit)
+	tracer, err := trace.Start(ctx, "lectern-syncer", version, log, s.metrics)
+	if err != nil {
+		return nil, &config.Error{Problem: err.Error()}
+	}
+	s.onClose(func() error { tracer.Stop(); return nil })
 	if err := s.openCatalog(ctx, settings); err != nil {
 		return nil, err
 	}
@@ -69,11 +74,6 @@ func assemble(ctx context.Context, settings *config.SyncerSettings, log *slog.Lo
 	if err != nil {
 		return nil, err
 	}
-	tracer, err := trace.Start(ctx, "lectern-syncer", version, log, s.metrics)
-	if err != nil {
-		return nil, &config.Error{Problem: err.Error()}
-	}
-	s.onClose(func() error { tracer.Stop(); return nil })
 	client := zoom.NewClient(settings.Zoom, log)
 	s.onClose(client.Close)
 	s.syncer, err = syncer.New(settings.Sync.Config, syncer.Deps{

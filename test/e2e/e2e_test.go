@@ -173,7 +173,7 @@ func cleanEnv() []string {
 	// The race detector's runtime would wait a second at each process's end.
 	env := []string{"GORACE=atexit_sleep_ms=0 halt_on_error=1"}
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "LECTERN_") {
+		if !strings.HasPrefix(e, "LECTERN_") && !strings.HasPrefix(e, "OTEL_") {
 			env = append(env, e)
 		}
 	}
