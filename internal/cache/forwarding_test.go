@@ -25,6 +25,17 @@ func TestForwarding(t *testing.T) {
 			f.want(first, media.CacheMiss, own)
 			f.want(second, media.CacheMiss, joined)
 		}},
+		{"what was read ahead of it counts as its own, once", 1 << 30, func(t *testing.T, f *forwardingFixture) {
+			ahead := f.openAs(0, true)
+			first, second := f.open(0), f.open(100)
+			f.release()
+			f.want(first, media.CacheMiss, own)
+			f.want(second, media.CacheMiss, joined)
+			if err := <-ahead.done; err != nil {
+				t.Error(err)
+			}
+			ahead.reader.Close()
+		}},
 		{"a request of its own for other bytes", 1 << 30, func(t *testing.T, f *forwardingFixture) {
 			first, second := f.open(0), f.open(8<<20)
 			f.release()
@@ -97,9 +108,17 @@ type firstRead struct {
 // origin.
 func (f *forwardingFixture) open(off int64) *firstRead {
 	f.t.Helper()
+	return f.openAs(off, false)
+}
+
+func (f *forwardingFixture) openAs(off int64, speculative bool) *firstRead {
+	f.t.Helper()
 	r, err := f.cache.open(f.obj, media.Span{Off: off, Len: f.span})
 	if err != nil {
 		f.t.Fatal(err)
+	}
+	if speculative {
+		r.SetSpeculative()
 	}
 	first := &firstRead{r, make(chan error, 1)}
 	go func() {

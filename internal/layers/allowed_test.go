@@ -1045,6 +1045,7 @@ var allowed = []rule{
 	{
 		pkg: "test/e2e",
 		tests: []use{
+			{"internal/telemetry/trace/tracetest", "a collector of traces"},
 			{"configs/monitoring", "the queries of the dashboard"},
 			{"internal/archive", "fills and lists the archives that recordings are moved between"},
 			{"internal/catalog", "looks at the database behind the binaries"},

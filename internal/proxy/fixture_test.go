@@ -23,6 +23,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy/pages"
 	"github.com/lectiospace/lectern/internal/proxy/respond"
+	"github.com/lectiospace/lectern/internal/proxy/stream"
 )
 
 func TestMain(m *testing.M) {
@@ -66,6 +67,7 @@ type fixture struct {
 	count        func(ctx context.Context, userID, recordingID int64, direct bool) (func(), error)
 	now          func() time.Time // nil: time.Now
 	changed      chan struct{}    // nil: never
+	playbacks    stream.PlaybackTracer
 }
 
 func (h *fixture) Authenticate(ctx context.Context, tok media.Token) (media.Viewer, error) {
@@ -143,7 +145,7 @@ func newFixture(t *testing.T, size int, change func(*Config, *fixture)) *fixture
 	}
 	var err error
 	h.server, err = New(cfg, Deps{
-		Access: h, Origins: h, Store: h, Grants: h, Captions: h, Starts: h, Changed: h.changed, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Access: h, Origins: h, Store: h, Grants: h, Captions: h, Starts: h, Changed: h.changed, Playbacks: h.playbacks, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: h.reg, Pages: testPages(), Now: h.now,
 	})
 	if err != nil {

@@ -167,11 +167,12 @@ func TestLimits(t *testing.T) {
 
 // TestWhereATokenGoes: platform-pains A2, contract ZOOM_DOWNLOAD_HOSTS and
 // ZOOM_REDIRECT_HOSTS: the token goes to listed hosts only, redirects never to
-// neighbours, and never in the clear to a name.
+// neighbours, and never in the clear to a name. A traceparent goes no further.
 func TestWhereATokenGoes(t *testing.T) {
+	const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	var leaked atomic.Int32
 	elsewhere := everywhere(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "" && !strings.HasPrefix(r.Host, "127.0.0.1:") && !strings.HasPrefix(r.Host, "[::ffff:127.0.0.1]") {
+		if r.Header.Get("Authorization")+r.Header.Get("Traceparent") != "" && !strings.HasPrefix(r.Host, "127.0.0.1:") && !strings.HasPrefix(r.Host, "[::ffff:127.0.0.1]") {
 			leaked.Add(1)
 		}
 		_, _ = io.WriteString(w, "bytes")
@@ -182,6 +183,9 @@ func TestWhereATokenGoes(t *testing.T) {
 	first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/start" && r.Header.Get("Authorization") != "Bearer the-token" {
 			t.Error("the listed host got no token")
+		}
+		if got := r.Header.Get("Traceparent"); r.URL.Path == "/start" && got != traceparent {
+			t.Errorf("the listed host got traceparent %q", got)
 		}
 		http.Redirect(w, r, redirect, http.StatusFound)
 	}))
@@ -209,7 +213,7 @@ func TestWhereATokenGoes(t *testing.T) {
 	} {
 		redirect = c.redirect
 		client := zoom.NewClient(zoom.Config{FetchConfig: zoom.FetchConfig{DownloadHosts: c.downloads, RedirectHosts: c.redirects}}, slog.New(slog.DiscardHandler))
-		d, err := client.Download(t.Context(), c.link, "the-token", 0, "")
+		d, err := client.Download(media.WithTraceparent(t.Context(), traceparent), c.link, "the-token", 0, "")
 		if (err == nil) != c.ok {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -219,7 +223,7 @@ func TestWhereATokenGoes(t *testing.T) {
 		client.Close()
 	}
 	if leaked.Load() != 0 {
-		t.Errorf("a token leaked %d times", leaked.Load())
+		t.Errorf("a token or a traceparent leaked %d times", leaked.Load())
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
 )
 
 // Origin reads blobs of one container. Safe for concurrent use.
@@ -35,7 +36,7 @@ func New(cfg Config) (*Origin, error) {
 		return nil, err
 	}
 	o := &Origin{place: where, transport: newTransport()}
-	o.client = &http.Client{Transport: o.transport, CheckRedirect: noRedirect}
+	o.client = &http.Client{Transport: origin.WithTraceparent(o.transport), CheckRedirect: noRedirect}
 	client, err := newClient(where, secret, o.client)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
 )
 
 // Origin reads objects of a bucket. Safe for concurrent use.
@@ -71,7 +72,7 @@ func (o *Origin) options(opts *s3.Options) {
 		opts.BaseEndpoint = aws.String(o.place.Endpoint)
 	}
 	opts.HTTPClient = &http.Client{
-		Transport:     o.transport,
+		Transport:     origin.WithTraceparent(o.transport),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // it leads to another region
 	}
 	// One budget of attempts, that of origin.Retry and of Archive.
