@@ -99,7 +99,11 @@ func TestAFailingServerIsLeftOut(t *testing.T) {
 func TestThePlanReachesEveryGoal(t *testing.T) {
 	o := options{only: regexp.MustCompile("."), against: regexp.MustCompile(".")}
 	planned := map[string]bool{results.AuthPath: true, results.Eviction: true}
-	for _, w := range o.plan() {
+	plan, err := o.plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range plan {
 		planned[w.Name] = true
 		if w.Rounds < 5 && !strings.Contains(w.Name, "compared") {
 			t.Errorf("%s has only %d rounds", w.Name, w.Rounds)

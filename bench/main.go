@@ -139,7 +139,11 @@ func (o options) run(ctx context.Context) error {
 	}
 	set := &results.Set{Machine: results.ThisMachine(ctx, o.module)}
 	set.Machine.Versions, set.Machine.Quick = tools.Versions(ctx), o.quick
-	for _, w := range o.plan() {
+	plan, err := o.plan()
+	if err != nil {
+		return err
+	}
+	for _, w := range plan {
 		if err := bench.Run(ctx, w, set); err != nil {
 			return err
 		}

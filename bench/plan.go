@@ -20,10 +20,10 @@ var (
 )
 
 // plan is what is run, in order.
-func (o options) plan() (plan []workloads.Workload) {
-	rounds, hotFor, hold, coldSize, archive := 5, 1500*time.Millisecond, 8*time.Second, int64(64*mib), 64
+func (o options) plan() (plan []workloads.Workload, err error) {
+	rounds, hotFor, hold, coldSize, archive, faster := 5, 1500*time.Millisecond, 8*time.Second, int64(64*mib), 64, int64(4)
 	if o.quick {
-		rounds, hotFor, hold, coldSize, archive = 2, 800*time.Millisecond, 4*time.Second, 32*mib, 24
+		rounds, hotFor, hold, coldSize, archive, faster = 2, 800*time.Millisecond, 4*time.Second, 32*mib, 24, 5
 	}
 	if o.rounds > 0 {
 		rounds = o.rounds
@@ -52,6 +52,12 @@ func (o options) plan() (plan []workloads.Workload) {
 
 	keeping := []peers.Starter{peers.Gateway(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged), peers.Rclone()}
 
+	mixed := []peers.Starter{peers.NginxSlice("1m", peers.AuthCached, peers.Logged), peers.Gateway(), peers.SendfileBound()}
+	recordings, err := workloads.Recordings()
+	if err != nil {
+		return nil, err
+	}
+
 	all := []workloads.Workload{
 		workloads.Hot(results.Hot64K, 64<<10, hotFor, rounds, cached),
 		workloads.Hot(results.Hot1M, mib, hotFor, rounds, cached),
@@ -64,6 +70,7 @@ func (o options) plan() (plan []workloads.Workload) {
 		workloads.Seeks(results.Seek, 12, mib, 768*mib, drivelike, rounds, seeking),
 		workloads.Slow(results.Slow1000, 1000, hold, rounds, streaming),
 		workloads.Slow(results.Slow5000, 5000, hold, rounds, streaming),
+		workloads.Mix(results.Mix, 200, faster, recordings, rounds, mixed),
 		workloads.Crawl(results.Flash, archive, 16*mib, rounds, keeping),
 	}
 	for _, w := range all {
@@ -76,5 +83,5 @@ func (o options) plan() (plan []workloads.Workload) {
 		})
 		plan = append(plan, w)
 	}
-	return plan
+	return plan, nil
 }

@@ -143,7 +143,7 @@ func (c *Conn) Get(t Target, viewer int, off, length int64) (first time.Duration
 // GetFrom asks for everything from off on, as browsers do, and reads want bytes
 // of it; when that is less than all, the connection is of no more use.
 func (c *Conn) GetFrom(t Target, viewer int, off, want int64) (first time.Duration, err error) {
-	return c.get(t, viewer, off, openEnd, want)
+	return c.get(t, viewer, off, OpenEnd, want)
 }
 
 // get returns the time to the body's first byte.
@@ -213,7 +213,7 @@ func appendRequest(req []byte, t Target, viewer int, off, last int64) []byte {
 	req = append(req, "\r\nRange: bytes="...)
 	req = strconv.AppendInt(req, off, 10)
 	req = append(req, '-')
-	if last != openEnd {
+	if last != OpenEnd {
 		req = strconv.AppendInt(req, last, 10)
 	}
 	req = append(req, "\r\n"...)

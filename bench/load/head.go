@@ -6,8 +6,16 @@ import (
 	"fmt"
 )
 
-// openEnd stands for the last byte of a range without an end.
-const openEnd = -1
+// OpenEnd stands for the last byte of a range without an end.
+const OpenEnd = -1
+
+// lastOf is the last byte of a range in a file.
+func lastOf(last, size int64) int64 {
+	if last == OpenEnd {
+		return size - 1
+	}
+	return last
+}
 
 // head is what is read of an answer's head.
 type head struct {
@@ -96,9 +104,7 @@ func digits(p []byte) (n int64, ok bool) {
 
 // check makes sure that the answer is the one asked for, to the byte.
 func (h head) check(off, last, size int64) error {
-	if last == openEnd {
-		last = size - 1
-	}
+	last = lastOf(last, size)
 	if h.from != off || h.last != last || h.size != size {
 		return fmt.Errorf("bytes %d-%d/%d where %d-%d/%d was asked for", h.from, h.last, h.size, off, last, size)
 	}

@@ -53,6 +53,16 @@ func readEverything(t *testing.T, target Target) {
 	if r, err = Seek(ctx, target, 0, 5<<20+1, 1<<20); err != nil || r.Bytes != 1<<20 {
 		t.Errorf("a seek read %d bytes: %v", r.Bytes, err)
 	}
+	size := target.Content.Size()
+	steps := []Step{
+		{Off: 0, Last: OpenEnd, Want: 1 << 20, For: 30 * time.Millisecond},                                    // and hangs up
+		{At: 5 * time.Millisecond, Connection: 1, Off: size - 100, Last: OpenEnd, Want: 100},                  // the index
+		{At: 40 * time.Millisecond, Off: 5 << 20, Last: 6<<20 - 1, Want: 1 << 20, For: 10 * time.Millisecond}, // all of it
+		{At: 50 * time.Millisecond, Off: 7 << 20, Last: OpenEnd, Want: 0},
+	}
+	if r, err = Session(ctx, target, 3, steps); err != nil || r.Requests != 4 || len(r.First) != 4 || r.Bytes < 2<<20+100 || r.Elapsed < 50*time.Millisecond {
+		t.Errorf("a session of %d requests and %d bytes in %s: %v", r.Requests, r.Bytes, r.Elapsed, err)
+	}
 	viewers, err := StartViewers(ctx, target, 10, 500_000, time.Millisecond)
 	if err != nil {
 		t.Fatal(err)

@@ -100,7 +100,7 @@ func (v *Viewers) watch(t Target, viewer int, bytesPerSecond int64, started func
 	if t.Drop && t.TLS == nil {
 		c.buf = buf[:headSize]
 	}
-	took, err := c.request(t, viewer, off, openEnd)
+	took, err := c.request(t, viewer, off, OpenEnd)
 	viewerBuffers.Put(buf)
 	c.buf = nil
 	if err != nil {

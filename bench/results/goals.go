@@ -15,6 +15,7 @@ const (
 	Seek     = "seek in a cold file"
 	Slow1000 = "slow, 1000 viewers at 1 Mbit/s"
 	Slow5000 = "slow, 5000 viewers at 1 Mbit/s"
+	Mix      = "player mix, 200 viewers"
 	Flash    = "flash writes, crawl of the archive"
 	Growth   = "growth, 64 KiB ranges"
 	StartUp  = "start-up"
@@ -107,6 +108,7 @@ func goals() (all []Goal) {
 		add(slow, "stalled viewers", 0, most, median1(slow, Stalled))
 		add(slow, "kernel socket memory / nginx static with default buffers", 1, most, ratio(slow, gateway, static, SocketMemory))
 	}
+	add(Mix, "server CPU per viewer-hour / nginx slice with a cached auth answer", 1, most, ratio(Mix, gateway, "nginx slice 1m + auth cached, logged", CPUPerViewerHour))
 	add(Flash, "bytes written per byte served", 0.3, most, median1(Flash, Written))
 	add(AuthPath, "token and access decision, ns", 3000, most, median1(AuthPath, Nanoseconds))
 	add(AuthPath, "allocations", 0, most, median1(AuthPath, Allocations))

@@ -9,33 +9,34 @@ import (
 
 // Metrics of samples. Each is a number per run.
 const (
-	Throughput    = "MB/s"            // bytes of bodies per second, 10^6
-	Requests      = "requests/s"      //
-	CPUPerGiB     = "CPU ms/GiB"      // the server's, user and system
-	ClientPerGiB  = "client ms/GiB"   // processor time, as the two around it
-	OriginPerGiB  = "origin ms/GiB"   //
-	CPUPerRequest = "CPU us/request"  // the server's
-	CPUPerSecond  = "CPU s/s"         //
-	FirstP50      = "first byte p50"  // ms
-	FirstP95      = "first byte p95"  // ms
-	FirstP99      = "first byte p99"  // ms
-	Wall          = "wall s"          //
-	DoneP50       = "1 MiB done p50"  // ms
-	OriginBytes   = "origin bytes"    // per byte wanted
-	OriginAsks    = "origin requests" //
-	RSSPerViewer  = "RSS KiB/viewer"  // growth
-	SocketMemory  = "kernel KiB/viewer"
-	Stalled       = "stalled viewers"
-	Worst         = "worst lateness" // ms
-	Nanoseconds   = "ns/op"
-	Allocations   = "allocs/op"
-	ByteHits      = "byte hit ratio %"
-	Openings      = "heads and tails %"
-	ReadyAfter    = "ready s"          // from the start of the process to its first answer
-	IndexedAfter  = "index s"          // to the end of the scan of what is cached
-	IndexCPU      = "index CPU s"      // until then
-	IndexRSS      = "RSS MiB"          // then
-	Written       = "written per byte" // bytes to the disk per byte served
+	Throughput       = "MB/s"            // bytes of bodies per second, 10^6
+	Requests         = "requests/s"      //
+	CPUPerGiB        = "CPU ms/GiB"      // the server's, user and system
+	ClientPerGiB     = "client ms/GiB"   // processor time, as the two around it
+	OriginPerGiB     = "origin ms/GiB"   //
+	CPUPerRequest    = "CPU us/request"  // the server's
+	CPUPerSecond     = "CPU s/s"         //
+	FirstP50         = "first byte p50"  // ms
+	FirstP95         = "first byte p95"  // ms
+	FirstP99         = "first byte p99"  // ms
+	Wall             = "wall s"          //
+	DoneP50          = "1 MiB done p50"  // ms
+	OriginBytes      = "origin bytes"    // per byte wanted
+	OriginAsks       = "origin requests" //
+	RSSPerViewer     = "RSS KiB/viewer"  // growth
+	SocketMemory     = "kernel KiB/viewer"
+	Stalled          = "stalled viewers"
+	Worst            = "worst lateness" // ms
+	Nanoseconds      = "ns/op"
+	Allocations      = "allocs/op"
+	ByteHits         = "byte hit ratio %"
+	Openings         = "heads and tails %"
+	CPUPerViewerHour = "CPU s/viewer-hour" // the server's
+	ReadyAfter       = "ready s"           // from the start of the process to its first answer
+	IndexedAfter     = "index s"           // to the end of the scan of what is cached
+	IndexCPU         = "index CPU s"       // until then
+	IndexRSS         = "RSS MiB"           // then
+	Written          = "written per byte"  // bytes to the disk per byte served
 )
 
 // Where the machine's processor time went, in percent of the time of all cores. The rest is

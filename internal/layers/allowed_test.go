@@ -47,6 +47,12 @@ var allowed = []rule{
 		},
 	},
 	{
+		pkg: "bench/cmd/record-player",
+		may: []use{
+			{"bench/workloads", "the format of the recordings, which it writes"},
+		},
+	},
+	{
 		pkg: "bench/cmd/syncbench",
 		may: []use{
 			{"internal/demo/lessons", "a real MP4 to archive"},
