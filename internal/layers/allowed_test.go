@@ -833,8 +833,11 @@ var allowed = []rule{
 		},
 		tests: []use{
 			{"internal/emulator", "content without a disk"},
+			{"internal/emulator/azurite", "Microsoft's emulator of Azure"},
 			{"internal/emulator/drive", "a Drive that fails on request"},
+			{"internal/emulator/faultproxy", "holds and counts requests to Azure"},
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
+			{"internal/origin/azure", "the archive under test"},
 			{"internal/syncer", "a whole syncer around the package"},
 			{"internal/syncer/reconcile", "wires reconciliation"},
 			{"internal/syncer/syncertest", "a whole syncer between emulators"},

@@ -47,6 +47,10 @@ func NewArchive(o *Origin) *Archive {
 	return &Archive{Origin: o, block: blockSize, retry: defaultRetry, now: time.Now}
 }
 
+// SetBlockSize changes the size of blocks from 16 MiB, before the first use: uploads of tests
+// have several blocks and are small.
+func (a *Archive) SetBlockSize(bytes int64) { a.block = bytes }
+
 // Provider implements archive.Archive.
 func (a *Archive) Provider() string { return media.ProviderAzure }
 

@@ -43,6 +43,23 @@ func Encode(t *testing.T, seconds int, codec string) emulator.Content {
 	return emulator.Bytes(data)
 }
 
+// Noise is a video of about 6 MB.
+func Noise(t *testing.T) emulator.Content {
+	t.Helper()
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "noise.mp4")
+	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "color=gray:size=640x360:rate=25:duration=0.5,noise=alls=100:allf=t",
+		"-f", "lavfi", "-i", "sine=duration=0.5", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", "-c:a", "aac", "-shortest", out)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return emulator.Bytes(data)
+}
+
 // Record adds a recorded meeting at Zoom, of one segment in the best view.
 func (s *Server) Record(account string, id int64, uuid string, start time.Time) zoomemu.Meeting {
 	m := zoomemu.Meeting{
