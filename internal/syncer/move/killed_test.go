@@ -330,3 +330,21 @@ func (l liar) Put(ctx context.Context, item archive.Item) (archive.Stored, error
 	stored.MD5, stored.Size = "", item.Size-1
 	return stored, err
 }
+
+// TestUnpublishedKeys: what an ingest that was killed has left in the former archive, of a
+// version that is not published or of the file before it, is removed at once.
+func TestUnpublishedKeys(t *testing.T) {
+	f := newFixture(t, drive, 1)
+	staged, _ := f.put(drive, 61, 1000)
+	original, _ := f.put(drive, 62, 1000)
+	f.Exec(`UPDATE lectern.lectern_ingests SET staged_key = $1, original_key = $2`, staged.Key, original.Key)
+	f.move(f.mover("a"), "", local, move.Summary{Moved: 1, Bytes: f.total()})
+	if i := f.Ingest(1); i.StagedKey != "" || i.OriginalKey != "" {
+		t.Errorf("the ingest still names %q and %q", i.StagedKey, i.OriginalKey)
+	}
+	f.purge()
+	if keys := f.keys(drive); len(keys) != 2 || slices.Contains(keys, staged.Key) || slices.Contains(keys, original.Key) {
+		t.Errorf("Drive holds %v, which is not what is in its grace", keys)
+	}
+	f.wantAt(local)
+}

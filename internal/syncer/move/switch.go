@@ -99,7 +99,8 @@ func (r *run) commit(ctx context.Context, x store.Session, now current, copies [
 	at := r.m.now()
 	for _, c := range copies {
 		if c.FileID == 0 {
-			switch ok, err := r.m.rename(ctx, x, now, c.From, c.stored, c.To.Provider); {
+			c.stored.Key = c.To.Key
+			switch ok, err := r.m.relocate(ctx, x, now, c.From, c.stored, c.To.Provider); {
 			case err != nil:
 				return err
 			case !ok:
@@ -121,9 +122,9 @@ func (r *run) commit(ctx context.Context, x store.Session, now current, copies [
 	return nil
 }
 
-// rename makes a recording's row name another location of its bytes, and the ingest that has
+// relocate makes a recording's row name another location of its bytes, and the ingest that has
 // archived them. false: the recording was removed.
-func (m *Mover) rename(ctx context.Context, x store.Session, now current, from media.Location, to archive.Stored, provider string) (bool, error) {
+func (m *Mover) relocate(ctx context.Context, x store.Session, now current, from media.Location, to archive.Stored, provider string) (bool, error) {
 	at := m.now()
 	row, i := now.row, now.ingest
 	row.SetLocation(media.Location{Provider: provider, Key: to.Key}, to.Folder, to.URL)
