@@ -41,6 +41,7 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, term terminal) error 
 		doctor.CatalogCheck(s.DatabaseURL, clockLimit, version),
 		doctor.LocalFolderCheck(s.Origin.Local),
 		doctor.DriveOriginCheck(s.Origin.Drive, clockLimit),
+		doctor.S3OriginCheck(s.Origin.S3, clockLimit),
 		doctor.AzureOriginCheck(s.Origin.Azure, clockLimit))
 	return r.Finish(term.Out, c.JSON, refused)
 }

@@ -26,6 +26,8 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 	switch s.Sync.Provider {
 	case media.ProviderDrive:
 		archive = doctor.DriveArchiveCheck(s.Origin.Drive, s.Sync.Drive, limit)
+	case media.ProviderS3:
+		archive = doctor.S3ArchiveCheck(s.Origin.S3, limit)
 	case media.ProviderAzure:
 		archive = doctor.AzureArchiveCheck(s.Origin.Azure, limit)
 	default:

@@ -10,6 +10,7 @@ import (
 	"github.com/lectiospace/lectern/internal/origin/azure"
 	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/origin/local"
+	"github.com/lectiospace/lectern/internal/origin/s3"
 	"github.com/lectiospace/lectern/internal/syncer"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
@@ -67,6 +68,16 @@ func DriveOriginCheck(cfg drive.Config, clockLimit time.Duration) Check {
 // DriveArchiveCheck is Report.DriveArchive.
 func DriveArchiveCheck(cfg drive.Config, settings drive.ArchiveConfig, clockLimit time.Duration) Check {
 	return Check{nameArchive, stuckNetwork, func(ctx context.Context, r *Report) { r.DriveArchive(ctx, cfg, settings, clockLimit) }}
+}
+
+// S3OriginCheck is Report.S3Origin.
+func S3OriginCheck(cfg s3.Config, clockLimit time.Duration) Check {
+	return Check{nameOriginS3, stuckNetwork, func(ctx context.Context, r *Report) { r.S3Origin(ctx, cfg, clockLimit) }}
+}
+
+// S3ArchiveCheck is Report.S3Archive.
+func S3ArchiveCheck(cfg s3.Config, clockLimit time.Duration) Check {
+	return Check{nameArchive, stuckNetwork, func(ctx context.Context, r *Report) { r.S3Archive(ctx, cfg, clockLimit) }}
 }
 
 // AzureOriginCheck is Report.AzureOrigin.

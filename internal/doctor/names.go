@@ -36,6 +36,7 @@ const (
 	nameTenants        = "tenants"
 	nameOriginLocal    = "origin local"
 	nameOriginDrive    = "origin drive"
+	nameOriginS3       = "origin s3"
 	nameOriginAzure    = "origin azure"
 	nameArchive        = "archive"
 	nameZoom           = "zoom"
@@ -50,7 +51,7 @@ var names = []string{
 	nameConfiguration, nameMode, namePublicURL, nameCORS, nameTrustedProxies, nameSecretFiles, nameSecretFlags, nameJWTSecret, nameQueryTokens, nameJWKS,
 	nameDataDir, nameCacheDir, nameCacheLock, nameCacheSpace, nameWorkDir, nameWorkSpace, nameListen, nameAdminListen, nameOpenFiles,
 	nameDatabase, nameSchema, nameColumns, nameRole, nameTriggers, namePooler, nameGateways, nameSyncers, nameJobQueue, nameReconciliation, nameTenants,
-	nameOriginLocal, nameOriginDrive, nameOriginAzure, nameArchive, nameZoom, nameZoomScopes, nameZoomHost, nameClock, nameFFmpeg, nameAlerts,
+	nameOriginLocal, nameOriginDrive, nameOriginS3, nameOriginAzure, nameArchive, nameZoom, nameZoomScopes, nameZoomHost, nameClock, nameFFmpeg, nameAlerts,
 }
 
 // Names are the names that findings can have.

@@ -428,6 +428,7 @@ var allowed = []rule{
 			{"internal/catalog/schema", "the schema's checks"},
 			{"internal/ffmpeg", "that ffmpeg runs, and its version"},
 			{"internal/media", "sizes and error kinds"},
+			{"internal/origin/s3", "lists the bucket, writes, reads and deletes"},
 			{"internal/origin/azure", "lists the container, writes, reads and deletes"},
 			{"internal/origin/drive", "what Drive allows"},
 			{"internal/origin/local", "the folder of recordings"},
@@ -441,6 +442,7 @@ var allowed = []rule{
 		tests: []use{
 			{"internal/emulator/azurite", "Microsoft's emulator"},
 			{"internal/emulator/faultproxy", "an Azure that refuses"},
+			{"internal/emulator/s3", "an S3 that refuses"},
 			{"internal/emulator/drive", "a Drive that cannot be written"},
 		},
 	},

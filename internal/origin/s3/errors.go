@@ -127,10 +127,26 @@ func apiFault(op, action, code string, answer *http.Response) error {
 	case more != "":
 		text += ": " + more
 	}
+	cause := errors.New(text)
 	if kind == media.Denied {
-		text += ", action " + action
+		cause = &deniedError{text, action}
 	}
-	return &media.Error{Kind: kind, Op: op, Reason: reason, RetryAfter: retryAfter(answer.Header), Err: errors.New(text)}
+	return &media.Error{Kind: kind, Op: op, Reason: reason, RetryAfter: retryAfter(answer.Header), Err: cause}
+}
+
+// deniedError is a refusal of an action.
+type deniedError struct{ text, action string }
+
+func (e *deniedError) Error() string { return e.text + ", action " + e.action }
+
+// ActionOf is the action that a policy must allow where an error is that it was denied, as
+// "s3:GetObject"; "" for other errors.
+func ActionOf(err error) string {
+	var denied *deniedError
+	if errors.As(err, &denied) {
+		return denied.action
+	}
+	return ""
 }
 
 // regionHint names the region that an answer says the bucket is in.
