@@ -349,3 +349,31 @@ func TestExamples(t *testing.T) {
 		t.Error("no block was found")
 	}
 }
+
+// TestConformanceTable checks that the tests that clouds.md names exist in the packages of
+// their columns.
+func TestConformanceTable(t *testing.T) {
+	var packages []string
+	exist, rows := map[string][]string{}, 0
+	for line := range strings.Lines(section(t, "docs/clouds.md", "Conformance")) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		switch {
+		case len(cells) != 5 || strings.HasPrefix(cells[0], "---"):
+		case packages == nil:
+			for _, cell := range cells[1:] {
+				name := strings.Trim(cell, " `")
+				packages, exist[name] = append(packages, name), testFunctions(t, name)
+			}
+		default:
+			rows++
+			for i, cell := range cells[1:] {
+				if test := strings.TrimSpace(cell); test != "" && !slices.Contains(exist[packages[i]], test) {
+					t.Errorf("clouds.md names %s, which %s has not", test, packages[i])
+				}
+			}
+		}
+	}
+	if rows < 10 {
+		t.Errorf("only %d rows were found", rows)
+	}
+}

@@ -15,6 +15,7 @@ import (
 // by package and name, with the variables that configuration.md must name for them.
 var environmentReaders = map[string][]string{
 	"activation.Files":                     {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"},
+	"config.LoadDefaultConfig":             {"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
 	"daemon.SdNotify":                      {"NOTIFY_SOCKET"},
 	"daemon.SdWatchdogEnabled":             {"WATCHDOG_USEC", "WATCHDOG_PID"},
 	"azidentity.NewDefaultAzureCredential": {"AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"},
