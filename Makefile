@@ -41,8 +41,8 @@ joins: ## join LISTS (200) random lists of parts, from SEED (1) on, and check wh
 backfill: ## archive MEETINGS (10000) emulated recordings of three years, killed nine times on the way (needs ffmpeg)
 	BACKFILL_MEETINGS=$(or $(MEETINGS),10000) go test -count=1 -v -timeout 6h -run '^TestBackfill$$' ./test/e2e
 
-fleet: ## measure three gateways, two syncers, HAProxy and PostgreSQL: LESSONS (60), kills, restarts, an outage of OUTAGE (10s)
-	OUTAGE=$(or $(OUTAGE),10s) OUTAGE_RANGES=$(or $(RANGES),1000) FLEET_LESSONS=$(or $(LESSONS),60) go test -count=1 -v -timeout 1h -run '^(TestFleet|TestFleetProxies|TestFleetSyncers|TestSizing)$$' ./test/e2e
+fleet: ## measure three gateways, two syncers, HAProxy and PostgreSQL: LESSONS (60), kills, restarts, an outage of OUTAGE (10s); PROXY=nginx instead
+	FLEET_PROXY=$(PROXY) OUTAGE=$(or $(OUTAGE),10s) OUTAGE_RANGES=$(or $(RANGES),1000) FLEET_LESSONS=$(or $(LESSONS),60) go test -count=1 -v -timeout 1h -run '^(TestFleet|TestFleetProxies|TestFleetSyncers|TestSizing)$$' ./test/e2e
 
 move: ## move RECORDINGS (20) between all archives under VIEWERS (20), the mover killed KILLS (5) times, and print the figures
 	MOVE_RECORDINGS=$(or $(RECORDINGS),20) MOVE_VIEWERS=$(or $(VIEWERS),20) MOVE_KILLS=$(or $(KILLS),5) go test -count=1 -v -timeout 2h -run '^TestMove$$' ./test/e2e

@@ -58,7 +58,8 @@ func scaleOfFleet(t *testing.T) fleetScale {
 // TestFleet: three gateways behind the example for HAProxy, on one PostgreSQL, in front of
 // one Drive. Each lesson is fetched once; limits, revocation and views are shared; viewers
 // notice neither the database's absence, nor the restart of gateways, nor, but for the
-// answers that were under way, the kill of one. `make fleet` does it at length.
+// answers that were under way, the kill of one. `make fleet` does it at length; with
+// PROXY=nginx behind nginx, whose shares follow from the ports that the test happens to have.
 func TestFleet(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, scaleOfFleet(t))
@@ -92,10 +93,10 @@ func (f *fleet) fetchOnce() {
 			free <- struct{}{}
 			defer func() { <-free }()
 			var viewers sync.WaitGroup
-			viewers.Go(func() { f.check(f.proxy.client, f.tokens[0], i, 0, lessonSize) })
+			viewers.Go(func() { f.check(f.proxy.client, f.viewers[0], i, 0, lessonSize) })
 			viewers.Go(func() {
 				for n := range 4 {
-					f.check(f.proxy.client, f.tokens[1], i, (n*5+2)%4*lessonSize/4, lessonSize/4)
+					f.check(f.proxy.client, f.viewers[1], i, (n*5+2)%4*lessonSize/4, lessonSize/4)
 				}
 			})
 			viewers.Wait()
@@ -148,7 +149,7 @@ func (f *fleet) shareLimit() {
 func (f *fleet) shareViews() {
 	id := f.recording(0)
 	for _, n := range f.nodes {
-		if res, body := post(f.t, n.url+fmt.Sprintf("/api/recordings/%d/view/", id), f.tokens[0]); res.StatusCode != http.StatusOK {
+		if res, body := post(f.t, n.url+fmt.Sprintf("/api/recordings/%d/view/", id), f.viewers[0]); res.StatusCode != http.StatusOK {
 			f.t.Errorf("view: %s %s", res.Status, body)
 		}
 	}
@@ -196,11 +197,18 @@ func (f *fleet) shareRevocation() {
 // awaitViewersKnown has every viewer open every lesson: the change of access before has made
 // the gateways forget what they knew.
 func (f *fleet) awaitViewersKnown(r *rangeReaders) {
-	for _, tok := range f.tokens {
-		for i := range f.scale.lessons {
-			f.check(f.proxy.client, tok, i, 0, 64<<10)
-		}
+	var viewers sync.WaitGroup
+	free := make(chan struct{}, 8)
+	for _, tok := range f.viewers {
+		viewers.Go(func() {
+			free <- struct{}{}
+			defer func() { <-free }()
+			for i := range f.scale.lessons {
+				f.check(f.proxy.client, tok, i, 0, 1<<10)
+			}
+		})
 	}
+	viewers.Wait()
 	f.note("clients before", r.take(f.t, time.Time{}))
 }
 
@@ -294,7 +302,7 @@ func (f *fleet) grow() {
 	for _, n := range f.nodes {
 		addresses, had = append(addresses, n.address), append(had, n.fetched(f.t))
 	}
-	p := startProxy(f.t, haproxyExample, f.nowhere(), func(text string) string { return fleetProxies[0].use(text, append(addresses, fourth.address)) })
+	p := startProxy(f.t, f.example.proxyExample, f.nowhere(), func(text string) string { return f.example.use(text, append(addresses, fourth.address)) })
 	before := f.drive.bytes()
 	f.touchAll(p.client)
 	again := f.drive.grown(before)
@@ -313,7 +321,7 @@ func (f *fleet) grow() {
 // touchAll reads the first bytes of each lesson.
 func (f *fleet) touchAll(client *http.Client) {
 	for i := range f.scale.lessons {
-		f.check(client, f.tokens[0], i, 0, 64<<10)
+		f.check(client, f.viewers[0], i, 0, 64<<10)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,22 +31,25 @@ const (
 	// firstLongLesson is that of the first of longLessons, which nobody reads to their end.
 	firstLesson, firstLongLesson = 114, 1001
 	longLessons, longLessonSize  = 9, 256 << 20
-	// eager and leaver are students beside pupil.
-	eager, leaver = "3", "4"
+	// eager and leaver are students beside pupil; firstViewer is the first of fleetViewers, who
+	// read ranges. They are many: the playback starts of one user wait for each other.
+	eager, leaver             = "3", "4"
+	firstViewer, fleetViewers = 5, 40
 )
 
 // fleet is three gateways behind HAProxy, with one PostgreSQL and one Drive.
 type fleet struct {
 	t        *testing.T
 	scale    fleetScale
+	example  fleetProxy
 	drive    *fleetDrive
 	server   *pgtest.Server // of a campaign; else nil
 	database *cutter
 	catalog  *playbackFixture
 	nodes    []*fleetNode
 	proxy    *reverseProxy
-	tokens   []string // of pupil and tutor
-	eager    string   // tokens
+	viewers  []string // tokens
+	eager    string
 	leaver   string
 	table    []string // of what was measured
 }
@@ -57,7 +62,10 @@ type fleetNode struct {
 
 func newFleet(t *testing.T, scale fleetScale) *fleet {
 	t.Helper()
-	f := &fleet{t: t, scale: scale, drive: newFleetDrive(t, scale.lessons)}
+	f := &fleet{t: t, scale: scale, example: fleetProxies[0], drive: newFleetDrive(t, scale.lessons)}
+	if os.Getenv("FLEET_PROXY") == "nginx" {
+		f.example = fleetProxies[1]
+	}
 	direct := ""
 	if scale.campaign {
 		f.server = pgtest.StartServer(t)
@@ -79,14 +87,16 @@ func newFleet(t *testing.T, scale fleetScale) *fleet {
 		f.nodes, addresses = append(f.nodes, n), append(addresses, n.address)
 		f.start(n)
 	}
-	f.proxy = startProxy(t, haproxyExample, f.nowhere(), func(text string) string {
-		text = fleetProxies[0].use(text, addresses)
-		if !scale.campaign {
+	f.proxy = startProxy(t, f.example.proxyExample, f.nowhere(), func(text string) string {
+		text = f.example.use(text, addresses)
+		if !scale.campaign && f.example.name == haproxyExample.name {
 			text = replaceAll(text, map[string]string{"inter 1s fastinter 500ms": "inter 200ms fastinter 100ms"})
 		}
 		return text
 	})
-	f.tokens = []string{token(t, "--user", pupil), token(t, "--user", tutor)}
+	for i := range fleetViewers {
+		f.viewers = append(f.viewers, simpleJWT(firstViewer+i))
+	}
 	f.eager, f.leaver = token(t, "--user", eager), token(t, "--user", leaver)
 	return f
 }
@@ -95,14 +105,15 @@ func newFleet(t *testing.T, scale fleetScale) *fleet {
 func (f *fleet) fill() {
 	f.t.Helper()
 	var doc strings.Builder
-	doc.WriteString(`
-people:
-  - {email: eager@school.test, role: student}
-  - {email: leaver@school.test, role: student}
-groups:
-  - {name: Class, teacher: tutor@school.test, students: [pupil@school.test, eager@school.test, leaver@school.test]}
-recordings:
-`)
+	students := []string{"eager", "leaver"}
+	for i := range fleetViewers {
+		students = append(students, fmt.Sprint("viewer", i))
+	}
+	doc.WriteString("people:\n")
+	for _, name := range students {
+		fmt.Fprintf(&doc, "  - {email: %s@school.test, role: student}\n", name)
+	}
+	fmt.Fprintf(&doc, "groups:\n  - {name: Class, teacher: tutor@school.test, students: [%s@school.test]}\nrecordings:\n", strings.Join(students, "@school.test, "))
 	recording := func(id int, key string) {
 		fmt.Fprintf(&doc, "  - {id: %d, lesson: One, title: R%d, status: ready, visibility: lesson_group, provider: gdrive, key: %s, duration: 60}\n", id, id, key)
 	}
@@ -279,6 +290,16 @@ func (w *countingWriter) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (w *countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// warnings are the last warnings of each gateway.
+func (f *fleet) warnings() string {
+	var all []string
+	for _, n := range f.nodes {
+		warned := regexp.MustCompile(`(?m)^.*"level":"(?:WARN|ERROR)".*$`).FindAllString(n.stderr.String(), -1)
+		all = append(all, warned[max(0, len(warned)-10):]...)
+	}
+	return strings.Join(all, "\n")
+}
+
 // rangeReaders are clients that read ranges of all lessons in a loop.
 type rangeReaders struct {
 	f       *fleet
@@ -329,7 +350,7 @@ func (r *rangeReaders) run(ctx context.Context, client *http.Client, n int) {
 			return
 		}
 		began := time.Now()
-		answering, err := r.f.readRange(context.WithoutCancel(ctx), client, r.f.tokens[n%2], random.IntN(r.f.scale.lessons), random.IntN(lessonSize-length), length)
+		answering, err := r.f.readRange(context.WithoutCancel(ctx), client, r.f.viewers[n%fleetViewers], random.IntN(r.f.scale.lessons), random.IntN(lessonSize-length), length)
 		r.read.Add(1)
 		if err != nil {
 			// A refusal has a status; what broke off has none.
@@ -375,6 +396,9 @@ func (r *rangeReaders) take(t *testing.T, killed time.Time) string {
 		if i < 5 {
 			t.Errorf("a range that began %s: %v", f.began.Format("15:04:05.000"), f.err)
 		}
+	}
+	if len(failed) > 0 {
+		t.Errorf("the gateways warned of:\n%s", r.f.warnings())
 	}
 	text := fmt.Sprintf("%d ranges, %d failed", read, len(failed))
 	if !killed.IsZero() {
