@@ -123,7 +123,7 @@ func (o options) run(ctx context.Context) error {
 		return err
 	}
 	bench := &workloads.Bench{Progress: os.Stdout, HotSize: o.hotSize(), Site: &peers.Site{
-		Dir: dir, Static: filepath.Join(dir, "static"), Tools: tools, People: people, CacheBytes: 16 << 30, MemoryBytes: 4 << 30,
+		Dir: dir, Static: filepath.Join(dir, "static"), Configs: filepath.Join(o.module, "configs"), Tools: tools, People: people, CacheBytes: 16 << 30, MemoryBytes: 4 << 30,
 	}}
 	if o.soak > 0 {
 		return bench.Soak(ctx, o.soak)

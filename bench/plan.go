@@ -36,6 +36,9 @@ func (o options) plan() (plan []workloads.Workload, err error) {
 		peers.NginxSlice("1m", peers.AuthCached, peers.Unlogged), peers.NginxSlice("1m", peers.AuthEach, peers.Logged),
 		peers.Varnish(), peers.Rclone(),
 	}
+	comparing := []peers.Starter{
+		peers.NginxStatic(peers.AuthNone, peers.Unlogged), peers.Gateway(), peers.NginxSlice("1m", peers.AuthEach, peers.Unlogged), peers.Varnish(), peers.Rclone(),
+	}
 	fetching := []peers.Starter{
 		peers.Direct(), peers.Gateway(), peers.RelayBound(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged),
 		peers.NginxSlice("2m", peers.AuthNone, peers.Unlogged), peers.NginxSlice("8m", peers.AuthNone, peers.Unlogged), peers.Varnish(), peers.Rclone(),
@@ -52,6 +55,7 @@ func (o options) plan() (plan []workloads.Workload, err error) {
 
 	keeping := []peers.Starter{peers.Gateway(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged), peers.Rclone()}
 
+	deployed := []peers.Starter{peers.NginxSliceTLS("1m"), peers.DeployedNginx(), peers.DeployedHAProxy()}
 	mixed := []peers.Starter{peers.NginxSlice("1m", peers.AuthCached, peers.Logged), peers.Gateway(), peers.SendfileBound()}
 	recordings, err := workloads.Recordings()
 	if err != nil {
@@ -62,14 +66,15 @@ func (o options) plan() (plan []workloads.Workload, err error) {
 		workloads.Hot(results.Hot64K, 64<<10, hotFor, rounds, cached),
 		workloads.Hot(results.Hot1M, mib, hotFor, rounds, cached),
 		workloads.Hot(results.Hot8M, 8*mib, hotFor, rounds, cached),
-		workloads.HotCompared(results.Same64K, 64<<10, hotFor, 1, cached),
-		workloads.HotCompared(results.Same8M, 8*mib, hotFor, 1, cached),
+		workloads.HotCompared(results.Same64K, 64<<10, hotFor, 1, comparing),
+		workloads.HotCompared(results.Same8M, 8*mib, hotFor, 1, comparing),
 		workloads.Sequential(results.ColdSlow, coldSize, drivelike, rounds, fetching),
 		workloads.Sequential(results.ColdFast, 256*mib, nearby, rounds, fetching),
 		workloads.CrowdOf(results.Crowd, 50, coldSize, drivelike, rounds, crowding),
 		workloads.Seeks(results.Seek, 12, mib, 768*mib, drivelike, rounds, seeking),
 		workloads.Slow(results.Slow1000, 1000, hold, rounds, streaming),
 		workloads.Slow(results.Slow5000, 5000, hold, rounds, streaming),
+		workloads.Hot(results.Deployed, mib, hotFor, rounds, deployed),
 		workloads.Mix(results.Mix, 200, faster, recordings, rounds, mixed),
 		workloads.Crawl(results.Flash, archive, 16*mib, rounds, keeping),
 	}

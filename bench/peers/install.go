@@ -15,15 +15,17 @@ import (
 type Tools struct {
 	Gateway string
 	Rclone  string
+	// RcloneError is why there is no rclone; nil where there is.
+	RcloneError error
 }
 
 // rcloneVersion is the release of rclone that is compared.
 const rcloneVersion = "v1.76.0"
 
 // packages are Debian's names of the peers that come from there, by program.
-var packages = map[string]string{"nginx": "nginx", "varnishd": "varnish"}
+var packages = map[string]string{"nginx": "nginx", "varnishd": "varnish", "haproxy": "haproxy"}
 
-// Install installs nginx and Varnish where they are missing, and builds rclone and the
+// Install installs nginx, Varnish and HAProxy where they are missing, and builds rclone and the
 // gateway of the working tree into dir. It writes its steps to progress.
 func Install(ctx context.Context, dir, module string, progress io.Writer) (Tools, error) {
 	dir, err := filepath.Abs(dir)
@@ -45,7 +47,12 @@ func Install(ctx context.Context, dir, module string, progress io.Writer) (Tools
 	if version, err := t.rcloneVersion(ctx); err == nil && version == rcloneVersion {
 		return t, nil
 	}
-	return t, buildRclone(ctx, t.Rclone, progress)
+	if err := buildRclone(ctx, t.Rclone, progress); err != nil {
+		// The module is a large one that others serve: the report goes without it and says why.
+		t.RcloneError = err
+		fmt.Fprintln(progress, err)
+	}
+	return t, ctx.Err()
 }
 
 //go:embed rclone/main.go.txt
@@ -107,7 +114,7 @@ func runLogged(cmd *exec.Cmd, progress io.Writer) error {
 func (t Tools) Versions(ctx context.Context) map[string]string {
 	versions := map[string]string{}
 	for name, args := range map[string][]string{
-		"nginx": {"nginx", "-v"}, "varnish": {"varnishd", "-V"}, "gateway": {t.Gateway, "--version"},
+		"nginx": {"nginx", "-v"}, "varnish": {"varnishd", "-V"}, "haproxy": {"haproxy", "-v"}, "gateway": {t.Gateway, "--version"},
 	} {
 		out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput()
 		if err != nil {
@@ -115,6 +122,10 @@ func (t Tools) Versions(ctx context.Context) map[string]string {
 		}
 		first, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 		versions[name] = first
+	}
+	versions["kernel TLS"] = "none: programs encrypt themselves"
+	if KernelTLS() {
+		versions["kernel TLS"] = "nginx uses it"
 	}
 	versions["rclone"], _ = t.rcloneVersion(ctx)
 	return versions

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,6 +48,11 @@ func NginxSlice(size string, auth Auth, log Log) Starter {
 	return nginx{name: label("nginx slice "+size, auth, log), auth: auth, log: log, location: inSlices(size)}.starter()
 }
 
+// NginxSliceTLS is NginxSlice as it is deployed: TLS, a log, and each request asked about.
+func NginxSliceTLS(size string) Starter {
+	return nginx{name: label("nginx slice "+size, AuthEach, Logged) + ", TLS", auth: AuthEach, log: Logged, tls: true, location: inSlices(size)}.starter()
+}
+
 func inSlices(size string) func(*Site) string {
 	return func(*Site) string {
 		return fmt.Sprintf(`
@@ -80,6 +86,7 @@ type nginx struct {
 	name     string
 	auth     Auth
 	log      Log
+	tls      bool
 	location func(site *Site) string
 }
 
@@ -111,8 +118,18 @@ func (n nginx) start(ctx context.Context, site *Site) (_ *Peer, err error) {
 	if n.log == Logged {
 		log = fmt.Sprintf(nginxLog, filepath.Join(dir, "access.log"))
 	}
+	listen, clientTLS := addr, (*tls.Config)(nil)
+	if n.tls {
+		cert, err := newCertificate(dir)
+		if err != nil {
+			return nil, err
+		}
+		clientTLS = cert.client
+		listen += " ssl"
+		log += fmt.Sprintf("\n\tssl_certificate %s;\n\tssl_certificate_key %s;\n\tssl_protocols TLSv1.2 TLSv1.3;\n\t%s", cert.pem, cert.key, kernelTLSOption())
+	}
 	conf := fmt.Sprintf(nginxConf, nginxUser(), filepath.Join(dir, "pid"), filepath.Join(dir, "error.log"), log, dir, site.CacheBytes,
-		site.Origin.Addr(), authAddr, addr, location, nginxAuth[n.auth])
+		site.Origin.Addr(), authAddr, listen, location, nginxAuth[n.auth])
 	path := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		return nil, err
@@ -126,6 +143,9 @@ func (n nginx) start(ctx context.Context, site *Site) (_ *Peer, err error) {
 			t.Headers = site.People.Headers
 		}
 		return t
+	}
+	if n.tls {
+		p.overTLS(addr, clientTLS)
 	}
 	return p, nil
 }

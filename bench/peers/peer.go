@@ -35,6 +35,8 @@ type Site struct {
 	// Static is a folder that holds the first lesson as a file, for servers that
 	// serve files.
 	Static string
+	// Configs is the folder with the project's examples for reverse proxies.
+	Configs string
 	// Dir is for the peers' own folders.
 	Dir string
 	// Tools are the programs built for the benchmark.

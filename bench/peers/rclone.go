@@ -13,6 +13,9 @@ import (
 func Rclone() Starter { return Starter{Name: "rclone", Start: startRclone} }
 
 func startRclone(ctx context.Context, site *Site) (_ *Peer, err error) {
+	if site.Tools.RcloneError != nil {
+		return nil, fmt.Errorf("it could not be built: %w", site.Tools.RcloneError)
+	}
 	p := &Peer{Name: "rclone"}
 	defer func() {
 		if err != nil {

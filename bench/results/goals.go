@@ -15,6 +15,7 @@ const (
 	Seek     = "seek in a cold file"
 	Slow1000 = "slow, 1000 viewers at 1 Mbit/s"
 	Slow5000 = "slow, 5000 viewers at 1 Mbit/s"
+	Deployed = "as deployed, 1 MiB over TLS"
 	Mix      = "player mix, 200 viewers"
 	Flash    = "flash writes, crawl of the archive"
 	Growth   = "growth, 64 KiB ranges"
@@ -107,6 +108,11 @@ func goals() (all []Goal) {
 		add(slow, "server CPU / nginx static", 1.2, most, ratio(slow, gateway, static, CPUPerSecond))
 		add(slow, "stalled viewers", 0, most, median1(slow, Stalled))
 		add(slow, "kernel socket memory / nginx static with default buffers", 1, most, ratio(slow, gateway, static, SocketMemory))
+	}
+	for _, proxy := range []string{"nginx", "haproxy"} {
+		pair, rival := proxy+" + gateway, TLS", "nginx slice 1m + auth each, logged, TLS"
+		add(Deployed, proxy+" and gateway, throughput / nginx slice + auth_request", 0.85, least, ratio(Deployed, pair, rival, Throughput))
+		add(Deployed, proxy+" and gateway, CPU of the pair / the same", 1.5, most, ratio(Deployed, pair, rival, CPUPerGiB))
 	}
 	add(Mix, "server CPU per viewer-hour / nginx slice with a cached auth answer", 1, most, ratio(Mix, gateway, "nginx slice 1m + auth cached, logged", CPUPerViewerHour))
 	add(Flash, "bytes written per byte served", 0.3, most, median1(Flash, Written))

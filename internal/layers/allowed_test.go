@@ -99,7 +99,8 @@ var allowed = []rule{
 			{"bench/meter", "the process tree of a server"},
 			{"bench/origin", "the origin that a server is configured for"},
 			{"internal/auth", "signs the tokens, and verifies them where nginx delegates authentication"},
-			{"os/exec", "starts nginx, Varnish, rclone and the gateway's binary"},
+			{"os/exec", "starts nginx, Varnish, HAProxy, rclone and the gateway's binary"},
+			{"golang.org/x/sys", "asks whether the kernel has TLS"},
 		},
 	},
 	{
