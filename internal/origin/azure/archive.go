@@ -17,6 +17,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
 )
 
 // The metadata of what Put writes. Names are C# identifiers, as the service demands.
@@ -155,44 +156,7 @@ func (a *Archive) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ranges{ctx: ctx, a: a, obj: obj}, nil
-}
-
-// ranges is a blob as a chain of bounded reads.
-type ranges struct {
-	ctx  context.Context
-	a    *Archive
-	obj  media.Object
-	at   int64
-	body io.ReadCloser
-}
-
-func (r *ranges) Read(p []byte) (int, error) {
-	if r.body == nil {
-		if r.at >= r.obj.Size {
-			return 0, io.EOF
-		}
-		body, err := r.a.Origin.Open(r.ctx, r.obj, media.Span{Off: r.at, Len: min(r.a.block, r.obj.Size-r.at)})
-		if err != nil {
-			return 0, err
-		}
-		r.body = body
-	}
-	n, err := r.body.Read(p)
-	r.at += int64(n)
-	if errors.Is(err, io.EOF) {
-		err = r.Close()
-	}
-	return n, err
-}
-
-func (r *ranges) Close() error {
-	if r.body == nil {
-		return nil
-	}
-	err := r.body.Close()
-	r.body = nil
-	return err
+	return origin.ReadWhole(ctx, a.Origin, obj, a.block), nil
 }
 
 // Remove deletes a blob and its snapshots. Where the container has versions, the service

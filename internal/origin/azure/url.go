@@ -212,10 +212,13 @@ func isAddress(host string) bool {
 	return host == "localhost" || net.ParseIP(host) != nil
 }
 
-// blobName is the name of a key's blob.
+// blobName is the name of a key's blob. The key is checked by itself and with the prefix,
+// with which it may make a segment that neither has.
 func (p place) blobName(key string) (string, error) {
-	if err := media.CheckObjectKey(p.prefix + key); err != nil {
-		return "", err
+	for _, name := range []string{key, p.prefix + key} {
+		if err := media.CheckObjectKey(name); err != nil {
+			return "", err
+		}
 	}
 	return p.prefix + key, nil
 }
