@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -25,8 +27,10 @@ import (
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/emulator"
 	"github.com/lectiospace/lectern/internal/emulator/azurite"
-	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
+	s3emu "github.com/lectiospace/lectern/internal/emulator/s3"
 	"github.com/lectiospace/lectern/internal/origin/azure"
+	"github.com/lectiospace/lectern/internal/origin/drive"
+	"github.com/lectiospace/lectern/internal/origin/s3"
 )
 
 // campaign is how much of TestMove is run: in the suite a short one, `make move` a long one.
@@ -72,23 +76,17 @@ type moving struct {
 	faults                         sync.Map // what went wrong, to its first example
 }
 
+// drive is the emulated Drive of the fixture.
 func (m *moving) drive() archiveOf {
-	return archiveOf{
-		name: "gdrive",
-		put: func(i int, content emulator.Content) string {
-			id := fmt.Sprintf("drive-file-of-recording-%d", i)
-			m.zoomFixture.drive.Put(driveemu.File{ID: id, Name: "lesson.mp4", MimeType: "video/mp4", Content: content, AppProperties: map[string]string{"lectern": "recording"}})
-			return id
-		},
-		keys: func() (keys []string) {
-			for _, f := range m.zoomFixture.drive.Files() {
-				keys = append(keys, f.ID)
-			}
-			return keys
-		},
+	o, err := drive.New(m.t.Context(), drive.Config{Credentials: "none", Endpoint: m.driveURL}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		m.t.Fatal(err)
 	}
+	m.t.Cleanup(o.Stop)
+	return m.inArchive(drive.NewArchive(o, drive.ArchiveConfig{}))
 }
 
+// local is the folder of the fixture.
 func (m *moving) local() archiveOf {
 	root := filepath.Join(m.dir, "recordings")
 	return archiveOf{
@@ -123,6 +121,19 @@ func (m *moving) azure() archiveOf {
 	}
 	m.t.Cleanup(o.Stop)
 	return m.inArchive(azure.NewArchive(o), "LECTERN_ORIGIN_AZURE_URL="+cfg.URL, "LECTERN_ORIGIN_AZURE_CREDENTIALS="+cfg.Credentials)
+}
+
+// s3 is an emulated bucket.
+func (m *moving) s3() archiveOf {
+	bucket := httptest.NewServer(s3emu.New(s3emu.Config{Bucket: "lessons"}))
+	m.t.Cleanup(bucket.Close)
+	cfg := s3.Config{URL: "s3://lessons?region=us-east-1&use_path_style=true&prefix=zoom/&endpoint=" + url.QueryEscape(bucket.URL), Credentials: "KEY:secret"}
+	o, err := s3.New(m.t.Context(), cfg)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(o.Stop)
+	return m.inArchive(s3.NewArchive(o), "LECTERN_ORIGIN_S3_URL="+cfg.URL, "LECTERN_ORIGIN_S3_CREDENTIALS="+cfg.Credentials)
 }
 
 // inArchive is an archive that is filled and listed by its own package.
@@ -166,7 +177,10 @@ func TestMove(t *testing.T) {
 		from, to func(*moving) archiveOf
 		always   bool // in the suite too
 	}{
-		{"gdrive-local", (*moving).drive, (*moving).local, true},
+		{"gdrive-s3", (*moving).drive, (*moving).s3, true},
+		{"local-s3", (*moving).local, (*moving).s3, false},
+		{"s3-azure", (*moving).s3, (*moving).azure, false},
+		{"gdrive-local", (*moving).drive, (*moving).local, false},
 		{"gdrive-azure", (*moving).drive, (*moving).azure, false},
 		{"local-azure", (*moving).local, (*moving).azure, false},
 		{"azure-gdrive", (*moving).azure, (*moving).drive, false},

@@ -39,9 +39,11 @@ const zoomSecret = "the-secret-token-of-the-zoom-app"
 type zoomFixture struct {
 	zoom  *zoomemu.Server
 	drive *driveemu.Server
-	env   []string
-	dir   string
-	start time.Time // of the first lesson; the others follow a day apart, back in time
+	// driveURL is where the drive answers.
+	driveURL string
+	env      []string
+	dir      string
+	start    time.Time // of the first lesson; the others follow a day apart, back in time
 }
 
 // newRecordedSchool fills a catalog with a teacher and lessons, each with a meeting id.
@@ -56,6 +58,7 @@ func newZoomFixture(t *testing.T, database string, lessons int) *zoomFixture {
 	s.zoom.AddAccount(zoomemu.Account{ID: "acc", ClientID: "client", ClientSecret: "client-secret", Owner: "host"})
 	server := httptest.NewServer(s.drive)
 	t.Cleanup(server.Close)
+	s.driveURL = server.URL
 	if database == "" {
 		database = "sqlite://" + filepath.Join(s.dir, "lectern.db")
 	}
