@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"debug/buildinfo"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,22 +43,41 @@ func newBuild(ctx context.Context, r *release, architecture, binaries, dir strin
 
 // compile builds both programs: static, stripped, without the paths of this machine and
 // with the zones of time, which a container does not have. The repository's state is not
-// recorded by Go, so that a build from a source archive has the same bytes; the linker
-// writes the version. Flags from the environment would change the bytes.
+// recorded by Go, and what git archive wrote into the source is left out, so that a build
+// from a source archive has the same bytes; the linker writes the version. Flags from the
+// environment would change the bytes.
 func compile(ctx context.Context, r *release, architecture, dir string) error {
 	const config = "github.com/lectiospace/lectern/internal/config"
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-tags=timetzdata",
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	overlay, err := withoutArchived(r.source, dir)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-overlay="+overlay, "-trimpath", "-buildvcs=false", "-mod=readonly", "-tags=timetzdata",
 		"-ldflags=-s -w -buildid= -X "+config+".version="+r.revision.version+" -X "+config+".commit="+r.revision.commit,
 		"-o", dir+string(filepath.Separator), "./cmd/gateway", "./cmd/syncer")
 	cmd.Dir = r.source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+architecture, "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0", "GOWORK=off", "GOEXPERIMENT=")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building for %s: %w\n%s", architecture, err, out)
 	}
 	return nil
+}
+
+// withoutArchived writes an overlay of `go build` in which internal/config/archived.txt is
+// empty, below dir, and returns its path.
+func withoutArchived(source, dir string) (string, error) {
+	empty, overlay := filepath.Join(dir, "archived.txt"), filepath.Join(dir, "overlay.json")
+	replaced, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(source, "internal", "config", "archived.txt"): empty}})
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		return "", err
+	}
+	return overlay, os.WriteFile(overlay, replaced, 0o600)
 }
 
 // documentsOf has the programs print their manual pages and completions. The names are

@@ -83,10 +83,11 @@ func TestDeb(t *testing.T) {
 func units(t *testing.T, p unpacked) {
 	started := 0
 	for path, f := range p.files {
-		if strings.HasPrefix(path, "usr/lib/") || path == "usr/bin/lectern-run" {
-			if bytes.Contains(f.content, []byte("/usr/local/")) {
-				t.Errorf("%s names /usr/local", path)
-			}
+		if !strings.HasPrefix(path, "usr/lib/") && path != "usr/bin/lectern-run" {
+			continue
+		}
+		if bytes.Contains(f.content, []byte("/usr/local/")) {
+			t.Errorf("%s names /usr/local", path)
 		}
 		for _, m := range regexp.MustCompile(`(?m)^ExecStart=/(\S+)`).FindAllSubmatch(f.content, -1) {
 			started++
