@@ -53,7 +53,7 @@ outage: ## read RANGES (10000) ranges through HAProxy and three gateways while t
 lessons: ## rebuild the demo's lessons (needs ffmpeg)
 	./scripts/make-lessons.sh
 
-bench: ## compare with nginx, Varnish and rclone; QUICK=1 takes a few minutes
+bench: ## compare with nginx, Varnish, HAProxy and rclone; QUICK=1 gives a direction
 	go run ./bench $(if $(QUICK),-quick) $(BENCHFLAGS)
 
 bench-compare: ## compare the gateway with that of the commit BASE, and fail when it is worse beyond noise

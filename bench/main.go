@@ -75,7 +75,7 @@ func subcommand(args []string) (done bool, err error) {
 }
 
 func readOptions() (o options, err error) {
-	flag.BoolVar(&o.quick, "quick", false, "two rounds, shorter: a direction in a few minutes")
+	flag.BoolVar(&o.quick, "quick", false, "two rounds, shorter: a direction")
 	only := flag.String("only", ".", "workloads to run, a regular expression of their names")
 	against := flag.String("peers", ".", "servers to run, a regular expression; the references of the ratios always run")
 	flag.IntVar(&o.rounds, "rounds", 0, "rounds of every workload instead of its own number")
