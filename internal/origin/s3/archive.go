@@ -20,7 +20,7 @@ import (
 
 // recordingsDir is the part of the prefix for new recordings. Objects and uploads elsewhere
 // are somebody else's and never listed or aborted.
-const recordingsDir = "recordings/"
+const recordingsDir = "lessons/"
 
 // readStep is how many bytes one request of Open reads.
 const readStep = 32 << 20
@@ -41,7 +41,7 @@ func NewArchive(o *Origin) *Archive {
 // Provider implements archive.Archive.
 func (a *Archive) Provider() string { return media.ProviderS3 }
 
-// NewKey returns recordings/YEAR/HINT-RANDOM.mp4.
+// NewKey returns lessons/YEAR/HINT-RANDOM.mp4.
 func (a *Archive) NewKey(_ context.Context, hint string) (string, error) {
 	return recordingsDir + path.Join(time.Now().UTC().Format("2006"), hint+"-"+strings.ToLower(rand.Text()[:10])+".mp4"), nil
 }

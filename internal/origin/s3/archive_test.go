@@ -284,9 +284,9 @@ func TestSessionThatCannotBeSaved(t *testing.T) {
 func TestAbort(t *testing.T) {
 	a, server := archiveOn(t, s3emu.Config{})
 	for range 3 {
-		server.Begin("school/recordings/2026/left.mp4")
+		server.Begin("school/lessons/2026/left.mp4")
 	}
-	foreign := []string{"school/other/a.mp4", "elsewhere/recordings/b.mp4", "school/recordings-of-others/c.mp4"}
+	foreign := []string{"school/other/a.mp4", "elsewhere/lessons/b.mp4", "school/lessons-of-others/c.mp4"}
 	for _, key := range foreign {
 		server.Begin(key)
 	}
@@ -295,7 +295,7 @@ func TestAbort(t *testing.T) {
 		t.Errorf("young ones: %d, %v", n, err)
 	}
 	server.Age(13 * time.Hour)
-	young := server.Begin("school/recordings/2026/young.mp4")
+	young := server.Begin("school/lessons/2026/young.mp4")
 	active := server.Uploads()[0]
 	number, body := int32(1), bytes.NewReader([]byte("a part"))
 	if _, err := a.client.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: aws.String(bucket), Key: &active.Key, UploadId: &active.ID, PartNumber: &number, Body: body}); err != nil {
@@ -308,7 +308,7 @@ func TestAbort(t *testing.T) {
 	if len(left) != 2+len(foreign) || !slices.ContainsFunc(left, func(u s3emu.Upload) bool { return u.ID == young }) || left[0].ID != active.ID {
 		t.Errorf("left: %v", left)
 	}
-	mine := session{Upload: young, Key: "school/recordings/2026/young.mp4", Part: 1 << 20}
+	mine := session{Upload: young, Key: "school/lessons/2026/young.mp4", Part: 1 << 20}
 	for range 2 {
 		if err := a.AbortUpload(t.Context(), mine.String()); err != nil {
 			t.Error(err)
