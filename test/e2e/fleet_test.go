@@ -194,8 +194,8 @@ func (f *fleet) shareRevocation() {
 	}
 }
 
-// awaitViewersKnown has every viewer open every lesson: the change of access before has made
-// the gateways forget what they knew.
+// awaitViewersKnown has every viewer open every lesson: a change of access, or its own restart,
+// has made a gateway forget who may watch, and whom it does not know waits for the database.
 func (f *fleet) awaitViewersKnown(r *rangeReaders) {
 	var viewers sync.WaitGroup
 	free := make(chan struct{}, 8)
@@ -209,7 +209,7 @@ func (f *fleet) awaitViewersKnown(r *rangeReaders) {
 		})
 	}
 	viewers.Wait()
-	f.note("clients before", r.take(f.t, time.Time{}))
+	f.note("every viewer opens every lesson", r.take(f.t, time.Time{}))
 }
 
 // outage: the database is away and comes back.
@@ -287,6 +287,7 @@ func (f *fleet) giveBack(r *rangeReaders) {
 
 // restartDatabase: the server ends, as for an upgrade of its own, and starts again.
 func (f *fleet) restartDatabase(r *rangeReaders) {
+	f.awaitViewersKnown(r)
 	f.server.Restart(f.t)
 	f.awaitDatabase()
 	r.await(f.t, 1000)
