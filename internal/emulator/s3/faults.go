@@ -13,7 +13,7 @@ type Fault struct {
 
 	// After is how many bytes of a body come before Stall, Short or Replace; 0 = all.
 	After   int
-	Stall   bool   // nothing more until the client leaves
+	Stall   bool   // nothing more until the client leaves; a part is not kept
 	Short   bool   // the connection ends; of an upload's completion, before its answer
 	Replace []byte // the object is replaced by these bytes, and the body goes on
 	// The answer is of another range, of the whole, a page, or of another object.

@@ -103,6 +103,10 @@ func (s *Server) uploadPart(w http.ResponseWriter, r *http.Request, key string, 
 	if failed != nil {
 		return failed
 	}
+	if f.Stall {
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u, failed := s.findUpload(r, key)

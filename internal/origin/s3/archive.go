@@ -35,7 +35,7 @@ type Archive struct {
 
 // NewArchive makes the writing side of an origin; closing it is the origin's.
 func NewArchive(o *Origin) *Archive {
-	return &Archive{Origin: o, part: partSize, retry: defaultRetry}
+	return &Archive{Origin: o, part: o.partSize, retry: defaultRetry}
 }
 
 // Provider implements archive.Archive.

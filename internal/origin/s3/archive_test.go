@@ -379,8 +379,8 @@ func TestChecksums(t *testing.T) {
 
 // TestPartSize: no file has more parts than the service takes.
 func TestPartSize(t *testing.T) {
-	a := &Archive{part: partSize}
-	for size, want := range map[int64]int64{0: partSize, partSize: partSize, partSize * maxParts: partSize, partSize*maxParts + 1: 17 << 20, 5 << 40: 525 << 20} {
+	a := &Archive{part: defaultPartSize}
+	for size, want := range map[int64]int64{0: defaultPartSize, defaultPartSize: defaultPartSize, defaultPartSize * maxParts: defaultPartSize, defaultPartSize*maxParts + 1: 17 << 20, 5 << 40: 525 << 20} {
 		got := a.partOf(size)
 		if got != want || (size+got-1)/got > maxParts {
 			t.Errorf("%d bytes: parts of %d, want %d", size, got, want)

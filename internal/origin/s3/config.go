@@ -12,6 +12,9 @@ type Config struct {
 	// Credentials are KEY_ID:SECRET[:TOKEN]; "none" sends unsigned requests; "" means the
 	// SDK's usual sources.
 	Credentials string `name:"credentials" secret:"" reload:"" placeholder:"KEY_ID:SECRET[:TOKEN]" help:"Credentials of the bucket; none sends unsigned requests (default: the AWS SDK's usual sources: environment, shared files, the role of the container or machine)."`
+	// PartSize is that of the parts of uploads in bytes; 0 = 16 MiB. Services take no smaller
+	// ones than 5 MiB; tests have small files.
+	PartSize int64 `kong:"-"`
 }
 
 // Check refuses a URL or credentials that cannot be read. Nothing is sent. The text begins

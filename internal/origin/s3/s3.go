@@ -4,6 +4,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -26,6 +27,7 @@ import (
 // Origin reads objects of a bucket. Safe for concurrent use.
 type Origin struct {
 	place       Place
+	partSize    int64
 	client      *s3.Client
 	transport   *http.Transport
 	unsigned    bool                                    // no authentication is sent
@@ -40,7 +42,7 @@ func New(ctx context.Context, cfg Config) (*Origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Origin{place: place, transport: newTransport()}
+	o := &Origin{place: place, partSize: cmp.Or(cfg.PartSize, defaultPartSize), transport: newTransport()}
 	shared, err := o.load(ctx, cfg)
 	if err != nil {
 		return nil, err

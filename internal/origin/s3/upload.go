@@ -28,9 +28,9 @@ import (
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 
 const (
-	// partSize is the size of a part in bytes. A lost connection costs at most this for each
+	// defaultPartSize is the size of a part in bytes. A lost connection costs at most this for each
 	// of the parts under way.
-	partSize = 16 << 20
+	defaultPartSize = 16 << 20
 	// maxParts is how many parts an upload may have; larger files have larger parts.
 	maxParts = 10_000
 	// partsAtOnce is how many parts of a file are sent at the same time.

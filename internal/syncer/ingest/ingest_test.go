@@ -12,7 +12,7 @@ import (
 func TestARecordingIsArchived(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]syncertest.Option{
-		"sqlite, local": nil, "postgres, local": {syncertest.OnPostgres}, "sqlite, drive": {syncertest.OnDrive}, "postgres, drive": {syncertest.OnPostgres, syncertest.OnDrive},
+		"sqlite, local": nil, "postgres, local": {syncertest.OnPostgres}, "sqlite, drive": {syncertest.OnDrive}, "sqlite, s3": {syncertest.OnS3}, "postgres, drive": {syncertest.OnPostgres, syncertest.OnDrive},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := syncertest.New(t, options...).Start()

@@ -95,7 +95,7 @@ var trashingAtOnce = syncertest.Configured(func(c *syncer.Config) { c.ZoomTrashA
 // moment, what is not published is not seen, and the recording ends in its first file.
 func TestANewVersionIsKilled(t *testing.T) {
 	t.Parallel()
-	for name, options := range map[string][]syncertest.Option{"local": nil, "drive": {syncertest.OnDrive}} {
+	for name, options := range map[string][]syncertest.Option{"local": nil, "drive": {syncertest.OnDrive}, "s3": {syncertest.OnS3}} {
 		t.Run(name, func(t *testing.T) {
 			hooked := &hookedArchive{}
 			s := syncertest.New(t, append(options, trashingAtOnce, syncertest.WithArchive(wrapIn(hooked)))...).Start()

@@ -3,6 +3,7 @@ package syncertest
 import (
 	"github.com/lectiospace/lectern/internal/archive"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
+	s3emu "github.com/lectiospace/lectern/internal/emulator/s3"
 	"github.com/lectiospace/lectern/internal/pgtest"
 	"github.com/lectiospace/lectern/internal/syncer"
 )
@@ -24,6 +25,9 @@ func OnDrive(s *Server) { s.Drive = driveemu.New() }
 
 // OnDriveAndLocal archives into an emulated Drive, and has the local archive beside it.
 func OnDriveAndLocal(s *Server) { OnDrive(s); s.alsoLocal = true }
+
+// OnS3 archives into an emulated bucket, in parts of 16 KiB: the clip of the tests is small.
+func OnS3(s *Server) { s.S3 = s3emu.New(s3emu.Config{Bucket: "lessons"}) }
 
 // Configured changes the syncer's Config.
 func Configured(f func(*syncer.Config)) Option { return func(s *Server) { f(&s.Config) } }

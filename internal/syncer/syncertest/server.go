@@ -1,5 +1,5 @@
 // Package syncertest runs a whole syncer for tests, between an emulated Zoom and an
-// archive that is local or an emulated Drive.
+// archive that is local, an emulated Drive or an emulated bucket of S3.
 package syncertest
 
 import (
@@ -25,10 +25,11 @@ import (
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
+	s3emu "github.com/lectiospace/lectern/internal/emulator/s3"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
-	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/origin/local"
+	"github.com/lectiospace/lectern/internal/origin/s3"
 	"github.com/lectiospace/lectern/internal/syncer"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
@@ -53,6 +54,7 @@ const WebhookSecret = "the-secret-token-of-the-zoom-app"
 type Server struct {
 	Zoom    *zoomemu.Server
 	Drive   *driveemu.Server // nil with a local archive
+	S3      *s3emu.Server    // nil with another archive
 	Root    string           // of the local archive
 	Store   *catalog.Store
 	Syncer  *syncer.Syncer
@@ -148,30 +150,7 @@ func (s *Server) open() {
 	client := zoom.NewClient(zooms, log)
 	t.Cleanup(func() { client.Close() })
 	s.Metrics = prometheus.NewRegistry()
-	archives := archive.Set{}
-	if s.Drive != nil {
-		s.Drive.SpoolIn(t.TempDir())
-		server := httptest.NewServer(s.Drive)
-		t.Cleanup(server.Close)
-		remote, err := drive.New(t.Context(), drive.Config{Credentials: "none", Endpoint: server.URL}, log)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(remote.Stop)
-		archives[media.ProviderDrive] = drive.NewArchive(remote, drive.ArchiveConfig{})
-		s.Deps.Target = archives[media.ProviderDrive]
-	}
-	if s.Drive == nil || s.alsoLocal {
-		files, err := local.NewArchive(local.Config{Root: s.Root})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { files.Close() })
-		archives[media.ProviderLocal] = files
-		if s.Drive == nil {
-			s.Deps.Target = files
-		}
-	}
+	archives := s.openArchives(log)
 	if s.wrap != nil {
 		s.Deps.Target = s.wrap(s.Deps.Target)
 		archives[s.Deps.Target.Provider()] = s.Deps.Target
@@ -200,6 +179,61 @@ func (s *Server) open() {
 			t.Logf("log:\n%s", text[max(0, len(text)-15000):])
 		}
 	})
+}
+
+// openArchives opens the archives, and makes one of them the target.
+func (s *Server) openArchives(log *slog.Logger) archive.Set {
+	t := s.t
+	t.Helper()
+	archives := archive.Set{}
+	add := func(a archive.Archive, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		archives[a.Provider()] = a
+		if s.Deps.Target == nil || len(archives) == 1 {
+			s.Deps.Target = a
+		}
+	}
+	if s.Drive != nil {
+		s.Drive.SpoolIn(t.TempDir())
+		add(openDrive(t, s.Drive, log))
+	}
+	if s.S3 != nil {
+		add(openS3(t, s.S3))
+	}
+	if s.Drive == nil && s.S3 == nil || s.alsoLocal {
+		files, err := local.NewArchive(local.Config{Root: s.Root})
+		if err == nil {
+			t.Cleanup(func() { files.Close() })
+		}
+		add(files, err)
+	}
+	return archives
+}
+
+func openDrive(t *testing.T, emulator http.Handler, log *slog.Logger) (archive.Archive, error) {
+	server := httptest.NewServer(emulator)
+	t.Cleanup(server.Close)
+	remote, err := drive.New(t.Context(), drive.Config{Credentials: "none", Endpoint: server.URL}, log)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(remote.Stop)
+	return drive.NewArchive(remote, drive.ArchiveConfig{}), nil
+}
+
+func openS3(t *testing.T, emulator http.Handler) (archive.Archive, error) {
+	server := httptest.NewServer(emulator)
+	t.Cleanup(server.Close)
+	place := s3.Place{Bucket: "lessons", Region: "us-east-1", Endpoint: server.URL, PathStyle: true, Prefix: "school/"}
+	remote, err := s3.New(t.Context(), s3.Config{URL: place.String(), Credentials: "none", PartSize: 16 << 10})
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(remote.Stop)
+	return s3.NewArchive(remote), nil
 }
 
 // Another makes a syncer on the same database, as a further process does. The test that
