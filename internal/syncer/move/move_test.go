@@ -1,13 +1,18 @@
 package move_test
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/move"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/syncer/syncertest"
 )
 
@@ -61,6 +66,18 @@ func (f *fixture) wantIdentity() {
 		before := media.Object{Provider: drive, ID: first.From.Key, Version: first.FromVersion, Size: first.Size}
 		if got := row.Copy.Identify(now); got.Identity() != before.Identity() || got.ETag() != before.ETag() || got.Location() != row.Location {
 			f.t.Errorf("recording %d is known as %+v, and was %+v", id, got, before)
+		}
+		var i store.Ingest
+		f.View(func(ctx context.Context, x store.Session) (err error) {
+			i, err = store.IngestOfRecording(ctx, x, id)
+			if catalog.IsNotFound(err) {
+				return nil // the platform has archived it, and keeps no digest
+			}
+			return err
+		})
+		sum := sha256.Sum256(f.bytes[id])
+		if got := media.DigestOf(now, row.Digest); i.ID != 0 && got != hex.EncodeToString(sum[:]) || i.ID == 0 && got != "" {
+			f.t.Errorf("recording %d has digest %q", id, got)
 		}
 		now.Version = "another"
 		if got := row.Copy.Identify(now); got != now {

@@ -68,7 +68,7 @@ func (m *Mover) commitReturn(ctx context.Context, x store.Session, c store.Copy,
 		ok = now.row.Location() == c.To
 		if ok {
 			former.Key = c.From.Key // as the row has it, which may be another spelling
-			ok, err = m.relocate(ctx, x, now, c.To, former, c.From.Provider)
+			ok, err = m.relocate(ctx, x, now, c, c.To, former, c.From.Provider)
 		}
 	} else {
 		ok = slices.ContainsFunc(now.beside, func(f store.RecordingFile) bool { return f.ID == c.FileID && f.Location() == c.To })

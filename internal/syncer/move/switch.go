@@ -100,7 +100,7 @@ func (r *run) commit(ctx context.Context, x store.Session, now current, copies [
 	for _, c := range copies {
 		if c.FileID == 0 {
 			c.stored.Key = c.To.Key
-			switch ok, err := r.m.relocate(ctx, x, now, c.From, c.stored, c.To.Provider); {
+			switch ok, err := r.m.relocate(ctx, x, now, c.Copy, c.From, c.stored, c.To.Provider); {
 			case err != nil:
 				return err
 			case !ok:
@@ -124,7 +124,7 @@ func (r *run) commit(ctx context.Context, x store.Session, now current, copies [
 
 // relocate makes a recording's row name another location of its bytes, and the ingest that has
 // archived them. false: the recording was removed.
-func (m *Mover) relocate(ctx context.Context, x store.Session, now current, from media.Location, to archive.Stored, provider string) (bool, error) {
+func (m *Mover) relocate(ctx context.Context, x store.Session, now current, c store.Copy, from media.Location, to archive.Stored, provider string) (bool, error) {
 	at := m.now()
 	row, i := now.row, now.ingest
 	row.SetLocation(media.Location{Provider: provider, Key: to.Key}, to.Folder, to.URL)
@@ -146,6 +146,9 @@ func (m *Mover) relocate(ctx context.Context, x store.Session, now current, from
 		}
 	}
 	i.Provider, i.ArchiveKey, i.ArchivedVersion, i.StagedKey, i.OriginalKey = provider, to.Key, to.Version, "", ""
+	if c.Size == i.Size && c.SHA256 != "" {
+		i.SHA256 = c.SHA256 // of what was archived before digests were kept, too
+	}
 	_, err := store.SaveIngest(ctx, x, i, "", at)
 	return true, err
 }
