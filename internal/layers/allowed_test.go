@@ -598,6 +598,12 @@ var allowed = []rule{
 		},
 	},
 	{
+		pkg: "internal/origin/origintest/report",
+		may: []use{
+			{"os/exec", "runs the suites"},
+		},
+	},
+	{
 		pkg: "internal/origin/zoom",
 		may: []use{
 			{"internal/media", "objects, spans and error kinds"},

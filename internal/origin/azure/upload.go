@@ -73,8 +73,8 @@ func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, e
 func conditions(etag azcore.ETag) *blob.AccessConditions {
 	only := &blob.ModifiedAccessConditions{IfMatch: &etag}
 	if etag == "" {
-		any := azcore.ETagAny
-		only = &blob.ModifiedAccessConditions{IfNoneMatch: &any}
+		whatever := azcore.ETagAny
+		only = &blob.ModifiedAccessConditions{IfNoneMatch: &whatever}
 	}
 	return &blob.AccessConditions{ModifiedAccessConditions: only}
 }

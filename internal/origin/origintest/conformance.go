@@ -20,36 +20,58 @@ import (
 // meanwhile. None of them may be called "missing".
 func Conformance(t *testing.T, o origin.Origin, provider string, files map[string][]byte) {
 	t.Helper()
-	for key, want := range files {
-		obj, err := o.Stat(t.Context(), media.Location{Provider: provider, Key: key})
-		if err != nil {
-			t.Fatalf("stat %s: %v", key, err)
+	objects := map[string]media.Object{}
+	t.Run("the same object is stated twice", func(t *testing.T) {
+		for key, want := range files {
+			objects[key] = stated(t, o, media.Location{Provider: provider, Key: key}, int64(len(want)))
 		}
-		if obj.Provider != provider || obj.Size != int64(len(want)) || obj.Version == "" {
-			t.Fatalf("stat %s: %+v", key, obj)
-		}
-		again, err := o.Stat(t.Context(), obj.Location())
-		if err != nil || again != obj {
-			t.Errorf("stat %s twice: %+v, %v, first %+v", key, again, err, obj)
-		}
-		if len(want) == 0 {
-			continue
-		}
-		spans(t, o, obj, want)
-		concurrent(t, o, obj, want)
-		leaves(t, o, obj)
-		stale := obj
-		stale.Version += "-of-yesterday"
-		if body, err := o.Open(t.Context(), stale, media.Span{Len: 1}); err == nil {
-			_, err = io.ReadAll(body)
-			body.Close()
-			if err == nil {
-				t.Errorf("%s: a version that is not there was read", key)
-			}
-		}
+	})
+	if len(objects) != len(files) {
+		return // the rest needs them
 	}
-	if _, err := o.Stat(t.Context(), media.Location{Provider: provider, Key: "missing"}); media.KindOf(err) != media.NotFound {
-		t.Errorf("stat of what is missing: %v", err)
+	each := func(name string, check func(*testing.T, origin.Origin, media.Object, []byte)) {
+		t.Run(name, func(t *testing.T) {
+			for key, want := range files {
+				if len(want) > 0 {
+					check(t, o, objects[key], want)
+				}
+			}
+		})
+	}
+	each("every span is exact", spans)
+	each("readers do not disturb each other", concurrent)
+	each("a body ends with Close and with its context", leaves)
+	each("another version is not read", stale)
+	t.Run("what is missing is not found", func(t *testing.T) {
+		if _, err := o.Stat(t.Context(), media.Location{Provider: provider, Key: "missing"}); media.KindOf(err) != media.NotFound {
+			t.Errorf("stat of what is missing: %v", err)
+		}
+	})
+}
+
+// stated is the object at a location, which has size bytes.
+func stated(t *testing.T, o origin.Origin, loc media.Location, size int64) media.Object {
+	t.Helper()
+	obj, err := o.Stat(t.Context(), loc)
+	if err != nil {
+		t.Fatalf("stat %s: %v", loc.Key, err)
+	}
+	if obj.Provider != loc.Provider || obj.Size != size || obj.Version == "" {
+		t.Fatalf("stat %s: %+v", loc.Key, obj)
+	}
+	again, err := o.Stat(t.Context(), obj.Location())
+	if err != nil || again != obj {
+		t.Errorf("stat %s twice: %+v, %v, first %+v", loc.Key, again, err, obj)
+	}
+	return obj
+}
+
+// stale: a version that is not there is an error.
+func stale(t *testing.T, o origin.Origin, obj media.Object, _ []byte) {
+	t.Helper()
+	obj.Version += "-of-yesterday"
+	if _, err := Read(t.Context(), o, obj, media.Span{Len: 1}); err == nil {
+		t.Errorf("%s: a version that is not there was read", obj.ID)
 	}
 }
 
@@ -83,7 +105,7 @@ func concurrent(t *testing.T, o origin.Origin, obj media.Object, want []byte) {
 }
 
 // leaves: a body may be closed at any time, and the end of its context stops it.
-func leaves(t *testing.T, o origin.Origin, obj media.Object) {
+func leaves(t *testing.T, o origin.Origin, obj media.Object, _ []byte) {
 	t.Helper()
 	body, err := o.Open(t.Context(), obj, obj.Span())
 	if err != nil {
