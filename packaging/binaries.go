@@ -55,11 +55,11 @@ func compile(ctx context.Context, r *release, architecture, dir string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-overlay="+overlay, "-trimpath", "-buildvcs=false", "-mod=readonly", "-tags=timetzdata",
+	cmd := exec.CommandContext(ctx, "go", "build", "-overlay="+overlay, "-trimpath", "-buildvcs=false", "-tags=timetzdata",
 		"-ldflags=-s -w -buildid= -X "+config+".version="+r.revision.version+" -X "+config+".commit="+r.revision.commit,
 		"-o", dir+string(filepath.Separator), "./cmd/gateway", "./cmd/syncer")
 	cmd.Dir = r.source
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+architecture, "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0", "GOWORK=off", "GOEXPERIMENT=")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+architecture, "GOFLAGS=-mod=readonly", "GOAMD64=v1", "GOARM64=v8.0", "GOWORK=off", "GOEXPERIMENT=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building for %s: %w\n%s", architecture, err, out)
 	}

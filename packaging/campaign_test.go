@@ -161,7 +161,7 @@ func TestVersions(t *testing.T) {
 	campaign(t)
 	commit := strings.TrimSpace(command(t, "..", "", "git", "rev-parse", "HEAD"))
 	version := func(program string) string { return strings.TrimSpace(command(t, "/", "", program, "--version")) }
-	build := []string{"env", "GOFLAGS=", "CGO_ENABLED=0", "go", "build", "-o", "bin/gateway", "./cmd/gateway"}
+	build := []string{"env", "CGO_ENABLED=0", "go", "build", "-buildvcs=auto", "-o", "bin/gateway", "./cmd/gateway"}
 	work, source := clone(t), unarchived(t)
 	command(t, work, "", "git", "tag", "v0.7.0")
 
