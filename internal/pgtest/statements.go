@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -71,14 +72,15 @@ func (s *Statements) relay(client net.Conn, target string) {
 	go func() { _, _ = io.Copy(client, server); client.Close() }()
 	in, first := bufio.NewReader(client), true
 	for {
-		header := make([]byte, 5)
+		var header [5]byte
+		head := header[:]
 		if first {
-			header = header[:4]
+			head = header[:4]
 		}
-		if _, err := io.ReadFull(in, header); err != nil {
+		if _, err := io.ReadFull(in, head); err != nil {
 			return
 		}
-		body := make([]byte, binary.BigEndian.Uint32(header[len(header)-4:])-4)
+		body := make([]byte, binary.BigEndian.Uint32(head[len(head)-4:])-4)
 		if _, err := io.ReadFull(in, body); err != nil {
 			return
 		}
@@ -89,7 +91,7 @@ func (s *Statements) relay(client net.Conn, target string) {
 			s.mu.Unlock()
 		}
 		first = false
-		if _, err := server.Write(append(header, body...)); err != nil {
+		if _, err := server.Write(slices.Concat(head, body)); err != nil {
 			return
 		}
 	}

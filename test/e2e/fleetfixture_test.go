@@ -66,7 +66,7 @@ func newFleet(t *testing.T, scale fleetScale) *fleet {
 	if os.Getenv("FLEET_PROXY") == "nginx" {
 		f.example = fleetProxies[1]
 	}
-	direct := ""
+	var direct string
 	if scale.campaign {
 		f.server = pgtest.StartServer(t)
 		direct = f.server.Database(t)

@@ -40,7 +40,7 @@ func TestSizing(t *testing.T) {
 		users, streams = 300, 2000
 	}
 	s := newSizing(t, users)
-	g := s.serve("30s")
+	g := s.serve("10m")
 	s.starts(g)
 	s.ranges(g)
 	s.views(g)
@@ -82,7 +82,8 @@ func newSizing(t *testing.T, users int) *sizing {
 	return s
 }
 
-// serve starts a gateway whose facts grow old after staleness.
+// serve starts a gateway whose facts grow old after staleness: ten minutes where nothing may
+// be looked up again, however busy the machine is.
 func (s *sizing) serve(staleness string) *gateway {
 	s.t.Helper()
 	g := s.catalog.serve(s.t, "LECTERN_ORIGIN_DRIVE_ENDPOINT="+s.drive.url, "LECTERN_ORIGIN_DRIVE_CREDENTIALS=none",
@@ -207,7 +208,7 @@ func (s *sizing) refresh(g *gateway) {
 	time.Sleep(time.Second) // what the gateway knows grows old
 	s.each("a range after auth-max-staleness - 0.6s", 2.3, read)
 	g.kill()
-	g = s.serve("30s")
+	g = s.serve("10m")
 	s.each("a range after a restart of the gateway", 7.3, read)
 	for _, c := range []struct{ what, statement string }{
 		{"a recording", `UPDATE public.schedule_lessonrecording SET visibility = 'all_teacher_groups' WHERE id = 2`},
