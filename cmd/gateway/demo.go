@@ -10,13 +10,14 @@ import (
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/demo"
-	"github.com/lectiospace/lectern/internal/origin/s3"
+	"github.com/lectiospace/lectern/internal/origin/local"
 	"github.com/lectiospace/lectern/internal/telemetry"
 )
 
 type demoCommand struct {
 	Keep       bool `help:"Keep the demo's data directory after Ctrl-C and print where it is."`
 	WithSyncer bool `help:"Emulate Zoom too: a meeting ends, its webhook comes, and the recorded lesson appears and plays."`
+	WithS3     bool `name:"with-s3" help:"Emulate S3 too, and read the lessons from a bucket of it instead of a folder."`
 }
 
 // Run prepares everything in a new directory, serves it, and removes it.
@@ -36,9 +37,17 @@ func (c *demoCommand) Run(ctx context.Context, cli *CLI, term terminal) (err err
 	log := telemetry.NewLogger(settings.Log, term.Err)
 	sync := config.SyncerDefaults().Sync.Config
 	sync.WorkDir = filepath.Join(dir, "sync")
+	var bucket *demo.Bucket // nil means a local folder
+	if c.WithS3 {
+		if bucket, err = demo.StartBucket(log); err != nil {
+			return err
+		}
+		defer bucket.Stop()
+		settings.Origin.S3 = bucket.Config()
+	}
 	version, _ := config.Version()
 	d, err := demo.New(ctx, demo.Config{
-		DatabaseURL: settings.DatabaseURL, Local: settings.Origin.Local, Auth: settings.Auth, PublicURL: settings.PublicURL, Sync: sync, Version: version,
+		DatabaseURL: settings.DatabaseURL, Local: settings.Origin.Local, Bucket: bucket, Auth: settings.Auth, PublicURL: settings.PublicURL, Sync: sync, Version: version,
 	}, log)
 	if err != nil {
 		return err
@@ -70,8 +79,7 @@ func demoSettings(s config.Settings, dir string) config.Settings {
 	s.DataDir = dir
 	s.DatabaseURL = "sqlite://" + filepath.Join(dir, "lectern.db")
 	s.Cache.Dir = filepath.Join(dir, "cache")
-	s.Origin.Local.Root = filepath.Join(dir, "recordings")
-	s.Origin.Drive.Credentials, s.Origin.S3 = "", s3.Config{}
+	s.Origin = config.Origins{Local: local.Config{Root: filepath.Join(dir, "recordings")}}
 	s.Auth = auth.Config{
 		JWTSecret:    rand.Text() + rand.Text(),
 		QueryTokens:  "any",

@@ -19,6 +19,7 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog/document"
 	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/demo/lessons"
+	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin/local"
 	"github.com/lectiospace/lectern/internal/syncer"
 	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
@@ -33,6 +34,8 @@ type Config struct {
 	DatabaseURL string
 	// Local is the folder of the provider local; the sample media are written there.
 	Local local.Config
+	// Bucket holds the lessons; nil means that they are in the folder.
+	Bucket *Bucket
 	// Auth signs the tokens that the demo prints.
 	Auth auth.Config
 	// PublicURL is the base of printed links; "" means the address of the listener.
@@ -41,6 +44,14 @@ type Config struct {
 	Sync syncer.Config
 	// Version is the program's, which the syncer's heartbeat names.
 	Version string
+}
+
+// provider is where the lessons are.
+func (c Config) provider() string {
+	if c.Bucket != nil {
+		return media.ProviderS3
+	}
+	return media.ProviderLocal
 }
 
 // Demo is a catalog with sample lessons and, after StartMeeting, a syncer.
@@ -74,7 +85,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Demo, error) {
 		return nil, err
 	}
 	now := time.Now()
-	text, err := lessons.Catalog(now)
+	text, err := lessons.Catalog(now, cfg.provider())
 	if err != nil {
 		return nil, err
 	}
@@ -167,6 +178,9 @@ func (d *Demo) PrintWelcome(w io.Writer, public, admin net.Addr) error {
 	}
 	fmt.Fprintf(&b, "The first KiB of one, as a player asks for it:\n\n")
 	fmt.Fprintf(&b, "  curl -v -o /dev/null -H 'Authorization: Bearer %s' -H 'Range: bytes=0-1023' %s/api/recordings/1/stream/\n\n", tokens[student], base)
+	if d.cfg.Bucket != nil {
+		fmt.Fprintf(&b, "The lessons are in an emulated bucket of S3, which the gateway reads by\n\n  LECTERN_ORIGIN_S3_URL='%s'\n\n", d.cfg.Bucket.Config().URL)
+	}
 	fmt.Fprintf(&b, "A student who is in no group (403):\n\n  %s\n\n", tokens[stranger])
 	fmt.Fprintf(&b, "Metrics: http://%s/metrics\n\nCtrl-C ends it", admin)
 	fmt.Fprintln(&b, ".")

@@ -70,6 +70,24 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// TestDemoWithS3: the printed line's bytes come from the emulated bucket, and are stored.
+func TestDemoWithS3(t *testing.T) {
+	demo := start(t, []string{"TMPDIR=" + t.TempDir()}, "gateway", "demo", "--with-s3", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
+	curl := demo.stdout.find(t, "a curl line", func(l string) bool { return strings.Contains(l, "curl ") })
+	metrics := regexp.MustCompile(`http://\S+/metrics`).FindString(demo.stdout.find(t, "the metrics URL", func(l string) bool { return strings.Contains(l, "/metrics") }))
+	out, err := exec.CommandContext(t.Context(), "bash", "-c", strings.TrimSpace(curl)).CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("206 Partial Content")) || !bytes.Contains(out, []byte("Content-Range: bytes 0-1023/558249")) {
+		t.Fatalf("%s\n%v\n%s", curl, err, out)
+	}
+	if _, body := get(t, metrics, "", ""); !regexp.MustCompile(`(?m)^lectern_origin_bytes_total\{provider="s3"\} [1-9]`).Match(body) {
+		t.Errorf("nothing was read from S3:\n%s", body)
+	}
+	demo.stop(t, syscall.SIGINT)
+	if demo.err != nil {
+		t.Errorf("after Ctrl-C: %v", demo.err)
+	}
+}
+
 // TestDemoWithSyncer: a meeting ends at the emulated Zoom, its webhook comes, and the
 // lesson plays on its watch page.
 func TestDemoWithSyncer(t *testing.T) {

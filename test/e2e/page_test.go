@@ -44,7 +44,7 @@ func newInterceptedGateway(t *testing.T, env ...string) *interceptedGateway {
 	if err := lessons.WriteTo(filepath.Join(dir, "recordings")); err != nil {
 		t.Fatal(err)
 	}
-	document, err := lessons.Catalog(time.Now())
+	document, err := lessons.Catalog(time.Now(), "local")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,19 +52,29 @@ func Captions() (string, error) {
 }
 
 // Catalog is the demo's catalog as `gateway catalog apply` takes it. Its lessons lie
-// around now, so that the newest are of these days and some end soon.
-func Catalog(now time.Time) ([]byte, error) {
+// around now, so that the newest are of these days and some end soon. Their files are at a
+// provider, under their names.
+func Catalog(now time.Time, provider string) ([]byte, error) {
 	at := func(days, hour int) string {
 		day := now.UTC().AddDate(0, 0, days)
 		return time.Date(day.Year(), day.Month(), day.Day(), hour, 0, 0, 0, time.UTC).Format(time.RFC3339)
 	}
-	text, err := template.New("demo.yaml").Funcs(template.FuncMap{"at": at}).Parse(catalog)
+	text, err := template.New("demo.yaml").Funcs(template.FuncMap{"at": at, "provider": func() string { return provider }}).Parse(catalog)
 	if err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
 	err = text.Execute(&out, nil)
 	return out.Bytes(), err
+}
+
+// Media are the lessons' files, by name.
+func Media() fs.FS {
+	files, err := fs.Sub(media, "media")
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return files
 }
 
 // WriteTo writes the lessons' files into a folder, which is made when missing.

@@ -57,7 +57,7 @@ func TestLessonsAreWhatTheySay(t *testing.T) {
 }
 
 func TestCatalogFollowsTheCalendar(t *testing.T) {
-	text, err := Catalog(time.Date(2027, 3, 2, 23, 30, 0, 0, time.UTC))
+	text, err := Catalog(time.Date(2027, 3, 2, 23, 30, 0, 0, time.UTC), "local")
 	if err != nil {
 		t.Fatal(err)
 	}
