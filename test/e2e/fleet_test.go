@@ -170,7 +170,10 @@ func (f *fleet) shareViews() {
 func (f *fleet) shareRevocation() {
 	var streams []*http.Response
 	for i := range longLessons {
-		res, err := f.open(f.proxy.client, f.leaver, firstLongLesson+i, "")
+		// Each has a connection of its own: streams that rest can hold up a shared one.
+		transport := f.proxy.client.Transport.(*http.Transport).Clone()
+		defer transport.CloseIdleConnections()
+		res, err := f.open(&http.Client{Transport: transport}, f.leaver, firstLongLesson+i, "")
 		if err != nil || res.StatusCode != http.StatusOK {
 			f.t.Fatalf("%v, %v", res, err)
 		}
