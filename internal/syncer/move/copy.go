@@ -318,8 +318,18 @@ func (r *run) record(ctx context.Context, f file, src source, c store.Copy) (sto
 		if err == nil && before.Original != (media.Identity{}) && before.ToVersion == c.FromVersion && before.Size == c.Size && before.MD5 == c.MD5 {
 			c.Original, c.OriginalModified = before.Original, before.OriginalModified
 		}
-		return store.SaveCopy(ctx, x, c)
+		return saveCopy(ctx, x, c)
 	})
+}
+
+// saveCopy writes a copy back. errChanged: the purge has given it up, since no mover that
+// lived continued it.
+func saveCopy(ctx context.Context, x store.Session, c store.Copy) error {
+	ok, err := store.SaveCopy(ctx, x, c)
+	if err == nil && !ok {
+		return errChanged
+	}
+	return err
 }
 
 // newLimiter makes a limiter of bytes per second, nil for none.

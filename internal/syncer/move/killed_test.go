@@ -348,3 +348,26 @@ func TestUnpublishedKeys(t *testing.T) {
 	}
 	f.wantAt(local)
 }
+
+// TestPausedMover: a mover whose machine stood still has its copies given up and removed by
+// the purge. Its recording never names one of them.
+func TestPausedMover(t *testing.T) {
+	for _, step := range []string{"uploaded", "verified"} {
+		t.Run(step, func(t *testing.T) {
+			f := newFixture(t, drive, 1)
+			m, paused := f.moverOf("a", 1), false
+			m.OnStep(func(name string) {
+				if name == step && !paused {
+					paused = true
+					f.now = f.now.Add(48 * time.Hour)
+					f.purge()
+					if keys := f.keys(local); len(keys) != 0 {
+						t.Errorf("the purge has left %v", keys)
+					}
+				}
+			})
+			f.move(m, "", local, move.Summary{Moved: 1, Bytes: f.total()})
+			f.wantAt(local)
+		})
+	}
+}

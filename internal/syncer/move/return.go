@@ -81,7 +81,7 @@ func (m *Mover) commitReturn(ctx context.Context, x store.Session, c store.Copy,
 	}
 	at := m.now()
 	c.AbandonedAt = at
-	if err := store.SaveCopy(ctx, x, c); err != nil {
+	if err := saveCopy(ctx, x, c); err != nil { // errChanged: the former file was removed meanwhile
 		return false, err
 	}
 	return true, store.AppendHistory(ctx, x, store.HistoryEntry{At: at, IngestID: now.ingest.ID, RecordingID: c.RecordingID, What: "returned to the former file",

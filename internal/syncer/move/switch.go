@@ -110,7 +110,7 @@ func (r *run) commit(ctx context.Context, x store.Session, now current, copies [
 			return err
 		}
 		c.SwitchedAt = at
-		if err := store.SaveCopy(ctx, x, c.Copy); err != nil {
+		if err := saveCopy(ctx, x, c.Copy); err != nil {
 			return err
 		}
 		err := store.AppendHistory(ctx, x, store.HistoryEntry{At: at, IngestID: now.ingest.ID, RecordingID: now.row.ID, What: "moved",

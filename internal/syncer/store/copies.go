@@ -72,13 +72,15 @@ func AddCopy(ctx context.Context, x Session, c Copy, now time.Time) (id int64, e
 	return id, err
 }
 
-// SaveCopy writes back what is known of a copy and of its state.
-func SaveCopy(ctx context.Context, x Session, c Copy) error {
-	_, err := x.Exec(ctx, `UPDATE lectern.lectern_copies SET from_version = $2, from_modified = $3, to_version = $4, size = $5, md5 = $6, sha256 = $7,
-			original_provider = $8, original_key = $9, original_version = $10, original_modified = $11, verified_at = $12, switched_at = $13, abandoned_at = $14, removed_at = $15 WHERE id = $1`,
+// SaveCopy writes back what is known of a copy and of its state. false: meanwhile it was
+// abandoned, or something of it removed, and it stays as it is.
+func SaveCopy(ctx context.Context, x Session, c Copy) (bool, error) {
+	n, err := x.Exec(ctx, `UPDATE lectern.lectern_copies SET from_version = $2, from_modified = $3, to_version = $4, size = $5, md5 = $6, sha256 = $7,
+			original_provider = $8, original_key = $9, original_version = $10, original_modified = $11, verified_at = $12, switched_at = $13, abandoned_at = $14
+		WHERE id = $1 AND abandoned_at IS NULL AND removed_at IS NULL`,
 		c.ID, c.FromVersion, stamp(c.Modified), c.ToVersion, c.Size, c.MD5, c.SHA256,
-		c.Original.Provider, c.Original.ID, c.Original.Version, stamp(c.OriginalModified), stamp(c.VerifiedAt), stamp(c.SwitchedAt), stamp(c.AbandonedAt), stamp(c.RemovedAt))
-	return err
+		c.Original.Provider, c.Original.ID, c.Original.Version, stamp(c.OriginalModified), stamp(c.VerifiedAt), stamp(c.SwitchedAt), stamp(c.AbandonedAt))
+	return n > 0, err
 }
 
 // CopiesUnderWay are the copies of a recording's files that are neither switched to nor
