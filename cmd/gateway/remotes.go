@@ -15,12 +15,9 @@ import (
 // remote is a configured origin that is reached over a network.
 type remote struct {
 	provider string // its name in the catalog
-	origin   interface {
-		origin.Origin
-		origin.Peeker
-	}
-	start func(context.Context) // or nil
-	stop  func()
+	origin   origin.Origin
+	start    func(context.Context) // or nil
+	stop     func()
 	// credentials is the setting that names or holds the credentials, which setCredentials
 	// takes from settings that were read again.
 	credentials    string
@@ -93,7 +90,11 @@ func (s *service) openRemotes(ctx context.Context, routes map[string]origin.Orig
 			r.start(context.WithoutCancel(ctx)) // ends with stop: draining streams still need it
 		}
 		hardened := origin.Harden(r.origin, origin.Options{Provider: r.provider, Observer: observer})
-		routes[r.provider] = origin.NewSpeculativeReader(hardened, observer.ObservePeeks(r.provider, r.origin))
+		peeker, ok := r.origin.(origin.Peeker)
+		if ok {
+			peeker = observer.ObservePeeks(r.provider, peeker)
+		}
+		routes[r.provider] = origin.NewSpeculativeReader(hardened, peeker)
 	}
 	return nil
 }

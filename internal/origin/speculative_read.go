@@ -42,7 +42,8 @@ type SpeculativeReader struct {
 	peeks map[media.Location]*peek // guarded by mu
 }
 
-// NewSpeculativeReader adds peeks to an origin.
+// NewSpeculativeReader adds peeks to an origin. Without a peeker (nil) objects that are
+// unknown are described before they are read, so that each request for bytes names a version.
 func NewSpeculativeReader(next Origin, peeker Peeker) *SpeculativeReader {
 	return &SpeculativeReader{Origin: next, peeker: peeker, peeks: map[media.Location]*peek{}}
 }
@@ -54,7 +55,7 @@ func NewSpeculativeReader(next Origin, peeker Peeker) *SpeculativeReader {
 func (h *SpeculativeReader) Prefetch(ctx context.Context, loc media.Location, off int64) (cancel func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.peeks[loc] != nil || len(h.peeks) >= maxPeeks {
+	if h.peeker == nil || h.peeks[loc] != nil || len(h.peeks) >= maxPeeks {
 		return func() {}
 	}
 	ctx, stop := context.WithTimeout(media.WithTraceparent(context.Background(), media.TraceparentOf(ctx)), peekTimeout)

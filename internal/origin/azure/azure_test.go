@@ -88,30 +88,6 @@ func TestEveryReadIsBounded(t *testing.T) {
 	}
 }
 
-// TestPeek: a peek learns the size with the first bytes, of whatever is there.
-func TestPeek(t *testing.T) {
-	s := start(t)
-	s.write(t, "a.mp4", lesson)
-	for _, span := range []media.Span{{Len: 10}, {Off: 100, Len: 1 << 30}} {
-		body, size, err := s.Peek(t.Context(), media.Location{Key: "a.mp4"}, span)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(body)
-		body.Close()
-		if want := span.Clip(size); err != nil || size != int64(len(lesson)) || !bytes.Equal(got, lesson[want.Off:want.End()]) {
-			t.Errorf("%v: %d bytes of %d, %v", span, len(got), size, err)
-		}
-	}
-	if _, _, err := s.Peek(t.Context(), media.Location{Key: "missing"}, media.Span{Len: 1}); media.KindOf(err) != media.NotFound {
-		t.Error(err)
-	}
-	s.proxy.Set(faultproxy.Fault{AnswerStatus: http.StatusOK})
-	if _, _, err := s.Peek(t.Context(), media.Location{Key: "a.mp4"}, media.Span{Len: 1}); media.KindOf(err) != media.Corrupt {
-		t.Error(err)
-	}
-}
-
 // TestFaults: whatever the service or what is in front of it answers, a read gives exactly
 // the bytes of its version or an error of the right kind, directly and with the decorators
 // of a gateway.

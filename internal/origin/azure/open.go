@@ -47,27 +47,6 @@ func (o *Origin) Open(ctx context.Context, obj media.Object, span media.Span) (i
 	return body{stream.Body}, nil
 }
 
-// Peek reads the current content, whatever it is.
-func (o *Origin) Peek(ctx context.Context, loc media.Location, span media.Span) (io.ReadCloser, int64, error) {
-	const op = "azure: peek"
-	client, err := o.blob(loc.Key)
-	if err != nil {
-		return nil, 0, media.Fault(media.NotFound, op, errors.Unwrap(err))
-	}
-	var resp *http.Response
-	options := &blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: span.Off, Count: span.Len}}
-	stream, err := client.DownloadStream(policy.WithCaptureResponse(ctx, &resp), options)
-	if err != nil {
-		return nil, 0, fault(op, err)
-	}
-	size, err := origin.CheckPeekResponse(resp, span)
-	if err != nil {
-		stream.Body.Close()
-		return nil, 0, err
-	}
-	return body{stream.Body}, size, nil
-}
-
 // checkAnswer refuses an answer that is not the requested range of the requested version.
 func checkAnswer(resp *http.Response, stream blob.DownloadStreamResponse, obj media.Object, span media.Span) error {
 	if err := origin.CheckRangeResponse(resp, span, obj.Size); err != nil {

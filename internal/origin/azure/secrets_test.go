@@ -28,7 +28,6 @@ func (s *server) requests(t *testing.T, key string) map[string]error {
 	out := map[string]error{}
 	_, out["stat"] = s.Origin.Stat(t.Context(), obj.Location())
 	_, out["open"] = s.Origin.Open(t.Context(), obj, media.Span{Len: 10})
-	_, _, out["peek"] = s.Peek(t.Context(), obj.Location(), media.Span{Len: 10})
 	_, out["put"] = s.Put(t.Context(), archivetest.Item(t, key, 1000, 1))
 	_, out["archive stat"] = s.Archive.Stat(t.Context(), key)
 	_, out["archive open"] = s.Archive.Open(t.Context(), key)

@@ -55,25 +55,6 @@ func checkRead(got *read, obj media.Object, span media.Span) error {
 	return origin.CheckRangeResponse(got.Response, span, obj.Size)
 }
 
-// Peek implements origin.Peeker.
-func (o *Origin) Peek(ctx context.Context, loc media.Location, span media.Span) (io.ReadCloser, int64, error) {
-	const op = "s3: peek"
-	key, err := o.place.key(loc.Key)
-	if err != nil {
-		return nil, 0, media.Fault(media.NotFound, op, err)
-	}
-	got, err := o.get(ctx, actionGet, &s3.GetObjectInput{Bucket: &o.place.Bucket, Key: &key, Range: aws.String("bytes=" + span.String())}, op)
-	if err != nil {
-		return nil, 0, err
-	}
-	size, err := origin.CheckPeekResponse(got.Response, span)
-	if err != nil {
-		got.Body.Close()
-		return nil, 0, err
-	}
-	return body{got.Body, actionGet}, size, nil
-}
-
 // read is an answer to GetObject.
 type read struct {
 	*http.Response
