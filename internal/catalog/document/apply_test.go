@@ -131,6 +131,7 @@ func TestApplyChanges(t *testing.T) {
 func TestApplyRefuses(t *testing.T) {
 	cases := []struct{ doc, want string }{
 		{"people:\n  - email: x@y.test\n    rolle: admin", `line 3: a person has no key "rolle"`},
+		{"people:\n  - rolle: admin\n    mail: x@y.test", `line 2: a person has no key "rolle"; line 3: a person has no key "mail"`},
 		{"peoples: []", `line 1: unknown key "peoples"`},
 		{"people: [{email: x@y.test, role: owner}]", `people[0].role: "owner" is not one of student, teacher, admin`},
 		{"people: [{role: admin}]", `people[0]: give an email or an id`},

@@ -216,7 +216,7 @@ func lineError(n *yaml.Node, format string, args ...any) error {
 }
 
 // unknownField is how yaml words a key that the struct has not.
-var unknownField = regexp.MustCompile(`field (.+) not found in type document\.(\w+?)(Doc|ument)`)
+var unknownField = regexp.MustCompile(`field (\S+) not found in type document\.(\w+?)(Doc|ument)`)
 
 // readDocument reads one YAML document. Unknown keys are errors. All errors are
 // of Kind Invalid and name the line.
