@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
 )
 
+// wholeStall is how long a whole read waits for the next bytes. Nobody watches meanwhile.
+const wholeStall = time.Minute
+
 // ReadWhole reads an object from its beginning as a chain of bounded reads of one version,
 // step bytes each: origins bill the requested bytes, and a read that ends early has then
-// requested at most one step too many. It is used by one goroutine at a time.
+// requested at most one step too many. Timeout: nothing has come for a minute. It is used by one
+// goroutine at a time.
 func ReadWhole(ctx context.Context, from Opener, obj media.Object, step int64) io.ReadCloser {
-	return &wholeReader{ctx: ctx, from: from, obj: obj, step: step}
+	return &wholeReader{ctx: ctx, from: watchdog{from, wholeStall}, obj: obj, step: step}
 }
 
 type wholeReader struct {
