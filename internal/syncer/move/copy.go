@@ -197,11 +197,12 @@ func (r *run) stillHeld(ctx context.Context, x store.Session, recording int64) e
 	return err
 }
 
-// fetch downloads the source to a local file, unless an earlier mover has, and fills in the
-// copy's size and checksums. What was read has to be what the archive says it holds.
+// fetch downloads the source to a local file, unless an earlier mover has and a checksum
+// proves it, and fills in the copy's size and checksums. What was read has to be what the
+// archive says it holds.
 func (r *run) fetch(ctx context.Context, f file, src source, local string, c *store.Copy) error {
 	err := r.sum(ctx, local, c)
-	if err == nil && proven(f, src, *c) == nil {
+	if known := src.stored.MD5 != "" || f.md5 != ""; err == nil && known && proven(f, src, *c) == nil {
 		return nil
 	}
 	if err := r.download(ctx, f, src, local+".partial", c); err != nil {

@@ -9,7 +9,7 @@
 //
 //  1. The lease of the recording (lectern_moves) is taken. It lapses with its process.
 //  2. Each copy is in the database (lectern_copies) with its key before its first byte goes
-//     up. The next mover uploads to the same key.
+//     up. The next mover uploads to the same key, unless this one may still be running.
 //  3. A copy counts when the archive's checksum, or what is read back, is that of the bytes
 //     that were read, and these are what the source's archive says it holds.
 //  4. The switch compares: the lease, the recording, its ingest, and each file are as they

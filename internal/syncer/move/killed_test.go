@@ -1,6 +1,7 @@
 package move_test
 
 import (
+	"bytes"
 	"context"
 	"runtime"
 	"slices"
@@ -370,4 +371,70 @@ func TestPausedMover(t *testing.T) {
 			f.wantAt(local)
 		})
 	}
+}
+
+// TestLapsedMover: a mover whose machine stood still finishes its upload after another one,
+// on another machine, has moved a newer version. What the recording names stays as it is.
+func TestLapsedMover(t *testing.T) {
+	f := newFixture(t, drive, 1)
+	m, paused := f.moverOf("a", 1), false
+	m.OnStep(func(name string) {
+		if name != "fetched" || paused {
+			return
+		}
+		paused = true
+		row := f.Recordings(1)[0]
+		stored, data := f.replace(drive, row.Location().Key, 78, 70_000)
+		f.publish(row, stored, data)
+		f.now = f.now.Add(time.Minute)
+		f.Config.WorkDir = t.TempDir()
+		f.move(f.mover("b"), "", local, move.Summary{Moved: 1, Bytes: f.total()})
+	})
+	if got, err := m.Run(t.Context(), move.Options{To: local}); err != nil || got != (move.Summary{Skipped: 1}) {
+		t.Errorf("moved: %+v, %v", got, err)
+	}
+	f.purge()
+	f.wantAt(local)
+}
+
+// TestReplacedCopy: while somebody has replaced a copy by something else, the purge leaves
+// the former file alone.
+func TestReplacedCopy(t *testing.T) {
+	f := newFixture(t, drive, 2)
+	f.move(f.mover("a"), "", local, move.Summary{Moved: 2, Bytes: f.total()})
+	for id := range f.bytes {
+		f.replace(local, f.recording(id).Location().Key, 88, 100_000)
+	}
+	f.now = f.now.Add(2 * time.Hour)
+	if _, failed, err := f.Syncer.RunPeriodic(t.Context(), "purge"); err != nil || failed != 2 {
+		t.Errorf("purge: %d failed, %v", failed, err)
+	}
+	if keys := f.keys(drive); len(keys) != 2 {
+		t.Errorf("Drive holds %v", keys)
+	}
+}
+
+// TestReplacedWithoutChecksum: what a killed mover has fetched is not sent when nothing
+// proves that the source still is the same.
+func TestReplacedWithoutChecksum(t *testing.T) {
+	f := newFixture(t, drive, 2)
+	row := f.Recordings(1)[0]
+	f.move(f.mover("a"), "", local, move.Summary{Moved: 2, Bytes: f.total()})
+	f.Exec(`DELETE FROM lectern.lectern_ingests`)
+	f.Deps.Archives[local] = mute{f.Deps.Archives[local]}
+	f.kill("killed", "fetched", 1, drive)
+	_, want := f.replace(local, f.recording(row.ID).Location().Key, 89, len(f.bytes[row.ID]))
+	f.move(f.mover("b", "killed"), "", drive, move.Summary{Moved: 2, Bytes: f.total()})
+	if got := f.BytesOf(f.recording(row.ID)); !bytes.Equal(got, want) {
+		t.Errorf("%d bytes of what was replaced", len(got))
+	}
+}
+
+// mute is an archive that knows no checksums.
+type mute struct{ archive.Archive }
+
+func (m mute) Stat(ctx context.Context, key string) (archive.Stored, error) {
+	stored, err := m.Archive.Stat(ctx, key)
+	stored.MD5 = ""
+	return stored, err
 }

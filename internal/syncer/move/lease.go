@@ -56,15 +56,23 @@ func (m *Mover) keepLeases(ctx context.Context) (kept context.Context, stop func
 	return kept, func() { cancel(nil); <-ended }
 }
 
-// take takes the lease of a recording. A *busyError: another mover that lives has it.
+// take takes the lease of a recording. A *busyError: another mover that lives has it. One
+// whose lease lapsed may go on, as on a machine that stood still, and may still finish an
+// upload: what it has begun is given up, so that nothing else is ever sent to its keys.
 func (m *Mover) take(ctx context.Context, recording int64) error {
 	holder := ""
 	err := m.deps.Store.Update(ctx, "move: take a lease", func(x store.Session) (err error) {
+		lapsed := false
 		holder, err = store.TakeMove(ctx, x, recording, m.deps.ID, m.now(), func(owner string, beat time.Time) bool {
-			return m.now().Sub(beat) > deadAfter || m.isDead(owner)
+			dead := m.isDead(owner)
+			lapsed = !dead && m.now().Sub(beat) > deadAfter
+			return dead || lapsed
 		})
-		if catalog.IsNotFound(err) { // released between two statements
+		switch {
+		case catalog.IsNotFound(err): // released between two statements
 			holder, err = "", nil
+		case err == nil && lapsed:
+			err = m.abandonAll(ctx, x, recording)
 		}
 		return err
 	})

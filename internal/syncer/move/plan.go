@@ -200,13 +200,16 @@ func (r *run) abandon(ctx context.Context, id int64) error {
 	if r.o.DryRun {
 		return nil
 	}
-	return r.m.deps.Store.Update(ctx, "move: abandon copies", func(x store.Session) error {
-		begun, err := store.CopiesUnderWay(ctx, x, id)
-		for _, c := range begun {
-			if err == nil {
-				err = store.AbandonCopy(ctx, x, c.ID, r.m.now())
-			}
+	return r.m.deps.Store.Update(ctx, "move: abandon copies", func(x store.Session) error { return r.m.abandonAll(ctx, x, id) })
+}
+
+// abandonAll gives up the copies of a recording's files that are under way.
+func (m *Mover) abandonAll(ctx context.Context, x store.Session, recording int64) error {
+	begun, err := store.CopiesUnderWay(ctx, x, recording)
+	for _, c := range begun {
+		if err == nil {
+			err = store.AbandonCopy(ctx, x, c.ID, m.now())
 		}
-		return err
-	})
+	}
+	return err
 }

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -77,13 +76,13 @@ func (c *Cleaner) purgeCopy(ctx context.Context, one store.Copy) error {
 	at := one.Obsolete()
 	var (
 		named   bool
-		current media.Location // what replaces at, zero for nothing
+		current present // what replaces at
 	)
 	err := c.deps.Store.View(ctx, "syncer: who names a moved file", func(x store.Session) (err error) {
 		if named, err = store.LocationNamed(ctx, x, at, one.ID); err != nil || named {
 			return err
 		}
-		current, err = locationOf(ctx, x, one)
+		current, err = presentOf(ctx, x, one)
 		return err
 	})
 	if err != nil {
@@ -111,40 +110,64 @@ func (c *Cleaner) purgeCopy(ctx context.Context, one store.Copy) error {
 	})
 }
 
-// locationOf is where the file of a copy is now; zero for a recording that was removed.
-func locationOf(ctx context.Context, x store.Session, one store.Copy) (media.Location, error) {
+// present is a recording's file as it is known now; the zero value for none.
+type present struct {
+	media.Location
+	size int64
+	md5  string // "" = neither this nor the size is known
+}
+
+// presentOf is what the file of a copy is now; the zero value for a recording that was
+// removed.
+func presentOf(ctx context.Context, x store.Session, one store.Copy) (present, error) {
 	row, err := store.LoadRecording(ctx, x, one.RecordingID, false)
 	if err != nil || row.Deleted {
-		return media.Location{}, ignoreNotFound(err)
+		return present{}, ignoreNotFound(err)
 	}
 	if one.FileID == 0 {
-		return row.Location(), nil
+		return presentRow(ctx, x, row, one)
 	}
 	files, err := store.UnpurgedFiles(ctx, x, one.RecordingID)
 	for _, f := range files {
 		if f.ID == one.FileID && f.RemovedAt.IsZero() {
-			return f.Location(), err
+			return present{f.Location(), f.Size, f.MD5}, err
 		}
 	}
-	return media.Location{}, err
+	return present{}, err
+}
+
+// presentRow is what a recording's row names: as its ingest has archived it, which may be
+// another version than was moved, or as it was moved.
+func presentRow(ctx context.Context, x store.Session, row store.Recording, one store.Copy) (present, error) {
+	at := row.Location()
+	i, err := store.IngestOfRecording(ctx, x, row.ID)
+	switch {
+	case err == nil && i.Archived() && at == media.Location{Provider: i.Provider, Key: i.ArchiveKey}:
+		return present{at, i.Size, i.MD5}, nil
+	case ignoreNotFound(err) != nil:
+		return present{}, err
+	case at == one.To:
+		return present{at, one.Size, one.MD5}, nil
+	default:
+		return present{Location: at}, nil
+	}
 }
 
 // confirm checks that the archive has what a recording was switched to.
-func (c *Cleaner) confirm(ctx context.Context, current media.Location, one store.Copy) error {
-	if current == (media.Location{}) || !one.AbandonedAt.IsZero() {
+func (c *Cleaner) confirm(ctx context.Context, current present, one store.Copy) error {
+	if current.Location == (media.Location{}) || !one.AbandonedAt.IsZero() {
 		return nil
 	}
 	a, err := c.deps.Archives.Get(current.Provider)
 	if err != nil {
 		return err
 	}
-	if i, ok := a.(archive.Identifier); ok {
-		_, err = i.Identify(ctx, current.Key)
-	} else {
-		_, err = a.Stat(ctx, current.Key)
-	}
+	stored, err := a.Stat(ctx, current.Key)
 	if err != nil {
 		return fmt.Errorf("the former file stays, the recording's present one cannot be found: %w", err)
+	}
+	if current.md5 != "" && (stored.Size != current.size || stored.MD5 != "" && stored.MD5 != current.md5) {
+		return media.Faultf(media.Corrupt, "purge", "the former file stays, the recording's present one is not what was archived: %d bytes with MD5 %s instead of %d with %s", stored.Size, stored.MD5, current.size, current.md5)
 	}
 	return nil
 }
