@@ -1,6 +1,6 @@
 // Package archive declares the interface of the archives that recordings are stored in
 // for good. The implementations are with the origins that read them back:
-// origin/local, origin/drive, origin/s3.
+// origin/local, origin/drive, origin/s3, origin/azure. What those do alike is here too.
 package archive
 
 import (

@@ -14,15 +14,6 @@ func WithTraceparent(ctx context.Context, traceparent string) context.Context {
 	return context.WithValue(ctx, traceKey{}, traceparent)
 }
 
-// WithoutTraceparent returns ctx for requests to hosts that no setting names: they learn
-// nothing that connects one request with another.
-func WithoutTraceparent(ctx context.Context) context.Context {
-	if TraceparentOf(ctx) == "" {
-		return ctx
-	}
-	return context.WithValue(ctx, traceKey{}, "")
-}
-
 // TraceparentOf is the traceparent of ctx; "" where nothing is traced.
 func TraceparentOf(ctx context.Context) string {
 	traceparent, _ := ctx.Value(traceKey{}).(string)

@@ -85,7 +85,7 @@ func TestAbortUpload(t *testing.T) {
 func TestAbortIsKilled(t *testing.T) {
 	for _, next := range []string{"abort", "stale", "put"} {
 		s := start(t)
-		s.retry.tries = 1
+		s.retry.Tries = 1
 		key := keyOf(t, s)
 		item := s.begin(t, key)
 		s.proxy.Set(faultproxy.Fault{Reset: true, Match: func(r *http.Request) bool { return r.Method == http.MethodDelete }})

@@ -39,13 +39,13 @@ type Archive struct {
 	*Origin
 	// block is the size of a block in bytes, of files that need no larger ones.
 	block int64
-	retry retryPolicy
+	retry archive.Retry
 	now   func() time.Time
 }
 
 // NewArchive makes the writing side of an origin; stopping it is the origin's.
 func NewArchive(o *Origin) *Archive {
-	return &Archive{Origin: o, block: blockSize, retry: defaultRetry, now: time.Now}
+	return &Archive{Origin: o, block: blockSize, retry: archive.DefaultRetry, now: time.Now}
 }
 
 // SetBlockSize changes the size of blocks from 16 MiB, before the first use: uploads of tests

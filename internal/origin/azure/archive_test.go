@@ -139,7 +139,7 @@ func times(n int, match func(*http.Request) bool, f faultproxy.Fault) faultproxy
 func TestRefusedUpload(t *testing.T) {
 	for code, want := range map[string]media.Kind{"AuthorizationPermissionMismatch": media.Denied, "ContainerNotFound": media.Unavailable, "AccountIsDisabled": media.Unavailable} {
 		s := start(t)
-		s.retry.tries = 1
+		s.retry.Tries = 1
 		s.proxy.Set(times(0, comp(http.MethodPut, "block"), api(http.StatusForbidden, code)))
 		_, err := s.Put(t.Context(), archivetest.Item(t, keyOf(t, s), 1000, 1))
 		if media.KindOf(err) != want || media.ReasonOf(err) != code {
@@ -154,7 +154,7 @@ func TestRetryAfter(t *testing.T) {
 		{"Retry-After", "7"}: 7 * time.Second, {"X-Ms-Retry-After-Ms", "150"}: 150 * time.Millisecond, {"Retry-After", "soon"}: 0,
 	} {
 		s := start(t)
-		s.retry.tries = 1
+		s.retry.Tries = 1
 		s.proxy.Set(api(http.StatusServiceUnavailable, "ServerBusy", header[0], header[1]))
 		_, err := s.Archive.Stat(t.Context(), "a.mp4")
 		if got := media.RetryAfterOf(err); got != want || media.KindOf(err) != media.Unavailable {

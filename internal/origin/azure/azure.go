@@ -4,9 +4,7 @@ package azure
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -35,7 +33,7 @@ func New(cfg Config) (*Origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Origin{place: where, transport: newTransport()}
+	o := &Origin{place: where, transport: origin.NewTransport(idleTimeout)}
 	o.client = &http.Client{Transport: origin.WithTraceparent(o.transport), CheckRedirect: noRedirect}
 	client, err := newClient(where, secret, o.client)
 	if err != nil {
@@ -70,21 +68,8 @@ func (o *Origin) Stop() { o.transport.CloseIdleConnections() }
 // portal does.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// newTransport uses HTTP/1.1 only, which is all that Azure's blob service speaks.
-func newTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   10 * time.Second,
-		TLSNextProto:          map[string]func(string, *tls.Conn) http.RoundTripper{},
-		DisableCompression:    true,
-		MaxIdleConns:          128,
-		MaxIdleConnsPerHost:   64,
-		IdleConnTimeout:       90 * time.Second,
-		ResponseHeaderTimeout: 30 * time.Second,
-		ReadBufferSize:        64 << 10,
-	}
-}
+// idleTimeout is how long an unused connection is kept.
+const idleTimeout = 90 * time.Second
 
 // blob is the client of a key's blob. A key that no blob can have is Invalid.
 func (o *Origin) blob(key string) (*blob.Client, error) {

@@ -2,12 +2,9 @@ package azure
 
 import (
 	"context"
-	"crypto/md5"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -97,26 +94,20 @@ func (o *Origin) readByte(ctx context.Context, key string) error {
 	return errors.Join(err, body.Close())
 }
 
-// removeTimeout bounds the removal of what CheckWrite has written, which is removed even when
-// the caller's context has ended.
-const removeTimeout = 1500 * time.Millisecond
-
 // CheckWrite uploads a blob of a few bytes as an ingest would, reads it back, and deletes it.
 // Each request is sent once. An error is an *ActionError.
 func (o *Origin) CheckWrite(ctx context.Context) error {
 	a := NewArchive(o)
-	a.retry.tries = 1
+	a.retry.Tries = 1
 	key, err := a.NewKey(ctx, "doctor")
 	if err != nil {
 		return actionFault(ActionWrite, err)
 	}
 	err = a.writeAndRead(ctx, key)
-	removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
-	if ctx.Err() == nil {
-		removing = ctx
-	}
-	defer cancel()
-	if removeErr := errors.Join(a.Remove(removing, key), a.AbortUpload(removing, key)); err == nil {
+	removeErr := archive.WithCleanup(ctx, func(ctx context.Context) error {
+		return errors.Join(a.Remove(ctx, key), a.AbortUpload(ctx, key))
+	})
+	if err == nil {
 		err = actionFault(ActionDelete, removeErr)
 	}
 	return err
@@ -124,21 +115,11 @@ func (o *Origin) CheckWrite(ctx context.Context) error {
 
 func (a *Archive) writeAndRead(ctx context.Context, key string) error {
 	const op = "azure: check writing"
-	content := []byte("Lectern checks that it can write here.\n")
-	f, err := os.CreateTemp("", "lectern-doctor-")
+	item, remove, err := archive.NewProbe(op, key)
 	if err != nil {
-		return actionFault(ActionWrite, media.Fault(media.Other, op, err))
+		return actionFault(ActionWrite, err)
 	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return actionFault(ActionWrite, media.Fault(media.Other, op, err))
-	}
-	sum := md5.Sum(content)
-	item := archive.Item{
-		Key: key, Path: f.Name(), Size: int64(len(content)), MD5: hex.EncodeToString(sum[:]), Name: "lectern-doctor.txt",
-		SaveSession: func(string) error { return nil },
-	}
+	defer remove()
 	stored, err := a.Put(ctx, item)
 	if err == nil && !stored.Same(item.Size, item.MD5) {
 		err = media.Faultf(media.Corrupt, op, "the blob does not come back as it was written")

@@ -13,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
 )
 
 // Reasons of this package beyond the service's own error codes.
@@ -103,23 +104,10 @@ func classify(e *azcore.ResponseError) (media.Kind, string) {
 		return media.Unavailable, ReasonNotAPI
 	}
 	reason := ""
-	if codeName(e.ErrorCode) {
+	if origin.IsErrorCode(e.ErrorCode) {
 		reason = e.ErrorCode
 	}
 	return statusKind(e.StatusCode), reason
-}
-
-// codeName reports whether a text is a code and not prose, so that it may be logged.
-func codeName(s string) bool {
-	if len(s) == 0 || len(s) > 100 {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
-			return false
-		}
-	}
-	return true
 }
 
 // statusKind classifies a status whose code says nothing more.
@@ -155,12 +143,5 @@ func retryAfter(resp *http.Response) time.Duration {
 			return time.Duration(ms) * time.Millisecond
 		}
 	}
-	v := resp.Header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(v); err == nil && seconds > 0 {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return max(0, time.Until(at))
-	}
-	return 0
+	return origin.RetryAfter(resp.Header)
 }

@@ -54,7 +54,7 @@ func startBehind(t *testing.T, wrap func(http.Handler) http.Handler, parameters 
 	t.Cleanup(o.Stop)
 	a := NewArchive(o)
 	a.block = 1 << 20
-	a.retry.before = func(int) time.Duration { return time.Millisecond }
+	a.retry.Before = func(int) time.Duration { return time.Millisecond }
 	return &server{Archive: a, proxy: proxy, url: azurite.Endpoint(t) + "/" + name, cfg: cfg}
 }
 

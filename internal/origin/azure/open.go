@@ -44,7 +44,7 @@ func (o *Origin) Open(ctx context.Context, obj media.Object, span media.Span) (i
 		stream.Body.Close()
 		return nil, err
 	}
-	return body{stream.Body}, nil
+	return origin.FaultBody(stream.Body, "azure: read", fault), nil
 }
 
 // checkAnswer refuses an answer that is not the requested range of the requested version.
@@ -84,20 +84,4 @@ func wellFormedVersion(version string) bool {
 	}
 	_, err := time.Parse(time.RFC3339Nano, version)
 	return err == nil
-}
-
-// body gives the network's errors their kinds. Closing it unread closes its connection,
-// which is what stops the transfer.
-type body struct{ io.ReadCloser }
-
-func (b body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	switch {
-	case err == nil, errors.Is(err, io.EOF):
-		return n, err
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return n, media.Fault(media.Corrupt, "azure: read", io.ErrUnexpectedEOF)
-	default:
-		return n, fault("azure: read", err)
-	}
 }

@@ -61,7 +61,7 @@ func TestNoSecretInErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := &server{Archive: NewArchive(o)}
-		s.retry.tries = 1
+		s.retry.Tries = 1
 		for name, fault := range map[string]faultproxy.Fault{
 			"refused": refused, "prose for a code": prose, "reset": {Reset: true}, "a page": {Status: http.StatusOK, Body: "<html>hidden</html>"},
 			"a broken list": {Status: http.StatusOK, Header: map[string]string{"Content-Type": "application/xml"}, Body: "<hidden"},
@@ -128,7 +128,7 @@ func TestSetCredentials(t *testing.T) {
 	if err := s.SetCredentials(Config{URL: s.cfg.URL, Credentials: base64.StdEncoding.EncodeToString([]byte("another"))}); err != nil {
 		t.Fatal(err)
 	}
-	s.retry.tries = 1
+	s.retry.Tries = 1
 	if err := s.Remove(t.Context(), "a.mp4"); !strings.HasPrefix(media.ReasonOf(err), "Auth") {
 		t.Errorf("with another key: %v", err)
 	}

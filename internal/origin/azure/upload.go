@@ -8,10 +8,7 @@ import (
 	"io"
 	"mime"
 	"os"
-	"path"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -28,8 +25,6 @@ import (
 // https://learn.microsoft.com/rest/api/storageservices/put-block
 
 const (
-	// uploadStall is how long a block may move no byte and get no answer.
-	uploadStall = 60 * time.Second
 	// concurrentBlocks is how many blocks of a file are sent at a time.
 	concurrentBlocks = 4
 	// maxRounds bounds how often the blocks are gone through again when the service has lost
@@ -145,35 +140,15 @@ func (u *upload) stageAll(ctx context.Context) ([]blockID, error) {
 // stage sends one block. The service refuses it unless its bytes have the MD5 of its id.
 func (u *upload) stage(ctx context.Context, id blockID, section *io.SectionReader) error {
 	const op = "azure: put block"
+	options := &blockblob.StageBlockOptions{TransactionalValidation: blob.TransferValidationTypeMD5(id.md5[:])}
 	return u.a.withRetry(ctx, op, func() error {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		moving := &stallReader{SectionReader: io.NewSectionReader(section, 0, section.Size())}
-		moving.timer = time.AfterFunc(uploadStall, func() { moving.stalled.Store(true); cancel() })
-		defer moving.timer.Stop()
-		options := &blockblob.StageBlockOptions{TransactionalValidation: blob.TransferValidationTypeMD5(id.md5[:])}
-		_, err := u.client.StageBlock(ctx, id.String(), moving, options)
-		if err != nil && moving.stalled.Load() {
-			return media.Faultf(media.Timeout, op, "no byte moved for %s", uploadStall)
-		}
-		return err
+		body := io.NewSectionReader(section, 0, section.Size())
+		return archive.Send(ctx, op, body, func(ctx context.Context, body io.ReadSeekCloser) error {
+			_, err := u.client.StageBlock(ctx, id.String(), body, options)
+			return err
+		})
 	})
 }
-
-// stallReader cancels a request whose body is not read any more: the connection is stuck.
-type stallReader struct {
-	*io.SectionReader
-	timer   *time.Timer
-	stalled atomic.Bool
-}
-
-func (m *stallReader) Read(p []byte) (int, error) {
-	m.timer.Reset(uploadStall)
-	return m.SectionReader.Read(p)
-}
-
-// Close implements io.Closer for the SDK.
-func (m *stallReader) Close() error { return nil }
 
 // commit makes the blocks the blob's content. When it fails and the blob has them
 // nevertheless, the answer to an earlier try was lost.
@@ -205,7 +180,7 @@ func (u *upload) headers() *blob.HTTPHeaders {
 		sum = nil
 	}
 	out := &blob.HTTPHeaders{BlobContentMD5: sum}
-	kind := contentType(u.item)
+	kind := u.item.ContentType()
 	out.BlobContentType = &kind
 	if u.item.Name != "" {
 		if disposition := mime.FormatMediaType("inline", map[string]string{"filename": u.item.Name}); disposition != "" {
@@ -213,20 +188,6 @@ func (u *upload) headers() *blob.HTTPHeaders {
 		}
 	}
 	return out
-}
-
-// contentTypes are those of what a syncer archives; the system's own table differs by machine.
-var contentTypes = map[string]string{
-	".mp4": "video/mp4", ".m4a": "audio/mp4", ".vtt": "text/vtt", ".txt": "text/plain; charset=utf-8", ".json": "application/json",
-}
-
-func contentType(item archive.Item) string {
-	for _, name := range []string{item.Name, item.Key} {
-		if kind, ok := contentTypes[strings.ToLower(path.Ext(name))]; ok {
-			return kind
-		}
-	}
-	return "application/octet-stream"
 }
 
 // metadata are the mark, what proves the Content-MD5, and the item's properties.
@@ -250,4 +211,14 @@ func (u *upload) metadata(ids []blockID) map[string]*string {
 // headerValue reports whether a text can be a header's value as it is: metadata are headers.
 func headerValue(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) && strings.TrimSpace(s) == s
+}
+
+// withRetry repeats a request while its fault passes. The error has a Kind.
+func (a *Archive) withRetry(ctx context.Context, op string, request func() error) error {
+	return a.retry.Do(ctx, op, func() error {
+		if err := request(); err != nil {
+			return fault(op, err)
+		}
+		return nil
+	})
 }

@@ -2,15 +2,11 @@ package drive
 
 import (
 	"context"
-	"crypto/md5"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
-	"time"
 
 	drivev3 "google.golang.org/api/drive/v3"
 	"google.golang.org/api/googleapi"
@@ -54,12 +50,12 @@ type Archive struct {
 	cfg ArchiveConfig
 	// chunk is how many bytes one request carries.
 	chunk int64
-	retry retryPolicy
+	retry archive.Retry
 }
 
 // NewArchive makes the writing side of an origin; closing it is the origin's.
 func NewArchive(o *Origin, cfg ArchiveConfig) *Archive {
-	return &Archive{Origin: o, cfg: cfg, chunk: uploadChunk, retry: defaultRetry}
+	return &Archive{Origin: o, cfg: cfg, chunk: uploadChunk, retry: archive.DefaultRetry}
 }
 
 // Provider implements archive.Archive.
@@ -76,7 +72,7 @@ func (a *Archive) NewKey(ctx context.Context, _ string) (string, error) {
 	if err != nil {
 		return "", archiveFault("drive: new id", err)
 	}
-	if len(ids.Ids) != 1 || !reasonName(ids.Ids[0]) {
+	if len(ids.Ids) != 1 || !origin.IsErrorCode(ids.Ids[0]) {
 		return "", media.Faultf(media.Corrupt, "drive: new id", "the answer holds none")
 	}
 	return ids.Ids[0], nil
@@ -235,10 +231,6 @@ func (a *Archive) CheckFolder(ctx context.Context) error {
 	return nil
 }
 
-// removeTimeout bounds the removal of what CheckWrite has written, which is removed even when
-// the caller's context has ended.
-const removeTimeout = 1500 * time.Millisecond
-
 // CheckWrite uploads a file of a few bytes as an ingest would, and removes it. An error of
 // kind Quota means that there is no room, or that the account is a service account, which
 // can store in shared drives only.
@@ -248,30 +240,16 @@ func (a *Archive) CheckWrite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp("", "lectern-doctor-")
+	item, remove, err := archive.NewProbe(op, key)
 	if err != nil {
-		return media.Fault(media.Other, op, err)
+		return err
 	}
-	defer os.Remove(f.Name())
-	content := []byte("Lectern checks that it can write here.\n")
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return media.Fault(media.Other, op, err)
-	}
-	sum := md5.Sum(content)
-	stored, err := a.Put(ctx, archive.Item{
-		Key: key, Path: f.Name(), Size: int64(len(content)), MD5: hex.EncodeToString(sum[:]), Name: "lectern-doctor.txt",
-		SaveSession: func(string) error { return nil },
-	})
-	if err == nil && !stored.Same(int64(len(content)), hex.EncodeToString(sum[:])) {
+	defer remove()
+	stored, err := a.Put(ctx, item)
+	if err == nil && !stored.Same(item.Size, item.MD5) {
 		err = media.Faultf(media.Corrupt, op, "the file does not come back as it was written")
 	}
-	removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
-	if ctx.Err() == nil {
-		removing = ctx
-	}
-	defer cancel()
-	return errors.Join(err, a.Remove(removing, key))
+	return errors.Join(err, archive.WithCleanup(ctx, func(ctx context.Context) error { return a.Remove(ctx, key) }))
 }
 
 // fullReasons mean that the archive is full and stays so until somebody acts.

@@ -32,7 +32,7 @@ func archiveOn(t *testing.T, cfg ArchiveConfig) (*Archive, *driveemu.Server) {
 	t.Cleanup(o.Stop)
 	a := NewArchive(o, cfg)
 	a.chunk = 1 << 20
-	a.retry.before = func(int) time.Duration { return time.Millisecond }
+	a.retry.Before = func(int) time.Duration { return time.Millisecond }
 	return a, server
 }
 

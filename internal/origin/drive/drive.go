@@ -5,12 +5,10 @@ package drive
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -41,7 +39,7 @@ type Origin struct {
 // New prepares the client. It sends nothing: a gateway starts although Drive is
 // unreachable.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (*Origin, error) {
-	o := &Origin{transport: newTransport(), unpinned: map[string]bool{}}
+	o := &Origin{transport: origin.NewTransport(idleTimeout), unpinned: map[string]bool{}}
 	client := &http.Client{Transport: origin.WithTraceparent(o.transport)}
 	if cfg.Credentials != "none" {
 		source, err := tokenSource(cfg, &http.Client{Transport: o.transport, Timeout: exchangeTimeout})
@@ -100,22 +98,8 @@ func (o *Origin) Stop() {
 	o.transport.CloseIdleConnections()
 }
 
-// newTransport uses HTTP/1.1 only: one HTTP/2 connection to Drive has half the throughput of
-// a few HTTP/1.1 connections, and breaks more often.
-func newTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   10 * time.Second,
-		TLSNextProto:          map[string]func(string, *tls.Conn) http.RoundTripper{},
-		DisableCompression:    true,
-		MaxIdleConns:          128,
-		MaxIdleConnsPerHost:   64,
-		IdleConnTimeout:       4 * time.Minute,
-		ResponseHeaderTimeout: 30 * time.Second,
-		ReadBufferSize:        64 << 10,
-	}
-}
+// idleTimeout is how long an unused connection is kept.
+const idleTimeout = 4 * time.Minute
 
 // exchangeTimeout bounds the exchange of credentials for a token, which has no caller's
 // deadline.

@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
-	"time"
 
 	"golang.org/x/oauth2"
 	"google.golang.org/api/googleapi"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
 )
 
 // Reasons that errors of this package carry beyond Drive's own.
@@ -85,9 +84,9 @@ func tokenErrorCode(e *oauth2.RetrieveError) string {
 	}
 	_ = json.Unmarshal(e.Body, &body) // what is not JSON has no code
 	switch {
-	case reasonName(e.ErrorCode):
+	case origin.IsErrorCode(e.ErrorCode):
 		return e.ErrorCode
-	case reasonName(body.Error):
+	case origin.IsErrorCode(body.Error):
 		return body.Error
 	case e.Response != nil:
 		return fmt.Sprintf("status %d", e.Response.StatusCode)
@@ -101,7 +100,7 @@ func apiFault(op string, e *googleapi.Error) error {
 	if more := reasonTexts[reason]; more != "" {
 		text += ": " + more
 	}
-	return &media.Error{Kind: kind, Op: op, Reason: reason, RetryAfter: retryAfter(e.Header), Err: errors.New(text)}
+	return &media.Error{Kind: kind, Op: op, Reason: reason, RetryAfter: origin.RetryAfter(e.Header), Err: errors.New(text)}
 }
 
 // classify is the Kind and the reason of an error answer. An answer of 400, 401, 403 or 404
@@ -129,7 +128,7 @@ func classify(e *googleapi.Error) (media.Kind, string) {
 // (details[].reason and status, https://google.aip.dev/193).
 func reasonOf(e *googleapi.Error) (reason string, fromAPI bool) {
 	for _, item := range e.Errors {
-		if reasonName(item.Reason) {
+		if origin.IsErrorCode(item.Reason) {
 			return item.Reason, true
 		}
 	}
@@ -145,29 +144,14 @@ func reasonOf(e *googleapi.Error) (reason string, fromAPI bool) {
 		return "", false
 	}
 	for _, detail := range body.Error.Details {
-		if reasonName(detail.Reason) {
+		if origin.IsErrorCode(detail.Reason) {
 			return detail.Reason, true
 		}
 	}
-	if reasonName(body.Error.Status) {
+	if origin.IsErrorCode(body.Error.Status) {
 		return body.Error.Status, true
 	}
 	return "", true
-}
-
-// reasonName reports whether a text is a name and not prose, so that it may be logged.
-func reasonName(s string) bool {
-	if len(s) == 0 || len(s) > 100 {
-		return false
-	}
-	for _, c := range []byte(s) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 // statusKind classifies a status whose reason says nothing more.
@@ -190,16 +174,4 @@ func statusKind(status int) media.Kind {
 	default:
 		return media.Corrupt
 	}
-}
-
-// retryAfter reads both forms of the header (RFC 9110 section 10.2.3); 0 when there is none.
-func retryAfter(h http.Header) time.Duration {
-	v := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(v); err == nil && seconds > 0 {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return max(0, time.Until(at))
-	}
-	return 0
 }

@@ -102,7 +102,7 @@ func (o *Origin) Peek(ctx context.Context, loc media.Location, span media.Span) 
 		resp.Body.Close()
 		return nil, 0, err
 	}
-	return body{resp.Body}, size, nil
+	return origin.FaultBody(resp.Body, "drive: read", fault), size, nil
 }
 
 func (o *Origin) stillHead(ctx context.Context, obj media.Object, ref media.DriveRef) error {
@@ -142,23 +142,7 @@ func (o *Origin) download(obj media.Object, span media.Span, request func(...goo
 		resp.Body.Close()
 		return nil, err
 	}
-	return body{resp.Body}, nil
-}
-
-// body gives the network's errors their kinds. Closing it unread closes its
-// connection, which is what stops the transfer.
-type body struct{ io.ReadCloser }
-
-func (b body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	switch {
-	case err == nil, errors.Is(err, io.EOF):
-		return n, err
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return n, media.Fault(media.Corrupt, "drive: read", io.ErrUnexpectedEOF)
-	default:
-		return n, fault("drive: read", err)
-	}
+	return origin.FaultBody(resp.Body, "drive: read", fault), nil
 }
 
 // tailBytes are withheld until the last check has passed.

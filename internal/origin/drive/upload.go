@@ -6,14 +6,11 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
 	"strconv"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	drivev3 "google.golang.org/api/drive/v3"
 	"google.golang.org/api/googleapi"
@@ -30,29 +27,15 @@ const (
 	// uploadChunk is the size of one request in bytes, a multiple of 256 KiB as the protocol
 	// demands. A lost connection costs at most this.
 	uploadChunk = 32 << 20
-	// uploadStall is how long a request may move no byte and get no answer.
-	uploadStall = 60 * time.Second
 	// maxSessions bounds how many sessions one upload may use up.
 	maxSessions = 3
 )
-
-// retryPolicy says how often a request is tried whose fault passes, and how long to wait
-// before try n+1 (n from 1).
-type retryPolicy struct {
-	tries  int
-	before func(n int) time.Duration
-}
-
-// defaultRetry is what Google advises: truncated exponential backoff with jitter.
-var defaultRetry = retryPolicy{tries: 6, before: func(n int) time.Duration {
-	return min(time.Second<<(n-1), 32*time.Second) + rand.N(time.Second)
-}}
 
 // withRetry repeats a small request while its fault passes.
 func (a *Archive) withRetry(ctx context.Context, request func() error) error {
 	for try := 1; ; try++ {
 		err := a.withFreshToken(request)
-		if err == nil || try == a.retry.tries || !media.KindOf(fault("", err)).Passing() {
+		if err == nil || try == a.retry.Tries || !media.KindOf(fault("", err)).Passing() {
 			return err
 		}
 		if err := a.pause(ctx, try); err != nil {
@@ -61,13 +44,9 @@ func (a *Archive) withRetry(ctx context.Context, request func() error) error {
 	}
 }
 
+// pause waits before try n+1.
 func (a *Archive) pause(ctx context.Context, n int) error {
-	select {
-	case <-ctx.Done():
-		return media.Fault(media.KindOf(ctx.Err()), "drive: wait", ctx.Err())
-	case <-time.After(a.retry.before(n)):
-		return nil
-	}
+	return a.retry.Wait(ctx, "drive: wait", n, 0)
 }
 
 // Put uploads the item, resuming the session that it names, and returns Drive's metadata of
@@ -225,7 +204,7 @@ func (a *Archive) send(ctx context.Context, session string, f *os.File, size int
 			return err
 		}
 		failures++
-		if failures >= a.retry.tries || !media.KindOf(archiveFault(op, err)).Passing() {
+		if failures >= a.retry.Tries || !media.KindOf(archiveFault(op, err)).Passing() {
 			return archiveFault(op, err)
 		}
 		if err := a.pause(ctx, failures); err != nil {
@@ -239,7 +218,7 @@ func (a *Archive) send(ctx context.Context, session string, f *os.File, size int
 
 // sessionOffset asks for the number of bytes that a session has received.
 func (a *Archive) sessionOffset(ctx context.Context, session string, size int64) (offset int64, done bool, err error) {
-	return a.put(ctx, session, http.NoBody, 0, "bytes */"+strconv.FormatInt(size, 10))
+	return a.put(ctx, session, strings.NewReader(""), 0, "bytes */"+strconv.FormatInt(size, 10))
 }
 
 // sendChunk sends one chunk.
@@ -251,30 +230,31 @@ func (a *Archive) sendChunk(ctx context.Context, session string, f *os.File, off
 }
 
 // put sends one request of the protocol and reads the session's offset after it.
-func (a *Archive) put(ctx context.Context, session string, body io.Reader, length int64, span string) (offset int64, done bool, err error) {
+func (a *Archive) put(ctx context.Context, session string, body io.ReadSeeker, length int64, span string) (offset int64, done bool, err error) {
 	const op = "drive: upload"
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	moving := &stallReader{Reader: body}
-	moving.timer = time.AfterFunc(uploadStall, func() { moving.stalled.Store(true); cancel() })
-	defer moving.timer.Stop()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, session, moving)
-	if err != nil {
-		return 0, false, media.Faultf(media.Invalid, op, "the session cannot be used")
-	}
-	if length == 0 {
-		req.Body = http.NoBody
-	}
-	req.ContentLength = length
-	req.Header.Set("Content-Range", span)
-	resp, err := a.client.Do(req)
-	if err != nil {
-		if moving.stalled.Load() {
-			return 0, false, media.Faultf(media.Timeout, op, "no byte moved for %s", uploadStall)
+	err = archive.Send(ctx, op, body, func(ctx context.Context, body io.ReadSeekCloser) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPut, session, body)
+		if err != nil {
+			return media.Faultf(media.Invalid, op, "the session cannot be used")
 		}
-		return 0, false, err
-	}
-	defer resp.Body.Close()
+		if length == 0 {
+			req.Body = http.NoBody
+		}
+		req.ContentLength = length
+		req.Header.Set("Content-Range", span)
+		resp, err := a.client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		offset, done, err = sessionState(resp)
+		return err
+	})
+	return offset, done, err
+}
+
+// sessionState reads an answer of the protocol.
+func sessionState(resp *http.Response) (offset int64, done bool, err error) {
 	switch status := resp.StatusCode; {
 	case status == http.StatusPermanentRedirect: // 308, here "Resume Incomplete"
 		return receivedBytes(resp.Header.Get("Range")), false, nil
@@ -296,16 +276,4 @@ func receivedBytes(h string) int64 {
 		return 0
 	}
 	return n + 1
-}
-
-// stallReader cancels a request whose body is not read any more: the connection is stuck.
-type stallReader struct {
-	io.Reader
-	timer   *time.Timer
-	stalled atomic.Bool
-}
-
-func (m *stallReader) Read(p []byte) (int, error) {
-	m.timer.Reset(uploadStall)
-	return m.Reader.Read(p)
 }

@@ -123,7 +123,7 @@ func (a *Archive) Stat(ctx context.Context, key string) (archive.Stored, error) 
 		return archive.Stored{}, archiveFault(ctx, op, errors.Join(err, fs.ErrNotExist))
 	}
 	sum := md5.New()
-	if _, err := io.Copy(sum, contextReader{ctx, f}); err != nil {
+	if _, err := io.Copy(sum, archive.ContextReader{Ctx: ctx, Reader: f}); err != nil {
 		return archive.Stored{}, archiveFault(ctx, op, err)
 	}
 	return archive.Stored{
@@ -148,19 +148,6 @@ func (a *Archive) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 		return nil, archiveFault(ctx, "local: read the archive", err)
 	}
 	return f, nil
-}
-
-// contextReader ends when its context does.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
 
 // Remove deletes the file.

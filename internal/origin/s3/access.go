@@ -2,12 +2,9 @@ package s3
 
 import (
 	"context"
-	"crypto/md5"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -87,33 +84,21 @@ func dateOfResult(m middleware.Metadata) time.Time {
 	return dateOf(raw.Header)
 }
 
-// removeTimeout bounds the removal of what CheckWrite has written, which is removed even when
-// the caller's context has ended.
-const removeTimeout = 1500 * time.Millisecond
-
 // CheckWrite does with a file of a few bytes all that an ingest does: it stores it, compares
 // the service's checksum, begins an upload in parts, lists and aborts it, and removes the
 // file. ActionOf names the action that was denied.
 func (a *Archive) CheckWrite(ctx context.Context) (err error) {
 	const op = "s3: check writing"
 	once := *a
-	once.retry.tries = 1
-	f, err := os.CreateTemp("", "lectern-doctor-")
+	once.retry.Tries = 1
+	key := recordingsDir + "doctor-" + strings.ToLower(rand.Text()[:10]) + ".txt"
+	item, remove, err := archive.NewProbe(op, key)
 	if err != nil {
-		return media.Fault(media.Other, op, err)
+		return err
 	}
-	defer os.Remove(f.Name())
-	content := []byte("Lectern checks that it can write here.\n")
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return media.Fault(media.Other, op, err)
-	}
-	sum := md5.Sum(content)
-	item := archive.Item{Key: recordingsDir + "doctor-" + strings.ToLower(rand.Text()[:10]) + ".txt", Path: f.Name(), Size: int64(len(content)), MD5: hex.EncodeToString(sum[:])}
+	defer remove()
 	defer func() {
-		removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
-		defer cancel()
-		err = errors.Join(err, once.Remove(removing, item.Key))
+		err = errors.Join(err, archive.WithCleanup(ctx, func(ctx context.Context) error { return once.Remove(ctx, key) }))
 	}()
 	stored, err := once.Put(ctx, item)
 	if err != nil {
@@ -131,15 +116,12 @@ func (a *Archive) checkParts(ctx context.Context, item archive.Item) (err error)
 	if err != nil {
 		return err
 	}
-	item.SaveSession = func(string) error { return nil }
 	u := &uploading{a: a, item: item, key: key}
 	if err := u.begin(ctx); err != nil {
 		return err
 	}
 	defer func() {
-		removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeTimeout)
-		defer cancel()
-		err = errors.Join(err, a.abort(removing, u.session))
+		err = errors.Join(err, archive.WithCleanup(ctx, func(ctx context.Context) error { return a.abort(ctx, u.session) }))
 	}()
 	if err := a.eachPart(ctx, u.session, func(types.Part) {}); err != nil {
 		return err

@@ -30,12 +30,12 @@ const readStep = 32 << 20
 type Archive struct {
 	*Origin
 	part  int64 // bytes of a part
-	retry retryPolicy
+	retry archive.Retry
 }
 
 // NewArchive makes the writing side of an origin; closing it is the origin's.
 func NewArchive(o *Origin) *Archive {
-	return &Archive{Origin: o, part: o.partSize, retry: defaultRetry}
+	return &Archive{Origin: o, part: o.partSize, retry: archive.DefaultRetry}
 }
 
 // Provider implements archive.Archive.

@@ -31,7 +31,7 @@ import (
 func quick(o *Origin) *Archive {
 	a := NewArchive(o)
 	a.part = 1 << 20
-	a.retry.before = func(int) time.Duration { return time.Millisecond }
+	a.retry.Before = func(int) time.Duration { return time.Millisecond }
 	return a
 }
 
@@ -192,7 +192,7 @@ func TestUploadIsResumed(t *testing.T) {
 			listener := httptest.NewServer(dying)
 			defer listener.Close()
 			a := quick(at(t, listener.URL, "school/"))
-			a.retry.tries = 1
+			a.retry.Tries = 1
 			item := newItem(t, a, 9<<20+1, 3)
 			saved := ""
 			item.SaveSession = func(s string) error { saved = s; return nil }
@@ -230,7 +230,7 @@ func TestResumedParts(t *testing.T) {
 	a, server := archiveOn(t, s3emu.Config{})
 	first := newItem(t, a, 3<<20, 1)
 	first.SaveSession = func(s string) error { first.Session = s; return nil }
-	a.retry.tries = 1
+	a.retry.Tries = 1
 	server.Set(s3emu.Faults{Always: map[string]s3emu.Fault{"CompleteMultipartUpload": {Status: 500, Code: "InternalError"}}})
 	if _, err := a.Put(t.Context(), first); media.KindOf(err) != media.Unavailable {
 		t.Fatalf("%v", err)
@@ -431,7 +431,7 @@ func TestRefusedKeys(t *testing.T) {
 // TestMissingBucket: a bucket that is missing loses no recording.
 func TestMissingBucket(t *testing.T) {
 	a := quick(connect(t, s3emu.New(s3emu.Config{Bucket: "another"}), ""))
-	a.retry.tries = 1
+	a.retry.Tries = 1
 	_, statErr := a.Stat(t.Context(), "a")
 	listErr := a.List(t.Context(), func(archive.Stored) error { return nil })
 	for name, err := range map[string]error{"stat": statErr, "list": listErr, "remove": a.Remove(t.Context(), "a")} {

@@ -67,7 +67,7 @@ func sumFile(ctx context.Context, f *os.File, part int64) (fileSums, error) {
 	whole, wholeCRC, etag := md5.New(), newCRC(), md5.New()
 	for {
 		sum, crc := md5.New(), newCRC()
-		n, err := io.CopyN(io.MultiWriter(sum, crc, whole, wholeCRC), contextReader{ctx, io.NewSectionReader(f, out.size, part)}, part)
+		n, err := io.CopyN(io.MultiWriter(sum, crc, whole, wholeCRC), archive.ContextReader{Ctx: ctx, Reader: io.NewSectionReader(f, out.size, part)}, part)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return out, err
 		}
@@ -88,19 +88,6 @@ func sumFile(ctx context.Context, f *os.File, part int64) (fileSums, error) {
 		out.etag = fmt.Sprintf("%x-%d", etag.Sum(nil), len(out.parts))
 	}
 	return out, nil
-}
-
-// contextReader ends when its context does.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
 
 // metadata is the claim for an object of the file, and the item's properties.

@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/origin"
 )
 
 // The actions that a policy must allow, as errors name them.
@@ -131,7 +130,7 @@ func apiFault(op, action, code string, answer *http.Response) error {
 	if kind == media.Denied {
 		cause = &deniedError{text, action}
 	}
-	return &media.Error{Kind: kind, Op: op, Reason: reason, RetryAfter: retryAfter(answer.Header), Err: cause}
+	return &media.Error{Kind: kind, Op: op, Reason: reason, RetryAfter: origin.RetryAfter(answer.Header), Err: cause}
 }
 
 // deniedError is a refusal of an action.
@@ -166,7 +165,7 @@ func classify(code string, status int) (media.Kind, string) {
 	if kind, ok := codeKinds[code]; ok {
 		return kind, code
 	}
-	if !codeName(code) || statusCodes[code] {
+	if !origin.IsErrorCode(code) || statusCodes[code] {
 		code = ""
 	}
 	switch {
@@ -193,30 +192,3 @@ func classify(code string, status int) (media.Kind, string) {
 
 // statusCodes are what the SDK makes of a status whose answer has no error body.
 var statusCodes = map[string]bool{"NotFound": true, "Forbidden": true, "BadRequest": true, "UnknownError": true, "Unauthorized": true}
-
-// codeName reports whether a text is a name and not prose, so that it may be logged.
-func codeName(s string) bool {
-	if len(s) == 0 || len(s) > 100 {
-		return false
-	}
-	for _, c := range []byte(s) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-', c == '.':
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-// retryAfter reads both forms of the header (RFC 9110 section 10.2.3); 0 when there is none.
-func retryAfter(h http.Header) time.Duration {
-	v := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(v); err == nil && seconds > 0 {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return max(0, time.Until(at))
-	}
-	return 0
-}

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -40,7 +39,7 @@ func (o *Origin) Open(ctx context.Context, obj media.Object, span media.Span) (i
 		got.Body.Close()
 		return nil, err
 	}
-	return body{got.Body, action}, nil
+	return faultBody(got.Body, action), nil
 }
 
 // checkRead refuses an answer that is not the span of obj's version.
@@ -81,21 +80,8 @@ func isETag(version string) bool { return strings.HasPrefix(version, `"`) }
 
 func trimQuotes(etag string) string { return strings.Trim(etag, `"`) }
 
-// body gives the network's errors their kinds. Closing it unread closes its connection,
-// which is what stops the transfer.
-type body struct {
-	io.ReadCloser
-	action string
-}
-
-func (b body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	switch {
-	case err == nil, errors.Is(err, io.EOF):
-		return n, err
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return n, media.Fault(media.Corrupt, "s3: read", io.ErrUnexpectedEOF)
-	default:
-		return n, fault("s3: read", b.action, err)
-	}
+// faultBody gives the errors of an object's body their kinds. action is what the policy must
+// allow.
+func faultBody(body io.ReadCloser, action string) io.ReadCloser {
+	return origin.FaultBody(body, "s3: read", func(op string, err error) error { return fault(op, action, err) })
 }

@@ -6,10 +6,8 @@ package s3
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -42,7 +40,7 @@ func New(ctx context.Context, cfg Config) (*Origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Origin{place: place, partSize: cmp.Or(cfg.PartSize, defaultPartSize), transport: newTransport()}
+	o := &Origin{place: place, partSize: cmp.Or(cfg.PartSize, defaultPartSize), transport: origin.NewTransport(idleTimeout)}
 	shared, err := o.load(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -137,22 +135,9 @@ func (o *Origin) SetCredentials(ctx context.Context, cfg Config) error {
 // Stop closes idle connections. It may be called twice.
 func (o *Origin) Stop() { o.transport.CloseIdleConnections() }
 
-// newTransport uses HTTP/1.1 only, as S3 does.
-func newTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   10 * time.Second,
-		TLSNextProto:          map[string]func(string, *tls.Conn) http.RoundTripper{},
-		DisableCompression:    true,
-		MaxIdleConns:          128,
-		MaxIdleConnsPerHost:   64,
-		IdleConnTimeout:       30 * time.Second, // services close sooner than Drive does
-		ResponseHeaderTimeout: 30 * time.Second,
-		ExpectContinueTimeout: time.Second,
-		ReadBufferSize:        64 << 10,
-	}
-}
+// idleTimeout is how long an unused connection is kept: services close it sooner than Drive
+// does.
+const idleTimeout = 30 * time.Second
 
 // Stat implements origin.Stater. A key that may not be appended to the prefix names nothing:
 // NotFound.

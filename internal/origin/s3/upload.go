@@ -7,12 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"os"
-	"path"
-	"strings"
-	"sync/atomic"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -35,39 +30,13 @@ const (
 	maxParts = 10_000
 	// partsAtOnce is how many parts of a file are sent at the same time.
 	partsAtOnce = 3
-	// uploadStall is how long a request may move no byte and get no answer.
-	uploadStall = 60 * time.Second
 	// maxRounds bounds how often an upload begins anew, or finds parts missing at its end.
 	maxRounds = 3
 )
 
-// retryPolicy says how often a request is tried whose fault passes, and how long to wait
-// before try n+1 (n from 1).
-type retryPolicy struct {
-	tries  int
-	before func(n int) time.Duration
-}
-
-// defaultRetry is truncated exponential backoff with jitter.
-var defaultRetry = retryPolicy{tries: 6, before: func(n int) time.Duration {
-	return min(time.Second<<(n-1), 32*time.Second) + rand.N(time.Second)
-}}
-
-// withRetry repeats a request while its fault passes. Of what the service asks to wait, it
-// waits up to a minute.
+// withRetry repeats a request while its fault passes.
 func (a *Archive) withRetry(ctx context.Context, request func() error) error {
-	for try := 1; ; try++ {
-		err := request()
-		if err == nil || try == a.retry.tries || !media.KindOf(err).Passing() {
-			return err
-		}
-		wait := max(a.retry.before(try), min(media.RetryAfterOf(err), time.Minute))
-		select {
-		case <-ctx.Done():
-			return media.Fault(media.KindOf(ctx.Err()), "s3: wait", ctx.Err())
-		case <-time.After(wait):
-		}
-	}
+	return a.retry.Do(ctx, "s3: wait", request)
 }
 
 // session is an upload that another process can continue. It gives access to the bucket only
@@ -161,16 +130,6 @@ type uploading struct {
 	session session
 }
 
-// contentTypes are those of what is archived; the system's own table differs by machine.
-var contentTypes = map[string]string{".mp4": "video/mp4", ".m4a": "audio/mp4", ".vtt": "text/vtt; charset=utf-8", ".txt": "text/plain; charset=utf-8", ".json": "application/json"}
-
-func (u *uploading) contentType() *string {
-	if t := contentTypes[strings.ToLower(path.Ext(u.item.Key))]; t != "" {
-		return &t
-	}
-	return aws.String("application/octet-stream")
-}
-
 func (p partSums) contentMD5() *string {
 	return aws.String(base64.StdEncoding.EncodeToString(p.md5[:]))
 }
@@ -180,10 +139,10 @@ func (u *uploading) putWhole(ctx context.Context) error {
 	const op = "s3: upload"
 	only := u.sums.parts[0]
 	return u.a.withRetry(ctx, func() error {
-		return u.moving(ctx, only, func(ctx context.Context, body io.ReadSeeker) error {
+		return u.sendBody(ctx, only, func(ctx context.Context, body io.ReadSeekCloser) error {
 			_, err := u.a.client.PutObject(ctx, &s3.PutObjectInput{
 				Bucket: &u.a.place.Bucket, Key: &u.key, Body: body, ContentLength: &only.size, ContentMD5: only.contentMD5(),
-				ChecksumCRC64NVME: &only.crc, ContentType: u.contentType(), Metadata: u.sums.metadata(u.item),
+				ChecksumCRC64NVME: &only.crc, ContentType: aws.String(u.item.ContentType()), Metadata: u.sums.metadata(u.item),
 			})
 			return fault(op, actionPut, err)
 		})
@@ -223,7 +182,7 @@ func (u *uploading) begin(ctx context.Context) error {
 	const op = "s3: begin upload"
 	err := u.a.withRetry(ctx, func() error {
 		out, err := u.a.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{
-			Bucket: &u.a.place.Bucket, Key: &u.key, ContentType: u.contentType(), Metadata: u.sums.metadata(u.item),
+			Bucket: &u.a.place.Bucket, Key: &u.key, ContentType: aws.String(u.item.ContentType()), Metadata: u.sums.metadata(u.item),
 			ChecksumAlgorithm: types.ChecksumAlgorithmCrc64nvme, ChecksumType: types.ChecksumTypeFullObject,
 		})
 		if err != nil {
@@ -298,7 +257,7 @@ func (u *uploading) sendPart(ctx context.Context, index int, part partSums) (eta
 	const op = "s3: upload"
 	number := int32(index + 1)
 	err = u.a.withRetry(ctx, func() error {
-		return u.moving(ctx, part, func(ctx context.Context, body io.ReadSeeker) error {
+		return u.sendBody(ctx, part, func(ctx context.Context, body io.ReadSeekCloser) error {
 			out, err := u.a.client.UploadPart(ctx, &s3.UploadPartInput{
 				Bucket: &u.a.place.Bucket, Key: &u.key, UploadId: &u.session.Upload, PartNumber: &number,
 				Body: body, ContentLength: &part.size, ContentMD5: part.contentMD5(), ChecksumCRC64NVME: &part.crc,
@@ -345,28 +304,7 @@ func (u *uploading) complete(ctx context.Context, etags []string) error {
 	})
 }
 
-// moving runs a request whose body is a part of the file, and ends it when nothing moves.
-func (u *uploading) moving(ctx context.Context, part partSums, request func(context.Context, io.ReadSeeker) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	body := &stallReader{ReadSeeker: io.NewSectionReader(u.file, part.offset, part.size)}
-	body.timer = time.AfterFunc(uploadStall, func() { body.stalled.Store(true); cancel() })
-	defer body.timer.Stop()
-	err := request(ctx, body)
-	if err != nil && body.stalled.Load() {
-		return media.Faultf(media.Timeout, "s3: upload", "no byte moved for %s", uploadStall)
-	}
-	return err
-}
-
-// stallReader cancels a request whose body is not read any more: the connection is stuck.
-type stallReader struct {
-	io.ReadSeeker
-	timer   *time.Timer
-	stalled atomic.Bool
-}
-
-func (m *stallReader) Read(p []byte) (int, error) {
-	m.timer.Reset(uploadStall)
-	return m.ReadSeeker.Read(p)
+// sendBody runs a request whose body is a part of the file.
+func (u *uploading) sendBody(ctx context.Context, part partSums, request func(context.Context, io.ReadSeekCloser) error) error {
+	return archive.Send(ctx, "s3: upload", io.NewSectionReader(u.file, part.offset, part.size), request)
 }
