@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lectiospace/lectern/internal/media"
@@ -24,10 +25,12 @@ type place struct {
 	prefix string
 
 	protocol, domain string // of a URL that names no endpoint
+	// emulator has the account in the path, whatever the domain is.
+	emulator bool
 }
 
 // The parameters of the URL. Those other than endpoint are the Go CDK's.
-var urlParameters = []string{"storage_account", "endpoint", "domain", "protocol", "prefix"}
+var urlParameters = []string{"storage_account", "endpoint", "domain", "protocol", "prefix", "localemu"}
 
 var (
 	// https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
@@ -50,6 +53,7 @@ func urlFault(format string, args ...any) error {
 //	domain           blob service's domain instead of blob.core.windows.net, as of a sovereign cloud
 //	protocol         http instead of https
 //	prefix           what is put in front of each key, as it is
+//	localemu         true: an emulator, with http and the account in the path
 //
 // A parameter that it does not know is an error.
 func parseURL(text string) (place, error) {
@@ -80,6 +84,11 @@ func parseURL(text string) (place, error) {
 	where := place{
 		account: query.Get("storage_account"), container: u.Host, prefix: query.Get("prefix"),
 		protocol: query.Get("protocol"), domain: query.Get("domain"),
+	}
+	if query.Has("localemu") {
+		if where.emulator, err = strconv.ParseBool(query.Get("localemu")); err != nil {
+			return place{}, urlFault("localemu is neither true nor false")
+		}
 	}
 	if err := where.check(); err != nil {
 		return place{}, err
@@ -161,7 +170,7 @@ func (p place) resolve(secret credentials) (place, error) {
 	if err != nil {
 		return p, urlFault("the endpoint is not a URL")
 	}
-	if isAddress(u.Hostname()) && strings.Trim(u.Path, "/") == "" {
+	if (p.emulator || isAddress(u.Hostname())) && strings.Trim(u.Path, "/") == "" {
 		p.service += "/" + p.account
 	}
 	if secret.sas != "" && u.Scheme == "http" && !isAddress(u.Hostname()) {
@@ -173,7 +182,11 @@ func (p place) resolve(secret credentials) (place, error) {
 // defaultService is the account's blob service by protocol and domain.
 func (p place) defaultService() string {
 	protocol, domain := p.protocol, p.domain
-	if protocol == "" {
+	switch {
+	case protocol != "":
+	case p.emulator:
+		protocol = "http"
+	default:
 		protocol = "https"
 	}
 	if domain == "" {
@@ -183,7 +196,7 @@ func (p place) defaultService() string {
 	if err != nil {
 		host = domain
 	}
-	if isAddress(host) {
+	if p.emulator || isAddress(host) {
 		return protocol + "://" + domain // resolve adds the account
 	}
 	return protocol + "://" + p.account + "." + domain

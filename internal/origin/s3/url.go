@@ -33,7 +33,9 @@ var (
 )
 
 // ParseURL reads s3://BUCKET?region=R&endpoint=URL&use_path_style=true&prefix=P/. A
-// parameter that it does not know, or that comes twice, is refused with its name. Errors
+// parameter that it does not know, or that comes twice, is refused with its name. The Go CDK's
+// other names for the same, s3ForcePathStyle, hostname_immutable, disableSSL, disable_https and
+// awssdk, are taken too, so that URLs written for it work (https://pkg.go.dev/gocloud.dev/aws). Errors
 // begin with the setting's name and do not quote the URL, in which somebody may have put a
 // secret.
 func ParseURL(text string) (Place, error) {
@@ -62,6 +64,9 @@ func ParseURL(text string) (Place, error) {
 	if err != nil {
 		return refuse("its parameters cannot be read: separate them by & and escape other characters by %%")
 	}
+	if isClear(query) && !strings.Contains(query.Get("endpoint"), "://") && query.Has("endpoint") {
+		query["endpoint"][0] = "http://" + query["endpoint"][0]
+	}
 	p := Place{Bucket: u.Host}
 	names := make([]string, 0, len(query))
 	for name := range query {
@@ -79,8 +84,18 @@ func ParseURL(text string) (Place, error) {
 	return p, nil
 }
 
+// isClear reports whether an endpoint without a scheme is one of http.
+func isClear(query url.Values) bool {
+	for _, name := range []string{"disableSSL", "disable_https"} {
+		if on, err := strconv.ParseBool(query.Get(name)); err == nil && on {
+			return true
+		}
+	}
+	return false
+}
+
 // set takes one parameter.
-func (p *Place) set(name, value string) (err error) {
+func (p *Place) set(name, value string) error {
 	switch name {
 	case "region":
 		if !regionName.MatchString(value) {
@@ -93,9 +108,17 @@ func (p *Place) set(name, value string) (err error) {
 			return fmt.Errorf("the parameter endpoint is not an http or https URL, as https://s3.example.org")
 		}
 		p.Endpoint = value
-	case "use_path_style":
-		if p.PathStyle, err = strconv.ParseBool(value); err != nil {
-			return fmt.Errorf("the parameter use_path_style is neither true nor false")
+	case "use_path_style", "s3ForcePathStyle", "hostname_immutable", "disableSSL", "disable_https":
+		on, err := strconv.ParseBool(value)
+		if err != nil {
+			return fmt.Errorf("the parameter %s is neither true nor false", name)
+		}
+		if !strings.HasPrefix(name, "disable") { // what isClear has read
+			p.PathStyle = p.PathStyle || on
+		}
+	case "awssdk":
+		if value != "v1" && value != "v2" {
+			return fmt.Errorf("the parameter awssdk is neither v1 nor v2")
 		}
 	case "prefix":
 		if value != "" {

@@ -18,6 +18,10 @@ func TestParseURL(t *testing.T) {
 		"s3://lessons?prefix=%D1%83%20a%26": {Bucket: "lessons", Prefix: "у a&"},
 		"s3://lessons?region=us-east-1&endpoint=http://127.0.0.1:9000&use_path_style=true&prefix=a/b": {
 			Bucket: "lessons", Region: "us-east-1", Endpoint: "http://127.0.0.1:9000", PathStyle: true, Prefix: "a/b"},
+		"s3://lessons?awssdk=v2&endpoint=minio:9000&disable_https=true&hostname_immutable=true": {
+			Bucket: "lessons", Endpoint: "http://minio:9000", PathStyle: true},
+		"s3://lessons?endpoint=127.0.0.1:9000&disableSSL=true&s3ForcePathStyle=true&region=us-east-1": {
+			Bucket: "lessons", Region: "us-east-1", Endpoint: "http://127.0.0.1:9000", PathStyle: true},
 	} {
 		if got, err := ParseURL(text); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", text, got, err)
@@ -51,7 +55,9 @@ func TestParseURL(t *testing.T) {
 		"s3://lessons?prefix=a%00":            "prefix",
 		"s3://lessons?prefix=%zz":             "parameters",
 		"s3://lessons?region=a;prefix=b":      "parameters",
-		"s3://lessons?awssdk=v2&region=us":    `"awssdk"`,
+		"s3://lessons?awssdk=v3&region=us":    "awssdk",
+		"s3://lessons?disable_https=yes":      "disable_https",
+		"s3://lessons?profile=school":         `"profile"`,
 		"s3://lessons?use_path_style=true&=b": `""`,
 	} {
 		_, err := ParseURL(text)
