@@ -37,7 +37,10 @@ WHERE user_id = $1 AND started_ms > $2 ORDER BY started_ms DESC LIMIT 1 OFFSET $
 
 // PlaybackStarts counts the starts of playback of each user. It is safe for concurrent
 // use; any number of gateways may use one database.
-type PlaybackStarts struct{ store *catalog.Store }
+type PlaybackStarts struct {
+	store *catalog.Store
+	turns userTurns
+}
 
 // NewPlaybackStarts makes a PlaybackStarts.
 func NewPlaybackStarts(db *catalog.Store) *PlaybackStarts { return &PlaybackStarts{store: db} }
@@ -54,8 +57,13 @@ func (p *PlaybackStarts) CountStart(ctx context.Context, userID, recordingID int
 	if reuse == 0 {
 		since = 1<<63 - 1 // no start is later
 	}
+	done, err := p.turns.wait(ctx, op, catalog.LookupTimeout, userID)
+	if err != nil {
+		return media.Start{}, err
+	}
+	defer done()
 	var start media.Start
-	err := p.store.UpdateWithin(ctx, op, catalog.LookupTimeout, func(ctx context.Context, x catalog.Session) error {
+	err = p.store.UpdateWithin(ctx, op, catalog.LookupTimeout, func(ctx context.Context, x catalog.Session) error {
 		if x.Dialect() == catalog.Postgres {
 			// Each statement sees what was committed before it began, so that a transaction
 			// that waited here counts what the one before inserted. Unlike a session's lock,

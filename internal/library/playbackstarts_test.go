@@ -1,6 +1,7 @@
 package library
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -168,4 +169,49 @@ func TestCountStartBehindAPooler(t *testing.T) {
 	direct := pgtest.Start(t)
 	pgtest.Load(t, direct, catalogtest.PlatformSQL)
 	checkStartsTogether(t, catalogtest.Migrate(t, catalogtest.Open(t, pgtest.Pooler(t, direct))))
+}
+
+// TestStartsOfOneUser: starts of one user that wait for another gateway's leave the
+// connections to the database to other users.
+func TestStartsOfOneUser(t *testing.T) {
+	db := catalogtest.Postgres(t)
+	tx, err := db.DB().BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.ExecContext(t.Context(), `SELECT pg_advisory_xact_lock($1, 5)`, int32(startLock)); err != nil {
+		t.Fatal(err)
+	}
+	starts := NewPlaybackStarts(db.Store)
+	ctx, stop := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer stop()
+	const waiting = 100
+	for range waiting {
+		group.Go(func() { _, _ = starts.CountStart(ctx, 5, 1, noon, hour, 0, 3) })
+	}
+	// All of them wait now, or would occupy all connections.
+	for {
+		starts.turns.mu.Lock()
+		q := starts.turns.queues[5]
+		all := q != nil && q.users == waiting
+		starts.turns.mu.Unlock()
+		if all {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if used := db.DB().Stats().InUse; used > 2 {
+		t.Errorf("%d connections are in use", used)
+	}
+	if got, err := starts.CountStart(t.Context(), 6, 1, noon, hour, 0, 3); err != nil || got.ID == 0 {
+		t.Errorf("another user: %+v, %v", got, err)
+	}
+	stop()
+	group.Wait()
+	if n := len(starts.turns.queues); n != 0 {
+		t.Errorf("%d queues are left", n)
+	}
 }
