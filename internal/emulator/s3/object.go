@@ -63,9 +63,25 @@ func (s *Server) putObject(w http.ResponseWriter, r *http.Request, key string, f
 	sum := md5.Sum(data)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if failed := s.mayWrite(r, key); failed != nil {
+		return failed
+	}
 	o := &object{key: key, data: data, etag: hex.EncodeToString(sum[:]), contentType: r.Header.Get("Content-Type"), metadata: metadataOf(r.Header), modified: time.Now()}
 	s.store(o)
 	s.describe(w.Header(), o, false)
+	return nil
+}
+
+// mayWrite evaluates a write's conditions. It expects mu.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+func (s *Server) mayWrite(r *http.Request, key string) *failure {
+	o := s.current(key)
+	switch want := r.Header.Get("If-Match"); {
+	case r.Header.Get("If-None-Match") == "*" && o != nil, want != "" && o != nil && want != strconv.Quote(o.etag):
+		return &failure{http.StatusPreconditionFailed, "PreconditionFailed", nil}
+	case want != "" && o == nil:
+		return &failure{http.StatusNotFound, "NoSuchKey", nil}
+	}
 	return nil
 }
 

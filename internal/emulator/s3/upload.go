@@ -194,6 +194,9 @@ func (s *Server) completeUpload(w http.ResponseWriter, r *http.Request, key stri
 	if failed != nil {
 		return failed
 	}
+	if failed := s.mayWrite(r, key); failed != nil {
+		return failed
+	}
 	var data []byte
 	sums := md5.New()
 	for i, named := range in.Part {

@@ -53,15 +53,20 @@ func (a *Archive) Stat(ctx context.Context, key string) (archive.Stored, error) 
 	if err != nil {
 		return archive.Stored{}, media.Fault(media.NotFound, op, err)
 	}
-	var head *s3.HeadObjectOutput
-	err = a.withRetry(ctx, func() (err error) {
-		head, err = a.head(ctx, op, full)
-		return err
-	})
+	head, err := a.describe(ctx, full)
 	if err != nil {
 		return archive.Stored{}, err
 	}
 	return storedOf(key, head), nil
+}
+
+// describe describes the object of a key in the bucket.
+func (a *Archive) describe(ctx context.Context, full string) (head *s3.HeadObjectOutput, err error) {
+	err = a.withRetry(ctx, func() (err error) {
+		head, err = a.head(ctx, "s3: stat in the archive", full)
+		return err
+	})
+	return head, err
 }
 
 // storedOf is what the service says of an object.

@@ -259,6 +259,32 @@ func TestResumedParts(t *testing.T) {
 	}
 }
 
+// TestLateUpload: an upload that stood still does not replace what another has stored under
+// its key since. Services without conditional writes take uploads all the same.
+func TestLateUpload(t *testing.T) {
+	a, server := archiveOn(t, s3emu.Config{})
+	late := newItem(t, a, 3<<20, 1)
+	other := archivetest.Item(t, late.Key, 4<<20, 2)
+	late.SaveSession = func(string) error {
+		_, err := a.Put(t.Context(), other)
+		return err
+	}
+	want, _ := os.ReadFile(other.Path)
+	if _, err := a.Put(t.Context(), late); media.KindOf(err) != media.Changed || !bytes.Equal(server.Content("school/"+late.Key), want) {
+		t.Errorf("%v, and %d bytes are there", err, len(server.Content("school/"+late.Key)))
+	}
+	if left := server.Uploads(); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+	for action, size := range map[string]int{"CompleteMultipartUpload": 3 << 20, "PutObject": 1000} {
+		server.Set(s3emu.Faults{Script: map[string][]s3emu.Fault{action: {{Status: 501, Code: "NotImplemented"}}}})
+		item := newItem(t, a, size, 3)
+		if stored, err := a.Put(t.Context(), item); err != nil || !stored.Same(item.Size, item.MD5) {
+			t.Errorf("%s: %+v, %v", action, stored, err)
+		}
+	}
+}
+
 // TestChangedFile: a file that is not what its checksum says is not archived.
 func TestChangedFile(t *testing.T) {
 	a, server := archiveOn(t, s3emu.Config{})

@@ -85,12 +85,18 @@ func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, e
 	if begun.Key != key {
 		begun = session{}
 	}
+	there, err := a.describe(ctx, key)
+	switch {
+	case media.KindOf(err) == media.NotFound:
+		there = nil
+	case err != nil:
+		return archive.Stored{}, err
+	}
 	if begun.Upload == "" {
-		switch stored, err := a.Stat(ctx, item.Key); {
-		case err == nil && stored.Same(item.Size, item.MD5):
-			return stored, nil
-		case err != nil && media.KindOf(err) != media.NotFound:
-			return archive.Stored{}, err
+		if there != nil {
+			if stored := storedOf(item.Key, there); stored.Same(item.Size, item.MD5) {
+				return stored, nil
+			}
 		}
 		begun.Part = a.partOf(item.Size)
 	}
@@ -108,16 +114,52 @@ func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, e
 	case sums.size != item.Size || sums.md5 != item.MD5:
 		return archive.Stored{}, media.Faultf(media.Corrupt, op, "the file on disk is not what it was when its checksum was computed")
 	}
-	u := &uploading{a: a, item: item, key: key, file: f, sums: sums, session: begun}
+	u := &uploading{a: a, item: item, key: key, file: f, sums: sums, session: begun, only: conditionFor(there)}
 	if len(sums.parts) == 1 {
 		err = u.putWhole(ctx)
 	} else {
 		err = u.putParts(ctx)
 	}
-	if err != nil {
-		return archive.Stored{}, err
+	return u.result(ctx, err)
+}
+
+// result is what the service says of the object after an upload that ended with an error, or
+// with none.
+func (u *uploading) result(ctx context.Context, fault error) (archive.Stored, error) {
+	if fault != nil && media.KindOf(fault) != media.Changed {
+		return archive.Stored{}, fault
 	}
-	return a.Stat(ctx, item.Key)
+	stored, err := u.a.Stat(ctx, u.item.Key)
+	if fault == nil || err == nil && stored.Same(u.item.Size, u.item.MD5) { // an answer to an earlier try was lost
+		return stored, err
+	}
+	if u.session.Upload != "" {
+		_ = u.a.abort(ctx, u.session) // parts that stay are deleted by AbortStale
+	}
+	return archive.Stored{}, media.Faultf(media.Changed, "s3: upload", "another upload has written the object meanwhile")
+}
+
+// condition lets a write replace exactly the object that was there, or nothing. A process that
+// stood still in the middle of its upload does not replace what another has uploaded since.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+type condition struct{ ifMatch, ifNoneMatch *string }
+
+func conditionFor(there *s3.HeadObjectOutput) condition {
+	if there == nil || aws.ToString(there.ETag) == "" {
+		return condition{ifNoneMatch: aws.String("*")}
+	}
+	return condition{ifMatch: there.ETag}
+}
+
+// write makes a request under the upload's condition, and without it where the service has no
+// conditional writes.
+func (u *uploading) write(request func(condition) error) error {
+	err := request(u.only)
+	if media.ReasonOf(err) == "NotImplemented" && u.only != (condition{}) {
+		u.only = condition{}
+		err = request(u.only)
+	}
+	return err
 }
 
 // uploading is one call of Put.
@@ -128,6 +170,7 @@ type uploading struct {
 	file    *os.File
 	sums    fileSums
 	session session
+	only    condition
 }
 
 func (p partSums) contentMD5() *string {
@@ -139,12 +182,15 @@ func (u *uploading) putWhole(ctx context.Context) error {
 	const op = "s3: upload"
 	only := u.sums.parts[0]
 	return u.a.withRetry(ctx, func() error {
-		return u.sendBody(ctx, only, func(ctx context.Context, body io.ReadSeekCloser) error {
-			_, err := u.a.client.PutObject(ctx, &s3.PutObjectInput{
-				Bucket: &u.a.place.Bucket, Key: &u.key, Body: body, ContentLength: &only.size, ContentMD5: only.contentMD5(),
-				ChecksumCRC64NVME: &only.crc, ContentType: aws.String(u.item.ContentType()), Metadata: u.sums.metadata(u.item),
+		return u.write(func(c condition) error {
+			return u.sendBody(ctx, only, func(ctx context.Context, body io.ReadSeekCloser) error {
+				_, err := u.a.client.PutObject(ctx, &s3.PutObjectInput{
+					Bucket: &u.a.place.Bucket, Key: &u.key, Body: body, ContentLength: &only.size, ContentMD5: only.contentMD5(),
+					ChecksumCRC64NVME: &only.crc, ContentType: aws.String(u.item.ContentType()), Metadata: u.sums.metadata(u.item),
+					IfMatch: c.ifMatch, IfNoneMatch: c.ifNoneMatch,
+				})
+				return fault(op, actionPut, err)
 			})
-			return fault(op, actionPut, err)
 		})
 	})
 }
@@ -289,11 +335,15 @@ func (u *uploading) complete(ctx context.Context, etags []string) error {
 		parts[i] = types.CompletedPart{PartNumber: aws.Int32(int32(i + 1)), ETag: &etags[i], ChecksumCRC64NVME: &u.sums.parts[i].crc}
 	}
 	return u.a.withRetry(ctx, func() error {
-		_, err := u.a.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-			Bucket: &u.a.place.Bucket, Key: &u.key, UploadId: &u.session.Upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
-			ChecksumType: types.ChecksumTypeFullObject, ChecksumCRC64NVME: &u.sums.crc, MpuObjectSize: &u.sums.size,
+		err := u.write(func(c condition) error {
+			_, err := u.a.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+				Bucket: &u.a.place.Bucket, Key: &u.key, UploadId: &u.session.Upload, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+				ChecksumType: types.ChecksumTypeFullObject, ChecksumCRC64NVME: &u.sums.crc, MpuObjectSize: &u.sums.size,
+				IfMatch: c.ifMatch, IfNoneMatch: c.ifNoneMatch,
+			})
+			return fault(op, actionPut, err)
 		})
-		switch err := fault(op, actionPut, err); {
+		switch {
 		case noSuchUpload(err):
 			return errUploadGone
 		case media.ReasonOf(err) == "InvalidPart":
