@@ -80,7 +80,7 @@ func (a *Archive) uploadsBefore(ctx context.Context, since time.Time) (out []ses
 		if !aws.ToBool(page.IsTruncated) || aws.ToString(page.NextUploadIdMarker) == "" {
 			return out, nil
 		}
-		in.KeyMarker, in.UploadIdMarker = page.NextKeyMarker, page.NextUploadIdMarker
+		in.KeyMarker, in.UploadIdMarker = aws.String(decoded(page.EncodingType, aws.ToString(page.NextKeyMarker))), page.NextUploadIdMarker
 	}
 }
 
