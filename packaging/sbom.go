@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ func (b *buildOf) sbom(r revision) ([]byte, error) {
 		})
 		linked := []string{}
 		for _, m := range b.modules {
-			if strings.Contains(strings.Join(m.programs, " "), program) {
+			if slices.Contains(m.programs, program) {
 				linked = append(linked, m.purl())
 			}
 		}

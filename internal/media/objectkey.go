@@ -18,7 +18,7 @@ const MaxObjectKey = 1024
 // separator, as it does to Azure. The error has Kind Invalid and does not quote the key.
 func CheckObjectKey(key string) error {
 	const op = "object key"
-	problem := ""
+	var problem string
 	switch {
 	case key == "":
 		problem = "the key is empty"

@@ -173,7 +173,7 @@ func (r *run) ensureKey(ctx context.Context, p plan, f file, src source, begun [
 	}
 	c := store.Copy{RecordingID: p.row.ID, FileID: f.id, From: f.from, To: media.Location{Provider: r.o.To, Key: key}}
 	err = r.m.deps.Store.Update(ctx, "move: begin a copy", func(x store.Session) error {
-		if err := r.stillHeld(ctx, x, p.row.ID); err != nil {
+		if err := r.checkLease(ctx, x, p.row.ID); err != nil {
 			return err
 		}
 		for _, old := range stale {
@@ -188,10 +188,10 @@ func (r *run) ensureKey(ctx context.Context, p plan, f file, src source, begun [
 	return c, err
 }
 
-// stillHeld is errLeaseLost when another mover has the recording.
-func (r *run) stillHeld(ctx context.Context, x store.Session, recording int64) error {
-	held, err := store.HoldsMove(ctx, x, recording, r.m.deps.ID, r.m.now())
-	if err == nil && !held {
+// checkLease renews the lease of a recording. It is errLeaseLost when another mover has the recording.
+func (r *run) checkLease(ctx context.Context, x store.Session, recording int64) error {
+	owned, err := store.OwnsMove(ctx, x, recording, r.m.deps.ID, r.m.now())
+	if err == nil && !owned {
 		return errLeaseLost
 	}
 	return err
@@ -308,7 +308,7 @@ func (r *run) record(ctx context.Context, f file, src source, c store.Copy) (sto
 		}
 	}
 	return c, r.m.deps.Store.Update(ctx, "move: a copy is verified", func(x store.Session) error {
-		if err := r.stillHeld(ctx, x, c.RecordingID); err != nil {
+		if err := r.checkLease(ctx, x, c.RecordingID); err != nil {
 			return err
 		}
 		before, err := store.CopyAt(ctx, x, c.RecordingID, c.FileID, c.From)

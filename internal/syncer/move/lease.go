@@ -56,33 +56,33 @@ func (m *Mover) keepLeases(ctx context.Context) (kept context.Context, stop func
 	return kept, func() { cancel(nil); <-ended }
 }
 
-// take takes the lease of a recording. A *busyError: another mover that lives has it. One
+// acquire takes the lease of a recording. A *busyError: another mover that lives has it. One
 // whose lease lapsed may go on, as on a machine that stood still, and may still finish an
 // upload: what it has begun is given up, so that nothing else is ever sent to its keys.
-func (m *Mover) take(ctx context.Context, recording int64) error {
-	holder := ""
-	err := m.deps.Store.Update(ctx, "move: take a lease", func(x store.Session) (err error) {
+func (m *Mover) acquire(ctx context.Context, recording int64) error {
+	owner := ""
+	err := m.deps.Store.Update(ctx, "move: acquire a lease", func(x store.Session) (err error) {
 		lapsed := false
-		holder, err = store.TakeMove(ctx, x, recording, m.deps.ID, m.now(), func(owner string, beat time.Time) bool {
-			dead := m.isDead(owner)
+		owner, err = store.AcquireMove(ctx, x, recording, m.deps.ID, m.now(), func(current string, beat time.Time) bool {
+			dead := m.isDead(current)
 			lapsed = !dead && m.now().Sub(beat) > deadAfter
 			return dead || lapsed
 		})
 		switch {
 		case catalog.IsNotFound(err): // released between two statements
-			holder, err = "", nil
+			owner, err = "", nil
 		case err == nil && lapsed:
 			err = m.abandonAll(ctx, x, recording)
 		}
 		return err
 	})
-	if err == nil && holder != m.deps.ID {
+	if err == nil && owner != m.deps.ID {
 		return &busyError{why: "another `syncer move` is at work on it"}
 	}
 	return err
 }
 
-// isDead reports whether a mover has certainly ended. What tells it is gone once it was seen,
+// isDead reports whether a mover has certainly ended. The evidence is gone once it was seen,
 // and the mover may have left several leases.
 func (m *Mover) isDead(owner string) bool {
 	m.mu.Lock()

@@ -151,7 +151,7 @@ func (p *plan) describe(ctx context.Context, x store.Session, owner int64) error
 func (r *run) try(ctx context.Context, id int64) (Result, error) {
 	result := Result{Recording: id, Outcome: Moved}
 	if !r.o.DryRun {
-		if err := r.m.take(ctx, id); err != nil {
+		if err := r.m.acquire(ctx, id); err != nil {
 			return result, err
 		}
 		defer r.m.release(ctx, id)

@@ -19,7 +19,7 @@ var errRemoved = errors.New("it was removed while it was copied")
 // was copied any more. A *busyError: an ingest is at work on it.
 func (r *run) switchTo(ctx context.Context, p plan, copies []copied) (Outcome, string, error) {
 	err := r.m.deps.Store.Update(ctx, "move: switch a recording", func(x store.Session) error {
-		if err := r.stillHeld(ctx, x, p.row.ID); err != nil {
+		if err := r.checkLease(ctx, x, p.row.ID); err != nil {
 			return err
 		}
 		now, err := loadLocked(ctx, x, p.row.ID)

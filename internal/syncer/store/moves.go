@@ -7,29 +7,29 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 )
 
-// TakeMove makes owner the one process that moves a recording. It returns the owner after
-// that: another one when the lease is held.
-func TakeMove(ctx context.Context, x Session, recording int64, owner string, now time.Time, dead func(owner string, beat time.Time) bool) (string, error) {
+// AcquireMove makes owner the one process that moves a recording. It returns the owner after
+// that: another one when it has the lease and is not dead.
+func AcquireMove(ctx context.Context, x Session, recording int64, owner string, now time.Time, dead func(owner string, beat time.Time) bool) (string, error) {
 	n, err := x.Exec(ctx, `INSERT INTO lectern.lectern_moves (recording_id, owner, beat_at) VALUES ($1, $2, $3) ON CONFLICT (recording_id) DO NOTHING`, recording, owner, stamp(now))
 	if err != nil || n > 0 {
 		return owner, err
 	}
 	var (
-		holder string
+		current string
 		beat   catalog.DBTime
 	)
-	if err := x.One(ctx, `SELECT owner, beat_at FROM lectern.lectern_moves WHERE recording_id = $1`+x.ForUpdate(), []any{recording}, &holder, &beat); err != nil {
+	if err := x.One(ctx, `SELECT owner, beat_at FROM lectern.lectern_moves WHERE recording_id = $1`+x.ForUpdate(), []any{recording}, &current, &beat); err != nil {
 		return "", err // released meanwhile: the caller tries again
 	}
-	if holder != owner && !dead(holder, beat.Time) {
-		return holder, nil
+	if current != owner && !dead(current, beat.Time) {
+		return current, nil
 	}
 	_, err = x.Exec(ctx, `UPDATE lectern.lectern_moves SET owner = $2, beat_at = $3 WHERE recording_id = $1`, recording, owner, stamp(now))
 	return owner, err
 }
 
-// HoldsMove renews the lease of a recording and reports whether owner still has it.
-func HoldsMove(ctx context.Context, x Session, recording int64, owner string, now time.Time) (bool, error) {
+// OwnsMove renews the lease of a recording and reports whether owner still has it.
+func OwnsMove(ctx context.Context, x Session, recording int64, owner string, now time.Time) (bool, error) {
 	n, err := x.Exec(ctx, `UPDATE lectern.lectern_moves SET beat_at = $3 WHERE recording_id = $1 AND owner = $2`, recording, owner, stamp(now))
 	return n > 0, err
 }
