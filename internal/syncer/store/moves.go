@@ -16,7 +16,7 @@ func AcquireMove(ctx context.Context, x Session, recording int64, owner string, 
 	}
 	var (
 		current string
-		beat   catalog.DBTime
+		beat    catalog.DBTime
 	)
 	if err := x.One(ctx, `SELECT owner, beat_at FROM lectern.lectern_moves WHERE recording_id = $1`+x.ForUpdate(), []any{recording}, &current, &beat); err != nil {
 		return "", err // released meanwhile: the caller tries again
