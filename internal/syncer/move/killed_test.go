@@ -254,6 +254,23 @@ func TestLostCopy(t *testing.T) {
 	f.wantAt(drive)
 }
 
+// TestLostRenewedCopy: a recording is not returned to an older version than was archived
+// under the key of its copy.
+func TestLostRenewedCopy(t *testing.T) {
+	f := newFixture(t, drive, 1)
+	m := f.mover("a")
+	f.move(m, "", local, move.Summary{Moved: 1, Bytes: f.total()})
+	row := f.Recordings(1)[0]
+	stored, data := f.replace(local, row.Location().Key, 78, 70_000)
+	f.publish(row, stored, data)
+	if err := f.Deps.Archives[local].Remove(t.Context(), stored.Key); err != nil {
+		t.Fatal(err)
+	}
+	if returned, err := m.Return(t.Context(), row.ID, 0, row.Location()); returned || err != nil || f.recording(row.ID).Location() != row.Location() {
+		t.Errorf("returned: %v, %v; %+v", returned, err, f.recording(row.ID))
+	}
+}
+
 // TestFormerFiles: what reconciliation, the purge and the rows of copies make of files that
 // recordings were moved away from.
 func TestFormerFiles(t *testing.T) {

@@ -58,7 +58,7 @@ func (m *Mover) Return(ctx context.Context, recording, fileID int64, lost media.
 func (m *Mover) commitReturn(ctx context.Context, x store.Session, c store.Copy, former archive.Stored) (bool, error) {
 	now, err := loadLocked(ctx, x, c.RecordingID)
 	switch {
-	case errors.Is(err, errRemoved), err == nil && (now.row.Deleted || now.ingest.Lease != ""):
+	case errors.Is(err, errRemoved), err == nil && (now.row.Deleted || now.ingest.Lease != "" || c.FileID == 0 && renewed(now.ingest, c)):
 		return false, nil
 	case err != nil:
 		return false, err
@@ -71,7 +71,9 @@ func (m *Mover) commitReturn(ctx context.Context, x store.Session, c store.Copy,
 			ok, err = m.relocate(ctx, x, now, c, c.To, former, c.From.Provider)
 		}
 	} else {
-		ok = slices.ContainsFunc(now.beside, func(f store.RecordingFile) bool { return f.ID == c.FileID && f.Location() == c.To })
+		ok = slices.ContainsFunc(now.beside, func(f store.RecordingFile) bool {
+			return f.ID == c.FileID && f.Location() == c.To && f.MD5 == c.MD5
+		})
 		if ok {
 			err = store.RelocateFile(ctx, x, c.FileID, c.From)
 		}
@@ -86,4 +88,11 @@ func (m *Mover) commitReturn(ctx context.Context, x store.Session, c store.Copy,
 	}
 	return true, store.AppendHistory(ctx, x, store.HistoryEntry{At: at, IngestID: now.ingest.ID, RecordingID: c.RecordingID, What: "returned to the former file",
 		Detail: fmt.Sprintf("%s %s is gone from the archive; %s %s is named again", c.To.Provider, c.To.Key, c.From.Provider, c.From.Key)})
+}
+
+// renewed reports whether an ingest has archived another version under the key of a copy
+// since: the former file is an older one, and what replaced it has to be archived again. It
+// is pure.
+func renewed(i store.Ingest, c store.Copy) bool {
+	return names(i, c.To) && (i.Size != c.Size || i.MD5 != c.MD5)
 }
