@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -141,6 +142,11 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { taken.Close() })
+	noBucket := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, "<Error><Code>NoSuchBucket</Code></Error>")
+	}))
+	t.Cleanup(noBucket.Close)
 	for _, c := range []struct {
 		name   string
 		env    []string
@@ -170,6 +176,7 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 		{name: "folder to read only", env: driveWith("1closed", driveemu.Faults{}), code: 1, check: "archive", status: doctor.Fail, says: "may not add files"},
 		{name: "Drive full", env: driveWith("1folder", driveemu.Faults{Upload: driveemu.UploadFaults{Forbidden: "storageQuotaExceeded"}}), code: 1, check: "archive", status: doctor.Fail, says: "no room"},
 		{name: "My Drive is not written", env: driveWith("", driveemu.Faults{Upload: driveemu.UploadFaults{Forbidden: "storageQuotaExceeded"}}), check: "archive", status: doctor.Pass, says: "not tried"},
+		{name: "another archive missing", env: withZoom("LECTERN_SYNC_PROVIDER=local", "LECTERN_ORIGIN_S3_CREDENTIALS=none", "LECTERN_ORIGIN_S3_URL=s3://missing?use_path_style=true&endpoint="+noBucket.URL), code: 1, check: "origin s3", status: doctor.Fail, says: "NoSuchBucket"},
 		{name: "local archive unwritable", env: withZoom("LECTERN_ORIGIN_LOCAL_ROOT=" + file), code: 1, check: "archive", status: doctor.Fail, says: "not a directory"},
 		{name: "work directory unwritable", env: withZoom("LECTERN_SYNC_WORK_DIR=" + file), code: 1, check: "work dir", status: doctor.Fail, says: "not a directory"},
 		{name: "work disk full", env: withZoom("LECTERN_SYNC_WORK_MIN_FREE=900TiB"), code: 1, check: "work space", status: doctor.Fail, says: "free"},
