@@ -88,6 +88,10 @@ func Conformance(t *testing.T, open func(t *testing.T) (a archive.Archive, read 
 			if again, err := a.Stat(t.Context(), item.Key); err != nil || again.Key != item.Key || !again.Same(item.Size, item.MD5) {
 				t.Errorf("%d bytes: stat %+v, %v", size, again, err)
 			}
+			obj, err := a.(archive.Identifier).Identify(t.Context(), item.Key)
+			if err != nil || obj.Version != stored.Version || obj.Size != item.Size || obj.ModTime.IsZero() || obj.Location() != (media.Location{Provider: a.Provider(), Key: item.Key}) {
+				t.Errorf("%d bytes: identified as %+v, %v", size, obj, err)
+			}
 		}
 		if n := len(list(t, a)); n != 3 {
 			t.Errorf("%d objects are listed", n)

@@ -96,6 +96,9 @@ func TestAbortIsKilled(t *testing.T) {
 		if _, err := s.Archive.Stat(t.Context(), key); media.KindOf(err) != media.NotFound {
 			t.Errorf("stat: %v", err)
 		}
+		if _, err := s.Origin.Stat(t.Context(), media.Location{Key: key}); media.KindOf(err) != media.NotFound {
+			t.Errorf("a viewer: %v", err)
+		}
 		if err := s.List(t.Context(), func(o archive.Stored) error { t.Errorf("listed: %+v", o); return nil }); err != nil {
 			t.Error(err)
 		}

@@ -33,8 +33,8 @@ const (
 	propertyPrefix = "lectern_p_"
 )
 
-// Archive puts recordings into the container. It implements archive.Archive and
-// archive.UploadAborter.
+// Archive puts recordings into the container. It implements archive.Archive,
+// archive.Identifier and archive.UploadAborter.
 type Archive struct {
 	*Origin
 	// block is the size of a block in bytes, of files that need no larger ones.
@@ -146,13 +146,18 @@ func (a *Archive) provenMD5(ctx context.Context, client *blockblob.Client, etag 
 	return claim.Proven(map[string]string{blocksName: digest}), nil
 }
 
-// Open reads a blob in bounded ranges, all of one version.
-func (a *Archive) Open(ctx context.Context, key string) (io.ReadCloser, error) {
-	var obj media.Object
-	err := a.withRetry(ctx, "azure: read the archive", func() (err error) {
+// Identify implements archive.Identifier.
+func (a *Archive) Identify(ctx context.Context, key string) (obj media.Object, err error) {
+	err = a.withRetry(ctx, "azure: identify", func() (err error) {
 		obj, err = a.Origin.Stat(ctx, media.Location{Provider: media.ProviderAzure, Key: key})
 		return err
 	})
+	return obj, err
+}
+
+// Open reads a blob in bounded ranges, all of one version.
+func (a *Archive) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	obj, err := a.Identify(ctx, key)
 	if err != nil {
 		return nil, err
 	}

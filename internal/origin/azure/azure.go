@@ -91,6 +91,9 @@ func (o *Origin) Stat(ctx context.Context, loc media.Location) (media.Object, er
 	if err != nil {
 		return media.Object{}, fault(op, err)
 	}
+	if metadataValue(props.Metadata, markName) == markAborted {
+		return media.Object{}, media.Faultf(media.NotFound, op, "an aborted upload")
+	}
 	return objectOf(op, loc.Key, props)
 }
 

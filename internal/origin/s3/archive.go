@@ -25,8 +25,8 @@ const recordingsDir = "lessons/"
 // readStep is how many bytes one request of Open reads.
 const readStep = 32 << 20
 
-// Archive puts recordings into the bucket. It implements archive.Archive and
-// archive.UploadAborter.
+// Archive puts recordings into the bucket. It implements archive.Archive,
+// archive.Identifier and archive.UploadAborter.
 type Archive struct {
 	*Origin
 	part  int64 // bytes of a part
@@ -76,9 +76,18 @@ func storedOf(key string, head *s3.HeadObjectOutput) archive.Stored {
 	}
 }
 
+// Identify implements archive.Identifier.
+func (a *Archive) Identify(ctx context.Context, key string) (obj media.Object, err error) {
+	err = a.withRetry(ctx, func() (err error) {
+		obj, err = a.Origin.Stat(ctx, media.Location{Provider: media.ProviderS3, Key: key})
+		return err
+	})
+	return obj, err
+}
+
 // Open implements archive.Archive.
 func (a *Archive) Open(ctx context.Context, key string) (io.ReadCloser, error) {
-	obj, err := a.Origin.Stat(ctx, media.Location{Provider: media.ProviderS3, Key: key})
+	obj, err := a.Identify(ctx, key)
 	if err != nil {
 		return nil, err
 	}
