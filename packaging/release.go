@@ -106,7 +106,10 @@ func repositoryRevision(ctx context.Context, source string) (r revision, err err
 	}
 	r.version = git("describe", "--tags", "--always")
 	r.commit = git("rev-parse", "HEAD")
-	seconds, _ := strconv.ParseInt(git("log", "-1", "--format=%ct"), 10, 64)
+	seconds, parseErr := strconv.ParseInt(git("log", "-1", "--format=%ct"), 10, 64)
+	if err == nil && parseErr != nil {
+		err = fmt.Errorf("the commit's time: %w", parseErr)
+	}
 	r.time = time.Unix(seconds, 0).UTC()
 	if git("status", "--porcelain") != "" {
 		r.version += "-dirty"

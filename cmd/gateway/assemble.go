@@ -107,28 +107,13 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	}
 	s.minter = minter
 
-	origins, files, err := s.openOrigins(ctx, store, metrics)
+	sources, err := s.openByteSources(ctx, store, metrics)
 	if err != nil {
 		return nil, err
 	}
-	chunks, err := cache.New(settings.Cache, origins, log, metrics)
-	if err != nil {
-		return nil, err
-	}
-	s.onClose(chunks.Close)
-	stats := origin.NewStatCache(origins, settings.Objects.Recheck, time.Now)
-	s.onClose(stats.Close)
-	if err := stats.OpenJournal(filepath.Join(settings.DataDir, "objects.jsonl"), log); err != nil {
-		return nil, fmt.Errorf("data-dir: %w", err)
-	}
-	speculative := origin.NewSpeculativeOpener(stats, origins, chunks)
-	s.onClose(speculative.Close)
-	readers := origin.NewReaders(map[string]origin.OpenReaderFunc{media.ProviderLocal: files.Reader}, func(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error) {
-		return chunks.Open(ctx, obj, span)
-	})
 	prewarmer := prewarm.New(prewarm.Deps{
-		List: arrivals(store), Origin: origins, Cache: chunks,
-		Uncached: readers.Direct, Log: log, Now: time.Now,
+		List: arrivals(store), Origin: sources.origins, Cache: sources.chunks,
+		Uncached: sources.readers.Direct, Log: log, Now: time.Now,
 		Others: func(ctx context.Context) (int, error) { return store.OtherGateways(ctx, time.Now()) },
 	})
 	prewarmer.Start(ctx)
@@ -151,8 +136,8 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		Captions:  reader,
 		Changed:   changed,
 		Playbacks: traced,
-		Origins:   speculative,
-		Store:     readers,
+		Origins:   sources.speculative,
+		Store:     sources.readers,
 		Pages:     documents,
 		Ready:     func(ctx context.Context) bool { return checks.Run(ctx).Ready },
 		Log:       log,
@@ -163,10 +148,43 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		return nil, err
 	}
 	s.admin = telemetry.NewAdmin(s.settings.AdminListen, metrics, log, checks)
-	cacheadmin.Handle(cacheadmin.Local{Cache: chunks, Recordings: store, Origin: origins}, s.admin.Handle)
-	s.cache = chunks
-	s.probes = []telemetry.Probe{{Name: "cache", Responsive: chunks.Responsive}, {Name: "proxy", Responsive: s.proxy.Responsive}}
+	cacheadmin.Handle(cacheadmin.Local{Cache: sources.chunks, Recordings: store, Origin: sources.origins}, s.admin.Handle)
+	s.cache = sources.chunks
+	s.probes = []telemetry.Probe{{Name: "cache", Responsive: sources.chunks.Responsive}, {Name: "proxy", Responsive: s.proxy.Responsive}}
 	return s, nil
+}
+
+// byteSources are where the bytes of recordings come from.
+type byteSources struct {
+	origins     *origin.Router
+	chunks      *cache.Cache
+	speculative *origin.SpeculativeOpener
+	readers     *origin.Readers
+}
+
+// openByteSources opens the origins, the chunk cache and the stat cache in front of them, and
+// what reads through both.
+func (s *service) openByteSources(ctx context.Context, store *catalog.Store, metrics *prometheus.Registry) (byteSources, error) {
+	origins, files, err := s.openOrigins(ctx, store, metrics)
+	if err != nil {
+		return byteSources{}, err
+	}
+	chunks, err := cache.New(s.settings.Cache, origins, s.log, metrics)
+	if err != nil {
+		return byteSources{}, err
+	}
+	s.onClose(chunks.Close)
+	stats := origin.NewStatCache(origins, s.settings.Objects.Recheck, time.Now)
+	s.onClose(stats.Close)
+	if err := stats.OpenJournal(filepath.Join(s.settings.DataDir, "objects.jsonl"), s.log); err != nil {
+		return byteSources{}, fmt.Errorf("data-dir: %w", err)
+	}
+	speculative := origin.NewSpeculativeOpener(stats, origins, chunks)
+	s.onClose(speculative.Close)
+	readers := origin.NewReaders(map[string]origin.OpenReaderFunc{media.ProviderLocal: files.Reader}, func(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error) {
+		return chunks.Open(ctx, obj, span)
+	})
+	return byteSources{origins, chunks, speculative, readers}, nil
 }
 
 // openCatalog opens the database and the cache in front of it, whose entries are no

@@ -206,7 +206,7 @@ func (f *failure) write(w http.ResponseWriter) {
 	w.Header().Del("Content-Range")
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(f.status)
-	writeXML(w, errorBody{Code: f.code, Message: "as the emulator was told"})
+	writeXML(w, errorBody{Code: f.code, Message: "requested by the test"})
 }
 
 type errorBody struct {

@@ -55,7 +55,7 @@ func choose(row store.Recording, i store.Ingest, beside []store.RecordingFile, f
 	moves := func(provider string) bool { return provider != to && (from == "" || provider == from) }
 	if moves(at.Provider) {
 		main := file{from: at, size: row.Size}
-		if names(i, at) {
+		if archivedAt(i, at) {
 			main.size, main.md5 = i.Size, i.MD5
 		}
 		files = append(files, main)
@@ -75,8 +75,8 @@ func choose(row store.Recording, i store.Ingest, beside []store.RecordingFile, f
 	}
 }
 
-// names reports whether an ingest has archived what lies at a location.
-func names(i store.Ingest, at media.Location) bool {
+// archivedAt reports whether an ingest has archived what is at a location.
+func archivedAt(i store.Ingest, at media.Location) bool {
 	return i.Archived() && at == media.Location{Provider: i.Provider, Key: i.ArchiveKey}
 }
 

@@ -94,5 +94,5 @@ func (m *Mover) commitReturn(ctx context.Context, x store.Session, c store.Copy,
 // since: the former file is an older one, and what replaced it has to be archived again. It
 // is pure.
 func renewed(i store.Ingest, c store.Copy) bool {
-	return names(i, c.To) && (i.Size != c.Size || i.MD5 != c.MD5)
+	return archivedAt(i, c.To) && (i.Size != c.Size || i.MD5 != c.MD5)
 }

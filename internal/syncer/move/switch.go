@@ -131,7 +131,7 @@ func (m *Mover) relocate(ctx context.Context, x store.Session, now current, c st
 	if ok, err := store.Relocate(ctx, x, row, at); err != nil || !ok {
 		return false, err
 	}
-	if i.ID == 0 || !names(i, from) {
+	if i.ID == 0 || !archivedAt(i, from) {
 		return true, nil // the platform has archived it
 	}
 	// Keys of a version that is published no more: the ingest would look for them in the
