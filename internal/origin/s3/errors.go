@@ -77,8 +77,9 @@ var codeTexts = map[string]string{
 	ReasonNotAPI:            "not an answer of the S3 API but a page of a proxy, or the endpoint is wrong",
 }
 
-// fault gives an error of the SDK, the API or the network its Kind; nil stays nil. It holds no text of the
-// service's and no URL, and names the action that the policy must allow where it was denied.
+// fault gives an error of the SDK, the API or the network its Kind; nil stays nil. It holds no
+// text of the service's and no URL, and names the action that the policy must allow where it
+// was denied.
 func fault(op, action string, err error) error {
 	var apiErr smithy.APIError
 	var netErr net.Error
