@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,6 +48,12 @@ func (f *fixture) Warm(_ context.Context, obj media.Object) error {
 	defer f.mu.Unlock()
 	f.read = append(f.read, obj.ID)
 	return nil
+}
+
+func (f *fixture) keys() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.read)
 }
 
 func (f *fixture) archived(id int64, provider, key string, at time.Time) {
@@ -104,9 +111,16 @@ func TestPrewarmReadsEachArrivalOnce(t *testing.T) {
 func TestPrewarmIsForOneGateway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fixture{}
-		others, failure := 2, error(nil)
+		var others atomic.Int64
+		var failing atomic.Bool
+		others.Store(2)
 		p := New(Deps{List: f.list, Origin: f, Cache: f, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-			Others: func(context.Context) (int, error) { return others, failure }})
+			Others: func(context.Context) (int, error) {
+				if failing.Load() {
+					return 0, errors.New("database unavailable")
+				}
+				return int(others.Load()), nil
+			}})
 		p.Start(t.Context())
 		step := func() {
 			time.Sleep(2 * pollInterval)
@@ -114,13 +128,14 @@ func TestPrewarmIsForOneGateway(t *testing.T) {
 		}
 		f.archived(1, media.ProviderDrive, "in a fleet", time.Now())
 		step()
-		others, failure = 0, errors.New("database unavailable")
+		others.Store(0)
+		failing.Store(true)
 		f.archived(2, media.ProviderDrive, "alone", time.Now())
 		step()
-		if len(f.read) != 0 {
-			t.Errorf("read %q", f.read)
+		if read := f.keys(); len(read) != 0 {
+			t.Errorf("read %q", read)
 		}
-		failure = nil
+		failing.Store(false)
 		step()
 		p.Stop()
 		if want := []string{"alone"}; !slices.Equal(f.read, want) {

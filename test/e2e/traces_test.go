@@ -102,9 +102,10 @@ func TestTraces(t *testing.T) {
 	if webhook.TraceID != proxyTrace || webhook.Parent != proxySpan || webhook.Service != "lectern-syncer" {
 		t.Errorf("webhook: %+v", webhook)
 	}
-	event := collector.Named("job event")
-	if len(event) != 1 || event[0].TraceID != proxyTrace || event[0].Parent != webhook.ID {
-		t.Errorf("the event's job: %+v", event)
+	// It runs again when the kill came before its end was stored.
+	events := collector.Named("job event")
+	if len(events) == 0 || slices.ContainsFunc(events, func(s tracetest.Span) bool { return s.TraceID != proxyTrace || s.Parent != webhook.ID }) {
+		t.Errorf("the event's job: %+v", events)
 	}
 	for _, run := range []tracetest.Span{failed, ingest} {
 		job := jobOf(run)
