@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -64,7 +63,6 @@ var codeTexts = map[string]string{
 func fault(op string, err error) error {
 	var known *media.Error
 	var respErr *azcore.ResponseError
-	var netErr net.Error
 	switch {
 	case errors.As(err, &known):
 		return err
@@ -74,14 +72,8 @@ func fault(op string, err error) error {
 		return &media.Error{Kind: media.Unavailable, Op: op, Reason: ReasonNoToken, Err: errors.New("Azure's environment variables, workload identity and managed identity give no access token")}
 	case errors.As(err, &respErr):
 		return responseFault(op, respErr)
-	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return media.Faultf(media.Timeout, op, "no answer in time")
 	default:
-		var opErr *net.OpError
-		if errors.As(err, &opErr) {
-			return media.Faultf(media.Unavailable, op, "%s: %w", opErr.Op, opErr.Err)
-		}
-		return media.Faultf(media.Unavailable, op, "the connection failed")
+		return origin.NetworkFault(op, err)
 	}
 }
 

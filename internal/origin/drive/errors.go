@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 
 	"golang.org/x/oauth2"
@@ -57,7 +56,6 @@ var reasonTexts = map[string]string{
 func fault(op string, err error) error {
 	var apiErr *googleapi.Error
 	var tokenErr *oauth2.RetrieveError
-	var netErr net.Error
 	switch {
 	case errors.As(err, &apiErr):
 		return apiFault(op, apiErr)
@@ -65,14 +63,8 @@ func fault(op string, err error) error {
 		return media.Fault(media.Canceled, op, context.Canceled)
 	case errors.As(err, &tokenErr):
 		return media.Faultf(media.Unavailable, op, "no access token: %s", tokenErrorCode(tokenErr))
-	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return media.Faultf(media.Timeout, op, "no answer in time")
 	default:
-		var opErr *net.OpError
-		if errors.As(err, &opErr) {
-			return media.Faultf(media.Unavailable, op, "%s: %w", opErr.Op, opErr.Err)
-		}
-		return media.Faultf(media.Unavailable, op, "the connection failed")
+		return origin.NetworkFault(op, err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 
 	"github.com/aws/smithy-go"
@@ -82,8 +81,6 @@ var codeTexts = map[string]string{
 // was denied.
 func fault(op, action string, err error) error {
 	var apiErr smithy.APIError
-	var netErr net.Error
-	var opErr *net.OpError
 	var known *media.Error
 	answer := responseOf(err)
 	switch {
@@ -99,12 +96,8 @@ func fault(op, action string, err error) error {
 		return apiFault(op, action, apiErr.ErrorCode(), answer)
 	case answer != nil:
 		return apiFault(op, action, "", answer)
-	case errors.As(err, &netErr) && netErr.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return media.Faultf(media.Timeout, op, "no answer in time")
-	case errors.As(err, &opErr):
-		return media.Faultf(media.Unavailable, op, "%s: %w", opErr.Op, opErr.Err)
 	default:
-		return media.Faultf(media.Unavailable, op, "the connection failed")
+		return origin.NetworkFault(op, err)
 	}
 }
 
