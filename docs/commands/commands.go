@@ -23,6 +23,17 @@ type Command struct {
 	Partial bool
 }
 
+// Accepts reports whether a parser that ends with err accepts the command. One that stands in
+// a sentence may lack arguments and flags.
+func (c Command) Accepts(err error) bool {
+	if err == nil {
+		return true
+	}
+	text := err.Error()
+	missing := strings.Contains(text, "expected ") && !strings.Contains(text, "unexpected ") || strings.HasPrefix(text, "missing flags")
+	return c.Partial && missing
+}
+
 // String is the command as an error names it.
 func (c Command) String() string { return fmt.Sprintf("%s: %q", c.Page, c.Args) }
 
