@@ -2,7 +2,7 @@ package archive
 
 // Claim is what an upload records in an object's metadata, where a service computes no MD5
 // of the whole object, as S3 and Azure for what comes in parts. Metadata proves nothing by
-// itself: whoever writes an object writes it. It counts only together with a checksum
+// itself: the writer of an object chooses it. It counts only together with a checksum
 // that the service has computed of the bytes it holds.
 type Claim struct {
 	// MD5 is that of the file that was sent, lower-case hex.

@@ -29,8 +29,8 @@ func TestCheckObjectKey(t *testing.T) {
 	}
 }
 
-// FuzzCheckObjectKey: an accepted key below a prefix stays below it, whoever cleans the
-// path, and takes one line of a log or a header.
+// FuzzCheckObjectKey: an accepted key below a prefix stays below it, whichever
+// program cleans the path, and takes one line of a log or a header.
 func FuzzCheckObjectKey(f *testing.F) {
 	for _, key := range []string{"a.mp4", "a/../b", `a\..\..\b`, "/..", "a/./b", "\u2028", "a/...//"} {
 		f.Add(key)

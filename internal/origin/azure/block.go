@@ -35,9 +35,9 @@ func blockSizeFor(size, least int64) int64 {
 	return (needed + mib - 1) / mib * mib
 }
 
-// blockID names a block by what it holds and when it was sent. Whoever lists the blocks of
-// an unfinished upload learns which of them need not be sent again, and how old it is: the
-// service tells neither.
+// blockID names a block by what it holds and when it was sent. A list of the
+// blocks of an unfinished upload then says which need not be sent again, and how old it is:
+// the service states neither.
 type blockID struct {
 	index int
 	md5   [md5.Size]byte

@@ -9,8 +9,8 @@ import (
 )
 
 // digestFields are the two fields that state the SHA-256 of a whole representation. It is
-// the same in 200, in each 206 and for HEAD, so that whoever puts parts together can check
-// the whole.
+// the same in 200, in each 206 and for HEAD, so that a program that puts parts together
+// can check the whole.
 type digestFields struct {
 	// repr is Repr-Digest (RFC 9530 section 3), a dictionary of byte sequences (RFC 9651
 	// section 3.3.5).

@@ -125,7 +125,7 @@ func (d *Dir) Unreserve(job Job) {
 var ErrBusy = errors.New("its files are in use")
 
 // Lock is the lock on a job's directory, among all processes of this machine: nobody
-// else writes, sweeps or clears it meanwhile. Whoever has taken it releases it.
+// else writes, sweeps or clears it meanwhile. The process that has taken it releases it.
 type Lock struct {
 	dir  *os.File
 	path string
@@ -161,7 +161,7 @@ func lockDir(path string) (*Lock, error) {
 		}
 		return nil, media.Fault(media.Unavailable, op, err)
 	}
-	// Whoever held it before may have cleared it: then this directory has no name.
+	// The process that held it before may have cleared it: then this directory has no name.
 	mine, err := dir.Stat()
 	if err == nil {
 		var named os.FileInfo
