@@ -171,17 +171,19 @@ func (f *fetch) releasePassed() {
 // allReceived reports whether every byte has been received.
 func (f *fetch) allReceived() bool { return f.received == f.to-f.from }
 
-// nearlyFinished reports whether the rest will have been received before the first
-// byte of a new fetch would be: the new one is then not one more stream.
-func (f *fetch) nearlyFinished(now time.Time) bool {
+// leftAfterFirstByte is how many bytes will be left to receive when the first byte of a
+// new fetch arrives, as far as can be told: 0 when a new one is not one more stream.
+// c.mu is held.
+func (f *fetch) leftAfterFirstByte(now time.Time) int64 {
 	if f.finished || f.allReceived() {
-		return true
+		return 0
 	}
+	left := f.to - f.from - f.received
 	transferring := now.Sub(f.firstByteAt)
 	if f.received == 0 || transferring <= 0 {
-		return false
+		return left
 	}
-	latency := f.firstByteAt.Sub(f.startedAt)
-	rest := f.to - f.from - f.received
-	return float64(rest)*float64(transferring) <= 1.25*float64(latency)*float64(f.received)
+	latency := 1.25 * float64(f.firstByteAt.Sub(f.startedAt))
+	meanwhile := latency * float64(f.received) / float64(transferring)
+	return left - min(left, int64(meanwhile))
 }

@@ -19,6 +19,8 @@ import (
 type slowOrigin struct {
 	latency time.Duration
 	rate    int64
+	// vary gives each request's latency and rate as factors of these; nil = 1 and 1.
+	vary func() (latency, rate float64)
 
 	requests, asked, sent, open atomic.Int64
 }
@@ -26,16 +28,21 @@ type slowOrigin struct {
 func (v *slowOrigin) Open(ctx context.Context, _ media.Object, span media.Span) (io.ReadCloser, error) {
 	v.requests.Add(1)
 	v.asked.Add(span.Len)
-	if err := sleep(ctx, v.latency); err != nil {
+	latency, rate := 1.0, 1.0
+	if v.vary != nil {
+		latency, rate = v.vary()
+	}
+	if err := sleep(ctx, time.Duration(latency*float64(v.latency))); err != nil {
 		return nil, media.Fault(media.Canceled, "slow origin", err)
 	}
 	v.open.Add(1)
-	return &slowBody{v: v, ctx: ctx, left: span.Len, began: time.Now()}, nil
+	return &slowBody{v: v, ctx: ctx, rate: rate * float64(v.rate), left: span.Len, began: time.Now()}, nil
 }
 
 type slowBody struct {
 	v          *slowOrigin
 	ctx        context.Context
+	rate       float64 // bytes a second
 	left, done int64
 	began      time.Time
 }
@@ -45,7 +52,7 @@ func (b *slowBody) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n := min(int64(len(p)), b.left, 32<<10)
-	due := b.began.Add(time.Duration(float64(b.done+n) / float64(b.v.rate) * float64(time.Second)))
+	due := b.began.Add(time.Duration(float64(b.done+n) / b.rate * float64(time.Second)))
 	if err := sleep(b.ctx, time.Until(due)); err != nil {
 		return 0, media.Fault(media.Canceled, "slow origin", err)
 	}
@@ -142,6 +149,32 @@ func TestParallelStreams(t *testing.T) {
 			t.Errorf("%d bytes asked for and %d sent of %d", v.asked.Load(), v.sent.Load(), obj.Size)
 		}
 	})
+}
+
+// TestStreamsEndTogether: requests of uneven latency and rate drift apart, and those at the
+// end of the recording even out by how much: no stream ends while another has long to go.
+func TestStreamsEndTogether(t *testing.T) {
+	for seed := range uint64(8) {
+		inVirtualTime(t, func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object) {
+			var mu sync.Mutex
+			rng := rand.New(rand.NewPCG(seed, 1))
+			v.vary = func() (latency, rate float64) {
+				mu.Lock()
+				defer mu.Unlock()
+				return 1 + rng.Float64()/10, 1 - rng.Float64()/20
+			}
+			c.buffers.limit = 256 * mib
+			_, all := viewer(t, c, obj, obj.Span(), obj.Size, 0, nil)
+			direct := originLatency + time.Duration(float64(obj.Size)/streamRate*float64(time.Second))
+			t.Logf("all %v: %.2f × direct, %d requests", all, float64(direct)/float64(all), v.requests.Load())
+			if float64(direct)/float64(all) < 3.7 {
+				t.Errorf("seed %d: %v for what one stream brings in %v", seed, all, direct)
+			}
+			if v.sent.Load() != obj.Size || v.asked.Load() != obj.Size {
+				t.Errorf("%d bytes asked for and %d sent of %d", v.asked.Load(), v.sent.Load(), obj.Size)
+			}
+		})
+	}
 }
 
 // TestParallelStreamsForMany: the same for fifty viewers who start one after the other.

@@ -266,7 +266,7 @@ func (r *reader) startFetch() {
 	}
 	want, exact := r.plan.First(r.end - r.pos)
 	if r.fetched.end > r.fetched.first {
-		want, exact = r.plan.RequestSize(r.pos, r.pos), false
+		want, exact = r.plan.RequestSize(r.pos, r.pos, 0)
 	}
 	f := c.startOrJoin(r, r.pos, want, exact)
 	if f == nil {

@@ -16,12 +16,13 @@ func (r *reader) readAhead() {
 	now := time.Now()
 	r.plan.Observe(r.pos, now)
 	for range 2 * r.plan.Streams() {
-		from, busy, due := r.nextUnplanned(now)
-		if !due || !r.plan.ShouldFetch(r.pos, from, busy, r.passThrough) {
+		from, others, due := r.nextUnplanned(now)
+		if !due || !r.plan.ShouldFetch(r.pos, from, others.busy, r.passThrough) {
 			return
 		}
 		r.findOnDisk(from)
-		if f := r.c.startOrJoin(r, from, r.plan.RequestSize(r.pos, from), false); f != nil {
+		size, exact := r.plan.RequestSize(r.pos, from, others.left)
+		if f := r.c.startOrJoin(r, from, size, exact); f != nil {
 			r.c.mu.Lock()
 			r.passThrough = f.fills[0] != nil && f.fills[0].reserved == 0
 			r.c.mu.Unlock()
@@ -32,11 +33,17 @@ func (r *reader) readAhead() {
 // readAheadBackoff is how long nothing is read ahead after a failure.
 const readAheadBackoff = 2 * time.Second
 
+// transfers are a reader's fetches that a new one would compete with.
+type transfers struct {
+	busy int   // those that transfer for longer than a new one's first byte takes
+	left int64 // bytes that they will have to bring then
+}
+
 // nextUnplanned returns the first byte ahead that is neither there nor being
-// fetched, and the number of the reader's fetches that transfer something. It
-// attaches the reader to the fetches before that byte. due is false where nothing
-// may be read ahead now. c.mu is not held.
-func (r *reader) nextUnplanned(now time.Time) (from int64, busy int, due bool) {
+// fetched, and the reader's fetches that transfer something. It attaches the reader to
+// the fetches before that byte. due is false where nothing may be read ahead now. c.mu
+// is not held.
+func (r *reader) nextUnplanned(now time.Time) (from int64, others transfers, due bool) {
 	c := r.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,11 +54,14 @@ func (r *reader) nextUnplanned(now time.Time) (from int64, busy int, due bool) {
 			// What failed is fetched again when it is wanted: an origin that is down gets
 			// no more requests than there are readers that wait.
 			r.backoffUntil = now.Add(readAheadBackoff)
-		case !f.nearlyFinished(now):
-			busy++
+		default:
+			if left := f.leftAfterFirstByte(now); left > 0 {
+				others.busy++
+				others.left += left
+			}
 		}
 	}
-	return from, busy, from < r.end && !c.buffers.hasWaiters() && !now.Before(r.backoffUntil)
+	return from, others, from < r.end && !c.buffers.hasWaiters() && !now.Before(r.backoffUntil)
 }
 
 // advanceFrontier moves the frontier to the first chunk that is neither there nor

@@ -28,6 +28,9 @@ const (
 	// smallRequest and largeRequest bound every request after the first.
 	smallRequest = 2 << 20
 	largeRequest = 16 << 20
+	// lastRequest bounds the requests at the end of a span, where a stream's share is
+	// small: less is not worth a request.
+	lastRequest = 512 << 10
 	// aheadFor is how much time read-ahead covers at the rate at which the reader
 	// takes bytes, and aheadAtBitrate at the recording's own bit rate.
 	aheadFor       = 8 * time.Second
@@ -46,7 +49,6 @@ type Planner struct {
 	rate            int64 // bytes a second that the reader takes; 0 = unknown
 	seenAt          int64 // the reader's position at seenTime
 	seenTime        time.Time
-	lastShare       int64 // request size of the last round: the rest, divided among the streams
 }
 
 // New plans for a reader of the span want of an object of size bytes. A range with
@@ -144,23 +146,31 @@ func (p *Planner) ShouldFetch(pos, from int64, busy int, passThrough bool) bool 
 	}
 	target := p.ahead(pos)
 	if !p.originBound(pos) {
-		target = max(target-p.RequestSize(pos, from)+1, target/2)
+		target = max(target-p.requestSize(pos)+1, target/2)
 	}
 	return busy < p.streams && ahead < target
 }
 
-// RequestSize is how many bytes a request at from asks for: half of a stream's
-// share of the read-ahead, so that the next round starts before this one has
-// finished; at the end of the span equal shares of the rest, so that all streams
-// end together.
-func (p *Planner) RequestSize(pos, from int64) int64 {
-	size := min(largeRequest, max(smallRequest, p.ahead(pos)/int64(2*p.streams)))
+// RequestSize is how many bytes a request at from asks for, while the reader's other
+// requests have inFlight bytes to bring: half of a stream's share of the read-ahead, so
+// that the next round starts before this one has finished. Towards the end of the span
+// it is half of a stream's share of all that is left, so that later requests even out
+// how far the streams have come, and at last that share to the byte: all streams end
+// together. An exact request must not be rounded up to the end of a chunk.
+func (p *Planner) RequestSize(pos, from, inFlight int64) (size int64, exact bool) {
+	size = p.requestSize(pos)
 	left := p.end - from
-	if p.lastShare == 0 && left <= size*int64(p.streams) && p.ahead(pos) >= left {
-		p.lastShare = (left + int64(p.streams) - 1) / int64(p.streams)
+	if !p.originBound(pos) || p.Horizon(pos) < p.end {
+		return min(left, size), false
 	}
-	if p.lastShare > 0 {
-		size = min(size, max(steadyReader, p.lastShare))
+	share := (left + inFlight) / int64(p.streams)
+	if share > 2*smallRequest {
+		return min(left, size, share/2), false
 	}
-	return min(left, size)
+	return min(left, max(share, lastRequest)), true
+}
+
+// requestSize is half of a stream's share of the read-ahead, in bytes.
+func (p *Planner) requestSize(pos int64) int64 {
+	return min(largeRequest, max(smallRequest, p.ahead(pos)/int64(2*p.streams)))
 }

@@ -55,6 +55,33 @@ func TestOriginBoundReaderGetsAllStreams(t *testing.T) {
 	}
 }
 
+// TestLastRequests: they shrink towards the end of the span, down to what lets a stream end
+// with the others.
+func TestLastRequests(t *testing.T) {
+	const size = 256 * mib
+	for _, c := range []struct {
+		name           string
+		left, inFlight int64
+		size           int64
+		exact          bool
+	}{
+		{"half of a share", 64 * mib, 0, 8 * mib, false},
+		{"half of a share, others under way", 40 * mib, 24 * mib, 8 * mib, false},
+		{"a share", 16 * mib, 0, 4 * mib, true},
+		{"what the others leave of it", 5 * mib, 9 * mib, 3*mib + mib/2, true},
+		{"no share is left", mib, 0, lastRequest, true},
+		{"the rest", 1000, 40 * mib, 1000, false},
+		{"the rest of little", 1000, 0, 1000, true},
+	} {
+		p := New(4, media.Span{Len: size}, size)
+		pos := size - c.left - c.inFlight
+		p.Waited(pos)
+		if got, exact := p.RequestSize(pos, size-c.left, c.inFlight); got != c.size || exact != c.exact {
+			t.Errorf("%s: %d, exact %v; want %d, %v", c.name, got, exact, c.size, c.exact)
+		}
+	}
+}
+
 func TestSlowReaderIsKeptAheadByTime(t *testing.T) {
 	const size = 1000 * mib
 	p, start := New(4, media.Span{Len: size}, size), time.Unix(0, 0)
@@ -84,7 +111,7 @@ func TestBounds(t *testing.T) {
 				rt.Fatalf("horizon %d of a reader at %d of %+v", horizon, pos, span)
 			}
 			from := rapid.Int64Range(pos, span.End()-1).Draw(rt, "from")
-			if n := p.RequestSize(pos, from); n <= 0 || n > largeRequest || from+n > span.End() {
+			if n, _ := p.RequestSize(pos, from, rapid.Int64Range(0, size).Draw(rt, "in flight")); n <= 0 || n > largeRequest || from+n > span.End() {
 				rt.Fatalf("%d bytes at %d of %+v", n, from, span)
 			}
 			pos += rapid.Int64Range(max(1, span.Len/20), max(1, span.Len/5)).Draw(rt, "read")
