@@ -872,7 +872,9 @@ var allowed = []rule{
 		},
 		tests: []use{
 			{"os/exec", "a process whose memory is measured"},
+			{"internal/catalog/catalogtest", "migrated databases of every kind"},
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
+			{"internal/pgtest", "counts statements"},
 			{"internal/syncer", "a whole syncer around the package"},
 			{"internal/syncer/syncertest", "a whole syncer between emulators"},
 		},

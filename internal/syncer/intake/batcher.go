@@ -122,29 +122,42 @@ func (b *eventBatcher) commit(ctx context.Context, all []*pendingEvent) {
 func (b *eventBatcher) insert(ctx context.Context, all []*pendingEvent) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeWithin-300*time.Millisecond)
 	defer cancel()
-	results := make([]string, len(all))
-	err := b.db.Update(ctx, "syncer: store events", func(x store.Session) error {
-		for i, p := range all {
-			id, isNew, again, err := store.AddEvent(ctx, x, p.event)
-			if err != nil {
-				return err
-			}
-			switch {
-			case !isNew:
-				results[i] = resultDuplicate
-			case p.event.State == store.EventIgnored:
-				results[i] = resultIgnored
-			default:
-				results[i] = resultAccepted
-			}
-			if p.event.State == store.EventNew && (isNew || again) {
-				ctx := queue.FromWebhook(media.WithTraceparent(ctx, p.traceparent))
-				if err := b.queue.Enqueue(ctx, x, queue.EventArgs{EventID: id}, time.Time{}); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
+	var results []string
+	err := b.db.Update(ctx, "syncer: store events", func(x store.Session) (err error) {
+		results, err = b.insertIn(ctx, x, all)
+		return err
 	})
 	return results, err
+}
+
+// insertIn stores events and their jobs within a transaction.
+func (b *eventBatcher) insertIn(ctx context.Context, x store.Session, all []*pendingEvent) ([]string, error) {
+	events := make([]store.Event, len(all))
+	for i, p := range all {
+		events[i] = p.event
+	}
+	added, err := store.AddEvents(ctx, x, events)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]string, len(all))
+	var jobs []queue.StoredEvent
+	for i, p := range all {
+		results[i] = resultOf(p.event, added[i])
+		if p.event.State == store.EventNew && (added[i].New || added[i].Again) {
+			jobs = append(jobs, queue.StoredEvent{ID: added[i].ID, Traceparent: p.traceparent})
+		}
+	}
+	return results, b.queue.EnqueueEvents(ctx, x, jobs)
+}
+
+func resultOf(e store.Event, added store.AddedEvent) string {
+	switch {
+	case !added.New:
+		return resultDuplicate
+	case e.State == store.EventIgnored:
+		return resultIgnored
+	default:
+		return resultAccepted
+	}
 }

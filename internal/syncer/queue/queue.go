@@ -196,6 +196,29 @@ func (q *Queue) EnqueueNow(ctx context.Context, x store.Session, args river.JobA
 	return nil
 }
 
+// StoredEvent is a webhook's event whose job is to be enqueued.
+type StoredEvent struct {
+	ID int64
+	// Traceparent is of its webhook, "" when that is not traced.
+	Traceparent string
+}
+
+// EnqueueEvents inserts the jobs of events within a transaction, in their order and with
+// one statement for all of them.
+func (q *Queue) EnqueueEvents(ctx context.Context, x store.Session, events []StoredEvent) error {
+	if len(events) == 0 {
+		return nil
+	}
+	q.pace.busy()
+	jobs := make([]river.InsertManyParams, len(events))
+	for i, e := range events {
+		metadata := traceMetadata(FromWebhook(media.WithTraceparent(ctx, e.Traceparent)))
+		jobs[i] = river.InsertManyParams{Args: EventArgs{EventID: e.ID}, InsertOpts: &river.InsertOpts{Metadata: metadata}}
+	}
+	_, err := q.client.InsertManyFastTx(ctx, x.Tx(), jobs)
+	return err
+}
+
 func (q *Queue) insert(ctx context.Context, x store.Session, args river.JobArgs, at time.Time) (*rivertype.JobInsertResult, error) {
 	q.pace.busy()
 	opts := &river.InsertOpts{Queue: queueFor(ctx, args), Metadata: traceMetadata(ctx)}

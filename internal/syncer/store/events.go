@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
@@ -31,38 +33,87 @@ type Event struct {
 	Note        string
 }
 
-// AddEvent keeps an event unless it is known. It returns its id and whether it is
-// new. Of a known one the later delivery's body, with its links, and its token replace
-// the earlier ones. again says whether it has to be looked at once more: the same thing
-// happened again (a later event_ts), or a link or the token is another.
-func AddEvent(ctx context.Context, x Session, e Event) (id int64, isNew, again bool, err error) {
-	err = x.One(ctx, `INSERT INTO lectern.lectern_zoom_events
+// AddedEvent is what AddEvents did with an event.
+type AddedEvent struct {
+	ID int64
+	// New: it was not known.
+	New bool
+	// Again: it was known and has to be looked at once more. The same thing happened again
+	// (a later event_ts), or a link or the token is another.
+	Again bool
+}
+
+// AddEvents keeps events in their order unless they are known, and returns what became of
+// each. Of a known one the later delivery's body, with its links, and its token replace the
+// earlier ones. All that are new are one statement, however many; identical ones among
+// events are deliveries of one.
+func AddEvents(ctx context.Context, x Session, events []Event) ([]AddedEvent, error) {
+	inserted, err := insertUnknown(ctx, x, events)
+	if err != nil {
+		return nil, err
+	}
+	added := make([]AddedEvent, len(events))
+	for i, e := range events {
+		if id, ok := inserted[e.Identity]; ok {
+			added[i] = AddedEvent{ID: id, New: true}
+			delete(inserted, e.Identity) // what is identical and follows was delivered again
+			continue
+		}
+		if added[i], err = deliverAgain(ctx, x, e); err != nil {
+			return nil, err
+		}
+	}
+	return added, nil
+}
+
+// insertUnknown inserts the events that are not known, the first of identical ones, and
+// returns their ids by identity.
+func insertUnknown(ctx context.Context, x Session, events []Event) (map[string]int64, error) {
+	const columns = 10
+	rows, args := make([]string, len(events)), make([]any, 0, columns*len(events))
+	for i, e := range events {
+		row := make([]string, columns)
+		for c := range row {
+			row[c] = "$" + strconv.Itoa(columns*i+c+1)
+		}
+		rows[i] = "(" + strings.Join(row, ", ") + ")"
+		args = append(args, e.Identity, clip(e.Name, 200), e.AccountID, e.TeacherID, e.MeetingUUID, e.Time, stamp(e.ReceivedAt), e.Body, e.SealedToken, e.State)
+	}
+	ids := make(map[string]int64, len(events))
+	err := x.Each(ctx, `INSERT INTO lectern.lectern_zoom_events
 			(identity, event, account_id, teacher_id, meeting_uuid, event_ts, received_at, body, sealed_token, state)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-		ON CONFLICT (identity) DO NOTHING RETURNING id`,
-		[]any{e.Identity, clip(e.Name, 200), e.AccountID, e.TeacherID, e.MeetingUUID, e.Time, stamp(e.ReceivedAt), e.Body, e.SealedToken, e.State}, &id)
-	if err == nil {
-		return id, true, false, nil
-	}
-	if !catalog.IsNotFound(err) {
-		return 0, false, false, err
-	}
+		VALUES `+strings.Join(rows, ", ")+`
+		ON CONFLICT (identity) DO NOTHING RETURNING id, identity`, args, func(scan func(...any) error) error {
+		var (
+			id       int64
+			identity string
+		)
+		err := scan(&id, &identity)
+		ids[identity] = id
+		return err
+	})
+	return ids, err
+}
+
+// deliverAgain notes one more delivery of a known event.
+func deliverAgain(ctx context.Context, x Session, e Event) (AddedEvent, error) {
 	var (
+		a      AddedEvent
 		before int64
 		body   string
 	)
-	if err := x.One(ctx, `SELECT id, event_ts, body FROM lectern.lectern_zoom_events WHERE identity = $1`, []any{e.Identity}, &id, &before, &body); err != nil {
-		return 0, false, false, err
+	if err := x.One(ctx, `SELECT id, event_ts, body FROM lectern.lectern_zoom_events WHERE identity = $1`, []any{e.Identity}, &a.ID, &before, &body); err != nil {
+		return a, err
 	}
 	// Two subscriptions deliver one event at one time with a token each.
 	recorded := e.Name == zoom.EventCompleted || e.Name == zoom.EventTranscriptCompleted
-	again = e.Time > before || e.Time == before && recorded && (e.SealedToken != "" || e.Body != body)
+	a.Again = e.Time > before || e.Time == before && recorded && (e.SealedToken != "" || e.Body != body)
 	if e.Time < before { // an earlier delivery that comes late has older links
 		e.Body, e.SealedToken = body, ""
 	}
-	_, err = x.Exec(ctx, `UPDATE lectern.lectern_zoom_events SET deliveries = deliveries + 1, event_ts = CASE WHEN event_ts < $2 THEN $2 ELSE event_ts END,
-			sealed_token = CASE WHEN $3 = '' THEN sealed_token ELSE $3 END, body = $4 WHERE id = $1`, id, e.Time, e.SealedToken, e.Body)
-	return id, false, again, err
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_zoom_events SET deliveries = deliveries + 1, event_ts = CASE WHEN event_ts < $2 THEN $2 ELSE event_ts END,
+			sealed_token = CASE WHEN $3 = '' THEN sealed_token ELSE $3 END, body = $4 WHERE id = $1`, a.ID, e.Time, e.SealedToken, e.Body)
+	return a, err
 }
 
 const eventColumns = `SELECT id, identity, event, account_id, teacher_id, meeting_uuid, event_ts, received_at, body, sealed_token, state, note FROM lectern.lectern_zoom_events `
