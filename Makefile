@@ -6,10 +6,13 @@ COMMIT  ?= $(shell git --git-dir=.git rev-parse HEAD 2>/dev/null)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -s -w -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help reference build demo test lint vulncheck report fuzz joins fleet outage backfill move lessons bench bench-compare deb image dist packages-test clean
+.PHONY: help reference pages build demo test lint vulncheck report fuzz joins fleet outage backfill move lessons bench bench-compare deb image dist packages-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+pages: ## bundle the scripts and the style of the web pages, as committed; PLAIN=1 readable, for work on them
+	./scripts/pages
 
 build: ## build bin/gateway and bin/syncer, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...

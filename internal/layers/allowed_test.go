@@ -720,8 +720,12 @@ var allowed = []rule{
 			{"internal/proxy/precondition", "If-Match, If-None-Match and their like"},
 			{"internal/proxy/respond", "JSON bodies, and errors as statuses"},
 			{"internal/proxy/route", "the routes that it declares"},
+			{"github.com/andybalholm/brotli", "compresses what it serves"},
 			{"github.com/valyala/fasthttp", "requests and responses"},
 			{"golang.org/x/text", "negotiates Accept-Language"},
+		},
+		tests: []use{
+			{"os/exec", "the bundler, which shows that the bundles are current"},
 		},
 	},
 	{

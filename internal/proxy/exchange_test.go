@@ -253,6 +253,43 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestPageCodings: each content coding is a representation of its own, with its own tag, for
+// GET, HEAD and conditional requests; all say that they vary.
+func TestPageCodings(t *testing.T) {
+	h := newFixture(t, 10, nil)
+	tags := map[string]bool{}
+	for _, accept := range []string{"gzip, deflate, br", "gzip", "identity"} {
+		get := h.do("GET", "/text", "Accept-Encoding: "+accept)
+		coding, tag := get.Header.Get("Content-Encoding"), get.Header.Get("ETag")
+		if want := map[string]string{"gzip, deflate, br": "br", "gzip": "gzip"}[accept]; coding != want || (coding == "") != (len(get.body) == 1000) || len(get.body) == 0 {
+			t.Errorf("%s: %q, %d bytes", accept, coding, len(get.body))
+		}
+		tags[tag] = true
+		head := h.do("HEAD", "/text", "Accept-Encoding: "+accept)
+		if head.ContentLength != int64(len(get.body)) || headerOf(head, "ETag", "Content-Encoding", "Vary") != headerOf(get, "ETag", "Content-Encoding", "Vary") || get.Header.Get("Vary") != "Accept-Encoding" {
+			t.Errorf("%s: HEAD %d %v, GET %v", accept, head.ContentLength, head.Header, get.Header)
+		}
+		same := h.do("GET", "/text", "Accept-Encoding: "+accept, "If-None-Match: W/"+tag)
+		if same.StatusCode != 304 || len(same.body) != 0 || headerOf(same, "ETag", "Cache-Control", "Vary") != headerOf(get, "ETag", "Cache-Control", "Vary") {
+			t.Errorf("%s: %d %v", accept, same.StatusCode, same.Header)
+		}
+		if other := h.do("GET", "/text", "Accept-Encoding: deflate", "If-None-Match: "+tag); (other.StatusCode == 304) != (coding == "") {
+			t.Errorf("%s: identity is %d", accept, other.StatusCode)
+		}
+		for condition, status := range map[string]int{tag: 200, "*": 200, `"other"`: 412, "W/" + tag: 412} {
+			if a := h.do("GET", "/text", "Accept-Encoding: "+accept, "If-Match: "+condition); a.StatusCode != status || (status == 412) != (a.Header.Get("Cache-Control") == "no-store") {
+				t.Errorf("%s, If-Match %s: %d %v", accept, condition, a.StatusCode, a.Header)
+			}
+		}
+	}
+	if len(tags) != 3 {
+		t.Errorf("three representations have %d tags", len(tags))
+	}
+	if two := h.do("GET", "/text", "Accept-Encoding: deflate", "Accept-Encoding: gzip"); two.Header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("of two fields the first alone is read: %v", two.Header)
+	}
+}
+
 // TestStrictTransportSecurity: where the public URL is https every answer, errors and
 // unreadable requests included, has browsers use nothing else (RFC 6797 section 6.1).
 func TestStrictTransportSecurity(t *testing.T) {

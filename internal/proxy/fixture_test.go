@@ -180,6 +180,7 @@ func testPages() []pages.Page {
 	return []pages.Page{
 		{Path: "/", ContentType: "text/html; charset=utf-8", Body: []byte("<h1>library</h1>")},
 		{Path: "/watch/{id}", ContentType: "text/html; charset=utf-8", Body: []byte("<h1>player</h1>"), Header: map[string]string{"X-Extra": "1"}},
+		{Path: "/text", ContentType: "text/plain", Body: []byte(strings.Repeat("text ", 200)), Header: map[string]string{"Cache-Control": "immutable"}},
 	}
 }
 

@@ -1,7 +1,13 @@
-// Package pages serves the web pages: the library and the player. They are plain files
-// without a build step. They load nothing from other hosts and contain nothing inline,
-// so that the strictest Content-Security-Policy holds.
+// Package pages serves the web pages: the library and the player. They load nothing from
+// other hosts and contain nothing inline, so that the strictest Content-Security-Policy holds.
+//
+// assets has the sources, which are small modules. A browser on a slow line would wait a round
+// trip for each six of them, so it is given bundles: one script, in its language, and one
+// style sheet. scripts/pages makes them; they are committed, so that nothing but Go is needed
+// to build a gateway.
 package pages
+
+//go:generate ../../../scripts/pages
 
 import (
 	"bytes"
@@ -12,19 +18,18 @@ import (
 	"html/template"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 )
 
-//go:embed assets
-var assets embed.FS
+//go:embed assets/page.html assets/icon.svg bundles
+var embedded embed.FS
 
 // policy lets a page load its own script, style, pictures and media from this
 // host, ask this host, and nothing else; text never becomes code.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// contentTypes are those of the assets; others are not served.
+// contentTypes are those of the parts of a page.
 var contentTypes = map[string]string{
 	".js":  "text/javascript; charset=utf-8",
 	".css": "text/css; charset=utf-8",
@@ -42,13 +47,13 @@ var languages = map[string]words{
 // Embedded returns the embedded pages and their parts. The library and the player are one document,
 // so that a step between them loses nothing that is only in memory.
 func Embedded() ([]Page, error) {
-	dir, parts, err := parts()
+	addresses, pages, err := parts()
 	if err != nil {
 		return nil, err
 	}
 	bodies := map[string][]byte{}
 	for lang := range languages {
-		if bodies[lang], err = document(lang, dir, parts); err != nil {
+		if bodies[lang], err = document(lang, addresses); err != nil {
 			return nil, err
 		}
 	}
@@ -60,63 +65,50 @@ func Embedded() ([]Page, error) {
 		"Permissions-Policy":         "camera=(), geolocation=(), microphone=()",
 	}
 	for _, place := range []string{"/", "/watch/{id}", "/watch/{id}/"} {
-		parts = append(parts, Page{Path: place, ContentType: "text/html; charset=utf-8", Header: header, Body: english, Language: "en", Others: bodies})
+		pages = append(pages, Page{Path: place, ContentType: "text/html; charset=utf-8", Header: header, Body: english, Language: "en", Others: bodies})
 	}
-	return parts, nil
+	return pages, nil
 }
 
-// parts are the scripts, styles and pictures, below a folder that is named by
-// what is in it: its addresses never mean anything else, so they never expire.
-func parts() (dir string, files []Page, err error) {
-	entries, err := fs.ReadDir(assets, "assets")
+// parts are the scripts, the style and the icon, and their addresses by name. An address has a
+// digest of what is there: it never means anything else, so it never expires.
+func parts() (addresses map[string]string, pages []Page, err error) {
+	files := []string{"assets/icon.svg"}
+	bundles, err := fs.Glob(embedded, "bundles/*")
 	if err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
-	sum := sha256.New()
-	for _, entry := range entries { // sorted by name
-		kind, ok := contentTypes[path.Ext(entry.Name())]
-		if !ok {
-			continue
-		}
-		body, err := fs.ReadFile(assets, "assets/"+entry.Name())
+	addresses = map[string]string{}
+	for _, file := range append(files, bundles...) {
+		body, err := embedded.ReadFile(file)
 		if err != nil {
-			return "", nil, err
+			return nil, nil, err
 		}
-		fmt.Fprintf(sum, "%s %d\n", entry.Name(), len(body))
-		sum.Write(body)
-		files = append(files, Page{
-			Path: entry.Name(), ContentType: kind, Body: body,
+		name, extension := path.Base(file), path.Ext(file)
+		kind, ok := contentTypes[extension]
+		if !ok {
+			return nil, nil, fmt.Errorf("pages: %s has no content type", file)
+		}
+		sum := sha256.Sum256(body)
+		addresses[name] = "/assets/" + strings.TrimSuffix(name, extension) + "." + hex.EncodeToString(sum[:8]) + extension
+		pages = append(pages, Page{
+			Path: addresses[name], ContentType: kind, Body: body,
 			Header: map[string]string{"Cache-Control": "public, max-age=31536000, immutable", "Content-Security-Policy": "default-src 'none'"},
 		})
 	}
-	dir = "/assets/" + hex.EncodeToString(sum.Sum(nil)[:8])
-	for i := range files {
-		files[i].Path = dir + "/" + files[i].Path
-	}
-	return dir, files, nil
+	return addresses, pages, nil
 }
 
-// document is the page in one language. It names the modules beforehand, so that
-// they are fetched together and not one after the other.
-func document(lang, dir string, parts []Page) ([]byte, error) {
-	page, err := template.ParseFS(assets, "assets/page.html")
+// document is the page in one language.
+func document(lang string, addresses map[string]string) ([]byte, error) {
+	page, err := template.ParseFS(embedded, "assets/page.html")
 	if err != nil {
 		return nil, err
 	}
-	modules := []string{}
-	for _, part := range parts {
-		name := path.Base(part.Path)
-		otherWords := strings.HasPrefix(name, "words.") && name != "words.js" && name != "words."+lang+".js"
-		if path.Ext(name) == ".js" && name != "app.js" && !otherWords {
-			modules = append(modules, name)
-		}
-	}
-	slices.Sort(modules)
 	var out bytes.Buffer
 	err = page.Execute(&out, struct {
-		Lang, Dir string
-		Modules   []string
-		Words     words
-	}{lang, dir, modules, languages[lang]})
+		Lang, Icon, Style, Script string
+		Words                     words
+	}{lang, addresses["icon.svg"], addresses["style.css"], addresses["page."+lang+".js"], languages[lang]})
 	return out.Bytes(), err
 }

@@ -1,8 +1,10 @@
 package pages
 
 import (
+	"bytes"
 	"os"
-	"path"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -54,7 +56,7 @@ func values(m map[string][]byte) (out [][]byte) {
 	return out
 }
 
-// TestLinksLead follows what the documents and modules name.
+// TestLinksLead follows what the documents name, and what the modules of the sources import.
 func TestLinksLead(t *testing.T) {
 	served := files(t)
 	page := served["/"]
@@ -65,9 +67,9 @@ func TestLinksLead(t *testing.T) {
 		if !strings.Contains(string(body), `<html lang="`+lang+`">`) {
 			t.Errorf("the document in %q does not say so", lang)
 		}
-		links := regexp.MustCompile(`(?:src|href)="(/[^"]*)"`).FindAllStringSubmatch(string(body), -1)
-		if len(links) < 10 {
-			t.Errorf("only %d links were found", len(links))
+		links := regexp.MustCompile(`(?:src|href)="(/[^"]+)"`).FindAllStringSubmatch(string(body), -1)
+		if len(links) != 3 {
+			t.Errorf("%d links were found, want icon, style and script", len(links))
 		}
 		for _, m := range links {
 			if _, ok := served[m[1]]; !ok {
@@ -75,27 +77,50 @@ func TestLinksLead(t *testing.T) {
 			}
 		}
 	}
-	imports := 0
 	for name, f := range served {
-		for _, m := range regexp.MustCompile(`(?:from|import\() ?'(\.[^']+)'`).FindAllStringSubmatch(string(f.Body), -1) {
-			imports++
-			if _, ok := served[path.Join(path.Dir(name), m[1])]; !ok {
-				t.Errorf("%s imports %s, which is not served", name, m[1])
-			}
-		}
 		if strings.HasPrefix(name, "/assets/") != strings.Contains(f.Header["Cache-Control"], "immutable") {
 			t.Errorf("%s: Cache-Control is %q", name, f.Header["Cache-Control"])
 		}
 	}
-	if imports < 20 {
-		t.Errorf("only %d imports were found", imports)
+}
+
+// TestBundlesAreCurrent bundles the sources again. A bundle that imports anything would cost
+// the page another round trip.
+func TestBundlesAreCurrent(t *testing.T) {
+	dir := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "../../../scripts/pages", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	made, err := filepath.Glob(dir + "/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	committed, err := filepath.Glob("bundles/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(made) != 3 || len(committed) != len(made) {
+		t.Errorf("%d bundles are made, %d are committed", len(made), len(committed))
+	}
+	for _, name := range made {
+		want, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join("bundles", filepath.Base(name)))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not what its sources say, %v: run `make pages`", filepath.Base(name), err)
+		}
+		if m := regexp.MustCompile(`\bimport ?["({*]|\bfrom ?"`).Find(want); m != nil && strings.HasSuffix(name, ".js") {
+			t.Errorf("%s imports another module: %s", filepath.Base(name), m)
+		}
 	}
 }
 
 // script is one of the scripts by its name.
 func script(t *testing.T, name string) string {
 	t.Helper()
-	body, err := assets.ReadFile("assets/" + name)
+	body, err := os.ReadFile("assets/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,9 +180,13 @@ func TestLanguagesSayTheSame(t *testing.T) {
 	for _, k := range en {
 		known[k[1]] = true
 	}
-	for name, f := range files(t) {
-		for _, m := range used.FindAllStringSubmatch(string(f.Body), -1) {
-			if path.Ext(name) == ".js" && !known[m[1]] {
+	sources, err := filepath.Glob("assets/*.js")
+	if err != nil || len(sources) < 15 {
+		t.Fatalf("%d sources, %v", len(sources), err)
+	}
+	for _, name := range sources {
+		for _, m := range used.FindAllStringSubmatch(script(t, filepath.Base(name)), -1) {
+			if !known[m[1]] {
 				t.Errorf("%s uses t.%s, which no language has", name, m[1])
 			}
 		}

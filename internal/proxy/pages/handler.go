@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strings"
@@ -13,7 +14,8 @@ import (
 	"github.com/lectiospace/lectern/internal/proxy/route"
 )
 
-// Page is a document for people, or a script or style of one. It is served as it is.
+// Page is a document for people, or a script or style of one. Text is compressed once, when
+// its route is built.
 type Page struct {
 	// Path is exact, as "/app.js", or ends in "/{id}", which stands for any
 	// recording id, as "/watch/{id}".
@@ -65,25 +67,46 @@ func newRoute(p Page, records *accesslog.Log) (route.Route, error) {
 		Pattern: p.Path,
 		Allow:   "GET, HEAD, OPTIONS",
 		Serve: func(c *fasthttp.RequestCtx, rec accesslog.Record, _ int64) {
-			h := &c.Response.Header
-			h.Set("Content-Security-Policy", defaultPolicy)
-			respond.Headers(h, "no-cache")
 			text := choose.best(string(c.Request.Header.Peek("Accept-Language")))
-			if text.language != "" {
-				h.Add("Vary", "Accept-Language")
-				h.Set("Content-Language", text.language)
-			}
-			h.SetCanonical([]byte("ETag"), []byte(text.etag))
-			for k, v := range p.Header {
-				h.Set(k, v)
-			}
-			if precondition.MatchesWeak(string(c.Request.Header.Peek("If-None-Match")), text.etag) {
-				c.SetStatusCode(http.StatusNotModified)
-			} else {
-				h.SetContentType(p.ContentType)
-				c.Response.SetBodyRaw(text.body)
-			}
+			serve(c, &rec, p, text)
 			records.WriteAnswered(c, rec)
 		},
 	}, nil
+}
+
+// serve answers with a page in one language. 304 has the headers that 200 would have (RFC
+// 9110 section 15.4.5), so that a cache renews what it keeps.
+func serve(c *fasthttp.RequestCtx, rec *accesslog.Record, p Page, text translation) {
+	h := &c.Response.Header
+	h.Set("Content-Security-Policy", defaultPolicy)
+	respond.Headers(h, "no-cache")
+	if text.language != "" {
+		h.Add("Vary", "Accept-Language")
+		h.Set("Content-Language", text.language)
+	}
+	if len(text.representations) > 1 {
+		h.Add("Vary", "Accept-Encoding")
+	}
+	chosen := chooseRepresentation(text.representations, string(bytes.Join(c.Request.Header.PeekAll("Accept-Encoding"), []byte(","))))
+	h.SetCanonical([]byte("ETag"), []byte(chosen.etag))
+	for k, v := range p.Header {
+		h.Set(k, v)
+	}
+	conditions := precondition.Headers{
+		IfMatch:     string(c.Request.Header.Peek("If-Match")),
+		IfNoneMatch: string(c.Request.Header.Peek("If-None-Match")),
+	}
+	switch conditions.Evaluate(precondition.Validators{ETag: chosen.etag}) {
+	case precondition.NotModified:
+		c.SetStatusCode(http.StatusNotModified)
+	case precondition.Failed:
+		rec.Code = respond.CodePrecondition
+		respond.ErrorFor(c, respond.Problem{Status: http.StatusPreconditionFailed, Detail: "A precondition failed.", Code: rec.Code})
+	default:
+		h.SetContentType(p.ContentType)
+		if chosen.coding != "" {
+			h.Set("Content-Encoding", chosen.coding)
+		}
+		c.Response.SetBodyRaw(chosen.body)
+	}
 }

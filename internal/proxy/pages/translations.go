@@ -1,19 +1,16 @@
 package pages
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"maps"
 	"slices"
 
 	"golang.org/x/text/language"
 )
 
-// translation is a page in one language.
+// translation is a page in one language, in its content codings.
 type translation struct {
-	language string // "" where the page has none
-	body     []byte
-	etag     string
+	language        string // "" where the page has none
+	representations []representation
 }
 
 // translations are one page in all its languages; the first is the default.
@@ -23,12 +20,12 @@ type translations struct {
 }
 
 func newTranslations(p Page) (translations, error) {
-	t := translations{all: []translation{newTranslation(p.Language, p.Body)}}
+	t := translations{all: []translation{{p.Language, newRepresentations(p.ContentType, p.Body)}}}
 	if p.Language == "" {
 		return t, nil
 	}
 	for _, other := range slices.Sorted(maps.Keys(p.Others)) {
-		t.all = append(t.all, newTranslation(other, p.Others[other]))
+		t.all = append(t.all, translation{other, newRepresentations(p.ContentType, p.Others[other])})
 	}
 	var tags []language.Tag
 	for _, one := range t.all {
@@ -40,11 +37,6 @@ func newTranslations(p Page) (translations, error) {
 	}
 	t.matcher = language.NewMatcher(tags)
 	return t, nil
-}
-
-func newTranslation(lang string, body []byte) translation {
-	sum := sha256.Sum256(body)
-	return translation{language: lang, body: body, etag: `"` + base64.RawURLEncoding.EncodeToString(sum[:15]) + `"`}
 }
 
 // best is the translation for an Accept-Language (RFC 9110, 12.5.4), also one in

@@ -22,11 +22,11 @@ func TestTranslations(t *testing.T) {
 		string(make([]byte, 1+1<<10)):        "en",
 		"fr-CH, fr;q=0.9, ru;q=0.8, *;q=0.5": "ru",
 	} {
-		if got := choose.best(accept); got.language != want || got.etag == "" {
+		if got := choose.best(accept); got.language != want || len(got.representations) == 0 {
 			t.Errorf("%q: %q, want %q", accept, got.language, want)
 		}
 	}
-	if choose.best("ru").etag == choose.best("en").etag {
+	if choose.best("ru").representations[0].etag == choose.best("en").representations[0].etag {
 		t.Error("both languages have one tag")
 	}
 	if plain, err := newTranslations(Page{Body: []byte("x")}); err != nil || plain.best("ru").language != "" {

@@ -1,5 +1,7 @@
 // English. {0} is filled in; # is a number in the forms of count.
 
+import { speak } from './words.js';
+
 const codes = {
   not_authenticated: ['You are not signed in.', 'Open your school’s platform and follow its link to the lessons.'],
   token_not_valid: ['Your sign-in has ended.', 'Open your school’s platform and follow its link to the lessons again.'],
@@ -42,7 +44,7 @@ const reasons = {
   unknown: 'It could not be prepared. Try again, or tell your school.',
 };
 
-export default {
+speak('en', {
   codes,
   reasons,
   brand: 'Lectern',
@@ -118,4 +120,4 @@ export default {
   keyList: [['Space, K', 'play and pause'], ['← →, J L', '10 seconds back and forward'], ['M', 'sound on and off'], ['C', 'captions'], ['F', 'full screen'], ['< >', 'slower and faster']],
   playsUntil: 'You can watch this lesson until {0}. To go on after that, open it from your school’s platform again.',
   cutOff: 'You can no longer watch this lesson.',
-};
+});

@@ -1,7 +1,14 @@
-// The page's language is the document's: the gateway chose it by Accept-Language.
+// The words of the page, in the language that the gateway chose by Accept-Language:
+// page.en.js and page.ru.js have one of the two languages each.
 
-export const lang = document.documentElement.lang === 'ru' ? 'ru' : 'en';
-export const { default: t } = await (lang === 'ru' ? import('./words.ru.js') : import('./words.en.js'));
+export let lang;
+export let t;
+
+// speak sets the language. A page's module calls it before any other module uses a word.
+export function speak(language, words) {
+  lang = language;
+  t = words;
+}
 
 // sentence is what happened and what to do about it, for any code.
 export const sentence = (code) => t.codes[code] || t.codes.unknown;

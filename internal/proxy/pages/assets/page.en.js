@@ -1,0 +1,4 @@
+// The page in English. Modules are evaluated in the order of their imports: the words first.
+
+import './words.en.js';
+import './app.js';
