@@ -31,7 +31,7 @@ type GatewaySetup struct {
 
 // Gateway is Lectern as it is deployed: every request carries an access token
 // that is verified, and the recording's catalog row and its list of viewers are
-// looked at; one line of access log is written for each.
+// looked at, and the access log is written, by playbacks as it is by default.
 func Gateway() Starter { return GatewaySetup{Name: "gateway"}.Starter() }
 
 // Starter starts such a gateway.

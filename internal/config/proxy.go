@@ -18,7 +18,7 @@ const (
 func (s *Settings) Proxy() (proxy.Config, error) {
 	cfg := proxy.DefaultConfig()
 	cfg.Limit, cfg.CORS, cfg.PublicURL = s.Limit, s.CORS, s.PublicURL
-	cfg.DirectStreamThreshold = s.DirectStreamThreshold
+	cfg.DirectStreamThreshold, cfg.AccessLog = s.DirectStreamThreshold, s.AccessLog
 	prefixes, err := s.TrustedPrefixes()
 	if err != nil {
 		return cfg, err

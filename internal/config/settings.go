@@ -89,6 +89,8 @@ type Settings struct {
 	TrustedProxies        []string   `name:"trusted-proxies" default:"127.0.0.0/8,::1" placeholder:"CIDR" help:"Addresses and networks of reverse proxies, comma separated: only their X-Forwarded-For and X-Forwarded-Proto headers are believed (default: ${default})."`
 	DirectStreamThreshold media.Size `name:"direct-stream-threshold" default:"100MiB" help:"Size above which the streaming_url of a Drive recording is the gateway's stream (size); 0 = always."`
 
+	AccessLog string `name:"access-log" default:"playback" enum:"playback,request" help:"Lines of the access log: playback sums the ranges that a player reads one after the other for 10 s, request writes a line for each (playback|request)."`
+
 	Auth    auth.Config       `embed:"" prefix:"auth-"`
 	Limit   proxy.LimitConfig `embed:"" prefix:"limit-"`
 	Cache   cache.Config      `embed:"" prefix:"cache-"`

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/accesslog"
 )
 
 // LimitConfig bounds what one user, and all together, may take.
@@ -39,6 +40,9 @@ type CORSConfig struct {
 type Config struct {
 	Limit LimitConfig
 	CORS  CORSConfig
+	// AccessLog says whether the ranges of a playback share a line of the access log: a
+	// value of accesslog.Lines.
+	AccessLog string
 	// PublicURL is the base of absolute links; "" = taken from the request.
 	PublicURL string
 	// DirectStreamThreshold is the size above which a recording on Drive is announced
@@ -65,6 +69,7 @@ func DefaultConfig() Config {
 	return Config{
 		Limit: LimitConfig{PlaybacksPerHour: 200, StreamsPerUser: 8, AuthFailures: 100, APIRate: 20, Streams: 10000},
 
+		AccessLog:             string(accesslog.PerPlayback),
 		DirectStreamThreshold: 100 << 20,
 
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
@@ -79,6 +84,8 @@ func DefaultConfig() Config {
 // Validate names the setting that is wrong.
 func (c Config) Validate() error {
 	switch {
+	case c.AccessLog != string(accesslog.PerPlayback) && c.AccessLog != string(accesslog.PerRequest):
+		return fmt.Errorf("access-log: %q is neither %s nor %s", c.AccessLog, accesslog.PerPlayback, accesslog.PerRequest)
 	case c.DirectStreamThreshold < 0:
 		return fmt.Errorf("direct-stream-threshold: cannot be negative")
 	case c.Limit.Streams < 1:

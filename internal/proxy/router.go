@@ -20,7 +20,7 @@ func (s *Server) handle(c *fasthttp.RequestCtx) {
 	rec := s.beginRecord(c)
 	defer func() {
 		if p := recover(); p != nil {
-			s.records.WritePanic(rec.RequestID, p)
+			s.records.WritePanic(rec.ID(), p)
 			s.resetResponse(c)
 			respond.Error(&c.Response, respond.ProblemOfRefusal(media.Refuse(respond.CodeInternal, "")))
 			rec.Code, rec.Outcome = respond.CodeInternal, "panic"

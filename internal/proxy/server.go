@@ -116,7 +116,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		deps.Now = time.Now
 	}
 	s := &Server{
-		cfg: cfg, log: deps.Log, records: accesslog.New(deps.Log, deps.Now),
+		cfg: cfg, log: deps.Log, records: accesslog.New(accesslog.Lines(cfg.AccessLog), deps.Log, deps.Now),
 		links:     forwarded.Resolver{PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies},
 		conns:     newConnTable(),
 		httpsOnly: strings.HasPrefix(strings.ToLower(cfg.PublicURL), "https://"),
@@ -189,6 +189,7 @@ func (s *Server) newFastServer() *fasthttp.Server {
 			case fasthttp.StateNew:
 				s.conns.add(c)
 			case fasthttp.StateClosed, fasthttp.StateHijacked:
+				s.streams.ConnectionClosed(c)
 				s.conns.remove(c)
 			}
 		},

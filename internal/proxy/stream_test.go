@@ -543,6 +543,38 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
+// TestAccessLogOfPlaybacks: the ranges of one connection have two lines, whether the client
+// closes it or the server stops.
+func TestAccessLogOfPlaybacks(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(h *fixture, conn net.Conn)
+	}{
+		{"closed", func(_ *fixture, conn net.Conn) { conn.Close() }},
+		{"stopped", func(h *fixture, _ net.Conn) { h.server.Shutdown(t.Context()) }},
+	} {
+		h := newFixture(t, 1000, nil)
+		conn := h.dial()
+		for i := range 4 {
+			h.send(conn, "GET", streamPath, "Authorization: Bearer "+goodToken, fmt.Sprintf("Range: bytes=%d-%d", i*100, i*100+99))
+			h.receive(conn, "GET")
+		}
+		h.wantLine(c.name+", the first", map[string]any{"range": "bytes=0-99", "outcome": "complete"})
+		c.end(h, conn)
+		deadline := time.After(testTimeout)
+		for !strings.Contains(h.log.String(), `"msg":"playback"`) {
+			select {
+			case <-deadline:
+				t.Fatalf("%s: no line of the playback", c.name)
+			case <-time.After(time.Millisecond):
+			}
+		}
+		if log := h.log.String(); !strings.Contains(log, `"recording":7,"user":42,"requests":3,"bytes":300,`) || strings.Count(log, `"msg":"exchange"`) != 1 {
+			t.Errorf("%s: %s", c.name, log)
+		}
+	}
+}
+
 // TestSlotsAreForViewers has requests without access wait for their authentication. They
 // hold no slot that a viewer needs.
 func TestSlotsAreForViewers(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 func TestFloodOfRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		l := New(slog.New(slog.NewJSONHandler(&out, nil)), time.Now)
+		l := New(PerRequest, slog.New(slog.NewJSONHandler(&out, nil)), time.Now)
 		kinds := []refusalKind{{400, "bad_request"}, {401, media.CodeTokenNotValid}, {403, media.CodeNoAccess}, {404, media.CodeNotFound}, {429, media.CodeThrottled}}
 		const flood = 1000
 		for range flood {

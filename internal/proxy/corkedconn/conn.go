@@ -32,6 +32,10 @@ type Conn struct {
 	*net.TCPConn
 	raw syscall.RawConn
 
+	// Kept is what a handler keeps of the connection between two requests. It belongs to the
+	// connection's goroutine.
+	Kept any
+
 	// corked is what was written since Cork; nil when the connection is not corked.
 	corked *[]byte
 

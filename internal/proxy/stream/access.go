@@ -90,7 +90,7 @@ func (x *exchange) countStart() (counted func() error, err error) {
 		defer close(answered)
 		defer func() {
 			if p := recover(); p != nil {
-				x.h.records.WritePanic(x.record.RequestID, p)
+				x.h.records.WritePanic(x.record.ID(), p)
 				refusal = errPanic
 			}
 		}()

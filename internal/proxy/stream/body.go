@@ -50,14 +50,14 @@ func (b *body) WriteTo(io.Writer) (n int64, err error) {
 	b.began = true
 	defer func() {
 		if p := recover(); p != nil {
-			b.x.h.records.WritePanic(b.x.record.RequestID, p)
+			b.x.h.records.WritePanic(b.x.record.ID(), p)
 			b.err = fmt.Errorf("%w: %v", errPanic, p)
 		}
 		n, err = b.x.record.Bytes, b.err
 	}()
 	b.x.streaming.Store(true)
-	b.x.firstByte = b.x.h.now().Sub(b.x.record.Began) // its first piece is there
-	b.x.h.metrics.first(b.x.record.Cache, b.x.firstByte)
+	b.x.record.FirstByte = b.x.h.now().Sub(b.x.record.Began) // its first piece is there
+	b.x.h.metrics.first(b.x.record.Cache, b.x.record.FirstByte)
 	b.err = b.send()
 	b.x.streaming.Store(false)
 	if media.RefusalOf(b.err) != nil {

@@ -25,6 +25,7 @@ type exchange struct {
 	h      *Handler
 	conn   net.Conn
 	corked *corkedconn.Conn // conn, where it is one; else nil
+	kept   *connection      // of corked; else nil
 	params requestParams
 	record accesslog.Record
 
@@ -48,10 +49,8 @@ type exchange struct {
 	valid       precondition.Validators
 	admitted    bool
 	hasUserSlot bool
-	// leave ends the exchange's part in a traced playback, or is nil; firstByte is when it
-	// had its first byte, since record.Began.
+	// leave ends the exchange's part in a traced playback, or is nil.
 	leave      func(r *accesslog.Record, firstByte time.Duration)
-	firstByte  time.Duration
 	undoStart  func()       // takes back the start that was counted, or nil
 	reader     media.Reader // open, or nil
 	firstPiece media.Piece  // the reader's first piece, not yet written
@@ -67,7 +66,7 @@ func (h *Handler) Serve(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) 
 	x := h.newExchange(c, rec, id)
 	defer func() {
 		if p := recover(); p != nil {
-			h.records.WritePanic(x.record.RequestID, p)
+			h.records.WritePanic(x.record.ID(), p)
 			h.resetResponse(c)
 			x.refuse(&c.Response, errPanic)
 		}
@@ -131,12 +130,14 @@ func (x *exchange) serve(resp *fasthttp.Response) error {
 func (h *Handler) newExchange(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) *exchange {
 	x := &exchange{h: h, conn: c.Conn(), params: readParams(c, id), record: rec}
 	x.record.Recording = id
-	x.record.Range = accesslog.Sanitize(x.params.rangeHeader, 64)
+	x.record.Range = x.params.rangeHeader
 	if h.playbacks != nil && rec.Trusted {
 		x.params.readTrace(c)
 	}
 	x.ctx, x.cancel = context.WithCancelCause(h.base)
-	x.corked, _ = x.conn.(*corkedconn.Conn)
+	if x.corked, _ = x.conn.(*corkedconn.Conn); x.corked != nil {
+		x.kept = h.connectionOf(x.corked)
+	}
 	h.exchanges.add(x)
 	return x
 }
@@ -204,9 +205,13 @@ func (x *exchange) finish(fault error) {
 	default:
 		x.record.Err = fault
 	}
-	x.h.records.Write(&x.record)
+	if x.kept != nil {
+		x.kept.records.Write(&x.record)
+	} else {
+		x.h.records.Write(&x.record)
+	}
 	if x.leave != nil {
-		x.leave(&x.record, x.firstByte)
+		x.leave(&x.record, x.record.FirstByte)
 	}
 }
 
@@ -233,13 +238,13 @@ func (x *exchange) closeReader() {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			x.h.records.WritePanic(x.record.RequestID, p)
+			x.h.records.WritePanic(x.record.ID(), p)
 		}
 	}()
 	r := x.reader
 	x.reader, x.firstPiece = nil, media.Piece{}
 	if err := r.Close(); err != nil {
-		x.h.log.Debug("stream: close a reader", slog.String("request_id", x.record.RequestID), slog.String("error", err.Error()))
+		x.h.log.Debug("stream: close a reader", slog.String("request_id", x.record.ID()), slog.String("error", err.Error()))
 	}
 }
 

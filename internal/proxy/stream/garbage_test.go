@@ -70,7 +70,7 @@ func serveRecording(t *testing.T, size int) (addr string, content []byte) {
 	t.Helper()
 	content = pattern(size)
 	log := slog.New(slog.DiscardHandler)
-	records := accesslog.New(log, time.Now)
+	records := accesslog.New(accesslog.PerRequest, log, time.Now)
 	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "limited_total"})
 	h, err := New(Config{Streams: 100, StreamsPerUser: 100, WriteIdle: time.Minute, OriginTimeout: time.Minute, Recheck: time.Minute}, Deps{
 		Access: oneRecording{content}, Origins: oneRecording{content}, Store: oneRecording{content},

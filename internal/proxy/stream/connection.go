@@ -1,0 +1,37 @@
+package stream
+
+import (
+	"net"
+
+	"github.com/lectiospace/lectern/internal/proxy/accesslog"
+	"github.com/lectiospace/lectern/internal/proxy/corkedconn"
+)
+
+// connection is what the handler keeps of a client's connection from one exchange to the
+// next. It belongs to the connection's goroutine.
+type connection struct {
+	records *accesslog.Connection
+}
+
+// connectionOf returns what is kept of a connection, from its first exchange on.
+func (h *Handler) connectionOf(c *corkedconn.Conn) *connection {
+	kept, ok := c.Kept.(*connection)
+	if !ok {
+		kept = &connection{records: h.records.Connection()}
+		c.Kept = kept
+	}
+	return kept
+}
+
+// ConnectionClosed releases what is kept of a connection. It is called by the connection's
+// goroutine, after its last exchange.
+func (h *Handler) ConnectionClosed(c net.Conn) {
+	corked, ok := c.(*corkedconn.Conn)
+	if !ok {
+		return
+	}
+	if kept, ok := corked.Kept.(*connection); ok {
+		kept.records.Close()
+		corked.Kept = nil
+	}
+}
