@@ -35,8 +35,6 @@ type Cache struct {
 	lock       *os.File // the directory lock, held as long as the cache is open
 	lockProbe  lockProbe
 
-	queued   chan struct{}   // a slot for each chunk that is being written or waits for it
-	writing  chan struct{}   // a slot for each chunk that is being written
 	scanDone chan struct{}   // closed at the end of the start-up scan
 	base     context.Context // ends at Close
 	cancel   context.CancelFunc
@@ -54,6 +52,7 @@ type Cache struct {
 	budget       budget
 	health       health
 	buffers      bufferPool
+	writes       writeQueue
 	emptyFolders []objectKey // of forgotten objects; they exist, and count against the budget
 }
 
@@ -79,9 +78,8 @@ func newCache(cfg Config, origin Fetcher, log *slog.Logger, reg prometheus.Regis
 	size, chunkSize, memory := int64(cfg.Size), int64(cfg.ChunkSize), int64(cfg.Memory)
 	c := &Cache{
 		cfg: cfg, chunkSize: chunkSize, origin: origin, log: log, disk: d, lock: lock, probeEvery: probeEvery,
-		scanDone: make(chan struct{}), writing: make(chan struct{}, writers), queued: make(chan struct{}, writeQueue(memory, chunkSize)),
-		scanning: scanState{running: true}, index: newIndex(chunkSize), fds: fdCache{entries: map[chunkID]*fdEntry{}},
-		buffers: bufferPool{limit: memory},
+		scanDone: make(chan struct{}), scanning: scanState{running: true}, index: newIndex(chunkSize), fds: fdCache{entries: map[chunkID]*fdEntry{}},
+		buffers: bufferPool{limit: memory}, writes: newWriteQueue(memory, chunkSize),
 	}
 	c.policy = eviction.New(int(size/chunkSize), c.index.number)
 	if err := c.clearTemporary(); err != nil {

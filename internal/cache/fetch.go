@@ -114,6 +114,7 @@ func (f *fetch) requestBuffer(fl *fill) (wait, ready chan struct{}) {
 		}
 		f.awaitsBuffer = true
 		f.broadcast()
+		c.dropPassedWrites()
 	}
 	return wait, fl.bufferReady
 }
@@ -186,14 +187,14 @@ func (f *fetch) receive(body io.Reader) error {
 			}
 		}
 		f.c.mu.Lock()
-		data, shared := f.c.verifyPart(fl, p), len(f.readers) > 1
-		if f.isBackfill && data == nil && f.c.buffers.hasWaiters() {
+		complete, shared := f.c.verifyPart(fl, p), len(f.readers) > 1
+		if f.isBackfill && !complete && f.c.buffers.hasWaiters() {
 			f.c.backfillDetached(fl, f.obj) // there was more than one gap
 		}
 		f.releasePassed() // its readers may have read on already
 		f.c.mu.Unlock()
-		if data != nil {
-			f.c.store(fl, identity(f.obj, f.c.chunkSize), data, eviction.Arrival{Edge: isEdge(fl.index, f.obj.Size, f.c.chunkSize), Shared: shared})
+		if complete {
+			f.c.store(fl, identity(f.obj, f.c.chunkSize), eviction.Arrival{Edge: isEdge(fl.index, f.obj.Size, f.c.chunkSize), Shared: shared})
 		}
 	}
 	return nil

@@ -154,21 +154,35 @@ func (c *Cache) unrefFill(fl *fill) {
 	}
 }
 
-// verifyPart marks a part as verified. When it was the last one, and the chunk is to
-// be stored, data is the whole chunk and the caller must store it; else data is
-// nil. c.mu is held.
-func (c *Cache) verifyPart(fl *fill, p *part) (data []byte) {
+// verifyPart marks a part as verified. It reports whether the caller must store the
+// chunk: the part was the last one, and there is disk space. c.mu is held.
+func (c *Cache) verifyPart(fl *fill, p *part) (complete bool) {
 	p.verified = true
 	if fl.storing || !fl.complete() {
-		return nil
+		return false
 	}
 	fl.storing = true
 	if fl.listed {
 		c.index.updateAvailable(fl.o, fl.index)
 	}
 	if fl.reserved == 0 {
-		c.metrics.event(eventBypass)
-		return nil
+		c.metrics.passedThrough(passNoSpace)
+		return false
 	}
-	return fl.buffer.data
+	return true
+}
+
+// passed reports whether no reader has yet to read the chunk; c.mu is held.
+func (fl *fill) passed() bool {
+	if fl.buffer.refs > 1 {
+		return false // a piece of it is being sent
+	}
+	for _, p := range fl.parts {
+		for _, r := range p.fetch.readers {
+			if r.chunk <= fl.index {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -93,6 +93,9 @@ func (c *Cache) diskFault(op string, err error) {
 		c.running.Go(c.probe)
 	}
 	c.mu.Unlock()
+	if now == diskBypass {
+		c.dropWrites()
+	}
 	if before != now {
 		c.log.Warn("cache: disk fault", slog.String("state", now.String()), slog.String("op", op), slog.Any("error", err))
 	}

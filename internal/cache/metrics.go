@@ -10,6 +10,7 @@ import (
 type metrics struct {
 	chunks      map[event]*counter
 	fetches     map[fetchOutcome]prometheus.Counter
+	passes      map[passReason]prometheus.Counter
 	overread    prometheus.Counter
 	scrubBytes  prometheus.Counter
 	scrubRounds prometheus.Counter
@@ -37,6 +38,9 @@ func newMetrics(reg prometheus.Registerer, c *Cache) (*metrics, error) {
 	fetches := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "lectern_cache_fetches_total", Help: "Requests of the cache to origins by outcome: finished with all bytes, cancelled because nobody waited any longer, failed.",
 	}, []string{"outcome"})
+	passed := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "lectern_cache_passed_through_chunks_total", Help: "Chunks that passed from memory to their viewers without being stored, by reason: no disk space, the disk is bypassed or failed, its writes are behind, a fetch needed the memory.",
+	}, []string{"reason"})
 	counterOf := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
@@ -44,7 +48,7 @@ func newMetrics(reg prometheus.Registerer, c *Cache) (*metrics, error) {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	m := &metrics{
-		chunks: map[event]*counter{}, fetches: map[fetchOutcome]prometheus.Counter{},
+		chunks: map[event]*counter{}, fetches: map[fetchOutcome]prometheus.Counter{}, passes: map[passReason]prometheus.Counter{},
 		overread:    counterOf("lectern_cache_overread_bytes_total", "Bytes fetched from origins that no viewer had been given when the last one left their request: read-ahead and heads of chunks. What was stored may still be served later."),
 		scrubBytes:  counterOf("lectern_cache_verified_bytes_total", "Bytes of chunk files whose checksums were compared by the scrub or on demand."),
 		scrubRounds: counterOf("lectern_cache_scrubs_total", "How often the scrub has been through the whole cache."),
@@ -55,8 +59,11 @@ func newMetrics(reg prometheus.Registerer, c *Cache) (*metrics, error) {
 	for _, o := range []fetchOutcome{fetchFinished, fetchCancelled, fetchFailed} {
 		m.fetches[o] = fetches.WithLabelValues(string(o))
 	}
+	for _, why := range passReasons {
+		m.passes[why] = passed.WithLabelValues(string(why))
+	}
 	collectors := []prometheus.Collector{
-		chunks, fetches, m.overread, m.scrubBytes, m.scrubRounds,
+		chunks, fetches, passed, m.overread, m.scrubBytes, m.scrubRounds,
 		gauge("lectern_cache_bytes", "Bytes of chunk files, reserved ones included.", func() float64 { return float64(c.gauges().Bytes) }),
 		gauge("lectern_cache_capacity_bytes", "The disk budget.", func() float64 { return float64(c.cfg.Size) }),
 		gauge("lectern_cache_memory_bytes", "Memory of chunks on their way from an origin.", c.bufferBytes),
@@ -91,6 +98,12 @@ func (m *metrics) event(e event) {
 	counter := m.chunks[e]
 	counter.n.Add(1)
 	counter.prom.Inc()
+}
+
+// passedThrough counts a complete chunk that is not stored.
+func (m *metrics) passedThrough(why passReason) {
+	m.event(eventBypass)
+	m.passes[why].Inc()
 }
 
 func (m *metrics) counts() map[string]int64 {

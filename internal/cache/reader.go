@@ -341,6 +341,7 @@ func (r *reader) detachPassed() {
 	}
 	clear(r.backfills[len(unfinished):])
 	r.backfills = unfinished
+	r.c.dropPassedWrites()
 }
 
 // detachAllBut detaches from all other fetches: a reader of a fetch that waits for a
@@ -355,6 +356,7 @@ func (r *reader) detachAllBut(but *fetch) {
 	r.fetches = slices.DeleteFunc(r.fetches, other)
 	r.backfills = slices.DeleteFunc(r.backfills, other)
 	r.frontier = r.chunk
+	r.c.dropPassedWrites()
 }
 
 // releasePiece releases what the last piece held.
@@ -400,5 +402,6 @@ func (r *reader) Close() error {
 		f.detach(r)
 	}
 	r.fetches, r.backfills = nil, nil
+	r.c.dropPassedWrites()
 	return nil
 }

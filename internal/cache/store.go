@@ -8,73 +8,52 @@ import (
 	"github.com/lectiospace/lectern/internal/cache/eviction"
 )
 
-// Chunks are written concurrently with the fetches that brought them, so that no
-// viewer waits for the disk: what waits to be written is read from memory, half of
-// the cache's memory at most. A fetch that brings more waits for writerWait, which a
-// busy machine may need and a player's buffer covers. Then the disk is too slow, and
-// the chunk passes through.
+// passReason is why a chunk passes through. It is the label of
+// lectern_cache_passed_through_chunks_total.
+type passReason string
+
 const (
-	writers    = 8 // concurrent writes
-	writerWait = 5 * time.Second
+	passNoSpace   passReason = "space"  // no disk space could be reserved
+	passDiskFault passReason = "disk"   // the disk is bypassed, or the write failed
+	passDiskBusy  passReason = "busy"   // the queue of writes is full: the disk is slower than the origin
+	passNoMemory  passReason = "memory" // a fetch needed the memory before the chunk was written
 )
 
-// writeQueue is how many chunks may be written or wait for it.
-func writeQueue(memory, chunkSize int64) int64 { return max(2, memory/2/chunkSize) }
+var passReasons = []passReason{passNoSpace, passDiskFault, passDiskBusy, passNoMemory}
 
-// store queues a complete chunk for writing. c.mu is not held; the caller is the
-// fetch that got the data from verifyPart, and it goes on with its next chunk.
-func (c *Cache) store(fl *fill, identity string, data []byte, a eviction.Arrival) {
-	c.mu.Lock()
-	writable := c.health.state.writable()
-	if !writable {
-		c.passThrough(fl)
-	}
-	c.mu.Unlock()
-	if !writable {
-		return
-	}
-	if !c.enqueueWrite() {
+// store queues a complete chunk for writing, or lets it pass through. It does not
+// wait. c.mu is not held; the caller is the fetch that got verifyPart's true, and it
+// goes on with its next chunk.
+func (c *Cache) store(fl *fill, identity string, a eviction.Arrival) {
+	if c.tryStore(fl, identity, a) {
 		c.diskFault("write", errSlow)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.passThrough(fl)
-		return
 	}
-	c.mu.Lock()
-	fl.refs++ // the writer's: the buffer stays
-	c.mu.Unlock()
-	c.running.Go(func() {
-		c.writing <- struct{}{}
-		c.write(fl, identity, data, a)
-		<-c.writing
-		<-c.queued
-	})
 }
 
-// enqueueWrite waits for a slot of the write queue, for writerWait at most.
-func (c *Cache) enqueueWrite() bool {
-	select {
-	case c.queued <- struct{}{}:
-		return true
+// tryStore reports whether the disk is stuck; c.mu is not held.
+func (c *Cache) tryStore(fl *fill, identity string, a eviction.Arrival) (stuck bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case !c.health.state.writable():
+		c.passThrough(fl, passDiskFault)
+	case !c.enqueue(&queuedWrite{fill: fl, identity: identity, arrival: a}):
+		c.passThrough(fl, passDiskBusy)
+		return c.writes.stuck(time.Now())
 	default:
+		c.dropPassedWrites()
 	}
-	late := time.NewTimer(writerWait)
-	defer late.Stop()
-	select {
-	case c.queued <- struct{}{}:
-		return true
-	case <-late.C:
-		return false
-	}
+	return false
 }
 
 // write puts a chunk on the disk and into the index. One that cannot be written
 // passes through; its readers do not notice.
-func (c *Cache) write(fl *fill, identity string, data []byte, a eviction.Arrival) {
-	began := time.Now()
-	header := chunkfile.Chunk{Index: fl.index, Length: fl.length, Size: c.chunkSize}.Header(identity, data)
+func (c *Cache) write(w *queuedWrite) {
+	fl := w.fill
+	data := fl.buffer.data
+	header := chunkfile.Chunk{Index: fl.index, Length: fl.length, Size: c.chunkSize}.Header(w.identity, data)
 	remains, err := writeChunk(c.disk, c.tmpDir(), fl.o.key.path(c.cfg.Dir, fl.index), header, data)
-	took := time.Since(began)
+	took := time.Since(w.began)
 	switch {
 	case err != nil:
 		c.diskFault("write", err)
@@ -87,12 +66,12 @@ func (c *Cache) write(fl *fill, identity string, data []byte, a eviction.Arrival
 		if remains {
 			fl.reserved -= footprint(fl.length) // it is on the disk, and stays in the budget
 		}
-		c.passThrough(fl)
+		c.passThrough(fl, passDiskFault)
 	} else {
 		if took <= slowWrite {
 			c.writeSucceeded()
 		}
-		c.commitFill(fl, a)
+		c.commitFill(fl, w.arrival)
 	}
 	c.unrefFill(fl)
 }
@@ -116,13 +95,13 @@ func (c *Cache) commitFill(fl *fill, a eviction.Arrival) {
 
 // passThrough returns the reservation of a chunk that will not be stored, and its
 // buffer unless a reader still needs it; c.mu is held.
-func (c *Cache) passThrough(fl *fill) {
+func (c *Cache) passThrough(fl *fill, why passReason) {
 	c.release(fl.reserved)
 	fl.reserved = 0
 	if fl.listed {
 		c.index.updateAvailable(fl.o, fl.index)
 	}
-	c.metrics.event(eventBypass)
+	c.metrics.passedThrough(why)
 	for _, p := range slices.Clone(fl.parts) {
 		p.fetch.releasePassed()
 	}

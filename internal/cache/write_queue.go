@@ -1,0 +1,139 @@
+package cache
+
+import (
+	"slices"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/cache/eviction"
+)
+
+// A viewer never waits for the disk: its bytes go from memory as they arrive, and
+// complete chunks are written behind by a few writers. What finds the queue full, or
+// holds memory that a fetch waits for, passes through.
+
+const (
+	// maxWriters is how many chunks are written at a time. More of them take the
+	// processors from the viewers, whose bytes the kernel copies as well.
+	maxWriters = 2
+	// stuckAfter is how long a write may take before a full queue counts as a slip of
+	// the disk. A disk that is slower than the origin fills the queue too, and is healthy.
+	stuckAfter = 5 * time.Second
+)
+
+// queuedWrite is a complete chunk that waits for a writer, or is being written. It
+// holds a reference of its fill, so the buffer stays.
+type queuedWrite struct {
+	fill     *fill
+	identity string
+	arrival  eviction.Arrival
+	began    time.Time // of the write
+}
+
+// writeQueue holds complete chunks until they are written; guarded by Cache.mu.
+type writeQueue struct {
+	limit   int            // chunks that wait: half of the cache's memory
+	waiting []*queuedWrite // the oldest first
+	writing []*queuedWrite // each by a goroutine of its own; at most maxWriters
+}
+
+func newWriteQueue(memory, chunkSize int64) writeQueue {
+	return writeQueue{limit: int(max(1, memory/2/chunkSize))}
+}
+
+// stuck reports whether a write has been under way for too long.
+func (q *writeQueue) stuck(now time.Time) bool {
+	return slices.ContainsFunc(q.writing, func(w *queuedWrite) bool { return now.Sub(w.began) > stuckAfter })
+}
+
+// enqueue queues a chunk for writing, and starts a writer where fewer than
+// maxWriters run. It reports false when the queue is full. c.mu is held.
+func (c *Cache) enqueue(w *queuedWrite) bool {
+	q := &c.writes
+	if len(q.waiting) >= q.limit {
+		return false
+	}
+	w.fill.refs++
+	q.waiting = append(q.waiting, w)
+	if len(q.writing) < maxWriters {
+		first := c.startWrite()
+		c.running.Go(func() { c.writeBehind(first) })
+	}
+	return true
+}
+
+// startWrite takes the oldest chunk out of the queue, which is not empty; c.mu is
+// held.
+func (c *Cache) startWrite() *queuedWrite {
+	q := &c.writes
+	w := q.waiting[0]
+	q.waiting = q.waiting[1:]
+	w.began = time.Now()
+	q.writing = append(q.writing, w)
+	return w
+}
+
+// writeBehind is a writer: it writes one chunk after the other until none waits.
+func (c *Cache) writeBehind(w *queuedWrite) {
+	for w != nil {
+		c.write(w)
+		w = c.nextWrite(w)
+	}
+}
+
+// nextWrite ends a write, and starts the next one unless the queue is empty. c.mu is
+// not held.
+func (c *Cache) nextWrite(done *queuedWrite) *queuedWrite {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q := &c.writes
+	q.writing = slices.DeleteFunc(q.writing, func(w *queuedWrite) bool { return w == done })
+	if len(q.waiting) == 0 {
+		return nil
+	}
+	return c.startWrite()
+}
+
+// dropPassedWrites gives fetches that wait for memory the buffers of chunks that wait
+// for a writer and that all their readers have passed. The write of one that a reader
+// has yet to read releases its buffer, and dropping it would not: it stays queued. It
+// looks at the batchSize oldest. c.mu is held.
+func (c *Cache) dropPassedWrites() {
+	q := &c.writes
+	for i := 0; i < min(len(q.waiting), batchSize) && c.buffers.hasWaiters(); {
+		if w := q.waiting[i]; w.fill.passed() {
+			q.waiting = slices.Delete(q.waiting, i, i+1)
+			c.dropWrite(w, passNoMemory)
+			continue
+		}
+		i++
+	}
+}
+
+// dropWrite lets a chunk that has left the queue pass through; c.mu is held.
+func (c *Cache) dropWrite(w *queuedWrite, why passReason) {
+	c.passThrough(w.fill, why)
+	c.unrefFill(w.fill)
+}
+
+// dropWrites empties the queue when the disk is bypassed, a batch in each hold of the
+// lock; c.mu is not held. Writes that are under way end by themselves.
+func (c *Cache) dropWrites() {
+	for c.dropWriteBatch() {
+	}
+}
+
+// dropWriteBatch reports whether there is more to drop.
+func (c *Cache) dropWriteBatch() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q := &c.writes
+	if c.health.state.writable() {
+		return false
+	}
+	n := min(len(q.waiting), batchSize)
+	for _, w := range q.waiting[:n] {
+		c.dropWrite(w, passDiskFault)
+	}
+	q.waiting = q.waiting[n:]
+	return len(q.waiting) > 0
+}
