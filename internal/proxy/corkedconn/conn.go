@@ -47,7 +47,7 @@ type Conn struct {
 	refused  bool                  // the scanned request is impossible, the failing read is due
 	scanned  bool                  // nothing is left to scan
 	fill     func(fd uintptr) bool // readAvailable, bound once
-	sending  send
+	sending  sending
 	sendStep func(fd uintptr) bool // sending.step, bound once
 }
 
@@ -83,7 +83,7 @@ func newConn(tcp *net.TCPConn) net.Conn {
 	c := &Conn{TCPConn: tcp, raw: raw}
 	c.fill = c.readAvailable
 	c.sendStep = c.sending.step
-	limitUnsent(raw)
+	c.limitUnsent()
 	return c
 }
 
@@ -170,11 +170,7 @@ func (c *Conn) SendBytes(data []byte) (int64, error) {
 		c.Discard()
 		return int64(max(0, n-head)), err
 	}
-	if err := c.Uncork(); err != nil {
-		return 0, err
-	}
-	n, err := c.TCPConn.Write(data)
-	return int64(n), err
+	return c.sendData(data)
 }
 
 // CopyFile sends n bytes of f from off on to a connection that is not a Conn.

@@ -5,20 +5,19 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// maxUnsent bounds the bytes of a stream that wait in the kernel behind those in
-// flight: two seconds of a lesson. Without a bound the send buffer of a client that
-// reads 1 Mbit/s grows like that of a fast one, to megabytes each.
-const maxUnsent = 256 << 10
+// setUnsentMark sets a socket's mark. A kernel that refuses still serves, with more memory.
+func setUnsentMark(fd uintptr, bytes int) {
+	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, bytes)
+}
 
-// limitUnsent sets maxUnsent. A kernel that refuses still serves, with more memory.
-func limitUnsent(raw syscall.RawConn) {
-	_ = raw.Control(func(fd uintptr) {
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
-	})
+// limitUnsent sets a new connection's mark.
+func (c *Conn) limitUnsent() {
+	_ = c.raw.Control(func(fd uintptr) { setUnsentMark(fd, c.sending.mark.bytes()) })
 }
 
 // awaitRequest waits until bytes arrive, and reads them into a buffer.
@@ -58,19 +57,53 @@ func (c *Conn) readAvailable(fd uintptr) bool {
 	return true
 }
 
-// send is one send in progress. The runtime calls its steps whenever the socket is
-// writable, until they report true.
+// send is one send in progress: the header, then the data or a file's bytes. The runtime
+// calls its steps whenever the socket is writable, until they report true.
 type send struct {
 	header []byte
-	from   int
+	data   []byte
+	from   int // the file's descriptor; -1 where data is sent
 	off    int64
-	left   int64
+	left   int64 // of the data or the file
 	err    error
 }
 
-// stepHeader sends the header with MSG_MORE, so that it waits for the file's first
-// bytes and leaves with them.
-func (s *send) stepHeader(fd uintptr) bool {
+// sending is a connection's send in progress and what is known of those before.
+type sending struct {
+	send
+	mark unsentMark
+	// accepted is how many bytes the kernel took since a send that had blocked went on, at
+	// wentOn; zero before the first.
+	accepted int64
+	wentOn   time.Time
+	// blockedAt is when the send in progress blocked; zero while it does not.
+	blockedAt time.Time
+}
+
+// step sends until all is sent, an error comes, or the socket takes no more.
+func (s *sending) step(fd uintptr) bool {
+	if !s.blockedAt.IsZero() {
+		s.goOn(fd)
+	}
+	if s.stepHeader(fd) && (s.err != nil || s.stepBody(fd)) {
+		return true
+	}
+	s.blockedAt = time.Now()
+	return false
+}
+
+// goOn sets another mark where the time that the send was blocked calls for one.
+func (s *sending) goOn(fd uintptr) {
+	now := time.Now()
+	if !s.wentOn.IsZero() && s.mark.observe(s.accepted, now.Sub(s.wentOn), now.Sub(s.blockedAt)) {
+		setUnsentMark(fd, s.mark.bytes())
+	}
+	s.accepted, s.wentOn, s.blockedAt = 0, now, time.Time{}
+}
+
+// stepHeader sends the header with MSG_MORE, so that it waits for the body's first bytes
+// and leaves with them.
+func (s *sending) stepHeader(fd uintptr) bool {
 	for len(s.header) > 0 {
 		n, err := syscall.SendmsgN(int(fd), s.header, nil, nil, unix.MSG_MORE|unix.MSG_NOSIGNAL)
 		switch err {
@@ -87,20 +120,18 @@ func (s *send) stepHeader(fd uintptr) bool {
 	return true
 }
 
-func (s *send) step(fd uintptr) bool {
-	if !s.stepHeader(fd) {
-		return false
-	}
+func (s *sending) stepBody(fd uintptr) bool {
 	for s.left > 0 && s.err == nil {
-		n, err := syscall.Sendfile(int(fd), s.from, &s.off, int(s.left))
+		n, call, err := s.sendSome(int(fd))
 		switch {
 		case n > 0:
 			s.left -= int64(n)
+			s.accepted += int64(n)
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
 			return false
 		case err != nil:
-			s.err = os.NewSyscallError("sendfile", err)
+			s.err = os.NewSyscallError(call, err)
 		default:
 			return true // the file ends early; the caller sees it from the count
 		}
@@ -108,20 +139,40 @@ func (s *send) step(fd uintptr) bool {
 	return true
 }
 
+// sendSome makes one system call.
+func (s *sending) sendSome(fd int) (n int, call string, err error) {
+	if s.from >= 0 {
+		n, err = syscall.Sendfile(fd, s.from, &s.off, int(s.left))
+		return n, "sendfile", err
+	}
+	n, err = syscall.SendmsgN(fd, s.data[int64(len(s.data))-s.left:], nil, nil, unix.MSG_NOSIGNAL)
+	return n, "sendmsg", err
+}
+
 // SendFile sends what was kept and then n bytes of f from off on, with sendfile(2),
 // and returns how many bytes of the file were sent.
 func (c *Conn) SendFile(f *os.File, off, n int64) (int64, error) {
+	return c.send(send{from: int(f.Fd()), off: off, left: n})
+}
+
+// sendData sends what was kept and then data, and returns how many bytes of data were sent.
+func (c *Conn) sendData(data []byte) (int64, error) {
+	return c.send(send{data: data, from: -1, left: int64(len(data))})
+}
+
+func (c *Conn) send(body send) (int64, error) {
 	s := &c.sending
-	*s = send{from: int(f.Fd()), off: off, left: n}
+	n := body.left
 	if c.corked != nil {
-		s.header = *c.corked
+		body.header = *c.corked
 	}
+	s.send, s.blockedAt = body, time.Time{}
 	err := c.raw.Write(c.sendStep)
 	c.Discard()
 	if err == nil {
 		err = s.err
 	}
 	sent := n - s.left
-	*s = send{}
+	s.send = send{}
 	return sent, err
 }

@@ -4,14 +4,12 @@ package corkedconn
 
 import (
 	"os"
-	"syscall"
 )
 
-func limitUnsent(syscall.RawConn) {}
+type sending struct{}
 
-type send struct{}
-
-func (*send) step(uintptr) bool          { return true }
+func (*sending) step(uintptr) bool       { return true }
+func (*Conn) limitUnsent()               {}
 func (*Conn) readAvailable(uintptr) bool { return true }
 
 // awaitRequest waits with a buffer: there is no portable way to wait without.
@@ -33,4 +31,13 @@ func (c *Conn) SendFile(f *os.File, off, n int64) (int64, error) {
 		return 0, err
 	}
 	return CopyFile(c.TCPConn, f, off, n)
+}
+
+// sendData sends what was kept and then data, and returns how many bytes of data were sent.
+func (c *Conn) sendData(data []byte) (int64, error) {
+	if err := c.Uncork(); err != nil {
+		return 0, err
+	}
+	n, err := c.TCPConn.Write(data)
+	return int64(n), err
 }
