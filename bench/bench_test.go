@@ -42,7 +42,7 @@ func TestMeasuresAndReports(t *testing.T) {
 		workloads.Sequential(results.ColdSlow, 1<<20, shape, 2, both),
 		workloads.CrowdOf(results.Crowd, 5, 1<<20, shape, 1, both),
 		workloads.Seeks(results.Seek, 3, 64<<10, 1<<20, shape, 1, []peers.Starter{peers.Direct()}),
-		workloads.Slow(results.Slow1000, 10, 50*time.Millisecond, 1, []peers.Starter{peers.Stdlib()}),
+		workloads.Slow(results.Slow1000, 10, 8<<20, 50*time.Millisecond, 1, []peers.Starter{peers.Stdlib()}),
 	} {
 		if err := bench.Run(context.Background(), w, set); err != nil {
 			t.Fatal(err)
@@ -105,7 +105,7 @@ func TestThePlanReachesEveryGoal(t *testing.T) {
 	}
 	for _, w := range plan {
 		planned[w.Name] = true
-		if w.Rounds < 5 && !strings.Contains(w.Name, "compared") {
+		if w.Rounds < 3 && !strings.Contains(w.Name, "compared") {
 			t.Errorf("%s has only %d rounds", w.Name, w.Rounds)
 		}
 	}

@@ -40,7 +40,7 @@ func (o options) compare(ctx context.Context, bench *workloads.Bench) error {
 		workloads.Hot(results.Hot1M, mib, hotFor, rounds, both),
 		workloads.Hot(results.Hot8M, 8*mib, hotFor, rounds, both),
 		workloads.Sequential(results.ColdFast, 256*mib, nearby, rounds, both),
-		workloads.Slow(results.Slow1000, 1000, 4*time.Second, rounds, both),
+		workloads.Slow(results.Slow1000, 1000, warmSize, 4*time.Second, rounds, both),
 	} {
 		// Fifteen rounds of slow viewers take minutes: only where they are asked for.
 		if !o.only.MatchString(w.Name) || w.Name == results.Slow1000 && o.only.String() == "." {

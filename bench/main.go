@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/bench/bound"
-	"github.com/lectiospace/lectern/bench/content"
 	"github.com/lectiospace/lectern/bench/origin"
 	"github.com/lectiospace/lectern/bench/peers"
 	"github.com/lectiospace/lectern/bench/results"
@@ -75,7 +74,7 @@ func subcommand(args []string) (done bool, err error) {
 }
 
 func readOptions() (o options, err error) {
-	flag.BoolVar(&o.quick, "quick", false, "two rounds, shorter: a direction")
+	flag.BoolVar(&o.quick, "quick", false, "fewer rounds, shorter, fewer servers: a direction in some minutes")
 	only := flag.String("only", ".", "workloads to run, a regular expression of their names")
 	against := flag.String("peers", ".", "servers to run, a regular expression; the references of the ratios always run")
 	flag.IntVar(&o.rounds, "rounds", 0, "rounds of every workload instead of its own number")
@@ -134,9 +133,6 @@ func (o options) run(ctx context.Context) error {
 	if err := os.Mkdir(bench.Site.Static, 0o755); err != nil {
 		return err
 	}
-	if err := peers.WriteStatic(bench.Site.Static, peers.Lesson{Name: "hot", Content: content.New(bench.HotSize, 1)}); err != nil {
-		return err
-	}
 	set := &results.Set{Machine: results.ThisMachine(ctx, o.module)}
 	set.Machine.Versions, set.Machine.Quick = tools.Versions(ctx), o.quick
 	plan, err := o.plan()
@@ -180,7 +176,10 @@ func (o options) runOthers(ctx context.Context, bench *workloads.Bench, set *res
 		if !o.only.MatchString(one.name) || ctx.Err() != nil {
 			continue
 		}
-		if err := one.run(); err != nil {
+		began := time.Now()
+		err := one.run()
+		set.Took(one.name, time.Since(began))
+		if err != nil {
 			set.Failures = append(set.Failures, results.Failure{Workload: one.name, Target: "gateway", Error: err.Error()})
 		}
 	}

@@ -19,67 +19,65 @@ var (
 	nearby    = origin.Shape{Latency: 5 * time.Millisecond}
 )
 
-// plan is what is run, in order.
-func (o options) plan() (plan []workloads.Workload, err error) {
-	rounds, hotFor, hold, coldSize, archive, faster := 5, 1500*time.Millisecond, 8*time.Second, int64(64*mib), 64, int64(4)
+// lengths are how often and how long things are measured.
+type lengths struct {
+	rounds, few  int           // few where one round says as much as many, or takes long
+	hotFor, hold time.Duration // of a hot round, and of watching slow viewers
+	cold         int64         // bytes of a cold file from a slow origin
+	seeks        int
+	archive      int   // lessons
+	faster       int64 // than the players were recorded
+}
+
+func (o options) lengths() lengths {
+	l := lengths{rounds: 5, few: 3, hotFor: 1500 * time.Millisecond, hold: 6 * time.Second, cold: 64 * mib, seeks: 12, archive: 64, faster: 4}
 	if o.quick {
-		rounds, hotFor, hold, coldSize, archive, faster = 2, 800*time.Millisecond, 4*time.Second, 32*mib, 24, 5
+		l = lengths{rounds: 2, few: 1, hotFor: 700 * time.Millisecond, hold: 4 * time.Second, cold: 32 * mib, seeks: 8, archive: 32, faster: 5}
 	}
 	if o.rounds > 0 {
-		rounds = o.rounds
+		l.rounds, l.few = o.rounds, o.rounds
 	}
-	cached := []peers.Starter{
-		peers.NginxStatic(peers.AuthNone, peers.Unlogged), peers.Gateway(), peers.SendfileBound(),
-		peers.NginxStatic(peers.AuthNone, peers.Logged),
-		peers.NginxStatic(peers.AuthEach, peers.Unlogged), peers.NginxStatic(peers.AuthCached, peers.Unlogged),
-		peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged), peers.NginxSlice("1m", peers.AuthEach, peers.Unlogged),
-		peers.NginxSlice("1m", peers.AuthCached, peers.Unlogged), peers.NginxSlice("1m", peers.AuthEach, peers.Logged),
-		peers.Varnish(), peers.Rclone(),
-	}
-	comparing := []peers.Starter{
-		peers.NginxStatic(peers.AuthNone, peers.Unlogged), peers.Gateway(), peers.NginxSlice("1m", peers.AuthEach, peers.Unlogged), peers.Varnish(), peers.Rclone(),
-	}
-	fetching := []peers.Starter{
-		peers.Direct(), peers.Gateway(), peers.RelayBound(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged),
-		peers.NginxSlice("2m", peers.AuthNone, peers.Unlogged), peers.NginxSlice("8m", peers.AuthNone, peers.Unlogged), peers.Varnish(), peers.Rclone(),
-	}
-	crowding := []peers.Starter{
-		peers.Direct(), peers.Gateway(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged),
-		peers.NginxSlice("2m", peers.AuthNone, peers.Unlogged), peers.NginxSlice("8m", peers.AuthNone, peers.Unlogged), peers.Varnish(), peers.Rclone(),
-	}
-	seeking := []peers.Starter{
-		peers.Direct(), peers.Gateway(), peers.RelayBound(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged),
-		peers.NginxSlice("8m", peers.AuthNone, peers.Unlogged), peers.Rclone(),
-	}
-	streaming := []peers.Starter{peers.NginxStatic(peers.AuthNone, peers.Unlogged), peers.Gateway(), peers.SendfileBound(), peers.NginxStatic(peers.AuthNone, peers.Logged)}
+	return l
+}
 
-	keeping := []peers.Starter{peers.Gateway(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged), peers.Rclone()}
+// warmSize is the size of the lesson that slow viewers watch: each takes a few MB of it.
+const warmSize = 256 * mib
 
-	deployed := []peers.Starter{peers.NginxSliceTLS("1m"), peers.DeployedNginx(), peers.DeployedHAProxy()}
-	mixed := []peers.Starter{peers.NginxSlice("1m", peers.AuthCached, peers.Logged), peers.Gateway(), peers.SendfileBound()}
+// plan is what is run, in order.
+func (o options) plan() (plan []workloads.Workload, err error) {
+	l := o.lengths()
 	recordings, err := workloads.Recordings()
 	if err != nil {
 		return nil, err
 	}
+	fetching := peersFetching(o.quick)
+	deployed := []peers.Starter{peers.NginxSliceTLS("1m"), peers.DeployedNginx(), peers.DeployedHAProxy(), peers.NginxStaticTLS()}
+	mixed := []peers.Starter{peers.NginxSlice("1m", peers.AuthCached, peers.Logged), peers.Gateway(), peers.SendfileBound()}
+	keeping := []peers.Starter{peers.Gateway(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged), peers.Rclone()}
+	large := workloads.Sequential(results.ColdLarge, 3<<30, nearby, l.few, slices.DeleteFunc(slices.Clone(fetching), func(s peers.Starter) bool {
+		return s.Name == peers.Varnish().Name // it has not so much memory
+	}))
+	large.Fresh, large.PeerRounds = true, 2 // what one has left to be written must not slow the next down
 
 	all := []workloads.Workload{
-		workloads.Hot(results.Hot64K, 64<<10, hotFor, rounds, cached),
-		workloads.Hot(results.Hot1M, mib, hotFor, rounds, cached),
-		workloads.Hot(results.Hot8M, 8*mib, hotFor, rounds, cached),
-		workloads.HotCompared(results.Same64K, 64<<10, hotFor, 1, comparing),
-		workloads.HotCompared(results.Same8M, 8*mib, hotFor, 1, comparing),
-		workloads.Sequential(results.ColdSlow, coldSize, drivelike, rounds, fetching),
-		workloads.Sequential(results.ColdFast, 256*mib, nearby, rounds, fetching),
-		workloads.CrowdOf(results.Crowd, 50, coldSize, drivelike, rounds, crowding),
-		workloads.Seeks(results.Seek, 12, mib, 768*mib, drivelike, rounds, seeking),
-		workloads.Slow(results.Slow1000, 1000, hold, rounds, streaming),
-		workloads.Slow(results.Slow5000, 5000, hold, rounds, streaming),
-		workloads.Hot(results.Deployed, mib, hotFor, rounds, deployed),
-		workloads.Mix(results.Mix, 200, faster, recordings, rounds, mixed),
-		workloads.Crawl(results.Flash, archive, 16*mib, rounds, keeping),
+		workloads.Hot(results.Hot64K, 64<<10, l.hotFor, l.rounds, peersCached(o.quick, true)),
+		workloads.Hot(results.Hot1M, mib, l.hotFor, l.rounds, peersCached(o.quick, false)),
+		workloads.Hot(results.Hot8M, 8*mib, l.hotFor, l.rounds, peersCached(o.quick, false)),
+		workloads.HotCompared(results.Same64K, 64<<10, l.hotFor, 1, peersCompared(o.quick)),
+		workloads.HotCompared(results.Same8M, 8*mib, l.hotFor, 1, peersCompared(o.quick)),
+		few(workloads.Sequential(results.ColdSlow, l.cold, drivelike, l.rounds, fetching), min(l.few, 2)),
+		few(workloads.Sequential(results.ColdFast, 256*mib, nearby, l.rounds, fetching), l.few),
+		large,
+		few(workloads.CrowdOf(results.Crowd, 50, l.cold, drivelike, l.rounds, without(fetching, peers.RelayBound())), min(l.few, 2)),
+		few(workloads.Seeks(results.Seek, l.seeks, mib, 768*mib, drivelike, l.rounds, without(fetching, peers.Varnish())), l.few),
+		workloads.Slow(results.Slow1000, 1000, warmSize, l.hold, l.few, peersStreaming()),
+		workloads.Slow(results.Slow5000, 5000, warmSize, l.hold, l.few, peersStreaming()),
+		workloads.Hot(results.Deployed, mib, l.hotFor, l.rounds, deployed),
+		workloads.Mix(results.Mix, 200, l.faster, recordings, l.few, mixed),
+		workloads.Crawl(results.Flash, l.archive, 16*mib, l.few, keeping),
 	}
 	for _, w := range all {
-		if !o.only.MatchString(w.Name) {
+		if !o.only.MatchString(w.Name) || o.quick && w.Name == results.ColdLarge {
 			continue
 		}
 		base := w.Peers[0].Name
@@ -89,4 +87,54 @@ func (o options) plan() (plan []workloads.Workload, err error) {
 		plan = append(plan, w)
 	}
 	return plan, nil
+}
+
+// few has the peers measured less often than the gateway and the reference.
+func few(w workloads.Workload, rounds int) workloads.Workload {
+	w.PeerRounds = rounds
+	return w
+}
+
+func without(compared []peers.Starter, one peers.Starter) []peers.Starter {
+	return slices.DeleteFunc(slices.Clone(compared), func(s peers.Starter) bool { return s.Name == one.Name })
+}
+
+// peersCached are the servers of a cached file. The small ranges, where it costs the most who may
+// watch, have each way to check it.
+func peersCached(quick, small bool) []peers.Starter {
+	compared := []peers.Starter{
+		peers.NginxStatic(peers.AuthNone, peers.Unlogged), peers.Gateway(), peers.SendfileBound(),
+		peers.NginxStatic(peers.AuthNone, peers.Logged), peers.NginxSlice("1m", peers.AuthEach, peers.Unlogged),
+	}
+	if quick {
+		return compared
+	}
+	if small {
+		compared = append(compared,
+			peers.NginxStatic(peers.AuthEach, peers.Unlogged), peers.NginxStatic(peers.AuthCached, peers.Unlogged),
+			peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged), peers.NginxSlice("1m", peers.AuthCached, peers.Unlogged))
+	}
+	return append(compared, peers.NginxSlice("1m", peers.AuthEach, peers.Logged), peers.Varnish(), peers.Rclone())
+}
+
+func peersCompared(quick bool) []peers.Starter {
+	compared := []peers.Starter{peers.NginxStatic(peers.AuthNone, peers.Unlogged), peers.Gateway()}
+	if quick {
+		return compared
+	}
+	return append(compared, peers.NginxSlice("1m", peers.AuthEach, peers.Unlogged), peers.Varnish(), peers.Rclone())
+}
+
+func peersFetching(quick bool) []peers.Starter {
+	compared := []peers.Starter{
+		peers.Direct(), peers.Gateway(), peers.RelayBound(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged), peers.Rclone(),
+	}
+	if quick {
+		return compared
+	}
+	return append(compared, peers.NginxSlice("8m", peers.AuthNone, peers.Unlogged), peers.Varnish())
+}
+
+func peersStreaming() []peers.Starter {
+	return []peers.Starter{peers.NginxStatic(peers.AuthNone, peers.Unlogged), peers.Gateway(), peers.SendfileBound()}
 }

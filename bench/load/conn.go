@@ -68,8 +68,12 @@ const (
 // patience bounds the wait for anything from a server.
 const patience = 60 * time.Second
 
-// errSurplus is a body that is longer than its Content-Length.
-var errSurplus = errors.New("bytes behind the end of the body")
+var (
+	// errSurplus is a body that is longer than its Content-Length.
+	errSurplus = errors.New("bytes behind the end of the body")
+	// errNoAnswer is a connection that the server has closed before the first byte of an answer.
+	errNoAnswer = errors.New("closed before the answer")
+)
 
 // Conn is a kept connection. It belongs to one goroutine.
 type Conn struct {
@@ -175,11 +179,14 @@ func (c *Conn) request(t Target, viewer int, off, last int64) (n int64, err erro
 		return 0, err
 	}
 	if _, err := c.stream.Write(c.req); err != nil {
-		return 0, err
+		return 0, unanswered(err)
 	}
 	filled := 0
 	for {
 		got, err := c.stream.Read(c.buf[filled:])
+		if err != nil && filled == 0 {
+			return 0, unanswered(err)
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -203,6 +210,14 @@ func (c *Conn) request(t Target, viewer int, off, last int64) (n int64, err erro
 		}
 		return int64(len(body)), compare(t, body, off)
 	}
+}
+
+// unanswered marks an error that says that the server has closed the connection.
+func unanswered(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		return fmt.Errorf("%w: %w", errNoAnswer, err)
+	}
+	return err
 }
 
 func appendRequest(req []byte, t Target, viewer int, off, last int64) []byte {

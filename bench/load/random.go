@@ -14,6 +14,7 @@ type Result struct {
 	Bytes    int64
 	Elapsed  time.Duration
 	First    []time.Duration // to each answer's first byte
+	Retried  int64           // requests of sessions that a closed connection did not answer
 }
 
 // Random keeps conns connections busy with ranges of length bytes at random

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -42,6 +43,7 @@ func Session(ctx context.Context, t Target, viewer int, steps []Step) (Result, e
 			defer mu.Unlock()
 			total.Requests += part.Requests
 			total.Bytes += part.Bytes
+			total.Retried += part.Retried
 			total.First = append(total.First, part.First...)
 		})
 	}
@@ -51,6 +53,10 @@ func Session(ctx context.Context, t Target, viewer int, steps []Step) (Result, e
 }
 
 // playOn plays the steps of one connection, which is opened anew after each hang-up.
+//
+// A server may close a connection that nobody uses. A request that such a connection does not
+// answer is sent once more on a fresh one (RFC 9112, section 9.3.1), as browsers do. A fresh
+// connection must answer, and an answer that has begun must be complete.
 func playOn(ctx context.Context, t Target, viewer int, steps []Step, began time.Time) (r Result, err error) {
 	var c *Conn
 	hangUp := func() {
@@ -64,13 +70,23 @@ func playOn(ctx context.Context, t Target, viewer int, steps []Step, began time.
 		if err := sleepUntil(ctx, began.Add(s.At)); err != nil {
 			return r, err
 		}
-		if c == nil {
-			if c, err = Dial(ctx, t); err != nil {
-				return r, err
-			}
-		}
+		used := c != nil
 		asked := time.Now()
-		took, err := c.play(ctx, t, viewer, s, func() { r.First = append(r.First, time.Since(asked)) })
+		answered := func() { r.First = append(r.First, time.Since(asked)) }
+		var took int64
+		for {
+			if c == nil {
+				if c, err = Dial(ctx, t); err != nil {
+					return r, err
+				}
+			}
+			if took, err = c.play(ctx, t, viewer, s, answered); !used || !errors.Is(err, errNoAnswer) {
+				break
+			}
+			hangUp()
+			used = false
+			r.Retried++
+		}
 		if err != nil {
 			return r, fmt.Errorf("bytes %d-%d, %d wanted: %w", s.Off, s.Last, s.Want, err)
 		}

@@ -89,6 +89,9 @@ func deployed(name, program, example string, adapt func(example string, at proxy
 		if err := os.WriteFile(config, []byte(adapted), 0o600); err != nil {
 			return nil, err
 		}
+		if program == "nginx" {
+			p.logs = append(p.logs, filepath.Join(dir, "error.log"))
+		}
 		if err := p.run(ctx, dir, at.addr, nil, program, args(config)...); err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/lectiospace/lectern/bench/load"
 )
@@ -33,13 +34,20 @@ const (
 
 // NginxStatic serves the lesson from a file.
 func NginxStatic(auth Auth, log Log) Starter {
-	return nginx{name: label("nginx static", auth, log), auth: auth, log: log, location: func(site *Site) string {
-		return fmt.Sprintf(`
+	return nginx{name: label("nginx static", auth, log), auth: auth, log: log, location: fromFile}.starter()
+}
+
+// NginxStaticTLS is the least that a server over TLS does: it knows nobody and logs nothing.
+func NginxStaticTLS() Starter {
+	return nginx{name: "limit: nginx static, TLS", tls: true, location: fromFile}.starter()
+}
+
+func fromFile(site *Site) string {
+	return fmt.Sprintf(`
 			root %s;
 			# One lookup of the file instead of one per request.
 			open_file_cache max=1000 inactive=60s;
 			open_file_cache_valid 60s;`, site.Static)
-	}}.starter()
 }
 
 // NginxSlice fetches from the origin in slices of a size, "1m" for one, and
@@ -128,8 +136,9 @@ func (n nginx) start(ctx context.Context, site *Site) (_ *Peer, err error) {
 		listen += " ssl"
 		log += fmt.Sprintf("\n\tssl_certificate %s;\n\tssl_certificate_key %s;\n\tssl_protocols TLSv1.2 TLSv1.3;\n\t%s", cert.pem, cert.key, kernelTLSOption())
 	}
-	conf := fmt.Sprintf(nginxConf, nginxUser(), filepath.Join(dir, "pid"), filepath.Join(dir, "error.log"), log, dir, site.CacheBytes,
+	conf := fmt.Sprintf(nginxConf, nginxUser(), nginxFiles(), filepath.Join(dir, "pid"), filepath.Join(dir, "error.log"), log, dir, site.CacheBytes,
 		site.Origin.Addr(), authAddr, listen, location, nginxAuth[n.auth])
+	p.logs = append(p.logs, filepath.Join(dir, "error.log"))
 	path := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		return nil, err
@@ -165,14 +174,26 @@ func nginxUser() string {
 	return ""
 }
 
+// nginxFiles is how many files a worker may have open. A range without an end of a cached file
+// opens all slices that are left of it at once: 200 viewers have tens of thousands open, and an
+// answer whose slice cannot be opened ends within its body.
+func nginxFiles() uint64 {
+	const plenty = 500_000
+	var limit syscall.Rlimit
+	if os.Geteuid() == 0 || syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return plenty
+	}
+	return min(limit.Max, plenty)
+}
+
 // nginxConf is the same for all variants. tcp_nopush costs small ranges a fifth
 // of their rate, and with slices a delayed acknowledgement each; without
 // sendfile_max_chunk one fast client keeps a worker from the others.
 const nginxConf = `%s
+worker_rlimit_nofile %d;
 pid %s;
 error_log %s warn;
 worker_processes auto;
-worker_rlimit_nofile 20000;
 events { worker_connections 16384; }
 http {
 	sendfile on;

@@ -54,12 +54,27 @@ type Peer struct {
 	Target func(l Lesson) load.Target
 	// Log is the file with its output; "" where nobody looks at it.
 	Log string
+	// Admin is the address of the gateway's profiles; "" for others.
+	Admin string
 	// Ready is how long it took from the start of its process until it listened.
 	Ready time.Duration
 	// Tree are its processes.
 	Tree meter.Tree
 
+	logs []string // files with what its programs have to say
 	stop []func()
+}
+
+// Logs returns the ends of what the peer's programs have logged, for a failure's report. It is
+// of use until Stop, which removes the files.
+func (p *Peer) Logs() string {
+	var b strings.Builder
+	for _, path := range p.logs {
+		if text := strings.TrimSpace(tail(path)); text != "" {
+			fmt.Fprintf(&b, "%s:\n%s\n", filepath.Base(path), text)
+		}
+	}
+	return b.String()
 }
 
 // Stop ends the peer and removes what it has kept. It may be called twice.
@@ -84,6 +99,7 @@ func (p *Peer) run(ctx context.Context, dir, addr string, environ []string, name
 	if err != nil {
 		return err
 	}
+	p.logs = append(p.logs, path)
 	cmd := exec.Command(name, args...)
 	cmd.Env = append(os.Environ(), environ...)
 	cmd.Stdout, cmd.Stderr = out, out

@@ -44,7 +44,10 @@ func (s *Set) markdown() string {
 	if len(s.Failures) > 0 {
 		b.WriteString("## Runs that failed\n\n")
 		for _, f := range s.Failures {
-			fmt.Fprintf(&b, "- %s, %s, round %d: %s\n", f.Workload, f.Target, f.Round, strings.ReplaceAll(f.Error, "\n", " "))
+			fmt.Fprintf(&b, "- %s, %s, round %d: %s\n", f.Workload, f.Target, f.Round+1, strings.ReplaceAll(f.Error, "\n", " "))
+			if f.Logs != "" {
+				fmt.Fprintf(&b, "\n  ```text\n%s  ```\n", indented(f.Logs))
+			}
 		}
 		b.WriteString("\n")
 	}
@@ -84,7 +87,7 @@ func (s *Set) writeGoals(b *strings.Builder) {
 
 // columns is the order of metrics in tables.
 var columns = []string{Throughput, Requests, CPUPerGiB, CPUPerRequest, ClientPerGiB, OriginPerGiB, CPUPerSecond, CPUPerViewerHour, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
-	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, Openings, Written, ReadyAfter, IndexedAfter, IndexCPU, IndexRSS}
+	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, Openings, Written, Retried, ReadyAfter, IndexedAfter, IndexCPU, IndexRSS}
 
 func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 	targets := s.Targets(workload)
@@ -143,6 +146,15 @@ func (s *Set) writeShares(b *strings.Builder, workload string) {
 	if rows.Len() > 0 {
 		fmt.Fprintf(b, "Where the time of all cores went:\n\n| | %s |\n|---|%s\n%s\n", strings.Join(shares, " | "), strings.Repeat("---|", len(shares)), rows.String())
 	}
+}
+
+// indented is a text inside an item of a list.
+func indented(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString("  " + line)
+	}
+	return b.String()
 }
 
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

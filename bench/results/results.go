@@ -37,6 +37,7 @@ const (
 	IndexCPU         = "index CPU s"       // until then
 	IndexRSS         = "RSS MiB"           // then
 	Written          = "written per byte"  // bytes to the disk per byte served
+	Retried          = "retried"           // requests that a connection closed by the server did not answer
 )
 
 // Where the machine's processor time went, in percent of the time of all cores. The rest is
@@ -65,6 +66,7 @@ type Failure struct {
 	Target   string `json:"target"`
 	Round    int    `json:"round"`
 	Error    string `json:"error"`
+	Logs     string `json:"logs,omitempty"` // the ends of the server's logs
 }
 
 // Set is everything that was measured.
@@ -72,6 +74,16 @@ type Set struct {
 	Machine  Machine   `json:"machine"`
 	Samples  []Sample  `json:"samples"`
 	Failures []Failure `json:"failures,omitempty"`
+	// Minutes is how long each workload took in all, with starting and filling the servers.
+	Minutes map[string]float64 `json:"minutes,omitempty"`
+}
+
+// Took adds to how long a workload took.
+func (s *Set) Took(workload string, d time.Duration) {
+	if s.Minutes == nil {
+		s.Minutes = map[string]float64{}
+	}
+	s.Minutes[workload] += d.Minutes()
 }
 
 // values are a metric's values by round.

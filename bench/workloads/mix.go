@@ -12,11 +12,11 @@ import (
 	"github.com/lectiospace/lectern/bench/results"
 )
 
-// Mix replays recorded sessions of players on a cached lesson, as many viewers at a time, who
+// Mix replays recorded sessions of players on a cached lesson of the recordings' size, as many viewers at a time, who
 // come one after the other within a second. Time runs faster times as fast as it was recorded.
 func Mix(name string, viewers int, faster int64, recordings []Recording, rounds int, compared []peers.Starter) Workload {
 	return Workload{
-		Name: name, Peers: compared, Rounds: rounds, Warm: true,
+		Name: name, Peers: compared, Rounds: rounds, Warm: true, LessonSize: recordings[0].Size,
 		Run: func(ctx context.Context, run Run) (results.Sample, error) {
 			target := run.dropped()
 			var mu sync.Mutex
@@ -38,6 +38,7 @@ func Mix(name string, viewers int, faster int64, recordings []Recording, rounds 
 						defer mu.Unlock()
 						seen.Requests += r.Requests
 						seen.Bytes += r.Bytes
+						seen.Retried += r.Retried
 						seen.First = append(seen.First, r.First...)
 						return err
 					})
@@ -54,6 +55,7 @@ func Mix(name string, viewers int, faster int64, recordings []Recording, rounds 
 				results.Throughput:       float64(seen.Bytes) / 1e6 / used.elapsed.Seconds(),
 			}}
 			used.perByte(s.Values, seen.Bytes)
+			s.Values[results.Retried] = float64(seen.Retried)
 			s.Firsts(seen.First)
 			return s, nil
 		},

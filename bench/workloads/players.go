@@ -182,6 +182,9 @@ func recordings() (all []Recording, err error) {
 	shares := 0
 	for _, r := range all {
 		shares += r.Share
+		if r.Size != all[0].Size {
+			return nil, fmt.Errorf("%s was recorded with a file of %d bytes, the others with one of %d", r.Player, r.Size, all[0].Size)
+		}
 	}
 	if shares != mixViewers {
 		return nil, fmt.Errorf("the players' shares are of %d viewers, not of %d", shares, mixViewers)

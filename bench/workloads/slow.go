@@ -13,11 +13,11 @@ import (
 // slowRate is a viewer's: 1 Mbit/s.
 const slowRate = 125_000
 
-// Slow is many viewers of a cached file who read at a lesson's rate. Each peer is started
-// for each round, so that the growth of its memory is the viewers'.
-func Slow(name string, viewers int, hold time.Duration, rounds int, compared []peers.Starter) Workload {
+// Slow is many viewers of a cached file of so many bytes who read at a lesson's rate. Each peer
+// is started for each round, so that the growth of its memory is the viewers'.
+func Slow(name string, viewers int, size int64, hold time.Duration, rounds int, compared []peers.Starter) Workload {
 	return Workload{
-		Name: name, Peers: compared, Rounds: rounds, Warm: true, Fresh: true,
+		Name: name, Peers: compared, Rounds: rounds, Warm: true, Fresh: true, LessonSize: size,
 		Run: func(ctx context.Context, run Run) (results.Sample, error) {
 			time.Sleep(500 * time.Millisecond) // what filling has left behind comes to rest
 			before, err := run.Peer.Tree.Usage()

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/lectiospace/lectern/bench/content"
@@ -21,14 +23,15 @@ type Workload struct {
 	Name  string
 	Peers []peers.Starter // the first is the reference of the ratios
 	Shape origin.Shape    // of the origin, while it is measured
-	// Rounds is how often each peer is measured.
-	Rounds int
+	// Rounds is how often the reference and the gateway are measured, and PeerRounds how often
+	// all others; 0 is as often. It is less where the origin's clock sets what a peer does.
+	Rounds, PeerRounds int
 	// Warm fills the caches with the first lesson before anything is measured.
 	Warm bool
 	// Fresh starts each peer anew for each round, where its memory is measured.
 	Fresh bool
 	// Lessons are how many cold files it takes, LessonSize how large they are. Without cold
-	// files it is the size of the warm one; 0 for that of all workloads.
+	// files it is the size of the warm one; 0 for Bench.HotSize.
 	Lessons    int
 	LessonSize int64
 	// CacheBytes is how much a peer may keep, where that is not the same for all workloads.
@@ -36,6 +39,9 @@ type Workload struct {
 	// Run measures a peer once. lesson is the warm one, or the round's cold one.
 	Run func(ctx context.Context, run Run) (results.Sample, error)
 }
+
+// gatewayName is the peer that the report is about.
+const gatewayName = "gateway"
 
 // comparedSize is how much of a cold workload's peer is compared before it is measured.
 const comparedSize = 24 << 20
@@ -79,6 +85,11 @@ func (b *Bench) Run(ctx context.Context, w Workload, set *results.Set) error {
 		// A small one that is compared and not measured.
 		first = peers.Lesson{Name: "compared", Recording: 1, Content: content.New(min(comparedSize, w.LessonSize), 1)}
 	}
+	if w.Warm {
+		if err := b.writeStatic(&site, &first); err != nil {
+			return err
+		}
+	}
 	lessons := []peers.Lesson{first}
 	for i := range w.Lessons {
 		lessons = append(lessons, peers.Lesson{Name: fmt.Sprintf("cold%03d", i), Recording: i + 2, Content: content.New(w.LessonSize, uint64(i+2))})
@@ -96,9 +107,24 @@ func (b *Bench) Run(ctx context.Context, w Workload, set *results.Set) error {
 	if w.CacheBytes > 0 {
 		site.CacheBytes = w.CacheBytes
 	}
+	began := time.Now()
+	defer func() { set.Took(w.Name, time.Since(began)) }()
 	r := runner{w: w, site: &site, set: set, progress: b.Progress, out: map[string]bool{}, verified: map[string]bool{}}
 	defer r.stopAll()
 	return r.run(ctx)
+}
+
+// writeStatic writes the warm lesson as the file that servers of files have, once for each size,
+// and names the lesson after it.
+func (b *Bench) writeStatic(site *peers.Site, l *peers.Lesson) error {
+	if site.Static == "" { // no such server takes part
+		return nil
+	}
+	l.Name = fmt.Sprintf("hot-%d", l.Content.Size())
+	if _, err := os.Stat(filepath.Join(site.Static, l.Name)); err == nil {
+		return nil
+	}
+	return peers.WriteStatic(site.Static, *l)
 }
 
 // runner is a workload under way.
@@ -128,11 +154,14 @@ func (r *runner) run(ctx context.Context) error {
 				i = len(r.w.Peers) - 1 - i
 			}
 			s := r.w.Peers[i]
-			if r.out[s.Name] {
+			if r.out[s.Name] || round >= r.rounds(s.Name) {
 				continue
 			}
 			if err := r.once(ctx, s, round); err != nil {
 				r.fail(s.Name, round, err)
+			}
+			if r.w.Fresh {
+				r.stop(s.Name)
 			}
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
@@ -140,6 +169,14 @@ func (r *runner) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// rounds is how often a peer is measured.
+func (r *runner) rounds(name string) int {
+	if r.w.PeerRounds == 0 || name == r.w.Peers[0].Name || name == gatewayName {
+		return r.w.Rounds
+	}
+	return r.w.PeerRounds
 }
 
 // start starts a peer, compares every byte of a lesson that it fetches and then has cached,
@@ -161,13 +198,15 @@ func (r *runner) start(ctx context.Context, s peers.Starter) error {
 	if _, err := load.Whole(ctx, first, 0); err != nil {
 		return fmt.Errorf("filling: %w", err)
 	}
-	if r.verified[s.Name] {
-		return nil
+	if !r.verified[s.Name] {
+		if err := load.Verify(ctx, first); err != nil {
+			return fmt.Errorf("verifying: %w", err)
+		}
+		r.verified[s.Name] = true
 	}
-	if err := load.Verify(ctx, first); err != nil {
-		return fmt.Errorf("verifying: %w", err)
+	if r.w.Warm { // what is read ahead must not count for the measurement
+		return awaitIdle(ctx, r.site.Origin)
 	}
-	r.verified[s.Name] = true
 	return nil
 }
 
@@ -176,13 +215,14 @@ func (r *runner) once(ctx context.Context, s peers.Starter, round int) error {
 		if err := r.start(ctx, s); err != nil {
 			return err
 		}
-		defer r.stop(s.Name)
 	}
 	if err := r.site.Origin.SetShape(ctx, r.w.Shape); err != nil {
 		return err
 	}
-	if err := awaitIdle(ctx, r.site.Origin); err != nil {
-		return err
+	if !r.w.Warm { // else the origin has nothing to do
+		if err := awaitIdle(ctx, r.site.Origin); err != nil {
+			return err
+		}
 	}
 	lesson := r.site.Lessons[0]
 	if r.w.Lessons > 0 {
@@ -211,12 +251,16 @@ func (r *runner) once(ctx context.Context, s peers.Starter, round int) error {
 
 func (r *runner) fail(name string, round int, err error) {
 	r.out[name] = true
+	logs := ""
+	if p := r.running[name]; p != nil {
+		logs = p.Logs()
+	}
 	r.stop(name)
 	if errors.Is(err, context.Canceled) {
 		return
 	}
-	r.set.Failures = append(r.set.Failures, results.Failure{Workload: r.w.Name, Target: name, Round: round, Error: err.Error()})
-	fmt.Fprintf(r.progress, "  %d  %-32s failed: %v\n", round+1, name, err)
+	r.set.Failures = append(r.set.Failures, results.Failure{Workload: r.w.Name, Target: name, Round: round, Error: err.Error(), Logs: logs})
+	fmt.Fprintf(r.progress, "  %d  %-32s failed: %v\n%s", round+1, name, err, logs)
 }
 
 func (r *runner) stop(name string) {
