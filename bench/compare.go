@@ -37,8 +37,8 @@ func (o options) compare(ctx context.Context, bench *workloads.Bench) error {
 	set := &results.Set{}
 	for _, w := range []workloads.Workload{
 		workloads.Hot(results.Hot64K, 64<<10, hotFor, rounds, both),
-		workloads.Hot(results.Hot1M, mib, hotFor, rounds, both),
-		workloads.Hot(results.Hot8M, 8*mib, hotFor, rounds, both),
+		workloads.HotThreads(results.Hot1M, mib, hotFor, rounds, both),
+		workloads.HotThreads(results.Hot8M, 8*mib, hotFor, rounds, both),
 		workloads.Sequential(results.ColdFast, 256*mib, nearby, rounds, both),
 		workloads.Slow(results.Slow1000, 1000, warmSize, 4*time.Second, rounds, both),
 	} {

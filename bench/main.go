@@ -159,10 +159,13 @@ func (o options) run(ctx context.Context) error {
 
 // runOthers runs what does not compare servers with each other. A failure is part of the report.
 func (o options) runOthers(ctx context.Context, bench *workloads.Bench, set *results.Set) {
-	rounds, runFor := max(5, o.rounds), time.Second
+	rounds, runFor, events := 5, time.Second, 3000
 	grown := workloads.Grown{Chunks: []int{100, 10_000, 1_000_000}, Recordings: []int{100, 10_000}, Dir: filepath.Join(bench.Site.Dir, "grown")}
 	if o.quick {
-		rounds, runFor, grown.Chunks = 2, 500*time.Millisecond, []int{100, 10_000, 50_000}
+		rounds, runFor, events, grown.Chunks = 1, 500*time.Millisecond, 1000, []int{100, 10_000, 50_000}
+	}
+	if o.rounds > 0 {
+		rounds = o.rounds
 	}
 	for _, one := range []struct {
 		name string
@@ -172,6 +175,9 @@ func (o options) runOthers(ctx context.Context, bench *workloads.Bench, set *res
 		{results.StartUp, func() error { return grown.StartUp(ctx, bench, min(rounds, 3), set) }},
 		{results.Growth, func() error { return grown.Growth(ctx, bench, runFor, rounds, set) }},
 		{results.Eviction, func() error { workloads.Eviction(rounds, set); return nil }},
+		{results.Webhooks, func() error {
+			return workloads.Webhooks(ctx, bench.Site.Tools, o.directory, events, min(rounds, 3), bench, set)
+		}},
 	} {
 		if !o.only.MatchString(one.name) || ctx.Err() != nil {
 			continue

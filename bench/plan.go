@@ -61,8 +61,11 @@ func (o options) plan() (plan []workloads.Workload, err error) {
 
 	all := []workloads.Workload{
 		workloads.Hot(results.Hot64K, 64<<10, l.hotFor, l.rounds, peersCached(o.quick, true)),
-		workloads.Hot(results.Hot1M, mib, l.hotFor, l.rounds, peersCached(o.quick, false)),
-		workloads.Hot(results.Hot8M, 8*mib, l.hotFor, l.rounds, peersCached(o.quick, false)),
+		workloads.HotThreads(results.Hot1M, mib, l.hotFor, l.rounds, peersCached(o.quick, false)),
+		workloads.HotThreads(results.Hot8M, 8*mib, l.hotFor, l.rounds, peersCached(o.quick, false)),
+		workloads.HotThreads(results.Threads64K, 64<<10, l.hotFor, l.few, peersStreaming()),
+		workloads.Hot(results.Turns1M, mib, l.hotFor, l.few, peersStreaming()),
+		workloads.Hot(results.Turns8M, 8*mib, l.hotFor, l.few, peersStreaming()),
 		workloads.HotCompared(results.Same64K, 64<<10, l.hotFor, 1, peersCompared(o.quick)),
 		workloads.HotCompared(results.Same8M, 8*mib, l.hotFor, 1, peersCompared(o.quick)),
 		few(workloads.Sequential(results.ColdSlow, l.cold, drivelike, l.rounds, fetching), min(l.few, 2)),

@@ -38,6 +38,9 @@ type Target struct {
 	// lengths and offsets are checked all the same. Over TLS the bytes are decrypted and
 	// not looked at, because only the kernel's own TLS could drop them earlier.
 	Drop bool
+	// Threads has Random receive what is dropped in a thread for each connection instead of in
+	// one for all.
+	Threads bool
 }
 
 func (t Target) header(viewer int) string {

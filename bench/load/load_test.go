@@ -47,6 +47,10 @@ func readEverything(t *testing.T, target Target) {
 	if err != nil || r.Requests == 0 || r.Bytes != r.Requests*(64<<10) || int64(len(r.First)) != r.Requests {
 		t.Errorf("%d requests, %d bytes, %v", r.Requests, r.Bytes, err)
 	}
+	target.Threads = true
+	if r, err = Random(ctx, target, 4, 64<<10, 50*time.Millisecond); err != nil || r.Requests == 0 || r.Bytes != r.Requests*(64<<10) || int64(len(r.First)) != r.Requests {
+		t.Errorf("threads: %d requests, %d bytes, %v", r.Requests, r.Bytes, err)
+	}
 	if r, err = Crowd(ctx, target, 5, 10*time.Millisecond); err != nil || r.Bytes != 5*12<<20 || len(r.First) != 5 {
 		t.Errorf("a crowd read %d bytes: %v", r.Bytes, err)
 	}

@@ -106,12 +106,14 @@ func TestBothClientsSeeALyingServer(t *testing.T) {
 				}
 			}
 			// The file has one range of n bytes, so that it is the one at 0 that is asked for.
-			_, err := drain(context.Background(), target, 1, n, time.Now().Add(20*time.Millisecond))
-			switch {
-			case lie.want == "" && err != nil:
-				t.Errorf("drain: %v", err)
-			case lie.want != "" && (err == nil || !regexp.MustCompile(lie.want).MatchString(err.Error())):
-				t.Errorf("drain: %v, not %q", err, lie.want)
+			for _, target.Threads = range []bool{false, true} {
+				_, err := randomDropped(context.Background(), target, 1, n, 20*time.Millisecond)
+				switch {
+				case lie.want == "" && err != nil:
+					t.Errorf("threads %v: %v", target.Threads, err)
+				case lie.want != "" && (err == nil || !regexp.MustCompile(lie.want).MatchString(err.Error())):
+					t.Errorf("threads %v: %v, not %q", target.Threads, err, lie.want)
+				}
 			}
 		})
 	}

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Result is what a run has measured.
@@ -25,10 +27,7 @@ func Random(ctx context.Context, t Target, conns int, length int64, runFor time.
 		return Result{}, fmt.Errorf("a file of %d bytes has no range of %d", t.Content.Size(), length)
 	}
 	if t.Drop && t.TLS == nil {
-		began := time.Now()
-		r, err := drain(ctx, t, conns, length, began.Add(runFor))
-		r.Elapsed = time.Since(began)
-		return r, err
+		return randomDropped(ctx, t, conns, length, runFor)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -54,6 +53,31 @@ func Random(ctx context.Context, t Target, conns int, length int64, runFor time.
 	workers.Wait()
 	total.Elapsed = time.Since(began)
 	return total, context.Cause(ctx)
+}
+
+// randomDropped is Random for a client that drops bodies.
+func randomDropped(ctx context.Context, t Target, conns int, length int64, runFor time.Duration) (Result, error) {
+	var open []*dropping
+	defer func() {
+		for _, c := range open {
+			unix.Close(c.fd)
+		}
+	}()
+	for viewer := range conns {
+		c := &dropping{target: t, slots: t.Content.Size() / length, length: length, viewer: viewer}
+		if err := c.connect(); err != nil {
+			return Result{}, err
+		}
+		open = append(open, c)
+	}
+	receive := drain
+	if t.Threads {
+		receive = drainThreads
+	}
+	began := time.Now()
+	r, err := receive(ctx, open, began.Add(runFor))
+	r.Elapsed = time.Since(began)
+	return r, err
 }
 
 func randomOn(ctx context.Context, t Target, viewer int, slots, length int64, end time.Time) (Result, error) {

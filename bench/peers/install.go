@@ -13,8 +13,11 @@ import (
 
 // Tools are the programs that the benchmark has built.
 type Tools struct {
-	Gateway string
-	Rclone  string
+	// Dir is the folder of all of them; the syncer is there too.
+	Dir       string
+	Gateway   string
+	Syncbench string
+	Rclone    string
 	// RcloneError is why there is no rclone; nil where there is.
 	RcloneError error
 }
@@ -23,10 +26,10 @@ type Tools struct {
 const rcloneVersion = "v1.76.0"
 
 // packages are Debian's names of the peers that come from there, by program.
-var packages = map[string]string{"nginx": "nginx", "varnishd": "varnish", "haproxy": "haproxy"}
+var packages = map[string]string{"nginx": "nginx", "varnishd": "varnish", "haproxy": "haproxy", "psql": "postgresql"}
 
-// Install installs nginx, Varnish and HAProxy where they are missing, and builds rclone and the
-// gateway of the working tree into dir. It writes its steps to progress.
+// Install installs nginx, Varnish, HAProxy and PostgreSQL where they are missing, and builds
+// rclone and the programs of the working tree into dir. It writes its steps to progress.
 func Install(ctx context.Context, dir, module string, progress io.Writer) (Tools, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -38,8 +41,8 @@ func Install(ctx context.Context, dir, module string, progress io.Writer) (Tools
 	if err := installPackages(ctx, progress); err != nil {
 		return Tools{}, err
 	}
-	t := Tools{Gateway: filepath.Join(dir, "gateway"), Rclone: filepath.Join(dir, "rclone")}
-	build := exec.CommandContext(ctx, "go", "build", "-o", t.Gateway, "./cmd/gateway")
+	t := Tools{Dir: dir, Gateway: filepath.Join(dir, "gateway"), Syncbench: filepath.Join(dir, "syncbench"), Rclone: filepath.Join(dir, "rclone")}
+	build := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator), "./cmd/gateway", "./cmd/syncer", "./bench/cmd/syncbench")
 	build.Dir = module
 	if err := runLogged(build, progress); err != nil {
 		return t, err

@@ -6,6 +6,11 @@ import "fmt"
 const (
 	sendfileBound = "limit: sendfile"
 	relayBound    = "limit: relay"
+	tlsBound      = "limit: nginx static, TLS"
+	hitsBound     = "limit: everything stored"
+	walkBound     = "limit: a look at each file"
+	// DiskBound is a program that writes a page and waits until the disk has it.
+	DiskBound = "limit: a synced write"
 )
 
 // gatewayStreams is how many connections the gateway fetches one file through at most.
@@ -15,7 +20,7 @@ const gatewayStreams = 4
 // where that was not measured.
 func (s *Set) limit(workload string) string {
 	switch workload {
-	case Hot64K, Hot1M, Hot8M, Same64K, Same8M:
+	case Hot64K, Hot1M, Hot8M, Threads64K, Turns1M, Turns8M, Same64K, Same8M:
 		return s.boundBy(workload, sendfileBound, "a server that only reads a range and calls sendfile")
 	case ColdFast:
 		return s.boundBy(workload, relayBound, "a relay that passes the origin's bytes on by splice and stores nothing")

@@ -98,7 +98,7 @@ func (s *Set) bars(workload, metric string) string {
 // withUnit says what the times are in.
 func withUnit(metric string) string {
 	switch metric {
-	case FirstP50, FirstP95, FirstP99, DoneP50, Worst:
+	case FirstP50, FirstP95, FirstP99, DoneP50, Worst, AnsweredP50, AnsweredP99:
 		return metric + ", ms"
 	}
 	return metric

@@ -87,7 +87,7 @@ func (s *Set) writeGoals(b *strings.Builder) {
 
 // columns is the order of metrics in tables.
 var columns = []string{Throughput, Requests, CPUPerGiB, CPUPerRequest, ClientPerGiB, OriginPerGiB, CPUPerSecond, CPUPerViewerHour, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
-	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, Openings, Written, Retried, ReadyAfter, IndexedAfter, IndexCPU, IndexRSS}
+	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, Openings, Written, Retried, Events, AnsweredP50, AnsweredP99, CPUPerEvent, ReadyAfter, IndexedAfter, IndexCPU, IndexRSS}
 
 func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 	targets := s.Targets(workload)

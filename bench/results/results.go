@@ -37,7 +37,11 @@ const (
 	IndexCPU         = "index CPU s"       // until then
 	IndexRSS         = "RSS MiB"           // then
 	Written          = "written per byte"  // bytes to the disk per byte served
-	Retried          = "retried"           // requests that a connection closed by the server did not answer
+	Events           = "events/s"
+	AnsweredP50      = "answered p50" // ms
+	AnsweredP99      = "answered p99" // ms
+	CPUPerEvent      = "CPU ms/event" // the server's
+	Retried          = "retried"      // requests that a connection closed by the server did not answer
 )
 
 // Where the machine's processor time went, in percent of the time of all cores. The rest is
@@ -129,6 +133,16 @@ func (s *Set) Difference(workload, target, base, metric, baseMetric string) (flo
 		}
 	}
 	return median(all)
+}
+
+// worst is the least of the rounds' own ratios.
+func (s *Set) worst(workload, target, base, metric string) (least float64, ok bool) {
+	for _, r := range s.pairs(workload, base, target, metric) {
+		if !ok || r < least {
+			least, ok = r, true
+		}
+	}
+	return least, ok
 }
 
 // spread is the least and the greatest of a metric's values.

@@ -12,9 +12,19 @@ import (
 // hotConns is how many connections ask at a time.
 const hotConns = 32
 
-// Hot is random ranges of one length of a file that is cached. The client drops the bytes.
+// Hot is random ranges of one length of a file that is cached. The client drops the bytes, in one
+// thread for all connections.
 func Hot(name string, length int64, runFor time.Duration, rounds int, compared []peers.Starter) Workload {
 	return hot(name, length, runFor, rounds, compared, Run.dropped)
+}
+
+// HotThreads is Hot with a thread for each connection.
+func HotThreads(name string, length int64, runFor time.Duration, rounds int, compared []peers.Starter) Workload {
+	return hot(name, length, runFor, rounds, compared, func(run Run) load.Target {
+		t := run.dropped()
+		t.Threads = true
+		return t
+	})
 }
 
 // HotCompared is Hot with a client that compares every byte. It shows that the answers are

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"log"
@@ -25,6 +26,7 @@ type options struct {
 	senders, events    int
 	size, rate         int64
 	teachers, meetings int
+	asJSON             bool
 }
 
 func main() {
@@ -38,6 +40,7 @@ func main() {
 	flag.Int64Var(&o.rate, "rate", 0, "ingest: Zoom's bytes per second; 0 = no limit")
 	flag.IntVar(&o.teachers, "teachers", 100, "reconcile: teachers")
 	flag.IntVar(&o.meetings, "meetings", 50, "reconcile: meetings of each")
+	flag.BoolVar(&o.asJSON, "json", false, "webhooks: print the figures as JSON, for a program")
 	flag.Parse()
 	scenarios := map[string]func(options) error{"webhooks": webhooks, "ingest": ingest, "reconcile": reconcile}
 	scenario, ok := scenarios[flag.Arg(0)]
@@ -99,17 +102,40 @@ func webhooks(o options) error {
 	took := time.Since(began)
 	slices.Sort(waits)
 	at := func(share float64) time.Duration {
-		return waits[min(len(waits)-1, int(share*float64(len(waits))))].Round(10 * time.Microsecond)
+		return waits[min(len(waits)-1, int(share*float64(len(waits))))]
 	}
 	cost, err := syncer.stop()
 	if err != nil {
 		return err
 	}
-	fmt.Printf("webhooks: %d senders, %d events, %d refused: %.0f/s, p50 %s, p99 %s, max %s; %.2f ms CPU each, peak %d MiB\n",
-		o.senders, len(waits), refused, float64(len(waits))/took.Seconds(), at(.5), at(.99), waits[len(waits)-1].Round(10*time.Microsecond),
-		float64(cost.cpu.Milliseconds())/float64(len(waits)), cost.peak>>20)
+	figures := Webhooks{
+		Senders: o.senders, Events: len(waits), Refused: refused, Rate: float64(len(waits)) / took.Seconds(),
+		P50: milliseconds(at(.5)), P99: milliseconds(at(.99)), Max: milliseconds(waits[len(waits)-1]),
+		CPU: float64(cost.cpu.Milliseconds()) / float64(len(waits)), Peak: cost.peak >> 20,
+	}
+	if o.asJSON {
+		return json.NewEncoder(os.Stdout).Encode(figures)
+	}
+	fmt.Printf("webhooks: %d senders, %d events, %d refused: %.0f/s, p50 %.2f ms, p99 %.2f ms, max %.2f ms; %.2f ms CPU each, peak %d MiB\n",
+		figures.Senders, figures.Events, figures.Refused, figures.Rate, figures.P50, figures.P99, figures.Max, figures.CPU, figures.Peak)
 	return nil
 }
+
+// Webhooks are the figures of the scenario webhooks. Times are in milliseconds, from the request
+// to its answer; CPU is the syncer's for each event.
+type Webhooks struct {
+	Senders int     `json:"senders"`
+	Events  int     `json:"events"`
+	Refused int     `json:"refused"`
+	Rate    float64 `json:"events_per_second"`
+	P50     float64 `json:"p50_ms"`
+	P99     float64 `json:"p99_ms"`
+	Max     float64 `json:"max_ms"`
+	CPU     float64 `json:"cpu_ms_per_event"`
+	Peak    int64   `json:"peak_mib"`
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // ingest archives one large recording in Drive.
 func ingest(o options) error {
