@@ -33,6 +33,7 @@ type options struct {
 	base      string // commit to compare with
 	tools     string
 	report    string
+	profiles  string
 	module    string
 	directory string
 }
@@ -83,6 +84,7 @@ func readOptions() (o options, err error) {
 	flag.StringVar(&o.module, "C", ".", "the module's folder")
 	flag.StringVar(&o.tools, "tools", "bench/.tools", "folder of the programs that are built, below the module's")
 	flag.StringVar(&o.report, "report", "bench/report", "folder of the report, below the module's")
+	flag.StringVar(&o.profiles, "profile", "", "folder for CPU profiles of the gateway at hot 64 KiB, hot 8 MiB and a cold file from a fast origin; their tables go into the report")
 	flag.StringVar(&o.directory, "dir", os.TempDir(), "folder for the servers' files, some 10 GB, on the disk to be measured")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -124,6 +126,12 @@ func (o options) run(ctx context.Context) error {
 	bench := &workloads.Bench{Progress: os.Stdout, HotSize: o.hotSize(), Site: &peers.Site{
 		Dir: dir, Static: filepath.Join(dir, "static"), Configs: filepath.Join(o.module, "configs"), Tools: tools, People: people, CacheBytes: 16 << 30, MemoryBytes: 4 << 30,
 	}}
+	if o.profiles != "" {
+		bench.Profiles = below(o.profiles)
+		if err := os.MkdirAll(bench.Profiles, 0o755); err != nil {
+			return err
+		}
+	}
 	if o.soak > 0 {
 		return bench.Soak(ctx, o.soak)
 	}

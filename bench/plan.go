@@ -40,6 +40,9 @@ func (o options) lengths() lengths {
 	return l
 }
 
+// profiledLessons are what a profile of cold files takes.
+const profiledLessons = 6
+
 // warmSize is the size of the lesson that slow viewers watch: each takes a few MB of it.
 const warmSize = 256 * mib
 
@@ -82,6 +85,9 @@ func (o options) plan() (plan []workloads.Workload, err error) {
 	for _, w := range all {
 		if !o.only.MatchString(w.Name) || o.quick && w.Name == results.ColdLarge {
 			continue
+		}
+		if w.Profile = slices.Contains([]string{results.Hot64K, results.Hot8M, results.ColdFast}, w.Name); w.Profile && w.Lessons > 0 && o.profiles != "" {
+			w.Lessons += profiledLessons
 		}
 		base := w.Peers[0].Name
 		w.Peers = slices.DeleteFunc(slices.Clone(w.Peers), func(s peers.Starter) bool {

@@ -58,12 +58,15 @@ func (g GatewaySetup) start(ctx context.Context, site *Site) (_ *Peer, err error
 	if err != nil {
 		return nil, err
 	}
+	if p.Admin, err = freeAddr(); err != nil {
+		return nil, err
+	}
 	document := filepath.Join(dir, "catalog.yaml")
 	if err := os.WriteFile(document, site.People.catalog(site.Lessons, g.Recordings), 0o600); err != nil {
 		return nil, err
 	}
 	environ := []string{
-		"LECTERN_DATA_DIR=" + dir, "LECTERN_LISTEN=" + addr, "LECTERN_ADMIN_LISTEN=127.0.0.1:0",
+		"LECTERN_DATA_DIR=" + dir, "LECTERN_LISTEN=" + addr, "LECTERN_ADMIN_LISTEN=" + p.Admin,
 		"LECTERN_AUTH_JWT_SECRET=" + site.People.Secret,
 		"LECTERN_ORIGIN_DRIVE_CREDENTIALS=none", "LECTERN_ORIGIN_DRIVE_ENDPOINT=" + site.Origin.DriveEndpoint(),
 		"LECTERN_CACHE_SIZE=" + strconv.FormatInt(site.CacheBytes, 10),

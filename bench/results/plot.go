@@ -39,14 +39,12 @@ func (s *Set) plots() map[string]string {
 	return drawn
 }
 
-func plotName(workload, metric string) string {
-	plain := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return '-'
-	}, workload+" "+metric)
-	return strings.ToLower(strings.Join(strings.FieldsFunc(plain, func(r rune) bool { return r == '-' }), "-")) + ".svg"
+func plotName(workload, metric string) string { return FileName(workload+" "+metric) + ".svg" }
+
+// FileName is a name as that of a file: letters and digits, and a dash for everything else.
+func FileName(name string) string {
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+	return strings.Join(words, "-")
 }
 
 // The measures of a bar chart, in pixels.

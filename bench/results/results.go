@@ -73,11 +73,18 @@ type Failure struct {
 	Logs     string `json:"logs,omitempty"` // the ends of the server's logs
 }
 
+// Profile is where the gateway's processor time went under a workload.
+type Profile struct {
+	Workload string `json:"workload"`
+	Text     string `json:"text"`
+}
+
 // Set is everything that was measured.
 type Set struct {
 	Machine  Machine   `json:"machine"`
 	Samples  []Sample  `json:"samples"`
 	Failures []Failure `json:"failures,omitempty"`
+	Profiles []Profile `json:"profiles,omitempty"`
 	// Minutes is how long each workload took in all, with starting and filling the servers.
 	Minutes map[string]float64 `json:"minutes,omitempty"`
 }

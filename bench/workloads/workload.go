@@ -36,6 +36,9 @@ type Workload struct {
 	LessonSize int64
 	// CacheBytes is how much a peer may keep, where that is not the same for all workloads.
 	CacheBytes int64
+	// Profile has the gateway profiled after it was measured, where Bench.Profiles is set. Of
+	// Lessons those are left for it that are more than Rounds.
+	Profile bool
 	// Run measures a peer once. lesson is the warm one, or the round's cold one.
 	Run func(ctx context.Context, run Run) (results.Sample, error)
 }
@@ -71,6 +74,7 @@ type Bench struct {
 	Site     *peers.Site // but for its lessons and its origin
 	HotSize  int64
 	Progress io.Writer
+	Profiles string // folder for profiles; "" for none
 }
 
 // Run puts the peers through a workload and adds what comes of it to set. A peer
@@ -109,9 +113,12 @@ func (b *Bench) Run(ctx context.Context, w Workload, set *results.Set) error {
 	}
 	began := time.Now()
 	defer func() { set.Took(w.Name, time.Since(began)) }()
-	r := runner{w: w, site: &site, set: set, progress: b.Progress, out: map[string]bool{}, verified: map[string]bool{}}
+	r := runner{w: w, site: &site, set: set, progress: b.Progress, profiles: b.Profiles, out: map[string]bool{}, verified: map[string]bool{}}
 	defer r.stopAll()
-	return r.run(ctx)
+	if err := r.run(ctx); err != nil || !w.Profile || b.Profiles == "" {
+		return err
+	}
+	return r.profile(ctx)
 }
 
 // writeStatic writes the warm lesson as the file that servers of files have, once for each size,
@@ -133,6 +140,7 @@ type runner struct {
 	site     *peers.Site
 	set      *results.Set
 	progress io.Writer
+	profiles string
 	running  map[string]*peers.Peer
 	out      map[string]bool // peers that have failed
 	verified map[string]bool // peers whose bytes have been compared
