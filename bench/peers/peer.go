@@ -4,8 +4,10 @@ package peers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -62,6 +64,7 @@ type Peer struct {
 	Tree meter.Tree
 
 	logs []string // files with what its programs have to say
+	dirs []string
 	stop []func()
 }
 
@@ -75,6 +78,34 @@ func (p *Peer) Logs() string {
 		}
 	}
 	return b.String()
+}
+
+// Kept returns how many bytes the peer has in its folders now, logs and all.
+func (p *Peer) Kept() (bytes int64, err error) {
+	for _, dir := range p.dirs {
+		err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return ignoreGone(err)
+			}
+			info, err := d.Info()
+			if err == nil {
+				bytes += info.Sys().(*syscall.Stat_t).Blocks * 512 // a file may have holes
+			}
+			return ignoreGone(err)
+		})
+		if err != nil {
+			return bytes, err
+		}
+	}
+	return bytes, nil
+}
+
+// ignoreGone ignores that a server has removed a file meanwhile.
+func ignoreGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // Stop ends the peer and removes what it has kept. It may be called twice.
@@ -169,6 +200,7 @@ func (p *Peer) folder(site *Site) (string, error) {
 		return r
 	}, p.Name)+"-")
 	if err == nil {
+		p.dirs = append(p.dirs, dir)
 		p.stop = append(p.stop, func() { _ = os.RemoveAll(dir) })
 	}
 	return dir, err

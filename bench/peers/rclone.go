@@ -34,6 +34,7 @@ func startRclone(ctx context.Context, site *Site) (_ *Peer, err error) {
 		"serve", "http", ":http:", "--http-url", "http://"+site.Origin.Addr()+"/plain/",
 		"--addr", addr, "--read-only", "--cache-dir", filepath.Join(dir, "cache"),
 		"--vfs-cache-mode", "full", "--vfs-cache-max-size", fmt.Sprintf("%dB", site.CacheBytes),
+		"--vfs-cache-poll-interval", "1s", // how often it looks at the size, by default once a minute
 		"--vfs-read-chunk-size", "4M", "--vfs-read-chunk-streams", "4",
 		"--dir-cache-time", "24h", "--poll-interval", "0", "--transfers", "64", "--log-level", "ERROR"); err != nil {
 		return nil, err

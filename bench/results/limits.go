@@ -7,8 +7,8 @@ const (
 	sendfileBound = "limit: sendfile"
 	relayBound    = "limit: relay"
 	tlsBound      = "limit: nginx static, TLS"
-	hitsBound     = "limit: everything stored"
-	walkBound     = "limit: a look at each file"
+	// WalkBound is a program that looks at each file of a cache and does nothing else.
+	WalkBound = "limit: a look at each file"
 	// DiskBound is a program that writes a page and waits until the disk has it.
 	DiskBound = "limit: a synced write"
 )
@@ -22,7 +22,7 @@ func (s *Set) limit(workload string) string {
 	switch workload {
 	case Hot64K, Hot1M, Hot8M, Threads64K, Turns1M, Turns8M, Same64K, Same8M:
 		return s.boundBy(workload, sendfileBound, "a server that only reads a range and calls sendfile")
-	case ColdFast:
+	case ColdFast, ColdLarge:
 		return s.boundBy(workload, relayBound, "a relay that passes the origin's bytes on by splice and stores nothing")
 	case ColdSlow, Crowd:
 		wall, ok := s.Median(workload, direct, Wall)
@@ -45,10 +45,69 @@ func (s *Set) limit(workload string) string {
 		if !ok || !measured {
 			return ""
 		}
-		return fmt.Sprintf("Limit: the viewers set the rate; a server that only calls sendfile spends %s s of CPU a second, the gateway %s.",
+		return fmt.Sprintf("Limit: the viewers set the rate. A server that only calls sendfile spends %s s of CPU a second, the gateway %s.",
 			number(least), number(own))
 	}
+	return s.otherLimit(workload)
+}
+
+// otherLimit is limit for the rows beyond throughput.
+func (s *Set) otherLimit(workload string) string {
+	compare := func(format, bound, target, metric string) string {
+		least, ok := s.Median(workload, bound, metric)
+		own, measured := s.Median(workload, target, metric)
+		if !ok || !measured {
+			return ""
+		}
+		return fmt.Sprintf(format, number(least), number(own))
+	}
+	switch workload {
+	case Deployed:
+		return compare("Limit: nginx that sends a file over TLS, knows nobody and logs nothing spends %s ms of CPU per GiB, most of it on encryption; nginx and the gateway %s.",
+			tlsBound, "nginx + gateway, TLS", CPUPerGiB)
+	case Mix:
+		return compare("Limit: the viewers set the rate. A server that only reads a range and calls sendfile spends %s s of CPU per viewer-hour, the gateway %s.",
+			sendfileBound, gateway, CPUPerViewerHour)
+	case Flash:
+		possible, ok := s.Median(workload, gateway, PossibleHits)
+		own, measured := s.Median(workload, gateway, ByteHits)
+		if !ok || !measured {
+			return ""
+		}
+		return fmt.Sprintf("Limit: of the bytes served %s %% had been served before, and nothing must be written that nobody reads again; the gateway had %s %% of them. "+
+			"nginx looks at the size of its cache every ten seconds only, so that it keeps all of a short crawl: \"kept\" says what each had on the disk in the end, per byte that it may have.",
+			number(possible), number(own))
+	case StartUp:
+		targets := s.Targets(workload)
+		return compare("Limit: a program that looks at each of the most files takes %s s; the gateway %s.", WalkBound, targets[len(targets)-1], IndexedAfter)
+	case Growth:
+		return s.growthLimit()
+	case Eviction:
+		return compare("Limit: Belady's policy, which knows the future, has %s %% of the bytes; Lectern %s.", "Belady", "Lectern", ByteHits)
+	case Webhooks:
+		return compare("Limit: an event is answered when the disk has it. To append 4 KiB and sync them takes %s ms at the median there; the syncer answers after %s with SQLite.",
+			DiskBound, "syncer, SQLite", AnsweredP50)
+	}
 	return ""
+}
+
+// growthLimit compares the largest with the smallest: cost that does not grow is the limit.
+func (s *Set) growthLimit() string {
+	var least, most float64
+	for i, target := range s.Targets(Growth) {
+		v, ok := s.Median(Growth, target, CPUPerRequest)
+		if !ok {
+			return ""
+		}
+		if i == 0 {
+			least = v
+		}
+		most = max(most, v)
+	}
+	if least == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Limit: a request costs what it costs with the smallest cache, %s us of CPU; the most that it costs is %.2f times as much.", number(least), most/least)
 }
 
 // boundBy compares rate and cost with those of a server that does the least.

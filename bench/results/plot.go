@@ -9,9 +9,11 @@ import (
 // plotsOf are the metrics of a workload that are plotted.
 func plotsOf(workload string) []string {
 	switch workload {
-	case Hot64K, Hot1M, Hot8M:
+	case Hot64K, Hot1M, Hot8M, Deployed:
 		return []string{Throughput, CPUPerGiB, FirstP99}
-	case ColdSlow, ColdFast:
+	case Threads64K, Turns1M, Turns8M:
+		return []string{Throughput, CPUPerGiB}
+	case ColdSlow, ColdFast, ColdLarge:
 		return []string{Throughput}
 	case Crowd:
 		return []string{Wall, FirstP95}
@@ -19,6 +21,16 @@ func plotsOf(workload string) []string {
 		return []string{FirstP50, FirstP95, OriginBytes}
 	case Slow1000, Slow5000:
 		return []string{RSSPerViewer, CPUPerSecond, SocketMemory}
+	case Mix:
+		return []string{CPUPerViewerHour}
+	case Flash, Eviction:
+		return []string{ByteHits, Written}
+	case StartUp:
+		return []string{IndexedAfter, IndexRSS}
+	case Growth:
+		return []string{CPUPerRequest}
+	case Webhooks:
+		return []string{AnsweredP99}
 	}
 	return nil
 }
@@ -51,7 +63,7 @@ func FileName(name string) string {
 const (
 	barHeight  = 20
 	barStep    = 30
-	labelWidth = 220
+	labelWidth = 280
 	chartWidth = 420
 	valueWidth = 110
 	topRoom    = 36
@@ -81,8 +93,11 @@ func (s *Set) bars(workload, metric string) string {
 		v, _ := s.Median(workload, name, metric)
 		least, most := s.spread(workload, name, metric)
 		colour := "#9aa7b5"
-		if name == gateway {
+		switch {
+		case ours(name):
 			colour = "#2f6fb0"
+		case strings.HasPrefix(name, "limit: "):
+			colour = "#d3dae1"
 		}
 		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text>`, labelWidth-8, y+15, html.EscapeString(name))
 		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`, labelWidth, y, x(v)-labelWidth, barHeight, colour)
@@ -91,6 +106,11 @@ func (s *Set) bars(workload, metric string) string {
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
+}
+
+// ours reports whether a target is this project's.
+func ours(name string) bool {
+	return strings.Contains(name, gateway) || name == "Lectern" || strings.HasPrefix(name, "syncer")
 }
 
 // withUnit says what the times are in.

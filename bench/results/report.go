@@ -41,6 +41,7 @@ func (s *Set) markdown() string {
 	for _, workload := range s.Workloads() {
 		s.writeWorkload(&b, workload)
 	}
+	s.writeProfiles(&b)
 	if len(s.Failures) > 0 {
 		b.WriteString("## Runs that failed\n\n")
 		for _, f := range s.Failures {
@@ -87,7 +88,7 @@ func (s *Set) writeGoals(b *strings.Builder) {
 
 // columns is the order of metrics in tables.
 var columns = []string{Throughput, Requests, CPUPerGiB, CPUPerRequest, ClientPerGiB, OriginPerGiB, CPUPerSecond, CPUPerViewerHour, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
-	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, Openings, Written, Retried, Events, AnsweredP50, AnsweredP99, CPUPerEvent, ReadyAfter, IndexedAfter, IndexCPU, IndexRSS}
+	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, PossibleHits, Openings, Written, Kept, Retried, Events, AnsweredP50, AnsweredP99, CPUPerEvent, ReadyAfter, IndexedAfter, IndexCPU, IndexRSS}
 
 func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 	targets := s.Targets(workload)
@@ -97,7 +98,11 @@ func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 			shown = append(shown, metric)
 		}
 	}
-	fmt.Fprintf(b, "## %s\n\n%d rounds; in brackets the ratio to %s.\n\n| | %s |\n|---|%s\n", title(workload), s.rounds(workload), targets[0],
+	took := ""
+	if m := s.Minutes[workload]; m > 0 {
+		took = fmt.Sprintf(" It took %s minutes in all.", number(m))
+	}
+	fmt.Fprintf(b, "## %s\n\n%s; in brackets the ratio to %s.%s\n\n| | %s |\n|---|%s\n", title(workload), s.howOften(workload), targets[0], took,
 		strings.Join(shown, " | "), strings.Repeat("---|", len(shown)))
 	for _, target := range targets {
 		fmt.Fprintf(b, "| %s |", target)
@@ -126,6 +131,16 @@ func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 		}
 	}
 	b.WriteString("\n")
+}
+
+func (s *Set) writeProfiles(b *strings.Builder) {
+	if len(s.Profiles) > 0 {
+		b.WriteString("## Profiles\n\nOf the gateway's processor time, while nothing else was measured: the gateway's own functions, system calls, and\n" +
+			"what the runtime does besides, those first that took the most with all that they call.\n\n")
+	}
+	for _, p := range s.Profiles {
+		fmt.Fprintf(b, "### %s\n\n```text\n%s```\n\n", title(p.Workload), p.Text)
+	}
 }
 
 // writeShares says where the machine's time went while each target was measured.

@@ -3,6 +3,7 @@
 package results
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -37,6 +38,8 @@ const (
 	IndexCPU         = "index CPU s"       // until then
 	IndexRSS         = "RSS MiB"           // then
 	Written          = "written per byte"  // bytes to the disk per byte served
+	PossibleHits     = "possible hits %"   // of bytes that were served before
+	Kept             = "kept"              // bytes on the disk per byte allowed there
 	Events           = "events/s"
 	AnsweredP50      = "answered p50" // ms
 	AnsweredP99      = "answered p99" // ms
@@ -184,15 +187,29 @@ func (s *Set) Workloads() (names []string) {
 	return names
 }
 
-// rounds is how many rounds a workload has.
-func (s *Set) rounds(workload string) int {
-	seen := map[int]bool{}
-	for _, sample := range s.Samples {
-		if sample.Workload == workload {
-			seen[sample.Round] = true
+// howOften says how many rounds each target of a workload had.
+func (s *Set) howOften(workload string) string {
+	least, most := 0, 0
+	for _, target := range s.Targets(workload) {
+		rounds := map[int]bool{}
+		for _, sample := range s.Samples {
+			if sample.Workload == workload && sample.Target == target {
+				rounds[sample.Round] = true
+			}
+		}
+		if n := len(rounds); most == 0 {
+			least, most = n, n
+		} else {
+			least, most = min(least, n), max(most, n)
 		}
 	}
-	return len(seen)
+	switch {
+	case most == 1:
+		return "One round"
+	case least < most:
+		return fmt.Sprintf("%d rounds, %d of some", most, least)
+	}
+	return fmt.Sprintf("%d rounds", most)
 }
 
 func median(all []float64) (float64, bool) {

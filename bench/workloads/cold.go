@@ -80,7 +80,8 @@ func Seeks(name string, seeks int, want, size int64, shape origin.Shape, rounds 
 			stretch := size / int64(seeks)
 			order := rng.Perm(seeks)
 			var first, done []time.Duration
-			bytes, asks, err := fetched(ctx, run.Origin, func() error {
+			var used spent
+			jump := func() error {
 				for _, i := range order {
 					r, err := load.Seek(ctx, target, i, int64(i)*stretch+rng.Int64N(stretch/2), want)
 					if err != nil {
@@ -94,6 +95,10 @@ func Seeks(name string, seeks int, want, size int64, shape origin.Shape, rounds 
 					}
 				}
 				return nil
+			}
+			bytes, asks, err := fetched(ctx, run.Origin, func() (err error) {
+				used, err = measure(ctx, run, jump)
+				return err
 			})
 			if err != nil {
 				return results.Sample{}, err
@@ -104,6 +109,10 @@ func Seeks(name string, seeks int, want, size int64, shape origin.Shape, rounds 
 				results.OriginBytes: float64(bytes) / float64(int64(seeks)*want),
 				results.OriginAsks:  float64(asks) / float64(seeks),
 			}}
+			used.perByte(s.Values, int64(seeks)*want)
+			if run.Peer.Name == "direct" {
+				delete(s.Values, results.CPUPerGiB) // there is no server
+			}
 			s.Firsts(first)
 			return s, nil
 		},

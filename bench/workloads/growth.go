@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"github.com/lectiospace/lectern/bench/content"
+	"github.com/lectiospace/lectern/bench/meter"
 	"github.com/lectiospace/lectern/bench/origin"
 	"github.com/lectiospace/lectern/bench/peers"
 	"github.com/lectiospace/lectern/bench/results"
@@ -103,6 +105,9 @@ func (g Grown) StartUp(ctx context.Context, b *Bench, rounds int, set *results.S
 	site := *b.Site
 	site.CacheBytes, site.Lessons, site.Origin = growthCache, []peers.Lesson{lesson}, from
 	for round := range rounds {
+		if err := g.walkMost(round, b, set); err != nil {
+			return err
+		}
 		for _, n := range g.Chunks {
 			setup := g.withChunks(n)
 			values, err := startOnce(ctx, &site, setup, n)
@@ -114,6 +119,35 @@ func (g Grown) StartUp(ctx context.Context, b *Bench, rounds int, set *results.S
 			fmt.Fprintf(b.Progress, "  %d  %-32s %s\n", round+1, setup.Name, results.Line(sample))
 		}
 	}
+	return nil
+}
+
+// walkMost looks at each file of the largest cache, which is the least that a start does.
+func (g Grown) walkMost(round int, b *Bench, set *results.Set) error {
+	before, err := meter.Self()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	err = filepath.WalkDir(g.cacheDir(g.Chunks[len(g.Chunks)-1]), func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			_, err = d.Info()
+		}
+		return err
+	})
+	took := time.Since(began)
+	if err != nil {
+		return err
+	}
+	after, err := meter.Self()
+	if err != nil {
+		return err
+	}
+	sample := results.Sample{Workload: results.StartUp, Target: results.WalkBound, Round: round, Values: map[string]float64{
+		results.IndexedAfter: took.Seconds(), results.IndexCPU: (after - before).Seconds(),
+	}}
+	set.Samples = append(set.Samples, sample)
+	fmt.Fprintf(b.Progress, "  %d  %-32s %s\n", round+1, results.WalkBound, results.Line(sample))
 	return nil
 }
 

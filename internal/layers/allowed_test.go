@@ -15,7 +15,6 @@ var allowed = []rule{
 		pkg: "bench",
 		may: []use{
 			{"bench/bound", "the servers that do the least, as processes of this program"},
-			{"bench/content", "the bytes of the objects"},
 			{"bench/origin", "starts the emulated origin"},
 			{"bench/peers", "starts the servers that are compared"},
 			{"bench/results", "medians, goals and the report"},
