@@ -89,7 +89,9 @@ func (s *service) openRemotes(ctx context.Context, routes map[string]origin.Orig
 		if r.start != nil {
 			r.start(context.WithoutCancel(ctx)) // ends with stop: draining streams still need it
 		}
-		hardened := origin.Harden(r.origin, origin.Options{Provider: r.provider, Observer: observer})
+		hardened := origin.Harden(r.origin, origin.Options{
+			Provider: r.provider, Observer: observer, Hedge: s.settings.Objects.Hedge,
+		})
 		peeker, ok := r.origin.(origin.Peeker)
 		if ok {
 			peeker = observer.ObservePeeks(r.provider, peeker)

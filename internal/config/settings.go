@@ -237,7 +237,7 @@ func (s *Settings) ValidateServe() error {
 	if err != nil {
 		return err
 	}
-	return s.firstProblem(s.Auth.Check, s.Cache.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check, s.Origin.S3.Check, s.Origin.Azure.Check, s.checkTogether)
+	return s.firstProblem(s.Auth.Check, s.Cache.Check, s.Objects.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check, s.Origin.S3.Check, s.Origin.Azure.Check, s.checkTogether)
 }
 
 // firstProblem is the first check that fails, as an *Error; the checks' texts begin

@@ -35,8 +35,12 @@ type breaker struct {
 }
 
 func (b *breaker) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
-	if err := b.refusal(obj.Location()); err != nil {
+	probe, err := b.refusal(obj.Location())
+	if err != nil {
 		return nil, err
+	}
+	if probe {
+		ctx = withProbe(ctx)
 	}
 	body, err := b.next.Open(ctx, obj, span)
 	if media.KindOf(err) == media.Quota {
@@ -45,19 +49,21 @@ func (b *breaker) Open(ctx context.Context, obj media.Object, span media.Span) (
 	return body, err
 }
 
-func (b *breaker) refusal(loc media.Location) error {
+// refusal is why a read fails at once, or nil. The first read after the cool-down is a
+// probe: it shows whether the quota is back.
+func (b *breaker) refusal(loc media.Location) (probe bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t, ok := b.open[loc]
 	if !ok {
-		return nil
+		return false, nil
 	}
 	left := time.Until(t.until)
 	if left <= 0 {
 		delete(b.open, loc)
-		return nil
+		return true, nil
 	}
-	return &media.Error{Kind: media.Quota, Op: "origin: breaker", RetryAfter: left, Err: t.err}
+	return false, &media.Error{Kind: media.Quota, Op: "origin: breaker", RetryAfter: left, Err: t.err}
 }
 
 func (b *breaker) trip(loc media.Location, err error) {
@@ -72,3 +78,12 @@ func (b *breaker) trip(loc media.Location, err error) {
 	}
 	b.open[loc] = tripped{time.Now().Add(rest), err}
 }
+
+type probeKey struct{}
+
+// withProbe marks the requests of a context as a probe, which must stay one request.
+func withProbe(ctx context.Context) context.Context {
+	return context.WithValue(ctx, probeKey{}, true)
+}
+
+func isProbe(ctx context.Context) bool { return ctx.Value(probeKey{}) != nil }

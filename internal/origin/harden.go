@@ -16,6 +16,9 @@ type Options struct {
 	Concurrent int
 	// Stall is how long an origin may send nothing; 0 = 15 s.
 	Stall time.Duration
+	// Hedge is how many second requests may be made beside late ones, in percent of all;
+	// 0 = none.
+	Hedge int
 	// Tries is how many origin requests a Stat, or a read that delivers nothing, may
 	// cost; 0 = 4. Retry says what a read that delivers something may cost.
 	Tries int
@@ -23,8 +26,9 @@ type Options struct {
 
 // Harden wraps an origin in the decorators that every remote one needs. From the
 // inside out: observe counts the requests that really reach the origin; verify sees
-// the raw body; the watchdog turns a stall into an error; the limit holds a slot for
-// one attempt and not for the wait before the next; the breaker sees each attempt's
+// the raw body; the watchdog turns a stall into an error; hedge makes a second request
+// beside a late one, and does not see the wait for a slot, which is no fault of the
+// origin; the limit holds a slot for one attempt and not for the wait before the next; the breaker sees each attempt's
 // refusal; retry, outermost, makes several attempts look like one.
 func Harden(o Origin, opts Options) Origin {
 	if opts.Concurrent == 0 {
@@ -42,7 +46,11 @@ func Harden(o Origin, opts Options) Origin {
 	o = opts.Observer.Observe(opts.Provider, o)
 	o = Verify(o)
 	o = Watchdog(o, opts.Stall)
-	o = Limit(o, opts.Concurrent)
+	reads := newSlots(opts.Concurrent)
+	if opts.Hedge > 0 {
+		o = hedge(o, reads, opts.Hedge, opts.Observer.hedges(opts.Provider))
+	}
+	o = limit(o, reads)
 	o = Breaker(o)
 	return Retry(o, opts.Tries)
 }

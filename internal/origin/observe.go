@@ -17,6 +17,7 @@ type Observer struct {
 	requests  *prometheus.CounterVec
 	bytes     *prometheus.CounterVec
 	firstByte *prometheus.HistogramVec
+	hedged    *prometheus.CounterVec
 }
 
 // NewObserver registers the metrics; it panics when they are registered already.
@@ -32,8 +33,11 @@ func NewObserver(reg prometheus.Registerer) *Observer {
 			Name: "lectern_origin_first_byte_seconds", Help: "Time from asking an origin to its first byte.",
 			Buckets: []float64{.002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 30},
 		}, []string{"provider"}),
+		hedged: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "lectern_origin_hedges_total", Help: "Late requests to origins by what became of the second request: won, lost, or skipped because none was allowed.",
+		}, []string{"provider", "outcome"}),
 	}
-	reg.MustRegister(o.requests, o.bytes, o.firstByte)
+	reg.MustRegister(o.requests, o.bytes, o.firstByte, o.hedged)
 	return o
 }
 
@@ -46,6 +50,14 @@ func (o *Observer) Observe(provider string, next Origin) Origin {
 	o.bytes.WithLabelValues(provider)
 	o.firstByte.WithLabelValues(provider)
 	return &observed{o, provider, next}
+}
+
+// hedges returns a function that counts a provider's late requests.
+func (o *Observer) hedges(provider string) func(hedgeOutcome) {
+	for _, outcome := range hedgeOutcomes {
+		o.hedged.WithLabelValues(provider, string(outcome))
+	}
+	return func(outcome hedgeOutcome) { o.hedged.WithLabelValues(provider, string(outcome)).Inc() }
 }
 
 type observed struct {

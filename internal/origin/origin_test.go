@@ -56,7 +56,9 @@ func TestDecoratorsKeepTheContract(t *testing.T) {
 		"observe": func(o origin.Origin) origin.Origin {
 			return origin.NewObserver(prometheus.NewRegistry()).Observe("test", o)
 		},
-		"all": func(o origin.Origin) origin.Origin { return origin.Harden(o, origin.Options{Provider: "test"}) },
+		"all": func(o origin.Origin) origin.Origin {
+			return origin.Harden(o, origin.Options{Provider: "test", Hedge: 2})
+		},
 		"router": func(o origin.Origin) origin.Origin {
 			return origin.NewRouter(map[string]origin.Origin{origintest.Provider: o})
 		},

@@ -26,11 +26,7 @@ func (s *Server) serveMedia(w http.ResponseWriter, r *http.Request, f File, cont
 	if openEnded {
 		s.stats.OpenEnded++
 	}
-	if faults.OnlyRequests > 0 {
-		if s.faults.OnlyRequests--; s.faults.OnlyRequests <= 0 {
-			s.faults = Faults{Latency: faults.Latency, Rate: faults.Rate}
-		}
-	}
+	s.countFault()
 	s.mu.Unlock()
 	select {
 	case <-time.After(faults.Latency):

@@ -54,7 +54,7 @@ type Faults struct {
 	ResetAfter   int64 // the connection breaks after so many bytes; 0 = never
 	NoRevisions  bool  // revisions may not be read
 	NoMetadata   bool  // Status and Reason hold for metadata as well
-	OnlyRequests int   // how many requests for bytes it lasts; 0 = for ever
+	OnlyRequests int   // how many requests for bytes it lasts, or of any kind where it is Silent; 0 = for ever
 
 	Upload UploadFaults
 }
@@ -134,6 +134,27 @@ func (s *Server) Stats() Stats {
 	return s.stats
 }
 
+// silent reports whether a request is one of those that are never answered.
+func (s *Server) silent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.faults.Silent {
+		return false
+	}
+	s.countFault()
+	return true
+}
+
+// countFault ends the faults after the last request that they are for; s.mu is held.
+func (s *Server) countFault() {
+	if s.faults.OnlyRequests == 0 {
+		return
+	}
+	if s.faults.OnlyRequests--; s.faults.OnlyRequests <= 0 {
+		s.faults = Faults{Latency: s.faults.Latency, Rate: s.faults.Rate}
+	}
+}
+
 // ServeHTTP answers under /drive/v3/ and /upload/drive/v3/ (both also without the
 // first part), and GET /_emulator/stats.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -141,7 +162,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(s.Stats())
 		return
 	}
-	if s.Defaults().Silent {
+	if s.silent() {
 		<-r.Context().Done()
 		return
 	}

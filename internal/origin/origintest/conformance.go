@@ -141,11 +141,12 @@ const Provider = "fake"
 
 // Fault is what goes wrong with one read.
 type Fault struct {
-	OpenError error // instead of a body
-	After     int   // bytes that come before Error or Stall
-	Error     error // io.EOF makes the body short
-	Stall     bool  // nothing more until the context ends
-	Extra     int   // bytes too many at the end
+	Delay     time.Duration // before OpenError or the body
+	OpenError error         // instead of a body
+	After     int           // bytes that come before Error or Stall
+	Error     error         // io.EOF makes the body short
+	Stall     bool          // nothing more until the context ends
+	Extra     int           // bytes too many at the end
 }
 
 // Fake is an origin in memory. Safe for concurrent use.
@@ -219,6 +220,12 @@ func (f *Fake) Open(ctx context.Context, obj media.Object, span media.Span) (io.
 			fault, f.script = f.script[0], f.script[1:]
 		}
 	})
+	if fault.Delay > 0 {
+		select {
+		case <-time.After(fault.Delay):
+		case <-ctx.Done():
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, media.Fault(media.KindOf(err), "fake", err)
 	}
