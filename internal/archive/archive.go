@@ -59,7 +59,8 @@ func (s Stored) Same(size int64, md5 string) bool {
 type Archive interface {
 	// Provider is its name in the catalog.
 	Provider() string
-	// NewKey returns a key that nobody uses. A key that is never used costs nothing.
+	// NewKey returns a key that nobody uses. A key that is never used costs nothing. People
+	// see the hint in it where keys are readable, and the extension that it may end in.
 	NewKey(ctx context.Context, hint string) (string, error)
 	// Put stores the item's bytes and returns what the archive then says of it.
 	// Putting the same bytes again is harmless.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/ingest"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -25,6 +26,7 @@ type Config struct {
 	Unmatched      string        `name:"unmatched" default:"archive" placeholder:"archive|wait" help:"What matches no lesson for 24 h: archive it as the teacher's own, seen by the teacher and admins only, or wait (default: ${default})."`
 	DeleteFromZoom bool          `name:"delete-from-zoom" default:"true" negatable:"" help:"Trash recordings at Zoom once their archive is verified."`
 	ZoomTrashAfter time.Duration `name:"zoom-trash-after" default:"24h" help:"How long after its archive is verified a recording is trashed at Zoom (duration)."`
+	Companions     []string      `name:"companions" default:"all" placeholder:"KIND" help:"Kinds of the other files of a meeting that are archived beside the recording, comma separated: transcript, captions, chat, timeline, audio, view, summary, chapters, poll, poster, other; or all, or none (default: ${default})."`
 	Provider       string        `name:"provider" placeholder:"NAME" help:"Where new recordings are archived: local, gdrive, s3 or azure. Recordings that exist play from where they are (default: gdrive if Drive is configured, else local)."`
 	Workers        int           `name:"workers" default:"2" help:"Recordings that are archived at the same time; each may run an ffmpeg of up to 1 GiB (number, 1 to 100)."`
 	Reencode       bool          `name:"reencode" default:"false" help:"Encode recordings anew, at most 1280 wide or 720 high, where that makes them smaller."`
@@ -116,6 +118,9 @@ func (c *Config) Check() error {
 	case "", UnmatchedArchive, UnmatchedWait:
 	default:
 		return fmt.Errorf("sync-unmatched: %q is not one of archive, wait", c.Unmatched)
+	}
+	if _, err := ingest.ParseCompanionFilter(c.Companions); err != nil {
+		return fmt.Errorf("sync-companions: %w", err)
 	}
 	switch c.Provider {
 	case "", media.ProviderLocal, media.ProviderDrive, media.ProviderS3, media.ProviderAzure:

@@ -1,6 +1,8 @@
 package zoom
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,17 +106,27 @@ func refusedHost(why string) error {
 // offset are errors, whose Class says what to do. The body fails when no byte has come for a
 // minute. Closing it ends the exchange.
 func (c *Client) Download(ctx context.Context, link, token string, offset int64, validator string) (*Download, error) {
+	return c.download(ctx, link, token, offset, validator, pageTypes)
+}
+
+// DownloadDocument is Download for a file that may be JSON or XML itself. A page for people
+// is an error all the same, and so is JSON with an error code of Zoom's.
+func (c *Client) DownloadDocument(ctx context.Context, link, token string, offset int64, validator string) (*Download, error) {
+	return c.download(ctx, link, token, offset, validator, pagesForPeople)
+}
+
+func (c *Client) download(ctx context.Context, link, token string, offset int64, validator string, pages map[string]bool) (*Download, error) {
 	if c.readOnly {
 		return nil, errReadOnly("zoom: download")
 	}
-	d, err := c.downloads.open(ctx, link, token, offset, validator)
+	d, err := c.downloads.open(ctx, link, token, offset, validator, pages)
 	if limiter, _ := background(ctx); err == nil && limiter != nil {
 		d.Body = &limitedBody{ReadCloser: d.Body, ctx: ctx, limiter: limiter}
 	}
 	return d, err
 }
 
-func (d downloader) open(ctx context.Context, link, token string, offset int64, validator string) (*Download, error) {
+func (d downloader) open(ctx context.Context, link, token string, offset int64, validator string, pages map[string]bool) (*Download, error) {
 	const op = "zoom: download"
 	ctx, cancel := context.WithCancelCause(ctx)
 	resp, err := d.follow(ctx, op, link, token, func(h http.Header) {
@@ -129,13 +141,13 @@ func (d downloader) open(ctx context.Context, link, token string, offset int64, 
 		cancel(nil)
 		return nil, err
 	}
-	out, err := accept(op, resp, offset)
+	resp.Body = newWatchdogBody(ctx, cancel, resp.Body)
+	out, err := accept(op, resp, offset, pages)
 	if err != nil {
 		resp.Body.Close()
-		cancel(nil)
 		return nil, err
 	}
-	out.Body = newWatchdogBody(ctx, cancel, resp.Body)
+	out.Body = resp.Body
 	return out, nil
 }
 
@@ -151,7 +163,7 @@ func (c *Client) Range(ctx context.Context, link, token string, span media.Span)
 	if err != nil {
 		return nil, err
 	}
-	if err := downloadFault(op, resp); err != nil {
+	if err := downloadFault(op, resp, pageTypes); err != nil {
 		resp.Body.Close()
 		return nil, err
 	}
@@ -304,9 +316,10 @@ func (d downloader) clientFor(req *http.Request) (*http.Client, error) {
 	return d.proxied, nil
 }
 
-// accept checks a response that is no redirect.
-func accept(op string, resp *exchange, offset int64) (*Download, error) {
-	if err := downloadFault(op, resp); err != nil {
+// accept checks a response that is no redirect. Content of the types in pages is none of a
+// file.
+func accept(op string, resp *exchange, offset int64, pages map[string]bool) (*Download, error) {
+	if err := downloadFault(op, resp, pages); err != nil {
 		return nil, err
 	}
 	out := &Download{Size: resp.ContentLength}
@@ -328,16 +341,29 @@ var pageTypes = map[string]bool{
 	"text/html": true, "application/xhtml+xml": true, "application/json": true, "application/xml": true, "text/xml": true,
 }
 
+// pagesForPeople are the pageTypes that no file of a recording has.
+var pagesForPeople = map[string]bool{"text/html": true, "application/xhtml+xml": true}
+
+// maxErrorBody bounds how much of an answer is read for an error.
+const maxErrorBody = 64 << 10
+
 // downloadFault is the error that a response without a file's bytes stands for, or nil. It
-// is the one table of what file hosts answer. None of it is final: see Class.
-func downloadFault(op string, resp *exchange) error {
+// is the one table of what file hosts answer. None of it is final: see Class. Content of the
+// types in pages, a subset of pageTypes, is never a file's.
+func downloadFault(op string, resp *exchange, pages map[string]bool) error {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	ok := resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusPartialContent
 	if ok && !pageTypes[kind] {
 		return nil
 	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	body, broken := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	code := codeOf(body)
+	if ok && !pages[kind] && code == 0 {
+		// What was read is the file's beginning.
+		rest := resp.Body
+		resp.Body = readerCloser{io.MultiReader(bytes.NewReader(body), failedReader{broken}, rest), rest}
+		return nil
+	}
 	fail := func(kind media.Kind, reason, text string) error {
 		return &media.Error{Kind: kind, Op: op, Reason: reason, RetryAfter: retryAfter(resp.Header, time.Now()), Err: errors.New(text)}
 	}
@@ -363,6 +389,17 @@ func downloadFault(op string, resp *exchange) error {
 	}
 	return err
 }
+
+// readerCloser reads from one place and closes another.
+type readerCloser struct {
+	io.Reader
+	io.Closer
+}
+
+// failedReader fails with err; it is empty where that is nil.
+type failedReader struct{ err error }
+
+func (r failedReader) Read([]byte) (int, error) { return 0, cmp.Or(r.err, io.EOF) }
 
 // contentRange reads "bytes a-b/size"; size is -1 for "*".
 func contentRange(h string) (first, size int64, ok bool) {

@@ -114,7 +114,7 @@ func TestRedirectThroughProxy(t *testing.T) {
 	} {
 		asked.Store(0)
 		target = c.target
-		_, err := d.open(t.Context(), host.URL, "", 0, "")
+		_, err := d.open(t.Context(), host.URL, "", 0, "", pageTypes)
 		if through := asked.Load() > 0; err == nil || through != c.through {
 			t.Errorf("%s: through the proxy %v, %v", c.target, through, err)
 		}

@@ -51,6 +51,7 @@ func (m *Meeting) Began() time.Time {
 type File struct {
 	ID          string // "" for some kinds (CC, TIMELINE)
 	Type        string // upper case: MP4, M4A, TRANSCRIPT, …
+	Extension   string // of the file's name, lower case without a dot; "" when unknown
 	View        string // recording_type, lower case, without a "(CC)" behind it
 	Status      string // completed, processing; "" counts as completed
 	Start, End  time.Time
@@ -130,9 +131,18 @@ func (f fileJSON) file() File {
 		kind = strings.ToUpper(string(f.Extension))
 	}
 	return File{
-		ID: string(f.ID), Type: kind, View: viewName(string(f.View)), Status: strings.ToLower(string(f.Status)),
+		ID: string(f.ID), Type: kind, Extension: extension(string(f.Extension)), View: viewName(string(f.View)), Status: strings.ToLower(string(f.Status)),
 		Start: f.Start.Time, End: f.End.Time, Size: int64(f.Size), DownloadURL: withoutSecrets(string(f.DownloadURL)),
 	}
+}
+
+// extension is a file_extension that can stand in a file's name, else "".
+func extension(s string) string {
+	s = strings.ToLower(strings.TrimPrefix(strings.TrimSpace(s), "."))
+	if len(s) > 8 || strings.ContainsFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
+		return ""
+	}
+	return s
 }
 
 // viewName gives a recording_type its one spelling.

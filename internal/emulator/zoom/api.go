@@ -288,7 +288,7 @@ func (s *Server) fileResource(m *Meeting, f File) map[string]any {
 		host = s.faults.ForeignHost
 	}
 	out := map[string]any{
-		"meeting_id": m.UUID, "file_type": f.Type, "file_extension": f.Type,
+		"meeting_id": m.UUID, "file_type": f.Type, "file_extension": cmp.Or(f.Extension, f.Type),
 		"recording_start": f.Start.UTC().Format("2006-01-02T15:04:05Z"),
 		"download_url":    "http://" + host + "/rec/download/" + url.PathEscape(url.PathEscape(m.UUID)) + "/" + f.ID,
 	}
@@ -301,6 +301,9 @@ func (s *Server) fileResource(m *Meeting, f File) map[string]any {
 		size++
 	}
 	out["id"], out["recording_type"], out["file_size"] = f.ID, f.View, size
+	if f.NoSize {
+		delete(out, "file_size")
+	}
 	out["status"], out["recording_end"] = "completed", f.End.UTC().Format("2006-01-02T15:04:05Z")
 	if f.Processing {
 		out["status"], out["recording_end"] = "processing", ""

@@ -1,6 +1,7 @@
 package zoom
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -75,6 +76,10 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, rest string) {
 			if m.Files[i].ID == id && !m.Files[i].Deleted {
 				f := m.Files[i]
 				found = &f
+				m.Files[i].PageFor = max(0, f.PageFor-1)
+				if f.PageFor == 0 {
+					m.Files[i].CutFor = max(0, f.CutFor-1)
+				}
 			}
 		}
 	}
@@ -85,9 +90,17 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, rest string) {
 		_, _ = io.WriteString(w, "<html>This recording does not exist.</html>") // with status 200, as Zoom does
 		return
 	}
+	if found.PageFor > 0 {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, "<!DOCTYPE html><html>Only the host can download this recording.</html>")
+		return
+	}
 	size, first := found.Content.Size(), int64(0)
+	if found.CutFor > 0 {
+		size /= 2
+	}
 	end := size
-	w.Header().Set("Content-Type", map[bool]string{true: "video/mp4", false: "application/octet-stream"}[found.Type == "MP4"])
+	w.Header().Set("Content-Type", cmp.Or(found.ContentType, map[bool]string{true: "video/mp4", false: "application/octet-stream"}[found.Type == "MP4"]))
 	w.Header().Set("Content-Disposition", `attachment; filename="`+id+`"`)
 	if from, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok && !faults.NoRange {
 		start, last, _ := strings.Cut(from, "-")

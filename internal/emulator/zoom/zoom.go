@@ -41,10 +41,15 @@ type Meeting struct {
 // File is one file of a recording.
 type File struct {
 	ID, Type, View string
+	Extension      string // file_extension; "" = as Type
 	Start, End     time.Time
 	Processing     bool
 	Content        emulator.Content
-	Deleted        bool // in Zoom's trash
+	ContentType    string // of its downloads; "" = video/mp4 or application/octet-stream by Type
+	NoSize         bool   // file_size is missing
+	PageFor        int    // so many downloads of it answer 200 with a page
+	CutFor         int    // so many downloads of it end in the middle without an error of the transport
+	Deleted        bool   // in Zoom's trash
 }
 
 // Faults are scripted; the zero value is none. Counters count down.

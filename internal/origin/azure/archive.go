@@ -2,7 +2,6 @@ package azure
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -55,9 +54,9 @@ func (a *Archive) SetBlockSize(bytes int64) { a.block = bytes }
 // Provider implements archive.Archive.
 func (a *Archive) Provider() string { return media.ProviderAzure }
 
-// NewKey returns lessons/YEAR/HINT-RANDOM.mp4.
+// NewKey returns lessons/YEAR/HINT-RANDOM.mp4, or with the extension of the hint.
 func (a *Archive) NewKey(_ context.Context, hint string) (string, error) {
-	key := path.Join("lessons", a.now().UTC().Format("2006"), hint+"-"+strings.ToLower(rand.Text()[:10])+".mp4")
+	key := path.Join("lessons", a.now().UTC().Format("2006"), archive.KeyName(hint))
 	if _, err := a.place.blobName(key); err != nil {
 		return "", err
 	}

@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"crypto/md5"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -47,9 +46,9 @@ func (a *Archive) Close() error { return a.root.Close() }
 // Provider implements archive.Archive.
 func (a *Archive) Provider() string { return media.ProviderLocal }
 
-// NewKey returns lessons/YEAR/HINT-RANDOM.mp4.
+// NewKey returns lessons/YEAR/HINT-RANDOM.mp4, or with the extension of the hint.
 func (a *Archive) NewKey(_ context.Context, hint string) (string, error) {
-	return path.Join(recordingsDir, time.Now().UTC().Format("2006"), hint+"-"+strings.ToLower(rand.Text()[:10])+".mp4"), nil
+	return path.Join(recordingsDir, time.Now().UTC().Format("2006"), archive.KeyName(hint)), nil
 }
 
 // Put copies the file to a temporary name in the same folder, syncs it, and renames it: a

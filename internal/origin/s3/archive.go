@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"crypto/rand"
 	"io"
 	"net/url"
 	"path"
@@ -41,9 +40,9 @@ func NewArchive(o *Origin) *Archive {
 // Provider implements archive.Archive.
 func (a *Archive) Provider() string { return media.ProviderS3 }
 
-// NewKey returns lessons/YEAR/HINT-RANDOM.mp4.
+// NewKey returns lessons/YEAR/HINT-RANDOM.mp4, or with the extension of the hint.
 func (a *Archive) NewKey(_ context.Context, hint string) (string, error) {
-	return recordingsDir + path.Join(time.Now().UTC().Format("2006"), hint+"-"+strings.ToLower(rand.Text()[:10])+".mp4"), nil
+	return recordingsDir + path.Join(time.Now().UTC().Format("2006"), archive.KeyName(hint)), nil
 }
 
 // Stat implements archive.Archive.

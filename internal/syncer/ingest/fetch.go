@@ -200,33 +200,45 @@ func (r *run) accept(ctx context.Context, f store.File, path string) (ffmpeg.Inf
 		}
 		return info, err
 	}
-	stat, err := os.Stat(path)
-	if err != nil {
-		return info, failedAt(atDisk, err)
-	}
-	size := stat.Size()
-	if f.Size != 0 && size != f.Size {
-		count := int64(1)
-		if size == f.ReceivedSize {
-			count += f.ReceivedCount
-		}
-		f.ReceivedSize, f.ReceivedCount = size, count
-		err := r.s.deps.Store.Update(ctx, "syncer: another size", func(x store.Session) error {
-			return store.MarkReceived(ctx, x, f.MeetingUUID, f.ID, size, count)
-		})
-		if err != nil {
-			return info, err
-		}
-		if !sizeBelieved(f, size) {
-			return info, errors.Join(media.Faultf(media.Corrupt, "syncer: download", "it has %d bytes and Zoom lists %d", size, f.Size), os.Remove(path))
-		}
-	}
-	if f.Measured != 0 {
-		return info, nil
+	if err := r.checkSize(ctx, f, path); err != nil || f.Measured != 0 {
+		return info, err
 	}
 	return info, r.s.deps.Store.Update(ctx, "syncer: a part's length", func(x store.Session) error {
 		return store.MarkMeasured(ctx, x, f.MeetingUUID, f.ID, info.Duration)
 	})
+}
+
+// checkSize refuses a downloaded file of another size than Zoom lists, unless that size came
+// partTries times.
+func (r *run) checkSize(ctx context.Context, f store.File, path string) error {
+	stat, err := os.Stat(path)
+	if err != nil {
+		return failedAt(atDisk, err)
+	}
+	size := stat.Size()
+	if f.Size == 0 || size == f.Size {
+		return nil
+	}
+	count := int64(1)
+	if size == f.ReceivedSize {
+		count += f.ReceivedCount
+	}
+	f.ReceivedSize, f.ReceivedCount = size, count
+	err = r.s.deps.Store.Update(ctx, "syncer: another size", func(x store.Session) error {
+		return store.MarkReceived(ctx, x, f.MeetingUUID, f.ID, size, count)
+	})
+	if err == nil && !sizeBelieved(f, size) {
+		err = errors.Join(media.Faultf(media.Corrupt, "syncer: download", "it has %d bytes and Zoom lists %d", size, f.Size), os.Remove(path))
+	}
+	return err
+}
+
+// open requests a file's bytes from an offset on.
+func (r *run) open(ctx context.Context, f store.File, token string, offset int64, validator string) (*zoom.Download, error) {
+	if f.Media() {
+		return r.s.deps.Zoom.Download(ctx, f.DownloadURL, token, offset, validator)
+	}
+	return r.s.deps.Zoom.DownloadDocument(ctx, f.DownloadURL, token, offset, validator)
 }
 
 // downloadTokens are the tokens that may open a file, the best first. They belong to
@@ -285,7 +297,7 @@ func (r *run) download(ctx context.Context, f store.File, partial, token string)
 	}
 	validator, _ := os.ReadFile(partial + ".etag")
 	whole, _ := os.ReadFile(partial + ".size") // what the host said when the download began
-	d, err := r.s.deps.Zoom.Download(ctx, f.DownloadURL, token, have, string(validator))
+	d, err := r.open(ctx, f, token, have, string(validator))
 	if err != nil {
 		if zoom.ReasonOf(err) == zoom.ReasonRange {
 			// The partial file is of another version: it is downloaded from the beginning.

@@ -42,6 +42,8 @@ type Config struct {
 	RetakeEvery time.Duration
 	// Reencode encodes recordings anew where that makes them smaller.
 	Reencode bool
+	// Companions says which other files of the meetings are archived beside the recording.
+	Companions CompanionFilter
 	// WorkDir holds temporary files: at most WorkSize bytes together, leaving
 	// WorkMinFree bytes of the disk free.
 	WorkDir               string
@@ -109,6 +111,7 @@ func New(cfg Config, deps Deps) *Ingester {
 	// No total limit: a download is watched for silence instead.
 	queue.Handle(q, queue.HandlerOptions{Timeout: -1, RetryDelay: q.RetryDelay}, s.runJob)
 	queue.Handle(q, queue.HandlerOptions{Timeout: 10 * time.Minute, RetryDelay: q.RetryDelay}, s.captionsJob)
+	queue.Handle(q, queue.HandlerOptions{Timeout: -1, RetryDelay: q.RetryDelay}, s.companionsJob)
 	queue.Handle(q, queue.HandlerOptions{Timeout: 30 * time.Minute, RetryDelay: q.RetryDelay}, s.zoomTrashJob)
 	return s
 }

@@ -133,7 +133,7 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 			return err
 		}
 	}
-	return r.s.deps.Queue.EnqueueCaptions(ctx, x, i.ID)
+	return r.s.enqueueFollowers(ctx, x, i.ID)
 }
 
 // checkStillAtZoom is errGone when a part was removed at Zoom while the run was under

@@ -68,7 +68,16 @@ func (s *Ingester) enqueue(ctx context.Context, x store.Session, i store.Ingest,
 	if err := s.deps.Queue.EnqueueIngest(ctx, x, i.ID, i.Requests, i.Lease != "", due); err != nil {
 		return err
 	}
-	return s.deps.Queue.EnqueueCaptions(ctx, x, i.ID)
+	return s.enqueueFollowers(ctx, x, i.ID)
+}
+
+// enqueueFollowers enqueues what follows the publication of an ingest's recording: captions
+// and companions.
+func (s *Ingester) enqueueFollowers(ctx context.Context, x store.Session, ingest int64) error {
+	if err := s.deps.Queue.EnqueueCaptions(ctx, x, ingest); err != nil || s.cfg.Companions.isNone() {
+		return err
+	}
+	return s.deps.Queue.EnqueueCompanions(ctx, x, ingest)
 }
 
 // RequestMissing requests a lesson's recording when something of it is at Zoom and not
@@ -99,11 +108,25 @@ func (s *Ingester) RequestMissing(ctx context.Context, x store.Session, lesson i
 	why, request := s.missing(meetings, i, known, parts)
 	switch {
 	case !request:
-		return "", s.requestMissingCaptions(ctx, x, meetings, i)
+		return "", s.requestMissingFollowers(ctx, x, meetings, i)
 	case i.State() == store.Failed:
 		return why, s.retake(ctx, x, i, why)
 	}
 	return why, s.request(ctx, x, lesson, why)
+}
+
+// requestMissingFollowers requests the captions and companions of an archived recording that
+// it lacks although Zoom lists them: they come hours later, and their event may be lost; or
+// the recording was archived by a version that left them at Zoom.
+func (s *Ingester) requestMissingFollowers(ctx context.Context, x store.Session, meetings []store.Meeting, i store.Ingest) error {
+	if err := s.requestMissingCaptions(ctx, x, meetings, i); err != nil || s.cfg.Companions.isNone() || i.State() != store.Done || i.RecordingID == 0 {
+		return err
+	}
+	plan, _, err := s.companionsOf(ctx, x, meetings, i)
+	if err != nil || len(plan.due(s.now())) == 0 {
+		return err
+	}
+	return s.deps.Queue.EnqueueCompanions(ctx, x, i.ID)
 }
 
 // requestMissingCaptions requests the captions of an archived recording that has none

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/lectiospace/lectern/internal/syncer/queue"
@@ -17,16 +18,21 @@ func workJob(ingest int64) workdir.Job { return workdir.Job{Kind: workKind, ID: 
 
 // Sweep removes temporary files that no ingest needs any more, and aborts the uploads that
 // were begun with them: those of ingests that nobody works on and no job is queued for. One that is archived already may have a
-// job too, since a segment came later.
+// job too, since a segment came later. Files of companions serve a queued job of theirs.
 func (s *Ingester) Sweep(ctx context.Context) error {
-	return s.work.Sweep(workKind, func(id int64) (serves bool, err error) {
+	err := s.sweep(ctx, workKind, queue.IngestArgs{}.Kind())
+	return errors.Join(err, s.sweep(ctx, companionKind, queue.CompanionsArgs{}.Kind()))
+}
+
+func (s *Ingester) sweep(ctx context.Context, directories, jobs string) error {
+	return s.work.Sweep(directories, func(id int64) (serves bool, err error) {
 		err = s.deps.Store.View(ctx, "syncer: sweep", func(x store.Session) error {
 			i, err := store.LoadIngest(ctx, x, id, false)
 			if err != nil {
 				return ignoreNotFound(err)
 			}
-			if serves = i.Lease != ""; !serves {
-				serves, err = store.JobQueued(ctx, x, queue.IngestArgs{}.Kind(), "ingest_id", id)
+			if serves = i.Lease != "" && directories == workKind; !serves {
+				serves, err = store.JobQueued(ctx, x, jobs, "ingest_id", id)
 			}
 			return err
 		})

@@ -30,8 +30,8 @@ func (q *Queue) DueBackfillJobs(ctx context.Context, x store.Session) (int, erro
 // backfillKey is the key of ForBackfill's mark.
 type backfillKey struct{}
 
-// ForBackfill marks what is done with a context as part of a backfill: ingests, and
-// captions, that are enqueued with it run in a queue of their own. A job of that queue
+// ForBackfill marks what is done with a context as part of a backfill: ingests,
+// captions and companions that are enqueued with it run in a queue of their own. A job of that queue
 // has such a context.
 func ForBackfill(ctx context.Context) context.Context {
 	return context.WithValue(ctx, backfillKey{}, true)
@@ -43,7 +43,7 @@ func InBackfill(ctx context.Context) bool { return ctx.Value(backfillKey{}) != n
 // queueFor is the queue in which a job is inserted, "" for the usual one of its kind.
 func queueFor(ctx context.Context, args Args) string {
 	switch args.(type) {
-	case IngestArgs, CaptionsArgs:
+	case IngestArgs, CaptionsArgs, CompanionsArgs:
 		if InBackfill(ctx) {
 			return backfillQueue
 		}

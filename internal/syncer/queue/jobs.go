@@ -13,7 +13,10 @@ import (
 const (
 	ingestQueue   = "ingest"
 	backfillQueue = "backfill"
-	defaultQueue  = river.QueueDefault
+	// companionQueue is that of companions: other views of a lesson may take as long to
+	// download as the lesson, and neither ingests nor webhooks wait behind them.
+	companionQueue = "companion"
+	defaultQueue   = river.QueueDefault
 )
 
 // unfinished are the states in which a second job of the same arguments is not
@@ -32,7 +35,7 @@ func unique(queue string, attempts int) river.InsertOpts {
 type Args = river.JobArgs
 
 // Kinds are the kinds of jobs there are.
-var Kinds = []string{"event", "ingest", "captions", "zoom_trash", "reconcile", "usage", "cleanup", "purge", "resync", "alert", "backfill"}
+var Kinds = []string{"event", "ingest", "captions", "companions", "zoom_trash", "reconcile", "usage", "cleanup", "purge", "resync", "alert", "backfill"}
 
 // EventArgs processes a stored webhook.
 type EventArgs struct {
@@ -69,6 +72,20 @@ func (CaptionsArgs) Kind() string { return "captions" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (CaptionsArgs) InsertOpts() river.InsertOpts { return unique(defaultQueue, 0) }
+
+// CompanionsArgs archives what Zoom lists of a lesson's meetings beside the recording.
+type CompanionsArgs struct {
+	IngestID int64 `json:"ingest_id"`
+	// Again tells a job from one of the same ingest that runs already: see
+	// Queue.EnqueueCompanions.
+	Again int64 `json:"again,omitempty"`
+}
+
+// Kind implements river.JobArgs.
+func (CompanionsArgs) Kind() string { return "companions" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (CompanionsArgs) InsertOpts() river.InsertOpts { return unique(companionQueue, 10_000) }
 
 // ZoomTrashArgs moves Zoom's copy of what is archived to Zoom's trash.
 type ZoomTrashArgs struct {

@@ -95,9 +95,10 @@ func (q *Queue) Open() error {
 		PollOnly:          true,
 		FetchPollInterval: min(busyPoll, q.cfg.IdlePoll),
 		Queues: map[string]river.QueueConfig{
-			defaultQueue:  {MaxWorkers: 8},
-			ingestQueue:   {MaxWorkers: q.cfg.IngestWorkers},
-			backfillQueue: {MaxWorkers: max(1, q.cfg.IngestWorkers/2)},
+			defaultQueue:   {MaxWorkers: 8},
+			ingestQueue:    {MaxWorkers: q.cfg.IngestWorkers},
+			backfillQueue:  {MaxWorkers: max(1, q.cfg.IngestWorkers/2)},
+			companionQueue: {MaxWorkers: max(1, q.cfg.IngestWorkers/2)},
 		},
 		Workers:      q.workers,
 		PeriodicJobs: q.periodicJobs(),
@@ -265,16 +266,25 @@ func (q *Queue) EnqueueIngest(ctx context.Context, x store.Session, ingest, requ
 // running, and may have read the database before this transaction, a second one is
 // inserted to follow it; one that waits after a fault is run now.
 func (q *Queue) EnqueueCaptions(ctx context.Context, x store.Session, ingest int64) error {
-	result, err := q.insert(ctx, x, CaptionsArgs{IngestID: ingest}, time.Time{})
+	return q.enqueueFollower(ctx, x, CaptionsArgs{IngestID: ingest}, func(again int64) Args { return CaptionsArgs{IngestID: ingest, Again: again} })
+}
+
+// EnqueueCompanions is EnqueueCaptions for the job that archives an ingest's companions.
+func (q *Queue) EnqueueCompanions(ctx context.Context, x store.Session, ingest int64) error {
+	return q.enqueueFollower(ctx, x, CompanionsArgs{IngestID: ingest}, func(again int64) Args { return CompanionsArgs{IngestID: ingest, Again: again} })
+}
+
+func (q *Queue) enqueueFollower(ctx context.Context, x store.Session, args Args, second func(again int64) Args) error {
+	result, err := q.insert(ctx, x, args, time.Time{})
 	switch {
 	case err != nil || !result.UniqueSkippedAsDuplicate:
 		return err
 	case result.Job.State == rivertype.JobStateRunning:
 		at := q.now().Add(time.Second)
-		return q.Enqueue(ctx, x, CaptionsArgs{IngestID: ingest, Again: at.Unix()}, at)
-	case result.Job.State == rivertype.JobStateRetryable:
+		return q.Enqueue(ctx, x, second(at.Unix()), at)
+	case result.Job.State == rivertype.JobStateRetryable, result.Job.State == rivertype.JobStateScheduled:
 		if _, err := q.client.JobRetryTx(ctx, x.Tx(), result.Job.ID); err != nil {
-			return media.Fault(media.Unavailable, "syncer: store captions now", err)
+			return media.Fault(media.Unavailable, "syncer: run a job of "+args.Kind()+" now", err)
 		}
 	}
 	return nil

@@ -36,6 +36,7 @@ type File struct {
 	MeetingUUID string
 	ID          string
 	Type, View  string
+	Extension   string // of the name at Zoom, lower case without a dot; "" = unknown
 	Status      string
 	Start, End  time.Time
 	Size        int64
@@ -82,17 +83,17 @@ func PutMeeting(ctx context.Context, x Session, m Meeting, now time.Time) error 
 		return err
 	}
 	for _, f := range m.Files {
-		_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_zoom_files AS k (meeting_uuid, file_id, type, view, status, start_time, end_time, size, download_url)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_zoom_files AS k (meeting_uuid, file_id, type, view, status, start_time, end_time, size, download_url, extension)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 			ON CONFLICT (meeting_uuid, file_id) DO UPDATE SET
-				type = COALESCE(NULLIF(excluded.type, ''), k.type), view = COALESCE(NULLIF(excluded.view, ''), k.view),
+				type = COALESCE(NULLIF(excluded.type, ''), k.type), extension = COALESCE(NULLIF(excluded.extension, ''), k.extension), view = COALESCE(NULLIF(excluded.view, ''), k.view),
 				status = CASE WHEN k.status = 'completed' THEN k.status ELSE excluded.status END,
 				start_time = COALESCE(excluded.start_time, k.start_time), end_time = COALESCE(excluded.end_time, k.end_time),
 				size = CASE WHEN excluded.size = 0 THEN k.size ELSE excluded.size END,
 				download_url = COALESCE(NULLIF(excluded.download_url, ''), k.download_url), unlisted_at = NULL,
 				measured_ms = CASE WHEN `+changedFile+` THEN 0 ELSE k.measured_ms END, faults = CASE WHEN `+changedFile+` THEN 0 ELSE k.faults END,
 				received_count = CASE WHEN `+changedFile+` THEN 0 ELSE k.received_count END, retry_at = CASE WHEN `+changedFile+` THEN NULL ELSE k.retry_at END`,
-			m.UUID, f.ID, f.Type, clip(f.View, 200), f.Status, stamp(f.Start), stamp(f.End), f.Size, f.DownloadURL)
+			m.UUID, f.ID, f.Type, clip(f.View, 200), f.Status, stamp(f.Start), stamp(f.End), f.Size, f.DownloadURL, f.Extension)
 		if err != nil {
 			return err
 		}
@@ -141,7 +142,7 @@ func meetings(ctx context.Context, x Session, where string, args ...any) ([]Meet
 func filesOf(ctx context.Context, x Session, uuid string) ([]File, error) {
 	var out []File
 	err := x.Each(ctx, `SELECT meeting_uuid, file_id, type, view, status, start_time, end_time, size, download_url, archived_at, archived_size, trashed_at, gone_at, unlisted_at,
-			measured_ms, fault, fault_detail, faults, faulted_at, retry_at, received_size, received_count
+			measured_ms, fault, fault_detail, faults, faulted_at, retry_at, received_size, received_count, extension
 		FROM lectern.lectern_zoom_files WHERE meeting_uuid = $1 ORDER BY start_time, file_id`, []any{uuid}, func(scan func(...any) error) error {
 		var (
 			f                                                             File
@@ -149,7 +150,7 @@ func filesOf(ctx context.Context, x Session, uuid string) ([]File, error) {
 			measured                                                      int64
 		)
 		err := scan(&f.MeetingUUID, &f.ID, &f.Type, &f.View, &f.Status, &start, &end, &f.Size, &f.DownloadURL, &archived, &f.ArchivedSize, &trashed, &gone, &unlisted,
-			&measured, &f.Fault.Reason, &f.Fault.Detail, &f.Fault.Count, &faulted, &retry, &f.ReceivedSize, &f.ReceivedCount)
+			&measured, &f.Fault.Reason, &f.Fault.Detail, &f.Fault.Count, &faulted, &retry, &f.ReceivedSize, &f.ReceivedCount, &f.Extension)
 		f.Start, f.End, f.ArchivedAt, f.TrashedAt, f.GoneAt, f.UnlistedAt = start.Time, end.Time, archived.Time, trashed.Time, gone.Time, unlisted.Time
 		f.Measured, f.Fault.At, f.Fault.RetryAt = time.Duration(measured)*time.Millisecond, faulted.Time, retry.Time
 		out = append(out, f)
@@ -280,6 +281,11 @@ func ForgetFaults(ctx context.Context, x Session, meetings []Meeting) error {
 		}
 	}
 	return nil
+}
+
+// ForgetFault says that nothing is wrong with a file any more.
+func ForgetFault(ctx context.Context, x Session, uuid, file string) error {
+	return MarkFault(ctx, x, uuid, file, Fault{})
 }
 
 // EndPauses ends all pauses before what failed is tried again: of files, and of ingests.

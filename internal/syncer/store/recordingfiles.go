@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
@@ -17,13 +18,18 @@ type RecordingFile struct {
 	ID          int64
 	RecordingID int64
 	Kind        string
-	Position    int64 // among those of its kind; of parts, the order of time
+	Position    int64 // among those of its kind, the order of time: a part's number, a companion's seconds since 1970
+	Label       string
+	Lang        string // BCP 47; "" = none
+	ContentType string
 	Provider    string
 	ArchiveKey  string // given before the first byte goes up
-	Size        int64
-	MD5, SHA256 string // lower-case hex
-	Duration    time.Duration
-	ZoomFile    string // which of Zoom's files it was made of, as File.Name
+	// ArchivedVersion is what Size, MD5 and SHA256 are of, as the archive names it; "" = unknown.
+	ArchivedVersion string
+	Size            int64
+	MD5, SHA256     string // lower-case hex
+	Duration        time.Duration
+	ZoomFile        string // which of Zoom's files it was made of, as File.Name
 	// Tried names the last join that did not pass: of which files, by which ffmpeg.
 	Tried      string
 	VerifiedAt time.Time // zero while it is uploaded
@@ -38,20 +44,23 @@ func (f RecordingFile) Location() media.Location {
 	return media.Location{Provider: f.Provider, Key: f.ArchiveKey}
 }
 
+// CompanionCountedFrom is the size in bytes from which a companion counts.
+const CompanionCountedFrom = 1 << 20
+
 // countedFile is true of a row f that a teacher's quota is charged with: a part, or a
-// companion of Zoom's of at least 1 MiB.
+// companion of Zoom's of at least CompanionCountedFrom.
 const countedFile = `f.verified_at IS NOT NULL AND f.removed_at IS NULL AND (f.kind = 'part' OR f.zoom_file <> '' AND f.size >= 1048576)`
 
 func recordingFiles(ctx context.Context, x Session, where string, args ...any) ([]RecordingFile, error) {
 	var out []RecordingFile
-	err := x.Each(ctx, `SELECT id, recording_id, kind, position, provider, archive_key, size, md5, sha256, duration_ms, zoom_file, tried, verified_at, removed_at
+	err := x.Each(ctx, `SELECT id, recording_id, kind, position, label, lang, content_type, provider, archive_key, archived_version, size, md5, sha256, duration_ms, zoom_file, tried, verified_at, removed_at
 		FROM lectern.lectern_recording_files `+where, args, func(scan func(...any) error) error {
 		var (
 			f                 RecordingFile
 			ms                int64
 			verified, removed catalog.DBTime
 		)
-		err := scan(&f.ID, &f.RecordingID, &f.Kind, &f.Position, &f.Provider, &f.ArchiveKey, &f.Size, &f.MD5, &f.SHA256, &ms, &f.ZoomFile, &f.Tried, &verified, &removed)
+		err := scan(&f.ID, &f.RecordingID, &f.Kind, &f.Position, &f.Label, &f.Lang, &f.ContentType, &f.Provider, &f.ArchiveKey, &f.ArchivedVersion, &f.Size, &f.MD5, &f.SHA256, &ms, &f.ZoomFile, &f.Tried, &verified, &removed)
 		f.Duration, f.VerifiedAt, f.RemovedAt = time.Duration(ms)*time.Millisecond, verified.Time, removed.Time
 		out = append(out, f)
 		return err
@@ -63,6 +72,24 @@ func recordingFiles(ctx context.Context, x Session, where string, args ...any) (
 // uploaded, in the order of time.
 func RecordingParts(ctx context.Context, x Session, recording int64) ([]RecordingFile, error) {
 	return recordingFiles(ctx, x, `WHERE recording_id = $1 AND kind = $2 AND removed_at IS NULL ORDER BY position, id`, recording, KindPart)
+}
+
+// Companions are the companions of a recording that are archived or being uploaded, in the
+// order of their ids.
+func Companions(ctx context.Context, x Session, recording int64) ([]RecordingFile, error) {
+	return recordingFiles(ctx, x, `WHERE recording_id = $1 AND kind <> $2 AND removed_at IS NULL ORDER BY id`, recording, KindPart)
+}
+
+// LoadRecordingFile finds a file. media.NotFound: there is none.
+func LoadRecordingFile(ctx context.Context, x Session, id int64) (RecordingFile, error) {
+	found, err := recordingFiles(ctx, x, `WHERE id = $1`, id)
+	if err == nil && len(found) == 0 {
+		err = sql.ErrNoRows
+	}
+	if err != nil {
+		return RecordingFile{}, err
+	}
+	return found[0], nil
 }
 
 // VerifiedParts are the parts beside recordings that an archive must have, of recordings that
@@ -108,17 +135,17 @@ func FileBytes(ctx context.Context, x Session, recording int64) (n int64, err er
 
 // AddRecordingFile adds a file that is about to be uploaded and returns its id.
 func AddRecordingFile(ctx context.Context, x Session, f RecordingFile, now time.Time) (id int64, err error) {
-	err = x.One(ctx, `INSERT INTO lectern.lectern_recording_files (recording_id, kind, position, provider, archive_key, zoom_file, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
-		[]any{f.RecordingID, f.Kind, f.Position, f.Provider, f.ArchiveKey, f.ZoomFile, stamp(now)}, &id)
+	err = x.One(ctx, `INSERT INTO lectern.lectern_recording_files (recording_id, kind, position, provider, archive_key, zoom_file, created_at, label, lang, content_type)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`,
+		[]any{f.RecordingID, f.Kind, f.Position, f.Provider, f.ArchiveKey, f.ZoomFile, stamp(now), f.Label, f.Lang, f.ContentType}, &id)
 	return id, err
 }
 
 // SaveRecordingFile writes back what is known of a file once it is uploaded, and whether
 // it still belongs to the recording.
 func SaveRecordingFile(ctx context.Context, x Session, f RecordingFile) error {
-	_, err := x.Exec(ctx, `UPDATE lectern.lectern_recording_files SET position = $2, size = $3, md5 = $4, sha256 = $5, duration_ms = $6, tried = $7, verified_at = $8, removed_at = $9 WHERE id = $1`,
-		f.ID, f.Position, f.Size, f.MD5, f.SHA256, f.Duration.Milliseconds(), f.Tried, stamp(f.VerifiedAt), stamp(f.RemovedAt))
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_recording_files SET position = $2, size = $3, md5 = $4, sha256 = $5, duration_ms = $6, tried = $7, verified_at = $8, removed_at = $9, archived_version = $10 WHERE id = $1`,
+		f.ID, f.Position, f.Size, f.MD5, f.SHA256, f.Duration.Milliseconds(), f.Tried, stamp(f.VerifiedAt), stamp(f.RemovedAt), f.ArchivedVersion)
 	return err
 }
 

@@ -120,7 +120,7 @@ func MeetingFromZoom(m zoom.Meeting, teacher int64, sealedToken string) Meeting 
 		if status == "" {
 			status = StatusCompleted
 		}
-		out.Files = append(out.Files, File{MeetingUUID: m.UUID, ID: fileID(f), Type: f.Type, View: f.View, Status: status, Start: f.Start, End: f.End, Size: f.Size, DownloadURL: f.DownloadURL})
+		out.Files = append(out.Files, File{MeetingUUID: m.UUID, ID: fileID(f), Type: f.Type, View: f.View, Extension: f.Extension, Status: status, Start: f.Start, End: f.End, Size: f.Size, DownloadURL: f.DownloadURL})
 	}
 	return out
 }

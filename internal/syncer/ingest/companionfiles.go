@@ -1,0 +1,132 @@
+package ingest
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// CompanionFilter says of which kinds companions are archived. The zero value archives none.
+type CompanionFilter struct {
+	all   bool
+	kinds []media.CompanionKind
+}
+
+// ParseCompanionFilter reads a list of kinds, or the single words "all" and "none".
+func ParseCompanionFilter(words []string) (CompanionFilter, error) {
+	var f CompanionFilter
+	for _, word := range words {
+		word = strings.ToLower(strings.TrimSpace(word))
+		kind := media.CompanionKind(word)
+		switch {
+		case (word == "all" || word == "none") && len(words) == 1:
+			f.all = word == "all"
+		case word == "all", word == "none":
+			return f, fmt.Errorf("%q stands alone: give it without other kinds", word)
+		case slices.Contains(media.CompanionKinds(), kind):
+			f.kinds = append(f.kinds, kind)
+		default:
+			return f, fmt.Errorf("%q is not one of all, none, %s", word, kindList())
+		}
+	}
+	return f, nil
+}
+
+func kindList() string {
+	var names []string
+	for _, k := range media.CompanionKinds() {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, ", ")
+}
+
+// wants reports whether companions of a kind are archived.
+func (f CompanionFilter) wants(kind media.CompanionKind) bool {
+	return f.all || slices.Contains(f.kinds, kind)
+}
+
+// isNone reports whether no companion is archived.
+func (f CompanionFilter) isNone() bool { return !f.all && len(f.kinds) == 0 }
+
+// companionPlan is what is to be done about the companions of a recording.
+type companionPlan struct {
+	// wanted are the files that Zoom lists and has finished and that the archive lacks in
+	// their present version, documents before videos.
+	wanted []store.File
+	// processing: Zoom has not finished a file that is wanted.
+	processing bool
+	// joined are companions that are parts of the recording by now.
+	joined []store.RecordingFile
+}
+
+// planCompanions decides which files of a recording's meetings are archived beside it: all
+// that Zoom lists but those that the recording is made of, or will be, and those that another
+// recording was made of. parts are beside the recording for want of a join. It is pure.
+func (s *Ingester) planCompanions(meetings []store.Meeting, i store.Ingest, parts, companions []store.RecordingFile) companionPlan {
+	var out companionPlan
+	archived := archivedNames(i, parts)
+	p := makePlan(meetings, archived, s.cfg.Settle, s.now())
+	taken := append(p.names(), archived...)
+	for _, f := range p.missing {
+		taken = append(taken, f.Name())
+	}
+	for _, m := range meetings {
+		for _, f := range m.Files {
+			kind, _ := f.CompanionKind()
+			switch {
+			case slices.Contains(taken, f.Name()), !f.ArchivedAt.IsZero(), f.LeftZoom(), f.DownloadURL == "", !s.cfg.Companions.wants(kind):
+			case !f.Completed():
+				out.processing = out.processing || s.now().Sub(latest(f.Start, m.Start)) < stuck
+			case !slices.ContainsFunc(companions, func(c store.RecordingFile) bool { return holds(c, f) }):
+				out.wanted = append(out.wanted, f)
+			}
+		}
+	}
+	slices.SortStableFunc(out.wanted, func(a, b store.File) int {
+		return cmp.Or(boolCompare(a.Media(), b.Media()), cmp.Compare(a.Size, b.Size))
+	})
+	for _, c := range companions {
+		if slices.Contains(archived, c.ZoomFile) {
+			out.joined = append(out.joined, c)
+		}
+	}
+	return out
+}
+
+// holds reports whether a companion is a file in the version that Zoom lists. A file whose
+// size Zoom does not list has one version.
+func holds(c store.RecordingFile, f store.File) bool {
+	return c.ZoomFile == f.Name() && c.Verified() && (f.Size == 0 || c.Size == f.Size || c.Size == f.ReceivedSize)
+}
+
+// due are the wanted files whose pause after a fault is over.
+func (p companionPlan) due(now time.Time) []store.File {
+	return slices.DeleteFunc(slices.Clone(p.wanted), func(f store.File) bool { return f.Fault.RetryAt.After(now) })
+}
+
+// nextTry is when the first of the wanted files is tried again by itself, zero for none: one
+// that has failed too often waits for reconciliation.
+func (p companionPlan) nextTry() (at time.Time) {
+	for _, f := range p.wanted {
+		if f.Fault.Count < companionTries && (at.IsZero() || f.Fault.RetryAt.Before(at)) {
+			at = f.Fault.RetryAt
+		}
+	}
+	return at
+}
+
+func boolCompare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
+}

@@ -1,0 +1,179 @@
+package ingest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/filename"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/queue"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// store puts a companion into the recording's archive, verifies it by the archive's checksum,
+// and makes it belong to the recording. Its key is in the database before the first byte goes
+// up: a run that tries again uploads to the same place.
+func (c *companionRun) store(ctx context.Context, f store.File, got fetched) error {
+	sum := sha256.New()
+	size, md5, err := checksum(ctx, got.path, sum)
+	if err != nil {
+		return failedAt(atDisk, err)
+	}
+	target, row, err := c.stageCompanion(ctx, f)
+	if err != nil {
+		return err
+	}
+	row.Size, row.MD5, row.SHA256, row.Duration = size, md5, hex.EncodeToString(sum.Sum(nil)), got.duration
+	stored, err := c.lock.Put(ctx, c.s.deps.Archives, target, c.companionItem(row, f, got.path))
+	if err != nil {
+		return failedAt(atArchive, err)
+	}
+	if !stored.Same(row.Size, row.MD5) {
+		return c.discardCompanion(ctx, target, row, stored)
+	}
+	row.ArchivedVersion, row.VerifiedAt = stored.Version, c.s.now()
+	err = c.commitCompanion(ctx, f, row, got.problem)
+	if errors.Is(err, errNoRoom) || errors.Is(err, errWithdrawn) {
+		return errors.Join(err, c.removeCompanion(ctx, target, row))
+	}
+	if err != nil {
+		return err
+	}
+	c.s.metrics.bytes.Add(float64(row.Size))
+	c.log.Info("companions: file archived", slog.Int64("recording", c.recording.ID), slog.String("kind", row.Kind), slog.String("file", f.ID), slog.Int64("bytes", row.Size))
+	return failedAt(atDisk, os.Remove(got.path))
+}
+
+// stageCompanion gives a companion a key in the archive that has the recording, unless an
+// earlier run has.
+func (c *companionRun) stageCompanion(ctx context.Context, f store.File) (archive.Archive, store.RecordingFile, error) {
+	for _, row := range c.archivedBefore {
+		if row.ZoomFile == f.Name() && !row.Verified() {
+			target, err := c.s.deps.Archives.Get(row.Provider)
+			return target, row, failedAt(atArchive, err)
+		}
+	}
+	target, err := c.s.deps.Archives.Get(c.recording.Location().Provider)
+	if err != nil {
+		return nil, store.RecordingFile{}, failedAt(atArchive, err)
+	}
+	key, err := target.NewKey(ctx, c.keyHint()+"."+f.FileExtension())
+	if err != nil {
+		return nil, store.RecordingFile{}, failedAt(atArchive, err)
+	}
+	kind, label := f.CompanionKind()
+	row := store.RecordingFile{
+		RecordingID: c.recording.ID, Kind: string(kind), Label: label, ContentType: f.ContentType(), Position: c.startOf(f),
+		Provider: target.Provider(), ArchiveKey: key, ZoomFile: f.Name(),
+	}
+	if kind == media.CompanionTranscript || kind == media.CompanionCaptions {
+		row.Lang = "und" // Zoom does not say which
+	}
+	err = c.s.deps.Store.Update(ctx, "syncer: a companion's archive key", func(x store.Session) error {
+		if _, err := store.LoadIngest(ctx, x, c.row.ID, true); err != nil {
+			return err
+		}
+		// A syncer that was taken for dead may have been here meanwhile.
+		known, err := store.Companions(ctx, x, c.recording.ID)
+		if err != nil {
+			return err
+		}
+		for _, k := range known {
+			if k.ZoomFile == row.ZoomFile && !k.Verified() {
+				row = k
+				return nil
+			}
+		}
+		row.ID, err = store.AddRecordingFile(ctx, x, row, c.s.now())
+		return err
+	})
+	return target, row, err
+}
+
+// startOf is when a file begins, in seconds since 1970: its own start, else its meeting's.
+func (c *companionRun) startOf(f store.File) int64 {
+	at := f.Start
+	for _, m := range c.meetings {
+		if at.IsZero() && m.UUID == f.MeetingUUID {
+			at = m.Start
+		}
+	}
+	if at.IsZero() {
+		return 0
+	}
+	return at.Unix()
+}
+
+// companionItem is a companion for the archive. People see what it is behind the lesson's
+// name.
+func (c *companionRun) companionItem(row store.RecordingFile, f store.File, path string) archive.Item {
+	suffix := " " + filename.Truncate(filename.Of(row.Label, ""), 80) + "." + f.FileExtension()
+	item := c.item(row.ArchiveKey, path, row.Size, row.MD5)
+	item.Name = filename.Truncate(strings.TrimSuffix(item.Name, ".mp4"), filename.MaxBytes-len(suffix)) + suffix
+	item.Properties["zoomUuid"], item.Properties["zoomFileId"] = short(f.MeetingUUID), short(f.ID)
+	return item
+}
+
+// commitCompanion makes a verified companion belong to the recording, instead of an earlier
+// version of it, charges the quota, and lets Zoom's copy be trashed.
+func (c *companionRun) commitCompanion(ctx context.Context, f store.File, row store.RecordingFile, problem string) error {
+	return c.s.deps.Store.Update(ctx, "syncer: a companion is archived", func(x store.Session) error {
+		err := c.s.changeFiles(ctx, x, c.row.ID, func(rec store.Recording) error {
+			now, err := store.LoadRecordingFile(ctx, x, row.ID)
+			if err != nil || !now.RemovedAt.IsZero() || rec.ID != row.RecordingID {
+				return errors.Join(ignoreNotFound(err), errWithdrawn)
+			}
+			for _, old := range c.archivedBefore {
+				if old.ZoomFile == row.ZoomFile && old.ID != row.ID {
+					old.RemovedAt = c.s.now()
+					if err := store.SaveRecordingFile(ctx, x, old); err != nil {
+						return err
+					}
+				}
+			}
+			return store.SaveRecordingFile(ctx, x, row)
+		})
+		if err != nil {
+			return err
+		}
+		if err := store.ForgetFault(ctx, x, f.MeetingUUID, f.ID); err != nil {
+			return err
+		}
+		if problem != "" {
+			if err := c.history(ctx, x, &c.row, "companion kept as it is", fmt.Sprintf("%s: %s", row.ZoomFile, problem)); err != nil {
+				return err
+			}
+		}
+		if err := c.history(ctx, x, &c.row, "companion archived", fmt.Sprintf("%s: %s, %s, of %s", row.Kind, row.ArchiveKey, media.Size(row.Size), row.ZoomFile)); err != nil || !c.s.cfg.DeleteFromZoom {
+			return err
+		}
+		return c.s.deps.Queue.Enqueue(ctx, x, queue.ZoomTrashArgs{IngestID: c.row.ID}, c.s.now().Add(c.s.cfg.ZoomTrashAfter))
+	})
+}
+
+// discardCompanion deletes an archived companion that is not what was sent.
+func (c *companionRun) discardCompanion(ctx context.Context, target archive.Archive, row store.RecordingFile, stored archive.Stored) error {
+	c.log.Error("companions: archive's checksum does not match, file deleted", slog.String("key", row.ArchiveKey))
+	if err := c.removeCompanion(ctx, target, row); err != nil {
+		return err
+	}
+	return failedAt(atArchive, &media.Error{Kind: media.Corrupt, Op: "syncer: verify", Reason: store.ReasonArchiveUnverified,
+		Err: fmt.Errorf("the archive holds %d bytes with another checksum", stored.Size)})
+}
+
+// removeCompanion deletes what was archived of a companion, and gives up its key.
+func (c *companionRun) removeCompanion(ctx context.Context, target archive.Archive, row store.RecordingFile) error {
+	if err := target.Remove(ctx, row.ArchiveKey); err != nil {
+		return failedAt(atArchive, err)
+	}
+	return c.s.deps.Store.Update(ctx, "syncer: give up a companion", func(x store.Session) error {
+		return store.MarkFilePurged(ctx, x, row.ID, c.s.now())
+	})
+}
