@@ -18,6 +18,11 @@ import (
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
+// maxEventJobs is how many stored events are processed at a time. Nobody waits for them,
+// but each is a transaction, which on SQLite excludes every other writer and on PostgreSQL
+// takes processor time from those that Zoom waits for.
+const maxEventJobs = 2
+
 // Ingests are requested for meetings that were recorded.
 type Ingests interface {
 	// Request requests a lesson's recording; why is for the history.
@@ -71,7 +76,7 @@ func New(deps Deps) *Intake {
 		tenants: newTenants(deps.Store, deps.SecretsKey, deps.Now), batcher: newEventBatcher(deps.Store, deps.Queue), bodies: newBodies(), refusals: newSampler(),
 	}
 	in.SetSecrets(deps.Zoom.Secrets())
-	queue.Handle(deps.Queue, queue.HandlerOptions{Timeout: time.Minute, RetryDelay: deps.Queue.RetryDelay}, in.eventJob)
+	queue.Handle(deps.Queue, queue.HandlerOptions{Timeout: time.Minute, RetryDelay: deps.Queue.RetryDelay, AtOnce: maxEventJobs}, in.eventJob)
 	return in
 }
 

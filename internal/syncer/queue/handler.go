@@ -42,12 +42,23 @@ type HandlerOptions struct {
 	Timeout time.Duration
 	// RetryDelay is the wait after failed attempt number n, from 1; nil = the library's.
 	RetryDelay func(n int) time.Duration
+	// AtOnce bounds how many of the kind work at a time in this process, below what its
+	// queue allows; 0 = no bound of its own.
+	AtOnce int
 }
 
 // Handle says what is done for the jobs of a kind. work returns nil for done, Snooze,
 // Cancel, or an error after which the job is attempted again.
 func Handle[T river.JobArgs](q *Queue, o HandlerOptions, work func(context.Context, *Job[T]) error) {
-	river.AddWorker(q.workers, &worker[T]{queue: q, options: o, work: work})
+	river.AddWorker(q.workers, newWorker(q, o, work))
+}
+
+func newWorker[T river.JobArgs](q *Queue, o HandlerOptions, work func(context.Context, *Job[T]) error) *worker[T] {
+	w := &worker[T]{queue: q, options: o, work: work}
+	if o.AtOnce > 0 {
+		w.slots = make(chan struct{}, o.AtOnce)
+	}
+	return w
 }
 
 // RetryDelay is the wait after failed attempt number n, from 1.
@@ -68,6 +79,7 @@ type worker[T river.JobArgs] struct {
 	queue   *Queue
 	options HandlerOptions
 	work    func(context.Context, *Job[T]) error
+	slots   chan struct{} // taken by those that work; nil = no bound
 }
 
 func (w *worker[T]) Work(ctx context.Context, job *river.Job[T]) error {
@@ -80,6 +92,14 @@ func (w *worker[T]) Work(ctx context.Context, job *river.Job[T]) error {
 			return Snooze(wait)
 		}
 		ctx = limited
+	}
+	if w.slots != nil {
+		select {
+		case w.slots <- struct{}{}:
+			defer func() { <-w.slots }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	return w.work(ctx, &Job[T]{Args: job.Args, row: job})
 }
