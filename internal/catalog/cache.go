@@ -279,6 +279,7 @@ func (c *Cache) Stop() {
 		c.closed = true
 		c.mu.Unlock()
 		c.cancel()
+		c.reloadAll() // CachedFacts are no longer fresh
 		c.work.Wait()
 		c.closing.Lock()
 		c.users.entries.Close()

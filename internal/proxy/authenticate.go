@@ -55,6 +55,20 @@ func (a *requestAccess) Authenticate(ctx context.Context, client netip.Addr, tok
 	return media.Viewer{}, a.limit(client, failure)
 }
 
+// lastingAccess is the optional interface of an AccessControl that knows for how long its
+// decisions hold: see stream.Access.
+type lastingAccess interface {
+	Lasting(token media.Token, v media.Viewer, rec media.Recording) func() bool
+}
+
+// Lasting is the AccessControl's, where it is a lastingAccess; else nil.
+func (a *requestAccess) Lasting(token media.Token, v media.Viewer, rec media.Recording) func() bool {
+	if lasting, ok := a.AccessControl.(lastingAccess); ok {
+		return lasting.Lasting(token, v, rec)
+	}
+	return nil
+}
+
 // rank orders the errors of several tokens by how much they tell.
 func rank(err error) int {
 	switch r := media.RefusalOf(err); {

@@ -68,6 +68,7 @@ type fixture struct {
 	now          func() time.Time // nil: time.Now
 	changed      chan struct{}    // nil: never
 	playbacks    stream.PlaybackTracer
+	lasting      func(tok media.Token, v media.Viewer, rec media.Recording) func() bool // nil: no decision lasts
 }
 
 func (h *fixture) Authenticate(ctx context.Context, tok media.Token) (media.Viewer, error) {
@@ -78,6 +79,12 @@ func (h *fixture) Authorize(ctx context.Context, v media.Viewer, id int64) (medi
 }
 func (h *fixture) Recheck(ctx context.Context, v media.Viewer, id int64) error {
 	return h.recheck(ctx, v, id)
+}
+func (h *fixture) Lasting(tok media.Token, v media.Viewer, rec media.Recording) func() bool {
+	if h.lasting == nil {
+		return nil
+	}
+	return h.lasting(tok, v, rec)
 }
 func (h *fixture) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
 	return h.stat(ctx, loc)

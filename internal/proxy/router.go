@@ -17,7 +17,7 @@ var bases = [...]string{"/schedule/api", "/api", "/api/schedule"}
 // handle is fasthttp's handler. fasthttp does not recover from a panic in it; handle
 // does, so that one request cannot end the streams of all users.
 func (s *Server) handle(c *fasthttp.RequestCtx) {
-	rec := s.beginRecord(c)
+	var rec accesslog.Record
 	defer func() {
 		if p := recover(); p != nil {
 			s.records.WritePanic(rec.ID(), p)
@@ -27,10 +27,15 @@ func (s *Server) handle(c *fasthttp.RequestCtx) {
 			s.records.WriteAnswered(c, rec)
 		}
 	}()
-	if s.Draining() {
+	s.commonHeaders(c)
+	draining := s.Draining()
+	if !draining && s.streams.ServeRepeat(c) {
+		return
+	}
+	rec = s.beginRecord(c)
+	if draining {
 		c.SetConnectionClose()
 	}
-	s.commonHeaders(c)
 	if p, refused := refuseMessage(&c.Request.Header); refused {
 		c.SetConnectionClose()
 		respond.ErrorFor(c, p)

@@ -19,6 +19,10 @@ func (x *exchange) admit() error {
 }
 
 func (x *exchange) authenticate() error {
+	if x.repeat != nil {
+		x.viewer, x.record.User = x.repeat.viewer, x.repeat.viewer.User.ID
+		return nil
+	}
 	if x.params.noToken != nil {
 		return x.params.noToken
 	}
@@ -28,12 +32,19 @@ func (x *exchange) authenticate() error {
 		x.viewer, err = x.h.access.Authenticate(ctx, x.record.Client, x.params.tokens, x.params.id)
 		return err
 	})
+	if x.toRemember != nil && len(x.params.tokens) == 1 {
+		x.lastingToken = x.params.tokens[0]
+	}
 	x.params.tokens = nil // no longer needed, and secrets
 	x.record.User = x.viewer.User.ID
 	return err
 }
 
 func (x *exchange) authorize() error {
+	if x.repeat != nil {
+		x.recording = x.repeat.recording
+		return nil
+	}
 	began := x.h.now()
 	defer func() { x.record.Catalog = x.h.now().Sub(began) }()
 	err := x.wait(func(ctx context.Context) (err error) {
@@ -42,6 +53,9 @@ func (x *exchange) authorize() error {
 	})
 	if err == nil && x.recording.Location.Key == "" {
 		return media.Refuse(media.CodeNoMedia, "The recording has no file.")
+	}
+	if err == nil {
+		x.decideLasting()
 	}
 	return err
 }

@@ -11,6 +11,8 @@ import (
 // next. It belongs to the connection's goroutine.
 type connection struct {
 	records *accesslog.Connection
+	digest  uint64  // of the last request, where it may be remembered; else 0
+	repeat  *repeat // the last request, where it was remembered; else nil
 }
 
 // connectionOf returns what is kept of a connection, from its first exchange on.

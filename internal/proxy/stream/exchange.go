@@ -29,6 +29,14 @@ type exchange struct {
 	params requestParams
 	record accesslog.Record
 
+	// repeat is what the connection remembers of a request like this one; nil for none.
+	repeat *repeat
+	// toRemember is this request, where it is to be remembered; else nil. lastingToken is its
+	// token until holds is known.
+	toRemember   *requestBytes
+	lastingToken media.Token
+	holds        func() bool
+
 	// ctx ends with a cause: the client hung up, the origin timed out, the server
 	// shuts down, access was revoked.
 	ctx    context.Context
@@ -63,11 +71,25 @@ type exchange struct {
 // Serve answers GET and HEAD of {base}/recordings/{id}/stream/. The body is written
 // after it returns, by fasthttp, which calls body.WriteTo and body.Close.
 func (h *Handler) Serve(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) {
-	x := h.newExchange(c, rec, id)
+	x := h.newExchange(c, rec)
+	x.params = readParams(c, id)
+	if h.playbacks != nil && rec.Trusted {
+		x.params.readTrace(c)
+	}
+	x.record.Recording = id
+	if x.kept != nil {
+		x.toRemember = x.kept.repeated(&c.Request.Header)
+	}
+	x.run(c)
+}
+
+// run serves the exchange. A panic is answered like any other error.
+func (x *exchange) run(c *fasthttp.RequestCtx) {
+	x.record.Range = x.params.rangeHeader
 	defer func() {
 		if p := recover(); p != nil {
-			h.records.WritePanic(x.record.ID(), p)
-			h.resetResponse(c)
+			x.h.records.WritePanic(x.record.ID(), p)
+			x.h.resetResponse(c)
 			x.refuse(&c.Response, errPanic)
 		}
 	}()
@@ -82,7 +104,8 @@ func (x *exchange) serve(resp *fasthttp.Response) error {
 	x.startTimeout()
 	defer x.stopTimeout()
 
-	// 1. newExchange has copied what is needed of fasthttp's pooled context.
+	// 1. What is needed of fasthttp's pooled context has been copied. Steps 2 and 3 take
+	// what the connection remembers, where the request is repeated: see repeat.
 	// 2. Authenticate: the token's user.
 	if err := x.authenticate(); err != nil {
 		return err
@@ -127,13 +150,8 @@ func (x *exchange) serve(resp *fasthttp.Response) error {
 	return nil
 }
 
-func (h *Handler) newExchange(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) *exchange {
-	x := &exchange{h: h, conn: c.Conn(), params: readParams(c, id), record: rec}
-	x.record.Recording = id
-	x.record.Range = x.params.rangeHeader
-	if h.playbacks != nil && rec.Trusted {
-		x.params.readTrace(c)
-	}
+func (h *Handler) newExchange(c *fasthttp.RequestCtx, rec accesslog.Record) *exchange {
+	x := &exchange{h: h, conn: c.Conn(), record: rec}
 	x.ctx, x.cancel = context.WithCancelCause(h.base)
 	if x.corked, _ = x.conn.(*corkedconn.Conn); x.corked != nil {
 		x.kept = h.connectionOf(x.corked)

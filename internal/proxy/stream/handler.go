@@ -28,6 +28,11 @@ type Access interface {
 	// Recheck is called for every running stream at every Config.Recheck; any
 	// error ends the stream.
 	Recheck(ctx context.Context, v media.Viewer, recordingID int64) error
+	// Lasting is called for a viewer that Authenticate has returned for one token, and a
+	// recording that Authorize has returned for the viewer. It returns a function that
+	// reports, whenever it is called, whether both would return the same without waiting,
+	// and that counts as both do; nil where that cannot be told.
+	Lasting(token media.Token, v media.Viewer, rec media.Recording) func() bool
 }
 
 // Store opens objects. ctx bounds the reader's whole life.

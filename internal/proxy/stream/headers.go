@@ -27,31 +27,44 @@ func (x *exchange) answer(resp *fasthttp.Response, d decision) {
 		x.writeProblem(resp, respond.Problem{Status: d.status, Detail: "The range lies beyond the end.", Code: respond.CodeUnsatisfiable}, nil)
 		return
 	}
-	resp.SetStatusCode(d.status)
-	x.validatorHeaders(h)
-	h.Set("Accept-Ranges", "bytes")
-	// A browser may keep bytes, but has to ask before it shows them: a viewer who signed
-	// out or lost access would be shown its copy otherwise.
-	respond.Headers(h, "private, no-cache")
-	h.Add("Vary", "Authorization, Cookie")
-	h.Set("Server-Timing", serverTiming(x.record.Auth, x.record.Catalog, x.record.Origin))
-	if d.status == http.StatusNotModified {
-		x.finish(nil)
-		return
-	}
+	oneRange := d.status == http.StatusPartialContent && len(d.spans) == 1
 	plan := planBody(d, x.object.Size, x.metadata.contentType)
-	h.SetContentType(plan.contentType)
-	h.Set("Content-Disposition", x.metadata.disposition)
-	if plan.contentRange != "" {
-		h.Set("Content-Range", plan.contentRange)
-	}
-	x.digestHeaders(h)
 	var forwarding media.Forwarding
 	if x.reader != nil {
 		x.record.Cache, forwarding = x.reader.Status(), forwardingOf(x.reader)
 	}
-	if v := cacheStatus(x.record.Cache, forwarding); v != "" {
-		h.Set("Cache-Status", v)
+	timing := serverTiming(x.record.Auth, x.record.Catalog, x.record.Origin)
+	status := cacheStatus(x.record.Cache, forwarding)
+	if x.repeat != nil && oneRange {
+		x.repeat.header.CopyTo(h)
+		h.Set("Server-Timing", timing)
+		h.Set("Content-Range", plan.contentRange)
+		h.Del("Cache-Status")
+	} else {
+		resp.SetStatusCode(d.status)
+		x.validatorHeaders(h)
+		h.Set("Accept-Ranges", "bytes")
+		// A browser may keep bytes, but has to ask before it shows them: a viewer who signed
+		// out or lost access would be shown its copy otherwise.
+		respond.Headers(h, "private, no-cache")
+		h.Add("Vary", "Authorization, Cookie")
+		h.Set("Server-Timing", timing)
+		if d.status == http.StatusNotModified {
+			x.finish(nil)
+			return
+		}
+		h.SetContentType(plan.contentType)
+		h.Set("Content-Disposition", x.metadata.disposition)
+		if plan.contentRange != "" {
+			h.Set("Content-Range", plan.contentRange)
+		}
+		x.digestHeaders(h)
+	}
+	if status != "" {
+		h.Set("Cache-Status", status)
+	}
+	if x.toRemember != nil && oneRange {
+		x.remember(resp)
 	}
 	if x.params.head || plan.length == 0 {
 		resp.SkipBody = x.params.head
@@ -103,6 +116,10 @@ func serverTiming(auth, catalog, origin time.Duration) string {
 	return "auth;dur=" + millis(auth) + ", catalog;dur=" + millis(catalog) + ", origin;dur=" + millis(origin)
 }
 
+// millis writes milliseconds with two decimals.
 func millis(d time.Duration) string {
-	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', 2, 64)
+	hundredths := int64((d + 5*time.Microsecond) / (10 * time.Microsecond))
+	var text [24]byte
+	out := strconv.AppendInt(text[:0], hundredths/100, 10)
+	return string(append(out, '.', byte('0'+hundredths/10%10), byte('0'+hundredths%10)))
 }

@@ -41,8 +41,7 @@ func (x *exchange) resolve() (decision, error) {
 		return decision{}, media.Faultf(media.Corrupt, "proxy: stat", "a size of %d", x.object.Size)
 	}
 	x.object = x.recording.Copy.Identify(x.object)
-	x.metadata = x.h.metadata.get(x.object, x.recording, x.params.download)
-	x.valid = precondition.ValidatorsOf(x.object, x.metadata.etag, x.h.now())
+	x.describe()
 	d := decide(x.params.head, x.params.rangeHeader, x.params.conditions, x.valid, x.object.Size)
 	if len(d.spans) == 0 {
 		return d, nil
@@ -56,6 +55,17 @@ func (x *exchange) resolve() (decision, error) {
 		x.h.invalidator.Invalidate(x.recording.Location)
 	}
 	return d, err
+}
+
+// describe sets the object's metadata and validators.
+func (x *exchange) describe() {
+	if r := x.repeat; r != nil && r.object == x.object {
+		x.metadata, x.valid = r.metadata, r.valid
+		return
+	}
+	x.repeat = nil // other bytes: the header that is remembered does not describe them
+	x.metadata = x.h.metadata.get(x.object, x.recording, x.params.download)
+	x.valid = precondition.ValidatorsOf(x.object, x.metadata.etag, x.h.now())
 }
 
 // stat resolves the recording's location. settle, which is never nil, ends a prefetch.
