@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"regexp"
 	"strings"
 	"time"
 )
@@ -15,23 +14,46 @@ const (
 	Postgres
 )
 
-// sqliteWords are the words of PostgreSQL's spelling that SQLite spells otherwise: it has
-// no schemas (Lectern's own tables carry the prefix lectern_ anyway), and a numbered
-// parameter is ?1.
-var sqliteWords = regexp.MustCompile(`\bpublic\.|\blectern\.|\$([0-9]+)`)
+// schemas are the prefixes that SQLite, which has no schemas, goes without: Lectern's own tables
+// carry the prefix lectern_ anyway.
+var schemas = []string{"public.", "lectern."}
 
-// rewrite is the query in this database's spelling. Queries contain no quoted text in
-// which a schema or a parameter could be mistaken.
+// rewrite is the query in this database's spelling. For SQLite it drops the schemas, and a
+// numbered parameter is ?1. Queries contain no quoted text in which a schema or a parameter could
+// be mistaken. It runs for every query: a regular expression took a tenth of what a request costs
+// that the catalog's cache does not answer.
 func (d Dialect) rewrite(query string) string {
 	if d == Postgres {
 		return query
 	}
-	return sqliteWords.ReplaceAllStringFunc(query, func(word string) string {
-		if number, ok := strings.CutPrefix(word, "$"); ok {
-			return "?" + number
+	var b strings.Builder
+	b.Grow(len(query))
+	inWord := false
+	for i := 0; i < len(query); i++ {
+		c := query[i]
+		if !inWord && (c == 'p' || c == 'l') {
+			if n := schemaPrefix(query[i:]); n > 0 {
+				i += n - 1
+				continue
+			}
 		}
-		return ""
-	})
+		inWord = c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if c == '$' && i+1 < len(query) && '0' <= query[i+1] && query[i+1] <= '9' {
+			c = '?'
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+// schemaPrefix is the length of the schema's name with its point that the text begins with, or 0.
+func schemaPrefix(text string) int {
+	for _, schema := range schemas {
+		if strings.HasPrefix(text, schema) {
+			return len(schema)
+		}
+	}
+	return 0
 }
 
 // bind converts the arguments for this database's driver. PostgreSQL gets a parameter's
