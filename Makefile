@@ -6,7 +6,7 @@ COMMIT  ?= $(shell git --git-dir=.git rev-parse HEAD 2>/dev/null)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -s -w -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help reference pages build demo test lint vulncheck report fuzz joins fleet outage backfill move lessons bench bench-compare deb image dist packages-test clean
+.PHONY: help reference pages build demo test lint vulncheck report fuzz joins fleet outage backfill move lessons bench bench-clock bench-compare deb image dist packages-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ lessons: ## rebuild the demo's lessons (needs ffmpeg)
 
 bench: ## compare with nginx, Varnish, HAProxy and rclone; QUICK=1 gives a direction
 	go run ./bench $(if $(QUICK),-quick) $(BENCHFLAGS)
+
+bench-clock: ## measure a browser's time to the first frame, for the report
+	go run ./bench -clock $(BENCHFLAGS)
 
 bench-compare: ## compare the gateway with that of the commit BASE, and fail when it is worse beyond noise
 	@test -n "$(BASE)" || { echo "usage: make bench-compare BASE=COMMIT" >&2; exit 2; }

@@ -31,6 +31,7 @@ type options struct {
 	rounds    int
 	soak      time.Duration
 	base      string // commit to compare with
+	clock     bool
 	tools     string
 	report    string
 	profiles  string
@@ -80,6 +81,7 @@ func readOptions() (o options, err error) {
 	against := flag.String("peers", ".", "servers to run, a regular expression; the references of the ratios always run")
 	flag.IntVar(&o.rounds, "rounds", 0, "rounds of every workload instead of its own number")
 	flag.DurationVar(&o.soak, "soak", 0, "instead of comparing: random seeks for so long, and the gateway's memory meanwhile")
+	flag.BoolVar(&o.clock, "clock", false, "instead of comparing: a browser's time to the first frame, which goes into the report that is there")
 	flag.StringVar(&o.base, "compare", "", "instead of the report: a commit whose gateway the working tree's is compared with; fails when it is worse beyond noise")
 	flag.StringVar(&o.module, "C", ".", "the module's folder")
 	flag.StringVar(&o.tools, "tools", "bench/.tools", "folder of the programs that are built, below the module's")
@@ -109,6 +111,9 @@ func (o options) run(ctx context.Context) error {
 			return path
 		}
 		return filepath.Join(o.module, path)
+	}
+	if o.clock {
+		return o.runClock(ctx, below(o.report))
 	}
 	tools, err := peers.Install(ctx, below(o.tools), o.module, os.Stdout)
 	if err != nil {
@@ -165,6 +170,19 @@ func (o options) run(ctx context.Context) error {
 	return nil
 }
 
+// runClock measures the viewer's clock, of which the machine has nothing else to do.
+func (o options) runClock(ctx context.Context, report string) error {
+	rounds := 5
+	if o.rounds > 0 {
+		rounds = o.rounds
+	}
+	set := &results.Set{Machine: results.ThisMachine(ctx, o.module)}
+	if err := workloads.Clock(ctx, o.module, rounds, set); err != nil {
+		return err
+	}
+	return set.WriteClock(report)
+}
+
 // runOthers runs what does not compare servers with each other. A failure is part of the report.
 func (o options) runOthers(ctx context.Context, bench *workloads.Bench, set *results.Set) {
 	rounds, runFor, events := 5, time.Second, 3000
@@ -195,6 +213,7 @@ func (o options) runOthers(ctx context.Context, bench *workloads.Bench, set *res
 		set.Took(one.name, time.Since(began))
 		if err != nil {
 			set.Failures = append(set.Failures, results.Failure{Workload: one.name, Target: "gateway", Error: err.Error()})
+			fmt.Printf("  %s failed: %v\n", one.name, err)
 		}
 	}
 }
@@ -217,6 +236,11 @@ func enoughFiles() error {
 	}
 	if limit.Max < needed {
 		return fmt.Errorf("open files are limited to %d and %d are needed: raise it with ulimit -Hn", limit.Max, needed)
+	}
+	// nginx uses what there is, see peers.NginxSlice; root may have more.
+	more := syscall.Rlimit{Cur: 200_000, Max: max(limit.Max, 200_000)}
+	if syscall.Setrlimit(syscall.RLIMIT_NOFILE, &more) == nil {
+		return nil
 	}
 	limit.Cur = limit.Max
 	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)

@@ -27,12 +27,20 @@ type GatewaySetup struct {
 	// Recordings is how many more recordings have the first lesson's bytes. Viewers watch
 	// different ones, from all over the catalog.
 	Recordings int
+	// EachLogged has a line of access log written for each request, instead of one for what a
+	// playback requests within seconds.
+	EachLogged bool
 }
 
 // Gateway is Lectern as it is deployed: every request carries an access token
 // that is verified, and the recording's catalog row and its list of viewers are
 // looked at, and the access log is written, by playbacks as it is by default.
 func Gateway() Starter { return GatewaySetup{Name: "gateway"}.Starter() }
+
+// GatewayEachLogged is Gateway with a line of access log for each request.
+func GatewayEachLogged() Starter {
+	return GatewaySetup{Name: "gateway, each logged", EachLogged: true}.Starter()
+}
 
 // Starter starts such a gateway.
 func (g GatewaySetup) Starter() Starter {
@@ -73,6 +81,9 @@ func (g GatewaySetup) start(ctx context.Context, site *Site) (_ *Peer, err error
 		"LECTERN_LOG_FORMAT=json",
 		// A few people stand for many here.
 		"LECTERN_LIMIT_STREAMS_PER_USER=0", "LECTERN_LIMIT_PLAYBACKS_PER_HOUR=1000000",
+	}
+	if g.EachLogged {
+		environ = append(environ, "LECTERN_ACCESS_LOG=request")
 	}
 	if g.CacheDir != "" {
 		// Its chunks are not what their names say: nobody reads them, and nobody may verify them.

@@ -136,7 +136,11 @@ func (n nginx) start(ctx context.Context, site *Site) (_ *Peer, err error) {
 		listen += " ssl"
 		log += fmt.Sprintf("\n\tssl_certificate %s;\n\tssl_certificate_key %s;\n\tssl_protocols TLSv1.2 TLSv1.3;\n\t%s", cert.pem, cert.key, kernelTLSOption())
 	}
-	conf := fmt.Sprintf(nginxConf, nginxUser(), nginxFiles(), filepath.Join(dir, "pid"), filepath.Join(dir, "error.log"), log, dir, site.CacheBytes,
+	files, err := nginxFiles()
+	if err != nil {
+		return nil, err
+	}
+	conf := fmt.Sprintf(nginxConf, nginxUser(), files, filepath.Join(dir, "pid"), filepath.Join(dir, "error.log"), log, dir, site.CacheBytes,
 		site.Origin.Addr(), authAddr, listen, location, nginxAuth[n.auth])
 	p.logs = append(p.logs, filepath.Join(dir, "error.log"))
 	path := filepath.Join(dir, "nginx.conf")
@@ -174,16 +178,13 @@ func nginxUser() string {
 	return ""
 }
 
-// nginxFiles is how many files a worker may have open. A range without an end of a cached file
-// opens all slices that are left of it at once: 200 viewers have tens of thousands open, and an
-// answer whose slice cannot be opened ends within its body.
-func nginxFiles() uint64 {
-	const plenty = 500_000
+// nginxFiles is how many files a worker may have open: as many as the benchmark may. A range
+// without an end of a cached file opens all slices that are left of it at once, and an answer
+// whose slice cannot be opened ends within its body.
+func nginxFiles() (uint64, error) {
 	var limit syscall.Rlimit
-	if os.Geteuid() == 0 || syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
-		return plenty
-	}
-	return min(limit.Max, plenty)
+	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
+	return limit.Max, err
 }
 
 // nginxConf is the same for all variants. tcp_nopush costs small ranges a fifth

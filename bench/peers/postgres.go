@@ -96,6 +96,9 @@ func Postgres(ctx context.Context, dir string) (url string, stop func(), err err
 // postgresPrograms is the folder of PostgreSQL's programs: PATH's, or Debian's newest.
 func postgresPrograms() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err != nil { // the others are beside the program itself
+			return "", err
+		}
 		return filepath.Dir(path), nil
 	}
 	newest, newestVersion := "", -1

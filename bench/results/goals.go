@@ -25,6 +25,7 @@ const (
 	Flash      = "flash writes, crawl of the archive"
 	Growth     = "growth, 64 KiB ranges"
 	StartUp    = "start-up"
+	Clock      = "viewer's clock, Chromium on loopback"
 	Webhooks   = "webhooks, 16 senders"
 	AuthPath   = "auth on the hot path"
 	Eviction   = "eviction at 10 % of all lessons"
@@ -92,11 +93,13 @@ func goals() (all []Goal) {
 		add(Deployed, proxy+" and gateway, throughput / nginx slice + auth_request", 0.85, least, ratio(Deployed, pair, rival, Throughput))
 		add(Deployed, proxy+" and gateway, CPU of the pair / the same", 1.5, most, ratio(Deployed, pair, rival, CPUPerGiB))
 	}
-	add(Mix, "server CPU per viewer-hour / nginx slice with a cached auth answer", 1, most, ratio(Mix, gateway, "nginx slice 1m + auth cached, logged", CPUPerViewerHour))
+	add(Mix, "server CPU per viewer-hour / nginx slice with a cached auth answer", 1, most, ratio(Mix, gateway, "nginx slice 8m + auth cached, logged", CPUPerViewerHour))
 	add(Flash, "bytes written per byte served", 0.3, most, ofGateway(Flash, Written))
 	add(Flash, "byte hit ratio, points less than possible", 1, most, func(s *Set) (float64, bool) {
 		return s.Difference(Flash, gateway, gateway, PossibleHits, ByteHits)
 	})
+	add(Clock, "first frame of a cold lesson, ms", 320, most, medianOf(Clock, "index in front, cold", FirstFrame))
+	add(Clock, "first frame of a warm lesson, ms", 250, most, medianOf(Clock, "index in front, warm", FirstFrame))
 	add(Webhooks, "answered p99 with SQLite, ms", 50, most, medianOf(Webhooks, "syncer, SQLite", AnsweredP99))
 	add(Webhooks, "answered p99 with PostgreSQL, ms", 50, most, medianOf(Webhooks, "syncer, PostgreSQL", AnsweredP99))
 	add(AuthPath, "token and access decision, ns", 3000, most, ofGateway(AuthPath, Nanoseconds))

@@ -84,6 +84,8 @@ func (s *Set) otherLimit(workload string) string {
 		return s.growthLimit()
 	case Eviction:
 		return compare("Limit: Belady's policy, which knows the future, has %s %% of the bytes; Lectern %s.", "Belady", "Lectern", ByteHits)
+	case Clock:
+		return "An origin with 50 ms to the first byte and 20 MiB/s per connection. Limit: cold, two answers of the origin, one for the index and one for the first frame's bytes, are 100 ms; warm, what the browser itself takes."
 	case Webhooks:
 		return compare("Limit: an event is answered when the disk has it. To append 4 KiB and sync them takes %s ms at the median there; the syncer answers after %s with SQLite.",
 			DiskBound, "syncer, SQLite", AnsweredP50)

@@ -29,6 +29,8 @@ func plotsOf(workload string) []string {
 		return []string{IndexedAfter, IndexRSS}
 	case Growth:
 		return []string{CPUPerRequest}
+	case Clock:
+		return []string{FirstFrame}
 	case Webhooks:
 		return []string{AnsweredP99}
 	}

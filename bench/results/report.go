@@ -2,7 +2,9 @@ package results
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
 	"os"
@@ -11,26 +13,65 @@ import (
 	"strings"
 )
 
-// Write writes the report into dir: report.md, the plots, and all samples as
-// samples.json.
+const (
+	samplesFile = "samples.json"
+	clockFile   = "clock.json"
+)
+
+// Write writes the report into dir: report.md, the plots, and all samples as samples.json. The
+// viewer's clock, which WriteClock has left there, is part of the report.
 func (s *Set) Write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	raw, err := json.MarshalIndent(s, "", " ")
-	if err != nil {
+	if err := s.writeSamples(filepath.Join(dir, samplesFile)); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "samples.json"), append(raw, '\n'), 0o644); err != nil {
+	clock, err := readSet(filepath.Join(dir, clockFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for name, svg := range s.plots() {
+	shown := *s
+	shown.Samples = slices.Concat(s.Samples, clock.Samples)
+	shown.clockOf = clock.Machine
+	for name, svg := range shown.plots() {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(svg), 0o644); err != nil {
 			return err
 		}
 	}
-	text := s.markdown()
-	return os.WriteFile(filepath.Join(dir, "report.md"), []byte(text), 0o644)
+	return os.WriteFile(filepath.Join(dir, "report.md"), []byte(shown.markdown()), 0o644)
+}
+
+// WriteClock writes s, the measurements of the viewer's clock, beside those that dir has, and the
+// report anew.
+func (s *Set) WriteClock(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := s.writeSamples(filepath.Join(dir, clockFile)); err != nil {
+		return err
+	}
+	all, err := readSet(filepath.Join(dir, samplesFile))
+	if err != nil {
+		return fmt.Errorf("the report that the viewer's clock belongs to: %w", err)
+	}
+	return all.Write(dir)
+}
+
+func (s *Set) writeSamples(path string) error {
+	raw, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(raw, '\n'), 0o644)
+}
+
+func readSet(path string) (s Set, err error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(raw, &s)
 }
 
 func (s *Set) markdown() string {
@@ -65,7 +106,8 @@ func (s *Set) writeMachine(b *strings.Builder) {
 	b.WriteString("\nServers alternate within a round and the rounds go forth and back; figures are medians over the rounds, ratios medians of\n" +
 		"the rounds' own ratios. Every byte of each peer's answers is compared once before it is measured, and in the workloads that\n" +
 		"say so; in all others the kernel drops the bodies, and status, lengths and offsets are checked. The gateway verifies a token\n" +
-		"and looks at the access list with every request and logs a line for it; nginx logs where its name says so, Varnish nothing.\n\n")
+		"and looks at the access list with every request, and logs a line for each playback and ten seconds, or for each request\n" +
+		"where its name says so; nginx logs where its name says so, Varnish nothing.\n\n")
 	if m.Quick {
 		b.WriteString("This was a quick run: fewer rounds and shorter, good for a direction, not for a figure.\n\n")
 	}
@@ -88,7 +130,7 @@ func (s *Set) writeGoals(b *strings.Builder) {
 
 // columns is the order of metrics in tables.
 var columns = []string{Throughput, Requests, CPUPerGiB, CPUPerRequest, ClientPerGiB, OriginPerGiB, CPUPerSecond, CPUPerViewerHour, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
-	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, PossibleHits, Openings, Written, Kept, Retried, Events, AnsweredP50, AnsweredP99, CPUPerEvent, ReadyAfter, IndexedAfter, IndexCPU, IndexRSS}
+	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, PossibleHits, Openings, Written, Kept, Retried, FirstFrame, PlayingAfter, Events, AnsweredP50, AnsweredP99, CPUPerEvent, ReadyAfter, IndexedAfter, IndexCPU, IndexRSS}
 
 func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 	targets := s.Targets(workload)
@@ -101,6 +143,9 @@ func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 	took := ""
 	if m := s.Minutes[workload]; m > 0 {
 		took = fmt.Sprintf(" It took %s minutes in all.", number(m))
+	}
+	if workload == Clock {
+		took = fmt.Sprintf(" `make bench-clock` measured it by itself: %s, commit %s.", s.clockOf.Date, s.clockOf.Commit)
 	}
 	fmt.Fprintf(b, "## %s\n\n%s; in brackets the ratio to %s.%s\n\n| | %s |\n|---|%s\n", title(workload), s.howOften(workload), targets[0], took,
 		strings.Join(shown, " | "), strings.Repeat("---|", len(shown)))

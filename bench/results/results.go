@@ -40,6 +40,8 @@ const (
 	Written          = "written per byte"  // bytes to the disk per byte served
 	PossibleHits     = "possible hits %"   // of bytes that were served before
 	Kept             = "kept"              // bytes on the disk per byte allowed there
+	FirstFrame       = "first frame ms"    // after the address was entered
+	PlayingAfter     = "playing ms"        // after the press
 	Events           = "events/s"
 	AnsweredP50      = "answered p50" // ms
 	AnsweredP99      = "answered p99" // ms
@@ -90,6 +92,8 @@ type Set struct {
 	Profiles []Profile `json:"profiles,omitempty"`
 	// Minutes is how long each workload took in all, with starting and filling the servers.
 	Minutes map[string]float64 `json:"minutes,omitempty"`
+
+	clockOf Machine // where and when the viewer's clock was measured
 }
 
 // Took adds to how long a workload took.
