@@ -76,7 +76,7 @@ func (o options) plan() (plan []workloads.Workload, err error) {
 		few(workloads.Sequential(results.ColdSlow, l.cold, drivelike, l.rounds, fetching), min(l.few, 2)),
 		few(workloads.Sequential(results.ColdFast, 256*mib, nearby, l.rounds, fetching), l.few),
 		large,
-		few(workloads.CrowdOf(results.Crowd, 50, l.cold, drivelike, l.rounds, without(fetching, peers.RelayBound())), min(l.few, 2)),
+		few(workloads.CrowdOf(results.Crowd, 50, 64*mib, drivelike, l.rounds, without(fetching, peers.RelayBound())), min(l.few, 2)),
 		few(workloads.Seeks(results.Seek, l.seeks, mib, 768*mib, drivelike, l.rounds, without(fetching, peers.Varnish())), l.few),
 		workloads.Slow(results.Slow1000, 1000, warmSize, l.hold, l.few, peersStreaming()),
 		workloads.Slow(results.Slow5000, 5000, warmSize, l.hold, l.few, peersStreaming()),
