@@ -148,8 +148,11 @@ func (r *StatCache) joinQuery(ctx context.Context, loc media.Location) *statQuer
 	r.queries[loc] = query
 	base := media.WithTraceparent(r.base, media.TraceparentOf(ctx))
 	r.running.Go(func() {
-		query.object, query.err = r.query(base, loc)
+		changed := r.query(base, loc, query)
 		close(query.done)
+		if changed && r.journal != nil {
+			r.record(loc, query.object, query.err == nil) // nobody waits for a disk
+		}
 	})
 	return query
 }
@@ -176,16 +179,13 @@ func unreachable(err error) bool {
 	return false
 }
 
-// query asks the origin and updates the cache and its journal.
-func (r *StatCache) query(base context.Context, loc media.Location) (media.Object, error) {
+// query asks the origin, updates the cache, and reports whether the journal needs a line.
+func (r *StatCache) query(base context.Context, loc media.Location, query *statQuery) (changed bool) {
 	ctx, cancel := context.WithTimeout(base, statTimeout)
 	defer cancel()
 	began := r.now()
-	obj, err := r.next.Stat(ctx, loc)
-	if r.update(loc, obj, err, began) && r.journal != nil {
-		r.record(loc, obj, err == nil)
-	}
-	return obj, err
+	query.object, query.err = r.next.Stat(ctx, loc)
+	return r.update(loc, query.object, query.err, began)
 }
 
 // update applies the result of a query that began at began, and reports whether the
