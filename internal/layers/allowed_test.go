@@ -456,6 +456,12 @@ var allowed = []rule{
 		},
 	},
 	{
+		pkg: "internal/emulator/firefox",
+		may: []use{
+			{"os/exec", "runs Firefox"},
+		},
+	},
+	{
 		pkg: "internal/emulator/drive",
 		may: []use{
 			{"internal/emulator", "the files' content"},
@@ -1083,6 +1089,7 @@ var allowed = []rule{
 			{"internal/emulator", "content without a disk"},
 			{"internal/emulator/azurite", "an Azure to move recordings to"},
 			{"internal/emulator/drive", "a Drive that fails on request"},
+			{"internal/emulator/firefox", "a real Firefox"},
 			{"internal/emulator/s3", "a bucket to move recordings to"},
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
 			{"internal/origin/azure", "fills and lists the archives that recordings are moved between"},

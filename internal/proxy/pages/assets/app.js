@@ -8,8 +8,11 @@ import { openPlayer } from './player.js';
 import { askTabs, session, takeFragment } from './session.js';
 import { t } from './words.js';
 
+// The module is async, so that it does not wait for the style: it may be here first.
+if (document.readyState === 'loading') await new Promise((parsed) => document.addEventListener('DOMContentLoaded', parsed, { once: true }));
+
 const main = document.getElementById('main');
-const library = makeLibrary();
+let library = null; // made when it is first shown
 let player = null;
 let libraryScroll = 0;
 
@@ -23,6 +26,7 @@ function show() {
     scrollTo(0, 0);
   } else {
     document.title = `${t.library} · ${t.brand}`;
+    library ??= makeLibrary();
     main.replaceChildren(library.node);
     library.show();
     scrollTo(0, libraryScroll);
@@ -73,5 +77,5 @@ function confirmUser() {
 await takeFragment(confirmUser);
 await askTabs();
 window.addEventListener('hashchange', () => takeFragment(confirmUser));
-session.onArrival(() => { library.forget(); show(); });
+session.onArrival(() => { library?.forget(); show(); });
 show();

@@ -9,9 +9,20 @@ import { remember, session } from './session.js';
 const LOOK = 20000; // ms between two looks whether one may still watch
 const FINAL = [401, 403, 404, 410]; // what a look is believed about; the rest may pass
 const RELOADS = 4; // in a minute; more is no hitch but a fault
+const HIDDEN = 1000; // ms that a paused video keeps its connection for when nobody sees the page
+
+// requestGrant asks for the right to play a lesson. It needs the token of a user: without one,
+// or with the token of a link for one lesson, there is nothing to ask, and it is null.
+export function requestGrant(id) {
+  if (!session.token || session.opens !== undefined) return null;
+  const asked = ask('POST', `recordings/${id}/playback/`);
+  asked.catch(() => {}); // whoever awaits it gets the refusal
+  return asked;
+}
 
 // on: refused(problem) when it is over, until(date) when it cannot be renewed,
-// captions(list) when they are known.
+// captions(list) when they are known, freeze() before the video loads anew for no reason that
+// the viewer knows of.
 export class Playback {
   constructor(id, video, on) {
     Object.assign(this, { id, video, on, stream: history.state?.stream || `${BASE}/recordings/${id}/stream/` });
@@ -21,19 +32,26 @@ export class Playback {
     this.wanted = false; // whether the viewer wants it to run
     this.listeners = {
       error: () => this.recover(),
-      play: () => { this.wanted = true; },
-      pause: () => { if (!this.video.error) this.wanted = false; },
+      play: () => { this.wanted = true; this.restore(); },
+      pause: () => { if (!this.video.error) this.wanted = false; this.releaseLater(); },
+      playing: () => { this.connected = true; },
+      seeked: () => { this.connected = true; this.releaseLater(); },
     };
     for (const [name, f] of Object.entries(this.listeners)) video.addEventListener(name, f);
     this.looks = setInterval(() => this.look(), LOOK);
     // Timers sleep with the computer: whoever wakes it is looked after at once.
-    this.wake = () => { if (!document.hidden && this.until && Date.now() > this.renewAt) this.renew(); };
+    this.wake = () => {
+      if (!document.hidden && this.until && Date.now() > this.renewAt) this.renew();
+      if (document.hidden) this.releaseLater();
+      else this.restore();
+    };
     document.addEventListener('visibilitychange', this.wake);
   }
 
   close() {
     this.closed = true;
     clearTimeout(this.timer);
+    clearTimeout(this.idle);
     clearInterval(this.looks);
     document.removeEventListener('visibilitychange', this.wake);
     for (const [name, f] of Object.entries(this.listeners)) this.video.removeEventListener(name, f);
@@ -41,11 +59,11 @@ export class Playback {
     this.video.load();
   }
 
-  // open gets the right and starts to load.
-  async open() {
+  // open gets the right, which may have been asked for already, and starts to load.
+  async open(asked) {
     try {
       if (session.opens !== undefined) await this.openByToken();
-      else if (session.token) await this.grant();
+      else if (session.token) await this.grant(asked);
       else await this.openByCookie();
       if (!this.closed) this.video.src = this.source();
     } catch (problem) {
@@ -69,8 +87,8 @@ export class Playback {
   }
 
   // grant asks for the right, new or again: the cookie comes with the answer.
-  async grant() {
-    const answer = await ask('POST', `recordings/${this.id}/playback/`);
+  async grant(asked = requestGrant(this.id)) {
+    const answer = await asked;
     if (this.closed) return;
     // Only the path is used: media comes from this host, and no token in it.
     this.stream = new URL(answer.url, location.href).pathname;
@@ -97,6 +115,35 @@ export class Playback {
         this.timer = setTimeout(() => this.renew(), Math.max(problem.retryAfter * 1000, left / 4, 2000));
       }
     }
+  }
+
+  // releaseLater has a paused video give its connection back once nobody sees the page. A
+  // browser reads ahead until its buffer is full and then leaves the response open: six such
+  // pages are all the connections that it opens to a host, and each holds one of the user's
+  // streams. A video that was never started has none: preload="metadata" reads what the first
+  // frame needs. On the page that is seen Chromium ends the response after 15 s of a pause.
+  releaseLater() {
+    clearTimeout(this.idle);
+    if (document.hidden && this.connected) this.idle = setTimeout(() => this.release(), HIDDEN);
+  }
+
+  // release loads the video anew, as one that was never started. It does not go where it stood
+  // before restore: Firefox keeps the connection of a video that was sought.
+  release() {
+    const { video } = this;
+    if (this.closed || this.recovering || !document.hidden || !video.paused || video.error || video.seeking) return;
+    this.connected = false;
+    if (document.pictureInPictureElement === video || loadedToEnd(video)) return;
+    this.released = video.currentTime;
+    this.on.freeze();
+    video.src = this.source();
+  }
+
+  // restore goes back to where a released video stood.
+  restore() {
+    if (this.released === undefined) return;
+    this.video.currentTime = this.released;
+    this.released = undefined;
   }
 
   source() {
@@ -132,7 +179,8 @@ export class Playback {
   async recover() {
     if (this.closed || this.recovering) return;
     this.recovering = true;
-    const at = this.video.currentTime;
+    const at = this.released ?? this.video.currentTime;
+    this.released = undefined;
     const code = this.video.error?.code;
     try {
       if (session.token) await this.grant().catch((problem) => { if (problem.status !== 401) throw problem; });
@@ -160,4 +208,12 @@ export class Playback {
     clearTimeout(this.timer);
     this.on.refused(problem instanceof Refused ? problem : new Refused(0, 'unknown'));
   }
+}
+
+// loadedToEnd is whether all that follows is there, so that the response has ended.
+function loadedToEnd({ buffered, currentTime, duration }) {
+  for (let i = 0; i < buffered.length; i++) {
+    if (buffered.start(i) <= currentTime && buffered.end(i) >= duration - 0.5) return true;
+  }
+  return false;
 }

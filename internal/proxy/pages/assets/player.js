@@ -8,7 +8,7 @@ import { clock, fullDate, timeOfDay } from './format.js';
 import { lengthOf } from './length.js';
 import { problemNotice } from './notice.js';
 import { keepPlace, placeOf } from './places.js';
-import { Playback } from './playback.js';
+import { Playback, requestGrant } from './playback.js';
 import { remember, session } from './session.js';
 import { t } from './words.js';
 
@@ -18,16 +18,18 @@ const SOON = 30 * 60000; // ms before the end that are worth a colour
 const KEEP = 4000; // ms between two notes of the place
 
 export function openPlayer(id) {
+  const asked = requestGrant(id); // first of all: everything else is made meanwhile
   const title = el('h1');
   const meta = el('p.meta');
-  const video = el('video', { controls: true, playsinline: true, preload: 'auto', controlslist: 'nodownload', 'aria-label': t.player });
+  const video = el('video', { controls: true, playsinline: true, preload: 'metadata', controlslist: 'nodownload', 'aria-label': t.player });
+  const still = el('canvas', { 'aria-hidden': 'true', hidden: true });
   const over = el('div.over', { hidden: true });
   const resumed = el('p.bar.resumed', { hidden: true });
   const ending = el('p.bar.ending', { role: 'status', hidden: true });
   const controls = makeControls(video);
   const node = el('article.player', {},
     el('nav', { 'aria-label': t.library }, el('a.back', { href: '/' }, icon('back'), t.toLibrary)),
-    el('div.stage', {}, video, over),
+    el('div.stage', {}, video, still, over),
     controls.node, resumed, ending,
     el('header', {}, title, meta),
     el('details.keys', {}, el('summary', {}, t.keys), el('dl', {}, t.keyList.map(([keys, does]) => el('div', {}, el('dt', {}, keys), el('dd', {}, does))))));
@@ -46,14 +48,24 @@ export function openPlayer(id) {
       captions = these;
       controls.setCaptions(list);
     },
+    freeze,
   });
 
-  function start() {
+  // freeze shows the picture on the screen until the video is back where it was.
+  function freeze() {
+    Object.assign(still, { width: video.videoWidth, height: video.videoHeight });
+    still.getContext('2d')?.drawImage(video, 0, 0);
+    still.hidden = false;
+    const thaw = () => { still.hidden = true; };
+    for (const name of ['seeked', 'error']) video.addEventListener(name, thaw, { once: true });
+  }
+
+  function start(granted) {
     over.hidden = true;
     over.replaceChildren();
     video.removeAttribute('inert');
     controls.node.hidden = false;
-    playback.open();
+    playback.open(granted);
   }
 
   // refuse stops the lesson and says why, over where the picture was.
@@ -64,10 +76,11 @@ export function openPlayer(id) {
     video.removeAttribute('src');
     video.load();
     video.setAttribute('inert', '');
-    const notice = problemNotice(problem, start, el('a.button', { href: '/' }, t.toLibrary));
+    const notice = problemNotice(problem, () => start(), el('a.button', { href: '/' }, t.toLibrary));
     if (running && problem.code === 'no_access') notice.querySelector('h2').textContent = t.cutOff;
     over.replaceChildren(notice);
     over.hidden = false;
+    still.hidden = true;
     ending.hidden = resumed.hidden = controls.node.hidden = true;
   }
 
@@ -83,6 +96,7 @@ export function openPlayer(id) {
 
   let resumedAt = 0;
   function resume() {
+    if (playback.released !== undefined) return; // the playback itself knows where it stood
     const { at } = placeOf(id);
     if (at < WORTH || at > video.duration - WORTH || video.currentTime > 0) return;
     video.currentTime = at;
@@ -139,8 +153,8 @@ export function openPlayer(id) {
     } catch { /* the playback's own refusal says it */ }
   }
 
+  start(asked ?? undefined);
   learn();
-  start();
   return {
     node,
     close() {

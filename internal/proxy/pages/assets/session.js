@@ -99,9 +99,10 @@ export async function askTabs() {
   remember({ user: userOf(found) });
 }
 
-// tokenOfTabs is the token of another open page, of a user where one is wanted, or ''.
+// tokenOfTabs is the token of another open page, of a user where one is wanted, or ''. Where
+// locks show that nobody is signed in, none is asked.
 async function tokenOfTabs(wanted) {
-  if (!tabs) return '';
+  if (!tabs || (navigator.locks && !(await signedIn()).some((user) => !wanted || user === wanted))) return '';
   tabs.postMessage({ ask: wanted });
   return new Promise((done) => {
     const hear = ({ data }) => {

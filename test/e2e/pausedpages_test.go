@@ -1,0 +1,115 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/lectiospace/lectern/internal/emulator/firefox"
+)
+
+// pausedPages is how many pages stay open: the connections that a browser opens to a host.
+const pausedPages = 6
+
+// TestPausedPagesHoldNoStream: a lesson plays while six others were started and paused in the
+// same browser. They hold neither its connections nor the user's streams.
+func TestPausedPagesHoldNoStream(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	longLesson(t, filepath.Join(dir, "recordings"))
+	lessons, recordings := "lessons:\n", "recordings:\n"
+	for i := range pausedPages + 1 {
+		lessons += fmt.Sprintf("  - {title: Talk %d, group: A, start: 2026-01-0%dT10:00:00Z, end: 2026-01-0%dT11:00:00Z}\n", i, i+1, i+1)
+		recordings += fmt.Sprintf("  - {lesson: Talk %d, provider: local, key: long.mp4, status: ready}\n", i)
+	}
+	env := []string{"LECTERN_DATA_DIR=" + dir, fmt.Sprintf("LECTERN_LIMIT_STREAMS_PER_USER=%d", pausedPages)}
+	apply(t, env, `
+people:
+  - {email: ann@school.test, role: student, first_name: Ann}
+  - {email: tom@school.test, role: teacher, first_name: Tom}
+groups: [{name: A, teacher: tom@school.test, students: [ann@school.test]}]
+`+lessons+recordings)
+	g := serve(t, env...)
+	watch := func(i int) string {
+		return fmt.Sprintf("%s/watch/%d#token=%s", g.url, i+1, token(t, "--user", "1", "--ttl", "1h"))
+	}
+	t.Run("chromium", func(t *testing.T) {
+		p := open(t, viewport{})
+		for i := range pausedPages {
+			tab := p
+			if i > 0 {
+				tab = p.newTab()
+			}
+			tab.goTo(watch(i))
+			tab.play()
+			js[any](tab, "document.querySelector('video').pause()")
+		}
+		last := p.newTab()
+		last.goTo(watch(pausedPages))
+		last.play()
+		p.shot("paused")
+		left := js[float64](p, videoTime)
+		js[any](p, "document.querySelector('video').play()")
+		p.until("the first goes on where it stood", fmt.Sprintf("%s && %s > %f", videoPlays, videoTime, max(left, 0.2)))
+	})
+	t.Run("firefox", func(t *testing.T) {
+		b, err := firefox.Start(t.Context(), "firefox-esr", t.TempDir(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		for i := range pausedPages + 1 {
+			if err := b.NewTab(); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Navigate(watch(i)); err != nil {
+				t.Fatal(err)
+			}
+			waitFor(t, fmt.Sprintf("page %d in Firefox", i), func() bool {
+				var at float64
+				err := b.Run(`(async () => {
+					const video = document.querySelector('video');
+					video.muted = true;
+					await video.play();
+					return video.currentTime;
+				})()`, &at)
+				return err == nil && at > 0.2
+			})
+			if i < pausedPages {
+				if err := b.Run("document.querySelector('video').pause()", nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
+
+// longLesson writes a recording of 260 MB, far more than a browser reads ahead: noise, which
+// does not compress, repeated.
+func longLesson(t *testing.T, folder string) {
+	t.Helper()
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	short := filepath.Join(t.TempDir(), "short.mp4")
+	for _, args := range [][]string{
+		{"-f", "lavfi", "-i", "color=gray:size=320x180:rate=10:duration=5,noise=alls=100:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", short},
+		{"-stream_loop", "39", "-i", short, "-c", "copy", "-movflags", "+faststart", filepath.Join(folder, "long.mp4")},
+	} {
+		if out, err := exec.CommandContext(t.Context(), "ffmpeg", append([]string{"-nostdin", "-v", "error"}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("ffmpeg: %v\n%s", err, out)
+		}
+	}
+}
+
+// newTab is another page of the same browser, in front of this one.
+func (p *page) newTab() *page {
+	p.t.Helper()
+	ctx, cancel := chromedp.NewContext(p.ctx)
+	p.t.Cleanup(cancel)
+	return &page{t: p.t, ctx: ctx}
+}
