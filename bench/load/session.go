@@ -108,24 +108,26 @@ func (c *Conn) play(ctx context.Context, t Target, viewer int, s Step, answered 
 	}
 	answered()
 	for took < s.Want {
-		due := s.Want
+		due, wait := s.Want, time.Duration(0)
 		if elapsed := time.Since(began); elapsed < s.For {
 			due = int64(float64(s.Want) * float64(elapsed) / float64(s.For))
+			wait = min(paceInterval, s.For-elapsed)
 		}
-		if due <= took {
-			if err := sleepUntil(ctx, time.Now().Add(paceInterval)); err != nil {
+		for took < due {
+			if err := c.tcp.SetReadDeadline(time.Now().Add(patience)); err != nil {
 				return took, err
 			}
-			continue
+			n, err := c.take(t, s.Off+took, due-took)
+			if err != nil {
+				return took, err
+			}
+			took += n
 		}
-		if err := c.tcp.SetReadDeadline(time.Now().Add(patience)); err != nil {
-			return took, err
+		if took < s.Want {
+			if err := sleepUntil(ctx, time.Now().Add(wait)); err != nil {
+				return took, err
+			}
 		}
-		n, err := c.take(t, s.Off+took, due-took)
-		if err != nil {
-			return took, err
-		}
-		took += n
 	}
 	return took, nil
 }

@@ -80,3 +80,41 @@ func TestSessionRetriesOnlyAnIdleConnection(t *testing.T) {
 		}
 	}
 }
+
+// countedReads counts the reads of a connection.
+type countedReads struct {
+	net.Conn
+	reads int
+}
+
+func (c *countedReads) Read(p []byte) (int, error) {
+	c.reads++
+	return c.Conn.Read(p)
+}
+
+// TestPaceReadsAtIntervals: what is due grows with every microsecond; a viewer that took it as it
+// grows would read a few bytes at a time and cost more than the server.
+func TestPaceReadsAtIntervals(t *testing.T) {
+	const n, within = 1 << 20, 200 * time.Millisecond
+	c := content.New(n, 1)
+	target := serve(t, c, nil)
+	conn, err := Dial(context.Background(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	counted := &countedReads{Conn: conn.stream}
+	conn.stream = counted
+	began := time.Now()
+	took, err := conn.play(context.Background(), target, 0, Step{Last: n - 1, Want: n, For: within}, func() {})
+	if err != nil || took != n {
+		t.Fatalf("%d bytes, %v", took, err)
+	}
+	if elapsed := time.Since(began); elapsed < within {
+		t.Errorf("the bytes of %s were taken in %s", within, elapsed)
+	}
+	// The head's, and at each interval those of what is due, which may come in several pieces.
+	if most := 1 + int(within/paceInterval+1)*8; counted.reads > most {
+		t.Errorf("%d reads, more than %d", counted.reads, most)
+	}
+}
