@@ -83,7 +83,7 @@ func newConn(tcp *net.TCPConn) net.Conn {
 	c := &Conn{TCPConn: tcp, raw: raw}
 	c.fill = c.readAvailable
 	c.sendStep = c.sending.step
-	c.limitUnsent()
+	c.initSending()
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -15,8 +16,9 @@ func setUnsentMark(fd uintptr, bytes int) {
 	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, bytes)
 }
 
-// limitUnsent sets a new connection's mark.
-func (c *Conn) limitUnsent() {
+// initSending prepares the connection's sends and sets its first mark.
+func (c *Conn) initSending() {
+	c.sending.yield = runtime.Gosched
 	_ = c.raw.Control(func(fd uintptr) { setUnsentMark(fd, c.sending.mark.bytes()) })
 }
 
@@ -68,6 +70,11 @@ type send struct {
 	err    error
 }
 
+// turn is how many bytes are sent before other goroutines may run. A fast client's stream
+// need not block for megabytes; meanwhile the first bytes of others would wait. nginx's
+// sendfile_max_chunk serves the same purpose.
+const turn = 512 << 10
+
 // sending is a connection's send in progress and what is known of those before.
 type sending struct {
 	send
@@ -78,6 +85,9 @@ type sending struct {
 	wentOn   time.Time
 	// blockedAt is when the send in progress blocked; zero while it does not.
 	blockedAt time.Time
+	// inTurn is how many bytes were sent since other goroutines could run.
+	inTurn int64
+	yield  func() // runtime.Gosched, or a test's
 }
 
 // step sends until all is sent, an error comes, or the socket takes no more.
@@ -98,7 +108,7 @@ func (s *sending) goOn(fd uintptr) {
 	if !s.wentOn.IsZero() && s.mark.observe(s.accepted, now.Sub(s.wentOn), now.Sub(s.blockedAt)) {
 		setUnsentMark(fd, s.mark.bytes())
 	}
-	s.accepted, s.wentOn, s.blockedAt = 0, now, time.Time{}
+	s.accepted, s.wentOn, s.blockedAt, s.inTurn = 0, now, time.Time{}, 0
 }
 
 // stepHeader sends the header with MSG_MORE, so that it waits for the body's first bytes
@@ -122,11 +132,16 @@ func (s *sending) stepHeader(fd uintptr) bool {
 
 func (s *sending) stepBody(fd uintptr) bool {
 	for s.left > 0 && s.err == nil {
+		if s.inTurn >= turn {
+			s.yield()
+			s.inTurn = 0
+		}
 		n, call, err := s.sendSome(int(fd))
 		switch {
 		case n > 0:
 			s.left -= int64(n)
 			s.accepted += int64(n)
+			s.inTurn += int64(n)
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
 			return false
@@ -139,13 +154,15 @@ func (s *sending) stepBody(fd uintptr) bool {
 	return true
 }
 
-// sendSome makes one system call.
+// sendSome makes one system call, for a turn at most.
 func (s *sending) sendSome(fd int) (n int, call string, err error) {
+	most := min(s.left, turn)
 	if s.from >= 0 {
-		n, err = syscall.Sendfile(fd, s.from, &s.off, int(s.left))
+		n, err = syscall.Sendfile(fd, s.from, &s.off, int(most))
 		return n, "sendfile", err
 	}
-	n, err = syscall.SendmsgN(fd, s.data[int64(len(s.data))-s.left:], nil, nil, unix.MSG_NOSIGNAL)
+	from := int64(len(s.data)) - s.left
+	n, err = syscall.SendmsgN(fd, s.data[from:from+most], nil, nil, unix.MSG_NOSIGNAL)
 	return n, "sendmsg", err
 }
 
@@ -165,6 +182,7 @@ func (c *Conn) send(body send) (int64, error) {
 	n := body.left
 	if c.corked != nil {
 		body.header = *c.corked
+		s.inTurn = 0 // the goroutine has just waited for a request
 	}
 	s.send, s.blockedAt = body, time.Time{}
 	err := c.raw.Write(c.sendStep)

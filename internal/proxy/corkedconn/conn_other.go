@@ -9,7 +9,7 @@ import (
 type sending struct{}
 
 func (*sending) step(uintptr) bool       { return true }
-func (*Conn) limitUnsent()               {}
+func (*Conn) initSending()               {}
 func (*Conn) readAvailable(uintptr) bool { return true }
 
 // awaitRequest waits with a buffer: there is no portable way to wait without.

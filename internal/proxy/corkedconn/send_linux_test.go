@@ -18,6 +18,39 @@ type block struct {
 	unsent int // bytes
 }
 
+const fileSize = 8 << 20
+
+// newPair is a connection, its client with a read buffer of that size, and a file to send. The caller closes the first two.
+func newPair(t *testing.T, readBuffer int) (conn *Conn, client net.Conn, file *os.File) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	client, err = net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.(*net.TCPConn).SetReadBuffer(readBuffer); err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := Listener{ln}.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn = accepted.(*Conn)
+	file, err = os.Create(filepath.Join(t.TempDir(), "content"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Truncate(fileSize); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	return conn, client, file
+}
+
 // stalling is a connection on which a file is sent over and over. Its client reads as much
 // as it is told to.
 type stalling struct {
@@ -36,32 +69,7 @@ func (s *stalling) next(n int64, waited time.Duration) block {
 
 func newStalling(t *testing.T) *stalling {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	client, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := client.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
-		t.Fatal(err)
-	}
-	accepted, err := Listener{ln}.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn := accepted.(*Conn)
-	file, err := os.Create(filepath.Join(t.TempDir(), "content"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const size = 8 << 20
-	if err := file.Truncate(size); err != nil {
-		t.Fatal(err)
-	}
-
+	conn, client, file := newPair(t, 64<<10)
 	s := &stalling{blocked: make(chan block), reads: make(chan int64, 1000), waited: make(chan time.Duration)}
 	done := make(chan struct{})
 	conn.sendStep = func(fd uintptr) bool {
@@ -87,7 +95,7 @@ func newStalling(t *testing.T) *stalling {
 	go func() {
 		defer close(sent)
 		for {
-			if _, err := conn.SendFile(file, 0, size); err != nil {
+			if _, err := conn.SendFile(file, 0, fileSize); err != nil {
 				return
 			}
 		}
@@ -103,7 +111,6 @@ func newStalling(t *testing.T) *stalling {
 		client.Close()
 		conn.Close()
 		<-sent
-		file.Close()
 	})
 	return s
 }
@@ -128,5 +135,44 @@ func TestUnsentBytesAreBounded(t *testing.T) {
 		if b = s.next(fastMark, 2*slowAfter); b.fast || b.mark != startMark || b.unsent > most {
 			t.Fatalf("after a long wait: %+v, no more than %d bytes expected", b, most)
 		}
+	}
+}
+
+// TestSendsTakeTurns sends to a client that takes megabytes at once.
+func TestSendsTakeTurns(t *testing.T) {
+	conn, client, file := newPair(t, 4<<20)
+	sent, before, longest := int64(0), int64(0), int64(0)
+	othersRun := func() {
+		now := sent + fileSize - conn.sending.left
+		longest, before = max(longest, now-before), now
+	}
+	conn.sending.yield = othersRun
+	conn.sendStep = func(fd uintptr) bool {
+		done := conn.sending.step(fd)
+		if !done {
+			othersRun()
+		}
+		return done
+	}
+	read := make(chan int64)
+	go func() {
+		n, _ := io.Copy(io.Discard, client)
+		read <- n
+	}()
+	const size = 16 * fileSize
+	for sent < size {
+		n, err := conn.SendFile(file, 0, fileSize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent += n
+	}
+	conn.Close()
+	if n := <-read; n != size {
+		t.Errorf("%d of %d bytes arrived", n, size)
+	}
+	client.Close()
+	if longest > 2*turn {
+		t.Errorf("%d bytes were sent while no other goroutine could run, want %d at most", longest, 2*turn)
 	}
 }
