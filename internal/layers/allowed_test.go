@@ -703,6 +703,7 @@ var allowed = []rule{
 		may: []use{
 			{"internal/requestline", "scans the start of each request"},
 			{"golang.org/x/sys", "socket options and sendfile"},
+			{"unsafe", "system calls of which the scheduler is not told"},
 		},
 	},
 	{

@@ -68,6 +68,9 @@ type send struct {
 	off    int64
 	left   int64 // of the data or the file
 	err    error
+	// residentUntil is up to where the file's bytes were found in the page cache, from off on,
+	// since the send last blocked.
+	residentUntil int64
 }
 
 // turn is how many bytes are sent before other goroutines may run. A fast client's stream
@@ -88,6 +91,8 @@ type sending struct {
 	// inTurn is how many bytes were sent since other goroutines could run.
 	inTurn int64
 	yield  func() // runtime.Gosched, or a test's
+	// residentUnknown is true where the kernel does not say what is in its page cache.
+	residentUnknown bool
 }
 
 // step sends until all is sent, an error comes, or the socket takes no more.
@@ -105,10 +110,16 @@ func (s *sending) step(fd uintptr) bool {
 // goOn sets another mark where the time that the send was blocked calls for one.
 func (s *sending) goOn(fd uintptr) {
 	now := time.Now()
-	if !s.wentOn.IsZero() && s.mark.observe(s.accepted, now.Sub(s.wentOn), now.Sub(s.blockedAt)) {
+	var n int64
+	var elapsed time.Duration
+	if !s.wentOn.IsZero() {
+		n, elapsed = s.accepted, now.Sub(s.wentOn)
+	}
+	if s.mark.observe(n, elapsed, now.Sub(s.blockedAt)) {
 		setUnsentMark(fd, s.mark.bytes())
 	}
 	s.accepted, s.wentOn, s.blockedAt, s.inTurn = 0, now, time.Time{}, 0
+	s.residentUntil = 0
 }
 
 // stepHeader sends the header with MSG_MORE, so that it waits for the body's first bytes
@@ -158,12 +169,31 @@ func (s *sending) stepBody(fd uintptr) bool {
 func (s *sending) sendSome(fd int) (n int, call string, err error) {
 	most := min(s.left, turn)
 	if s.from >= 0 {
-		n, err = syscall.Sendfile(fd, s.from, &s.off, int(most))
+		if s.residentNow(most) {
+			n, err = sendfileAtOnce(fd, s.from, &s.off, int(most))
+		} else {
+			n, err = syscall.Sendfile(fd, s.from, &s.off, int(most))
+		}
 		return n, "sendfile", err
 	}
 	from := int64(len(s.data)) - s.left
 	n, err = syscall.SendmsgN(fd, s.data[from:from+most], nil, nil, unix.MSG_NOSIGNAL)
 	return n, "sendmsg", err
+}
+
+// residentNow reports whether the next n bytes of the file are known to be in the page cache.
+func (s *sending) residentNow(n int64) bool {
+	if s.off+n <= s.residentUntil {
+		return true
+	}
+	if s.residentUnknown {
+		return false
+	}
+	yes, known := resident(s.from, s.off, n)
+	if s.residentUnknown = !known; yes {
+		s.residentUntil = s.off + n
+	}
+	return yes
 }
 
 // SendFile sends what was kept and then n bytes of f from off on, with sendfile(2),

@@ -13,7 +13,7 @@ import (
 
 // block is a moment at which a send blocked.
 type block struct {
-	fast   bool
+	pace   pace
 	mark   int // the socket's
 	unsent int // bytes
 }
@@ -76,7 +76,7 @@ func newStalling(t *testing.T) *stalling {
 		if conn.sending.step(fd) {
 			return true
 		}
-		b := block{fast: conn.sending.mark.fast}
+		b := block{pace: conn.sending.mark.pace}
 		b.mark, _ = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT)
 		b.unsent, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQNSD)
 		select {
@@ -122,8 +122,8 @@ const segment = 64 << 10
 func TestUnsentBytesAreBounded(t *testing.T) {
 	s := newStalling(t)
 	b := <-s.blocked
-	for !b.fast {
-		if b.mark != startMark || b.unsent > startMark+segment {
+	for b.pace != fast {
+		if b.mark != newMark && b.pace == unknown || b.unsent > b.mark+segment {
 			t.Fatalf("before it was fast: %+v", b)
 		}
 		b = s.next(fastMark, 0)
@@ -131,8 +131,8 @@ func TestUnsentBytesAreBounded(t *testing.T) {
 	if b.mark != fastMark || b.unsent > fastMark+segment {
 		t.Errorf("fast: %+v", b)
 	}
-	for most := b.unsent; most > startMark+segment; most = max(b.unsent, startMark+segment) {
-		if b = s.next(fastMark, 2*slowAfter); b.fast || b.mark != startMark || b.unsent > most {
+	for most := b.unsent; most > slowMark+segment; most = max(b.unsent, slowMark+segment) {
+		if b = s.next(fastMark, 2*slowAfter); b.pace != slow || b.mark != slowMark || b.unsent > most {
 			t.Fatalf("after a long wait: %+v, no more than %d bytes expected", b, most)
 		}
 	}

@@ -8,54 +8,73 @@ import "time"
 // goes on when half of it has left. Without a mark the send buffer of a client that reads
 // 1 Mbit/s grows like that of a fast one, to megabytes each.
 const (
-	// startMark is a new connection's: six seconds of a lesson at 1 Mbit/s, so that a slow
-	// viewer's stream is refilled every three seconds.
-	startMark = 768 << 10
-	// fastMark is that of a connection that empties a whole startMark in milliseconds. There
-	// a small mark makes the stream a staircase of wake-ups. It is as much as Linux lets a
-	// send buffer grow to by default (tcp_wmem), and what such a client leaves unsent, once,
-	// when it stops reading.
+	// newMark is a new connection's. Ranges of a megabyte cost least with it: what is sent
+	// when acknowledgements arrive, instead of at once, arrives in larger bursts.
+	newMark = 256 << 10
+	// fastMark is that of a connection that empties fastProof in milliseconds. There a small
+	// mark makes a large range a staircase of wake-ups. It is as much as Linux lets a send
+	// buffer grow to by default (tcp_wmem), and what such a client leaves unsent, once, when
+	// it stops reading.
 	fastMark = 4 << 20
-	// fastWithin is how soon startMark has to be gone: at 64 MiB/s or more.
-	fastWithin = 12 * time.Millisecond
-	// slowAfter is how long a fast connection may block before it counts as slow: half of
-	// fastMark leaves within it at 16 MiB/s or more.
+	// slowMark is that of a connection that has blocked for longer than slowAfter: eight
+	// seconds of a lesson at 1 Mbit/s, refilled every four.
+	slowMark = 1 << 20
+
+	// fastProof is what has to leave within fastWithin: 32 MiB/s. The queues on a path take
+	// less at once.
+	fastProof  = 512 << 10
+	fastWithin = 16 * time.Millisecond
+	// slowAfter is how long a fast connection may block: half of fastMark leaves within it at
+	// 16 MiB/s.
 	slowAfter = 125 * time.Millisecond
+)
+
+// pace is what is known of how soon a connection's bytes leave.
+type pace int8
+
+const (
+	unknown pace = iota
+	fast
+	slow
 )
 
 // unsentMark decides which mark a connection has. The zero value is a new connection's.
 // It is not safe for concurrent use.
 type unsentMark struct {
-	fast    bool
+	pace    pace
 	drained int64         // bytes that left since the measurement began
 	elapsed time.Duration // the time that they took
 }
 
 // bytes returns the mark.
 func (m *unsentMark) bytes() int {
-	if m.fast {
+	switch m.pace {
+	case fast:
 		return fastMark
+	case slow:
+		return slowMark
+	default:
+		return newMark
 	}
-	return startMark
 }
 
 // observe is called when a send that had blocked goes on, before it sends more. n bytes
 // were accepted since the one before went on; as half a mark was unsent both times, as many
-// have left. elapsed is the time between the two, and blocked how long this one waited. It
-// reports whether the mark has changed.
+// have left. elapsed is the time between the two; both are 0 for a connection's first.
+// blocked is how long this one waited. It reports whether the mark has changed.
 func (m *unsentMark) observe(n int64, elapsed, blocked time.Duration) (changed bool) {
-	was := m.fast
+	was := m.pace
 	m.drained += n
 	m.elapsed += elapsed
 	switch {
 	case blocked > slowAfter:
-		m.fast = false
+		m.pace = slow
 	case m.elapsed > fastWithin:
-	case m.drained < startMark:
-		return false // too few to tell: the queues on the path take as many at once
+	case m.drained < fastProof:
+		return false
 	default:
-		m.fast = true
+		m.pace = fast
 	}
 	m.drained, m.elapsed = 0, 0
-	return m.fast != was
+	return m.pace != was
 }

@@ -6,37 +6,36 @@ import (
 )
 
 func TestUnsentMark(t *testing.T) {
-	const ms = time.Millisecond
+	const (
+		ms   = time.Millisecond
+		half = fastProof / 2
+	)
 	type wakeUp struct {
 		n                int64
 		elapsed, blocked time.Duration
-		fast             bool // afterwards
+		want             int // the mark afterwards
 	}
-	half := int64(startMark / 2)
+	first := wakeUp{0, 0, ms, newMark}
 	for name, wakeUps := range map[string][]wakeUp{
-		"proves fast with a whole mark":             {{half, 5 * ms, 2 * ms, false}, {half, 5 * ms, 2 * ms, true}},
-		"a burst into the queues of a path":         {{half, ms, ms, false}, {10_000, 80 * ms, 80 * ms, false}, {half, 3000 * ms, 3000 * ms, false}},
-		"at 1 Mbit/s":                               {{half, 3000 * ms, 3000 * ms, false}, {half, 3000 * ms, 3000 * ms, false}},
-		"at 32 MiB/s":                               {{half, 12 * ms, 11 * ms, false}, {half, 12 * ms, 11 * ms, false}},
-		"a pause of the sender proves nothing":      {{half, 5 * ms, ms, false}, {half, time.Minute, ms, false}, {half, 5 * ms, ms, false}},
-		"many small steps":                          {{half / 2, 3 * ms, ms, false}, {half / 2, 3 * ms, ms, false}, {half / 2, 3 * ms, ms, false}, {half / 2, 3 * ms, ms, true}},
-		"fast stays fast at 20 MiB/s":               {{2 * half, ms, ms, true}, {fastMark / 2, 100 * ms, 100 * ms, true}, {fastMark / 2, 100 * ms, 100 * ms, true}},
-		"fast stays fast while the sender pauses":   {{2 * half, ms, ms, true}, {1000, time.Minute, ms, true}},
-		"fast falls back after one long wait":       {{2 * half, ms, ms, true}, {fastMark / 2, 126 * ms, 126 * ms, false}},
-		"and must prove itself again":               {{2 * half, ms, ms, true}, {fastMark, time.Second, time.Second, false}, {half, ms, ms, false}, {half, ms, ms, true}},
-		"what came before a long wait counts not":   {{half, ms, ms, false}, {1, time.Second, time.Second, false}, {half, ms, ms, false}},
-		"what a fast one drained counts not either": {{2 * half, ms, ms, true}, {10 * half, ms, ms, true}, {1, time.Second, time.Second, false}, {half, ms, ms, false}},
+		"fast once the proof has left":           {first, {half, 7 * ms, 2 * ms, newMark}, {half, 7 * ms, 2 * ms, fastMark}},
+		"a burst into the queues of a path":      {first, {half, ms, ms, newMark}, {10_000, 80 * ms, 80 * ms, newMark}, {half, 3000 * ms, 3000 * ms, slowMark}},
+		"slow with the first wake-up":            {{0, 0, 126 * ms, slowMark}, {half, 3000 * ms, 3000 * ms, slowMark}},
+		"neither at 20 MiB/s":                    {first, {half, 12 * ms, 11 * ms, newMark}, {half, 12 * ms, 11 * ms, newMark}, {half, 12 * ms, 11 * ms, newMark}},
+		"a pause of the sender proves nothing":   {first, {half, 5 * ms, ms, newMark}, {half, time.Minute, ms, newMark}, {half, 5 * ms, ms, newMark}},
+		"many small steps":                       {first, {half / 2, 3 * ms, ms, newMark}, {half / 2, 3 * ms, ms, newMark}, {half / 2, 3 * ms, ms, newMark}, {half / 2, 3 * ms, ms, fastMark}},
+		"fast stays fast at 20 MiB/s":            {{2 * half, ms, ms, fastMark}, {fastMark / 2, 100 * ms, 100 * ms, fastMark}, {fastMark / 2, 100 * ms, 100 * ms, fastMark}},
+		"fast stays fast while the sender rests": {{2 * half, ms, ms, fastMark}, {1000, time.Minute, ms, fastMark}},
+		"fast becomes slow by one long wait":     {{2 * half, ms, ms, fastMark}, {fastMark / 2, 126 * ms, 126 * ms, slowMark}},
+		"and must prove itself again":            {{2 * half, ms, ms, fastMark}, {fastMark, time.Second, time.Second, slowMark}, {half, ms, ms, slowMark}, {half, ms, ms, fastMark}},
+		"nothing before a long wait counts":      {first, {half, ms, ms, newMark}, {1, time.Second, time.Second, slowMark}, {half, ms, ms, slowMark}},
+		"slow stays slow at 1 Mbit/s":            {{0, 0, time.Second, slowMark}, {slowMark / 2, 4 * time.Second, 4 * time.Second, slowMark}, {slowMark / 2, 4 * time.Second, 100 * ms, slowMark}},
 	} {
 		var m unsentMark
 		for i, w := range wakeUps {
 			was := m.bytes()
 			changed := m.observe(w.n, w.elapsed, w.blocked)
-			want := startMark
-			if w.fast {
-				want = fastMark
-			}
-			if m.bytes() != want {
-				t.Errorf("%s: a mark of %d after wake-up %d, want %d", name, m.bytes(), i+1, want)
+			if m.bytes() != w.want {
+				t.Errorf("%s: a mark of %d after wake-up %d, want %d", name, m.bytes(), i+1, w.want)
 			}
 			if changed != (m.bytes() != was) {
 				t.Errorf("%s: wake-up %d: changed is %t", name, i+1, changed)

@@ -1,0 +1,49 @@
+package corkedconn
+
+import (
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The scheduler is told of a system call that may block, and hands the processor to another
+// thread when the call takes longer than some 20 microseconds. Half a megabyte takes longer
+// to send and blocks nobody, because the socket does not block; the threads that take the
+// processor over and give it back cost more than that gains. Where the file's bytes come
+// from the disk it has to be told: the processor would stand still with the call, and with a
+// few of them the program.
+
+// sendfileAtOnce is sendfile(2) without the scheduler's knowledge, for bytes that are
+// resident.
+func sendfileAtOnce(fd, from int, off *int64, n int) (int, error) {
+	sent, _, errno := syscall.RawSyscall6(unix.SYS_SENDFILE, uintptr(fd), uintptr(from), uintptr(unsafe.Pointer(off)), uintptr(n), 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(sent), nil
+}
+
+// resident reports whether n bytes of a file, one at least, are in the page cache, and
+// whether the kernel says so at all. cachestat(2), since Linux 6.5, also counts pages that
+// are still being read from the disk; preadv2(2) with RWF_NOWAIT does not read the last byte
+// from such a page. What the kernel evicts after this is read from the disk, as memory that
+// it has paged out would be.
+func resident(fd int, off, n int64) (yes, known bool) {
+	span := unix.CachestatRange{Off: uint64(off), Len: uint64(n)}
+	var found unix.Cachestat_t
+	_, _, errno := syscall.RawSyscall6(unix.SYS_CACHESTAT, uintptr(fd), uintptr(unsafe.Pointer(&span)), uintptr(unsafe.Pointer(&found)), 0, 0, 0)
+	if errno != 0 {
+		return false, false
+	}
+	page, last := int64(os.Getpagesize()), off+n-1
+	if int64(found.Cache) < last/page-off/page+1 {
+		return false, true
+	}
+	var b [1]byte
+	into := unix.Iovec{Base: &b[0]}
+	into.SetLen(len(b))
+	got, _, errno := syscall.RawSyscall6(unix.SYS_PREADV2, uintptr(fd), uintptr(unsafe.Pointer(&into)), 1, uintptr(last), uintptr(last>>32), unix.RWF_NOWAIT)
+	return got == 1 && errno == 0, true
+}
