@@ -204,8 +204,9 @@ func (f *fetch) receive(body io.Reader) error {
 func (f *fetch) receivePart(body io.Reader, data []byte, p *part) error {
 	for at := p.lo; at < p.hi; {
 		n, err := body.Read(data[at:min(at+readSize, p.hi)])
-		at += int64(n)
 		if n > 0 {
+			piece := data[at : at+int64(n)]
+			at += int64(n)
 			f.c.mu.Lock()
 			if f.received == 0 {
 				f.firstByteAt = time.Now()
@@ -214,6 +215,7 @@ func (f *fetch) receivePart(body io.Reader, data []byte, p *part) error {
 			p.have = at
 			f.broadcast()
 			f.c.mu.Unlock()
+			p.sums.Add(piece) // while the processor's cache has it
 		}
 		switch {
 		case errors.Is(err, io.EOF) && at < p.hi:

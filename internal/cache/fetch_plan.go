@@ -154,7 +154,7 @@ func (c *Cache) startFetch(obj media.Object, key objectKey, plan fetchPlan, stor
 			c.metrics.event(eventMiss)
 		}
 		lo := max(0, plan.from-start)
-		fl.addPart(&part{fetch: f, lo: lo, have: lo, hi: min(fl.length, plan.to-start)})
+		fl.addPart(&part{fetch: f, lo: lo, have: lo, hi: min(fl.length, plan.to-start), sums: chunkfile.NewRun(c.chunkFile(fl), lo)})
 		f.fills = append(f.fills, fl)
 	}
 	if c.closed {

@@ -1,6 +1,10 @@
 package cache
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/lectiospace/lectern/internal/cache/chunkfile"
+)
 
 // fill is a chunk being fetched, from the start of its first fetch until it is
 // committed or given up. Guarded by Cache.mu.
@@ -26,6 +30,17 @@ type part struct {
 	fetch        *fetch
 	lo, have, hi int64
 	verified     bool // the origin vouches for the bytes
+	// sums has the checksums of the bytes up to have. It is the fetch's until the part
+	// is verified, and never changes from then on.
+	sums chunkfile.Run
+}
+
+// sums are the checksums that were computed as the chunk's bytes arrived; c.mu is held.
+func (fl *fill) sums() (runs []*chunkfile.Run) {
+	for _, p := range fl.parts {
+		runs = append(runs, &p.sums)
+	}
+	return runs
 }
 
 // partAt is the part that contains off, or nil.

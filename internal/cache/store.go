@@ -51,7 +51,7 @@ func (c *Cache) tryStore(fl *fill, identity string, a eviction.Arrival) (stuck b
 func (c *Cache) write(w *queuedWrite) {
 	fl := w.fill
 	data := fl.buffer.data
-	header := chunkfile.Chunk{Index: fl.index, Length: fl.length, Size: c.chunkSize}.Header(w.identity, data)
+	header := c.chunkFile(fl).Header(w.identity, data, w.sums...)
 	remains, err := writeChunk(c.disk, c.tmpDir(), fl.o.key.path(c.cfg.Dir, fl.index), header, data)
 	took := time.Since(w.began)
 	switch {
@@ -74,6 +74,11 @@ func (c *Cache) write(w *queuedWrite) {
 		c.commitFill(fl, w.arrival)
 	}
 	c.unrefFill(fl)
+}
+
+// chunkFile says where a fill's bytes belong.
+func (c *Cache) chunkFile(fl *fill) chunkfile.Chunk {
+	return chunkfile.Chunk{Index: fl.index, Length: fl.length, Size: c.chunkSize}
 }
 
 // commitFill commits a chunk that has been written, and turns its reservation into

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 	"github.com/lectiospace/lectern/internal/cache/eviction"
 )
 
@@ -27,6 +28,7 @@ type queuedWrite struct {
 	identity string
 	arrival  eviction.Arrival
 	began    time.Time // of the write
+	sums     []*chunkfile.Run
 }
 
 // writeQueue holds complete chunks until they are written; guarded by Cache.mu.
@@ -67,7 +69,7 @@ func (c *Cache) startWrite() *queuedWrite {
 	q := &c.writes
 	w := q.waiting[0]
 	q.waiting = q.waiting[1:]
-	w.began = time.Now()
+	w.began, w.sums = time.Now(), w.fill.sums()
 	q.writing = append(q.writing, w)
 	return w
 }

@@ -69,15 +69,19 @@ type Chunk struct {
 }
 
 // Header encodes the header of a file that holds data. The identity is no longer
-// than MaxIdentity.
-func (c Chunk) Header(identity string, data []byte) []byte {
+// than MaxIdentity. Checksums that a run of the data has are not computed again.
+func (c Chunk) Header(identity string, data []byte, runs ...*Run) []byte {
 	h := make([]byte, HeaderSize)
 	copy(h, magic)
 	binary.LittleEndian.PutUint64(h[16:], uint64(c.Index))
 	binary.LittleEndian.PutUint64(h[24:], uint64(len(data)))
 	size := int(BlockSize(c.Size))
 	for b := 0; b*size < len(data); b++ {
-		binary.LittleEndian.PutUint32(h[32+4*b:], crc32.Checksum(data[b*size:min((b+1)*size, len(data))], castagnoli))
+		sum, known := sumOf(b, runs)
+		if !known {
+			sum = crc32.Checksum(data[b*size:min((b+1)*size, len(data))], castagnoli)
+		}
+		binary.LittleEndian.PutUint32(h[32+4*b:], sum)
 	}
 	binary.LittleEndian.PutUint16(h[96:], uint16(len(identity)))
 	copy(h[98:], identity)
