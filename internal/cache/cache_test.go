@@ -511,9 +511,7 @@ func testFaultyDisk(t *testing.T, fault error) {
 	if err != nil || !bytes.Equal(got, s.bytes(obj)) {
 		t.Fatalf("with a faulty disk: right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
 	}
-	if st := c.Stats(); st.State == "ok" {
-		t.Errorf("the state is %q", st.State)
-	}
+	waitUntil(t, func() bool { return c.Stats().State != "ok" }) // chunks are written behind
 	d.fail(nil)
 	waitUntil(t, func() bool { return c.Stats().State == "ok" })
 	check(t, c, s, obj, obj.Span(), media.CachePartial)

@@ -48,11 +48,14 @@ func (c *Cache) tryStore(fl *fill, identity string, a eviction.Arrival) (stuck b
 
 // write puts a chunk on the disk and into the index. One that cannot be written
 // passes through; its readers do not notice.
-func (c *Cache) write(w *queuedWrite) {
+func (c *Cache) write(w *queuedWrite, thread background) {
 	fl := w.fill
 	data := fl.buffer.data
 	header := c.chunkFile(fl).Header(w.identity, data, w.sums...)
-	remains, err := writeChunk(c.disk, c.tmpDir(), fl.o.key.path(c.cfg.Dir, fl.index), header, data)
+	path := fl.o.key.path(c.cfg.Dir, fl.index)
+	var remains bool
+	var err error
+	thread.run(func() { remains, err = writeChunk(c.disk, c.tmpDir(), path, header, data) })
 	took := time.Since(w.began)
 	switch {
 	case err != nil:

@@ -33,13 +33,13 @@ type queuedWrite struct {
 
 // writeQueue holds complete chunks until they are written; guarded by Cache.mu.
 type writeQueue struct {
-	limit   int            // chunks that wait: half of the cache's memory
+	limit   int            // chunks that wait: three quarters of the cache's memory
 	waiting []*queuedWrite // the oldest first
 	writing []*queuedWrite // each by a goroutine of its own; at most maxWriters
 }
 
 func newWriteQueue(memory, chunkSize int64) writeQueue {
-	return writeQueue{limit: int(max(1, memory/2/chunkSize))}
+	return writeQueue{limit: int(memory / 4 * 3 / chunkSize)}
 }
 
 // stuck reports whether a write has been under way for too long.
@@ -76,8 +76,10 @@ func (c *Cache) startWrite() *queuedWrite {
 
 // writeBehind is a writer: it writes one chunk after the other until none waits.
 func (c *Cache) writeBehind(w *queuedWrite) {
+	thread := startBackground()
+	defer thread.stop()
 	for w != nil {
-		c.write(w)
+		c.write(w, thread)
 		w = c.nextWrite(w)
 	}
 }

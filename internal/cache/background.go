@@ -1,0 +1,47 @@
+package cache
+
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// backgroundNice is the nice value of the threads that write chunks: beside viewers, whose
+// bytes the kernel copies as well, they get a tenth of a processor, and all of an idle one.
+const backgroundNice = 10
+
+// background runs functions, one after the other, on a thread of low priority. They do
+// I/O and take no lock: a thread of low priority that holds one would make viewers wait
+// until it gets a processor.
+type background struct {
+	work chan func()
+	done chan struct{}
+}
+
+// startBackground starts the thread; stop ends it.
+func startBackground() background {
+	b := background{work: make(chan func()), done: make(chan struct{})}
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		// On Linux a thread has a priority of its own, sched(7). A failure leaves the usual one.
+		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, backgroundNice)
+		for f := range b.work {
+			f()
+			b.done <- struct{}{}
+		}
+		close(b.done)
+	}()
+	return b
+}
+
+// run runs f and waits for its end.
+func (b background) run(f func()) {
+	b.work <- f
+	<-b.done
+}
+
+// stop waits for the thread's end.
+func (b background) stop() {
+	close(b.work)
+	<-b.done
+}
