@@ -17,6 +17,9 @@ func TestPolicy(t *testing.T) {
 		if ours.Hits < lru.Hits+0.10 {
 			t.Errorf("seed %d: byte hit ratio %.4f, LRU's is %.4f: less than ten points over it", seed, ours.Hits, lru.Hits)
 		}
+		if ours.Written > 0.3 {
+			t.Errorf("seed %d: %.2f bytes were written for each byte served", seed, ours.Written)
+		}
 		if ours.Openings < s3.Openings {
 			t.Errorf("seed %d: %.4f of heads and tails were there, with S3-FIFO %.4f", seed, ours.Openings, s3.Openings)
 		}

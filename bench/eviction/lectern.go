@@ -31,7 +31,11 @@ func (l *lectern) Access(name uint64, r Request) (hit, written bool) {
 		l.policy.Touch(id)
 		return true, false
 	}
+	arrival := eviction.Arrival{Edge: r.Chunk == 0 || r.Chunk == r.Last}
 	if len(l.by) >= l.capacity {
+		if !l.policy.Wants(uint32(r.Lesson)+1, name, arrival) {
+			return false, false
+		}
 		gone := l.policy.Victim(func(eviction.ID) bool { return false })
 		l.policy.Remove(gone)
 		delete(l.by, l.names[gone])
@@ -45,6 +49,6 @@ func (l *lectern) Access(name uint64, r Request) (hit, written bool) {
 		l.names, l.groups = append(l.names, 0), append(l.groups, 0)
 	}
 	l.by[name], l.names[id], l.groups[id] = id, name, uint32(r.Lesson)+1
-	l.policy.Admit(id, eviction.Arrival{Edge: r.Chunk == 0 || r.Chunk == r.Last})
+	l.policy.Admit(id, arrival)
 	return false, true
 }

@@ -37,6 +37,7 @@ type fetch struct {
 	received     int64       // bytes
 	served       int64       // end of the bytes that a reader was given
 	firstByteAt  time.Time
+	keep         bool  // nobody watches: it was started to store what it fetches
 	isBackfill   bool  // no reader waits for its bytes
 	awaitsBuffer bool  // it waits for the buffer pool
 	cancelled    bool  // nobody waits for it; it only has to end
@@ -67,6 +68,13 @@ func (f *fetch) run() {
 	f.c.mu.Lock()
 	defer f.c.mu.Unlock()
 	f.finish(err)
+}
+
+// stopKeeping ends the fetch's waiting for the disk; c.mu is not held.
+func (f *fetch) stopKeeping() {
+	f.c.mu.Lock()
+	defer f.c.mu.Unlock()
+	f.keep = false
 }
 
 // acquireBuffer gives a fill its buffer, and waits for the pool where it must. A
@@ -194,7 +202,7 @@ func (f *fetch) receive(body io.Reader) error {
 		f.releasePassed() // its readers may have read on already
 		f.c.mu.Unlock()
 		if complete {
-			f.c.store(fl, identity(f.obj, f.c.chunkSize), eviction.Arrival{Edge: isEdge(fl.index, f.obj.Size, f.c.chunkSize), Shared: shared})
+			f.c.store(f, fl, eviction.Arrival{Edge: isEdge(fl.index, f.obj.Size, f.c.chunkSize), Shared: shared})
 		}
 	}
 	return nil

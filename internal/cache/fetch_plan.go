@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/cache/chunkfile"
+	"github.com/lectiospace/lectern/internal/cache/eviction"
 	"github.com/lectiospace/lectern/internal/cache/readahead"
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -130,16 +131,22 @@ func (c *Cache) startOrJoin(r *reader, from, want int64, exact bool) *fetch {
 		}
 		c.release(reserved - need)
 	}
-	f := c.startFetch(r.obj, r.key, plan, reserved > 0, r.traceparent)
+	f := c.startFetch(r.obj, r.key, plan, storing{reserved > 0, r.keep}, r.traceparent)
 	f.starter = r
 	f.attach(r)
 	return f
 }
 
+// storing is what becomes of a fetch's new chunks.
+type storing struct {
+	reserved bool // there is disk space for them
+	keep     bool // they are stored at their first use too
+}
+
 // startFetch starts the fetch of a plan. If its new chunks are to be stored, their
 // space has been reserved. traceparent goes along with the request. c.mu is held.
-func (c *Cache) startFetch(obj media.Object, key objectKey, plan fetchPlan, stored bool, traceparent string) *fetch {
-	f := &fetch{c: c, obj: obj, first: plan.first, end: plan.end, from: plan.from, to: plan.to, served: plan.from, startedAt: time.Now()}
+func (c *Cache) startFetch(obj media.Object, key objectKey, plan fetchPlan, s storing, traceparent string) *fetch {
+	f := &fetch{c: c, obj: obj, first: plan.first, end: plan.end, from: plan.from, to: plan.to, served: plan.from, startedAt: time.Now(), keep: s.keep}
 	f.ctx, f.cancelCtx = context.WithCancel(media.WithTraceparent(c.base, traceparent))
 	o := c.index.objectFor(key)
 	for i := plan.first; i < plan.end; i++ {
@@ -147,8 +154,9 @@ func (c *Cache) startFetch(obj media.Object, key objectKey, plan fetchPlan, stor
 		fl := plan.gapIn
 		if i > plan.first || fl == nil {
 			fl = &fill{o: o, index: i, length: c.chunkLength(i, obj.Size)}
-			if stored {
+			if s.reserved {
 				fl.reserved = c.spaceOf(i, obj.Size)
+				fl.unwanted = !s.keep && c.scarce() && !c.policy.Wants(o.number, key.chunkName(i), eviction.Arrival{Edge: isEdge(i, obj.Size, c.chunkSize)})
 			}
 			c.list(fl)
 			c.metrics.event(eventMiss)
@@ -170,11 +178,11 @@ func (c *Cache) startFetch(obj media.Object, key objectKey, plan fetchPlan, stor
 // none, or the chunk will not be stored, so that nobody needs its gap. c.mu is held.
 func (c *Cache) backfill(fl *fill, obj media.Object) *fetch {
 	lo, hi := fl.firstGap()
-	if lo >= hi || fl.reserved == 0 || !fl.listed {
+	if lo >= hi || !fl.toBeStored() || !fl.listed {
 		return nil
 	}
 	start := fl.index * c.chunkSize
-	f := c.startFetch(obj, fl.o.key, fetchPlan{gapIn: fl, first: fl.index, end: fl.index + 1, from: start + lo, to: start + hi}, true, "")
+	f := c.startFetch(obj, fl.o.key, fetchPlan{gapIn: fl, first: fl.index, end: fl.index + 1, from: start + lo, to: start + hi}, storing{reserved: true}, "")
 	f.isBackfill = true
 	return f
 }

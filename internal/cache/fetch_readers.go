@@ -21,6 +21,10 @@ func (f *fetch) attach(r *reader) bool {
 	if f.starter != nil && f.starter.speculative {
 		f.starter = r
 	}
+	if f.keep && !r.keep { // a viewer does not wait for the disk
+		f.keep = false
+		f.c.writes.broadcast()
+	}
 	f.readers = append(f.readers, r)
 	r.fetches = append(r.fetches, f)
 	r.extendFetched(f)
@@ -158,7 +162,7 @@ func (f *fetch) releasePassed() {
 		switch {
 		case fl == nil || fl.index >= low:
 			continue // not passed
-		case fl.reserved > 0 && (fl.storing || fl.listed):
+		case fl.toBeStored() && (fl.storing || fl.listed):
 			continue // to be stored
 		case !fl.partOf(f).verified:
 			continue // still being received

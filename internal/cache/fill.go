@@ -23,6 +23,7 @@ type fill struct {
 	refs        int           // fetches that have not finished with it, and the writer
 	listed      bool          // in object.filling, where others find it
 	storing     bool          // it is complete, and its store has begun
+	unwanted    bool          // it passes through, unless admit changes that
 }
 
 // part is the bytes [lo, hi) of a chunk. Those in [lo, have) have been received.
@@ -114,7 +115,11 @@ func (fl *fill) complete() bool {
 // available reports whether the chunk counts as cached: it is complete, and on its way
 // to the disk. What passes through is not: its readers have to attach to its fetch,
 // which keeps its buffer.
-func (fl *fill) available() bool { return fl.reserved > 0 && fl.complete() }
+func (fl *fill) available() bool { return fl.toBeStored() && fl.complete() }
+
+// toBeStored reports whether the chunk will be written once it is complete, as far as is
+// known.
+func (fl *fill) toBeStored() bool { return fl.reserved > 0 && !fl.unwanted }
 
 // partOf is the part of a fetch that has not finished with the fill.
 func (fl *fill) partOf(f *fetch) *part {
@@ -177,6 +182,10 @@ func (c *Cache) verifyPart(fl *fill, p *part) (complete bool) {
 		return false
 	}
 	fl.storing = true
+	if fl.unwanted = fl.unwanted && !c.admit(fl); fl.unwanted {
+		c.passThrough(fl, passFirstUse)
+		return false
+	}
 	if fl.listed {
 		c.index.updateAvailable(fl.o, fl.index)
 	}

@@ -39,7 +39,7 @@ func newMetrics(reg prometheus.Registerer, c *Cache) (*metrics, error) {
 		Name: "lectern_cache_fetches_total", Help: "Requests of the cache to origins by outcome: finished with all bytes, cancelled because nobody waited any longer, failed.",
 	}, []string{"outcome"})
 	passed := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "lectern_cache_passed_through_chunks_total", Help: "Chunks that passed from memory to their viewers without being stored, by reason: no disk space, the disk is bypassed or failed, its writes are behind, a fetch needed the memory.",
+		Name: "lectern_cache_passed_through_chunks_total", Help: "Chunks that passed from memory to their viewers without being stored, by reason: at their first use while the cache is full, no disk space, the disk is bypassed or failed, its writes are behind, a fetch needed the memory.",
 	}, []string{"reason"})
 	counterOf := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})

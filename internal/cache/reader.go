@@ -28,6 +28,8 @@ type reader struct {
 	forwarding media.Forwarding
 	// speculative: it reads ahead of another reader, whose request its fetches are made for.
 	speculative bool
+	// keep: see OpenToStore.
+	keep bool
 	// traceparent goes along with the requests that it starts; "" = none.
 	traceparent string
 
@@ -58,6 +60,18 @@ func (c *Cache) Open(ctx context.Context, obj media.Object, want media.Span) (me
 		return nil, err
 	}
 	r.traceparent = media.TraceparentOf(ctx)
+	return r, nil
+}
+
+// OpenToStore is Open for a reader whose purpose is that the span is on the disk. Nobody
+// watches what it reads: its fetches wait for the disk, and store chunks that nobody has
+// used yet.
+func (c *Cache) OpenToStore(ctx context.Context, obj media.Object, want media.Span) (media.Reader, error) {
+	r, err := c.open(obj, want)
+	if err != nil {
+		return nil, err
+	}
+	r.traceparent, r.keep = media.TraceparentOf(ctx), true
 	return r, nil
 }
 
@@ -215,7 +229,7 @@ func (r *reader) lookUp(most int64, s *lookUpResult) {
 		fl.buffer.refs++
 		r.buffer = fl.buffer
 		r.markServed(r.pos + n)
-		r.setForwarding(p.fetch, fl.reserved > 0)
+		r.setForwarding(p.fetch, fl.toBeStored())
 		s.piece = media.Piece{Data: fl.buffer.data[off : off+n], Len: n, From: media.SourceOrigin}
 		return
 	}

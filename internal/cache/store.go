@@ -13,37 +13,58 @@ import (
 type passReason string
 
 const (
-	passNoSpace   passReason = "space"  // no disk space could be reserved
-	passDiskFault passReason = "disk"   // the disk is bypassed, or the write failed
-	passDiskBusy  passReason = "busy"   // the queue of writes is full: the disk is slower than the origin
-	passNoMemory  passReason = "memory" // a fetch needed the memory before the chunk was written
+	passFirstUse  passReason = "first-use" // the cache is full, and nobody has used the chunk before
+	passNoSpace   passReason = "space"     // no disk space could be reserved
+	passDiskFault passReason = "disk"      // the disk is bypassed, or the write failed
+	passDiskBusy  passReason = "busy"      // the queue of writes is full: the disk is slower than the origin
+	passNoMemory  passReason = "memory"    // a fetch needed the memory before the chunk was written
 )
 
-var passReasons = []passReason{passNoSpace, passDiskFault, passDiskBusy, passNoMemory}
+var passReasons = []passReason{passFirstUse, passNoSpace, passDiskFault, passDiskBusy, passNoMemory}
 
-// store queues a complete chunk for writing, or lets it pass through. It does not
-// wait. c.mu is not held; the caller is the fetch that got verifyPart's true, and it
-// goes on with its next chunk.
-func (c *Cache) store(fl *fill, identity string, a eviction.Arrival) {
-	if c.tryStore(fl, identity, a) {
-		c.diskFault("write", errSlow)
+// store queues a complete chunk for writing, or lets it pass through. It does not wait,
+// unless nobody watches: f was started to store what it fetches. c.mu is not held; the
+// caller is the fetch for which verifyPart reported true, and it goes on with its next
+// chunk.
+func (c *Cache) store(f *fetch, fl *fill, a eviction.Arrival) {
+	w := &queuedWrite{fill: fl, identity: identity(f.obj, c.chunkSize), arrival: a}
+	for {
+		room, stuck := c.tryStore(f, w)
+		if stuck {
+			c.diskFault("write", errSlow)
+		}
+		if room == nil {
+			return
+		}
+		late := time.NewTimer(2 * stuckAfter) // then the disk may be stuck
+		select {
+		case <-room:
+		case <-late.C:
+		case <-f.ctx.Done():
+			f.stopKeeping()
+		}
+		late.Stop()
 	}
 }
 
-// tryStore reports whether the disk is stuck; c.mu is not held.
-func (c *Cache) tryStore(fl *fill, identity string, a eviction.Arrival) (stuck bool) {
+// tryStore returns what to wait for before the next try, or nil. stuck reports that a
+// write takes too long. c.mu is not held.
+func (c *Cache) tryStore(f *fetch, w *queuedWrite) (room <-chan struct{}, stuck bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	w.keep = f.keep
 	switch {
 	case !c.health.state.writable():
-		c.passThrough(fl, passDiskFault)
-	case !c.enqueue(&queuedWrite{fill: fl, identity: identity, arrival: a}):
-		c.passThrough(fl, passDiskBusy)
-		return c.writes.stuck(time.Now())
-	default:
+		c.passThrough(w.fill, passDiskFault)
+	case c.enqueue(w):
 		c.dropPassedWrites()
+	case w.keep:
+		return c.writes.nextRoom(), c.writes.stuck(time.Now())
+	default:
+		c.passThrough(w.fill, passDiskBusy)
+		return nil, c.writes.stuck(time.Now())
 	}
-	return false
+	return nil, false
 }
 
 // write puts a chunk on the disk and into the index. One that cannot be written

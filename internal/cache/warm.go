@@ -53,6 +53,7 @@ func (c *Cache) fetchSpan(ctx context.Context, obj media.Object, span media.Span
 		return nil, err
 	}
 	defer r.Close()
+	r.keep = true
 	var kept []byte
 	for {
 		p, err := r.Next(ctx, 1<<20)

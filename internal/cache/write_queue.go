@@ -29,6 +29,7 @@ type queuedWrite struct {
 	arrival  eviction.Arrival
 	began    time.Time // of the write
 	sums     []*chunkfile.Run
+	keep     bool // nobody watches; what it was read for is that it is stored
 }
 
 // writeQueue holds complete chunks until they are written; guarded by Cache.mu.
@@ -36,6 +37,7 @@ type writeQueue struct {
 	limit   int            // chunks that wait: three quarters of the cache's memory
 	waiting []*queuedWrite // the oldest first
 	writing []*queuedWrite // each by a goroutine of its own; at most maxWriters
+	room    chan struct{}  // closed when a chunk leaves the queue; nil when nobody waits for that
 }
 
 func newWriteQueue(memory, chunkSize int64) writeQueue {
@@ -47,11 +49,31 @@ func (q *writeQueue) stuck(now time.Time) bool {
 	return slices.ContainsFunc(q.writing, func(w *queuedWrite) bool { return now.Sub(w.began) > stuckAfter })
 }
 
+// nextRoom is closed when a chunk leaves the queue.
+func (q *writeQueue) nextRoom() <-chan struct{} {
+	if q.room == nil {
+		q.room = make(chan struct{})
+	}
+	return q.room
+}
+
+// broadcast wakes the fetches that wait for a place.
+func (q *writeQueue) broadcast() {
+	if q.room != nil {
+		close(q.room)
+		q.room = nil
+	}
+}
+
 // enqueue queues a chunk for writing, and starts a writer where fewer than
 // maxWriters run. It reports false when the queue is full. c.mu is held.
 func (c *Cache) enqueue(w *queuedWrite) bool {
 	q := &c.writes
-	if len(q.waiting) >= q.limit {
+	limit := q.limit
+	if w.keep {
+		limit = max(1, limit/2) // the rest is the viewers'
+	}
+	if len(q.waiting) >= limit {
 		return false
 	}
 	w.fill.refs++
@@ -69,6 +91,7 @@ func (c *Cache) startWrite() *queuedWrite {
 	q := &c.writes
 	w := q.waiting[0]
 	q.waiting = q.waiting[1:]
+	q.broadcast()
 	w.began, w.sums = time.Now(), w.fill.sums()
 	q.writing = append(q.writing, w)
 	return w
@@ -104,8 +127,9 @@ func (c *Cache) nextWrite(done *queuedWrite) *queuedWrite {
 func (c *Cache) dropPassedWrites() {
 	q := &c.writes
 	for i := 0; i < min(len(q.waiting), batchSize) && c.buffers.hasWaiters(); {
-		if w := q.waiting[i]; w.fill.passed() {
+		if w := q.waiting[i]; !w.keep && w.fill.passed() {
 			q.waiting = slices.Delete(q.waiting, i, i+1)
+			q.broadcast()
 			c.dropWrite(w, passNoMemory)
 			continue
 		}
@@ -139,5 +163,6 @@ func (c *Cache) dropWriteBatch() bool {
 		c.dropWrite(w, passDiskFault)
 	}
 	q.waiting = q.waiting[n:]
+	q.broadcast()
 	return len(q.waiting) > 0
 }

@@ -76,6 +76,59 @@ func testViewersDoNotWait(t *testing.T, memory int64, why passReason) {
 	}
 }
 
+// slowDisk takes a while for each chunk.
+type slowDisk struct{ realDisk }
+
+func (slowDisk) Rename(from, to string) error {
+	time.Sleep(50 * time.Millisecond)
+	return realDisk{}.Rename(from, to)
+}
+
+// TestWhatIsReadToBeStoredIsStored: a reader whom nobody watches waits for a slow disk, and
+// nothing passes through, until a viewer joins it.
+func TestWhatIsReadToBeStoredIsStored(t *testing.T) {
+	for _, watched := range []bool{false, true} {
+		t.Run(fmt.Sprint("a viewer joins: ", watched), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { testReadToBeStored(t, watched) })
+		})
+	}
+}
+
+func testReadToBeStored(t *testing.T, watched bool) {
+	const memory = 64 * testChunk
+	s := newFakeOrigin()
+	obj := s.put("a", "1", 100*testChunk)
+	c := openCache(t, t.TempDir(), 100<<20, s, slowDisk{})
+	scanned(t, c)
+	c.mu.Lock()
+	c.buffers.limit, c.writes = memory, newWriteQueue(memory, testChunk)
+	c.mu.Unlock()
+	r, err := c.OpenToStore(t.Context(), obj, obj.Span())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var group sync.WaitGroup
+	group.Go(func() {
+		for err == nil {
+			_, err = r.Next(t.Context(), 1<<20)
+		}
+	})
+	time.Sleep(20 * time.Millisecond) // of the bubble's clock: the queue is full now
+	if watched {
+		began := time.Now()
+		got, _, err := read(t.Context(), c, obj, obj.Span(), 1<<20)
+		if err != nil || !bytes.Equal(got, s.bytes(obj)) || time.Since(began) > 0 {
+			t.Errorf("the viewer: right bytes %v, %v, after %v", bytes.Equal(got, s.bytes(obj)), err, time.Since(began))
+		}
+	}
+	group.Wait()
+	waitForFills(t, c)
+	if all := c.CachedBytes(obj) == obj.Size; all == watched {
+		t.Errorf("%d of %d bytes are stored", c.CachedBytes(obj), obj.Size)
+	}
+}
+
 // TestStuckWriteIsASlip: a full queue is one of a slow disk, unless a write has been under
 // way for long.
 func TestStuckWriteIsASlip(t *testing.T) {

@@ -98,9 +98,9 @@ func (l Local) lookUp(ctx context.Context, ids []int64) ([]media.Recording, erro
 	return found, nil
 }
 
-// readThrough reads an object as a viewer would and discards it.
+// readThrough reads an object into the cache and discards it.
 func (l Local) readThrough(ctx context.Context, id int64, obj media.Object, report func(Event)) error {
-	r, err := l.Cache.Open(ctx, obj, obj.Span())
+	r, err := l.Cache.OpenToStore(ctx, obj, obj.Span())
 	if err != nil {
 		return err
 	}

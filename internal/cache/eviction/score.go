@@ -24,6 +24,7 @@ type ScorePolicy struct {
 	end      ID // one more than the highest ID ever admitted
 	now      uint32
 	random   *rand.PCG
+	ghosts   ghosts
 }
 
 // The weights of a score, found with the simulator in bench/eviction; small changes
@@ -36,6 +37,11 @@ const (
 	edgeHalf  = 8.0 // of the credit of a head or tail
 	samples   = 48
 )
+
+// wantedFrom is the popularity from which all chunks of an object are wanted at their first
+// use. One viewer who opens a lesson leaves its head and its tail, which are always admitted;
+// the second one uses both.
+const wantedFrom = 1.5
 
 // page has the usages of pageSize chunks. Growing by pages never copies.
 type page struct {
@@ -68,7 +74,7 @@ type group struct {
 // New makes a policy for a cache of about so many chunks. group returns the number of
 // a chunk's object, which counts from 1 without large gaps; numbers may be reused.
 func New(chunks int, group func(ID) uint32) *ScorePolicy {
-	return &ScorePolicy{group: group, capacity: float64(max(1, chunks)), random: rand.NewPCG(0x1ec7, 0xe217)}
+	return &ScorePolicy{group: group, capacity: float64(max(1, chunks)), random: rand.NewPCG(0x1ec7, 0xe217), ghosts: newGhosts(chunks)}
 }
 
 // decay is what remains of 1 after the time since, with a half-life of half.
@@ -77,6 +83,22 @@ func (w *ScorePolicy) decay(since uint32, half float64) float64 {
 }
 
 func (w *ScorePolicy) page(id ID) (*page, int) { return w.pages[id/pageSize], int(id % pageSize) }
+
+// Wants implements Policy. A first use tells little, as a downloader shows, who uses each
+// chunk once: a chunk is wanted at its second use, or when its object is popular, or when
+// several readers wait for it, or when it is a head or tail.
+func (w *ScorePolicy) Wants(group uint32, name uint64, a Arrival) bool {
+	return w.ghosts.seen(name) || a.Edge || a.Shared || w.popularityOf(group) >= wantedFrom
+}
+
+// popularityOf is a group's popularity now; 0 when it has no chunks.
+func (w *ScorePolicy) popularityOf(n uint32) float64 {
+	if int(n/pageSize) >= len(w.groups) {
+		return 0
+	}
+	g := &w.groups[n/pageSize][n%pageSize]
+	return float64(g.popularity) * w.decay(g.asOf, groupHalf)
+}
 
 // Admit implements Policy.
 func (w *ScorePolicy) Admit(id ID, a Arrival) {

@@ -46,6 +46,54 @@ func TestModel(t *testing.T) {
 	})
 }
 
+// TestWants: a first use is not enough, unless something else says that there will be more.
+func TestWants(t *testing.T) {
+	const watched, once = 1, 2
+	w := New(100, func(id ID) uint32 { return uint32(id) })
+	w.Admit(watched, Arrival{Edge: true})
+	w.Admit(once, Arrival{Edge: true})
+	w.Touch(watched)
+	w.Touch(watched)
+	for _, c := range []struct {
+		what    string
+		group   uint32
+		name    uint64
+		arrival Arrival
+		want    bool
+	}{
+		{"a first use", 3, 7 << 32, Arrival{}, false},
+		{"a second use", 3, 7 << 32, Arrival{}, true},
+		{"a first use of another chunk", 3, 8 << 32, Arrival{}, false},
+		{"a head or tail", 3, 9 << 32, Arrival{Edge: true}, true},
+		{"several readers", 3, 10 << 32, Arrival{Shared: true}, true},
+		{"of an object that is watched", watched, 11 << 32, Arrival{}, true},
+		{"of an object that was opened once", once, 12 << 32, Arrival{}, false},
+	} {
+		if got := w.Wants(c.group, c.name, c.arrival); got != c.want {
+			t.Errorf("%s: %v, want %v", c.what, got, c.want)
+		}
+	}
+}
+
+// TestGhosts: a chunk is remembered while few others come into its bucket.
+func TestGhosts(t *testing.T) {
+	g := newGhosts(1)
+	for name := range uint64(ghostWays) {
+		if g.seen(name << 33) {
+			t.Errorf("chunk %d was seen before its first use", name)
+		}
+	}
+	if !g.seen(0) {
+		t.Error("the oldest of a bucket is forgotten too early")
+	}
+	g.seen(ghostWays << 33) // takes the place of 1, the oldest now
+	for name, want := range []bool{true, false} {
+		if got := g.seen(uint64(name) << 33); got != want {
+			t.Errorf("chunk %d is remembered: %v, want %v", name, got, want)
+		}
+	}
+}
+
 // TestCrawlKeepsWatchedLesson: a lesson that is watched stays while a hundred
 // times the cache's capacity is fetched once.
 func TestCrawlKeepsWatchedLesson(t *testing.T) {
