@@ -31,7 +31,9 @@
 // complete. A reader sees the failure of a fetch that it waited for; what failed in
 // read-ahead is fetched again when it is needed. No reader and no fetch waits for the
 // disk: chunks that find no disk space or no place in the queue pass through. They stay
-// in memory until their readers have passed, and are never stored.
+// in memory until their readers have passed, and are never stored. So do those that a
+// full cache does not want yet. The fetches of a reader whom nobody watches, which
+// OpenToStore makes, wait for the disk.
 //
 // How much is requested, and how far ahead, is decided by package readahead. Memory
 // is bounded by the buffer pool.
