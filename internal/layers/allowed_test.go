@@ -267,7 +267,12 @@ var allowed = []rule{
 			{"pgregory.net/rapid", "generated cases against a model"},
 		},
 	},
-	{pkg: "internal/cache/chunkfile"},
+	{
+		pkg: "internal/cache/chunkfile",
+		tests: []use{
+			{"pgregory.net/rapid", "generated cases against a model"},
+		},
+	},
 	{
 		pkg: "internal/cache/eviction",
 		tests: []use{
