@@ -129,20 +129,21 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		return nil, err
 	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
-		Access:    gate,
-		API:       recordingsAPI(gate, store, reader, views, func() { directory.InvalidateAll(); changed.notify() }),
-		Grants:    minter,
-		Starts:    auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, library.NewPlaybackStarts(store), directory.Unavailable, log, time.Now),
-		Captions:  reader,
-		Changed:   changed,
-		Playbacks: traced,
-		Origins:   sources.speculative,
-		Store:     sources.readers,
-		Pages:     documents,
-		Ready:     func(ctx context.Context) bool { return checks.Run(ctx).Ready },
-		Log:       log,
-		Metrics:   metrics,
-		Now:       time.Now,
+		Access:     gate,
+		API:        recordingsAPI(gate, store, reader, views, func() { directory.InvalidateAll(); changed.notify() }),
+		Grants:     minter,
+		Starts:     auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, library.NewPlaybackStarts(store), directory.Unavailable, log, time.Now),
+		Captions:   reader,
+		Companions: directory,
+		Changed:    changed,
+		Playbacks:  traced,
+		Origins:    sources.speculative,
+		Store:      sources.readers,
+		Pages:      documents,
+		Ready:      func(ctx context.Context) bool { return checks.Run(ctx).Ready },
+		Log:        log,
+		Metrics:    metrics,
+		Now:        time.Now,
 	})
 	if err != nil {
 		return nil, err
@@ -272,7 +273,7 @@ func (a zoomAccounts) ZoomAccount(ctx context.Context, teacher int64) (zoom.Acco
 // recordingsAPI wires the recordings API; changed is called after each of its edits.
 func recordingsAPI(gate *auth.Authorizer, store *catalog.Store, reader *library.Reader, views *library.Views, changed func()) *api.Services {
 	editor := library.NewEditor(store, time.Now, changed)
-	return &api.Services{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: views, Captions: reader}
+	return &api.Services{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: views, Captions: reader, Companions: store}
 }
 
 // databaseCheck reports a database that is unavailable within the grace as degraded.

@@ -25,6 +25,10 @@ func (class) Recording(_ context.Context, id int64) (media.Recording, error) {
 		Location: media.Location{Provider: media.ProviderDrive, Key: "1AbC"}}, nil
 }
 
+func (class) Companion(context.Context, int64) (media.Companion, error) {
+	return media.Companion{}, nil
+}
+
 func (class) Membership(context.Context, int64, media.Recording) (media.Membership, error) {
 	return media.Membership{InAllowedGroup: true}, nil
 }

@@ -20,6 +20,7 @@ type Source interface {
 	Recording(ctx context.Context, id int64) (media.Recording, error)
 	// Membership gets a Recording of which only ID and OwnerID are filled in.
 	Membership(ctx context.Context, userID int64, rec media.Recording) (media.Membership, error)
+	Companion(ctx context.Context, id int64) (media.Companion, error)
 	Ping(ctx context.Context) error
 }
 
@@ -83,6 +84,7 @@ type Cache struct {
 	users       *loadingCache[int64, media.User]
 	recordings  *loadingCache[int64, media.Recording]
 	memberships *loadingCache[membershipKey, media.Membership]
+	companions  *loadingCache[int64, media.Companion]
 
 	hit, miss, stale, failed prometheus.Counter
 
@@ -110,7 +112,7 @@ func newCache(src Source, cfg CacheConfig, log *slog.Logger, reg prometheus.Regi
 	}
 	lookups := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "lectern_catalog_lookups_total",
-		Help: "Look-ups of users, recordings and memberships: hit (from memory), miss (asked), stale (from memory while the database is away), error.",
+		Help: "Look-ups of users, recordings, memberships and companions: hit (from memory), miss (asked), stale (from memory while the database is away), error.",
 	}, []string{"result"})
 	c := &Cache{cfg: cfg, src: src, log: log, now: now, epoch: now(),
 		hit: lookups.WithLabelValues("hit"), miss: lookups.WithLabelValues("miss"),
@@ -122,12 +124,13 @@ func newCache(src Source, cfg CacheConfig, log *slog.Logger, reg prometheus.Regi
 		}
 	}
 	c.base, c.cancel = context.WithCancel(context.Background())
-	var errs [3]error
+	var errs [4]error
 	c.users, errs[0] = newLoadingCache(c, src.User, func(id int64) uint64 { return mix(uint64(id)) })
 	c.recordings, errs[1] = newLoadingCache(c, src.Recording, func(id int64) uint64 { return mix(uint64(id)) })
 	c.memberships, errs[2] = newLoadingCache(c, c.loadMembership, func(k membershipKey) uint64 {
 		return mix(mix(mix(uint64(k.user))^uint64(k.recording)) ^ uint64(k.owner))
 	})
+	c.companions, errs[3] = newLoadingCache(c, src.Companion, func(id int64) uint64 { return mix(uint64(id)) })
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, media.Fault(media.Other, op, err)
 	}
@@ -162,12 +165,18 @@ func (c *Cache) Membership(ctx context.Context, userID int64, rec media.Recordin
 	return c.memberships.get(ctx, membershipKey{userID, rec.ID, rec.OwnerID})
 }
 
+// Companion is Store.Companion, as old as CacheConfig allows.
+func (c *Cache) Companion(ctx context.Context, id int64) (media.Companion, error) {
+	return c.companions.get(ctx, id)
+}
+
 // InvalidateAll makes every entry unusable, in a few nanoseconds. The answer of a call
 // that began before is not used as fresh and is not kept.
 func (c *Cache) InvalidateAll() {
 	c.users.invalidate()
 	c.recordings.invalidate()
 	c.memberships.invalidate()
+	c.companions.invalidate()
 }
 
 // reloadAll makes every entry be loaded before it is used again. It is for a connection
@@ -177,6 +186,7 @@ func (c *Cache) reloadAll() {
 	c.users.generation.Add(1)
 	c.recordings.generation.Add(1)
 	c.memberships.generation.Add(1)
+	c.companions.generation.Add(1)
 }
 
 // InvalidateTable is InvalidateAll for the entries that depend on a table, and for all of
@@ -186,7 +196,11 @@ func (c *Cache) InvalidateTable(table string) {
 	switch table {
 	case "accounts_customuser":
 		c.users.invalidate()
-	case "schedule_lessonrecording", "schedule_lesson":
+	case "schedule_lessonrecording":
+		// What changes of a recording's companions is announced as a change of it.
+		c.recordings.invalidate()
+		c.companions.invalidate()
+	case "schedule_lesson":
 		// An owner who changes is part of a membership's key.
 		c.recordings.invalidate()
 	case "schedule_group":
@@ -285,6 +299,7 @@ func (c *Cache) Stop() {
 		c.users.entries.Close()
 		c.recordings.entries.Close()
 		c.memberships.entries.Close()
+		c.companions.entries.Close()
 	})
 }
 

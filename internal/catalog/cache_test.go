@@ -57,6 +57,10 @@ func (f *fakeSource) Recording(ctx context.Context, id int64) (media.Recording, 
 	return media.Recording{ID: id, OwnerID: 3}, err
 }
 
+func (f *fakeSource) Companion(context.Context, int64) (media.Companion, error) {
+	return media.Companion{}, nil
+}
+
 func (f *fakeSource) Membership(ctx context.Context, userID int64, rec media.Recording) (media.Membership, error) {
 	_, err := f.User(ctx, userID)
 	return media.Membership{InTeachersGroup: rec.OwnerID == 3, ListedStudent: rec.ID == userID}, err

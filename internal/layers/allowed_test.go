@@ -783,6 +783,7 @@ var allowed = []rule{
 			{"internal/proxy/credentials", "the token of the request"},
 			{"internal/proxy/precondition", "If-Match, If-None-Match and their like"},
 			{"internal/proxy/respond", "JSON bodies, and errors as statuses"},
+			{"internal/proxy/route", "a companion's id in the path"},
 			{"github.com/prometheus/client_golang", "registers its metrics"},
 			{"github.com/valyala/fasthttp", "requests and responses"},
 			{"golang.org/x/time", "the rate of a stream"},

@@ -37,6 +37,7 @@ var tableRules = []tableRule{
 	{"internal/catalog", "", people + lessons + recordings, "the look-ups of a stream"},
 	{"internal/catalog", "", "lectern_ingests", "recordings whose archived bytes are new, and the digest of archived bytes"},
 	{"internal/catalog", "", "lectern_copies", "recordings that were moved: whose bytes theirs are"},
+	{"internal/catalog", "companions.go", "lectern_recording_files lectern_copies", "the files beside a recording that are streamed"},
 	{"internal/catalog", "heartbeat.go", "lectern_gateways", "gateways that are alive"},
 	{"internal/catalog", "listen.go", "lectern_changes", "SQLite's counter of changes"},
 	{"internal/catalog/schema", "", people + lessons + recordings + quotas, "the columns that must be there"},

@@ -108,6 +108,33 @@ func (e *Editor) Rename(ctx context.Context, teacher, id int64, title string) er
 	})
 }
 
+// ShareCompanion says whether students see a companion of a recording: for its owner, as
+// Rename, and for an admin. NotFound: there is no such recording or companion.
+func (e *Editor) ShareCompanion(ctx context.Context, user media.User, recording, companion int64, shared bool) error {
+	const op = "library: share a companion"
+	return e.change(ctx, op, func(x catalog.Session) error {
+		if user.Role == media.RoleAdmin {
+			r, err := store.LoadRecording(ctx, x, recording, true)
+			if err == nil && (r.Deleted || r.Status == media.StatusDeleted) {
+				err = sql.ErrNoRows
+			}
+			if err != nil {
+				return err
+			}
+		} else if _, err := e.editable(ctx, x, op, user.ID, recording, true); err != nil {
+			return err
+		}
+		f, err := store.LoadRecordingFile(ctx, x, companion)
+		if err == nil && (f.RecordingID != recording || f.Kind == store.KindPart || !f.Verified() || !f.RemovedAt.IsZero()) {
+			err = sql.ErrNoRows
+		}
+		if err != nil {
+			return err
+		}
+		return store.ShareFile(ctx, x, companion, shared)
+	})
+}
+
 // Remove marks a recording as removed, by whom and why, and refunds its bytes to its
 // teacher's quota, once. The bytes themselves are deleted after a grace period.
 func (e *Editor) Remove(ctx context.Context, teacher, id int64, reason string) error {

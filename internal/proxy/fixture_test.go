@@ -64,6 +64,7 @@ type fixture struct {
 	listen       func() net.Listener
 	grant        func(userID int64, rec media.Recording) (media.Grant, error)
 	tracks       func(ctx context.Context, recordingID int64) ([]media.Caption, error)
+	companion    func(ctx context.Context, id int64) (media.Companion, error)
 	count        func(ctx context.Context, userID, recordingID int64, direct bool) (func(), error)
 	now          func() time.Time // nil: time.Now
 	changed      chan struct{}    // nil: never
@@ -98,6 +99,9 @@ func (h *fixture) Grant(userID int64, rec media.Recording) (media.Grant, error) 
 }
 func (h *fixture) Captions(ctx context.Context, recordingID int64) ([]media.Caption, error) {
 	return h.tracks(ctx, recordingID)
+}
+func (h *fixture) Companion(ctx context.Context, id int64) (media.Companion, error) {
+	return h.companion(ctx, id)
 }
 func (h *fixture) Ready(int64, int64) bool { return false }
 
@@ -152,7 +156,7 @@ func newFixture(t *testing.T, size int, change func(*Config, *fixture)) *fixture
 	}
 	var err error
 	h.server, err = New(cfg, Deps{
-		Access: h, Origins: h, Store: h, Grants: h, Captions: h, Starts: h, Changed: h.changed, Playbacks: h.playbacks, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Access: h, Origins: h, Store: h, Grants: h, Captions: h, Companions: h, Starts: h, Changed: h.changed, Playbacks: h.playbacks, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: h.reg, Pages: testPages(), Now: h.now,
 	})
 	if err != nil {

@@ -40,7 +40,7 @@ func TestPlaybackAnswer(t *testing.T) {
 	if a.StatusCode != 201 || string(a.body) != want {
 		t.Errorf("%d %s\nwant %s", a.StatusCode, a.body, want)
 	}
-	if got := a.Header.Get("Set-Cookie"); got != "lectern_playback=aa.bb.cc; Max-Age=7200; Path=/school/api/recordings/7/stream/; HttpOnly; SameSite=Lax; Secure" {
+	if got := a.Header.Get("Set-Cookie"); got != "lectern_playback=aa.bb.cc; Max-Age=7200; Path=/school/api/recordings/7/; HttpOnly; SameSite=Lax; Secure" {
 		t.Errorf("the cookie is %q", got)
 	}
 	if got := headerOf(a, "Content-Type", "Cache-Control", "Referrer-Policy", "X-Content-Type-Options"); got != "Content-Type=application/json;Cache-Control=no-store;Referrer-Policy=no-referrer;X-Content-Type-Options=nosniff;" {
@@ -89,7 +89,7 @@ func TestPlaybackLinks(t *testing.T) {
 					t.Errorf("%s", a.body)
 				}
 				cookie := a.Header.Get("Set-Cookie")
-				if !strings.Contains(cookie, "; Path="+base+"/recordings/7/stream/;") || strings.HasSuffix(cookie, "; Secure") != c.secure {
+				if !strings.Contains(cookie, "; Path="+base+"/recordings/7/;") || strings.HasSuffix(cookie, "; Secure") != c.secure {
 					t.Errorf("%s: %s", base, cookie)
 				}
 			}

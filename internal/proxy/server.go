@@ -45,6 +45,9 @@ type Deps struct {
 	Grants   api.GrantSigner     // nil: no playback/
 	Starts   stream.StartCounter // nil: starts are not limited
 	Captions api.CaptionLister   // nil: grants list no captions
+	// Companions finds what accompanies recordings, as old as the access rule's facts may be;
+	// nil: no companions are streamed.
+	Companions stream.Companions
 	// Changed receives a value when somebody may have lost access: running streams
 	// are then checked at once, and not only at every Config.Recheck. May be nil.
 	Changed <-chan struct{}
@@ -150,7 +153,7 @@ func (s *Server) wire(deps Deps) error {
 		Streams: s.cfg.Limit.Streams, StreamsPerUser: s.cfg.Limit.StreamsPerUser, StreamRate: int64(s.cfg.Limit.StreamRate),
 		WriteIdle: s.cfg.WriteIdle, OriginTimeout: s.cfg.OriginTimeout, Recheck: s.cfg.Recheck,
 	}, stream.Deps{
-		Access: access, Origins: deps.Origins, Store: deps.Store, Starts: starts, Changed: deps.Changed, Playbacks: deps.Playbacks,
+		Access: access, Origins: deps.Origins, Store: deps.Store, Starts: starts, Changed: deps.Changed, Playbacks: deps.Playbacks, Companions: deps.Companions,
 		Base: s.base, ResetResponse: s.resetResponse,
 		LimitedStreams: limited.WithLabelValues(limitStreams), LimitedPerUser: limited.WithLabelValues(limitStreamsPerUser),
 		Records: s.records, Log: s.log, Metrics: deps.Metrics, Now: deps.Now,
@@ -168,6 +171,10 @@ func (s *Server) wire(deps Deps) error {
 		s.routes = append(s.routes, route.Route{
 			Pattern: base + "/recordings/{id}/stream/", OptionalSlash: true, Allow: "GET, HEAD, OPTIONS", Serve: s.streams.Serve,
 		})
+		if deps.Companions != nil {
+			pattern := base + "/recordings/{id}/companions/{cid}/stream/"
+			s.routes = append(s.routes, route.Route{Pattern: pattern, OptionalSlash: true, Allow: "GET, HEAD, OPTIONS", Serve: s.streams.ServeCompanion(pattern)})
+		}
 	}
 	for _, base := range bases {
 		s.routes = append(s.routes, recordings.Routes(base)...)

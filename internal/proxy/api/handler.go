@@ -135,6 +135,9 @@ func (h *Handler) Routes(base string) []route.Route {
 	} {
 		out = append(out, route.Route{Pattern: base + r.path, OptionalSlash: true, Allow: r.allow(), Serve: h.serve(r.methods)})
 	}
+	if h.Services.Companions != nil {
+		out = append(out, h.companionRoutes(base)...)
+	}
 	return append(out, route.Route{Pattern: base + "/recordings/{id}/captions/{lang}.vtt", Allow: "GET, HEAD, OPTIONS", Serve: h.serveCaptions})
 }
 

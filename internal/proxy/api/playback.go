@@ -151,18 +151,18 @@ func (p *playback) answer(c *fasthttp.RequestCtx, base string) {
 		Captions: make([]captionJSON, len(p.captions)),
 	}
 	for i, track := range p.captions {
-		// A <track> sends no header, and the cookie's path is the stream's.
+		// A <track> sends no header, and on another site no cookie.
 		body.Captions[i] = captionJSON{track.Label, track.Lang,
 			place + "/captions/" + url.PathEscape(track.Lang) + ".vtt?token=" + p.grant.Token}
 	}
 	h := &c.Response.Header
 	respond.Headers(h, "no-store")
-	h.Add("Set-Cookie", p.cookie(c, body.URL))
+	h.Add("Set-Cookie", p.cookie(c, place+"/"))
 	respond.JSON(&c.Response, http.StatusCreated, body)
 }
 
 // cookie is what a <video> of the same site plays with. A browser sends it to the
-// stream only, until the token expires. SameSite=Lax keeps it away from pages of
+// recording's stream, captions and companions only, until the token expires. SameSite=Lax keeps it away from pages of
 // others that embed the stream.
 func (p *playback) cookie(c *fasthttp.RequestCtx, link string) string {
 	path := "/"

@@ -50,6 +50,7 @@ type Services struct {
 	Quotas      QuotaEditor
 	Views       ViewCounter
 	Captions    CaptionReader
+	Companions  CompanionReader // nil: no companions
 }
 
 // ViewabilityChecker applies the access rule to a recording and a membership that the
@@ -84,6 +85,9 @@ type RecordingsEditor interface {
 	Remove(ctx context.Context, teacher, recordingID int64, reason string) error
 	Restore(ctx context.Context, teacher, recordingID int64) error
 	Resync(ctx context.Context, teacher, recordingID int64) (library.Resync, error)
+	// ShareCompanion says whether students see a companion of a recording. An admin may do
+	// it for every recording.
+	ShareCompanion(ctx context.Context, user media.User, recordingID, companionID int64, shared bool) error
 }
 
 // QuotaEditor edits quotas.
@@ -102,4 +106,11 @@ type ViewCounter interface {
 // CaptionReader reads captions as WebVTT.
 type CaptionReader interface {
 	CaptionText(ctx context.Context, recordingID int64, lang string) (string, error)
+}
+
+// CompanionReader reads the files that accompany recordings.
+type CompanionReader interface {
+	// Companions are a recording's, by kind and time.
+	Companions(ctx context.Context, recordingID int64) ([]media.Companion, error)
+	Companion(ctx context.Context, id int64) (media.Companion, error)
 }

@@ -45,6 +45,20 @@ func Extension(contentType string) string {
 		return ".mp3"
 	case "audio/ogg", "video/ogg":
 		return ".ogg"
+	case "text/vtt":
+		return ".vtt"
+	case "text/plain":
+		return ".txt"
+	case "text/csv":
+		return ".csv"
+	case "application/json":
+		return ".json"
+	case "image/jpeg":
+		return ".jpg"
+	case "image/png":
+		return ".png"
+	case "application/octet-stream":
+		return ".bin"
 	default:
 		return ".mp4"
 	}

@@ -14,7 +14,8 @@ import (
 // Route is one path pattern of the public listener and its handler.
 type Route struct {
 	// Pattern is the path, in which one segment may be {id}: a positive decimal
-	// number of 63 bits. A {lang} in the last one is any word.
+	// number of 63 bits. A {lang} in the last one is any word. A {cid} behind the {id} is
+	// another such number: see SecondID.
 	Pattern string
 	// OptionalSlash accepts the path with and without its final slash.
 	OptionalSlash bool
@@ -38,6 +39,10 @@ func (r *Route) Match(path string) (id int64, ok bool) {
 	if head, tail, two := strings.Cut(after, "{lang}"); two {
 		return matchIDAndWord(path, before, head, tail)
 	}
+	if between, tail, two := strings.Cut(after, "{cid}"); two {
+		id, _, ok = matchIDs(path, before, between, tail)
+		return id, ok
+	}
 	if len(path) <= len(before)+len(after) || !strings.HasPrefix(path, before) || !strings.HasSuffix(path, after) {
 		return 0, false
 	}
@@ -55,6 +60,31 @@ func matchIDAndWord(path, before, between, after string) (id int64, ok bool) {
 		return 0, false
 	}
 	return parseID(number)
+}
+
+// matchIDs matches a path with two ids.
+func matchIDs(path, before, between, after string) (id, second int64, ok bool) {
+	rest, ok := strings.CutPrefix(path, before)
+	if !ok {
+		return 0, 0, false
+	}
+	number, rest, ok := strings.Cut(rest, between)
+	if !ok || !strings.HasSuffix(rest, after) {
+		return 0, 0, false
+	}
+	if id, ok = parseID(number); !ok {
+		return 0, 0, false
+	}
+	second, ok = parseID(strings.TrimSuffix(rest, after))
+	return id, second, ok
+}
+
+// SecondID is the number of a path where a pattern has {cid}, 0 where they do not match.
+func SecondID(pattern, path string) int64 {
+	before, rest, _ := strings.Cut(strings.TrimSuffix(pattern, "/"), "{id}")
+	between, after, _ := strings.Cut(rest, "{cid}")
+	_, second, _ := matchIDs(strings.TrimSuffix(path, "/"), before, between, after)
+	return second
 }
 
 // parseID parses a positive decimal number, digits only.

@@ -51,6 +51,9 @@ func (x *exchange) authorize() error {
 		x.recording, err = x.h.access.Authorize(ctx, x.viewer, x.params.id)
 		return err
 	})
+	if err == nil && !x.plays() {
+		return x.wait(x.authorizeCompanion)
+	}
 	if err == nil && x.recording.Location.Key == "" {
 		return media.Refuse(media.CodeNoMedia, "The recording has no file.")
 	}
@@ -61,9 +64,9 @@ func (x *exchange) authorize() error {
 }
 
 // acquireUserSlot acquires one of the user's slots, which is held to the end of the
-// body. HEAD needs none.
+// body. HEAD needs none, nor does a small companion.
 func (x *exchange) acquireUserSlot() error {
-	if x.params.head {
+	if !x.needsUserSlot() {
 		return nil
 	}
 	if x.hasUserSlot = x.h.users.acquire(x.viewer.User.ID); !x.hasUserSlot {
@@ -76,7 +79,7 @@ func (x *exchange) acquireUserSlot() error {
 // joinPlayback adds the exchange to a traced playback, and has its requests to the origin
 // carry the playback's traceparent. HEAD plays nothing.
 func (x *exchange) joinPlayback() {
-	if x.h.playbacks != nil && !x.params.head {
+	if x.h.playbacks != nil && !x.params.head && x.plays() {
 		x.ctx, x.leave = x.h.playbacks.Join(x.ctx, x.viewer.User.ID, x.recording, x.params.traceparent, x.params.tracestate)
 	}
 }
@@ -87,7 +90,7 @@ func (x *exchange) joinPlayback() {
 // origin is asked; counted waits for it and returns its refusal.
 func (x *exchange) countStart() (counted func() error, err error) {
 	counted = func() error { return nil }
-	if x.params.head || x.viewer.Playback != 0 || x.h.starts == nil {
+	if x.params.head || x.viewer.Playback != 0 || x.h.starts == nil || !x.plays() {
 		return counted, nil
 	}
 	user, recording := x.viewer.User.ID, x.params.id

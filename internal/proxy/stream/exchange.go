@@ -52,6 +52,7 @@ type exchange struct {
 	upstream    respond.Upstream // what an error comes from
 	viewer      media.Viewer
 	recording   media.Recording
+	companion   media.Companion // that is served instead of the recording; zero for none
 	object      media.Object
 	metadata    metadata
 	valid       precondition.Validators
@@ -71,13 +72,19 @@ type exchange struct {
 // Serve answers GET and HEAD of {base}/recordings/{id}/stream/. The body is written
 // after it returns, by fasthttp, which calls body.WriteTo and body.Close.
 func (h *Handler) Serve(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) {
+	h.serve(c, rec, id, 0)
+}
+
+// serve answers for a recording, or for its companion where that is not 0.
+func (h *Handler) serve(c *fasthttp.RequestCtx, rec accesslog.Record, id, companion int64) {
 	x := h.newExchange(c, rec)
 	x.params = readParams(c, id)
+	x.params.companion = companion
 	if h.playbacks != nil && rec.Trusted {
 		x.params.readTrace(c)
 	}
 	x.record.Recording = id
-	if x.kept != nil {
+	if x.kept != nil && x.plays() {
 		x.toRemember = x.kept.repeated(&c.Request.Header)
 	}
 	x.run(c)

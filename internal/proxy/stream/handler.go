@@ -76,6 +76,8 @@ type Deps struct {
 	Origins Origins
 	Store   Store
 	Starts  StartCounter // nil: starts are not limited
+	// Companions finds what accompanies recordings; nil = ServeCompanion is not used.
+	Companions Companions
 	// Changed receives a value when somebody may have lost access: running streams
 	// are then checked at once, and not only at every Config.Recheck.
 	Changed <-chan struct{}
@@ -105,6 +107,7 @@ type Handler struct {
 	invalidator   Invalidator    // nil: origins is not one
 	store         Store
 	starts        StartCounter
+	companions    Companions
 	playbacks     PlaybackTracer // nil: not traced
 	changed       <-chan struct{}
 	base          context.Context
@@ -132,7 +135,7 @@ func New(cfg Config, deps Deps) (*Handler, error) {
 		return nil, fmt.Errorf("stream: access control, origins and a store are needed")
 	}
 	h := &Handler{
-		cfg: cfg, access: deps.Access, origins: deps.Origins, store: deps.Store, starts: deps.Starts,
+		cfg: cfg, access: deps.Access, origins: deps.Origins, store: deps.Store, starts: deps.Starts, companions: deps.Companions,
 		playbacks: deps.Playbacks, changed: deps.Changed, base: deps.Base, resetResponse: deps.ResetResponse,
 		records: deps.Records, log: deps.Log, now: deps.Now,
 		streams:   admission{limit: int64(cfg.Streams)},

@@ -27,6 +27,7 @@ type metadataKey struct {
 	title     string
 	download  bool
 	sha256    string // lower-case hex, "" unknown
+	companion string // a companion's Content-Type, "" for a recording's
 }
 
 // metadataCache caches response metadata: digests, MIME parameters and RFC 8187 cost
@@ -36,8 +37,9 @@ type metadataCache struct {
 	entries map[metadataKey]metadata // guarded by mu
 }
 
-func (l *metadataCache) get(obj media.Object, rec media.Recording, download bool) metadata {
-	key := metadataKey{obj, rec.ID, rec.Title, download, media.DigestOf(obj, rec.Digest)}
+// get describes a recording's bytes, or those of a companion of this Content-Type.
+func (l *metadataCache) get(obj media.Object, rec media.Recording, download bool, companion string) metadata {
+	key := metadataKey{obj, rec.ID, rec.Title, download, media.DigestOf(obj, rec.Digest), companion}
 	l.mu.RLock()
 	found, ok := l.entries[key]
 	l.mu.RUnlock()
@@ -45,6 +47,9 @@ func (l *metadataCache) get(obj media.Object, rec media.Recording, download bool
 		return found
 	}
 	made := metadata{etag: obj.ETag(), contentType: contenttype.Of(obj), digests: digestFieldsOf(key.sha256)}
+	if companion != "" {
+		made.contentType = companion // ours, by the kind of the file, and never the origin's
+	}
 	made.disposition = disposition(rec, made.contentType, download)
 	if !obj.ModTime.IsZero() {
 		made.modified = precondition.FormatDate(obj.ModTime.UTC())

@@ -15,6 +15,7 @@ import (
 // reused when the handler returns, so everything here is a copy.
 type requestParams struct {
 	id          int64
+	companion   int64 // 0 for the recording itself
 	head        bool
 	tokens      []media.Token
 	noToken     *media.Refusal // why there are no tokens

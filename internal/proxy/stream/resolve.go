@@ -64,7 +64,7 @@ func (x *exchange) describe() {
 		return
 	}
 	x.repeat = nil // other bytes: the header that is remembered does not describe them
-	x.metadata = x.h.metadata.get(x.object, x.recording, x.params.download)
+	x.metadata = x.h.metadata.get(x.object, x.recording, x.params.download, x.companion.ContentType)
 	x.valid = precondition.ValidatorsOf(x.object, x.metadata.etag, x.h.now())
 }
 

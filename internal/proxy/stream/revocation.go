@@ -71,5 +71,9 @@ func (h *Handler) recheck(ctx context.Context, x *exchange) (err error) {
 			err = fmt.Errorf("%w: %v", errPanic, p)
 		}
 	}()
-	return h.access.Recheck(ctx, x.viewer, x.params.id)
+	if err := h.access.Recheck(ctx, x.viewer, x.params.id); err != nil || x.plays() {
+		return err
+	}
+	_, err = h.companion(ctx, x.viewer, x.recording, x.params.companion)
+	return err
 }

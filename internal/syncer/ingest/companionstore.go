@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/filename"
@@ -132,8 +133,7 @@ func (c *companionRun) commitCompanion(ctx context.Context, f store.File, row st
 			}
 			for _, old := range c.archivedBefore {
 				if old.ZoomFile == row.ZoomFile && old.ID != row.ID {
-					old.RemovedAt = c.s.now()
-					if err := store.SaveRecordingFile(ctx, x, old); err != nil {
+					if err := replaceCompanion(ctx, x, old.ID, row.ID, c.s.now()); err != nil {
 						return err
 					}
 				}
@@ -156,6 +156,20 @@ func (c *companionRun) commitCompanion(ctx context.Context, f store.File, row st
 		}
 		return c.s.deps.Queue.Enqueue(ctx, x, queue.ZoomTrashArgs{IngestID: c.row.ID}, c.s.now().Add(c.s.cfg.ZoomTrashAfter))
 	})
+}
+
+// replaceCompanion removes an earlier version of a companion. The new one is shown to whom the
+// earlier was.
+func replaceCompanion(ctx context.Context, x store.Session, earlier, row int64, now time.Time) error {
+	old, err := store.LoadRecordingFile(ctx, x, earlier)
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	old.RemovedAt = now
+	if err := store.SaveRecordingFile(ctx, x, old); err != nil {
+		return err
+	}
+	return store.ShareFile(ctx, x, row, old.Shared)
 }
 
 // discardCompanion deletes an archived companion that is not what was sent.

@@ -22,6 +22,7 @@ type RecordingFile struct {
 	Label       string
 	Lang        string // BCP 47; "" = none
 	ContentType string
+	Shared      bool // the teacher shows a companion to students; see ShareFile
 	Provider    string
 	ArchiveKey  string // given before the first byte goes up
 	// ArchivedVersion is what Size, MD5 and SHA256 are of, as the archive names it; "" = unknown.
@@ -53,14 +54,14 @@ const countedFile = `f.verified_at IS NOT NULL AND f.removed_at IS NULL AND (f.k
 
 func recordingFiles(ctx context.Context, x Session, where string, args ...any) ([]RecordingFile, error) {
 	var out []RecordingFile
-	err := x.Each(ctx, `SELECT id, recording_id, kind, position, label, lang, content_type, provider, archive_key, archived_version, size, md5, sha256, duration_ms, zoom_file, tried, verified_at, removed_at
+	err := x.Each(ctx, `SELECT id, recording_id, kind, position, label, lang, content_type, shared, provider, archive_key, archived_version, size, md5, sha256, duration_ms, zoom_file, tried, verified_at, removed_at
 		FROM lectern.lectern_recording_files `+where, args, func(scan func(...any) error) error {
 		var (
 			f                 RecordingFile
 			ms                int64
 			verified, removed catalog.DBTime
 		)
-		err := scan(&f.ID, &f.RecordingID, &f.Kind, &f.Position, &f.Label, &f.Lang, &f.ContentType, &f.Provider, &f.ArchiveKey, &f.ArchivedVersion, &f.Size, &f.MD5, &f.SHA256, &ms, &f.ZoomFile, &f.Tried, &verified, &removed)
+		err := scan(&f.ID, &f.RecordingID, &f.Kind, &f.Position, &f.Label, &f.Lang, &f.ContentType, &f.Shared, &f.Provider, &f.ArchiveKey, &f.ArchivedVersion, &f.Size, &f.MD5, &f.SHA256, &ms, &f.ZoomFile, &f.Tried, &verified, &removed)
 		f.Duration, f.VerifiedAt, f.RemovedAt = time.Duration(ms)*time.Millisecond, verified.Time, removed.Time
 		out = append(out, f)
 		return err
@@ -146,6 +147,12 @@ func AddRecordingFile(ctx context.Context, x Session, f RecordingFile, now time.
 func SaveRecordingFile(ctx context.Context, x Session, f RecordingFile) error {
 	_, err := x.Exec(ctx, `UPDATE lectern.lectern_recording_files SET position = $2, size = $3, md5 = $4, sha256 = $5, duration_ms = $6, tried = $7, verified_at = $8, removed_at = $9, archived_version = $10 WHERE id = $1`,
 		f.ID, f.Position, f.Size, f.MD5, f.SHA256, f.Duration.Milliseconds(), f.Tried, stamp(f.VerifiedAt), stamp(f.RemovedAt), f.ArchivedVersion)
+	return err
+}
+
+// ShareFile says whether the teacher shows a companion to students.
+func ShareFile(ctx context.Context, x Session, id int64, shared bool) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_recording_files SET shared = $2 WHERE id = $1`, id, shared)
 	return err
 }
 
