@@ -234,7 +234,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	s.accepting.begin()
 	defer s.accepting.end()
-	err := s.fast.Serve(corkedconn.Listener{Listener: ln})
+	err := s.fast.Serve(corkedconn.NewListener(ln))
 	if s.Draining() {
 		return nil
 	}

@@ -60,10 +60,18 @@ var (
 )
 
 // Listener wraps each TCP connection that it accepts in a Conn.
-type Listener struct{ net.Listener }
+type Listener struct {
+	net.Listener
+	slow slowConns
+}
+
+// NewListener returns a Listener of the connections that ln accepts.
+func NewListener(ln net.Listener) *Listener {
+	return &Listener{Listener: ln, slow: slowConns{budget: memoryForSlow()}}
+}
 
 // Accept implements net.Listener.
-func (l Listener) Accept() (net.Conn, error) {
+func (l *Listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -72,19 +80,26 @@ func (l Listener) Accept() (net.Conn, error) {
 	if !ok {
 		return c, nil
 	}
-	return newConn(tcp), nil
+	return newConn(tcp, &l.slow), nil
 }
 
-func newConn(tcp *net.TCPConn) net.Conn {
+func newConn(tcp *net.TCPConn, slow *slowConns) net.Conn {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return tcp // closed already: the next read fails
 	}
 	c := &Conn{TCPConn: tcp, raw: raw}
+	c.sending.slow.of = slow
 	c.fill = c.readAvailable
 	c.sendStep = c.sending.step
 	c.initSending()
 	return c
+}
+
+// Close implements net.Conn.
+func (c *Conn) Close() error {
+	c.sending.slow.close()
+	return c.TCPConn.Close()
 }
 
 // Read implements net.Conn.

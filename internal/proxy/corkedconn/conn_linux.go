@@ -1,6 +1,7 @@
 package corkedconn
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -16,10 +17,20 @@ func setUnsentMark(fd uintptr, bytes int) {
 	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, bytes)
 }
 
+// memoryForSlow is how many bytes all slow connections together may leave unsent: two thirds
+// of what Linux lets TCP have by default before it is short of memory, a sixteenth of all.
+func memoryForSlow() int64 {
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) != nil {
+		return 0
+	}
+	return int64(uint64(info.Totalram) * uint64(info.Unit) / 24)
+}
+
 // initSending prepares the connection's sends and sets its first mark.
 func (c *Conn) initSending() {
 	c.sending.yield = runtime.Gosched
-	_ = c.raw.Control(func(fd uintptr) { setUnsentMark(fd, c.sending.mark.bytes()) })
+	_ = c.raw.Control(c.sending.setMark)
 }
 
 // awaitRequest waits until bytes arrive, and reads them into a buffer.
@@ -82,6 +93,8 @@ const turn = 512 << 10
 type sending struct {
 	send
 	mark unsentMark
+	slow membership
+	set  int // the socket's mark
 	// accepted is how many bytes the kernel took since a send that had blocked went on, at
 	// wentOn; zero before the first.
 	accepted int64
@@ -115,11 +128,19 @@ func (s *sending) goOn(fd uintptr) {
 	if !s.wentOn.IsZero() {
 		n, elapsed = s.accepted, now.Sub(s.wentOn)
 	}
-	if s.mark.observe(n, elapsed, now.Sub(s.blockedAt)) {
-		setUnsentMark(fd, s.mark.bytes())
-	}
+	s.mark.observe(n, elapsed, now.Sub(s.blockedAt))
+	s.slow.set(s.mark.pace == slow)
+	s.setMark(fd)
 	s.accepted, s.wentOn, s.blockedAt, s.inTurn = 0, now, time.Time{}, 0
 	s.residentUntil = 0
+}
+
+// setMark sets the socket's mark where it has changed.
+func (s *sending) setMark(fd uintptr) {
+	if mark := s.mark.bytes(s.slow.of.mark()); mark != s.set {
+		setUnsentMark(fd, mark)
+		s.set = mark
+	}
 }
 
 // stepHeader sends the header with MSG_MORE, so that it waits for the body's first bytes
@@ -153,8 +174,8 @@ func (s *sending) stepBody(fd uintptr) bool {
 			s.left -= int64(n)
 			s.accepted += int64(n)
 			s.inTurn += int64(n)
-		case err == syscall.EINTR:
-		case err == syscall.EAGAIN:
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EAGAIN):
 			return false
 		case err != nil:
 			s.err = os.NewSyscallError(call, err)

@@ -6,7 +6,9 @@ import (
 	"os"
 )
 
-type sending struct{}
+type sending struct{ slow membership }
+
+func memoryForSlow() int64 { return 0 }
 
 func (*sending) step(uintptr) bool       { return true }
 func (*Conn) initSending()               {}

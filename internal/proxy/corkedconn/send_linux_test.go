@@ -35,7 +35,7 @@ func newPair(t *testing.T, readBuffer int) (conn *Conn, client net.Conn, file *o
 	if err := client.(*net.TCPConn).SetReadBuffer(readBuffer); err != nil {
 		t.Fatal(err)
 	}
-	accepted, err := Listener{ln}.Accept()
+	accepted, err := NewListener(ln).Accept()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,8 @@ const (
 	// it stops reading.
 	fastMark = 4 << 20
 	// slowMark is that of a connection that has blocked for longer than slowAfter: eight
-	// seconds of a lesson at 1 Mbit/s, refilled every four.
+	// seconds of a lesson at 1 Mbit/s, refilled every four. Where there are many it is less:
+	// see slowConns.
 	slowMark = 1 << 20
 
 	// fastProof is what has to leave within fastWithin: 32 MiB/s. The queues on a path take
@@ -46,13 +47,13 @@ type unsentMark struct {
 	elapsed time.Duration // the time that they took
 }
 
-// bytes returns the mark.
-func (m *unsentMark) bytes() int {
+// bytes returns the mark, given that of slow connections.
+func (m *unsentMark) bytes(ofSlow int) int {
 	switch m.pace {
 	case fast:
 		return fastMark
 	case slow:
-		return slowMark
+		return ofSlow
 	default:
 		return newMark
 	}
@@ -61,9 +62,8 @@ func (m *unsentMark) bytes() int {
 // observe is called when a send that had blocked goes on, before it sends more. n bytes
 // were accepted since the one before went on; as half a mark was unsent both times, as many
 // have left. elapsed is the time between the two; both are 0 for a connection's first.
-// blocked is how long this one waited. It reports whether the mark has changed.
-func (m *unsentMark) observe(n int64, elapsed, blocked time.Duration) (changed bool) {
-	was := m.pace
+// blocked is how long this one waited.
+func (m *unsentMark) observe(n int64, elapsed, blocked time.Duration) {
 	m.drained += n
 	m.elapsed += elapsed
 	switch {
@@ -71,10 +71,9 @@ func (m *unsentMark) observe(n int64, elapsed, blocked time.Duration) (changed b
 		m.pace = slow
 	case m.elapsed > fastWithin:
 	case m.drained < fastProof:
-		return false
+		return
 	default:
 		m.pace = fast
 	}
 	m.drained, m.elapsed = 0, 0
-	return m.pace != was
 }

@@ -93,7 +93,7 @@ func serveRecording(t *testing.T, size int) (addr string, content []byte) {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(corkedconn.Listener{Listener: ln}) }()
+	go func() { served <- server.Serve(corkedconn.NewListener(ln)) }()
 	t.Cleanup(func() {
 		if err := server.Shutdown(); err != nil {
 			t.Error(err)
