@@ -193,6 +193,9 @@ func (c *companionRun) report(ctx context.Context) error {
 	}
 	key := alertKey(c.row) + ":companions"
 	return c.s.deps.Store.Update(ctx, "syncer: companions", func(x store.Session) error {
+		if err := c.releaseTrash(ctx, x); err != nil {
+			return err
+		}
 		if len(names) == 0 {
 			return c.s.deps.Alerts.Resolve(ctx, x, key, "No companion of a recording is missing any more", c.describe())
 		}
@@ -204,6 +207,15 @@ func (c *companionRun) report(ctx context.Context) error {
 	})
 }
 
+// releaseTrash runs the trash of Zoom's copies that may have waited for the companions, once
+// all of them are archived.
+func (c *companionRun) releaseTrash(ctx context.Context, x store.Session) error {
+	if !c.s.cfg.DeleteFromZoom || len(c.archivedBefore) == 0 || len(c.plan.wanted) > 0 || c.plan.processing {
+		return nil
+	}
+	return c.s.deps.Queue.EnqueueNow(ctx, x, queue.ZoomTrashArgs{IngestID: c.row.ID})
+}
+
 // dropJoined removes companions that have become parts of the recording. Their bytes are
 // deleted by the purge.
 func (c *companionRun) dropJoined(ctx context.Context) error {
@@ -211,7 +223,7 @@ func (c *companionRun) dropJoined(ctx context.Context) error {
 		return nil
 	}
 	return c.s.deps.Store.Update(ctx, "syncer: companions became parts", func(x store.Session) error {
-		return c.s.changeFiles(ctx, x, c.row.ID, func(store.Recording) error {
+		return c.s.changeFiles(ctx, x, c.row.ID, anyRoom, func(store.Recording) error {
 			for _, f := range c.plan.joined {
 				f.RemovedAt = c.s.now()
 				if err := store.SaveRecordingFile(ctx, x, f); err != nil {
@@ -230,10 +242,18 @@ var errNoRoom = &media.Error{Kind: media.Quota, Op: "syncer: companions", Reason
 // archived.
 var errWithdrawn = errors.New("the recording was removed meanwhile")
 
+// room says whether the quota must have room for what changeFiles adds.
+type room bool
+
+const (
+	needsRoom room = true
+	anyRoom   room = false // nothing is added, or it is stored already
+)
+
 // changeFiles changes the files beside a recording and charges what that adds to the
 // teacher's quota. Ingest, row and quota are locked in this order, as everywhere. errNoRoom:
 // the quota has no room. errWithdrawn: there is no recording any more.
-func (s *Ingester) changeFiles(ctx context.Context, x store.Session, ingest int64, change func(store.Recording) error) error {
+func (s *Ingester) changeFiles(ctx context.Context, x store.Session, ingest int64, needs room, change func(store.Recording) error) error {
 	i, err := store.LoadIngest(ctx, x, ingest, true)
 	if catalog.IsNotFound(err) || err == nil && (i.RecordingID == 0 || i.Orphaned()) {
 		return errWithdrawn
@@ -263,11 +283,11 @@ func (s *Ingester) changeFiles(ctx context.Context, x store.Session, ingest int6
 	if err != nil {
 		return err
 	}
-	if after > before {
-		switch room, err := s.roomFor(ctx, x, owner, after-before); {
+	if after > before && needs {
+		switch has, err := s.roomFor(ctx, x, owner, after-before); {
 		case err != nil:
 			return err
-		case !room:
+		case !has:
 			return errNoRoom
 		}
 	}

@@ -126,7 +126,7 @@ func (c *companionRun) companionItem(row store.RecordingFile, f store.File, path
 // version of it, charges the quota, and lets Zoom's copy be trashed.
 func (c *companionRun) commitCompanion(ctx context.Context, f store.File, row store.RecordingFile, problem string) error {
 	return c.s.deps.Store.Update(ctx, "syncer: a companion is archived", func(x store.Session) error {
-		err := c.s.changeFiles(ctx, x, c.row.ID, func(rec store.Recording) error {
+		err := c.s.changeFiles(ctx, x, c.row.ID, needsRoom, func(rec store.Recording) error {
 			now, err := store.LoadRecordingFile(ctx, x, row.ID)
 			if err != nil || !now.RemovedAt.IsZero() || rec.ID != row.RecordingID {
 				return errors.Join(ignoreNotFound(err), errWithdrawn)

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -89,13 +90,65 @@ func (s *Ingester) fileLost(ctx context.Context, x store.Session, i store.Ingest
 	})
 }
 
-// RecordPartLoss follows the discovery that the archive no longer holds a part beside a
+// RecordFileLoss follows the discovery that the archive no longer holds a file beside a
 // recording: it is archived again while Zoom has it, else operators are told.
-func (s *Ingester) RecordPartLoss(ctx context.Context, f store.RecordingFile) error {
+func (s *Ingester) RecordFileLoss(ctx context.Context, f store.RecordingFile) error {
 	if s.deps.Observer.On() {
 		s.deps.Observer.Would(ctx, "record that an archived part is gone", slog.Int64("recording", f.RecordingID), slog.String("key", f.ArchiveKey))
 		return nil
 	}
+	if f.Kind != store.KindPart {
+		return s.recordCompanionLoss(ctx, f)
+	}
+	return s.recordPartLoss(ctx, f)
+}
+
+func (s *Ingester) recordCompanionLoss(ctx context.Context, f store.RecordingFile) error {
+	err := s.deps.Store.Update(ctx, "syncer: a companion lost from the archive", func(x store.Session) error {
+		i, err := store.IngestOfRecording(ctx, x, f.RecordingID)
+		if err != nil {
+			return ignoreNotFound(err)
+		}
+		lost := false
+		err = s.changeFiles(ctx, x, i.ID, anyRoom, func(store.Recording) error {
+			now, err := store.LoadRecordingFile(ctx, x, f.ID)
+			if err != nil || !now.RemovedAt.IsZero() || now.Location() != f.Location() {
+				return ignoreNotFound(err) // replaced, or moved
+			}
+			lost = true
+			return store.MarkFilePurged(ctx, x, f.ID, s.now())
+		})
+		if err != nil || !lost {
+			return err
+		}
+		err = store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), IngestID: i.ID, RecordingID: f.RecordingID, What: "companion gone from the archive", Detail: f.Kind + ", " + f.ArchiveKey + ", of " + f.ZoomFile})
+		if err != nil {
+			return err
+		}
+		meetings, err := store.MeetingsOfIngest(ctx, x, i)
+		if err != nil {
+			return err
+		}
+		if allAtZoom(meetings, []string{f.ZoomFile}) {
+			return s.deps.Queue.EnqueueCompanions(ctx, x, i.ID)
+		}
+		return s.alertOfLoss(ctx, x, i, f, "A companion")
+	})
+	if errors.Is(err, errWithdrawn) {
+		return nil
+	}
+	return err
+}
+
+// alertOfLoss tells operators of a file that neither the archive nor Zoom has any more.
+func (s *Ingester) alertOfLoss(ctx context.Context, x store.Session, i store.Ingest, f store.RecordingFile, what string) error {
+	return s.deps.Alerts.Raise(ctx, x, queue.AlertArgs{
+		Key: alertKey(i) + ":lost:" + f.ZoomFile, State: store.ReasonArchiveLost, Severity: "critical", Title: fmt.Sprintf("%s of recording %d is gone from the archive", what, f.RecordingID),
+		Text: fmt.Sprintf("%s. Its history: `syncer explain %d`", store.Advice(store.ReasonArchiveLost), f.RecordingID),
+	})
+}
+
+func (s *Ingester) recordPartLoss(ctx context.Context, f store.RecordingFile) error {
 	return s.deps.Store.Update(ctx, "syncer: a part lost from the archive", func(x store.Session) error {
 		i, err := store.IngestOfRecording(ctx, x, f.RecordingID)
 		if err != nil {
@@ -123,11 +176,7 @@ func (s *Ingester) RecordPartLoss(ctx context.Context, f store.RecordingFile) er
 			return err
 		}
 		if !allAtZoom(meetings, []string{f.ZoomFile}) {
-			err := s.deps.Alerts.Raise(ctx, x, queue.AlertArgs{
-				Key: alertKey(i) + ":lost:" + f.ZoomFile, State: store.ReasonArchiveLost, Severity: "critical", Title: fmt.Sprintf("A part of recording %d is gone from the archive", f.RecordingID),
-				Text: fmt.Sprintf("%s. Its history: `syncer explain %d`", store.Advice(store.ReasonArchiveLost), f.RecordingID),
-			})
-			if err != nil {
+			if err := s.alertOfLoss(ctx, x, i, f, "A part"); err != nil {
 				return err
 			}
 		}

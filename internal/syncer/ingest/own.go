@@ -286,6 +286,9 @@ func (s *Ingester) moveRow(ctx context.Context, x store.Session, own store.Inges
 // archive of a lesson's. Its bytes go with the purge.
 func (s *Ingester) removeJoined(ctx context.Context, x store.Session, own store.Ingest, row store.Recording, of store.Ingest) error {
 	if row.ID != 0 {
+		if err := s.adoptCompanions(ctx, x, row.ID, of); err != nil {
+			return err
+		}
 		if _, err := store.RemoveRecording(ctx, x, row.ID, fmt.Sprintf("it is a part of recording %d now", of.RecordingID), s.now()); err != nil {
 			return err
 		}
@@ -297,6 +300,31 @@ func (s *Ingester) removeJoined(ctx context.Context, x store.Session, own store.
 		return err
 	}
 	return store.AppendHistory(ctx, x, store.HistoryEntry{At: s.now(), IngestID: of.ID, RecordingID: row.ID, What: "joined into the lesson's recording", Detail: fmt.Sprintf("recording %d", of.RecordingID)})
+}
+
+// adoptCompanions gives the companions of a teacher's own recording to the lesson's, which
+// lacks them: Zoom may have trashed its copies.
+func (s *Ingester) adoptCompanions(ctx context.Context, x store.Session, own int64, of store.Ingest) error {
+	mine, err := store.Companions(ctx, x, own)
+	if err != nil {
+		return err
+	}
+	theirs, err := store.Companions(ctx, x, of.RecordingID)
+	if err != nil || len(mine) == 0 {
+		return err
+	}
+	return s.changeFiles(ctx, x, of.ID, anyRoom, func(store.Recording) error {
+		for _, f := range mine {
+			known := slices.ContainsFunc(theirs, func(t store.RecordingFile) bool { return t.ZoomFile == f.ZoomFile })
+			if !f.Verified() || known {
+				continue
+			}
+			if err := store.ReassignFile(ctx, x, f.ID, of.RecordingID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // fileAfterRun follows the end of a run: what waited for it is filed now.

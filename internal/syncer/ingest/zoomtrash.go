@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,9 @@ func (s *Ingester) zoomTrashJob(ctx context.Context, job *queue.Job[queue.ZoomTr
 	if i.MeetingUUID != "" && slices.ContainsFunc(meetings, func(m store.Meeting) bool { return m.LessonID != 0 && !m.Separate }) {
 		return queue.Snooze(joinWait) // the lesson's ingest may need Zoom's copy
 	}
+	if wait, err := r.awaitCompanions(ctx); err != nil || wait {
+		return cmp.Or(err, queue.Snooze(companionWait))
+	}
 	from, err := s.deps.Archives.Get(i.Provider)
 	if err != nil {
 		return err
@@ -52,18 +56,29 @@ func (s *Ingester) zoomTrashJob(ctx context.Context, job *queue.Job[queue.ZoomTr
 	if err != nil || lost {
 		return err
 	}
-	return step(ctx, "trash", func(ctx context.Context) error { return r.trashMeetings(ctx, meetings) })
+	companions, left, err := r.loadTrashable(ctx)
+	if err != nil {
+		return err
+	}
+	err = step(ctx, "trash", func(ctx context.Context) error { return r.trashMeetings(ctx, meetings, companions) })
+	if err == nil && left > 0 {
+		return queue.Snooze(left) // a companion came later
+	}
+	return err
 }
 
-// trashMeetings trashes Zoom's copies of what the archive holds of meetings. Of a file that
-// Zoom has another version of by now, that version is archived first.
-func (r *run) trashMeetings(ctx context.Context, meetings []store.Meeting) error {
+// trashMeetings trashes Zoom's copies of what the archive holds of meetings, companions
+// included. Of a file that Zoom has another version of by now, that version is archived
+// first, and nothing is trashed before companions that Zoom lists by now are safe.
+func (r *run) trashMeetings(ctx context.Context, meetings []store.Meeting, companions []store.RecordingFile) error {
 	names := r.row.Parts()
 	for _, f := range r.parts {
 		names = append(names, f.ZoomFile)
 	}
 	inArchive := func(f store.File) bool {
-		return !f.ArchivedAt.IsZero() && !f.LeftZoom() && !f.HasMadeID() && slices.Contains(names, f.Name())
+		held := !f.ArchivedAt.IsZero() && slices.Contains(names, f.Name()) ||
+			slices.ContainsFunc(companions, func(c store.RecordingFile) bool { return holds(c, f) })
+		return held && !f.LeftZoom() && !f.HasMadeID()
 	}
 	changed := false
 	var archived []store.Meeting // with what of it may be trashed
@@ -79,6 +94,9 @@ func (r *run) trashMeetings(ctx context.Context, meetings []store.Meeting) error
 		m.Files = slices.DeleteFunc(listed, func(f store.File) bool { return !inArchive(f) })
 		changed = changed || slices.ContainsFunc(m.Files, store.File.Changed)
 		archived = append(archived, m)
+	}
+	if wait, err := r.awaitCompanions(ctx); err != nil || wait {
+		return cmp.Or(err, queue.Snooze(companionWait))
 	}
 	// A new version that is joined with the other parts needs them: none goes before that.
 	replaced := false
@@ -122,17 +140,8 @@ func (r *run) loadBeside(ctx context.Context) (lost bool, err error) {
 	}
 	r.parts = slices.DeleteFunc(r.parts, func(f store.RecordingFile) bool { return !f.Verified() })
 	for _, f := range r.parts {
-		from, err := r.s.deps.Archives.Get(f.Provider)
-		if err != nil {
-			return false, err
-		}
-		stored, err := from.Stat(ctx, f.ArchiveKey)
-		if media.KindOf(err) == media.NotFound || err == nil && !stored.Same(f.Size, f.MD5) {
-			r.log.Error("zoom trash: part lost from the archive, Zoom's copies stay", slog.Int64("ingest", r.row.ID), slog.String("key", f.ArchiveKey))
-			return true, r.s.RecordPartLoss(ctx, f)
-		}
-		if err != nil {
-			return false, err
+		if held, err := r.stillArchived(ctx, f); err != nil || !held {
+			return !held, err
 		}
 	}
 	return false, nil

@@ -167,7 +167,7 @@ func (r *run) ensureKey(ctx context.Context, p plan, f file, src source, begun [
 	if err != nil {
 		return store.Copy{}, err
 	}
-	key, err := target.NewKey(ctx, p.hint)
+	key, err := target.NewKey(ctx, p.hint+f.ext)
 	if err != nil {
 		return store.Copy{}, err
 	}

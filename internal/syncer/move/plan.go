@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path"
 	"strconv"
-	"strings"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/filename"
@@ -24,6 +22,9 @@ type file struct {
 	size int64
 	md5  string
 	name string // for people
+	// label is what people call it, "" for a video of the recording, and ext the extension of
+	// its name, with the dot.
+	label, ext string
 }
 
 // plan is what is to be done with one recording.
@@ -62,7 +63,7 @@ func choose(row store.Recording, i store.Ingest, beside []store.RecordingFile, f
 	}
 	for _, f := range beside {
 		if f.Verified() && f.RemovedAt.IsZero() && moves(f.Provider) {
-			files = append(files, file{id: f.ID, from: f.Location(), size: f.Size, md5: f.MD5})
+			files = append(files, file{id: f.ID, from: f.Location(), size: f.Size, md5: f.MD5, label: f.Label, ext: f.Extension()})
 		}
 	}
 	switch {
@@ -134,13 +135,15 @@ func (p *plan) describe(ctx context.Context, x store.Session, owner int64) error
 	}
 	for n := range p.files {
 		f := &p.files[n]
-		ext := path.Ext(f.from.Key)
-		if len(ext) < 2 || len(ext) > 6 || strings.ContainsRune(ext, ' ') {
-			ext = ".mp4"
+		if f.ext == "" {
+			f.ext = store.KeyExtension(f.from.Key, ".mp4")
 		}
-		suffix := ext
-		if f.id != 0 {
-			suffix = fmt.Sprintf(" %d%s", n+1, ext)
+		suffix := f.ext
+		switch {
+		case f.label != "":
+			suffix = " " + filename.Truncate(filename.Of(f.label, ""), 80) + f.ext
+		case f.id != 0:
+			suffix = fmt.Sprintf(" %d%s", n+1, f.ext)
 		}
 		f.name = filename.Of(title, suffix) + suffix
 	}

@@ -75,7 +75,7 @@ func (m *Mover) commitReturn(ctx context.Context, x store.Session, c store.Copy,
 			return f.ID == c.FileID && f.Location() == c.To && f.MD5 == c.MD5
 		})
 		if ok {
-			err = store.RelocateFile(ctx, x, c.FileID, c.From)
+			err = store.RelocateFile(ctx, x, c.FileID, c.From, c.FromVersion)
 		}
 	}
 	if err != nil || !ok {

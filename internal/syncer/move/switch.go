@@ -106,7 +106,7 @@ func (r *run) commit(ctx context.Context, x store.Session, now current, copies [
 			case !ok:
 				return errRemoved
 			}
-		} else if err := store.RelocateFile(ctx, x, c.FileID, c.To); err != nil {
+		} else if err := store.RelocateFile(ctx, x, c.FileID, c.To, c.ToVersion); err != nil {
 			return err
 		}
 		c.SwitchedAt = at

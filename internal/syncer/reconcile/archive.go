@@ -46,15 +46,15 @@ func (r *Reconciler) abortStaleUploads(ctx context.Context, provider string, a a
 
 func (r *Reconciler) compareArchive(ctx context.Context, provider string, a archive.Archive) error {
 	var (
-		ours  []store.Ingest
-		parts []store.RecordingFile
+		ours   []store.Ingest
+		beside []store.RecordingFile
 	)
 	// What is known is read before and after the list: a file that is new meanwhile is
 	// no orphan, and one that is purged meanwhile not lost.
 	err := r.deps.Store.View(ctx, "syncer: what is archived", func(x store.Session) error {
 		all, err := store.IngestsInState(ctx, x, store.Done)
 		if err == nil {
-			parts, err = store.VerifiedParts(ctx, x, provider)
+			beside, err = store.VerifiedFiles(ctx, x, provider)
 		}
 		ours = slices.DeleteFunc(all, func(i store.Ingest) bool { return i.Provider != provider || !i.Archived() || i.RecordingID == 0 })
 		return err
@@ -81,7 +81,7 @@ func (r *Reconciler) compareArchive(ctx context.Context, provider string, a arch
 			return err
 		}
 	}
-	for _, f := range parts {
+	for _, f := range beside {
 		if there[f.ArchiveKey] {
 			continue
 		}
@@ -90,7 +90,7 @@ func (r *Reconciler) compareArchive(ctx context.Context, provider string, a arch
 		}
 		returned, err := r.deps.Copies.Return(ctx, f.RecordingID, f.ID, f.Location())
 		if err == nil && !returned {
-			err = r.deps.Ingests.RecordPartLoss(ctx, f)
+			err = r.deps.Ingests.RecordFileLoss(ctx, f)
 		}
 		if err != nil {
 			return err

@@ -143,8 +143,8 @@ type Ingests interface {
 	EndPauses(ctx context.Context, teacher int64) error
 	// RecordLoss follows the discovery that an archived file is gone.
 	RecordLoss(ctx context.Context, i store.Ingest) error
-	// RecordPartLoss is RecordLoss for a part that is archived beside a recording.
-	RecordPartLoss(ctx context.Context, f store.RecordingFile) error
+	// RecordFileLoss is RecordLoss for a part or a companion, archived beside a recording.
+	RecordFileLoss(ctx context.Context, f store.RecordingFile) error
 }
 
 // Alerts tells operators of trouble, within a transaction.

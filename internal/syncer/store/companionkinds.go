@@ -1,6 +1,7 @@
 package store
 
 import (
+	"path"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -107,4 +108,27 @@ func (f File) ContentType() string {
 		return kind
 	}
 	return "application/octet-stream"
+}
+
+// KeyExtension is the extension of an archive's key, with the dot, or another for a key
+// without one: those of Drive have none.
+func KeyExtension(key, otherwise string) string {
+	ext := path.Ext(key)
+	if len(ext) < 2 || len(ext) > 9 || strings.ContainsRune(ext, ' ') {
+		return otherwise
+	}
+	return ext
+}
+
+// Extension is the extension of a file's name, with the dot.
+func (f RecordingFile) Extension() string {
+	if f.Kind == KindPart {
+		return KeyExtension(f.ArchiveKey, ".mp4")
+	}
+	for _, ext := range []string{"mp4", "m4a", "vtt", "txt", "csv", "json", "jpg", "png"} {
+		if contentTypes[ext] == f.ContentType {
+			return "." + ext
+		}
+	}
+	return KeyExtension(f.ArchiveKey, ".bin")
 }

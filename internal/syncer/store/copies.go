@@ -153,9 +153,10 @@ func LocationNamed(ctx context.Context, x Session, at media.Location, exceptCopy
 	return named, err
 }
 
-// RelocateFile says that the same bytes of a file beside a recording are stored elsewhere.
-func RelocateFile(ctx context.Context, x Session, id int64, at media.Location) error {
-	_, err := x.Exec(ctx, `UPDATE lectern.lectern_recording_files SET provider = $2, archive_key = $3 WHERE id = $1`, id, at.Provider, at.Key)
+// RelocateFile says that the same bytes of a file beside a recording are stored elsewhere, in
+// a version that the archive names so.
+func RelocateFile(ctx context.Context, x Session, id int64, at media.Location, version string) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_recording_files SET provider = $2, archive_key = $3, archived_version = $4 WHERE id = $1`, id, at.Provider, at.Key, version)
 	return err
 }
 

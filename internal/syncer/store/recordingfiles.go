@@ -93,11 +93,11 @@ func LoadRecordingFile(ctx context.Context, x Session, id int64) (RecordingFile,
 	return found[0], nil
 }
 
-// VerifiedParts are the parts beside recordings that an archive must have, of recordings that
+// VerifiedFiles are the files beside recordings that an archive must have, of recordings that
 // are not removed.
-func VerifiedParts(ctx context.Context, x Session, provider string) ([]RecordingFile, error) {
-	return recordingFiles(ctx, x, `WHERE provider = $1 AND kind = $2 AND verified_at IS NOT NULL AND removed_at IS NULL
-		AND recording_id IN (SELECT id FROM public.schedule_lessonrecording WHERE is_deleted = $3) ORDER BY id`, provider, KindPart, false)
+func VerifiedFiles(ctx context.Context, x Session, provider string) ([]RecordingFile, error) {
+	return recordingFiles(ctx, x, `WHERE provider = $1 AND verified_at IS NOT NULL AND removed_at IS NULL
+		AND recording_id IN (SELECT id FROM public.schedule_lessonrecording WHERE is_deleted = $2) ORDER BY id`, provider, false)
 }
 
 // UnpurgedFiles are the files of a recording whose bytes may be in an archive, whatever
@@ -147,6 +147,15 @@ func AddRecordingFile(ctx context.Context, x Session, f RecordingFile, now time.
 func SaveRecordingFile(ctx context.Context, x Session, f RecordingFile) error {
 	_, err := x.Exec(ctx, `UPDATE lectern.lectern_recording_files SET position = $2, size = $3, md5 = $4, sha256 = $5, duration_ms = $6, tried = $7, verified_at = $8, removed_at = $9, archived_version = $10 WHERE id = $1`,
 		f.ID, f.Position, f.Size, f.MD5, f.SHA256, f.Duration.Milliseconds(), f.Tried, stamp(f.VerifiedAt), stamp(f.RemovedAt), f.ArchivedVersion)
+	return err
+}
+
+// ReassignFile makes a file that of another recording, with its copies.
+func ReassignFile(ctx context.Context, x Session, id, recording int64) error {
+	if _, err := x.Exec(ctx, `UPDATE lectern.lectern_copies SET recording_id = $2 WHERE file_id = $1`, id, recording); err != nil {
+		return err
+	}
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_recording_files SET recording_id = $2 WHERE id = $1`, id, recording)
 	return err
 }
 

@@ -98,7 +98,7 @@ func fileLife(ctx context.Context, t *testing.T, x store.Session) error {
 	}
 	replaced(now, 0)
 	keys("first", "uploading", "chat", "audio", "made here")
-	if verified, err := store.VerifiedParts(ctx, x, media.ProviderLocal); err != nil || len(verified) != 1 || verified[0].ArchiveKey != "first" {
+	if verified, err := store.VerifiedFiles(ctx, x, media.ProviderLocal); err != nil || len(verified) != 4 || verified[0].ArchiveKey != "first" {
 		t.Errorf("verified: %+v, %v", verified, err)
 	}
 	if left, err := store.UnpurgedFiles(ctx, x, recording); err != nil || len(left) != 5 {
