@@ -73,7 +73,8 @@ func startMeeting(ctx context.Context, cfg Config, log *slog.Logger) (_ *meeting
 	m.zoom.AddAccount(zoomemu.Account{ID: meetingAccount, ClientID: "demo-client", ClientSecret: "demo-client-secret", Owner: "demo-host"})
 	m.zoom.AddMeeting(zoomemu.Meeting{
 		Account: meetingAccount, ID: meetingID, UUID: meetingUUID, Host: "demo-host", Topic: meetingTitle, Start: start, Minutes: 1,
-		Files: []zoomemu.File{{ID: "demo-file", Type: "MP4", View: "shared_screen_with_speaker_view", Start: start, End: end, Content: emulator.Bytes(video)}},
+		Files: append(zoomemu.EveryKind(start, end, emulator.Bytes(video), emulator.Bytes(video)),
+			zoomemu.File{ID: "demo-file", Type: "MP4", View: "shared_screen_with_speaker_view", Start: start, End: end, Content: emulator.Bytes(video)}),
 	})
 	if m.store, err = catalog.Open(ctx, cfg.DatabaseURL, slog.New(slog.DiscardHandler)); err != nil {
 		return nil, err

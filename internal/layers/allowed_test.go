@@ -694,6 +694,7 @@ var allowed = []rule{
 			{"internal/proxy/forwarded", "the client's address and the public base"},
 			{"internal/proxy/respond", "JSON bodies, and errors as statuses"},
 			{"internal/proxy/route", "the routes that it declares"},
+			{"internal/webvtt", "chapters as a track"},
 			{"github.com/valyala/fasthttp", "requests and responses"},
 		},
 	},
@@ -859,6 +860,7 @@ var allowed = []rule{
 			{"github.com/prometheus/client_golang", "registers its metrics"},
 		},
 		tests: []use{
+			{"internal/syncer/move", "moves companions with their recording"},
 			{"internal/emulator", "content without a disk"},
 			{"internal/emulator/azurite", "Microsoft's emulator of Azure"},
 			{"internal/emulator/drive", "a Drive that fails on request"},

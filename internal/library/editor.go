@@ -113,15 +113,7 @@ func (e *Editor) Rename(ctx context.Context, teacher, id int64, title string) er
 func (e *Editor) ShareCompanion(ctx context.Context, user media.User, recording, companion int64, shared bool) error {
 	const op = "library: share a companion"
 	return e.change(ctx, op, func(x catalog.Session) error {
-		if user.Role == media.RoleAdmin {
-			r, err := store.LoadRecording(ctx, x, recording, true)
-			if err == nil && (r.Deleted || r.Status == media.StatusDeleted) {
-				err = sql.ErrNoRows
-			}
-			if err != nil {
-				return err
-			}
-		} else if _, err := e.editable(ctx, x, op, user.ID, recording, true); err != nil {
+		if err := e.mayEdit(ctx, x, op, user, recording); err != nil {
 			return err
 		}
 		f, err := store.LoadRecordingFile(ctx, x, companion)

@@ -11,7 +11,7 @@ import (
 // browsers, older ones ask first.
 const (
 	corsExposed = "Accept-Ranges, Content-Range, Content-Length, ETag, Last-Modified, Repr-Digest, Cache-Status, Server-Timing, Content-Disposition, Retry-After"
-	corsMethods = "GET, HEAD, OPTIONS, POST, PATCH, DELETE"
+	corsMethods = "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"
 	corsHeaders = "Authorization, Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, Want-Repr-Digest, Content-Type"
 	corsMaxAge  = "7200" // the longest Chromium keeps a preflight
 )

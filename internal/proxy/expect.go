@@ -46,7 +46,16 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 		h.Set("Expect", "100-continue")
 		h.Set(unknownExpectation, "1")
 	}
-	return fasthttp.RequestConfig{}
+	return fasthttp.RequestConfig{MaxRequestBodySize: bodyLimit(h)}
+}
+
+// bodyLimit bounds a request's body, in bytes. What replaces a resource as a whole may be
+// larger than what changes it.
+func bodyLimit(h *fasthttp.RequestHeader) int {
+	if h.IsPut() {
+		return maxPutBody
+	}
+	return maxRequestBody
 }
 
 // expect answers a request that waits with its body (RFC 9110 section 10.1.1): 100 when
@@ -56,7 +65,7 @@ func (s *Server) expect(c *fasthttp.RequestCtx) int {
 	switch {
 	case len(h.Peek(unknownExpectation)) > 0:
 		s.refuse(c, problemExpectation)
-	case h.ContentLength() > maxRequestBody:
+	case h.ContentLength() > bodyLimit(h):
 		s.refuse(c, problemLargeBody)
 	case s.wantsBody(c):
 		return http.StatusContinue

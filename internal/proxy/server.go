@@ -94,8 +94,10 @@ const (
 	// reads both into one buffer and answers 431 beyond it.
 	maxHeader      = 16 << 10
 	maxRequestLine = 1 << 10
-	// maxRequestBody is more than any request carries.
+	// maxRequestBody is more than any request carries but for PUT, whose largest body are
+	// 200 chapters with titles of 200 escaped characters.
 	maxRequestBody = 64 << 10
+	maxPutBody     = 512 << 10
 	// idleConns is how many connections are accepted beyond the streams: idle ones,
 	// pages, probes.
 	idleConns = 4096

@@ -154,6 +154,10 @@ func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *stri
 	if err := explainParts(ctx, x, i, b); err != nil {
 		return err
 	}
+	companions, err := explainCompanions(ctx, x, i, b)
+	if err != nil {
+		return err
+	}
 	meetings, err := store.MeetingsOfIngest(ctx, x, i)
 	if err != nil {
 		return err
@@ -161,7 +165,7 @@ func explainIngest(ctx context.Context, x store.Session, i store.Ingest, b *stri
 	var uuids []string
 	for _, m := range meetings {
 		uuids = append(uuids, m.UUID)
-		describeMeeting(m, i, b)
+		describeMeeting(m, i, companions, b)
 	}
 	return writeHistory(ctx, x, b, i.ID, i.RecordingID, uuids)
 }
@@ -179,13 +183,41 @@ func explainParts(ctx context.Context, x store.Session, i store.Ingest, b *strin
 	return err
 }
 
-func describeMeeting(m store.Meeting, i store.Ingest, b *strings.Builder) {
+// explainCompanions names what accompanies a recording, and returns it.
+func explainCompanions(ctx context.Context, x store.Session, i store.Ingest, b *strings.Builder) ([]store.RecordingFile, error) {
+	companions, err := store.Companions(ctx, x, i.RecordingID)
+	for _, f := range companions {
+		state := "verified " + at(f.VerifiedAt)
+		if !f.Verified() {
+			state = "is being uploaded"
+		}
+		if f.Shared {
+			state += ", shown to students"
+		}
+		writef(b, "  companion  %d %s %s %s, %d bytes, of %s, %s\n", f.ID, f.Kind, f.Provider, f.ArchiveKey, f.Size, f.ZoomFile, state)
+	}
+	return companions, err
+}
+
+// beside is the verified companion that a file at Zoom was archived as, the zero value for
+// none.
+func beside(companions []store.RecordingFile, f store.File) store.RecordingFile {
+	for _, c := range companions {
+		if c.ZoomFile == f.Name() && c.Verified() {
+			return c
+		}
+	}
+	return store.RecordingFile{}
+}
+
+func describeMeeting(m store.Meeting, i store.Ingest, companions []store.RecordingFile, b *strings.Builder) {
 	writef(b, "meeting %s  id %s  began %s  first seen %s\n", m.UUID, m.MeetingID, at(m.Began()), at(m.FirstSeen))
 	if m.Note != "" {
 		writef(b, "  lesson     %s\n", m.Note)
 	}
 	for _, f := range m.Files {
 		state := "at Zoom"
+		companion := beside(companions, f)
 		switch {
 		case !f.TrashedAt.IsZero():
 			state = "archived, trashed at Zoom " + at(f.TrashedAt)
@@ -193,6 +225,8 @@ func describeMeeting(m store.Meeting, i store.Ingest, b *strings.Builder) {
 			state = fmt.Sprintf("archived %s when it had %d bytes, changed at Zoom since: the new version is archived next, unless another part is only in the archive", at(f.ArchivedAt), f.ArchivedSize)
 		case !f.ArchivedAt.IsZero():
 			state = "archived " + at(f.ArchivedAt)
+		case companion.Verified():
+			state = fmt.Sprintf("archived beside the recording as %s %s", companion.Kind, at(companion.VerifiedAt))
 		case !f.GoneAt.IsZero():
 			state = "gone at Zoom " + at(f.GoneAt)
 		case !f.UnlistedAt.IsZero():
@@ -201,10 +235,9 @@ func describeMeeting(m store.Meeting, i store.Ingest, b *strings.Builder) {
 			state = fmt.Sprintf("missing: %s, %d times: %s; next try %s", f.Fault.Reason, f.Fault.Count, f.Fault.Detail, at(f.Fault.RetryAt))
 		case !f.Completed():
 			state = f.Status
-		case !f.Media():
-			state = "not video, stays at Zoom"
 		case i.Archived() && !slices.Contains(i.Parts(), f.Name()):
-			state = "another view, stays at Zoom"
+			kind, _ := f.CompanionKind()
+			state = fmt.Sprintf("not archived: it is a %s, which is archived beside the recording where sync-companions has it", kind)
 		}
 		writef(b, "  file %s  %s %s  %d bytes  %s\n", f.ID, f.Type, f.View, f.Size, state)
 	}
@@ -232,7 +265,7 @@ func explainMeeting(ctx context.Context, x store.Session, uuid string, b *string
 	if !catalog.IsNotFound(err) {
 		return err
 	}
-	describeMeeting(m, store.Ingest{}, b)
+	describeMeeting(m, store.Ingest{}, nil, b)
 	if m.LessonID == 0 {
 		writef(b, "  waits: %s\n", m.Note)
 	}

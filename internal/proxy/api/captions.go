@@ -34,10 +34,33 @@ func captionLang(path string) string {
 // play the stream may read them, with the same credentials: a <track> sends no
 // header. Refusals are the stream's.
 func (h *Handler) serveCaptions(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) {
+	h.serveText(c, rec, id, func(ctx context.Context, c *fasthttp.RequestCtx, _ media.Viewer, rec media.Recording) (string, error) {
+		none := media.Refuse(media.CodeNotFound, "There are no such captions.")
+		lang := captionLang(string(c.Path()))
+		if lang == "" {
+			return "", none
+		}
+		body, err := h.Services.Captions.CaptionText(ctx, rec.ID, lang)
+		if media.KindOf(err) == media.NotFound {
+			return "", none
+		}
+		return body, err
+	})
+}
+
+// serveText answers with WebVTT of a recording, for those who may play its stream and with
+// the stream's credentials and refusals.
+func (h *Handler) serveText(c *fasthttp.RequestCtx, rec accesslog.Record, id int64, text func(context.Context, *fasthttp.RequestCtx, media.Viewer, media.Recording) (string, error)) {
 	rec.Recording = id
 	ctx, cancel := context.WithTimeoutCause(h.Base, timeout, respond.ErrTimeout)
 	defer cancel()
-	body, err := h.captions(ctx, c, &rec, id)
+	var body string
+	viewer, recording, err := h.viewer(ctx, c, &rec, id)
+	if err == nil {
+		began := h.Now()
+		body, err = text(ctx, c, viewer, recording)
+		rec.Catalog += h.Now().Sub(began)
+	}
 	if err != nil {
 		refuse(ctx, c, &rec, err, respond.Catalog)
 	} else {
@@ -51,32 +74,22 @@ func (h *Handler) serveCaptions(c *fasthttp.RequestCtx, rec accesslog.Record, id
 	h.Records.WriteAnswered(c, rec)
 }
 
-func (h *Handler) captions(ctx context.Context, c *fasthttp.RequestCtx, rec *accesslog.Record, id int64) (string, error) {
+// viewer is who asks with a stream's credentials, and the recording that they may watch.
+func (h *Handler) viewer(ctx context.Context, c *fasthttp.RequestCtx, rec *accesslog.Record, id int64) (media.Viewer, media.Recording, error) {
 	tokens, refusal := credentials.Tokens(&c.Request)
 	if refusal != nil {
-		return "", refusal
+		return media.Viewer{}, media.Recording{}, refusal
 	}
 	began := h.Now()
 	viewer, err := h.Access.Authenticate(ctx, rec.Client, tokens, id)
 	rec.Auth, rec.User = h.Now().Sub(began), viewer.User.ID
 	if err != nil {
-		return "", err
+		return viewer, media.Recording{}, err
 	}
 	began = h.Now()
-	defer func() { rec.Catalog = h.Now().Sub(began) }()
-	if _, err := h.Access.Authorize(ctx, viewer, id); err != nil {
-		return "", err
-	}
-	none := media.Refuse(media.CodeNotFound, "There are no such captions.")
-	lang := captionLang(string(c.Path()))
-	if lang == "" {
-		return "", none
-	}
-	body, err := h.Services.Captions.CaptionText(ctx, id, lang)
-	if media.KindOf(err) == media.NotFound {
-		return "", none
-	}
-	return body, err
+	recording, err := h.Access.Authorize(ctx, viewer, id)
+	rec.Catalog = h.Now().Sub(began)
+	return viewer, recording, err
 }
 
 // refuse answers a route outside the recordings API with an error.

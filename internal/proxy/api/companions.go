@@ -9,7 +9,6 @@ import (
 
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy/accesslog"
-	"github.com/lectiospace/lectern/internal/proxy/credentials"
 	"github.com/lectiospace/lectern/internal/proxy/respond"
 	"github.com/lectiospace/lectern/internal/proxy/route"
 )
@@ -58,19 +57,7 @@ func (h *Handler) serveCompanionList(c *fasthttp.RequestCtx, rec accesslog.Recor
 }
 
 func (h *Handler) companions(ctx context.Context, c *fasthttp.RequestCtx, rec *accesslog.Record, base string, id int64) ([]companionJSON, error) {
-	tokens, refusal := credentials.Tokens(&c.Request)
-	if refusal != nil {
-		return nil, refusal
-	}
-	began := h.Now()
-	viewer, err := h.Access.Authenticate(ctx, rec.Client, tokens, id)
-	rec.Auth, rec.User = h.Now().Sub(began), viewer.User.ID
-	if err != nil {
-		return nil, err
-	}
-	began = h.Now()
-	defer func() { rec.Catalog = h.Now().Sub(began) }()
-	recording, err := h.Access.Authorize(ctx, viewer, id)
+	viewer, recording, err := h.viewer(ctx, c, rec, id)
 	if err != nil {
 		return nil, err
 	}
@@ -132,11 +119,11 @@ func numberedLabels(list []media.Companion) []string {
 // shareCompanion is PATCH recordings/{id}/companions/{cid}/: whether students see it.
 func (x *request) shareCompanion(base string, id int64) (response, error) {
 	if role := x.viewer.User.Role; role != media.RoleTeacher && role != media.RoleAdmin {
-		return response{}, noAccessToCompanion()
+		return response{}, notTheEditor()
 	}
 	texts := editTexts{
 		media.ReasonSubscription: noSubscription,
-		media.ReasonNotOwner:     noAccessToCompanion().body,
+		media.ReasonNotOwner:     notTheEditor().body,
 	}
 	body, err := x.fields()
 	if err != nil {
@@ -156,6 +143,7 @@ func (x *request) shareCompanion(base string, id int64) (response, error) {
 	return response{http.StatusOK, describeCompanion(c, x.h.Links.BaseURL(x.c)+base, true)}, nil
 }
 
-func noAccessToCompanion() *platformError {
+// notTheEditor refuses those who are neither the recording's owner nor an admin.
+func notTheEditor() *platformError {
 	return &platformError{http.StatusForbidden, errorJSON{Error: "У вас нет прав на редактирование этой записи", Code: media.CodeNoAccess}}
 }

@@ -76,7 +76,7 @@ type response struct {
 // methods are what a route does for each HTTP method, nil for those it lacks. HEAD is
 // GET without its body.
 type methods struct {
-	get, post, patch, remove func(*request) (response, error)
+	get, post, put, patch, remove func(*request) (response, error)
 }
 
 func (a methods) allow() string {
@@ -84,7 +84,7 @@ func (a methods) allow() string {
 	for _, m := range []struct {
 		name string
 		does func(*request) (response, error)
-	}{{"GET, HEAD", a.get}, {"POST", a.post}, {"PATCH", a.patch}, {"DELETE", a.remove}} {
+	}{{"GET, HEAD", a.get}, {"POST", a.post}, {"PUT", a.put}, {"PATCH", a.patch}, {"DELETE", a.remove}} {
 		if m.does != nil {
 			methods = append(methods, m.name)
 		}
@@ -96,6 +96,8 @@ func (a methods) of(method string) func(*request) (response, error) {
 	switch method {
 	case fasthttp.MethodPost:
 		return a.post
+	case fasthttp.MethodPut:
+		return a.put
 	case fasthttp.MethodPatch:
 		return a.patch
 	case fasthttp.MethodDelete:
@@ -137,6 +139,9 @@ func (h *Handler) Routes(base string) []route.Route {
 	}
 	if h.Services.Companions != nil {
 		out = append(out, h.companionRoutes(base)...)
+	}
+	if h.Services.Chapters != nil {
+		out = append(out, h.chapterRoutes(base)...)
 	}
 	return append(out, route.Route{Pattern: base + "/recordings/{id}/captions/{lang}.vtt", Allow: "GET, HEAD, OPTIONS", Serve: h.serveCaptions})
 }

@@ -51,6 +51,7 @@ type Services struct {
 	Views       ViewCounter
 	Captions    CaptionReader
 	Companions  CompanionReader // nil: no companions
+	Chapters    ChapterReader   // nil: no chapters
 }
 
 // ViewabilityChecker applies the access rule to a recording and a membership that the
@@ -88,6 +89,9 @@ type RecordingsEditor interface {
 	// ShareCompanion says whether students see a companion of a recording. An admin may do
 	// it for every recording.
 	ShareCompanion(ctx context.Context, user media.User, recordingID, companionID int64, shared bool) error
+	// SetChapters writes a recording's chapters; none brings Zoom's back. An admin may do it
+	// for every recording.
+	SetChapters(ctx context.Context, user media.User, recordingID int64, chapters []media.Chapter) error
 }
 
 // QuotaEditor edits quotas.
@@ -113,4 +117,10 @@ type CompanionReader interface {
 	// Companions are a recording's, by kind and time.
 	Companions(ctx context.Context, recordingID int64) ([]media.Companion, error)
 	Companion(ctx context.Context, id int64) (media.Companion, error)
+}
+
+// ChapterReader reads the chapters of recordings.
+type ChapterReader interface {
+	// Chapters are a recording's in the order of time.
+	Chapters(ctx context.Context, recordingID int64) ([]media.Chapter, error)
 }

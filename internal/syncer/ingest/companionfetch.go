@@ -112,8 +112,9 @@ func isPage(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("<!doctype html")) || bytes.HasPrefix(head, []byte("<html"))
 }
 
-// inspect says how long a companion plays. One that is empty or does not play is tried again
-// a few times, since a file host may be late, and kept as it is then.
+// inspect says how long a companion plays, or that its text cannot be read. One that is empty
+// or does not play is tried again a few times, since a file host may be late, and kept as it
+// is then.
 func (c *companionRun) inspect(ctx context.Context, f store.File, path string) (fetched, error) {
 	out := fetched{path: path}
 	stat, err := os.Stat(path)
@@ -124,7 +125,11 @@ func (c *companionRun) inspect(ctx context.Context, f store.File, path string) (
 	switch {
 	case stat.Size() == 0:
 		problem = media.Faultf(media.Corrupt, "syncer: download", "the file is empty")
-	case f.Media():
+	case !f.Media():
+		kind, _ := f.CompanionKind()
+		out.problem, err = unreadable(kind, path)
+		return out, err
+	default:
 		info, err := c.s.deps.Tool.Probe(ctx, path)
 		if err != nil && media.KindOf(err) != media.Corrupt {
 			return out, failedAt(atJoin, err)

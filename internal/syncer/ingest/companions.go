@@ -70,7 +70,7 @@ func (s *Ingester) companionsJob(ctx context.Context, job *queue.Job[queue.Compa
 	if c, err = s.loadCompanions(ctx, job.Args.IngestID); err != nil || c == nil {
 		return err
 	}
-	if err := c.report(ctx); err != nil {
+	if err := errors.Join(c.updateChapters(ctx), c.report(ctx)); err != nil {
 		return err
 	}
 	if at := c.plan.nextTry(); !at.IsZero() {
@@ -213,7 +213,7 @@ func (c *companionRun) releaseTrash(ctx context.Context, x store.Session) error 
 	if !c.s.cfg.DeleteFromZoom || len(c.archivedBefore) == 0 || len(c.plan.wanted) > 0 || c.plan.processing {
 		return nil
 	}
-	return c.s.deps.Queue.EnqueueNow(ctx, x, queue.ZoomTrashArgs{IngestID: c.row.ID})
+	return c.s.deps.Queue.EnqueueTrash(ctx, x, c.row.ID)
 }
 
 // dropJoined removes companions that have become parts of the recording. Their bytes are

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/emulator"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
@@ -96,6 +97,14 @@ func TestEveryKind(t *testing.T) {
 					t.Errorf("%s is %q, want %q", id, rows[id].ContentType, kind)
 				}
 			}
+			syncertest.Eventually(t, "chapters", func() (bool, string) {
+				var list []media.Chapter
+				s.View(func(ctx context.Context, x store.Session) (err error) {
+					list, err = store.Chapters(ctx, x, rows["chapters"].RecordingID)
+					return err
+				})
+				return slices.Equal(list, []media.Chapter{{Title: "Greeting"}, {Start: time.Second, Title: "Products"}}), fmt.Sprint(list)
+			})
 			if rows["gallery_view"].Label != "Gallery view" || rows["gallery_view"].Duration == 0 || rows["transcript"].Lang != "und" {
 				t.Errorf("%+v, %+v", rows["gallery_view"], rows["transcript"])
 			}
@@ -145,6 +154,10 @@ func TestFaultyCompanions(t *testing.T) {
 		file("no-size", func(f *zoomemu.File) { f.NoSize = true }),
 		file("empty", func(f *zoomemu.File) { f.Content = emulator.Bytes(nil) }),
 		file("no-video", func(f *zoomemu.File) { f.Type, f.View, f.Extension = "MP4", "gallery_view", "MP4" }),
+		file("no-chapters", func(f *zoomemu.File) {
+			f.Type, f.View, f.Extension, f.ContentType = "SUMMARY", "summary_smart_chapters", "JSON", "application/json"
+			f.Content = emulator.Bytes([]byte(`{"of another": "shape"}`))
+		}),
 		file("an-error", func(f *zoomemu.File) {
 			f.Type, f.View, f.Extension, f.ContentType = "SUMMARY", "summary", "JSON", "application/json"
 			f.Content = emulator.Bytes([]byte(`{"code": 3301, "message": "There is no recording"}`))
@@ -155,7 +168,7 @@ func TestFaultyCompanions(t *testing.T) {
 	if r := s.Archived(1, "uuid-1==/file-uuid-1=="); r.Status != media.StatusReady {
 		t.Errorf("%+v", r)
 	}
-	want := []string{"a-page-once chat", "always-cut chat", "cut-once chat", "empty chat", "no-size chat", "no-video view"}
+	want := []string{"a-page-once chat", "always-cut chat", "cut-once chat", "empty chat", "no-chapters chapters", "no-size chat", "no-video view"}
 	syncertest.Eventually(t, "companions", func() (bool, string) {
 		_, list := companions(s, 1)
 		story := history(s, 1)
@@ -164,7 +177,7 @@ func TestFaultyCompanions(t *testing.T) {
 	story := history(s, 1)
 	for _, line := range []string{
 		"companion not archived: uuid-1==/always-a-page: ", "companion not archived: uuid-1==/an-error: ",
-		"companion kept as it is: uuid-1==/empty: ", "companion kept as it is: uuid-1==/no-video: ",
+		"companion kept as it is: uuid-1==/empty: ", "companion kept as it is: uuid-1==/no-video: ", "companion kept as it is: uuid-1==/no-chapters: the document has no smart_chapters",
 	} {
 		if !strings.Contains(story, line) {
 			t.Errorf("no line %q in\n%s", line, story)

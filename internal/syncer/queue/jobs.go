@@ -90,6 +90,9 @@ func (CompanionsArgs) InsertOpts() river.InsertOpts { return unique(companionQue
 // ZoomTrashArgs moves Zoom's copy of what is archived to Zoom's trash.
 type ZoomTrashArgs struct {
 	IngestID int64 `json:"ingest_id"`
+	// Again tells a job from one of the same ingest that runs already: see
+	// Queue.EnqueueTrash.
+	Again int64 `json:"again,omitempty"`
 }
 
 // Kind implements river.JobArgs.

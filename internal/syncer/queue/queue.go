@@ -274,6 +274,12 @@ func (q *Queue) EnqueueCompanions(ctx context.Context, x store.Session, ingest i
 	return q.enqueueFollower(ctx, x, CompanionsArgs{IngestID: ingest}, func(again int64) Args { return CompanionsArgs{IngestID: ingest, Again: again} })
 }
 
+// EnqueueTrash is EnqueueCaptions for the job that trashes Zoom's copy of what an ingest has
+// archived, which waits by itself where it is too early.
+func (q *Queue) EnqueueTrash(ctx context.Context, x store.Session, ingest int64) error {
+	return q.enqueueFollower(ctx, x, ZoomTrashArgs{IngestID: ingest}, func(again int64) Args { return ZoomTrashArgs{IngestID: ingest, Again: again} })
+}
+
 func (q *Queue) enqueueFollower(ctx context.Context, x store.Session, args Args, second func(again int64) Args) error {
 	result, err := q.insert(ctx, x, args, time.Time{})
 	switch {

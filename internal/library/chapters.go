@@ -1,0 +1,47 @@
+package library
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// Chapters are a recording's in the order of time: its teacher's, else Zoom's; none is no
+// error.
+func (l *Reader) Chapters(ctx context.Context, recording int64) (list []media.Chapter, err error) {
+	err = l.store.View(ctx, "library: chapters", func(x catalog.Session) error {
+		list, err = store.Chapters(ctx, x, recording)
+		return err
+	})
+	return list, err
+}
+
+// SetChapters writes the chapters of a recording: for its owner, as Rename, and for an admin.
+// None brings Zoom's back. NotFound: there is no such recording.
+func (e *Editor) SetChapters(ctx context.Context, user media.User, recording int64, chapters []media.Chapter) error {
+	const op = "library: set chapters"
+	return e.change(ctx, op, func(x catalog.Session) error {
+		if err := e.mayEdit(ctx, x, op, user, recording); err != nil {
+			return err
+		}
+		_, err := store.PutChapters(ctx, x, recording, true, chapters)
+		return err
+	})
+}
+
+// mayEdit is editable for an owner, and for an admin, who may edit every recording that has
+// not been removed. The row is locked.
+func (e *Editor) mayEdit(ctx context.Context, x catalog.Session, op string, user media.User, recording int64) error {
+	if user.Role != media.RoleAdmin {
+		_, err := e.editable(ctx, x, op, user.ID, recording, true)
+		return err
+	}
+	r, err := store.LoadRecording(ctx, x, recording, true)
+	if err == nil && (r.Deleted || r.Status == media.StatusDeleted) {
+		err = sql.ErrNoRows
+	}
+	return err
+}
