@@ -22,12 +22,18 @@ func drainThreads(ctx context.Context, conns []*dropping, end time.Time) (total 
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(conns) + 4))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	woken := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(woken)
 		for _, c := range conns {
 			_ = unix.Shutdown(c.fd, unix.SHUT_RDWR) // wakes the thread
 		}
 	})
-	defer stop()
+	defer func() {
+		if !stop() {
+			<-woken // the caller closes the descriptors, and their numbers become those of others
+		}
+	}()
 	var mu sync.Mutex
 	var threads sync.WaitGroup
 	for _, c := range conns {
