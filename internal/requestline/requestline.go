@@ -53,13 +53,26 @@ const (
 // of what has been scanned, and goes on to report that. Once the header section is
 // complete it reports true, whatever comes: that is a body, or the next request.
 func (s *Scanner) Scan(p []byte) bool {
-	for _, c := range p {
-		if s.state >= complete {
-			break
+	for i := 0; i < len(p) && s.state < complete; i++ {
+		if s.state == inField {
+			// Most of a request is the text of its fields.
+			if i += plainText(p[i:]); i == len(p) {
+				break
+			}
 		}
-		s.state = s.next(c)
+		s.state = s.next(p[i])
 	}
 	return s.state != impossible
+}
+
+// plainText is how many bytes at the start of p leave a field line as it is.
+func plainText(p []byte) int {
+	for i, c := range p {
+		if c < ' ' || c == 0x7f {
+			return i
+		}
+	}
+	return len(p)
 }
 
 // TargetTooLong reports whether the request line has not ended, and its target has more
