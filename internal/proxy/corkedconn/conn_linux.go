@@ -50,7 +50,7 @@ func (c *Conn) readAvailable(fd uintptr) bool {
 	var n int
 	var err error
 	for {
-		if n, err = syscall.Read(int(fd), buf[:]); err != syscall.EINTR {
+		if n, err = readNow(fd, buf[:]); err != syscall.EINTR {
 			break
 		}
 	}
@@ -147,7 +147,7 @@ func (s *sending) setMark(fd uintptr) {
 // and leaves with them.
 func (s *sending) stepHeader(fd uintptr) bool {
 	for len(s.header) > 0 {
-		n, err := syscall.SendmsgN(int(fd), s.header, nil, nil, unix.MSG_MORE|unix.MSG_NOSIGNAL)
+		n, err := sendNow(fd, s.header, unix.MSG_MORE|unix.MSG_NOSIGNAL)
 		switch err {
 		case nil:
 			s.header = s.header[n:]

@@ -1,0 +1,28 @@
+package corkedconn
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// readNow and sendNow are read(2) and send(2) of a socket that does not block, for a few KiB.
+// They are over within a microsecond, so that the scheduler is not told of them: telling it
+// costs as much again, and may take the processor away. A call that can wait must not be made
+// like this: sendfile(2) waits for the disk where the page cache has no page.
+
+func readNow(fd uintptr, p []byte) (int, error) {
+	n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	return result(n, errno)
+}
+
+func sendNow(fd uintptr, p []byte, flags int) (int, error) {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), uintptr(flags), 0, 0)
+	return result(n, errno)
+}
+
+func result(n uintptr, errno syscall.Errno) (int, error) {
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
