@@ -48,6 +48,7 @@ type Cache struct {
 	scanning     scanState
 	index        index
 	fds          fdCache
+	keys         knownKeys
 	policy       eviction.Policy
 	budget       budget
 	health       health
@@ -78,7 +79,7 @@ func newCache(cfg Config, origin Fetcher, log *slog.Logger, reg prometheus.Regis
 	size, chunkSize, memory := int64(cfg.Size), int64(cfg.ChunkSize), int64(cfg.Memory)
 	c := &Cache{
 		cfg: cfg, chunkSize: chunkSize, origin: origin, log: log, disk: d, lock: lock, probeEvery: probeEvery,
-		scanDone: make(chan struct{}), scanning: scanState{running: true}, index: newIndex(chunkSize), fds: fdCache{entries: map[chunkID]*fdEntry{}},
+		scanDone: make(chan struct{}), scanning: scanState{running: true}, index: newIndex(chunkSize), fds: fdCache{entries: map[chunkID]*fdEntry{}}, keys: knownKeys{},
 		buffers: bufferPool{limit: memory}, writes: newWriteQueue(memory, chunkSize),
 	}
 	c.policy = eviction.New(int(size/chunkSize), c.index.number)

@@ -41,7 +41,7 @@
 // # Locks
 //
 // Cache.mu guards everything that is shared: the index, the fills, the fetches and
-// their readers, the fd cache, the buffer pool, the write queue, the budget, the policy, the
+// their readers, the fd cache, the known keys, the buffer pool, the write queue, the budget, the policy, the
 // health. It is the only mutex of the package; chunkfile, readahead and eviction have none. A
 // function either takes it and releases it, or says that it is held.
 //
@@ -49,7 +49,7 @@
 // progress function of Verify or a logger, no allocation of a buffer. Their number does
 // not grow with the span that is read, the object or the cache. It is bounded by the
 // six levels of a chunk table, the chunks of one request (16 MiB), the readers of one
-// fetch, the 16 chunks of one batch of evictions, purges or dropped writes, and the samples of the
+// fetch, the 16 chunks of one batch of evictions, purges or dropped writes, the 4,096 known keys, and the samples of the
 // eviction policy, or its walk of 16,384 IDs where most are free. The two functions
 // that the policy calls, the object of a chunk and whether it is pinned, are look-ups in
 // the index and the fd cache.

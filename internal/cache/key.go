@@ -75,6 +75,32 @@ func (k objectKey) path(dir string, index int64) string {
 	return filepath.Join(k.folder(dir), chunkName(index))
 }
 
+// maxKnownKeys bounds the known keys: some 200 bytes each.
+const maxKnownKeys = 4096
+
+// keyed is what a key depends on beside the chunk size.
+type keyed struct {
+	identity media.Identity
+	size     int64
+}
+
+// knownKeys are keys of objects that were opened: the digests of a key cost more than the
+// rest of opening a reader. Guarded by Cache.mu.
+type knownKeys map[keyed]objectKey
+
+func (k knownKeys) get(obj media.Object) (objectKey, bool) {
+	key, ok := k[keyed{obj.Identity(), obj.Size}]
+	return key, ok
+}
+
+// add forgets all others when there are too many: those in use come back soon.
+func (k knownKeys) add(obj media.Object, key objectKey) {
+	if len(k) >= maxKnownKeys {
+		clear(k)
+	}
+	k[keyed{obj.Identity(), obj.Size}] = key
+}
+
 // maxIndex is the highest chunk index that the index can hold.
 const maxIndex = 1<<32 - 1
 

@@ -81,21 +81,41 @@ func (c *Cache) open(obj media.Object, want media.Span) (*reader, error) {
 	}
 	first, end := want.Chunks(c.chunkSize)
 	r := &reader{
-		c: c, obj: obj, key: keyOf(obj, c.chunkSize), pos: want.Off, end: want.End(),
+		c: c, obj: obj, pos: want.Off, end: want.End(),
 		plan: readahead.New(c.cfg.Streams, want, obj.Size), lastHit: -1, chunk: first, frontier: first,
 	}
+	if r.openKnown(end) {
+		return r, nil
+	}
+	r.key = keyOf(obj, c.chunkSize)
 	if r.findOnDisk(r.pos) {
 		end = min(end, r.statted) // the rest is not known yet
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keys.add(obj, r.key)
 	r.status = c.statusOf(r.key, first, end)
 	return r, nil
 }
 
-// statusOf reports how much of a run of chunks is available: committed, or received
-// and on its way to the disk. Its cost does not depend on the length of the run.
-func (c *Cache) statusOf(key objectKey, first, end int64) media.CacheStatus {
+// openKnown sets key and status in one hold of the lock. It reports false where the key is not
+// known, or the disk has to be looked at.
+func (r *reader) openKnown(end int64) bool {
+	c := r.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	key, ok := c.keys.get(r.obj)
+	if !ok || c.scanning.mayHaveFiles(key) {
+		return false
+	}
+	r.key, r.status = key, c.statusOf(key, r.chunk, end)
+	return true
+}
+
+// statusOf reports how much of a run of chunks is available: committed, or received
+// and on its way to the disk. Its cost does not depend on the length of the run. c.mu is
+// held.
+func (c *Cache) statusOf(key objectKey, first, end int64) media.CacheStatus {
 	o := c.index.objects[key]
 	switch {
 	case first == end || o != nil && o.table.nextMissing(first, end) == end:
@@ -378,8 +398,15 @@ func (r *reader) releasePiece() {
 	if r.buffer == nil && r.file == nil {
 		return
 	}
-	var unused *openFile
 	r.c.mu.Lock()
+	unused := r.unpinPiece()
+	r.c.mu.Unlock()
+	closeFiles(unused)
+}
+
+// unpinPiece is releasePiece while c.mu is held. The caller closes what is returned, without
+// the lock.
+func (r *reader) unpinPiece() (unused *openFile) {
 	if r.buffer != nil {
 		r.c.buffers.unref(r.buffer)
 		r.buffer = nil
@@ -388,17 +415,18 @@ func (r *reader) releasePiece() {
 		unused = r.c.releaseFile(r.file)
 		r.file = nil
 	}
-	r.c.mu.Unlock()
-	closeFiles(unused)
+	return unused
 }
 
 // Close implements media.Reader. Fetches without another reader are cancelled. After
 // a reader that has read its whole span they have a grace, because the next request
 // soon wants the rest of the chunk in which the span ended.
 func (r *reader) Close() error {
-	r.releasePiece()
+	var unused *openFile
+	defer func() { closeFiles(unused) }() // after the lock is released
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
+	unused = r.unpinPiece()
 	atEnd := r.pos >= r.end
 	for _, f := range r.fetches {
 		if fl := f.fills[0]; atEnd && fl != nil && !fl.storing {
