@@ -710,7 +710,6 @@ var allowed = []rule{
 			{"internal/requestline", "scans the start of each request"},
 			{"golang.org/x/sys", "socket options and sendfile"},
 			{"unsafe", "system calls of which the scheduler is not told"},
-			{"unsafe", "the bytes of system calls that the scheduler is not told of"},
 		},
 	},
 	{
