@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,14 +20,23 @@ import (
 // connectionLog is a log with one connection.
 type connectionLog struct {
 	t    *testing.T
-	out  bytes.Buffer
 	log  *Log
 	conn *Connection
+
+	mu  sync.Mutex
+	out bytes.Buffer // guarded by mu: a timer's goroutine writes too
+}
+
+// Write takes lines of the log.
+func (l *connectionLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(p)
 }
 
 func newConnectionLog(t *testing.T, lines Lines) *connectionLog {
 	l := &connectionLog{t: t}
-	l.log = New(lines, slog.New(slog.NewJSONHandler(&l.out, nil)), time.Now)
+	l.log = New(lines, slog.New(slog.NewJSONHandler(l, nil)), time.Now)
 	l.conn = l.log.Connection()
 	return l
 }
@@ -49,6 +59,8 @@ func (l *connectionLog) write(n int, change func(*Record)) {
 // with the number of its requests.
 func (l *connectionLog) want(what string, want ...string) []map[string]any {
 	l.t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var got []string
 	var lines []map[string]any
 	for d := json.NewDecoder(&l.out); d.More(); {
@@ -111,13 +123,14 @@ func TestPlaybackEnds(t *testing.T) {
 		{"another user", func(l *connectionLog) { l.write(5, func(r *Record) { r.User = 43 }) }, []string{"playback id-0 2", "exchange id-5"}},
 		{"another client of one proxy", func(l *connectionLog) { l.write(5, func(r *Record) { r.Client = netip.MustParseAddr("192.0.2.2") }) }, []string{"playback id-0 2", "exchange id-5"}},
 		{"another base", func(l *connectionLog) { l.write(5, func(r *Record) { r.Route = "/api/stream/" }) }, []string{"playback id-0 2", "exchange id-5"}},
-		{"a range after the interval", func(l *connectionLog) { time.Sleep(playbackInterval); l.write(5, nil) }, []string{"playback id-0 2", "exchange id-5"}},
+		{"a range after the interval", func(l *connectionLog) { time.Sleep(playbackInterval - time.Second); l.write(5, nil) }, []string{"playback id-0 2", "exchange id-5"}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			l := newConnectionLog(t, PerPlayback)
-			for i := range 3 {
-				l.write(i, nil)
-			}
+			l.write(0, nil)
+			time.Sleep(time.Second) // the timer ends later than what the first range began
+			l.write(1, nil)
+			l.write(2, nil)
 			l.want(c.what, "exchange id-0")
 			c.end(l)
 			l.want(c.what, c.want...)
