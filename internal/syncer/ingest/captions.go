@@ -28,6 +28,9 @@ func (s *Ingester) captionsJob(ctx context.Context, job *queue.Job[queue.Caption
 	if err != nil || r == nil || r.row.RecordingID == 0 {
 		return err
 	}
+	if meetings, err = r.loadCompanionTexts(ctx, meetings); err != nil {
+		return err
+	}
 	track, problems, err := r.captions(ctx, meetings)
 	if err != nil {
 		return err
@@ -107,8 +110,12 @@ func archivedFiles(meetings []store.Meeting, i store.Ingest) (files []store.File
 	return files
 }
 
-// captionData downloads a file of captions, with another token where one is refused.
+// captionData reads a file of captions from the archive, or downloads it, with another token
+// where one is refused.
 func (r *run) captionData(ctx context.Context, f store.File) ([]byte, error) {
+	if data, ok, err := r.archivedText(ctx, f); ok || err != nil {
+		return data, err
+	}
 	tokens := r.tokensFor(ctx, f)
 	for try := 0; ; try++ {
 		token, err := tokens.get(ctx)

@@ -1,9 +1,7 @@
 package ingest
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"slices"
@@ -57,7 +55,7 @@ func (c *companionRun) updateChapters(ctx context.Context) error {
 			continue
 		}
 		found = true
-		data, err := c.readCompanion(ctx, f)
+		data, err := c.readFile(ctx, f, zoom.MaxDocument+1)
 		if err != nil {
 			return err
 		}
@@ -84,21 +82,6 @@ func (c *companionRun) updateChapters(ctx context.Context) error {
 		}
 		return c.history(ctx, x, &c.row, "chapters kept", "")
 	})
-}
-
-// readCompanion reads a small companion from the archive.
-func (c *companionRun) readCompanion(ctx context.Context, f store.RecordingFile) ([]byte, error) {
-	from, err := c.s.deps.Archives.Get(f.Provider)
-	if err != nil {
-		return nil, failedAt(atArchive, err)
-	}
-	in, err := from.Open(ctx, f.ArchiveKey)
-	if err != nil {
-		return nil, failedAt(atArchive, err)
-	}
-	var b bytes.Buffer
-	_, err = io.Copy(&b, io.LimitReader(in, zoom.MaxDocument+1))
-	return b.Bytes(), failedAt(atArchive, errors.Join(err, in.Close()))
 }
 
 // offsetOf is where the segment that a companion is of begins in the recording: the one that

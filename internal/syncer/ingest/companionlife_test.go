@@ -71,6 +71,21 @@ func TestTrashAwaitsCompanions(t *testing.T) {
 	if whole := s.Zoom.Stats().WholeMeetings; len(whole) != 0 {
 		t.Errorf("whole meetings were trashed: %q", whole)
 	}
+	// Captions are made anew of what is archived: Zoom's events of our own trash say that its
+	// copies are gone.
+	s.Idle()
+	s.Exec(`DELETE FROM lectern.lectern_captions`)
+	s.Exec(`UPDATE lectern.lectern_zoom_files SET gone_at = $1`, syncertest.Stamp(time.Now()))
+	s.Zoom.AddFile("uuid-1==", zoomemu.File{ID: "more", Type: "CHAT", View: "chat_file", Start: after(0), End: after(2), Content: emulator.Bytes([]byte("00:00:01\tAnna:\tmore\n"))})
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	syncertest.Eventually(t, "captions", func() (bool, string) {
+		var list []store.Caption
+		s.View(func(ctx context.Context, x store.Session) (err error) {
+			list, err = store.Captions(ctx, x, s.Ingest(1).RecordingID)
+			return err
+		})
+		return len(list) == 1 && strings.Contains(list[0].Body, "good"), fmt.Sprint(list)
+	})
 }
 
 // TestLateCompanions: a recording that was archived without companions, and trashed at Zoom,

@@ -82,6 +82,8 @@ type run struct {
 	lock  *workdir.Lock
 	// parts are archived beside the recording, or are being uploaded.
 	parts []store.RecordingFile
+	// texts are the archived transcripts and live captions of the recording.
+	texts []store.RecordingFile
 	// apartWhy is why this run has not joined the parts.
 	apartWhy string
 	// archived says that this run has put something into the archive.
