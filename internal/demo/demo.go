@@ -106,7 +106,7 @@ func fillSyncerTables(ctx context.Context, store *catalog.Store, now time.Time) 
 		return err
 	}
 	return store.Update(ctx, "demo: fill the syncer's tables", func(x catalog.Session) error {
-		if err := syncstore.PutCaption(ctx, x, lessons.Spoken, syncstore.Caption{Lang: "en", Label: "English", Body: captions}, now); err != nil {
+		if _, err := syncstore.PutCaption(ctx, x, lessons.Spoken, syncstore.Caption{Lang: "en", Label: "English", Body: captions}, now); err != nil {
 			return err
 		}
 		lesson, err := syncstore.LoadLesson(ctx, x, lessons.BrokenLesson)

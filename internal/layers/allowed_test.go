@@ -498,9 +498,20 @@ var allowed = []rule{
 	},
 	{pkg: "internal/layers/report"},
 	{
+		pkg: "internal/fulltext",
+		may: []use{
+			{"github.com/blevesearch/snowballstem", "the stems of Russian and English words"},
+			{"golang.org/x/text", "one form of composed letters"},
+		},
+		tests: []use{
+			{"pgregory.net/rapid", "generated transcripts against every place there is"},
+		},
+	},
+	{
 		pkg: "internal/library",
 		may: []use{
 			{"internal/catalog", "sessions, the dialect and connections"},
+			{"internal/fulltext", "the words of a search, and places in transcripts"},
 			{"internal/media", "recordings, users and error kinds"},
 			{"internal/syncer/store", "quotas and resync requests, which the syncer works on"},
 			{"database/sql", "SQL of people's lists and edits"},
@@ -513,6 +524,7 @@ var allowed = []rule{
 			{"internal/proxy/api", "the interfaces that it implements"},
 			{"github.com/prometheus/client_golang", "a registry for the cache under test"},
 			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
+			{"pgregory.net/rapid", "random schools"},
 		},
 	},
 	{pkg: "internal/media"},
@@ -984,7 +996,9 @@ var allowed = []rule{
 		pkg: "internal/syncer/store",
 		may: []use{
 			{"internal/catalog", "sessions of the database, and its dialect"},
+			{"internal/fulltext", "transcripts as they are searched"},
 			{"internal/media", "the vocabulary: objects, spans, recordings, users, error kinds"},
+			{"internal/webvtt", "the cues of captions"},
 			{"internal/zoom", "file kinds and accounts, as Zoom names them"},
 			{"database/sql", "rows of the syncer's tables"},
 		},

@@ -24,11 +24,12 @@ type Reader struct {
 	// strict selects the strict access rule, else the platform's.
 	strict bool
 	now    func() time.Time
+	titles *titleStems
 }
 
 // NewReader makes a Reader with the access rule strict or platform.
 func NewReader(s *catalog.Store, strict bool, now func() time.Time) *Reader {
-	return &Reader{store: s, strict: strict, now: now}
+	return &Reader{store: s, strict: strict, now: now, titles: newTitleStems()}
 }
 
 // listTimeout bounds a list: it reads more than a look-up does.
@@ -71,12 +72,22 @@ func (l *Reader) StudentPage(ctx context.Context, user int64, f Filter) (Listing
 func (l *Reader) studentQuery(user int64, f Filter) *query {
 	q := &query{d: l.store.Dialect()}
 	me := q.arg(user)
-	all := "r.visibility = 'all_teacher_groups'"
-	rule := "(w.path = 'all' OR (w.path <> 'all' AND r.visibility <> 'all_teacher_groups'))"
-	if l.strict {
-		rule = "(w.path = 'all' OR (w.path = 'group' AND r.visibility IN ('lesson_group', 'custom_groups')) OR (w.path = 'student' AND r.visibility IN ('lesson_group', 'custom_students')))"
-	}
-	q.text = `WITH my_groups AS MATERIALIZED (SELECT m.group_id AS id FROM public.schedule_group_students m WHERE m.customuser_id = ` + me + `),
+	q.text = `WITH ` + q.listed(me) + `,
+hit AS MATERIALIZED (
+	SELECT DISTINCT r.id, ` + q.sortableTime("l.start_time") + ` AS sort_key FROM listed w` +
+		q.join(false, "r", filterColumns, recordingsTable, "r.id = w.id") + q.join(true, "l", filterLessonColumns, lessonsTable, "l.id = r.lesson_id") + `
+	WHERE r.status = 'ready' AND NOT r.is_deleted AND (r.available_until IS NULL OR ` + q.sortableTime("r.available_until") + ` > ` + q.sortableTime(q.arg(catalog.NewDBTime(l.now()))) + `) AND ` + l.listedRule() +
+		q.filter(f, true) + `
+)`
+	q.selectPage(f.Window, false)
+	return q
+}
+
+// listed are the common table expressions that end with listed(id, path): the recordings
+// that a user may be able to watch as a student, and by which of the lists.
+func (q *query) listed(me string) string {
+	const all = "r.visibility = 'all_teacher_groups'"
+	return `my_groups AS MATERIALIZED (SELECT m.group_id AS id FROM public.schedule_group_students m WHERE m.customuser_id = ` + me + `),
 owners AS MATERIALIZED (SELECT DISTINCT g.teacher_id AS id FROM my_groups CROSS JOIN public.schedule_group g WHERE g.id = my_groups.id),
 listed AS MATERIALIZED (
 	SELECT a.lessonrecording_id AS id, 'group' AS path FROM my_groups CROSS JOIN public.schedule_lessonrecording_allowed_groups a WHERE a.group_id = my_groups.id
@@ -84,15 +95,15 @@ listed AS MATERIALIZED (
 	UNION SELECT r.id, 'all' FROM owners` +
 		q.join(false, "l", "l.id", lessonsTable, "l.teacher_id = owners.id") + q.join(false, "r", "r.id", recordingsTable, "r.lesson_id = l.id AND "+all) + `
 	UNION SELECT r.id, 'all' FROM owners` + q.join(false, "r", "r.id", recordingsTable, "r.teacher_id = owners.id AND r.lesson_id IS NULL AND "+all) + `
-),
-hit AS MATERIALIZED (
-	SELECT DISTINCT r.id, ` + q.sortableTime("l.start_time") + ` AS sort_key FROM listed w` +
-		q.join(false, "r", filterColumns, recordingsTable, "r.id = w.id") + q.join(true, "l", filterLessonColumns, lessonsTable, "l.id = r.lesson_id") + `
-	WHERE r.status = 'ready' AND NOT r.is_deleted AND (r.available_until IS NULL OR ` + q.sortableTime("r.available_until") + ` > ` + q.sortableTime(q.arg(catalog.NewDBTime(l.now()))) + `) AND ` + rule +
-		q.filter(f, true) + `
 )`
-	q.selectPage(f.Window, false)
-	return q
+}
+
+// listedRule is which list w.path counts for the visibility of a recording r.
+func (l *Reader) listedRule() string {
+	if l.strict {
+		return "(w.path = 'all' OR (w.path = 'group' AND r.visibility IN ('lesson_group', 'custom_groups')) OR (w.path = 'student' AND r.visibility IN ('lesson_group', 'custom_students')))"
+	}
+	return "(w.path = 'all' OR (w.path <> 'all' AND r.visibility <> 'all_teacher_groups'))"
 }
 
 // TeacherPage is a page of a teacher's recordings, those of their lessons and their

@@ -65,7 +65,8 @@ func ownTables(ctx context.Context, x catalog.Session) (tables []string, err err
 	query := `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = 'lectern' AND c.relkind IN ('r', 'p') ORDER BY 1`
 	if x.Dialect() == catalog.SQLite {
-		query = `SELECT name FROM sqlite_master WHERE type = 'table' AND (substr(name, 1, 8) = 'lectern_' OR substr(name, 1, 6) = 'river_') ORDER BY 1`
+		// Virtual tables, and those in which they keep what they derive from others, are no data.
+		query = `SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND (substr(name, 1, 8) = 'lectern_' OR substr(name, 1, 6) = 'river_') ORDER BY 1`
 	}
 	err = x.Each(ctx, query, nil, func(scan func(...any) error) error {
 		var name string

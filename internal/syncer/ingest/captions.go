@@ -44,10 +44,15 @@ func (s *Ingester) captionsJob(ctx context.Context, job *queue.Job[queue.Caption
 		if len(track.Cues) == 0 {
 			return nil
 		}
-		if err := store.PutCaption(ctx, x, r.row.RecordingID, store.Caption{Lang: "und", Label: "Transcript", Body: track.String()}, s.now()); err != nil {
+		kept, err := store.PutCaption(ctx, x, r.row.RecordingID, store.Caption{Lang: "und", Label: "Transcript", Body: track.String()}, s.now())
+		switch {
+		case err != nil:
 			return err
+		case !kept:
+			return r.history(ctx, x, &r.row, "captions not replaced", "a person has corrected or removed them")
+		default:
+			return r.history(ctx, x, &r.row, "captions kept", "")
 		}
-		return r.history(ctx, x, &r.row, "captions kept", "")
 	})
 }
 

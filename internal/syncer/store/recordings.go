@@ -347,26 +347,3 @@ func ReferencedKeys(ctx context.Context, x Session, provider string) (map[string
 	delete(out, "")
 	return out, err
 }
-
-// Caption is a recording's captions in one language.
-type Caption struct{ Lang, Label, Body string }
-
-// PutCaption keeps captions, in WebVTT.
-func PutCaption(ctx context.Context, x Session, recording int64, c Caption, now time.Time) error {
-	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_captions (recording_id, lang, label, body, updated_at) VALUES ($1, $2, $3, $4, $5)
-		ON CONFLICT (recording_id, lang) DO UPDATE SET label = excluded.label, body = excluded.body, updated_at = excluded.updated_at`,
-		recording, c.Lang, c.Label, c.Body, stamp(now))
-	return err
-}
-
-// Captions are a recording's, by language.
-func Captions(ctx context.Context, x Session, recording int64) ([]Caption, error) {
-	var out []Caption
-	err := x.Each(ctx, `SELECT lang, label, body FROM lectern.lectern_captions WHERE recording_id = $1 ORDER BY lang`, []any{recording}, func(scan func(...any) error) error {
-		var c Caption
-		err := scan(&c.Lang, &c.Label, &c.Body)
-		out = append(out, c)
-		return err
-	})
-	return out, err
-}

@@ -1,0 +1,172 @@
+package fulltext
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// TestSameWord holds forms of one word against each other.
+func TestSameWord(t *testing.T) {
+	for _, forms := range []string{
+		"интеграл интегралы интегралов ИНТЕГРАЛОМ Интегралах",
+		"ёлка елка ёлки ЁЛКОЙ", "уравнение уравнения уравнений", "решать решали решаем",
+		"limit limits LIMITED limiting", "study studies studied", "don't don’t",
+		"42", "α Α", "naïve NAI\u0308VE",
+	} {
+		words := strings.Fields(forms)
+		for _, w := range words {
+			if a, b := Stems(words[0]), Stems(w); len(a) != 1 || !slices.Equal(a, b) {
+				t.Errorf("%q is %q, %q is %q", words[0], a, w, b)
+			}
+		}
+	}
+	for _, pair := range [][2]string{{"предел", "переделать"}, {"limit", "lime"}, {"кот", "кит"}, {"1", "10"}} {
+		if slices.Equal(Stems(pair[0]), Stems(pair[1])) {
+			t.Errorf("%q and %q are one word", pair[0], pair[1])
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                      "[]",
+		" \t…—!":                "[]",
+		"Anna: Good morning!":   "[{anna 0 4} {good 6 10} {morn 11 18}]",
+		"a+b":                   "[{a 0 1} {b 2 3}]",
+		"'quoted' it’s":         "[{quot 1 7} {it 9 13}]",
+		"🙂 мир":                 "[{мир 2 5}]",
+		"x\u0301y":              "[{xy 0 3}]",
+		strings.Repeat("ы", 99): "[{" + strings.Repeat("ы", 64) + " 0 99}]",
+	} {
+		if got := fmt.Sprint(Words(text)); got != want && text != strings.Repeat("ы", 99) {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+	if got := Words(strings.Repeat("ж", 99)); len(got) != 1 || got[0].To != 99 || len(got[0].Stem) > 2*maxWord {
+		t.Errorf("a long word: %v", got)
+	}
+}
+
+// TestPlaces: a place is a cue and its neighbours.
+func TestPlaces(t *testing.T) {
+	for _, c := range []struct {
+		cues  string // separated by |
+		query string
+		want  string
+	}{
+		{"a b|c", "a b", "[{0 0}]"},
+		{"a|b|c", "a b", "[{0 1}]"},
+		{"a|x|c", "a c", "[{0 2}]"},
+		{"a|x|y|c", "a c", "[]"},
+		{"a|b|a b", "a b", "[{2 2} {0 1}]"},
+		{"a|a|b|b", "a b", "[{1 2}]"},
+		{"a|a|a|a|a", "a", "[{0 0} {1 1} {2 2}]"},
+		{"a", "b", "[]"},
+		{"a|…|b|!|c", "a c", "[{0 2}]"}, // what has no words is no cue
+		{"пределы|функций", "функция предел", "[{0 1}]"},
+	} {
+		d := Index(cuesOf(c.cues))
+		if got := fmt.Sprint(d.Positions.Places(Stems(c.query), 3)); got != c.want {
+			t.Errorf("%q in %q: %s, want %s", c.query, c.cues, got, c.want)
+		}
+	}
+}
+
+func cuesOf(text string) (cues []Cue) {
+	for i, part := range strings.Split(text, "|") {
+		cues = append(cues, Cue{time.Duration(i) * time.Second, part})
+	}
+	return cues
+}
+
+// TestPlacesAgainstAll holds Places against every run of cues there is.
+func TestPlacesAgainstAll(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		letters := rapid.SampledFrom([]string{"a", "b", "c", "d"})
+		parts := rapid.SliceOfN(rapid.Map(rapid.SliceOfN(letters, 1, 3), func(s []string) string { return strings.Join(s, " ") }), 1, 12).Draw(t, "cues")
+		stems := Stems(strings.Join(rapid.SliceOfN(letters, 1, 3).Draw(t, "query"), " "))
+		holds := func(first, last int) bool {
+			return !slices.ContainsFunc(stems, func(s string) bool { return !slices.Contains(Stems(strings.Join(parts[first:last+1], " ")), s) })
+		}
+		var places []Place // all, and of these what Places promises
+		for length := 1; length <= reach; length++ {
+			for first := 0; first+length <= len(parts); first++ {
+				p := Place{first, first + length - 1}
+				if holds(p.First, p.Last) && !slices.ContainsFunc(places, func(o Place) bool { return p.First <= o.Last && o.First <= p.Last }) {
+					places = append(places, p)
+				}
+			}
+		}
+		got := Index(cuesOf(strings.Join(parts, "|"))).Positions.Places(stems, len(parts)+1)
+		if !slices.Equal(got, places) {
+			t.Fatalf("%q in %q: %v, want %v", stems, parts, got, places)
+		}
+	})
+}
+
+func TestExcerptAndSnippet(t *testing.T) {
+	d := Index([]Cue{{2500 * time.Millisecond, "second\nline\tof  <speech>"}, {time.Second, "First"}, {3 * time.Second, "…"}, {4 * time.Second, "third"}})
+	start, text, ok := Excerpt(d.Cues, 1, 2)
+	if !ok || start != 2500*time.Millisecond || text != "second line of <speech> third" {
+		t.Errorf("%s %q %v", start, text, ok)
+	}
+	if _, _, ok := Excerpt(d.Cues, 2, 3); ok {
+		t.Error("a cue that is not there")
+	}
+	snippet, marks := Snippet("🙂 Пределы и предел.", Stems("предел"))
+	if snippet != "🙂 Пределы и предел." || !reflect.DeepEqual(marks, [][2]int{{2, 9}, {12, 18}}) {
+		t.Errorf("%q %v", snippet, marks)
+	}
+	long := strings.Repeat("слово ", 200) + "интеграл " + strings.Repeat("слово ", 200)
+	snippet, marks = Snippet(long, Stems("интегралы"))
+	runes := []rune(snippet)
+	if len(runes) > maxSnippet+2 || len(marks) != 1 || string(runes[marks[0][0]:marks[0][1]]) != "интеграл" || runes[0] != '…' || runes[len(runes)-1] != '…' {
+		t.Errorf("%q %v", snippet, marks)
+	}
+}
+
+// FuzzSnippet: marks are words of the snippet that a search for them finds.
+func FuzzSnippet(f *testing.F) {
+	f.Add("Anna: so the limits of it", "limit")
+	f.Add(strings.Repeat("слово ", 99)+"ёлка", "елки")
+	f.Fuzz(func(t *testing.T, text, query string) {
+		stems := Stems(query)
+		snippet, marks := Snippet(text, stems)
+		runes := []rune(snippet)
+		if len(runes) > maxSnippet+2 {
+			t.Errorf("%d code points", len(runes))
+		}
+		for _, m := range marks {
+			if m[0] >= m[1] || m[1] > len(runes) {
+				t.Fatalf("%v of %d code points", m, len(runes))
+			}
+			if s := Stems(string(runes[m[0]:m[1]])); len(s) != 1 || !slices.Contains(stems, s[0]) {
+				t.Errorf("%q is marked for %q", string(runes[m[0]:m[1]]), query)
+			}
+		}
+		for _, s := range Index([]Cue{{0, text}}).Stems {
+			if s == "" || strings.ContainsAny(s, " '\"\\\t\n\x00") {
+				t.Errorf("the stem %q", s)
+			}
+		}
+	})
+}
+
+// FuzzPositions: damaged positions have no places, and do no harm.
+func FuzzPositions(f *testing.F) {
+	f.Add([]byte(Index(cuesOf("a b|c d")).Positions), "a d")
+	f.Add([]byte{1, 'a', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, "a")
+	f.Fuzz(func(t *testing.T, data []byte, query string) {
+		for _, p := range Positions(data).Places(Stems(query), 3) {
+			if p.Last-p.First >= reach || p.Last < p.First {
+				t.Errorf("%v", p)
+			}
+		}
+	})
+}
