@@ -6,7 +6,7 @@ COMMIT  ?= $(shell git --git-dir=.git rev-parse HEAD 2>/dev/null)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -s -w -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help reference pages build demo test lint vulncheck report fuzz joins fleet outage backfill move lessons bench bench-clock bench-compare deb image dist packages-test clean
+.PHONY: help reference pages build demo test lint vulncheck report fuzz joins fleet outage backfill move lessons bench bench-clock bench-compare search-bench deb image dist packages-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench-clock: ## measure a browser's time to the first frame, for the report
 bench-compare: ## compare the gateway with that of the commit BASE, and fail when it is worse beyond noise
 	@test -n "$(BASE)" || { echo "usage: make bench-compare BASE=COMMIT" >&2; exit 2; }
 	go run ./bench -compare "$(BASE)" $(BENCHFLAGS)
+
+search-bench: ## measure searches in HOURS (10000) lesson-hours and what their index costs, on SQLite, or in an empty PostgreSQL DATABASE
+	go run ./bench/cmd/searchbench -hours $(or $(HOURS),10000) $(if $(DATABASE),-database '$(DATABASE)')
 
 deb: ## write dist/lectern_VERSION_ARCH.deb for ARCH (amd64,arm64)
 	go -C packaging run . -out ../dist $(if $(ARCH),-arch $(ARCH)) deb

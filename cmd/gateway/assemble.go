@@ -273,7 +273,7 @@ func (a zoomAccounts) ZoomAccount(ctx context.Context, teacher int64) (zoom.Acco
 // recordingsAPI wires the recordings API; changed is called after each of its edits.
 func recordingsAPI(gate *auth.Authorizer, store *catalog.Store, reader *library.Reader, views *library.Views, changed func()) *api.Services {
 	editor := library.NewEditor(store, time.Now, changed)
-	return &api.Services{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: views, Captions: reader, Companions: store, Chapters: reader}
+	return &api.Services{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: views, Captions: reader, Companions: store, Chapters: reader, Search: reader}
 }
 
 // databaseCheck reports a database that is unavailable within the grace as degraded.

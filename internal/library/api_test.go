@@ -91,7 +91,7 @@ func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config)) *s
 	}
 	server, err := proxy.New(public, proxy.Deps{
 		Access: gate, Origins: nothing{}, Store: nothing{}, Log: log, Now: s.now,
-		API:        &api.Services{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: s.views, Captions: reader, Companions: db, Chapters: reader},
+		API:        &api.Services{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: s.views, Captions: reader, Companions: db, Chapters: reader, Search: reader},
 		Companions: cached,
 	})
 	must(err)

@@ -24,7 +24,7 @@ func (l *Reader) Chapters(ctx context.Context, recording int64) (list []media.Ch
 func (e *Editor) SetChapters(ctx context.Context, user media.User, recording int64, chapters []media.Chapter) error {
 	const op = "library: set chapters"
 	return e.change(ctx, op, func(x catalog.Session) error {
-		if err := e.mayEdit(ctx, x, op, user, recording); err != nil {
+		if err := e.mayEdit(ctx, x, op, user, recording, true); err != nil {
 			return err
 		}
 		_, err := store.PutChapters(ctx, x, recording, true, chapters)
@@ -33,13 +33,13 @@ func (e *Editor) SetChapters(ctx context.Context, user media.User, recording int
 }
 
 // mayEdit is editable for an owner, and for an admin, who may edit every recording that has
-// not been removed. The row is locked.
-func (e *Editor) mayEdit(ctx context.Context, x catalog.Session, op string, user media.User, recording int64) error {
+// not been removed. The row may be locked.
+func (e *Editor) mayEdit(ctx context.Context, x catalog.Session, op string, user media.User, recording int64, lock bool) error {
 	if user.Role != media.RoleAdmin {
-		_, err := e.editable(ctx, x, op, user.ID, recording, true)
+		_, err := e.editable(ctx, x, op, user.ID, recording, lock)
 		return err
 	}
-	r, err := store.LoadRecording(ctx, x, recording, true)
+	r, err := store.LoadRecording(ctx, x, recording, lock)
 	if err == nil && (r.Deleted || r.Status == media.StatusDeleted) {
 		err = sql.ErrNoRows
 	}

@@ -113,7 +113,7 @@ func (e *Editor) Rename(ctx context.Context, teacher, id int64, title string) er
 func (e *Editor) ShareCompanion(ctx context.Context, user media.User, recording, companion int64, shared bool) error {
 	const op = "library: share a companion"
 	return e.change(ctx, op, func(x catalog.Session) error {
-		if err := e.mayEdit(ctx, x, op, user, recording); err != nil {
+		if err := e.mayEdit(ctx, x, op, user, recording, true); err != nil {
 			return err
 		}
 		f, err := store.LoadRecordingFile(ctx, x, companion)

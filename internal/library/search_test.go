@@ -70,14 +70,11 @@ func TestSearch(t *testing.T) {
 			{"интегралы конец", ""}, // three cues apart
 			{"limits", "6@2.5 R&D & [limits]|6@1.5 [limit] of a function"},
 			{"anna сегодня", "6@0.5 [Anna]: [сегодня] интегралы"},
-			{"последовательность", "2@0.5 [предел] последовательности"},
+			{"последовательность", "2@0.5 предел [последовательности]"},
 			{"  …!", ""},
 			{"удалить", ""},
 		} {
 			got, total := found(t, l, searchAdmin, c.text, Window{Limit: 20})
-			if c.text == "последовательность" {
-				c.want = "2@0.5 предел [последовательности]"
-			}
 			if strings.Join(got, "|") != c.want || total != int64(len(got)) {
 				t.Errorf("%q: %d, %s, want %s", c.text, total, strings.Join(got, "|"), c.want)
 			}
@@ -109,9 +106,6 @@ func TestSearch(t *testing.T) {
 			return store.EditCaption(ctx, x, 2, store.Caption{Lang: "ru", Body: "WEBVTT\n\n00:07.000 --> 00:08.000\nисправлено\n"}, catalogtest.DemoNow.Add(time.Hour))
 		})
 		putCaptions(t, db, 2, "ru", "последовательность из Zoom")
-		if got, _ := found(t, l, searchAdmin, "исправить", Window{Limit: 20}); strings.Join(got, "|") != "2@7.0 [исправлено]" && len(got) != 0 {
-			t.Errorf("corrected: %v", got)
-		}
 		if got, _ := found(t, l, searchAdmin, "исправлено", Window{Limit: 20}); strings.Join(got, "|") != "2@7.0 [исправлено]" {
 			t.Errorf("corrected: %v", got)
 		}

@@ -46,16 +46,31 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 		h.Set("Expect", "100-continue")
 		h.Set(unknownExpectation, "1")
 	}
-	return fasthttp.RequestConfig{MaxRequestBodySize: bodyLimit(h)}
+	return fasthttp.RequestConfig{MaxRequestBodySize: s.bodyLimit(h)}
 }
 
 // bodyLimit bounds a request's body, in bytes. What replaces a resource as a whole may be
-// larger than what changes it.
-func bodyLimit(h *fasthttp.RequestHeader) int {
-	if h.IsPut() {
-		return maxPutBody
+// larger than what changes it, and some resources are larger than most: their bodies are
+// taken from those alone who bring credentials.
+func (s *Server) bodyLimit(h *fasthttp.RequestHeader) int {
+	if !h.IsPut() {
+		return maxRequestBody
 	}
-	return maxRequestBody
+	limit := maxPutBody
+	if len(h.Peek(fasthttp.HeaderAuthorization)) == 0 {
+		return limit
+	}
+	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
+	for i := range s.routes {
+		r := &s.routes[i]
+		if r.MaxBody <= limit {
+			continue
+		}
+		if _, ok := r.Match(path); ok {
+			limit = r.MaxBody
+		}
+	}
+	return limit
 }
 
 // expect answers a request that waits with its body (RFC 9110 section 10.1.1): 100 when
@@ -65,7 +80,7 @@ func (s *Server) expect(c *fasthttp.RequestCtx) int {
 	switch {
 	case len(h.Peek(unknownExpectation)) > 0:
 		s.refuse(c, problemExpectation)
-	case h.ContentLength() > bodyLimit(h):
+	case h.ContentLength() > s.bodyLimit(h):
 		s.refuse(c, problemLargeBody)
 	case s.wantsBody(c):
 		return http.StatusContinue

@@ -38,7 +38,7 @@ func (s *Syncer) round(ctx context.Context, n int) error {
 	}
 	steps = append(steps, s.reconciler.EnqueueResyncs)
 	if n%rareEvery == 0 {
-		steps = append(steps, s.requestObserved, s.ingester.RetryBlockedByQuota, s.backfiller.EnqueueMissed, s.measure, s.mover.Sweep)
+		steps = append(steps, s.requestObserved, s.ingester.RetryBlockedByQuota, s.backfiller.EnqueueMissed, s.measure, s.mover.Sweep, s.indexCaptions)
 		if !s.ingestsOnly {
 			steps = append(steps, s.cleaner.EnqueueMissed)
 		}
@@ -59,6 +59,29 @@ func (s *Syncer) requestObserved(ctx context.Context) error {
 	err := s.ingester.RequestObserved(ctx)
 	s.requestedObserved = err == nil
 	return err
+}
+
+// captionsPerRound is how many captions one round makes searchable: a transaction of less
+// than a second.
+const captionsPerRound = 20
+
+// indexCaptions makes captions searchable that a release without searches has stored.
+func (s *Syncer) indexCaptions(ctx context.Context) error {
+	if s.observer.On() {
+		return nil
+	}
+	var missing bool
+	err := s.deps.Store.View(ctx, "syncer: look for captions", func(x store.Session) (err error) {
+		missing, err = store.UnindexedCaptions(ctx, x)
+		return err
+	})
+	if err != nil || !missing {
+		return err
+	}
+	return s.deps.Store.Update(ctx, "syncer: index captions", func(x store.Session) error {
+		_, err := store.IndexCaptions(ctx, x, captionsPerRound)
+		return err
+	})
 }
 
 func (s *Syncer) heartbeat(ctx context.Context) error {

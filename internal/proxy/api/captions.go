@@ -30,6 +30,19 @@ func captionLang(path string) string {
 	return lang
 }
 
+// captionRoute answers …/captions/{lang}.vtt: readers have the stream's credentials, what
+// edits has those of the recordings API.
+func (h *Handler) captionRoute() func(*fasthttp.RequestCtx, accesslog.Record, int64) {
+	edit := h.serve(methods{put: (*request).putCaptions, remove: (*request).removeCaptions})
+	return func(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) {
+		if c.IsPut() || c.IsDelete() {
+			edit(c, rec, id)
+			return
+		}
+		h.serveCaptions(c, rec, id)
+	}
+}
+
 // serveCaptions answers GET {base}/recordings/{id}/captions/{lang}.vtt. Whoever may
 // play the stream may read them, with the same credentials: a <track> sends no
 // header. Refusals are the stream's.

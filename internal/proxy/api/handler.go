@@ -67,7 +67,7 @@ type request struct {
 	viewer media.Viewer
 }
 
-// response is a status and what is written as JSON.
+// response is a status and what is written as JSON; nil = nothing.
 type response struct {
 	status int
 	body   any
@@ -129,6 +129,7 @@ func (h *Handler) Routes(base string) []route.Route {
 		{"/recordings/{id}/view/", methods{post: (*request).view}},
 		{"/recordings/{id}/resync/", methods{post: (*request).resync}},
 		{"/lessons/{id}/recording/", methods{get: (*request).lessonRecording}},
+		{"/search/", methods{get: (*request).find}},
 		{"/storage/quota/", methods{get: (*request).ownQuota}},
 		{"/storage/quotas/", methods{get: (*request).quotaList}},
 		{"/storage/quotas/{id}/", methods{get: (*request).quotaDetail}},
@@ -143,7 +144,7 @@ func (h *Handler) Routes(base string) []route.Route {
 	if h.Services.Chapters != nil {
 		out = append(out, h.chapterRoutes(base)...)
 	}
-	return append(out, route.Route{Pattern: base + "/recordings/{id}/captions/{lang}.vtt", Allow: "GET, HEAD, OPTIONS", Serve: h.serveCaptions})
+	return append(out, route.Route{Pattern: base + "/recordings/{id}/captions/{lang}.vtt", Allow: "GET, HEAD, PUT, DELETE, OPTIONS", MaxBody: maxCaptions + 1, Serve: h.captionRoute()})
 }
 
 // serve answers a route of the recordings API.
@@ -167,6 +168,8 @@ func (h *Handler) serve(m methods) func(*fasthttp.RequestCtx, accesslog.Record, 
 		}
 		if err != nil {
 			x.refuse(&rec, err)
+		} else if out.body == nil {
+			c.SetStatusCode(out.status)
 		} else {
 			respond.JSON(&c.Response, out.status, out.body)
 		}

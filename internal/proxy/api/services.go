@@ -52,6 +52,7 @@ type Services struct {
 	Captions    CaptionReader
 	Companions  CompanionReader // nil: no companions
 	Chapters    ChapterReader   // nil: no chapters
+	Search      Searcher
 }
 
 // ViewabilityChecker applies the access rule to a recording and a membership that the
@@ -92,6 +93,13 @@ type RecordingsEditor interface {
 	// SetChapters writes a recording's chapters; none brings Zoom's back. An admin may do it
 	// for every recording.
 	SetChapters(ctx context.Context, user media.User, recordingID int64, chapters []media.Chapter) error
+	// MayEditCaptions returns the error with which EditCaptions would be refused.
+	MayEditCaptions(ctx context.Context, user media.User, recordingID int64) error
+	// EditCaptions replaces a recording's captions in a language by a body that is valid
+	// WebVTT. An admin may do it for every recording.
+	EditCaptions(ctx context.Context, user media.User, recordingID int64, lang, body string) error
+	// RemoveCaptions removes them. NotFound: there is no such recording, or no captions.
+	RemoveCaptions(ctx context.Context, user media.User, recordingID int64, lang string) error
 }
 
 // QuotaEditor edits quotas.
@@ -123,4 +131,9 @@ type CompanionReader interface {
 type ChapterReader interface {
 	// Chapters are a recording's in the order of time.
 	Chapters(ctx context.Context, recordingID int64) ([]media.Chapter, error)
+}
+
+// Searcher searches titles and transcripts of what a user may watch.
+type Searcher interface {
+	Search(ctx context.Context, user media.User, text string, w library.Window) (library.Hits, error)
 }

@@ -21,6 +21,9 @@ type Route struct {
 	OptionalSlash bool
 	// Allow lists the methods, in the form of the header Allow.
 	Allow string
+	// MaxBody is the largest body of a PUT, in bytes, where it is larger than that of
+	// other routes.
+	MaxBody int
 	// Serve answers a request. rec is its access record so far, id the number in
 	// the path or 0. Serve sees to it that the record is written, once.
 	Serve func(c *fasthttp.RequestCtx, rec accesslog.Record, id int64)

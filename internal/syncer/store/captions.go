@@ -63,6 +63,18 @@ func Captions(ctx context.Context, x Session, recording int64) ([]Caption, error
 	return out, err
 }
 
+// unindexed are captions c without the transcript that is made of them. Their bodies are
+// looked at last: SQLite would read all of them.
+const unindexed = ` FROM lectern.lectern_captions c
+	LEFT JOIN lectern.lectern_transcripts t ON t.recording_id = c.recording_id AND t.lang = c.lang AND t.captions_at = c.updated_at
+	WHERE CASE WHEN t.id IS NULL THEN c.body <> '' ELSE FALSE END`
+
+// UnindexedCaptions reports whether IndexCaptions has something to do.
+func UnindexedCaptions(ctx context.Context, x Session) (found bool, err error) {
+	err = x.One(ctx, `SELECT EXISTS (SELECT 1`+unindexed+`)`, nil, &found)
+	return found, err
+}
+
 // IndexCaptions makes captions searchable that are not, at most limit of them, and returns
 // how many it was. They were written by a release without searches.
 func IndexCaptions(ctx context.Context, x Session, limit int) (n int, err error) {
@@ -72,9 +84,7 @@ func IndexCaptions(ctx context.Context, x Session, limit int) (n int, err error)
 		Caption
 	}
 	var found []captions
-	err = x.Each(ctx, `SELECT c.recording_id, c.lang, c.body, c.updated_at FROM lectern.lectern_captions c
-		LEFT JOIN lectern.lectern_transcripts t ON t.recording_id = c.recording_id AND t.lang = c.lang AND t.captions_at = c.updated_at
-		WHERE c.body <> '' AND t.id IS NULL ORDER BY c.recording_id DESC LIMIT $1`, []any{int64(limit)}, func(scan func(...any) error) error {
+	err = x.Each(ctx, `SELECT c.recording_id, c.lang, c.body, c.updated_at`+unindexed+` ORDER BY c.recording_id DESC LIMIT $1`, []any{int64(limit)}, func(scan func(...any) error) error {
 		var c captions
 		err := scan(&c.recording, &c.Lang, &c.Body, &c.at)
 		found = append(found, c)
