@@ -119,6 +119,12 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	prewarmer.Start(ctx)
 	s.onClose(func() error { prewarmer.Stop(); return nil })
 
+	onGrant, err := prewarm.NewOnGrant(sources.chunks, sources.readers.Direct, log, metrics, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(func() error { onGrant.Stop(); return nil })
+
 	documents, err := pages.Embedded()
 	if err != nil {
 		return nil, err
@@ -134,6 +140,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		Grants:     minter,
 		Starts:     auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, library.NewPlaybackStarts(store), directory.Unavailable, log, time.Now),
 		Captions:   reader,
+		Prefetch:   onGrant,
 		Companions: directory,
 		Changed:    changed,
 		Playbacks:  traced,

@@ -28,7 +28,7 @@ func (c *Cache) Warm(ctx context.Context, obj media.Object) error {
 	if obj.Size == 0 {
 		return nil
 	}
-	head, err := c.fetchSpan(ctx, obj, media.Span{Len: min(max(warmHead, c.chunkSize), obj.Size)}, boxesWithin)
+	head, err := c.fetchSpan(ctx, obj, media.Span{Len: min(max(warmHead, c.chunkSize), obj.Size)}, boxesWithin, nil)
 	if err != nil {
 		return err
 	}
@@ -38,16 +38,40 @@ func (c *Cache) Warm(ctx context.Context, obj media.Object) error {
 	}
 	last := (obj.Size - 1) / c.chunkSize
 	for _, span := range []media.Span{index, {Off: last * c.chunkSize, Len: c.chunkLength(last, obj.Size)}} {
-		if _, err := c.fetchSpan(ctx, obj, span, 0); err != nil {
+		if _, err := c.fetchSpan(ctx, obj, span, 0, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// WarmFirstFrame fetches what every player reads before it shows a first frame: the object's
+// first chunk, and beside it the index, where the file's boxes say that it lies behind the
+// media data. It returns as Warm does.
+func (c *Cache) WarmFirstFrame(ctx context.Context, obj media.Object) error {
+	if obj.Size == 0 {
+		return nil
+	}
+	head := media.Span{Len: min(max(warmHead, c.chunkSize), obj.Size)}
+	index := make(chan error, 1)
+	index <- nil // none is being fetched
+	_, err := c.fetchSpan(ctx, obj, head, min(boxesWithin, head.Len), func(boxes []byte) {
+		at, known := indexOf(boxes, obj.Size)
+		if !known || at.Off < head.End() {
+			return
+		}
+		<-index
+		go func() {
+			_, err := c.fetchSpan(ctx, obj, at, 0, nil)
+			index <- err
+		}()
+	})
+	return errors.Join(err, <-index)
+}
+
 // fetchSpan reads a span through the cache and returns its first keep bytes, or all of
-// a shorter one.
-func (c *Cache) fetchSpan(ctx context.Context, obj media.Object, span media.Span, keep int64) ([]byte, error) {
+// a shorter one. known, where it is not nil, is called with them as soon as they are there.
+func (c *Cache) fetchSpan(ctx context.Context, obj media.Object, span media.Span, keep int64, known func([]byte)) ([]byte, error) {
 	r, err := c.open(obj, span)
 	if err != nil {
 		return nil, err
@@ -75,6 +99,9 @@ func (c *Cache) fetchSpan(ctx context.Context, obj media.Object, span media.Span
 			}
 		}
 		kept = append(kept, part[:want]...)
+		if known != nil && int64(len(kept)) == keep {
+			known(kept)
+		}
 	}
 }
 

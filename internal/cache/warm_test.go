@@ -96,6 +96,44 @@ func TestWarm(t *testing.T) {
 	}
 }
 
+// TestWarmFirstFrame: the head and an index behind the media data are fetched side by side,
+// and nothing that a player may not ask for.
+func TestWarmFirstFrame(t *testing.T) {
+	for name, c := range map[string]struct {
+		layout [][]byte
+		read   []media.Span
+		most   int64
+	}{
+		"index in front": {[][]byte{box("ftyp", 32), box("moov", 300_000), box("mdat", 5*mib)}, []media.Span{{Len: mib}}, mib + mib/2},
+		"index behind":   {[][]byte{box("ftyp", 32), box("mdat", 5*mib), box("moov", 2*mib)}, []media.Span{{Len: mib}, {Off: 5*mib + 32, Len: 2 * mib}}, 7*mib/2 + testChunk},
+		"no index":       {[][]byte{bytes.Repeat([]byte{1}, 5*mib)}, []media.Span{{Len: mib}}, mib + mib/2},
+		"a small file":   {[][]byte{box("ftyp", 32), box("moov", 600)}, []media.Span{{Len: 632}}, 632},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newFakeOrigin()
+			file := bytes.Join(c.layout, nil)
+			obj := s.put("a", "1", len(file))
+			copy(s.bytes(obj), file)
+			cache := openCache(t, t.TempDir(), 100<<20, s, realDisk{})
+			scanned(t, cache)
+			if err := cache.WarmFirstFrame(t.Context(), obj); err != nil {
+				t.Fatal(err)
+			}
+			waitForFills(t, cache)
+			sent := s.sent.Load()
+			if sent > c.most {
+				t.Errorf("%d bytes were fetched, at most %d are wanted", sent, c.most)
+			}
+			for _, span := range c.read {
+				check(t, cache, s, obj, span, media.CacheHit)
+			}
+			if s.sent.Load() != sent {
+				t.Errorf("%d more bytes were fetched", s.sent.Load()-sent)
+			}
+		})
+	}
+}
+
 // TestHeadOfAnIndexIsKept: after a player has read an index at the end, which begins in
 // the middle of a chunk, the whole chunk is cached, though nobody has read the part
 // before the index.

@@ -45,6 +45,7 @@ type Deps struct {
 	Grants   api.GrantSigner     // nil: no playback/
 	Starts   stream.StartCounter // nil: starts are not limited
 	Captions api.CaptionLister   // nil: grants list no captions
+	Prefetch api.Prefetcher      // nil: nothing is read for a grant
 	// Companions finds what accompanies recordings, as old as the access rule's facts may be;
 	// nil: no companions are streamed.
 	Companions stream.Companions
@@ -166,7 +167,7 @@ func (s *Server) wire(deps Deps) error {
 	recordings := api.New(api.Config{
 		StreamBase: bases[0], DirectStreamThreshold: int64(s.cfg.DirectStreamThreshold), OriginTimeout: s.cfg.OriginTimeout,
 	}, api.Deps{
-		Access: apiAccess{access, newUserRate(s.cfg.Limit.APIRate), limited.WithLabelValues(limitAPI)}, Services: deps.API, Origins: deps.Origins, Grants: deps.Grants, Starts: starts, Captions: deps.Captions,
+		Access: apiAccess{access, newUserRate(s.cfg.Limit.APIRate), limited.WithLabelValues(limitAPI)}, Services: deps.API, Origins: deps.Origins, Grants: deps.Grants, Starts: starts, Captions: deps.Captions, Prefetch: deps.Prefetch,
 		Links: s.links, Base: s.base, Records: s.records, Now: deps.Now,
 	})
 	for _, base := range bases {

@@ -42,6 +42,7 @@ type Deps struct {
 	Grants   GrantSigner   // nil: no playback grants
 	Starts   StartCounter  // nil: starts are not limited
 	Captions CaptionLister // nil: grants list no captions
+	Prefetch Prefetcher    // nil: nothing is read for a grant
 	Links    forwarded.Resolver
 	// Base ends, with a cause, when all requests have to end.
 	Base    context.Context

@@ -51,6 +51,7 @@ type playback struct {
 	viewer    media.Viewer
 	recording media.Recording
 	object    media.Object
+	release   func() // ends the origin's prefetch; never nil
 	captions  []media.Caption
 	grant     media.Grant
 }
@@ -59,10 +60,12 @@ func (h *Handler) servePlayback(c *fasthttp.RequestCtx, rec accesslog.Record, ba
 	rec.Recording = id
 	ctx, cancel := context.WithTimeoutCause(h.Base, h.cfg.OriginTimeout, respond.ErrTimeout)
 	defer cancel()
-	p := &playback{h: h, record: &rec}
+	p := &playback{h: h, record: &rec, release: func() {}}
 	if err := p.prepare(ctx, &c.Request, id); err != nil {
+		p.release()
 		refuse(ctx, c, &rec, err, p.upstream)
 	} else {
+		p.prefetch()
 		p.answer(c, base)
 	}
 	h.Records.WriteAnswered(c, rec)
@@ -123,7 +126,7 @@ func (p *playback) authenticate(ctx context.Context, req *fasthttp.Request) erro
 func (p *playback) resolve(ctx context.Context) (err error) {
 	p.upstream = respond.Origin
 	began := p.h.Now()
-	p.object, err = p.h.Origins.Stat(ctx, p.recording.Location)
+	p.object, p.release, err = p.h.stat(ctx, p.recording)
 	p.record.Origin = p.h.Now().Sub(began)
 	if err == nil && p.object.Size < 0 {
 		err = media.Faultf(media.Corrupt, "proxy: stat", "a size of %d", p.object.Size)
@@ -139,6 +142,26 @@ func (p *playback) resolve(ctx context.Context) (err error) {
 		p.captions, err = nil, nil
 	}
 	return err
+}
+
+// stat resolves a recording's location, and has the origin send the first bytes meanwhile,
+// which the player asks for next. release is never nil.
+func (h *Handler) stat(ctx context.Context, rec media.Recording) (obj media.Object, release func(), err error) {
+	if prefetcher, ok := h.Origins.(StatPrefetcher); ok && h.Prefetch != nil {
+		return prefetcher.StatPrefetch(ctx, rec.Location, rec.Copy, 0)
+	}
+	obj, err = h.Origins.Stat(ctx, rec.Location)
+	return obj, func() {}, err
+}
+
+// prefetch has the beginning and the index of the recording read into the cache while the
+// grant is on its way to the player.
+func (p *playback) prefetch() {
+	if p.h.Prefetch == nil {
+		p.release()
+		return
+	}
+	p.h.Prefetch.Prefetch(p.recording.Copy.Identify(p.object), p.release)
 }
 
 // answer writes 201 and the cookie.

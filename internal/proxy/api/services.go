@@ -24,6 +24,19 @@ type Origins interface {
 	Stat(ctx context.Context, loc media.Location) (media.Object, error)
 }
 
+// StatPrefetcher is the optional interface of Origins that fetch the bytes from off on while
+// they resolve the location. release ends the prefetch: it is called once the bytes have been
+// read in earnest, or will not be.
+type StatPrefetcher interface {
+	StatPrefetch(ctx context.Context, loc media.Location, copied media.Copy, off int64) (obj media.Object, release func(), err error)
+}
+
+// Prefetcher reads what a player asks for first. Prefetch returns at once, and calls release
+// when nothing is being read any more.
+type Prefetcher interface {
+	Prefetch(obj media.Object, release func())
+}
+
 // GrantSigner signs the tokens that a <video> element plays with.
 type GrantSigner interface {
 	Grant(userID int64, rec media.Recording) (media.Grant, error)
