@@ -56,7 +56,7 @@ func TestStoredAtFirstUse(t *testing.T) {
 		check(t, c, s, obj, span, media.CacheHit)
 	}
 	warmed := media.Span{Off: 5 * testChunk, Len: 10 * testChunk}
-	if _, err := c.fetchSpan(t.Context(), obj, warmed, 0); err != nil {
+	if _, err := c.fetchSpan(t.Context(), obj, warmed, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	waitForFills(t, c)

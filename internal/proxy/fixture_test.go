@@ -66,6 +66,7 @@ type fixture struct {
 	tracks       func(ctx context.Context, recordingID int64) ([]media.Caption, error)
 	companion    func(ctx context.Context, id int64) (media.Companion, error)
 	count        func(ctx context.Context, userID, recordingID int64, direct bool) (func(), error)
+	prefetch     func(obj media.Object, release func())
 	now          func() time.Time // nil: time.Now
 	changed      chan struct{}    // nil: never
 	playbacks    stream.PlaybackTracer
@@ -103,7 +104,8 @@ func (h *fixture) Captions(ctx context.Context, recordingID int64) ([]media.Capt
 func (h *fixture) Companion(ctx context.Context, id int64) (media.Companion, error) {
 	return h.companion(ctx, id)
 }
-func (h *fixture) Ready(int64, int64) bool { return false }
+func (h *fixture) Prefetch(obj media.Object, release func()) { h.prefetch(obj, release) }
+func (h *fixture) Ready(int64, int64) bool                   { return false }
 
 func (h *fixture) Count(ctx context.Context, userID, recordingID int64, direct bool) (func(), error) {
 	return h.count(ctx, userID, recordingID, direct)
@@ -143,6 +145,7 @@ func newFixture(t *testing.T, size int, change func(*Config, *fixture)) *fixture
 	}
 	h.tracks = func(context.Context, int64) ([]media.Caption, error) { return nil, nil }
 	h.count = func(context.Context, int64, int64, bool) (func(), error) { return nil, nil }
+	h.prefetch = func(_ media.Object, release func()) { release() }
 	h.listen = func() net.Listener {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -156,7 +159,7 @@ func newFixture(t *testing.T, size int, change func(*Config, *fixture)) *fixture
 	}
 	var err error
 	h.server, err = New(cfg, Deps{
-		Access: h, Origins: h, Store: h, Grants: h, Captions: h, Companions: h, Starts: h, Changed: h.changed, Playbacks: h.playbacks, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Access: h, Origins: h, Store: h, Grants: h, Captions: h, Companions: h, Prefetch: h, Starts: h, Changed: h.changed, Playbacks: h.playbacks, Log: slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: h.reg, Pages: testPages(), Now: h.now,
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -51,6 +52,43 @@ func TestPlaybackAnswer(t *testing.T) {
 	}
 	if strings.Contains(h.log.String(), "aa.bb.cc") || strings.Contains(h.log.String(), goodToken) {
 		t.Error("a token is in the log")
+	}
+}
+
+// TestPlaybackPrefetches: the recording is read with its grant, and for no refusal.
+func TestPlaybackPrefetches(t *testing.T) {
+	var read []media.Object
+	refused := ""
+	refuse := func(step string) error {
+		if step == refused {
+			return media.Refuse(media.CodeThrottled, "")
+		}
+		return nil
+	}
+	h := newFixture(t, 1000, func(_ *Config, h *fixture) {
+		h.prefetch = func(obj media.Object, release func()) { read = append(read, obj); release() }
+		h.count = func(context.Context, int64, int64, bool) (func(), error) { return nil, refuse("limit") }
+		stat, grant := h.stat, h.grant
+		h.stat = func(ctx context.Context, loc media.Location) (media.Object, error) {
+			obj, err := stat(ctx, loc)
+			return obj, errors.Join(err, refuse("origin"))
+		}
+		h.grant = func(user int64, rec media.Recording) (media.Grant, error) {
+			g, err := grant(user, rec)
+			return g, errors.Join(err, refuse("signer"))
+		}
+	})
+	for _, refused = range []string{"limit", "origin", "signer"} {
+		if a := h.do("POST", playbackPath, bearerGood); a.StatusCode == 201 || len(read) != 0 {
+			t.Errorf("%s: %d, %d reads", refused, a.StatusCode, len(read))
+		}
+	}
+	refused = ""
+	if a := h.do("POST", playbackPath); a.StatusCode != 401 || len(read) != 0 {
+		t.Errorf("without a token: %d, %d reads", a.StatusCode, len(read))
+	}
+	if a := h.do("POST", playbackPath, bearerGood); a.StatusCode != 201 || len(read) != 1 || read[0] != h.obj {
+		t.Errorf("%d, read %v", a.StatusCode, read)
 	}
 }
 
