@@ -57,16 +57,17 @@ func TestPlaybackAnswer(t *testing.T) {
 
 // TestPlaybackPrefetches: the recording is read with its grant, and for no refusal.
 func TestPlaybackPrefetches(t *testing.T) {
-	var read []media.Object
-	refused := ""
+	read := make(chan media.Object, 10)
+	var refused atomic.Value // the step that refuses
+	refused.Store("")
 	refuse := func(step string) error {
-		if step == refused {
+		if step == refused.Load() {
 			return media.Refuse(media.CodeThrottled, "")
 		}
 		return nil
 	}
 	h := newFixture(t, 1000, func(_ *Config, h *fixture) {
-		h.prefetch = func(obj media.Object, release func()) { read = append(read, obj); release() }
+		h.prefetch = func(obj media.Object, release func()) { read <- obj; release() }
 		h.count = func(context.Context, int64, int64, bool) (func(), error) { return nil, refuse("limit") }
 		stat, grant := h.stat, h.grant
 		h.stat = func(ctx context.Context, loc media.Location) (media.Object, error) {
@@ -78,17 +79,21 @@ func TestPlaybackPrefetches(t *testing.T) {
 			return g, errors.Join(err, refuse("signer"))
 		}
 	})
-	for _, refused = range []string{"limit", "origin", "signer"} {
+	for _, step := range []string{"limit", "origin", "signer"} {
+		refused.Store(step)
 		if a := h.do("POST", playbackPath, bearerGood); a.StatusCode == 201 || len(read) != 0 {
-			t.Errorf("%s: %d, %d reads", refused, a.StatusCode, len(read))
+			t.Errorf("%s: %d, %d reads", step, a.StatusCode, len(read))
 		}
 	}
-	refused = ""
+	refused.Store("")
 	if a := h.do("POST", playbackPath); a.StatusCode != 401 || len(read) != 0 {
 		t.Errorf("without a token: %d, %d reads", a.StatusCode, len(read))
 	}
-	if a := h.do("POST", playbackPath, bearerGood); a.StatusCode != 201 || len(read) != 1 || read[0] != h.obj {
-		t.Errorf("%d, read %v", a.StatusCode, read)
+	if a := h.do("POST", playbackPath, bearerGood); a.StatusCode != 201 || len(read) != 1 {
+		t.Fatalf("%d, %d reads", a.StatusCode, len(read))
+	}
+	if obj := <-read; obj != h.obj {
+		t.Errorf("read %v", obj)
 	}
 }
 
