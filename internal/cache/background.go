@@ -10,6 +10,12 @@ import (
 // bytes the kernel copies as well, they get a tenth of a processor, and all of an idle one.
 const backgroundNice = 10
 
+// runIO runs a function that does I/O and takes no lock, and waits for its end.
+type runIO func(io func())
+
+// here runs a function in the caller's goroutine.
+func here(io func()) { io() }
+
 // background runs functions, one after the other, on a thread of low priority. They do
 // I/O and take no lock: a thread of low priority that holds one would make viewers wait
 // until it gets a processor.

@@ -31,38 +31,55 @@ func footprint(length int64) int64 {
 	return (chunkfile.HeaderSize+length+diskPage-1)/diskPage*diskPage + entryFootprint
 }
 
+// spaceOf is what is reserved for a chunk of so many bytes: it may be the one that makes
+// its object's folder.
+func spaceOf(length int64) int64 { return footprint(length) + folderFootprint }
+
 // freeMaxAge is how long a measurement of the filesystem's free space is used.
 const freeMaxAge = time.Second
 
-// reserve reserves n bytes for files, and evicts chunks where needed. It reports
-// false when there is no space or the disk is not healthy. c.mu is not held.
-func (c *Cache) reserve(n int64) bool {
-	c.measureFree()
-	c.removeFolders()
+// mayStore reports whether a chunk that needs n bytes may find its space once it is
+// complete, by eviction if need be. Its writer reserves the space; nobody else waits for
+// a removal. c.mu is held.
+func (c *Cache) mayStore(n int64) bool {
+	if c.closed || c.scanning.running || !c.health.state.writable() {
+		return false
+	}
+	return n <= c.limit() && n <= c.available()+c.budget.used
+}
+
+// reserve reserves the disk space of a chunk that is about to be written, and evicts
+// others where needed: its space is free, their files removed, before it is reserved. It
+// reports false when there is no space or the disk is not healthy. c.mu is not held.
+func (c *Cache) reserve(fl *fill, run runIO) bool {
+	c.measureFree(run)
+	c.removeFolders(run)
 	for range 64 { // others may take what was evicted here
-		ok, evicted := c.tryReserve(n)
+		ok, evicted := c.tryReserve(fl)
 		if ok {
 			return true
 		}
 		if len(evicted) == 0 {
 			return false
 		}
-		c.remove(evicted...)
+		c.remove(run, evicted...)
 	}
 	return false
 }
 
-// tryReserve reserves n bytes, or evicts chunks for them. It does neither when there
-// is no use in trying again.
-func (c *Cache) tryReserve(n int64) (ok bool, evicted []removal) {
+// tryReserve reserves a chunk's space, or evicts chunks for it. It does neither when
+// there is no use in trying again.
+func (c *Cache) tryReserve(fl *fill) (ok bool, evicted []removal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || c.scanning.running || !c.health.state.writable() || n > c.limit() {
+	n := spaceOf(fl.length)
+	if c.scanning.running || !c.health.state.writable() || n > c.limit() {
 		return false, nil
 	}
 	available := c.available()
 	if n <= available {
 		c.budget.used += n
+		fl.reserved = n
 		return true, nil
 	}
 	return false, c.evict(n - available)
@@ -129,12 +146,12 @@ func (c *Cache) watchMinFree() {
 // restoreMinFree evicts until the minimum is free, or nothing is left to evict.
 func (c *Cache) restoreMinFree() {
 	for c.base.Err() == nil {
-		c.measureFree()
+		c.measureFree(here)
 		evicted := c.evictForMinFree()
 		if len(evicted) == 0 {
 			return
 		}
-		c.remove(evicted...)
+		c.remove(here, evicted...)
 	}
 }
 
@@ -150,7 +167,7 @@ func (c *Cache) evictForMinFree() []removal {
 
 // measureFree measures the filesystem's free space, unless the last measurement is
 // recent enough; c.mu is not held.
-func (c *Cache) measureFree() {
+func (c *Cache) measureFree(run runIO) {
 	now := time.Now()
 	c.mu.Lock()
 	recent := now.Sub(c.budget.at) < freeMaxAge
@@ -163,7 +180,9 @@ func (c *Cache) measureFree() {
 	if recent && !first {
 		return
 	}
-	free, err := c.disk.Free(c.cfg.Dir)
+	var free int64
+	var err error
+	run(func() { free, err = c.disk.Free(c.cfg.Dir) })
 	if err != nil {
 		c.diskFault("statfs", err)
 		return

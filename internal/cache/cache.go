@@ -92,6 +92,7 @@ func newCache(cfg Config, origin Fetcher, log *slog.Logger, reg prometheus.Regis
 		return nil, err
 	}
 	c.base, c.cancel = context.WithCancel(context.Background())
+	c.measureFree(here) // from now on the writers do
 	c.running.Go(c.scan)
 	c.running.Go(c.watchMinFree)
 	if cfg.ScrubRate > 0 {

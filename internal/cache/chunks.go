@@ -77,24 +77,33 @@ func (c *Cache) dropIfEmpty(o *object) {
 
 // remove deletes the files of dropped chunks; c.mu is not held. A file that cannot
 // be deleted stays in the budget, because it stays on the disk.
-func (c *Cache) remove(dropped ...removal) {
-	freed := int64(0)
-	for _, r := range dropped {
-		closeFiles(r.file)
-		if err := os.Remove(r.key.path(c.cfg.Dir, r.index)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			c.diskFault("remove", err)
-			continue
-		}
-		freed += r.bytes
+func (c *Cache) remove(run runIO, dropped ...removal) {
+	freed, faults := int64(0), []error(nil)
+	run(func() { freed, faults = c.removeFiles(dropped) })
+	for _, err := range faults {
+		c.diskFault("remove", err)
 	}
 	c.mu.Lock()
 	c.budget.used -= freed
 	c.mu.Unlock()
-	c.removeFolders()
+	c.removeFolders(run)
+}
+
+// removeFiles returns how many bytes of disk space are free now, and what failed.
+func (c *Cache) removeFiles(dropped []removal) (freed int64, faults []error) {
+	for _, r := range dropped {
+		closeFiles(r.file)
+		if err := c.disk.Remove(r.key.path(c.cfg.Dir, r.index)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			faults = append(faults, err)
+			continue
+		}
+		freed += r.bytes
+	}
+	return freed, faults
 }
 
 // removeFolders deletes the folders of objects without chunks; c.mu is not held.
-func (c *Cache) removeFolders() {
+func (c *Cache) removeFolders(run runIO) {
 	c.mu.Lock()
 	empty := c.emptyFolders
 	c.emptyFolders = nil
@@ -102,9 +111,11 @@ func (c *Cache) removeFolders() {
 	if len(empty) == 0 {
 		return
 	}
-	for _, key := range empty {
-		_ = os.Remove(key.folder(c.cfg.Dir)) // fails where a new chunk is in it, which has paid for it
-	}
+	run(func() {
+		for _, key := range empty {
+			_ = c.disk.Remove(key.folder(c.cfg.Dir)) // fails where a new chunk is in it, which has paid for it
+		}
+	})
 	c.mu.Lock()
 	c.budget.used -= int64(len(empty)) * folderFootprint
 	c.mu.Unlock()
@@ -119,7 +130,7 @@ func (c *Cache) removeChunk(e *fdEntry, why event) {
 	}
 	dropped := c.drop(e.id, why)
 	c.mu.Unlock()
-	c.remove(dropped)
+	c.remove(here, dropped)
 }
 
 // isCommitted reports whether a chunk is in the index; c.mu is not held.
@@ -149,7 +160,7 @@ func (c *Cache) Purge(ctx context.Context, at media.Location) (out PurgeOutcome,
 		if len(dropped) == 0 {
 			return out, nil
 		}
-		c.remove(dropped...)
+		c.remove(here, dropped...)
 		out.Chunks += len(dropped)
 		for _, r := range dropped {
 			out.Bytes += r.bytes

@@ -13,6 +13,7 @@ import (
 type disk interface {
 	CreateTemp(dir string) (*os.File, error)
 	Rename(from, to string) error
+	Remove(path string) error
 	Stat(path string) (os.FileInfo, error)
 	// Free is how many bytes of the directory's filesystem the process may take.
 	Free(dir string) (int64, error)
@@ -21,6 +22,8 @@ type disk interface {
 type realDisk struct{}
 
 func (realDisk) CreateTemp(dir string) (*os.File, error) { return os.CreateTemp(dir, "chunk-*") }
+
+func (realDisk) Remove(path string) error { return os.Remove(path) }
 
 func (realDisk) Stat(path string) (os.FileInfo, error) { return os.Stat(path) }
 

@@ -188,6 +188,7 @@ func TestMinFree(t *testing.T) {
 	if err != nil || !bytes.Equal(got, s.bytes(other)) {
 		t.Fatalf("on a full disk: right bytes %v, %v", bytes.Equal(got, s.bytes(other)), err)
 	}
+	waitForFills(t, c)
 	if c.CachedBytes(other) != 0 {
 		t.Error("something was stored although the disk is full")
 	}

@@ -2,7 +2,7 @@
 //
 // An object is cut into chunks of a fixed size. A chunk is in one of three states:
 //
-//	           reserve                    write, close, rename
+//	            fetch                reserve, write, close, rename
 //	absent ──────────────▶ filling ─────────────────────────▶ committed
 //	  ▲                       │                                    │
 //	  └── failed, cancelled ──┴──── evicted, purged, invalidated ──┘
@@ -32,7 +32,8 @@
 // read-ahead is fetched again when it is needed. No reader and no fetch waits for the
 // disk: chunks that find no disk space or no place in the queue pass through. They stay
 // in memory until their readers have passed, and are never stored. So do those that a
-// full cache does not want yet. The fetches of a reader whom nobody watches, which
+// full cache does not want yet. The writer of a chunk reserves its disk space, and removes
+// the chunks that are evicted for it first. The fetches of a reader whom nobody watches, which
 // OpenToStore makes, wait for the disk.
 //
 // How much is requested, and how far ahead, is decided by package readahead. Memory
@@ -49,7 +50,8 @@
 // progress function of Verify or a logger, no allocation of a buffer. Their number does
 // not grow with the span that is read, the object or the cache. It is bounded by the
 // six levels of a chunk table, the chunks of one request (16 MiB), the readers of one
-// fetch, the 16 chunks of one batch of evictions, purges or dropped writes, the 4,096 known keys, and the samples of the
+// fetch, the 16 chunks of one batch of evictions, purges or dropped writes, the chunks
+// that wait for a writer, the 4,096 known keys, and the samples of the
 // eviction policy, or its walk of 16,384 IDs where most are free. The two functions
 // that the policy calls, the object of a chunk and whether it is pinned, are look-ups in
 // the index and the fd cache.

@@ -21,14 +21,6 @@ type fetchPlan struct {
 	from, to   int64 // bytes of the object
 }
 
-// newChunks are the chunks of a plan that have no fill yet.
-func (p fetchPlan) newChunks() (first, end int64) {
-	if p.gapIn != nil {
-		return p.first + 1, p.end
-	}
-	return p.first, p.end
-}
-
 // chunkLength is how many bytes chunk index of an object of size bytes has.
 func (c *Cache) chunkLength(index, size int64) int64 {
 	return min(c.chunkSize, size-index*c.chunkSize)
@@ -72,66 +64,30 @@ func (c *Cache) planFetch(key objectKey, obj media.Object, from, want int64, exa
 	return plan, nil, true
 }
 
-// spaceFor is the disk space that a plan's new chunks need, in bytes. Each may be
-// the one that makes its object's folder.
-func (c *Cache) spaceFor(p fetchPlan, size int64) (need int64) {
-	for i, end := p.newChunks(); i < end; i++ {
-		need += c.spaceOf(i, size)
-	}
-	return need
-}
-
-func (c *Cache) spaceOf(index, size int64) int64 {
-	return footprint(c.chunkLength(index, size)) + folderFootprint
-}
-
-// reserveFor reserves the disk space of a plan. It returns 0 when there is none, or
-// none is needed, or the chunks cannot be stored: the fetch then passes through.
-// c.mu is not held.
-func (c *Cache) reserveFor(p fetchPlan, obj media.Object) (reserved int64) {
-	need := c.spaceFor(p, obj.Size)
-	if need == 0 || p.end-1 > maxIndex || len(identity(obj, c.chunkSize)) > chunkfile.MaxIdentity || !c.reserve(need) {
-		return 0
-	}
-	return need
+// storable reports whether the new chunks of a plan may be stored once they are
+// complete; else they pass through. c.mu is held.
+func (c *Cache) storable(p fetchPlan, obj media.Object) bool {
+	return p.end-1 <= maxIndex && c.mayStore(spaceOf(c.chunkLength(p.first, obj.Size)))
 }
 
 // startOrJoin starts a fetch for a reader, or attaches the reader to the one that
 // brings the same byte. nil means that the byte is there, or that the caller has to
-// look for it again. c.mu is not held.
+// look for it again. It reserves no disk space: of a crowd that wants the same chunk all
+// but one would reserve it in vain. c.mu is not held.
 func (c *Cache) startOrJoin(r *reader, from, want int64, exact bool) *fetch {
-	c.mu.Lock()
-	plan, current, ok := c.planFetch(r.key, r.obj, from, want, exact)
-	if !ok {
-		defer c.mu.Unlock()
-		return r.joinCurrent(current)
-	}
-	c.mu.Unlock()
-
-	reserved := c.reserveFor(plan, r.obj)
-	if reserved == 0 {
-		// Memory is dearer than disk: a short fetch, and the next one when needed.
-		want = min(want, readahead.PassThroughRequest)
-	}
-
+	named := len(identity(r.obj, c.chunkSize)) <= chunkfile.MaxIdentity
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// Other readers may have started fetches, and chunks may have been evicted, since
-	// the first plan.
-	plan, current, ok = c.planFetch(r.key, r.obj, from, min(want, plan.to-from), exact)
+	plan, current, ok := c.planFetch(r.key, r.obj, from, want, exact)
 	if !ok {
-		c.release(reserved)
 		return r.joinCurrent(current)
 	}
-	if reserved > 0 {
-		need := c.spaceFor(plan, r.obj.Size)
-		if need > reserved {
-			c.release(reserved)
-			return nil
-		}
-		c.release(reserved - need)
+	storable := named && c.storable(plan, r.obj)
+	if !storable && want > readahead.PassThroughRequest {
+		// Memory is dearer than disk: a short fetch, and the next one when needed.
+		plan, _, _ = c.planFetch(r.key, r.obj, from, readahead.PassThroughRequest, exact)
 	}
-	f := c.startFetch(r.obj, r.key, plan, storing{reserved > 0, r.keep}, r.traceparent)
+	f := c.startFetch(r.obj, r.key, plan, storing{storable, r.keep}, r.traceparent)
 	f.starter = r
 	f.attach(r)
 	return f
@@ -139,12 +95,12 @@ func (c *Cache) startOrJoin(r *reader, from, want int64, exact bool) *fetch {
 
 // storing is what becomes of a fetch's new chunks.
 type storing struct {
-	reserved bool // there is disk space for them
+	storable bool // they may find disk space
 	keep     bool // they are stored at their first use too
 }
 
-// startFetch starts the fetch of a plan. If its new chunks are to be stored, their
-// space has been reserved. traceparent goes along with the request. c.mu is held.
+// startFetch starts the fetch of a plan. traceparent goes along with the request. c.mu is
+// held.
 func (c *Cache) startFetch(obj media.Object, key objectKey, plan fetchPlan, s storing, traceparent string) *fetch {
 	f := &fetch{c: c, obj: obj, first: plan.first, end: plan.end, from: plan.from, to: plan.to, served: plan.from, startedAt: time.Now(), keep: s.keep}
 	f.ctx, f.cancelCtx = context.WithCancel(media.WithTraceparent(c.base, traceparent))
@@ -154,8 +110,7 @@ func (c *Cache) startFetch(obj media.Object, key objectKey, plan fetchPlan, s st
 		fl := plan.gapIn
 		if i > plan.first || fl == nil {
 			fl = &fill{o: o, index: i, length: c.chunkLength(i, obj.Size)}
-			if s.reserved {
-				fl.reserved = c.spaceOf(i, obj.Size)
+			if fl.storable = s.storable; fl.storable {
 				fl.unwanted = !s.keep && c.scarce() && !c.policy.Wants(o.number, key.chunkName(i), eviction.Arrival{Edge: isEdge(i, obj.Size, c.chunkSize)})
 			}
 			c.list(fl)
@@ -182,7 +137,7 @@ func (c *Cache) backfill(fl *fill, obj media.Object) *fetch {
 		return nil
 	}
 	start := fl.index * c.chunkSize
-	f := c.startFetch(obj, fl.o.key, fetchPlan{gapIn: fl, first: fl.index, end: fl.index + 1, from: start + lo, to: start + hi}, storing{reserved: true}, "")
+	f := c.startFetch(obj, fl.o.key, fetchPlan{gapIn: fl, first: fl.index, end: fl.index + 1, from: start + lo, to: start + hi}, storing{storable: true}, "")
 	f.isBackfill = true
 	return f
 }

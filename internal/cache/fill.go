@@ -16,7 +16,8 @@ type fill struct {
 	o           *object
 	index       int64
 	length      int64
-	reserved    int64 // bytes of the disk budget; 0 = pass-through, the chunk will not be stored
+	storable    bool  // else it passes through: the chunk will not be stored
+	reserved    int64 // bytes of the disk budget, by its writer
 	buffer      *buffer
 	bufferReady chan struct{} // closed when buffer is set; nil when nobody waits for that
 	parts       []*part       // by rising lo; they do not overlap
@@ -119,7 +120,7 @@ func (fl *fill) available() bool { return fl.toBeStored() && fl.complete() }
 
 // toBeStored reports whether the chunk will be written once it is complete, as far as is
 // known.
-func (fl *fill) toBeStored() bool { return fl.reserved > 0 && !fl.unwanted }
+func (fl *fill) toBeStored() bool { return fl.storable && !fl.unwanted }
 
 // partOf is the part of a fetch that has not finished with the fill.
 func (fl *fill) partOf(f *fetch) *part {
@@ -175,7 +176,7 @@ func (c *Cache) unrefFill(fl *fill) {
 }
 
 // verifyPart marks a part as verified. It reports whether the caller must store the
-// chunk: the part was the last one, and there is disk space. c.mu is held.
+// chunk: the part was the last one, and there may be disk space. c.mu is held.
 func (c *Cache) verifyPart(fl *fill, p *part) (complete bool) {
 	p.verified = true
 	if fl.storing || !fl.complete() {
@@ -189,7 +190,7 @@ func (c *Cache) verifyPart(fl *fill, p *part) (complete bool) {
 	if fl.listed {
 		c.index.updateAvailable(fl.o, fl.index)
 	}
-	if fl.reserved == 0 {
+	if !fl.storable {
 		c.metrics.passedThrough(passNoSpace)
 		return false
 	}

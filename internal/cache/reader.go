@@ -309,7 +309,7 @@ func (r *reader) startFetch() {
 	c.mu.Lock()
 	r.waitsFor = f
 	fl := f.fills[0]
-	r.passThrough = fl != nil && fl.reserved == 0
+	r.passThrough = fl != nil && !fl.storable
 	if fl != nil && isEdge(fl.index, r.obj.Size, c.chunkSize) && !c.buffers.hasWaiters() {
 		// Players look for a file's index in its head and tail before they show
 		// anything: the missing part of such a chunk is fetched at once.

@@ -24,7 +24,7 @@ func (r *reader) readAhead() {
 		size, exact := r.plan.RequestSize(r.pos, from, others.left)
 		if f := r.c.startOrJoin(r, from, size, exact); f != nil {
 			r.c.mu.Lock()
-			r.passThrough = f.fills[0] != nil && f.fills[0].reserved == 0
+			r.passThrough = f.fills[0] != nil && !f.fills[0].storable
 			r.c.mu.Unlock()
 		}
 	}

@@ -34,7 +34,7 @@ func (s Stats) HitRatio() (ratio float64, ok bool) {
 
 // Stats returns a snapshot. It measures the filesystem's free space.
 func (c *Cache) Stats() Stats {
-	c.measureFree()
+	c.measureFree(here)
 	s := c.gauges()
 	s.Events = c.metrics.counts()
 	s.Verified = c.countVerified()

@@ -67,10 +67,15 @@ func (c *Cache) tryStore(f *fetch, w *queuedWrite) (room <-chan struct{}, stuck 
 	return nil, false
 }
 
-// write puts a chunk on the disk and into the index. One that cannot be written
-// passes through; its readers do not notice.
+// write puts a chunk on the disk and into the index. One that finds no space or cannot
+// be written passes through; its readers do not notice. What the chunk's space costs, the
+// removal of others, is part of its write.
 func (c *Cache) write(w *queuedWrite, thread background) {
 	fl := w.fill
+	if !c.reserve(fl, thread.run) {
+		c.dropUnreserved(w)
+		return
+	}
 	data := fl.buffer.data
 	header := c.chunkFile(fl).Header(w.identity, data, w.sums...)
 	path := fl.o.key.path(c.cfg.Dir, fl.index)
@@ -100,6 +105,17 @@ func (c *Cache) write(w *queuedWrite, thread background) {
 	c.unrefFill(fl)
 }
 
+// dropUnreserved lets a chunk pass through for which no space could be reserved.
+func (c *Cache) dropUnreserved(w *queuedWrite) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	why := passNoSpace
+	if !c.health.state.writable() {
+		why = passDiskFault
+	}
+	c.dropWrite(w, why)
+}
+
 // chunkFile says where a fill's bytes belong.
 func (c *Cache) chunkFile(fl *fill) chunkfile.Chunk {
 	return chunkfile.Chunk{Index: fl.index, Length: fl.length, Size: c.chunkSize}
@@ -126,7 +142,7 @@ func (c *Cache) commitFill(fl *fill, a eviction.Arrival) {
 // buffer unless a reader still needs it; c.mu is held.
 func (c *Cache) passThrough(fl *fill, why passReason) {
 	c.release(fl.reserved)
-	fl.reserved = 0
+	fl.reserved, fl.storable = 0, false
 	if fl.listed {
 		c.index.updateAvailable(fl.o, fl.index)
 	}

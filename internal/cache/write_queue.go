@@ -34,7 +34,7 @@ type queuedWrite struct {
 
 // writeQueue holds complete chunks until they are written; guarded by Cache.mu.
 type writeQueue struct {
-	limit   int            // chunks that wait: three quarters of the cache's memory
+	limit   int            // chunks that wait: three quarters of the cache's memory; see hasPlace
 	waiting []*queuedWrite // the oldest first
 	writing []*queuedWrite // each by a goroutine of its own; at most maxWriters
 	room    chan struct{}  // closed when a chunk leaves the queue; nil when nobody waits for that
@@ -68,14 +68,10 @@ func (q *writeQueue) broadcast() {
 // enqueue queues a chunk for writing, and starts a writer where fewer than
 // maxWriters run. It reports false when the queue is full. c.mu is held.
 func (c *Cache) enqueue(w *queuedWrite) bool {
-	q := &c.writes
-	limit := q.limit
-	if w.keep {
-		limit = max(1, limit/2) // the rest is the viewers'
-	}
-	if len(q.waiting) >= limit {
+	if !c.hasPlace(w) {
 		return false
 	}
+	q := &c.writes
 	w.fill.refs++
 	q.waiting = append(q.waiting, w)
 	if len(q.writing) < maxWriters {
@@ -83,6 +79,21 @@ func (c *Cache) enqueue(w *queuedWrite) bool {
 		c.running.Go(func() { c.writeBehind(first) })
 	}
 	return true
+}
+
+// hasPlace reports whether a chunk may wait for a writer. One that several readers waited
+// for may as long as no fetch waits for memory: others of the crowd, who are behind, would
+// fetch it again. c.mu is held.
+func (c *Cache) hasPlace(w *queuedWrite) bool {
+	n, limit := len(c.writes.waiting), c.writes.limit
+	switch {
+	case w.keep:
+		return n < max(1, limit/2) // the rest is the viewers'
+	case w.arrival.Shared:
+		return n < limit || !c.buffers.hasWaiters()
+	default:
+		return n < limit
+	}
 }
 
 // startWrite takes the oldest chunk out of the queue, which is not empty; c.mu is
@@ -122,18 +133,31 @@ func (c *Cache) nextWrite(done *queuedWrite) *queuedWrite {
 
 // dropPassedWrites gives fetches that wait for memory the buffers of chunks that wait
 // for a writer and that all their readers have passed. The write of one that a reader
-// has yet to read releases its buffer, and dropping it would not: it stays queued. It
-// looks at the batchSize oldest. c.mu is held.
+// has yet to read releases its buffer, and dropping it would not: it stays queued. A
+// crowd's chunks go last. c.mu is held.
 func (c *Cache) dropPassedWrites() {
+	c.dropPassed(false)
+	c.dropPassed(true)
+}
+
+// dropPassed looks at the batchSize oldest that are shared or are not; c.mu is held.
+func (c *Cache) dropPassed(shared bool) {
 	q := &c.writes
-	for i := 0; i < min(len(q.waiting), batchSize) && c.buffers.hasWaiters(); {
-		if w := q.waiting[i]; !w.keep && w.fill.passed() {
-			q.waiting = slices.Delete(q.waiting, i, i+1)
-			q.broadcast()
-			c.dropWrite(w, passNoMemory)
+	looks := 0
+	for i := 0; i < len(q.waiting) && looks < batchSize && c.buffers.hasWaiters(); {
+		w := q.waiting[i]
+		if w.keep || w.arrival.Shared != shared {
+			i++
 			continue
 		}
-		i++
+		looks++
+		if !w.fill.passed() {
+			i++
+			continue
+		}
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+		q.broadcast()
+		c.dropWrite(w, passNoMemory)
 	}
 }
 
