@@ -98,7 +98,7 @@ func TestAFailingServerIsLeftOut(t *testing.T) {
 // TestThePlanReachesEveryGoal makes sure that what is promised is also measured.
 func TestThePlanReachesEveryGoal(t *testing.T) {
 	o := options{only: regexp.MustCompile("."), against: regexp.MustCompile(".")}
-	planned := map[string]bool{results.AuthPath: true, results.Eviction: true, results.Webhooks: true, results.Clock: true}
+	planned := map[string]bool{results.AuthPath: true, results.Eviction: true, results.Webhooks: true, results.Clock: true, results.ClockSlow: true, results.Rebuffering: true}
 	plan, err := o.plan()
 	if err != nil {
 		t.Fatal(err)

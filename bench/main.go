@@ -81,7 +81,7 @@ func readOptions() (o options, err error) {
 	against := flag.String("peers", ".", "servers to run, a regular expression; the references of the ratios always run")
 	flag.IntVar(&o.rounds, "rounds", 0, "rounds of every workload instead of its own number")
 	flag.DurationVar(&o.soak, "soak", 0, "instead of comparing: random seeks for so long, and the gateway's memory meanwhile")
-	flag.BoolVar(&o.clock, "clock", false, "instead of comparing: a browser's time to the first frame, which goes into the report that is there")
+	flag.BoolVar(&o.clock, "clock", false, "instead of comparing: browsers' times to the first frame, and how they play over a poor line, which go into the report that is there")
 	flag.StringVar(&o.base, "compare", "", "instead of the report: a commit whose gateway the working tree's is compared with; fails when it is worse beyond noise")
 	flag.StringVar(&o.module, "C", ".", "the module's folder")
 	flag.StringVar(&o.tools, "tools", "bench/.tools", "folder of the programs that are built, below the module's")
@@ -170,14 +170,15 @@ func (o options) run(ctx context.Context) error {
 	return nil
 }
 
-// runClock measures the viewer's clock, of which the machine has nothing else to do.
+// runClock measures the viewer's clock, while the machine has nothing else to do.
 func (o options) runClock(ctx context.Context, report string) error {
-	rounds := 5
+	rounds := 8
 	if o.rounds > 0 {
 		rounds = o.rounds
 	}
 	set := &results.Set{Machine: results.ThisMachine(ctx, o.module)}
-	if err := workloads.Clock(ctx, o.module, rounds, set); err != nil {
+	clock := workloads.Clock{Module: o.module, Dir: o.directory, Rounds: rounds, Sessions: max(1, rounds/4)}
+	if err := clock.Run(ctx, set); err != nil {
 		return err
 	}
 	return set.WriteClock(report)

@@ -62,25 +62,25 @@ func listen(files []File) (*server, error) {
 	mux.HandleFunc("GET /plain/{$}", o.serveIndex)
 	mux.HandleFunc("POST /control/shape", o.serveShape)
 	mux.HandleFunc("GET /control/stats", o.serveStats)
-	mux.Handle("/", o.latent(o.drive))
+	mux.Handle("/", Latent(o.drive))
 	o.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = o.http.Serve(o.listener) }() // ends with Close
 	return o, nil
 }
 
-// latent gives metadata the latency that the emulator keeps for bytes.
-func (o *server) latent(next http.Handler) http.Handler {
+// Latent serves a Drive whose metadata takes the latency that the emulator keeps for bytes.
+func Latent(drive *driveemu.Server) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("alt") != "media" {
-			o.dawdle(r)
+			dawdle(drive, r)
 		}
-		next.ServeHTTP(w, r)
+		drive.ServeHTTP(w, r)
 	})
 }
 
-func (o *server) dawdle(r *http.Request) {
+func dawdle(drive *driveemu.Server, r *http.Request) {
 	select {
-	case <-time.After(o.drive.Defaults().Latency):
+	case <-time.After(drive.Defaults().Latency):
 	case <-r.Context().Done():
 	}
 }
@@ -97,7 +97,7 @@ func (o *server) servePlain(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("ETag", `"`+name+`"`)
 	w.Header().Set("Last-Modified", o.modified.UTC().Format(http.TimeFormat))
 	if r.Method == http.MethodHead {
-		o.dawdle(r)
+		dawdle(o.drive, r)
 		w.Header().Set("Content-Type", "video/mp4")
 		w.Header().Set("Content-Length", strconv.FormatInt(file.Size(), 10))
 		return

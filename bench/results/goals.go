@@ -8,27 +8,29 @@ const (
 	Hot1M  = "hot 1 MiB"
 	Hot8M  = "hot 8 MiB"
 	// The same with the other client, see load.Target.Threads.
-	Threads64K = "hot 64 KiB, a client thread each"
-	Turns1M    = "hot 1 MiB, one client thread"
-	Turns8M    = "hot 8 MiB, one client thread"
-	Same64K    = "hot 64 KiB, every byte compared"
-	Same8M     = "hot 8 MiB, every byte compared"
-	ColdSlow   = "cold sequential, 50 ms and 8 MiB/s per connection"
-	ColdFast   = "cold sequential, 5 ms and no cap"
-	ColdLarge  = "cold sequential, 3 GiB, 5 ms and no cap"
-	Crowd      = "crowd of 50 on one cold file"
-	Seek       = "seek in a cold file"
-	Slow1000   = "slow, 1000 viewers at 1 Mbit/s"
-	Slow5000   = "slow, 5000 viewers at 1 Mbit/s"
-	Deployed   = "as deployed, 1 MiB over TLS"
-	Mix        = "player mix, 200 viewers"
-	Flash      = "flash writes, crawl of the archive"
-	Growth     = "growth, 64 KiB ranges"
-	StartUp    = "start-up"
-	Clock      = "viewer's clock, Chromium on loopback"
-	Webhooks   = "webhooks, 16 senders"
-	AuthPath   = "auth on the hot path"
-	Eviction   = "eviction at 10 % of all lessons"
+	Threads64K  = "hot 64 KiB, a client thread each"
+	Turns1M     = "hot 1 MiB, one client thread"
+	Turns8M     = "hot 8 MiB, one client thread"
+	Same64K     = "hot 64 KiB, every byte compared"
+	Same8M      = "hot 8 MiB, every byte compared"
+	ColdSlow    = "cold sequential, 50 ms and 8 MiB/s per connection"
+	ColdFast    = "cold sequential, 5 ms and no cap"
+	ColdLarge   = "cold sequential, 3 GiB, 5 ms and no cap"
+	Crowd       = "crowd of 50 on one cold file"
+	Seek        = "seek in a cold file"
+	Slow1000    = "slow, 1000 viewers at 1 Mbit/s"
+	Slow5000    = "slow, 5000 viewers at 1 Mbit/s"
+	Deployed    = "as deployed, 1 MiB over TLS"
+	Mix         = "player mix, 200 viewers"
+	Flash       = "flash writes, crawl of the archive"
+	Growth      = "growth, 64 KiB ranges"
+	StartUp     = "start-up"
+	Clock       = "viewer's clock on loopback"
+	ClockSlow   = "viewer's clock at 40 ms and 10 Mbit/s"
+	Rebuffering = "watching at 80 ms, 4 Mbit/s and 1 % loss"
+	Webhooks    = "webhooks, 16 senders"
+	AuthPath    = "auth on the hot path"
+	Eviction    = "eviction at 10 % of all lessons"
 )
 
 // Names of servers that goals are about.
@@ -98,8 +100,13 @@ func goals() (all []Goal) {
 	add(Flash, "byte hit ratio, points less than possible", 1, most, func(s *Set) (float64, bool) {
 		return s.Difference(Flash, gateway, gateway, PossibleHits, ByteHits)
 	})
-	add(Clock, "first frame of a cold lesson, ms", 320, most, medianOf(Clock, "index in front, cold", FirstFrame))
-	add(Clock, "first frame of a warm lesson, ms", 250, most, medianOf(Clock, "index in front, warm", FirstFrame))
+	for _, browser := range []string{"Chromium", "Firefox"} {
+		add(Clock, browser+", first frame of a cold lesson, ms", 320, most, medianOf(Clock, browser+", cold", FirstFrame))
+		add(Clock, browser+", first frame of a warm lesson, ms", 250, most, medianOf(Clock, browser+", warm", FirstFrame))
+		add(ClockSlow, browser+", first frame of a cold lesson, ms", 500, most, medianOf(ClockSlow, browser+", cold", FirstFrame))
+		add(ClockSlow, browser+", first frame of a warm lesson, ms", 450, most, medianOf(ClockSlow, browser+", warm", FirstFrame))
+		add(Rebuffering, browser+", rebuffered, %", 0.2, most, medianOf(Rebuffering, browser, Rebuffered))
+	}
 	add(Webhooks, "answered p99 with SQLite, ms", 50, most, medianOf(Webhooks, "syncer, SQLite", AnsweredP99))
 	add(Webhooks, "answered p99 with PostgreSQL, ms", 50, most, medianOf(Webhooks, "syncer, PostgreSQL", AnsweredP99))
 	add(AuthPath, "token and access decision, ns", 3000, most, ofGateway(AuthPath, Nanoseconds))

@@ -85,7 +85,12 @@ func (s *Set) otherLimit(workload string) string {
 	case Eviction:
 		return compare("Limit: Belady's policy, which knows the future, has %s %% of the bytes; Lectern %s.", "Belady", "Lectern", ByteHits)
 	case Clock:
-		return "An origin with 50 ms to the first byte and 20 MiB/s per connection. Limit: cold, two answers of the origin, one for the index and one for the first frame's bytes, are 100 ms; warm, what the browser itself takes."
+		return "An origin with 50 ms to each answer and 20 MiB/s per connection. The browser begins with nothing of the site, \"page cached\" apart. " +
+			"Limit: cold, one answer of the origin, 50 ms, and what the browser itself takes; warm, the browser alone."
+	case ClockSlow:
+		return "The same through a line of 40 ms there and back and 10 Mbit/s, without TLS. Limit: five round trips, 200 ms, to connect, for the page, its script, the grant and the video's first bytes; and what the browser takes."
+	case Rebuffering:
+		return "A minute each, in which one of five decisions, every five seconds, is a seek. What is rebuffered leaves out the waits for what was sought."
 	case Webhooks:
 		return compare("Limit: an event is answered when the disk has it. To append 4 KiB and sync them takes %s ms at the median there; the syncer answers after %s with SQLite.",
 			DiskBound, "syncer, SQLite", AnsweredP50)

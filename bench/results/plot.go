@@ -29,7 +29,7 @@ func plotsOf(workload string) []string {
 		return []string{IndexedAfter, IndexRSS}
 	case Growth:
 		return []string{CPUPerRequest}
-	case Clock:
+	case Clock, ClockSlow:
 		return []string{FirstFrame}
 	case Webhooks:
 		return []string{AnsweredP99}

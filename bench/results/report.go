@@ -130,7 +130,7 @@ func (s *Set) writeGoals(b *strings.Builder) {
 
 // columns is the order of metrics in tables.
 var columns = []string{Throughput, Requests, CPUPerGiB, CPUPerRequest, ClientPerGiB, OriginPerGiB, CPUPerSecond, CPUPerViewerHour, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
-	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, PossibleHits, Openings, Written, Kept, Retried, FirstFrame, PlayingAfter, Events, AnsweredP50, AnsweredP99, CPUPerEvent, ReadyAfter, IndexedAfter, IndexCPU, IndexRSS}
+	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, PossibleHits, Openings, Written, Kept, Retried, PageLoaded, ScriptLoaded, GrantAsked, Granted, SourceSet, StreamBegan, MetadataKnown, FrameLoaded, FirstFrame, PlayingAfter, Rebuffered, Seeks, SeekWait, Events, AnsweredP50, AnsweredP99, CPUPerEvent, ReadyAfter, IndexedAfter, IndexCPU, IndexRSS}
 
 func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 	targets := s.Targets(workload)
@@ -144,7 +144,7 @@ func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 	if m := s.Minutes[workload]; m > 0 {
 		took = fmt.Sprintf(" It took %s minutes in all.", number(m))
 	}
-	if workload == Clock {
+	if workload == Clock || workload == ClockSlow || workload == Rebuffering {
 		took = fmt.Sprintf(" `make bench-clock` measured it by itself: %s, commit %s.", s.clockOf.Date, s.clockOf.Commit)
 	}
 	fmt.Fprintf(b, "## %s\n\n%s; in brackets the ratio to %s.%s\n\n| | %s |\n|---|%s\n", title(workload), s.howOften(workload), targets[0], took,

@@ -40,13 +40,25 @@ const (
 	Written          = "written per byte"  // bytes to the disk per byte served
 	PossibleHits     = "possible hits %"   // of bytes that were served before
 	Kept             = "kept"              // bytes on the disk per byte allowed there
-	FirstFrame       = "first frame ms"    // after the address was entered
-	PlayingAfter     = "playing ms"        // after the press
-	Events           = "events/s"
-	AnsweredP50      = "answered p50" // ms
-	AnsweredP99      = "answered p99" // ms
-	CPUPerEvent      = "CPU ms/event" // the server's
-	Retried          = "retried"      // requests that a connection closed by the server did not answer
+	// Phases of a viewer's visit, each in ms from the entering of the address to its end.
+	PageLoaded    = "HTML ms"
+	ScriptLoaded  = "script ms"
+	GrantAsked    = "grant asked ms"
+	Granted       = "granted ms"
+	SourceSet     = "src ms"
+	StreamBegan   = "first byte ms"
+	MetadataKnown = "metadata ms"
+	FrameLoaded   = "loadeddata ms"
+	FirstFrame    = "first frame ms" // on the screen
+	PlayingAfter  = "playing ms"     // after the press
+	Rebuffered    = "rebuffered %"   // of the time that somebody watched, waits for what was sought apart
+	SeekWait      = "seek wait ms"   // of one seek
+	Seeks         = "seeks"
+	Events        = "events/s"
+	AnsweredP50   = "answered p50" // ms
+	AnsweredP99   = "answered p99" // ms
+	CPUPerEvent   = "CPU ms/event" // the server's
+	Retried       = "retried"      // requests that a connection closed by the server did not answer
 )
 
 // Where the machine's processor time went, in percent of the time of all cores. The rest is

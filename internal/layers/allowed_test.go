@@ -81,6 +81,12 @@ var allowed = []rule{
 		},
 	},
 	{
+		pkg: "bench/link",
+		may: []use{
+			{"golang.org/x/sys", "network namespaces and TUN interfaces"},
+		},
+	},
+	{
 		pkg: "bench/load",
 		may: []use{
 			{"bench/content", "compares every byte that arrives"},
@@ -120,16 +126,31 @@ var allowed = []rule{
 		},
 	},
 	{
+		pkg: "bench/viewer",
+		may: []use{
+			{"bench/link", "where the gateway is"},
+			{"bench/origin", "the latency of a Drive"},
+			{"internal/emulator", "the lessons' content"},
+			{"internal/emulator/drive", "the Drive"},
+			{"internal/emulator/firefox", "a real Firefox"},
+			{"github.com/chromedp/cdproto", "a script of its own in Chromium's pages"},
+			{"github.com/chromedp/chromedp", "drives Chromium"},
+			{"os/exec", "starts the gateway and ffmpeg"},
+		},
+	},
+	{
 		pkg: "bench/workloads",
 		may: []use{
 			{"bench/content", "objects and ranges"},
 			{"bench/eviction", "the eviction workload"},
+			{"bench/link", "the lines that viewers have"},
 			{"bench/load", "the clients"},
 			{"bench/meter", "CPU and memory of a server"},
 			{"bench/origin", "counts requests and bytes at the origin"},
 			{"bench/peers", "the servers that it measures"},
 			{"bench/results", "what it returns"},
-			{"os/exec", "runs Go's benchmarks of the hot path"},
+			{"bench/viewer", "the browsers"},
+			{"os/exec", "runs Go's benchmarks of the hot path, and builds the gateway that browsers watch"},
 			{"golang.org/x/sync", "many clients at a time"},
 		},
 	},

@@ -58,7 +58,7 @@ func Start(ctx context.Context, program, dir string, more map[string]string) (*B
 	if err := os.WriteFile(filepath.Join(dir, "user.js"), []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, program, "--headless", "--marionette", "--no-remote", "--profile", dir)
+	cmd := exec.CommandContext(ctx, program, "--headless", "--marionette", "--remote-allow-system-access", "--no-remote", "--profile", dir)
 	cmd.Env = append(os.Environ(), "HOME="+dir, "MOZ_CRASHREPORTER_DISABLE=1")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
@@ -180,3 +180,31 @@ func (b *Browser) NewTab() error {
 	}
 	return b.Do("WebDriver:SwitchToWindow", map[string]any{"handle": opened.Handle, "focus": true}, nil)
 }
+
+// RunPrivileged evaluates statements with the rights of the browser's own code, which may clear
+// its caches and close its connections.
+func (b *Browser) RunPrivileged(script string) error {
+	if err := b.Do("Marionette:SetContext", map[string]any{"value": "chrome"}, nil); err != nil {
+		return err
+	}
+	err := b.Do("WebDriver:ExecuteScript", map[string]any{"script": script, "args": []any{}}, nil)
+	return errors.Join(err, b.Do("Marionette:SetContext", map[string]any{"value": "content"}, nil))
+}
+
+// AddContentScript has a script run in each page before the page's own, until Close. dir
+// is an empty folder for the extension that does it.
+func (b *Browser) AddContentScript(dir string, script []byte) error {
+	if err := os.WriteFile(filepath.Join(dir, "manifest.json"), []byte(contentScriptManifest), 0o600); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "script.js"), script, 0o600); err != nil {
+		return err
+	}
+	return b.Do("Addon:Install", map[string]any{"path": dir, "temporary": true}, nil)
+}
+
+const contentScriptManifest = `{
+	"manifest_version": 2, "name": "Script", "version": "1",
+	"browser_specific_settings": {"gecko": {"id": "script@lectern.test"}},
+	"content_scripts": [{"matches": ["http://*/*"], "js": ["script.js"], "run_at": "document_start"}]
+}`

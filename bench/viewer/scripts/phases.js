@@ -1,0 +1,13 @@
+// When each phase ended, in milliseconds after the address was entered; null while the first
+// frame is not on the screen. A browser may not show the stream's entry before its end.
+(() => {
+  const mark = (name) => performance.getEntriesByName(name, 'mark')[0]?.startTime ?? 0;
+  const resource = (pattern) => performance.getEntriesByType('resource').find(({ name }) => pattern.test(name));
+  const [page] = performance.getEntriesByType('navigation');
+  const granted = resource(/\/playback\/$/);
+  if (!mark('frame') || !granted) return null;
+  return {
+    html: page.responseEnd, script: resource(/\/assets\/page\./)?.responseEnd ?? 0, asked: granted.startTime, granted: granted.responseEnd,
+    src: mark('loadstart'), firstByte: resource(/\/stream\//)?.responseStart ?? 0, metadata: mark('loadedmetadata'), data: mark('loadeddata'), frame: mark('frame'),
+  };
+})()
