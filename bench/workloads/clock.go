@@ -55,7 +55,7 @@ func (c *Clock) Run(ctx context.Context, set *results.Set) (err error) {
 	}
 	defer os.RemoveAll(dir)
 	c.lessons = viewer.Lessons{Gateway: filepath.Join(dir, "gateway"), Count: len(browsers) * max(c.Rounds, c.Sessions), Latency: clockLatency, Rate: clockRate}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", c.lessons.Gateway, "./cmd/gateway")
+	build := exec.CommandContext(ctx, "go", "build", "-o", c.lessons.Gateway, "./cmd/gateway")
 	build.Dir = c.Module
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the gateway: %w\n%s", err, out)
