@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func (p *playbackTracer) Join(ctx context.Context, user int64, rec media.Recordi
 func TestTracedPlayback(t *testing.T) {
 	for _, trusted := range []bool{true, false} {
 		tracer := &playbackTracer{left: make(chan string, 10)}
-		var asked, opened string
+		var asked, opened atomic.Value
 		h := newFixture(t, 1000, func(cfg *Config, h *fixture) {
 			h.playbacks = tracer
 			if !trusted {
@@ -41,11 +42,11 @@ func TestTracedPlayback(t *testing.T) {
 			}
 			stat, open := h.stat, h.open
 			h.stat = func(ctx context.Context, loc media.Location) (media.Object, error) {
-				asked = media.TraceparentOf(ctx)
+				asked.Store(media.TraceparentOf(ctx))
 				return stat(ctx, loc)
 			}
 			h.open = func(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error) {
-				opened = media.TraceparentOf(ctx)
+				opened.Store(media.TraceparentOf(ctx))
 				return open(ctx, obj, span)
 			}
 		})
@@ -53,8 +54,8 @@ func TestTracedPlayback(t *testing.T) {
 		if got, want := <-tracer.left, "206 10 hit complete true\n"; got != want {
 			t.Errorf("trusted %v: left with %s, want %s", trusted, got, want)
 		}
-		if asked != "of the playback" || opened != "of the playback" {
-			t.Errorf("the origin was asked under %q, the store under %q", asked, opened)
+		if asked.Load() != "of the playback" || opened.Load() != "of the playback" {
+			t.Errorf("the origin was asked under %q, the store under %q", asked.Load(), opened.Load())
 		}
 		h.get("Range: bytes=2000-", "Traceparent: 00-a", "Tracestate: b")
 		if got, want := <-tracer.left, "416 74 none refused false\n"; got != want {
