@@ -102,11 +102,11 @@ func (g *OnGrant) start(obj media.Object, release func()) (refused string) {
 			delete(g.began, id)
 		}
 	}
-	if _, there := g.began[obj.Identity()]; there {
-		return outcomeRecent
-	}
 	if g.stopped || g.running >= concurrentReads {
 		return outcomeLimited
+	}
+	if _, there := g.began[obj.Identity()]; there {
+		return outcomeRecent
 	}
 	g.began[obj.Identity()] = now
 	g.running++
@@ -120,6 +120,9 @@ func (g *OnGrant) start(obj media.Object, release func()) (refused string) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.running--
+		if outcome == outcomeFailed {
+			delete(g.began, obj.Identity()) // nothing was read: the next grant tries again
+		}
 	})
 	return ""
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -46,31 +47,48 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 		h.Set("Expect", "100-continue")
 		h.Set(unknownExpectation, "1")
 	}
-	return fasthttp.RequestConfig{MaxRequestBodySize: s.bodyLimit(h)}
+	config := fasthttp.RequestConfig{MaxRequestBodySize: s.bodyLimit(h)}
+	if config.MaxRequestBodySize > maxRequestBody {
+		config.ReadTimeout = max(largeBodyTimeout, s.cfg.HeaderTimeout)
+	}
+	return config
 }
 
+// largeBodyTimeout is the time that a large body may take: 2 MiB of captions at 300 kbit/s.
+const largeBodyTimeout = time.Minute
+
 // bodyLimit bounds a request's body, in bytes. What replaces a resource as a whole may be
-// larger than what changes it, and some resources are larger than most: their bodies are
-// taken from those alone who bring credentials.
+// larger than what changes it, and some resources are larger than most. fasthttp holds the
+// whole body before a handler sees the request, so that larger ones are read of those alone
+// who are signed in, and where there is something to replace.
 func (s *Server) bodyLimit(h *fasthttp.RequestHeader) int {
-	if !h.IsPut() {
+	if !h.IsPut() || h.ContentLength() >= 0 && h.ContentLength() <= maxRequestBody {
 		return maxRequestBody
 	}
-	limit := maxPutBody
-	if len(h.Peek(fasthttp.HeaderAuthorization)) == 0 {
+	limit := s.putLimit(h)
+	if limit == maxRequestBody {
 		return limit
 	}
+	token, refusal := credentials.BearerOf(h)
+	if refusal != nil {
+		return maxRequestBody
+	}
+	if _, err := s.access.Authenticate(s.base, token); err != nil {
+		return maxRequestBody
+	}
+	return limit
+}
+
+// putLimit is the largest body of the route that a PUT is for.
+func (s *Server) putLimit(h *fasthttp.RequestHeader) int {
 	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
 	for i := range s.routes {
 		r := &s.routes[i]
-		if r.MaxBody <= limit {
-			continue
-		}
-		if _, ok := r.Match(path); ok {
-			limit = r.MaxBody
+		if _, ok := r.Match(path); ok && r.Allows(fasthttp.MethodPut) {
+			return max(maxPutBody, r.MaxBody)
 		}
 	}
-	return limit
+	return maxRequestBody
 }
 
 // expect answers a request that waits with its body (RFC 9110 section 10.1.1): 100 when

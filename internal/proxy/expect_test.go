@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/proxy/route"
 	"github.com/lectiospace/lectern/internal/requestline"
 )
 
@@ -86,6 +89,42 @@ func TestExpect(t *testing.T) {
 		rest, err := io.ReadAll(r)
 		if err != nil || !strings.Contains(string(rest), `"detail"`) || !strings.Contains(string(rest), "Connection: close") {
 			t.Errorf("%s: %q %v", c.name, rest, err)
+		}
+	}
+}
+
+// TestBodyLimit: a body larger than most is read of those alone who are signed in, and where
+// there is something to replace.
+func TestBodyLimit(t *testing.T) {
+	h := newFixture(t, 10, nil)
+	h.server.routes = append(h.server.routes,
+		route.Route{Pattern: "/api/recordings/{id}/captions/{lang}.vtt", Allow: "GET, PUT", MaxBody: 2<<20 + 1},
+		route.Route{Pattern: "/api/recordings/{id}/chapters/", Allow: "GET, PUT"})
+	const captions = "/api/recordings/7/captions/en.vtt"
+	for _, c := range []struct {
+		name, method, target, authorization string
+		length, want                        int
+	}{
+		{"captions", "PUT", captions, "Bearer " + goodToken, 1 << 20, 2<<20 + 1},
+		{"captions of unknown length", "PUT", captions, "Bearer " + goodToken, -1, 2<<20 + 1},
+		{"small captions", "PUT", captions, "", 100, maxRequestBody},
+		{"without a token", "PUT", captions, "", 1 << 20, maxRequestBody},
+		{"a forged token", "PUT", captions, "Bearer forged", 1 << 20, maxRequestBody},
+		{"another scheme", "PUT", captions, "x", 1 << 20, maxRequestBody},
+		{"chapters", "PUT", "/api/recordings/7/chapters/", "Bearer " + goodToken, 1 << 20, maxPutBody},
+		{"no such page", "PUT", "/nothing", "Bearer " + goodToken, 1 << 20, maxRequestBody},
+		{"a page without PUT", "PUT", streamPath, "Bearer " + goodToken, 1 << 20, maxRequestBody},
+		{"another method", "POST", captions, "Bearer " + goodToken, 1 << 20, maxRequestBody},
+	} {
+		var head fasthttp.RequestHeader
+		head.SetMethod(c.method)
+		head.SetRequestURI(c.target)
+		head.SetContentLength(c.length)
+		if c.authorization != "" {
+			head.Set("Authorization", c.authorization)
+		}
+		if got := h.server.bodyLimit(&head); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -122,13 +123,24 @@ func (f *playbackFirst) covers(rec *Record, now time.Time) bool {
 		now.Sub(f.began) < playbackInterval
 }
 
+// maxRange is more of a Range, in bytes, than a line shows.
+const maxRange = 128
+
+// shown is the part of a Range that a line can show. A sum that is open keeps no more of it.
+func shown(header string) string {
+	if len(header) <= maxRange {
+		return header
+	}
+	return strings.Clone(header[:maxRange])
+}
+
 func (s *playbackSum) add(rec *Record, now time.Time) {
 	if s.requests == 0 {
-		s.began, s.firstRange = rec.Began, rec.Range
+		s.began, s.firstRange = rec.Began, shown(rec.Range)
 	}
 	s.requests++
 	s.bytes += rec.Bytes
-	s.ended, s.lastRange = now, rec.Range
+	s.ended, s.lastRange = now, shown(rec.Range)
 	s.slowestByte = max(s.slowestByte, rec.FirstByte)
 	s.origin += rec.Origin
 	s.cache[rec.Cache]++

@@ -167,6 +167,7 @@ func (s *sending) stepBody(fd uintptr) bool {
 		if s.inTurn >= turn {
 			s.yield()
 			s.inTurn = 0
+			s.residentUntil = 0 // pages may have been reclaimed meanwhile
 		}
 		n, call, err := s.sendSome(int(fd))
 		switch {
@@ -236,6 +237,7 @@ func (c *Conn) send(body send) (int64, error) {
 		s.inTurn = 0 // the goroutine has just waited for a request
 	}
 	s.send, s.blockedAt = body, time.Time{}
+	beforeSend()
 	err := c.raw.Write(c.sendStep)
 	c.Discard()
 	if err == nil {

@@ -5,16 +5,10 @@ import (
 	"unsafe"
 )
 
-// readNow and sendNow are read(2) and send(2) of a socket that does not block, for a few KiB.
+// sendNow is send(2), and readNow read(2), of a socket that does not block, for a few KiB.
 // They are over within a microsecond, so that the scheduler is not told of them: telling it
 // costs as much again, and may take the processor away. A call that can wait must not be made
 // like this; sendfile_linux.go says when sendfile(2) can.
-
-func readNow(fd uintptr, p []byte) (int, error) {
-	n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
-	return result(n, errno)
-}
-
 func sendNow(fd uintptr, p []byte, flags int) (int, error) {
 	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), uintptr(flags), 0, 0)
 	return result(n, errno)

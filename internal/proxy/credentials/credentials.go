@@ -66,8 +66,11 @@ func appendToken(tokens []media.Token, name []byte, want string, value []byte, f
 // Bearer returns the token of the header Authorization and no other. Its refusals are
 // not_authenticated when there is none, and token_not_valid when the header has too many
 // or too few words.
-func Bearer(req *fasthttp.Request) (media.Token, *media.Refusal) {
-	words := Authorization(req)
+func Bearer(req *fasthttp.Request) (media.Token, *media.Refusal) { return BearerOf(&req.Header) }
+
+// BearerOf is Bearer for a request of which only the header has arrived.
+func BearerOf(h *fasthttp.RequestHeader) (media.Token, *media.Refusal) {
+	words := authorization(h)
 	if len(words) == 0 || !strings.EqualFold(words[0], "Bearer") {
 		return media.Token{}, media.Refuse(media.CodeNotAuthenticated, "Authentication credentials were not provided.")
 	}
@@ -87,8 +90,10 @@ func Bearer(req *fasthttp.Request) (media.Token, *media.Refusal) {
 // field (section 5.3). Of repeated lines no choice is made: an intermediary may have made
 // another one. Equal lines count once; different ones are joined by a comma as WSGI
 // servers join them, and refused as too many words as there.
-func Authorization(req *fasthttp.Request) []string {
-	lines := req.Header.PeekAll("Authorization")
+func Authorization(req *fasthttp.Request) []string { return authorization(&req.Header) }
+
+func authorization(h *fasthttp.RequestHeader) []string {
+	lines := h.PeekAll("Authorization")
 	lines = slices.CompactFunc(lines, bytes.Equal)
 	return strings.Fields(string(bytes.Join(lines, []byte(", "))))
 }

@@ -99,9 +99,10 @@ func (s *Ingester) planCompanions(meetings []store.Meeting, i store.Ingest, part
 }
 
 // holds reports whether a companion is a file in the version that Zoom lists. A file whose
-// size Zoom does not list has one version.
+// size Zoom does not list has one version. Another size counts only once it is believed: a
+// download may have been the version before.
 func holds(c store.RecordingFile, f store.File) bool {
-	return c.ZoomFile == f.Name() && c.Verified() && (f.Size == 0 || c.Size == f.Size || c.Size == f.ReceivedSize)
+	return c.ZoomFile == f.Name() && c.Verified() && sizeBelieved(f, c.Size)
 }
 
 // due are the wanted files whose pause after a fault is over.

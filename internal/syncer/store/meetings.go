@@ -92,6 +92,7 @@ func PutMeeting(ctx context.Context, x Session, m Meeting, now time.Time) error 
 				size = CASE WHEN excluded.size = 0 THEN k.size ELSE excluded.size END,
 				download_url = COALESCE(NULLIF(excluded.download_url, ''), k.download_url), unlisted_at = NULL,
 				measured_ms = CASE WHEN `+changedFile+` THEN 0 ELSE k.measured_ms END, faults = CASE WHEN `+changedFile+` THEN 0 ELSE k.faults END,
+				received_size = CASE WHEN `+changedFile+` THEN 0 ELSE k.received_size END,
 				received_count = CASE WHEN `+changedFile+` THEN 0 ELSE k.received_count END, retry_at = CASE WHEN `+changedFile+` THEN NULL ELSE k.retry_at END`,
 			m.UUID, f.ID, f.Type, clip(f.View, 200), f.Status, stamp(f.Start), stamp(f.End), f.Size, f.DownloadURL, f.Extension)
 		if err != nil {
