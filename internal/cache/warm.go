@@ -53,20 +53,22 @@ func (c *Cache) WarmFirstFrame(ctx context.Context, obj media.Object) error {
 		return nil
 	}
 	head := media.Span{Len: min(max(warmHead, c.chunkSize), obj.Size)}
-	index := make(chan error, 1)
-	index <- nil // none is being fetched
+	var index chan error // nil: none is being fetched
 	_, err := c.fetchSpan(ctx, obj, head, min(boxesWithin, head.Len), func(boxes []byte) {
 		at, known := indexOf(boxes, obj.Size)
 		if !known || at.Off < head.End() {
 			return
 		}
-		<-index
+		index = make(chan error, 1)
 		go func() {
 			_, err := c.fetchSpan(ctx, obj, at, 0, nil)
 			index <- err
 		}()
 	})
-	return errors.Join(err, <-index)
+	if index != nil {
+		err = errors.Join(err, <-index)
+	}
+	return err
 }
 
 // fetchSpan reads a span through the cache and returns its first keep bytes, or all of

@@ -24,7 +24,7 @@ func memoryForSlow() int64 {
 	if unix.Sysinfo(&info) != nil {
 		return 0
 	}
-	return int64(uint64(info.Totalram) * uint64(info.Unit) / 24)
+	return int64(info.Totalram * uint64(info.Unit) / 24)
 }
 
 // initSending prepares the connection's sends and sets its first mark.
@@ -50,7 +50,7 @@ func (c *Conn) readAvailable(fd uintptr) bool {
 	var n int
 	var err error
 	for {
-		if n, err = readNow(fd, buf[:]); err != syscall.EINTR {
+		if n, err = readNow(fd, buf[:]); !errors.Is(err, syscall.EINTR) {
 			break
 		}
 	}
@@ -59,10 +59,10 @@ func (c *Conn) readAvailable(fd uintptr) bool {
 		return true
 	}
 	readBuffers.Put(buf)
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		c.readErr = io.EOF
-	case syscall.EAGAIN:
+	case errors.Is(err, syscall.EAGAIN):
 		return false
 	default:
 		c.readErr = &net.OpError{Op: "read", Net: "tcp", Addr: c.RemoteAddr(), Err: os.NewSyscallError("read", err)}
@@ -148,11 +148,11 @@ func (s *sending) setMark(fd uintptr) {
 func (s *sending) stepHeader(fd uintptr) bool {
 	for len(s.header) > 0 {
 		n, err := sendNow(fd, s.header, unix.MSG_MORE|unix.MSG_NOSIGNAL)
-		switch err {
-		case nil:
+		switch {
+		case err == nil:
 			s.header = s.header[n:]
-		case syscall.EINTR:
-		case syscall.EAGAIN:
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EAGAIN):
 			return false
 		default:
 			s.err = os.NewSyscallError("sendmsg", err)
