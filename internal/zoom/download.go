@@ -2,7 +2,6 @@ package zoom
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,11 +19,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-const (
-	maxRedirects = 5
-	// stalledAfter is how long a download may deliver nothing.
-	stalledAfter = 60 * time.Second
-)
+const maxRedirects = 5
 
 // Download is the answer to a request for a file's bytes.
 type Download struct {
@@ -82,23 +77,6 @@ func (d downloader) close() {
 	d.listed.CloseIdleConnections()
 	d.public.CloseIdleConnections()
 	d.proxied.CloseIdleConnections()
-}
-
-// publicOnly refuses connections to addresses that are not public: the name in a redirect
-// is not ours, and may resolve to a host of our own network.
-func publicOnly(_, address string, _ syscall.RawConn) error {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("not an address")
-	}
-	if !globallyReachable(at.Addr()) {
-		return refusedHost("a redirect to an address that is not public")
-	}
-	return nil
-}
-
-func refusedHost(why string) error {
-	return &media.Error{Kind: media.Denied, Op: "zoom: download", Reason: ReasonHost, Err: errors.New(why)}
 }
 
 // Download requests a file from an offset on. The token goes to the hosts of the setting
@@ -221,55 +199,12 @@ type exchange struct {
 	signed bool // no token was sent: the link itself is the credential
 }
 
-// mayHaveToken reports whether a redirect's target is a host that the token may be sent to.
-func (d downloader) mayHaveToken(u *url.URL) bool {
-	listed, byAddress := d.downloads.contains(u.Hostname())
-	return listed && (u.Scheme == "https" || u.Scheme == "http" && byAddress)
-}
-
-// hasSignature reports whether a link carries a signature in its query, as those of
-// CloudFront and S3 do.
-func hasSignature(u *url.URL) bool {
-	for name := range u.Query() {
-		switch strings.ToLower(name) {
-		case "signature", "x-amz-signature", "sig":
-			return true
-		}
-	}
-	return false
-}
-
 func redirects(status int) bool {
 	switch status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return true
 	}
 	return false
-}
-
-// checkLink checks the link itself.
-func (d downloader) checkLink(u *url.URL) (*http.Client, error) {
-	listed, byAddress := d.downloads.contains(u.Hostname())
-	switch {
-	case !listed:
-		return nil, refusedHost("the download link's host is not one of zoom-download-hosts")
-	case u.Scheme != "https" && !(u.Scheme == "http" && byAddress):
-		return nil, refusedHost("the download link is not https")
-	}
-	return d.listed, nil
-}
-
-// checkRedirect checks where a redirect leads.
-func (d downloader) checkRedirect(u *url.URL) (*http.Client, error) {
-	for _, list := range []hostList{d.downloads, d.redirects} {
-		if listed, byAddress := list.contains(u.Hostname()); listed && (u.Scheme == "https" || u.Scheme == "http" && byAddress) {
-			return d.listed, nil
-		}
-	}
-	if u.Scheme != "https" {
-		return nil, refusedHost("a redirect that is not https")
-	}
-	return d.public, nil
 }
 
 func (d downloader) get(ctx context.Context, client *http.Client, u *url.URL, token string, headers func(http.Header)) (*http.Response, error) {
@@ -291,29 +226,6 @@ func (d downloader) get(ctx context.Context, client *http.Client, u *url.URL, to
 		}
 	}
 	return client.Do(req)
-}
-
-// clientFor is the client for a host that no setting names. Where a proxy connects to it,
-// every address of the host is judged first: the proxy may reach hosts of our own network
-// on our behalf. A name that only the proxy can resolve cannot be judged, and fails.
-func (d downloader) clientFor(req *http.Request) (*http.Client, error) {
-	proxy, err := d.proxy(req)
-	if err != nil {
-		return nil, err
-	}
-	if proxy == nil {
-		return d.public, nil
-	}
-	addresses, err := d.lookup(req.Context(), "ip", req.URL.Hostname())
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range addresses {
-		if !globallyReachable(a) {
-			return nil, refusedHost("a redirect to an address that is not public")
-		}
-	}
-	return d.proxied, nil
 }
 
 // accept checks a response that is no redirect. Content of the types in pages is none of a
@@ -390,17 +302,6 @@ func downloadFault(op string, resp *exchange, pages map[string]bool) error {
 	return err
 }
 
-// readerCloser reads from one place and closes another.
-type readerCloser struct {
-	io.Reader
-	io.Closer
-}
-
-// failedReader fails with err; it is empty where that is nil.
-type failedReader struct{ err error }
-
-func (r failedReader) Read([]byte) (int, error) { return 0, cmp.Or(r.err, io.EOF) }
-
 // contentRange reads "bytes a-b/size"; size is -1 for "*".
 func contentRange(h string) (first, size int64, ok bool) {
 	spec, found := strings.CutPrefix(h, "bytes ")
@@ -415,40 +316,4 @@ func contentRange(h string) (first, size int64, ok bool) {
 	}
 	size, err = strconv.ParseInt(total, 10, 64)
 	return first, size, err == nil && size > first
-}
-
-// watchdogBody is a body that fails when no byte has come for stalledAfter.
-type watchdogBody struct {
-	io.Reader
-	body   io.Closer
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
-}
-
-var errStalled = errors.New("the download stalled")
-
-func newWatchdogBody(ctx context.Context, cancel context.CancelCauseFunc, body io.ReadCloser) *watchdogBody {
-	return &watchdogBody{
-		Reader: body, body: body, ctx: ctx, cancel: cancel,
-		timer: time.AfterFunc(stalledAfter, func() { cancel(errStalled) }),
-	}
-}
-
-func (w *watchdogBody) Read(p []byte) (int, error) {
-	w.timer.Reset(stalledAfter)
-	n, err := w.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		if errors.Is(context.Cause(w.ctx), errStalled) {
-			return n, media.Faultf(media.Timeout, "zoom: download", "no byte for %s", stalledAfter)
-		}
-		return n, network(w.ctx, "zoom: download", err)
-	}
-	return n, err
-}
-
-func (w *watchdogBody) Close() error {
-	w.timer.Stop()
-	w.cancel(nil)
-	return w.body.Close()
 }
