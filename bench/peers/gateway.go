@@ -145,8 +145,8 @@ func (p *People) catalog(lessons []Lesson, further int) []byte {
 	return []byte(b.String())
 }
 
-// fetch gets a page and throws it away.
-func fetch(ctx context.Context, url string) error {
+// Fetch writes a page to w. Another status than 200 is an error, and its page is not written.
+func Fetch(ctx context.Context, url string, w io.Writer) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
@@ -156,11 +156,9 @@ func fetch(ctx context.Context, url string) error {
 		return err
 	}
 	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return err
-	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s", resp.Status)
+		return fmt.Errorf("%s: %s", url, resp.Status)
 	}
-	return nil
+	_, err = io.Copy(w, resp.Body)
+	return err
 }

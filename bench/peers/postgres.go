@@ -22,7 +22,7 @@ func Postgres(ctx context.Context, dir string) (url string, stop func(), err err
 	if err != nil {
 		return "", nil, err
 	}
-	owner, err := unprivileged()
+	owner, err := ownerOfPostgres()
 	if err != nil {
 		return "", nil, err
 	}
@@ -115,8 +115,9 @@ func postgresPrograms() (string, error) {
 	return newest, nil
 }
 
-// unprivileged is who runs PostgreSQL, which refuses root; nil for whoever runs the benchmark.
-func unprivileged() (*syscall.Credential, error) {
+// ownerOfPostgres is the account that PostgreSQL runs as, since it refuses root; nil for that
+// of the benchmark.
+func ownerOfPostgres() (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}

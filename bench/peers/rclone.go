@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 
 	"github.com/lectiospace/lectern/bench/load"
@@ -43,7 +44,7 @@ func startRclone(ctx context.Context, site *Site) (_ *Peer, err error) {
 		return load.Target{Addr: addr, Path: "/" + l.Name, Content: l.Content}
 	}
 	// Its directory is read now, not under the first viewer.
-	if err := fetch(ctx, "http://"+addr+"/"); err != nil {
+	if err := Fetch(ctx, "http://"+addr+"/", io.Discard); err != nil {
 		return nil, fmt.Errorf("rclone's directory: %w", err)
 	}
 	return p, nil

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lectiospace/lectern/bench/peers"
 	"github.com/lectiospace/lectern/bench/results"
 )
 
@@ -68,24 +67,12 @@ func (r *runner) profile(ctx context.Context) error {
 }
 
 func gatherProfile(ctx context.Context, admin, path string) error {
+	var profile bytes.Buffer
 	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", admin, int(profileTime.Seconds()))
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
+	if err := peers.Fetch(ctx, url, &profile); err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s: %s", url, resp.Status, raw)
-	}
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, raw, 0o644)
+	return os.WriteFile(path, profile.Bytes(), 0o644)
 }
 
 // profileTable lists the functions that tell where the time went, those first that took the most
