@@ -12,10 +12,10 @@ import (
 // captionLabels are the labels of captions that somebody adds.
 var captionLabels = map[string]string{"ru": "Русский", "en": "English", "und": "Transcript"}
 
-// MayEditCaptions returns the error with which EditCaptions would be refused: NotFound, or
-// Denied with a reason.
-func (e *Editor) MayEditCaptions(ctx context.Context, u media.User, recording int64) error {
-	const op = "library: may edit captions"
+// MayEdit returns the error with which EditCaptions and SetChapters would be refused:
+// NotFound, or Denied with a reason.
+func (e *Editor) MayEdit(ctx context.Context, u media.User, recording int64) error {
+	const op = "library: may edit"
 	return e.store.View(ctx, op, func(x catalog.Session) error { return e.mayEdit(ctx, x, op, u, recording, false) })
 }
 

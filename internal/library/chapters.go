@@ -3,6 +3,7 @@ package library
 import (
 	"context"
 	"database/sql"
+	"fmt"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
@@ -27,8 +28,11 @@ func (e *Editor) SetChapters(ctx context.Context, user media.User, recording int
 		if err := e.mayEdit(ctx, x, op, user, recording, true); err != nil {
 			return err
 		}
-		_, err := store.PutChapters(ctx, x, recording, true, chapters)
-		return err
+		changed, err := store.PutChapters(ctx, x, recording, true, chapters)
+		if err != nil || !changed {
+			return err
+		}
+		return store.AppendHistory(ctx, x, store.HistoryEntry{At: e.now(), RecordingID: recording, What: "chapters edited", Detail: fmt.Sprintf("%d", len(chapters))})
 	})
 }
 

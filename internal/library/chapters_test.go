@@ -46,6 +46,7 @@ func TestChapters(t *testing.T) {
 				{"a recording without", 5, "GET", "/schedule/api/recordings/7/chapters/", "", 200, `[]`},
 				{"a student", 5, "PUT", path, `[]`, 403, `"no_access"`},
 				{"another teacher", 4, "PUT", path, `[]`, 403, `"no_access"`},
+				{"another teacher's mistake", 4, "PUT", path, `[{"start": 3600, "title": "a"}]`, 403, `"no_access"`},
 				{"a player's token", 0, "PUT", path + "?token=" + grant, `[]`, 401, `not provided`},
 				{"the owner", 3, "PUT", path, `{}`, 400, `Ожидается список`},
 				{"the owner", 3, "PUT", path, `null`, 400, `Ожидается список`},

@@ -47,7 +47,7 @@ func (x *request) mayEditCaptions() error {
 	if role := x.viewer.User.Role; role != media.RoleTeacher && role != media.RoleAdmin {
 		return notTheEditor()
 	}
-	return captionEditError(x.h.Services.Editor.MayEditCaptions(x.ctx, x.viewer.User, x.id))
+	return captionEditError(x.h.Services.Editor.MayEdit(x.ctx, x.viewer.User, x.id))
 }
 
 // invalidCaptions is the error of a file that is no captions; the text names the line.

@@ -121,18 +121,23 @@ func (x *request) setChapters() (response, error) {
 	if err != nil {
 		return response{}, err
 	}
+	// Before anything is said about the chapters, which have to lie in the recording.
+	if err := x.h.Services.Editor.MayEdit(x.ctx, x.viewer.User, x.id); err != nil {
+		return response{}, chapterEditError(err)
+	}
 	chapters, problem := parseChapters(x.c.Request.Body(), e.Recording.Duration)
 	if problem != nil {
 		return response{}, textError(http.StatusBadRequest, problem.Error())
 	}
 	if err := x.h.Services.Editor.SetChapters(x.ctx, x.viewer.User, x.id, chapters); err != nil {
-		return response{}, editTexts{
-			media.ReasonSubscription: noSubscription,
-			media.ReasonNotOwner:     notTheEditor().body,
-		}.errorOf(err)
+		return response{}, chapterEditError(err)
 	}
 	list, err := x.h.Services.Chapters.Chapters(x.ctx, x.id)
 	return response{http.StatusOK, chaptersJSON(list)}, err
+}
+
+func chapterEditError(err error) error {
+	return editTexts{media.ReasonSubscription: noSubscription, media.ReasonNotOwner: notTheEditor().body}.errorOf(err)
 }
 
 // parseChapters reads the body of a PUT. The error is for the teacher, and names the chapter.

@@ -106,8 +106,8 @@ type RecordingsEditor interface {
 	// SetChapters writes a recording's chapters; none brings Zoom's back. An admin may do it
 	// for every recording.
 	SetChapters(ctx context.Context, user media.User, recordingID int64, chapters []media.Chapter) error
-	// MayEditCaptions returns the error with which EditCaptions would be refused.
-	MayEditCaptions(ctx context.Context, user media.User, recordingID int64) error
+	// MayEdit returns the error with which EditCaptions and SetChapters would be refused.
+	MayEdit(ctx context.Context, user media.User, recordingID int64) error
 	// EditCaptions replaces a recording's captions in a language by a body that is valid
 	// WebVTT. An admin may do it for every recording.
 	EditCaptions(ctx context.Context, user media.User, recordingID int64, lang, body string) error
