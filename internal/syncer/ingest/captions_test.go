@@ -54,14 +54,9 @@ func TestCaptions(t *testing.T) {
 			s.Idle()
 			r := s.Archived(1)
 			syncertest.Eventually(t, "captions", func() (bool, string) {
-				var (
-					captions []store.Caption
-					history  []store.HistoryEntry
-				)
+				captions := s.Captions(r.ID)
+				var history []store.HistoryEntry
 				s.View(func(ctx context.Context, x store.Session) (err error) {
-					if captions, err = store.Captions(ctx, x, r.ID); err != nil {
-						return err
-					}
 					history, err = store.History(ctx, x, s.Ingest(1).ID, r.ID, []string{"uuid-1=="})
 					return err
 				})
@@ -88,12 +83,26 @@ func TestLateCaptions(t *testing.T) {
 		t.Fatal(err)
 	}
 	syncertest.Eventually(t, "captions", func() (bool, string) {
-		var captions []store.Caption
-		s.View(func(ctx context.Context, x store.Session) (err error) {
-			captions, err = store.Captions(ctx, x, r.ID)
-			return err
-		})
+		captions := s.Captions(r.ID)
 		return len(captions) == 1 && strings.Contains(captions[0].Body, "late"), fmt.Sprint(captions)
+	})
+	// What a person removes is not missing.
+	s.Update(func(ctx context.Context, x store.Session) error {
+		_, err := store.RemoveCaption(ctx, x, r.ID, "und", time.Now())
+		return err
+	})
+	if _, err := s.Syncer.Reconcile(t.Context(), reconcile.Scope{}); err != nil {
+		t.Fatal(err)
+	}
+	s.Idle()
+	s.View(func(ctx context.Context, x store.Session) error {
+		history, err := store.History(ctx, x, s.Ingest(1).ID, r.ID, []string{"uuid-1=="})
+		for _, h := range history {
+			if h.What == "captions not replaced" {
+				t.Error("removed captions were requested again")
+			}
+		}
+		return err
 	})
 }
 

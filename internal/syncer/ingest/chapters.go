@@ -56,6 +56,9 @@ func (c *companionRun) updateChapters(ctx context.Context) error {
 		}
 		found = true
 		data, err := c.readFile(ctx, f, zoom.MaxDocument+1)
+		if media.KindOf(err) == media.NotFound {
+			return c.s.RecordFileLoss(ctx, f) // the chapters that are there stay until it is archived again
+		}
 		if err != nil {
 			return err
 		}

@@ -79,11 +79,7 @@ func TestTrashAwaitsCompanions(t *testing.T) {
 	s.Zoom.AddFile("uuid-1==", zoomemu.File{ID: "more", Type: "CHAT", View: "chat_file", Start: after(0), End: after(2), Content: emulator.Bytes([]byte("00:00:01\tAnna:\tmore\n"))})
 	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
 	syncertest.Eventually(t, "captions", func() (bool, string) {
-		var list []store.Caption
-		s.View(func(ctx context.Context, x store.Session) (err error) {
-			list, err = store.Captions(ctx, x, s.Ingest(1).RecordingID)
-			return err
-		})
+		list := s.Captions(s.Ingest(1).RecordingID)
 		return len(list) == 1 && strings.Contains(list[0].Body, "good"), fmt.Sprint(list)
 	})
 }

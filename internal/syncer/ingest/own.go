@@ -315,7 +315,7 @@ func (s *Ingester) adoptCompanions(ctx context.Context, x store.Session, own int
 	}
 	return s.changeFiles(ctx, x, of.ID, anyRoom, func(store.Recording) error {
 		for _, f := range mine {
-			known := slices.ContainsFunc(theirs, func(t store.RecordingFile) bool { return t.ZoomFile == f.ZoomFile })
+			known := slices.ContainsFunc(theirs, func(t store.RecordingFile) bool { return t.ZoomFile == f.ZoomFile && t.Verified() })
 			if !f.Verified() || known {
 				continue
 			}

@@ -130,13 +130,14 @@ func (s *Ingester) requestMissingFollowers(ctx context.Context, x store.Session,
 }
 
 // requestMissingCaptions requests the captions of an archived recording that has none
-// although Zoom lists some: they come hours later, and their event may be lost.
+// although Zoom lists some: they come hours later, and their event may be lost. Those that
+// a person has removed are not missing.
 func (s *Ingester) requestMissingCaptions(ctx context.Context, x store.Session, meetings []store.Meeting, i store.Ingest) error {
 	if !i.Archived() || i.RecordingID == 0 || len(captionSources(archivedFiles(meetings, i), meetings)) == 0 {
 		return nil
 	}
-	stored, err := store.Captions(ctx, x, i.RecordingID)
-	if err != nil || len(stored) > 0 {
+	known, err := store.HasCaptions(ctx, x, i.RecordingID)
+	if err != nil || known {
 		return err
 	}
 	return s.deps.Queue.EnqueueCaptions(ctx, x, i.ID)

@@ -51,16 +51,10 @@ func RemoveCaption(ctx context.Context, x Session, recording int64, lang string,
 	return true, err
 }
 
-// Captions are a recording's, by language.
-func Captions(ctx context.Context, x Session, recording int64) ([]Caption, error) {
-	var out []Caption
-	err := x.Each(ctx, `SELECT lang, label, body FROM lectern.lectern_captions WHERE recording_id = $1 AND body <> '' ORDER BY lang`, []any{recording}, func(scan func(...any) error) error {
-		var c Caption
-		err := scan(&c.Lang, &c.Label, &c.Body)
-		out = append(out, c)
-		return err
-	})
-	return out, err
+// HasCaptions reports whether a recording has captions, or had some that a person removed.
+func HasCaptions(ctx context.Context, x Session, recording int64) (known bool, err error) {
+	err = x.One(ctx, `SELECT EXISTS (SELECT 1 FROM lectern.lectern_captions WHERE recording_id = $1)`, []any{recording}, &known)
+	return known, err
 }
 
 // unindexed are captions c without the transcript that is made of them. Their bodies are

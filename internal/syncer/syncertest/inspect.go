@@ -90,6 +90,21 @@ func (s *Server) Quota(teacher int64) (q store.Quota) {
 	return q
 }
 
+// Captions are a recording's, by language, without those that were removed.
+func (s *Server) Captions(recording int64) (out []store.Caption) {
+	s.t.Helper()
+	s.View(func(ctx context.Context, x store.Session) error {
+		out = nil
+		return x.Each(ctx, `SELECT lang, label, body FROM lectern.lectern_captions WHERE recording_id = $1 AND body <> '' ORDER BY lang`, []any{recording}, func(scan func(...any) error) error {
+			var c store.Caption
+			err := scan(&c.Lang, &c.Label, &c.Body)
+			out = append(out, c)
+			return err
+		})
+	})
+	return out
+}
+
 // Archived waits until a lesson's recording is archived, and returns its row.
 func (s *Server) Archived(lesson int64, parts ...string) store.Recording {
 	s.t.Helper()
