@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// recently is how long an object that was read for a grant is not read again. Whoever
-	// asks for grants in a loop costs the origin no more than one player does.
-	recently = 30 * time.Second
+	// readAgainAfter is how long an object that was read for a grant is not read again. Grants
+	// that are requested in a loop cost the origin no more than one player does.
+	readAgainAfter = 30 * time.Second
 	// concurrentReads bounds the reads for grants; further grants read nothing.
 	concurrentReads = 16
 )
@@ -49,7 +49,7 @@ type OnGrant struct {
 
 	mu      sync.Mutex
 	stopped bool                         // guarded by mu, as the rest
-	began   map[media.Identity]time.Time // reads within recently
+	began   map[media.Identity]time.Time // reads within readAgainAfter
 	running int
 }
 
@@ -98,7 +98,7 @@ func (g *OnGrant) start(obj media.Object, release func()) (refused string) {
 	defer g.mu.Unlock()
 	now := g.now()
 	for id, began := range g.began {
-		if now.Sub(began) >= recently {
+		if now.Sub(began) >= readAgainAfter {
 			delete(g.began, id)
 		}
 	}

@@ -72,7 +72,7 @@ func TestOnGrantReadsOnce(t *testing.T) {
 		later.Version = "2"
 		prefetch(later, errors.New("origin unavailable"))
 		prefetch(media.Object{Provider: "local", ID: "1"}, nil)
-		time.Sleep(recently)
+		time.Sleep(readAgainAfter)
 		prefetch(recording(1), nil)
 		if n := len(cache.begun); n != 3 || released != 5 {
 			t.Errorf("%d reads, %d released", n, released)

@@ -19,7 +19,7 @@ type SyntaxError struct {
 func (e *SyntaxError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Problem) }
 
 // Validate reads a file that a person made, and refuses what Parse would leave out or
-// repair: whoever sends it can mend it. The error is a *SyntaxError. Text is taken as it
+// repair: its sender can mend it. The error is a *SyntaxError. Text is taken as it
 // stands: players show a "<" or "&" that begins nothing.
 func Validate(data []byte) (Track, error) {
 	v := validator{}

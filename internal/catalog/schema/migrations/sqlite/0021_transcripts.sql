@@ -5,7 +5,7 @@
 -- Zoom's, and may be replaced by what Zoom sends later.
 ALTER TABLE lectern_captions ADD COLUMN edited_at TEXT;
 
--- Captions as they are searched: see package fulltext. Whoever writes captions writes
+-- Captions as they are searched: see package fulltext. Each write of captions writes
 -- these rows in the same transaction.
 CREATE TABLE lectern_transcripts (
     -- 1024 times the recording, and a number below 1024 for each of its languages, so that
