@@ -32,7 +32,7 @@ func (s *Set) Write(dir string) error {
 		return err
 	}
 	shown := *s
-	shown.Samples = slices.Concat(s.Samples, clock.Samples)
+	shown.Samples, shown.Failures = slices.Concat(s.Samples, clock.Samples), slices.Concat(s.Failures, clock.Failures)
 	shown.clockOf = clock.Machine
 	for name, svg := range shown.plots() {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(svg), 0o644); err != nil {
@@ -52,8 +52,11 @@ func (s *Set) WriteClock(dir string) error {
 		return err
 	}
 	all, err := readSet(filepath.Join(dir, samplesFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		all, err = Set{Machine: s.Machine}, nil
+	}
 	if err != nil {
-		return fmt.Errorf("the report that the viewer's clock belongs to: %w", err)
+		return err
 	}
 	return all.Write(dir)
 }

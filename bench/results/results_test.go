@@ -1,6 +1,9 @@
 package results
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -54,6 +57,32 @@ func TestNumbers(t *testing.T) {
 	for v, want := range map[float64]string{0: "0", 1.01: "1.01", 0.853: "0.853", 12.34: "12.3", 3000: "3000", 123.4: "123"} {
 		if got := number(v); got != want {
 			t.Errorf("%v is %s, not %s", v, got, want)
+		}
+	}
+}
+
+// TestReportsKeepEachOther: the comparison and the viewer's clock are measured by themselves, and
+// each leaves the other's figures and failures where they are.
+func TestReportsKeepEachOther(t *testing.T) {
+	dir := t.TempDir()
+	compared := set(map[string]float64{"gateway": 90, "nginx static": 100})
+	compared.Failures = []Failure{{Workload: Hot64K, Target: "varnish", Error: "no memory"}}
+	clock := &Set{
+		Samples:  []Sample{{Workload: Clock, Target: "Chromium, cold", Values: map[string]float64{FirstFrame: 287}}},
+		Failures: []Failure{{Workload: ClockSlow, Target: "Firefox", Error: "no first frame"}},
+	}
+	for i, write := range []func(string) error{compared.Write, clock.WriteClock, compared.Write, clock.WriteClock} {
+		if err := write(dir); err != nil {
+			t.Fatal(err)
+		}
+		report, err := os.ReadFile(filepath.Join(dir, "report.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range []string{"| 0.900 |", "varnish, round 1: no memory", "| 287 |", "Firefox, round 1: no first frame"} {
+			if strings.Contains(string(report), part) != (i > 0 || part == "| 0.900 |" || strings.HasPrefix(part, "varnish")) {
+				t.Errorf("after %d writes %q is there or is missing", i+1, part)
+			}
 		}
 	}
 }

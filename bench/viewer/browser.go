@@ -5,7 +5,6 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -33,6 +32,8 @@ var (
 	phasesScript string
 	//go:embed scripts/press.js
 	pressScript string
+	//go:embed scripts/state.js
+	stateScript string
 	//go:embed scripts/watch.js
 	watchScript string
 )
@@ -48,28 +49,59 @@ type Phases struct {
 // visitTimeout bounds the time to the first frame.
 const visitTimeout = 30 * time.Second
 
-// Visit opens a lesson's page, waits for the first frame, and plays.
+// NoFrame is a visit without a first frame.
+type NoFrame struct {
+	After time.Duration
+	// Page is what the page shows and has loaded.
+	Page string
+	// Err is why the page could not be read; nil where it could.
+	Err error
+}
+
+func (e *NoFrame) Error() string {
+	text := fmt.Sprintf("no first frame after %s", e.After)
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *NoFrame) Unwrap() error { return e.Err }
+
+// Visit opens a lesson's page, waits for the first frame, and plays. Its error is a *NoFrame where
+// the browser does all that it is told.
 func Visit(ctx context.Context, b Browser, address string) (Phases, error) {
 	if err := b.Open(address); err != nil {
 		return Phases{}, err
 	}
-	var phases *Phases
-	var err error
-	for end := time.Now().Add(visitTimeout); ; {
+	phases, err := awaitFrame(ctx, b, visitTimeout)
+	if err != nil {
+		return Phases{}, err
+	}
+	return *phases, b.Run(pressScript, &phases.Playing)
+}
+
+// awaitFrame returns the phases once the first frame is on the screen.
+func awaitFrame(ctx context.Context, b Browser, timeout time.Duration) (phases *Phases, err error) {
+	for end := time.Now().Add(timeout); ; {
 		// While a page is being replaced there is none to ask.
 		if err = b.Run(phasesScript, &phases); err == nil && phases != nil {
+			return phases, nil
+		}
+		if time.Now().After(end) {
 			break
 		}
 		select {
 		case <-ctx.Done():
-			return Phases{}, ctx.Err()
+			return nil, ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
-		if time.Now().After(end) {
-			return Phases{}, errors.Join(fmt.Errorf("no first frame after %s", visitTimeout), err)
-		}
 	}
-	return *phases, b.Run(pressScript, &phases.Playing)
+	missing := &NoFrame{After: timeout, Err: err}
+	if err := b.Run(stateScript, &missing.Page); err != nil {
+		missing.Page = err.Error()
+	}
+	return nil, missing
 }
 
 // Watched is how a viewer's time was spent, in milliseconds.

@@ -29,7 +29,11 @@ func Firefox(ctx context.Context, dir string, site *url.URL) (Browser, error) {
 			return nil, err
 		}
 	}
-	b, err := firefox.Start(ctx, "firefox-esr", profile, map[string]string{"dom.securecontext.allowlist": strconv.Quote(site.Hostname())})
+	b, err := firefox.Start(ctx, "firefox-esr", profile, map[string]string{
+		"dom.securecontext.allowlist": strconv.Quote(site.Hostname()),
+		// A secure page's video would be requested by https only, which the site does not speak.
+		"security.mixed_content.upgrade_display_content": "false",
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -39,8 +40,33 @@ type Lessons struct {
 type Site struct {
 	URL   *url.URL
 	token string
+	logs  lastLines
 	stop  []func()
 }
+
+// lastLines keeps the end of a log. Its methods may be called from several goroutines.
+type lastLines struct {
+	mu    sync.Mutex
+	lines []string // guarded by mu
+}
+
+// keptLines is how much of the gateway's log a failure's report has.
+const keptLines = 40
+
+func (l *lastLines) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines[max(0, len(l.lines)-keptLines+1):], line)
+}
+
+func (l *lastLines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
+}
+
+// Logs returns the end of the gateway's log.
+func (s *Site) Logs() string { return "gateway:\n" + s.logs.String() + "\n" }
 
 // Serve starts a gateway with its files below dir, at the far end of line, or without one on the
 // loopback interface.
@@ -134,18 +160,22 @@ func (s *Site) run(ctx context.Context, start func(func() error) error, program 
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
-	var seen strings.Builder
 	lines := bufio.NewScanner(logged)
 	for lines.Scan() {
-		fmt.Fprintln(&seen, lines.Text())
+		s.logs.add(lines.Text())
 		var line struct{ Msg, Public string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
-			go func() { _, _ = io.Copy(io.Discard, logged) }() // ends with the process
+			go func() { // ends with the process
+				for lines.Scan() {
+					s.logs.add(lines.Text())
+				}
+				_, _ = io.Copy(io.Discard, logged) // behind a line that is too long
+			}()
 			s.URL, err = url.Parse("http://" + line.Public)
 			return err
 		}
 	}
-	return fmt.Errorf("the gateway does not listen: %s", seen.String())
+	return fmt.Errorf("the gateway does not listen: %s", &s.logs)
 }
 
 // Address is a lesson's, counted from 0, with the token that opens it.

@@ -2,10 +2,14 @@ package workloads
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lectiospace/lectern/bench/link"
@@ -32,10 +36,16 @@ const (
 	seekShare     = 0.2
 )
 
-var browsers = []struct {
+// browser is a kind of browser that watches.
+type browser struct {
 	name  string
 	start viewer.Start
-}{{"Chromium", viewer.Chromium}, {"Firefox", viewer.Firefox}}
+}
+
+var browsers = []browser{{"Chromium", viewer.Chromium}, {"Firefox", viewer.Firefox}}
+
+// maxFailures is how often a browser may fail on a line before the rest of its rounds is left out.
+const maxFailures = 3
 
 // Clock has browsers open lessons' pages: on the loopback interface and over a line as people
 // have it at home, and watch them over a poor one.
@@ -44,10 +54,15 @@ type Clock struct {
 	Dir      string // for the files
 	Rounds   int    // of each visit
 	Sessions int    // of each browser over the poor line
+	Lines    *regexp.Regexp
 	lessons  viewer.Lessons
 }
 
-// Run adds the samples to the set.
+// round is one of a browser's on a line. It returns what it has measured before it fails, too.
+type round func(ctx context.Context, b viewer.Browser, s *viewer.Site, name string, lesson int) ([]results.Sample, error)
+
+// Run adds the samples to the set, and as failures what could not be measured. An error is one
+// without which nothing can be.
 func (c *Clock) Run(ctx context.Context, set *results.Set) (err error) {
 	dir, err := os.MkdirTemp(c.Dir, "lectern-clock-")
 	if err != nil {
@@ -66,36 +81,28 @@ func (c *Clock) Run(ctx context.Context, set *results.Set) (err error) {
 	for _, one := range []struct {
 		workload string
 		shape    *link.Shape
-		measure  func(ctx context.Context, b viewer.Browser, s *viewer.Site, name string, first int) ([]results.Sample, error)
-	}{{results.Clock, nil, c.visits}, {results.ClockSlow, &homeLine, c.visits}, {results.Rebuffering, &poorLine, c.watch}} {
-		if err := c.over(ctx, filepath.Join(dir, results.FileName(one.workload)), one.shape, func(s *viewer.Site, dir string) error {
-			for i, browser := range browsers {
-				b, err := browser.start(ctx, filepath.Join(dir, browser.name), s.URL)
-				if err != nil {
-					return fmt.Errorf("%s: %w", browser.name, err)
-				}
-				samples, err := one.measure(ctx, b, s, browser.name, i*c.lessons.Count/len(browsers))
-				b.Close()
-				if err != nil {
-					return fmt.Errorf("%s: %w", browser.name, err)
-				}
-				for _, sample := range samples {
-					sample.Workload = one.workload
-					set.Samples = append(set.Samples, sample)
-					fmt.Printf("%s, %s: %v\n", one.workload, sample.Target, sample.Values)
-				}
-			}
-			return nil
-		}); err != nil {
-			return fmt.Errorf("%s: %w", one.workload, err)
+		rounds   int
+		round    round
+	}{{results.Clock, nil, c.Rounds, visits}, {results.ClockSlow, &homeLine, c.Rounds, visits}, {results.Rebuffering, &poorLine, c.Sessions, watch}} {
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
+		if !c.Lines.MatchString(one.workload) {
+			continue
+		}
+		began := time.Now()
+		line := measuredLine{workload: one.workload, rounds: one.rounds, round: one.round, set: set, dir: filepath.Join(dir, results.FileName(one.workload))}
+		if err := c.over(ctx, line, one.shape); err != nil {
+			line.fail("gateway", 0, err, "")
+		}
+		set.Took(one.workload, time.Since(began))
 	}
 	return nil
 }
 
-// over serves the lessons over a line while f runs; a nil shape is the loopback interface.
-func (c *Clock) over(ctx context.Context, dir string, shape *link.Shape, f func(s *viewer.Site, dir string) error) error {
-	data := filepath.Join(dir, "gateway")
+// over serves the lessons over a line and measures it; a nil shape is the loopback interface.
+func (c *Clock) over(ctx context.Context, l measuredLine, shape *link.Shape) error {
+	data := filepath.Join(l.dir, "gateway")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
@@ -112,26 +119,78 @@ func (c *Clock) over(ctx context.Context, dir string, shape *link.Shape, f func(
 		return err
 	}
 	defer s.Close()
-	return f(s, dir)
+	for i, b := range browsers {
+		l.measure(ctx, b, s, i*c.lessons.Count/len(browsers))
+	}
+	return nil
 }
 
-// visits opens lessons that nobody has watched, those once more, and those with a page that the
-// browser has.
-func (c *Clock) visits(ctx context.Context, b viewer.Browser, s *viewer.Site, name string, first int) (samples []results.Sample, err error) {
-	for round := range c.Rounds {
-		for _, state := range []string{"cold", "warm", "warm, page cached"} {
-			if state != "warm, page cached" {
-				if err := b.Forget(); err != nil {
-					return nil, err
-				}
-			}
-			phases, err := viewer.Visit(ctx, b, s.Address(first+round))
-			if err != nil {
-				return nil, fmt.Errorf("%s, round %d: %w", state, round+1, err)
-			}
-			samples = append(samples, results.Sample{Target: name + ", " + state, Round: round, Values: phaseValues(phases)})
-			time.Sleep(stay)
+// measuredLine is a line while it is measured.
+type measuredLine struct {
+	workload string
+	rounds   int
+	round    round
+	set      *results.Set
+	dir      string // for the browsers' profiles
+}
+
+// measure has a browser do its rounds, each with the next lesson after first. One that has failed
+// is started anew.
+func (l measuredLine) measure(ctx context.Context, kind browser, s *viewer.Site, first int) {
+	var b viewer.Browser
+	failures := 0
+	for i := 0; i < l.rounds && failures < maxFailures && ctx.Err() == nil; i++ {
+		err := error(nil)
+		if b == nil {
+			b, err = kind.start(ctx, filepath.Join(l.dir, kind.name+strconv.Itoa(failures)), s.URL)
 		}
+		var samples []results.Sample
+		if err == nil {
+			samples, err = l.round(ctx, b, s, kind.name, first+i)
+		}
+		for _, sample := range samples {
+			sample.Workload, sample.Round = l.workload, i
+			l.set.Samples = append(l.set.Samples, sample)
+			fmt.Printf("%s, %s: %s\n", l.workload, sample.Target, results.Line(sample))
+		}
+		if err == nil {
+			continue
+		}
+		failures++
+		l.fail(kind.name, i, err, s.Logs())
+		if b != nil {
+			b.Close()
+			b = nil
+		}
+	}
+	if b != nil {
+		b.Close()
+	}
+}
+
+// fail adds a failure to the set, with what the page and the gateway say.
+func (l measuredLine) fail(target string, round int, err error, logs string) {
+	if missing, ok := errors.AsType[*viewer.NoFrame](err); ok {
+		logs = "page:\n" + strings.TrimSpace(missing.Page) + "\n" + logs
+	}
+	l.set.Failures = append(l.set.Failures, results.Failure{Workload: l.workload, Target: target, Round: round, Error: err.Error(), Logs: logs})
+	fmt.Printf("%s, %s failed: %v\n%s\n", l.workload, target, err, logs)
+}
+
+// visits opens a lesson that nobody has watched, once more, and with a page that the browser has.
+func visits(ctx context.Context, b viewer.Browser, s *viewer.Site, name string, lesson int) (samples []results.Sample, err error) {
+	for _, state := range []string{"cold", "warm", "warm, page cached"} {
+		if state != "warm, page cached" {
+			if err := b.Forget(); err != nil {
+				return samples, err
+			}
+		}
+		phases, err := viewer.Visit(ctx, b, s.Address(lesson))
+		if err != nil {
+			return samples, fmt.Errorf("%s: %w", state, err)
+		}
+		samples = append(samples, results.Sample{Target: name + ", " + state, Values: phaseValues(phases)})
+		time.Sleep(stay)
 	}
 	return samples, nil
 }
@@ -150,22 +209,22 @@ func phaseValues(p viewer.Phases) map[string]float64 {
 	return values
 }
 
-// watch plays lessons, with a seek now and then.
-func (c *Clock) watch(ctx context.Context, b viewer.Browser, s *viewer.Site, name string, first int) (samples []results.Sample, err error) {
-	for session := range c.Sessions {
-		if err := b.Forget(); err != nil {
-			return nil, err
-		}
-		if _, err := viewer.Visit(ctx, b, s.Address(first+session)); err != nil {
-			return nil, err
-		}
-		w, err := viewer.Watch(b, viewer.Habit{For: sessionLength, Every: seekEvery, Seeks: seekShare, Seed: uint32(session + 1)})
-		if err != nil {
-			return nil, err
-		}
-		samples = append(samples, results.Sample{Target: name, Round: session, Values: watchedValues(w)})
+// watch plays a lesson, with a seek now and then.
+func watch(ctx context.Context, b viewer.Browser, s *viewer.Site, name string, lesson int) ([]results.Sample, error) {
+	if err := b.Forget(); err != nil {
+		return nil, err
 	}
-	return samples, nil
+	phases, err := viewer.Visit(ctx, b, s.Address(lesson))
+	if err != nil {
+		return nil, err
+	}
+	w, err := viewer.Watch(b, viewer.Habit{For: sessionLength, Every: seekEvery, Seeks: seekShare, Seed: uint32(lesson + 1)})
+	if err != nil {
+		return nil, err
+	}
+	values := watchedValues(w)
+	values[results.FirstFrame] = phases.Frame
+	return []results.Sample{{Target: name, Values: values}}, nil
 }
 
 func watchedValues(w viewer.Watched) map[string]float64 {
