@@ -3,7 +3,7 @@
 
 import { button, el } from './dom.js';
 import { makeLibrary } from './library.js';
-import { notice } from './notice.js';
+import { pageNotice } from './notice.js';
 import { openPlayer } from './player.js';
 import { askTabs, session, takeFragment } from './session.js';
 import { t } from './words.js';
@@ -47,7 +47,9 @@ document.addEventListener('click', (event) => {
   const link = event.target.closest('a[href^="/"]');
   if (!link || link.hasAttribute('download') || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  if (link.pathname !== location.pathname) go(link.pathname);
+  const page = link.pathname + link.search;
+  if (page !== location.pathname + location.search) go(page + link.hash);
+  else if (link.hash) location.hash = link.hash;
 });
 document.querySelector('.skip').addEventListener('click', (event) => {
   event.preventDefault();
@@ -65,7 +67,7 @@ function confirmUser() {
   player = null;
   return new Promise((decided) => {
     const stay = button(t.otherUserStay, () => decided(false), { class: 'primary' });
-    const made = notice('person', t.otherUserTitle, t.otherUser, el('div.actions', {}, stay, button(t.otherUserGo, () => decided(true))));
+    const made = pageNotice('person', t.otherUserTitle, t.otherUser, el('div.actions', {}, stay, button(t.otherUserGo, () => decided(true))));
     made.setAttribute('role', 'alertdialog');
     made.dataset.code = 'other_user';
     document.title = `${t.otherUserTitle} · ${t.brand}`;

@@ -1,138 +1,108 @@
-// The library: one's own recordings, newest first, found as one types; and for a
+// The library: one's own recordings, newest first, or what a search finds; and for a
 // teacher what is still being prepared, and how full the storage is.
 
-import { ask } from './api.js';
-import { makeCard } from './card.js';
 import { el, icon, button, say } from './dom.js';
-import { count, month } from './format.js';
+import { count } from './format.js';
+import { makeLessonList } from './lessonlist.js';
 import { notice, problemNotice } from './notice.js';
 import { makePreparing } from './preparing.js';
-import { makeStorage } from './storage.js';
+import { LONGEST, makeResults, queryOf } from './search.js';
 import { session } from './session.js';
+import { makeStorage } from './storage.js';
 import { t } from './words.js';
 
-const LISTS = { student: 'recordings/', teacher: 'recordings/teacher/' };
-const PRELOADED = 100; // lessons are fetched in idle time up to this many, the rest as one scrolls
-const whenIdle = window.requestIdleCallback || ((f) => setTimeout(f, 300));
+const PAUSE = 250; // ms without a key, after which a search begins
 
 export function makeLibrary() {
-  let role = '';
   let loaded = false;
-  let filters = { search: '', group_id: '', status: '' };
-  let next = 0; // the page to fetch next, 0 = there is none
-  let shown = new Set();
-  let fetching = null;
+  let found = ''; // how much the list has
   const groups = new Map();
 
-  const search = el('input', { type: 'search', id: 'search', placeholder: t.search, 'aria-label': t.search, autocomplete: 'off', enterkeyhint: 'search', oninput: () => later() });
-  const group = el('select', { 'aria-label': t.group, onchange: () => reload() }, el('option', { value: '' }, t.allGroups));
-  const status = el('select', { 'aria-label': t.status, onchange: () => reload() }, Object.entries(t.statuses).map(([value, name]) => el('option', { value }, name)));
+  const search = el('input', { type: 'search', id: 'search', name: 'q', placeholder: t.search, 'aria-label': t.search, maxlength: LONGEST, autocomplete: 'off', enterkeyhint: 'search', dir: 'auto', oninput: () => later() });
+  const group = el('select', { 'aria-label': t.group, onchange: () => lessons.reload() }, el('option', { value: '' }, t.allGroups));
+  const status = el('select', { 'aria-label': t.status, onchange: () => lessons.reload() }, Object.entries(t.statuses).map(([value, name]) => el('option', { value }, name)));
   const total = el('p.total', { 'aria-hidden': 'true' });
-  const list = el('div.lessons');
-  const more = button(t.more, () => load(), { class: 'more', hidden: true });
+  const signIn = notice('key', t.signInTitle, t.signIn, el('p.hint', {}, t.signInWhy));
   const storage = makeStorage();
-  const preparing = makePreparing(() => reload());
-  const node = el('div.library', {},
-    el('div.title-row', {}, el('h1', {}, t.library), total),
-    el('form.tools', { role: 'search', onsubmit: (event) => event.preventDefault() }, el('div.search', {}, icon('search'), search), group, status),
-    storage.node, preparing.node, list, more);
+  const preparing = makePreparing(() => lessons.reload());
+  const filters = () => ({ group_id: group.value, status: status.value });
+  const filtered = () => Object.values(filters()).some(Boolean);
+  const lessons = makeLessonList({ filters, preparing, changed: () => storage.refresh(), on: { begin, each: learnGroups, failed } });
+  const results = makeResults({ clear, told: (text) => { total.textContent = text; } });
+  const browse = el('div.browse', {}, storage.node, preparing.node, lessons.node);
+  const tools = el('form.tools', { role: 'search', onsubmit: (event) => { event.preventDefault(); searchNow(); } },
+    el('div.search', {}, icon('search'), search), group, status);
+  const node = el('div.library', {}, el('div.title-row', {}, el('h1', {}, t.library), total), tools, browse, results.node);
   group.hidden = status.hidden = true;
 
   let timer = 0;
   function later() {
     clearTimeout(timer);
-    timer = setTimeout(reload, 250);
+    timer = setTimeout(searchNow, PAUSE);
   }
 
-  const filtered = () => Object.values(filters).some(Boolean);
-
-  // reload starts over with what the fields say. What is there stays, dimmed,
-  // until the answer comes: a list that blinks at each letter helps nobody.
-  async function reload() {
+  // searchNow shows what the field says, and keeps it in the address: a reload, a bookmark
+  // and the way back from a lesson find it there. The first letters are a step of the
+  // browser's history, the following ones none.
+  function searchNow() {
     clearTimeout(timer);
-    fetching?.abort();
-    filters = { search: search.value.trim(), group_id: group.value, status: status.value };
-    next = 1;
-    list.classList.toggle('dim', shown.size > 0);
-    if (!shown.size) list.replaceChildren(skeleton());
-    await load(true);
-  }
-
-  async function load(fresh = false) {
-    if (!next || (fetching && !fresh)) return;
-    const mine = fetching = new AbortController();
-    list.setAttribute('aria-busy', 'true');
-    try {
-      const page = await fetchPage(next, mine.signal);
-      if (fresh && role === 'teacher') await preparing.refresh(filtered());
-      if (mine.signal.aborted) return;
-      if (fresh) begin(page);
-      append(page.results);
-      next = page.next ? next + 1 : 0;
-      more.hidden = !next;
-      if (next && shown.size < PRELOADED) whenIdle(() => { if (mine === fetching || !fetching) load(); });
-    } catch (problem) {
-      if (problem.name === 'AbortError') return;
-      more.hidden = !next || fresh;
-      if (fresh || ['token_not_valid', 'not_authenticated'].includes(problem.code)) tellProblem(problem);
-    } finally {
-      if (fetching === mine) fetching = null;
-      list.classList.remove('dim');
-      list.removeAttribute('aria-busy');
+    const query = queryOf(search.value);
+    const before = queryInAddress();
+    if (query !== before) {
+      const address = query ? `/?${new URLSearchParams({ q: query })}` : '/';
+      history[query && !before ? 'pushState' : 'replaceState'](history.state, '', address);
     }
+    showMode();
   }
 
-  // fetchPage asks the list of the role; who that is the gateway alone knows, so
-  // the first question is tried both ways.
-  async function fetchPage(page, signal) {
-    const query = new URLSearchParams(Object.entries({ ...filters, page: page > 1 ? page : '' }).filter(([, value]) => value));
-    const order = role ? [role] : session.role === 'teacher' ? ['teacher', 'student'] : ['student', 'teacher'];
-    for (const candidate of order) {
-      try {
-        const answer = await ask('GET', `${LISTS[candidate]}${query.size ? '?' : ''}${query}`, { signal });
-        session.role = role = candidate;
-        return answer;
-      } catch (problem) {
-        if (problem.status !== 403 || candidate === order.at(-1)) throw problem;
-      }
-    }
+  const queryInAddress = () => queryOf(new URLSearchParams(location.search).get('q') || '');
+
+  // showMode shows the results of the search in the address, or the lessons.
+  function showMode() {
+    const query = queryInAddress();
+    browse.hidden = Boolean(query);
+    results.node.hidden = !query;
+    showFilters();
+    document.title = `${query ? `${query} · ` : ''}${t.library} · ${t.brand}`;
+    if (query) return results.search(query);
+    results.stop();
+    total.textContent = found;
+    if (loaded) return undefined;
+    loaded = true;
+    return lessons.reload();
   }
 
-  function begin(page) {
-    shown = new Set();
-    list.replaceChildren();
-    total.textContent = page.count ? count(page.count, t.found) : '';
-    if (filtered()) say(page.count ? count(page.count, t.found) : t.nothingTitle);
-    if (!page.count) list.append(filtered() ? nothingFound() : notice('lectern', t.emptyTitle, role === 'teacher' ? t.emptyTeacher : t.emptyStudent));
-    status.hidden = role !== 'teacher';
+  function showFilters() {
+    const searching = Boolean(queryInAddress());
+    group.hidden = searching || groups.size < 2;
+    status.hidden = searching || session.role !== 'teacher';
+  }
+
+  function clear() {
+    search.value = '';
+    searchNow();
+    search.focus();
+  }
+
+  function begin(page, role) {
+    found = page.count ? count(page.count, t.found) : '';
+    total.textContent = found;
+    if (filtered()) say(found || t.nothingTitle);
+    if (!page.count) lessons.tell(nothingHere(role));
+    showFilters();
     if (role === 'teacher') storage.refresh();
   }
 
-  function nothingFound() {
-    return notice('search', t.nothingTitle, t.nothing, button(t.clear, () => {
-      search.value = group.value = status.value = '';
-      reload();
-      search.focus();
-    }));
-  }
-
-  // append puts recordings under headings of their months. Lists are by the
-  // lesson's start for students, by arrival for teachers.
-  function append(recordings) {
-    for (const recording of recordings) {
-      if (shown.has(recording.id)) continue; // a new one moved the pages on by one
-      shown.add(recording.id);
-      learnGroups(recording);
-      if (preparing.shows(recording.id)) continue; // above the list already
-      const at = role === 'teacher' ? recording.created_at : recording.lesson_info?.start_time;
-      const heading = at ? month(at) : t.otherVideos;
-      let section = list.lastElementChild;
-      if (section?.dataset.heading !== heading) {
-        section = el('section', { 'data-heading': heading, 'aria-label': heading }, el('h2', {}, heading), el('ul'));
-        list.append(section);
-      }
-      section.lastElementChild.append(makeCard(recording, role, { preparing, changed: () => storage.refresh() }));
+  function nothingHere(role) {
+    if (filtered()) {
+      return notice('search', t.nothingTitle, t.nothing, button(t.clear, () => {
+        group.value = status.value = '';
+        lessons.reload();
+        search.focus();
+      }));
     }
+    const texts = { teacher: [t.emptyTitle, t.emptyTeacher], student: [t.emptyTitle, t.emptyStudent] }[role];
+    return texts ? notice('lectern', ...texts) : notice('search', t.adminTitle, t.admin);
   }
 
   function learnGroups({ lesson_info: lesson, access_groups: access }) {
@@ -144,51 +114,41 @@ export function makeLibrary() {
     const byName = [...groups].sort((a, b) => a[1].localeCompare(b[1]));
     group.replaceChildren(el('option', { value: '' }, t.allGroups), ...byName.map(([value, name]) => el('option', { value }, name)));
     group.value = chosen;
-    group.hidden = groups.size < 2;
+    showFilters();
   }
 
-  function tellProblem(problem) {
-    shown = new Set();
-    next = 0;
-    more.hidden = true;
+  function failed(problem) {
+    found = '';
     total.textContent = '';
     preparing.stop();
-    if (problem.code === 'no_access') list.replaceChildren(notice('key', t.adminTitle, t.admin));
-    else list.replaceChildren(problemNotice(problem, reload));
+    lessons.tell(problemNotice(problem, () => lessons.reload()));
   }
-
-  // The end of the list coming into sight is as good as pressing its button.
-  new IntersectionObserver(([end]) => { if (end.isIntersecting) load(); }, { rootMargin: '600px' }).observe(more);
 
   return {
     node,
     show() {
-      node.classList.toggle('signed-out', !session.token);
-      if (!session.token) {
-        list.replaceChildren(notice('key', t.signInTitle, t.signIn, el('p.hint', {}, t.signInWhy)));
-        return;
-      }
+      const signedIn = Boolean(session.token);
+      if (signedIn) signIn.remove();
+      else node.append(signIn);
+      tools.hidden = browse.hidden = results.node.hidden = !signedIn;
+      if (!signedIn) return;
       if (loaded) {
-        list.querySelectorAll('.lesson').forEach((card) => card.dispatchEvent(new Event('look')));
-        if (role === 'teacher') preparing.refresh(filtered());
-        return;
+        lessons.look();
+        if (session.role === 'teacher') preparing.refresh(filtered());
       }
-      loaded = true;
-      reload();
+      search.value = queryInAddress();
+      showMode();
     },
     // forget makes the next show start over, as somebody else perhaps.
     forget() {
-      role = '';
       loaded = false;
+      found = '';
       groups.clear();
-      shown = new Set();
-      search.value = group.value = status.value = '';
+      group.value = status.value = '';
       preparing.stop();
+      storage.node.hidden = true;
+      lessons.empty();
+      results.forget();
     },
   };
-}
-
-function skeleton() {
-  const row = () => el('li.lesson.skeleton', {}, el('span.bone.date'), el('div.what', {}, el('span.bone.long'), el('span.bone.short')));
-  return el('section', { 'aria-label': t.loading }, el('span.bone.heading'), el('ul', { 'aria-hidden': 'true' }, [0, 1, 2, 3, 4].map(row)));
 }

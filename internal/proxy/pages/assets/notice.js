@@ -7,8 +7,13 @@ const SIGNS = { not_authenticated: 'key', token_not_valid: 'key', user_not_found
 const HOPELESS = ['not_authenticated', 'token_not_valid', 'user_not_found', 'user_inactive', 'not_found', 'no_media', 'no_access', 'wrong_recording', 'expired', 'unsupported'];
 const PATIENCE = 120; // seconds; who is sent away for longer presses the button
 
-export function notice(sign, title, text, ...more) {
-  return el('div.notice', {}, icon(sign), el('h2', {}, title), el('p', {}, text), ...more);
+export const notice = (sign, title, text, ...more) => build('h2', sign, title, text, more);
+
+// pageNotice is a notice that has the page to itself: its title is the page's heading.
+export const pageNotice = (sign, title, text, ...more) => build('h1', sign, title, text, more);
+
+function build(heading, sign, title, text, more) {
+  return el('div.notice', {}, icon(sign), el(heading, {}, title), el('p', {}, text), ...more);
 }
 
 // problemNotice tells a refusal. Where trying again can help there is a button,
