@@ -52,6 +52,8 @@ type Stream struct {
 	Duration time.Duration
 	// Packets counts the packets; 0 = unknown.
 	Packets int64
+	// BitRate is in bits a second; 0 = unknown.
+	BitRate int64
 	// Language is the code of ISO 639-2/T; "" when it is undetermined.
 	Language string
 	// Track is what the index says: times, edit list, sample entries.
@@ -168,6 +170,7 @@ type streamJSON struct {
 	Start        string `json:"start_time"`
 	Duration     string `json:"duration"`
 	Packets      string `json:"nb_frames"`
+	BitRate      string `json:"bit_rate"`
 	Width        int    `json:"width"`
 	Height       int    `json:"height"`
 	SampleAspect string `json:"sample_aspect_ratio"`
@@ -285,6 +288,7 @@ func (s streamJSON) stream() Stream {
 		out.Codec = ""
 	}
 	out.Packets, _ = strconv.ParseInt(s.Packets, 10, 64)
+	out.BitRate, _ = strconv.ParseInt(s.BitRate, 10, 64)
 	return out
 }
 

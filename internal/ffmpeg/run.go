@@ -23,6 +23,8 @@ type limits struct {
 	memory uint64        // address space, in bytes
 	cpu    time.Duration // processor time of all threads
 	wall   time.Duration // elapsed time
+	// nice is the program's niceness; 0 = niceness.
+	nice int
 }
 
 // copyMemory is enough for the index of a recording of ten hours, twice over.
@@ -49,8 +51,17 @@ func encodeLimits(d time.Duration, pixels, parts int) limits {
 	return limits{memory: memory, cpu: cpu, wall: 10 * cpu}
 }
 
-// niceness lets the services on the machine go first.
-const niceness = 10
+// niceness lets the services on the machine go first, and idleNiceness everything else.
+const (
+	niceness     = 10
+	idleNiceness = 19
+)
+
+// idle are the limits at the lowest priority.
+func (l limits) idle() limits {
+	l.nice = idleNiceness
+	return l
+}
 
 // reading are the options, in front of each input, that open nothing but a local file
 // of the MP4 family: without them a file that begins like a manifest or a playlist
@@ -104,7 +115,9 @@ func (t Tool) run(ctx context.Context, op, program string, l limits, out io.Writ
 	case err == nil:
 		return nil
 	}
-	return failure(op, err, problem.String(), limited.Err() != nil)
+	// ffmpeg ends by itself when its processor time is over.
+	used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return failure(op, err, problem.String(), limited.Err() != nil || used >= l.cpu)
 }
 
 // failure classifies the end of a program that did not succeed.

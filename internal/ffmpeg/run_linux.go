@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -31,7 +32,7 @@ func (l limits) apply(pid int) error {
 			return fmt.Errorf("limit a process: %w", err)
 		}
 	}
-	if err := unix.Setpriority(unix.PRIO_PROCESS, pid, niceness); err != nil && !errors.Is(err, unix.ESRCH) {
+	if err := unix.Setpriority(unix.PRIO_PROCESS, pid, cmp.Or(l.nice, niceness)); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("lower a process's priority: %w", err)
 	}
 	return nil

@@ -45,6 +45,7 @@ func TestRunReachesLimits(t *testing.T) {
 		args    []string
 	}{
 		{"processor time", limits{memory: 1 << 30, cpu: time.Second, wall: time.Minute}, "sh", []string{"-c", "while :; do :; done"}},
+		{"processor time, and ffmpeg ends by itself", limits{memory: 1 << 30, cpu: time.Second, wall: time.Minute}, "ffmpeg", []string{"-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360", "-c:v", "mpeg4", "-f", "null", "-"}},
 		{"elapsed time", limits{memory: 1 << 30, cpu: time.Minute, wall: 300 * time.Millisecond}, "tail", []string{"-f", "/dev/null"}},
 		{"memory", limits{memory: 400 << 20, cpu: time.Minute, wall: time.Minute}, "ffmpeg", []string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=s=8192x8192:d=1", "-c:v", "mpeg4", "-f", "null", "-"}},
 	} {
