@@ -17,6 +17,7 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/gctrigger"
 	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin"
@@ -157,6 +158,9 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	}
 	s.admin = telemetry.NewAdmin(s.settings.AdminListen, metrics, log, checks)
 	cacheadmin.Handle(cacheadmin.Local{Cache: sources.chunks, Recordings: store, Origin: sources.origins}, s.admin.Handle)
+	collections := new(gctrigger.Trigger)
+	collections.Start()
+	s.onClose(func() error { collections.Stop(); return nil })
 	s.cache = sources.chunks
 	s.probes = []telemetry.Probe{{Name: "cache", Responsive: sources.chunks.Responsive}, {Name: "proxy", Responsive: s.proxy.Responsive}}
 	return s, nil

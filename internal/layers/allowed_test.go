@@ -168,6 +168,7 @@ var allowed = []rule{
 			{"internal/config", "the settings and where their values came from"},
 			{"internal/demo", "`gateway demo`"},
 			{"internal/doctor", "the report of `doctor` and the checks that both programs have"},
+			{"internal/gctrigger", "collects garbage when many connections have come"},
 			{"internal/library", "wires lists, edits, views and playback limits"},
 			{"internal/media", "error kinds, for exit codes and hints"},
 			{"internal/origin", "decorators and the table of providers"},
@@ -529,6 +530,7 @@ var allowed = []rule{
 		},
 	},
 	{pkg: "internal/layers/report"},
+	{pkg: "internal/gctrigger"},
 	{
 		pkg: "internal/fulltext",
 		may: []use{

@@ -1,0 +1,109 @@
+// Package gctrigger runs a garbage collection when a program's memory has grown and the
+// program has come to rest.
+//
+// A goroutine's stack is as large as its deepest call needed until a collection shrinks
+// it, and what a request's beginning allocated is freed by a collection only. The runtime
+// starts one when the heap has doubled, or after two minutes. A gateway whose viewers watch
+// allocates nearly nothing: thousands of connections then hold for minutes what they
+// needed for a millisecond.
+package gctrigger
+
+import (
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"time"
+)
+
+const (
+	// interval is how often the memory is looked at; a look costs microseconds.
+	interval = time.Second
+	// leastGrowth is how much stacks and heap must have grown since the last collection, in
+	// bytes: less is not worth one. liveShare relates it to the live heap, whose size is what
+	// a collection costs.
+	leastGrowth = 12 << 20
+	liveShare   = 4
+	// restShare is what part of the growth may have come within the last interval. While the
+	// heap grows faster the runtime soon starts a collection by itself.
+	restShare = 4
+)
+
+// Trigger looks at the memory of the process. The zero value is ready; Start and Stop may
+// each be called once, Stop also without Start or again.
+type Trigger struct {
+	stop    chan struct{}
+	running sync.WaitGroup
+	once    sync.Once
+}
+
+// Start starts the goroutine that looks.
+func (t *Trigger) Start() {
+	t.stop = make(chan struct{})
+	t.running.Go(t.run)
+}
+
+// Stop ends it, and returns when it has ended.
+func (t *Trigger) Stop() {
+	t.once.Do(func() {
+		if t.stop != nil {
+			close(t.stop)
+		}
+	})
+	t.running.Wait()
+}
+
+func (t *Trigger) run() {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	var seen history
+	read := newReader()
+	for {
+		select {
+		case <-t.stop:
+			return
+		case <-tick.C:
+			if seen.due(read()) {
+				runtime.GC()
+			}
+		}
+	}
+}
+
+// sample is the memory at one time, in bytes.
+type sample struct {
+	cycles uint64 // collections so far
+	live   uint64 // of the heap, as the last of them found
+	heap   uint64 // in use now, garbage included
+	stacks uint64
+}
+
+// history is what was seen since the last collection.
+type history struct {
+	began  bool
+	first  sample // after the last collection
+	growth uint64 // at the last look
+}
+
+// due reports whether a collection is worth its cost.
+func (h *history) due(now sample) bool {
+	if !h.began || now.cycles != h.first.cycles {
+		*h = history{began: true, first: now}
+	}
+	before := h.growth
+	h.growth = grown(now.heap, now.live) + grown(now.stacks, h.first.stacks)
+	return h.growth >= max(leastGrowth, now.live/liveShare) && grown(h.growth, before) <= h.growth/restShare
+}
+
+func grown(now, before uint64) uint64 { return now - min(now, before) }
+
+// newReader returns a function that takes samples. It is not safe for concurrent use.
+func newReader() func() sample {
+	values := []metrics.Sample{
+		{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/live:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"},
+	}
+	return func() sample {
+		metrics.Read(values)
+		return sample{values[0].Value.Uint64(), values[1].Value.Uint64(), values[2].Value.Uint64(), values[3].Value.Uint64()}
+	}
+}
