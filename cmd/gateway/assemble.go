@@ -28,6 +28,7 @@ import (
 	"github.com/lectiospace/lectern/internal/proxy/api"
 	"github.com/lectiospace/lectern/internal/proxy/pages"
 	"github.com/lectiospace/lectern/internal/proxy/playbacks"
+	"github.com/lectiospace/lectern/internal/proxy/sessions"
 	"github.com/lectiospace/lectern/internal/proxy/stream"
 	"github.com/lectiospace/lectern/internal/telemetry"
 	"github.com/lectiospace/lectern/internal/telemetry/trace"
@@ -136,11 +137,15 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		return nil, err
 	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
-		Access:     gate,
-		API:        recordingsAPI(gate, store, reader, views, func() { directory.InvalidateAll(); changed.notify() }),
-		Grants:     minter,
-		Starts:     auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, library.NewPlaybackStarts(store), directory.Unavailable, log, time.Now),
-		Captions:   reader,
+		Access:   gate,
+		API:      recordingsAPI(gate, store, reader, views, func() { directory.InvalidateAll(); changed.notify() }),
+		Grants:   minter,
+		Starts:   auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, library.NewPlaybackStarts(store), directory.Unavailable, log, time.Now),
+		Captions: reader,
+		Sessions: &sessions.Services{
+			Signer: minter, Names: reader,
+			Codes: auth.CodeRedeemer{Authorizer: gate, Used: library.NewUsedCodes(store)},
+		},
 		Prefetch:   onGrant,
 		Companions: directory,
 		Changed:    changed,

@@ -72,7 +72,10 @@ func (a *Authorizer) authenticate(ctx context.Context, tok media.Token) (media.V
 	if err != nil {
 		return media.Viewer{}, err
 	}
-	if claims.Playback == 0 && tok.From == media.FromQuery && a.queryPlayback {
+	switch {
+	case claims.Session != (tok.From == media.FromSession):
+		return media.Viewer{}, invalid()
+	case claims.Playback == 0 && tok.From == media.FromQuery && a.queryPlayback:
 		return media.Viewer{}, invalid()
 	}
 	user, err := a.user(ctx, claims.User)

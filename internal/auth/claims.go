@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
@@ -15,6 +16,7 @@ import (
 type Claims struct {
 	User     int64
 	Playback int64 // the recording a playback token opens, else 0
+	Session  bool  // a session's token, which counts in its cookie only
 	Expires  time.Time
 	// issued is iat, zero when the token has none.
 	issued time.Time
@@ -49,7 +51,7 @@ func (c claimChecks) access(payload []byte, now time.Time) (Claims, *media.Refus
 	switch {
 	case c.audience != "" && (!ok || !slices.Contains(audience, c.audience)):
 		return Claims{}, invalid()
-	case slices.Contains(audience, playbackAudience):
+	case slices.ContainsFunc(audience, func(name string) bool { return strings.HasPrefix(name, ownAudience) }):
 		return Claims{}, invalid()
 	}
 	if jti, ok := jsonString(fields["jti"]); !ok || jti == "" {
@@ -71,36 +73,50 @@ func (c claimChecks) access(payload []byte, now time.Time) (Claims, *media.Refus
 
 // playback reads the claims of a playback token.
 func (c claimChecks) playback(payload []byte, now time.Time) (Claims, *media.Refusal) {
-	fields, ok := jsonObject(payload)
-	if !ok {
-		return Claims{}, invalid()
-	}
-	issued, expires, refusal := c.times(fields, now)
+	claims, fields, refusal := c.own(payload, playbackAudience, now)
 	if refusal != nil {
 		return Claims{}, refusal
-	}
-	if audience, ok := audiences(fields["aud"]); !ok || !slices.Contains(audience, playbackAudience) {
-		return Claims{}, invalid()
-	}
-	if jti, ok := jsonString(fields["jti"]); !ok || jti == "" {
-		return Claims{}, invalid()
-	}
-	if _, found := fields["token_type"]; found {
-		return Claims{}, invalid()
-	}
-	subject, ok := jsonString(fields["sub"])
-	if !ok {
-		return Claims{}, invalid()
-	}
-	user, ok := parseID(subject)
-	if !ok {
-		return Claims{}, invalid()
 	}
 	recording, ok := parseID(string(fields["rid"]))
 	if !ok {
 		return Claims{}, invalid()
 	}
-	return Claims{User: user, Playback: recording, Expires: expires, issued: issued}, nil
+	claims.Playback = recording
+	return claims, nil
+}
+
+// session reads the claims of a session's token.
+func (c claimChecks) session(payload []byte, now time.Time) (Claims, *media.Refusal) {
+	claims, _, refusal := c.own(payload, sessionAudience, now)
+	claims.Session = refusal == nil
+	return claims, refusal
+}
+
+// own reads the claims that every kind of Lectern's own tokens has.
+func (c claimChecks) own(payload []byte, kind string, now time.Time) (Claims, map[string]json.RawMessage, *media.Refusal) {
+	fields, ok := jsonObject(payload)
+	if !ok {
+		return Claims{}, nil, invalid()
+	}
+	issued, expires, refusal := c.times(fields, now)
+	if refusal != nil {
+		return Claims{}, nil, refusal
+	}
+	if audience, ok := audiences(fields["aud"]); !ok || !slices.Contains(audience, kind) {
+		return Claims{}, nil, invalid()
+	}
+	if jti, ok := jsonString(fields["jti"]); !ok || jti == "" {
+		return Claims{}, nil, invalid()
+	}
+	if _, found := fields["token_type"]; found {
+		return Claims{}, nil, invalid()
+	}
+	subject, _ := jsonString(fields["sub"])
+	user, ok := parseID(subject)
+	if !ok {
+		return Claims{}, nil, invalid()
+	}
+	return Claims{User: user, Expires: expires, issued: issued}, fields, nil
 }
 
 // maxIssuedAhead is how far in the future iat may be whatever the leeway. iat limits

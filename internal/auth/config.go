@@ -20,7 +20,7 @@ type Config struct {
 	Audience string        `name:"audience" help:"Required aud claim; not checked when empty."`
 	Leeway   time.Duration `name:"leeway" default:"0s" help:"Clock difference accepted in exp, nbf and iat; an iat up to 60 s ahead is accepted anyway (duration)."`
 	// PlaybackSecret signs playback tokens; comma separated during rotation, the first signs.
-	PlaybackSecret string `name:"playback-secret" secret:"" reload:"" needed:"by the gateway where only auth-jwks-url is set" placeholder:"KEY[,OLD]" help:"Signs playback tokens, at least 32 bytes; the first of several signs, all verify; required when only a JWKS is set (default: derived from the JWT secret)."`
+	PlaybackSecret string `name:"playback-secret" secret:"" reload:"" needed:"by the gateway where only auth-jwks-url is set" placeholder:"KEY[,OLD]" help:"Signs playback tokens and sessions, at least 32 bytes; the first of several signs, all verify; required when only a JWKS is set (default: derived from the JWT secret)."`
 	QueryTokens    string `name:"query-tokens" default:"any" enum:"any,playback" help:"Tokens accepted in ?token=: any, or playback tokens only, which keeps access tokens out of addresses and is recommended (any|playback)."`
 	// OutageGrace is how long cached entries stay valid while the database is unavailable.
 	OutageGrace time.Duration `name:"outage-grace" default:"10m" help:"How long users and recordings that the gateway knows stay usable while the database cannot be reached; then 503 (duration)."`
@@ -42,8 +42,8 @@ func (c Config) Check() error {
 		return fmt.Errorf("auth-jwt-secret: has %d bytes, at least %d are needed", len(c.JWTSecret), minSecretBytes)
 	case c.JWKSURL != "" && !absoluteHTTP(c.JWKSURL):
 		return errors.New("auth-jwks-url: must be an absolute http or https URL")
-	case c.Audience == playbackAudience:
-		return fmt.Errorf("auth-audience: %q marks playback tokens; choose another", playbackAudience)
+	case strings.HasPrefix(c.Audience, ownAudience):
+		return fmt.Errorf("auth-audience: %q marks tokens of Lectern's own; choose another than %s…", c.Audience, ownAudience)
 	case c.Leeway < 0:
 		return errors.New("auth-leeway: cannot be negative")
 	case c.OutageGrace < 0:

@@ -88,7 +88,7 @@ func hs256(claims any) string {
 
 // withKey signs a playback token with one of the configured secrets.
 func withKey(secret string, claims any) string {
-	key := newPlaybackKey([]byte(secret))
+	key := newSigningKey("playback", []byte(secret))
 	return signed(jwt.SigningMethodHS256, key.secret, map[string]any{"alg": "HS256", "typ": "JWT", "kid": key.id}, claims)
 }
 

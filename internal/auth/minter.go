@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -81,20 +82,25 @@ func (m *Minter) playbackToken(userID, recordingID int64, ttl time.Duration) (to
 	if userID <= 0 || recordingID <= 0 {
 		return "", time.Time{}, fmt.Errorf("user %d, recording %d: an id is a positive number", userID, recordingID)
 	}
-	now := m.now()
-	expires = time.Unix(now.Add(ttl).Unix(), 0).UTC() // as the claim says it
-	claims := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
+	expires = time.Unix(m.now().Add(ttl).Unix(), 0).UTC() // as the claim says it
+	token, err = m.sign(m.secrets.Load().playback, playbackAudience, userID, expires, jwt.MapClaims{"rid": recordingID})
+	return token, expires, err
+}
+
+// sign makes a token of one kind of Lectern's own: the claims that all kinds have, and more.
+func (m *Minter) sign(keys signingKeys, audience string, userID int64, expires time.Time, more jwt.MapClaims) (string, error) {
+	claims := jwt.MapClaims{
 		"sub": strconv.FormatInt(userID, 10),
-		"rid": recordingID,
-		"aud": playbackAudience,
-		"iat": now.Unix(),
+		"aud": audience,
+		"iat": m.now().Unix(),
 		"exp": expires.Unix(),
 		"jti": newJTI(),
-	})
-	key := m.secrets.Load().playback[0] // the first signs
-	claims.Header["kid"] = key.id
-	token, err = claims.SignedString(key.secret)
-	return token, expires, err
+	}
+	maps.Copy(claims, more)
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, claims)
+	key := keys[0] // the first signs
+	token.Header["kid"] = key.id
+	return token.SignedString(key.secret)
 }
 
 // newJTI is 32 hexadecimal digits, as simplejwt's.

@@ -17,9 +17,9 @@ import (
 
 func TestVerifyPlayback(t *testing.T) {
 	unnamed := signed(jwt.SigningMethodHS256, []byte(playOne), headerHS256, playback(nil))
-	misnamed := signed(jwt.SigningMethodHS256, []byte(testSecret), map[string]any{"alg": "HS256", "kid": newPlaybackKey([]byte(playOne)).id}, access(nil))
-	otherAlg := signed(jwt.SigningMethodHS512, []byte(playOne), map[string]any{"alg": "HS512", "kid": newPlaybackKey([]byte(playOne)).id}, playback(nil))
-	liar := signed(jwt.SigningMethodHS256, []byte(playOne), map[string]any{"alg": "none", "kid": newPlaybackKey([]byte(playOne)).id}, playback(nil))
+	misnamed := signed(jwt.SigningMethodHS256, []byte(testSecret), map[string]any{"alg": "HS256", "kid": newSigningKey("playback", []byte(playOne)).id}, access(nil))
+	otherAlg := signed(jwt.SigningMethodHS512, []byte(playOne), map[string]any{"alg": "HS512", "kid": newSigningKey("playback", []byte(playOne)).id}, playback(nil))
+	liar := signed(jwt.SigningMethodHS256, []byte(playOne), map[string]any{"alg": "none", "kid": newSigningKey("playback", []byte(playOne)).id}, playback(nil))
 	cases := []struct {
 		name, token, want string
 		recording         int64
@@ -114,12 +114,12 @@ func TestDerivedKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := newPlaybackKeys(Config{JWTSecret: testSecret})
-	if err != nil || len(keys) != 1 || string(keys[0].secret) != string(want) {
+	own, err := newOwnKeys(Config{JWTSecret: testSecret})
+	if err != nil || len(own.playback) != 1 || string(own.playback[0].secret) != string(want) {
 		t.Fatalf("got %v", err)
 	}
-	if string(want) == testSecret || len(keys[0].id) != 12 {
-		t.Errorf("kid %q", keys[0].id)
+	if string(want) == testSecret || len(own.playback[0].id) != 12 {
+		t.Errorf("kid %q", own.playback[0].id)
 	}
 }
 
@@ -141,7 +141,7 @@ func TestMintedClaims(t *testing.T) {
 		name, token, header, claims string
 	}{
 		{"access", access, `{"alg":"HS256","typ":"JWT"}`, `{"exp":1795438800,"iat":1795435200,"jti":"?","token_type":"access","user_id":"7"}`},
-		{"playback", play, `{"alg":"HS256","kid":"` + newPlaybackKey([]byte(playOne)).id + `","typ":"JWT"}`,
+		{"playback", play, `{"alg":"HS256","kid":"` + newSigningKey("playback", []byte(playOne)).id + `","typ":"JWT"}`,
 			`{"aud":"lectern:playback","exp":1795442400,"iat":1795435200,"jti":"?","rid":3,"sub":"7"}`},
 	}
 	for _, c := range cases {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/lectiospace/lectern/internal/media"
 )
 
 // Verifier checks tokens. Safe for concurrent use.
@@ -22,8 +24,8 @@ type Verifier struct {
 
 // secretKeys are the keys that come from settings.
 type secretKeys struct {
+	ownKeys
 	access     []byte // nil without a JWT secret
-	playback   playbackKeys
 	generation uint64 // grows with each change
 }
 
@@ -31,11 +33,11 @@ func newSecretKeys(cfg Config) (*secretKeys, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	playback, err := newPlaybackKeys(cfg)
+	own, err := newOwnKeys(cfg)
 	if err != nil {
 		return nil, err
 	}
-	keys := &secretKeys{playback: playback}
+	keys := &secretKeys{ownKeys: own}
 	if cfg.JWTSecret != "" {
 		keys.access = []byte(cfg.JWTSecret)
 	}
@@ -116,7 +118,9 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 		err    error
 	)
 	if key, ok := keys.playback.byID(t.kid); ok {
-		claims, err = v.verifyPlayback(t, key)
+		claims, err = v.verifyOwn(t, key, v.checks.playback)
+	} else if key, ok := keys.session.byID(t.kid); ok {
+		claims, err = v.verifyOwn(t, key, v.checks.session)
 	} else {
 		claims, err = v.verifyAccess(ctx, t, keys.access)
 	}
@@ -127,7 +131,9 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 	return claims, nil
 }
 
-func (v *Verifier) verifyPlayback(t compact, key playbackKey) (Claims, error) {
+// verifyOwn checks a token of Lectern's own with the key that it names; read are the checks
+// of its kind.
+func (v *Verifier) verifyOwn(t compact, key signingKey, read func([]byte, time.Time) (Claims, *media.Refusal)) (Claims, error) {
 	if t.alg != jwt.SigningMethodHS256.Alg() || jwt.SigningMethodHS256.Verify(t.signed, t.signature, key.secret) != nil {
 		return Claims{}, forged()
 	}
@@ -136,7 +142,7 @@ func (v *Verifier) verifyPlayback(t compact, key playbackKey) (Claims, error) {
 		return Claims{}, invalid()
 	}
 	now := v.now()
-	claims, refusal := v.checks.playback(payload, now)
+	claims, refusal := read(payload, now)
 	if refusal != nil {
 		return Claims{}, refusal
 	}

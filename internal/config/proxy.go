@@ -19,6 +19,7 @@ func (s *Settings) Proxy() (proxy.Config, error) {
 	cfg := proxy.DefaultConfig()
 	cfg.Limit, cfg.CORS, cfg.PublicURL = s.Limit, s.CORS, s.PublicURL
 	cfg.DirectStreamThreshold, cfg.AccessLog = s.DirectStreamThreshold, s.AccessLog
+	cfg.SessionTTL = s.Session.TTL
 	prefixes, err := s.TrustedPrefixes()
 	if err != nil {
 		return cfg, err

@@ -21,6 +21,7 @@ var referenceSections = []struct{ name, title string }{
 	{"log", "Logs"},
 	{"origin", "Origins"},
 	{"auth", "Authentication and access"},
+	{"session", "Sessions"},
 	{"limit", "Limits"},
 	{"cache", "Cache"},
 	{"cors", "CORS"},

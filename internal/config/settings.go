@@ -91,12 +91,13 @@ type Settings struct {
 
 	AccessLog string `name:"access-log" default:"playback" enum:"playback,request" help:"Lines of the access log: playback sums the ranges that a player reads one after the other for 10 s, request writes a line for each (playback|request)."`
 
-	Auth    auth.Config       `embed:"" prefix:"auth-"`
-	Limit   proxy.LimitConfig `embed:"" prefix:"limit-"`
-	Cache   cache.Config      `embed:"" prefix:"cache-"`
-	CORS    proxy.CORSConfig  `embed:"" prefix:"cors-"`
-	Objects origin.Config     `embed:"" prefix:"origin-"`
-	Zoom    zoom.FetchConfig  `embed:"" prefix:"zoom-"`
+	Auth    auth.Config        `embed:"" prefix:"auth-"`
+	Session auth.SessionConfig `embed:"" prefix:"session-"`
+	Limit   proxy.LimitConfig  `embed:"" prefix:"limit-"`
+	Cache   cache.Config       `embed:"" prefix:"cache-"`
+	CORS    proxy.CORSConfig   `embed:"" prefix:"cors-"`
+	Objects origin.Config      `embed:"" prefix:"origin-"`
+	Zoom    zoom.FetchConfig   `embed:"" prefix:"zoom-"`
 }
 
 // Origins are the settings of the providers that both programs use.
@@ -237,7 +238,7 @@ func (s *Settings) ValidateServe() error {
 	if err != nil {
 		return err
 	}
-	return s.firstProblem(s.Auth.Check, s.Cache.Check, s.Objects.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check, s.Origin.S3.Check, s.Origin.Azure.Check, s.checkTogether)
+	return s.firstProblem(s.Auth.Check, s.Session.Check, s.Cache.Check, s.Objects.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check, s.Origin.S3.Check, s.Origin.Azure.Check, s.checkTogether)
 }
 
 // firstProblem is the first check that fails, as an *Error; the checks' texts begin

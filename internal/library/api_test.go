@@ -27,6 +27,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy"
 	"github.com/lectiospace/lectern/internal/proxy/api"
+	"github.com/lectiospace/lectern/internal/proxy/sessions"
 )
 
 var update = flag.Bool("update", false, "write what the API answers into testdata")
@@ -93,6 +94,10 @@ func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config)) *s
 		Access: gate, Origins: nothing{}, Store: nothing{}, Log: log, Now: s.now,
 		API:        &api.Services{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: s.views, Captions: reader, Companions: db, Chapters: reader, Search: reader},
 		Companions: cached,
+		Grants:     s.minter,
+		Sessions: &sessions.Services{
+			Signer: s.minter, Names: reader, Codes: auth.CodeRedeemer{Authorizer: gate, Used: library.NewUsedCodes(db.Store)},
+		},
 	})
 	must(err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

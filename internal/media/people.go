@@ -25,9 +25,10 @@ type TokenSource uint8
 
 // The sources, in order of precedence.
 const (
-	FromHeader TokenSource = iota + 1 // Authorization: Bearer
-	FromQuery                         // ?token=
-	FromCookie                        // lectern_playback
+	FromHeader  TokenSource = iota + 1 // Authorization: Bearer
+	FromQuery                          // ?token=
+	FromCookie                         // lectern_playback
+	FromSession                        // lectern_session
 )
 
 // Token is a credential as it arrived. Value is a secret: it must not reach a

@@ -13,8 +13,10 @@ type Code string
 const (
 	CodeNotAuthenticated Code = "not_authenticated"
 	CodeTokenNotValid    Code = "token_not_valid"
+	CodeCodeNotValid     Code = "code_not_valid"
 	CodeUserNotFound     Code = "user_not_found"
 	CodeUserInactive     Code = "user_inactive"
+	CodeCSRF             Code = "csrf"
 	CodeNotFound         Code = "not_found"
 	CodeNoMedia          Code = "no_media"
 	CodeNoAccess         Code = "no_access"

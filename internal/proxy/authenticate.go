@@ -52,7 +52,7 @@ func (a *requestAccess) Authenticate(ctx context.Context, client netip.Addr, tok
 	if failure == nil {
 		failure = media.Refuse(media.CodeNotAuthenticated, "Authentication credentials were not provided.")
 	}
-	return media.Viewer{}, a.limit(client, failure)
+	return media.Viewer{}, a.Limit(client, failure)
 }
 
 // lastingAccess is the optional interface of an AccessControl that knows for how long its
@@ -81,9 +81,9 @@ func rank(err error) int {
 	}
 }
 
-// limit counts a forged token against the client's address. It returns err, or the
+// Limit counts a forged token against the client's address. It returns err, or the
 // refusal of an address that is over the limit.
-func (a *requestAccess) limit(client netip.Addr, err error) error {
+func (a *requestAccess) Limit(client netip.Addr, err error) error {
 	if r := media.RefusalOf(err); r == nil || !r.Forged {
 		return err
 	}

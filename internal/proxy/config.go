@@ -55,6 +55,8 @@ type Config struct {
 	WriteIdle time.Duration
 	// HeaderTimeout bounds the reading of a request.
 	HeaderTimeout time.Duration
+	// SessionTTL is the longest that a sign-in of the pages lasts.
+	SessionTTL time.Duration
 	// KeepAlive is how long an idle connection is kept.
 	KeepAlive time.Duration
 	// OriginTimeout bounds the wait for the first byte of an answer, and later
@@ -73,6 +75,7 @@ func DefaultConfig() Config {
 		DirectStreamThreshold: 100 << 20,
 
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+		SessionTTL:     12 * time.Hour,
 		WriteIdle:      60 * time.Second,
 		HeaderTimeout:  10 * time.Second,
 		KeepAlive:      75 * time.Second,

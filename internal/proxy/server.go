@@ -20,6 +20,7 @@ import (
 	"github.com/lectiospace/lectern/internal/proxy/forwarded"
 	"github.com/lectiospace/lectern/internal/proxy/pages"
 	"github.com/lectiospace/lectern/internal/proxy/route"
+	"github.com/lectiospace/lectern/internal/proxy/sessions"
 	"github.com/lectiospace/lectern/internal/proxy/stream"
 )
 
@@ -45,6 +46,7 @@ type Deps struct {
 	Grants   api.GrantSigner     // nil: no playback/
 	Starts   stream.StartCounter // nil: starts are not limited
 	Captions api.CaptionLister   // nil: grants list no captions
+	Sessions *sessions.Services  // nil: no /session
 	Prefetch api.Prefetcher      // nil: nothing is read for a grant
 	// Companions finds what accompanies recordings, as old as the access rule's facts may be;
 	// nil: no companions are streamed.
@@ -164,10 +166,11 @@ func (s *Server) wire(deps Deps) error {
 	if err != nil {
 		return err
 	}
+	limitedAccess := apiAccess{access, newUserRate(s.cfg.Limit.APIRate), limited.WithLabelValues(limitAPI)}
 	recordings := api.New(api.Config{
 		StreamBase: bases[0], DirectStreamThreshold: int64(s.cfg.DirectStreamThreshold), OriginTimeout: s.cfg.OriginTimeout,
 	}, api.Deps{
-		Access: apiAccess{access, newUserRate(s.cfg.Limit.APIRate), limited.WithLabelValues(limitAPI)}, Services: deps.API, Origins: deps.Origins, Grants: deps.Grants, Starts: starts, Captions: deps.Captions, Prefetch: deps.Prefetch,
+		Access: limitedAccess, Services: deps.API, Origins: deps.Origins, Grants: deps.Grants, Starts: starts, Captions: deps.Captions, Prefetch: deps.Prefetch,
 		Links: s.links, Base: s.base, Records: s.records, Now: deps.Now,
 	})
 	for _, base := range bases {
@@ -181,6 +184,11 @@ func (s *Server) wire(deps Deps) error {
 	}
 	for _, base := range bases {
 		s.routes = append(s.routes, recordings.Routes(base)...)
+	}
+	if deps.Sessions != nil {
+		s.routes = append(s.routes, sessions.New(s.cfg.SessionTTL, sessions.Deps{
+			Services: *deps.Sessions, Access: limitedAccess, Links: s.links, Base: s.base, Records: s.records, Now: deps.Now,
+		}).Routes()...)
 	}
 	s.routes = append(s.routes, route.Route{Pattern: "/readyz", Allow: "GET, HEAD, OPTIONS", Serve: s.readyz(deps.Ready)})
 	documents, err := pages.Routes(deps.Pages, s.records)

@@ -12,7 +12,7 @@ import (
 // counter, and processes that are alive. A migration writes them again, or nobody misses
 // them.
 var bookkeeping = strings.Fields(`lectern_goose_version lectern_schema lectern_layout lectern_changes
-	lectern_gateways lectern_syncers river_migration river_leader river_queue river_client river_client_queue`)
+	lectern_gateways lectern_syncers lectern_used_codes river_migration river_leader river_queue river_client river_client_queue`)
 
 // HasData reports whether losing the database would lose something of Lectern's: a row in
 // any table of its own that is not bookkeeping and, standalone, in any of the catalog's

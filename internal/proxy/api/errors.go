@@ -39,9 +39,17 @@ func detailError(status int, text string) error {
 	return &platformError{status, errorJSON{Detail: text}}
 }
 
-// authenticate accepts a token of the platform's, from the header and nowhere else.
+// authenticate accepts a token of the platform's from the header and, without one, a session.
 // Its refusals have the platform's texts.
-func (x *request) authenticate(client netip.Addr) error {
+func (x *request) authenticate(client netip.Addr) (err error) {
+	session, refusal := credentials.SessionTokens(x.c, x.h.Links)
+	if refusal != nil {
+		return refusal
+	}
+	if len(session) > 0 {
+		x.viewer, err = x.h.Access.Authenticate(x.ctx, client, session, 0)
+		return err
+	}
 	words := credentials.Authorization(&x.c.Request)
 	switch {
 	case len(words) == 0 || !strings.EqualFold(words[0], "Bearer"):

@@ -125,14 +125,14 @@ func (x *request) recording(e library.Entry) recordingJSON {
 		out.Lesson = &l.ID
 		out.LessonInfo = &lessonJSON{
 			ID: l.ID, Title: e.Title, Subject: e.Title, Group: l.Group.Name, GroupName: l.Group.Name, GroupID: l.Group.ID,
-			Teacher:   library.Named{ID: l.Teacher.ID, Name: shortName(l.Teacher)},
+			Teacher:   library.Named{ID: l.Teacher.ID, Name: l.Teacher.ShortName()},
 			StartTime: instant(l.Start), EndTime: instant(l.End), Date: l.Start.UTC().Format(time.DateOnly),
 		}
 	}
 	people := []personJSON{}
 	for _, p := range e.Students {
 		if !student || p.ID == x.viewer.User.ID {
-			people = append(people, personJSON{p.ID, fullName(p), p.Email})
+			people = append(people, personJSON{p.ID, p.FullName(), p.Email})
 		}
 	}
 	out.AccessStudents = &people
@@ -201,25 +201,6 @@ func minutesOf(e library.Entry) *int64 {
 		return &m
 	}
 	return nil
-}
-
-// shortName is "first last", or the address.
-func shortName(p library.Person) string { return named(p, p.First, p.Last) }
-
-// fullName is "last first middle", or the address.
-func fullName(p library.Person) string { return named(p, p.Last, p.First, p.Middle) }
-
-func named(p library.Person, parts ...string) string {
-	var words []string
-	for _, part := range parts {
-		if part = strings.TrimSpace(part); part != "" {
-			words = append(words, part)
-		}
-	}
-	if len(words) == 0 {
-		return p.Email
-	}
-	return strings.Join(words, " ")
 }
 
 // gigabytes is a size with two decimals.

@@ -61,7 +61,7 @@ func (h *Handler) servePlayback(c *fasthttp.RequestCtx, rec accesslog.Record, ba
 	ctx, cancel := context.WithTimeoutCause(h.Base, h.cfg.OriginTimeout, respond.ErrTimeout)
 	defer cancel()
 	p := &playback{h: h, record: &rec, release: func() {}}
-	if err := p.prepare(ctx, &c.Request, id); err != nil {
+	if err := p.prepare(ctx, c, id); err != nil {
 		p.release()
 		refuse(ctx, c, &rec, err, p.upstream)
 	} else {
@@ -73,8 +73,8 @@ func (h *Handler) servePlayback(c *fasthttp.RequestCtx, rec accesslog.Record, ba
 
 // prepare considers the refusals in the order of a stream's, then asks the origin, and
 // signs the grant last.
-func (p *playback) prepare(ctx context.Context, req *fasthttp.Request, id int64) (err error) {
-	if err := p.authenticate(ctx, req); err != nil {
+func (p *playback) prepare(ctx context.Context, c *fasthttp.RequestCtx, id int64) (err error) {
+	if err := p.authenticate(ctx, c); err != nil {
 		return err
 	}
 	began := p.h.Now()
@@ -101,16 +101,23 @@ func (p *playback) prepare(ctx context.Context, req *fasthttp.Request, id int64)
 	return err
 }
 
-// authenticate accepts a token from the header only: a foreign page can make a browser
-// send a link or a cookie, and these must not make grants.
-func (p *playback) authenticate(ctx context.Context, req *fasthttp.Request) error {
+// authenticate accepts a token from the header or, from a page of ours, a session: a foreign
+// page can make a browser send a link or a cookie, and these must not make grants.
+func (p *playback) authenticate(ctx context.Context, c *fasthttp.RequestCtx) error {
 	began := p.h.Now()
 	defer func() { p.record.Auth = p.h.Now().Sub(began) }()
-	token, bad := credentials.Bearer(req)
-	if bad != nil {
-		return bad
+	tokens, refusal := credentials.SessionTokens(c, p.h.Links)
+	if refusal != nil {
+		return refusal
 	}
-	viewer, err := p.h.Access.Authenticate(ctx, p.record.Client, []media.Token{token}, 0)
+	if len(tokens) == 0 {
+		token, bad := credentials.Bearer(&c.Request)
+		if bad != nil {
+			return bad
+		}
+		tokens = []media.Token{token}
+	}
+	viewer, err := p.h.Access.Authenticate(ctx, p.record.Client, tokens, 0)
 	if err != nil {
 		return err
 	}

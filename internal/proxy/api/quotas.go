@@ -43,7 +43,7 @@ type teacherJSON struct {
 func quotaOf(a library.Account) quotaJSON {
 	return quotaJSON{
 		ID: a.ID, Teacher: a.Teacher.ID,
-		TeacherInfo:     teacherJSON{a.Teacher.ID, a.Teacher.Email, fullName(a.Teacher), a.Teacher.First, a.Teacher.Last},
+		TeacherInfo:     teacherJSON{a.Teacher.ID, a.Teacher.Email, a.Teacher.FullName(), a.Teacher.First, a.Teacher.Last},
 		TotalQuotaBytes: a.Total, TotalGB: gigabytes(a.Total), UsedBytes: a.Used, UsedGB: gigabytes(a.Used),
 		AvailableGB: gigabytes(max(0, a.Total-a.Used)), UsagePercent: percent(a.Used, a.Total),
 		RecordingsCount: a.Recordings, PurchasedGB: a.PurchasedGB, WarningSent: a.Warned, QuotaExceeded: a.Exceeded,
@@ -214,7 +214,7 @@ func (x *request) statistics() (response, error) {
 	}
 	top := make([]topUser, len(all.Top))
 	for i, a := range all.Top {
-		top[i] = topUser{fullName(a.Teacher), a.Teacher.ID, gigabytes(a.Used), gigabytes(a.Total), percent(a.Used, a.Total)}
+		top[i] = topUser{a.Teacher.FullName(), a.Teacher.ID, gigabytes(a.Used), gigabytes(a.Total), percent(a.Used, a.Total)}
 	}
 	average := decimal(0)
 	if all.Total > 0 {

@@ -99,9 +99,9 @@ func ProblemOfRefusal(r *media.Refusal) Problem {
 	p := Problem{Detail: r.Detail, Code: r.Code, Messages: r.Messages}
 	var wait time.Duration
 	switch r.Code {
-	case media.CodeNotAuthenticated, media.CodeTokenNotValid, media.CodeUserNotFound, media.CodeUserInactive:
+	case media.CodeNotAuthenticated, media.CodeTokenNotValid, media.CodeCodeNotValid, media.CodeUserNotFound, media.CodeUserInactive:
 		p.Status = http.StatusUnauthorized
-	case media.CodeNoAccess, media.CodeWrongRecording:
+	case media.CodeNoAccess, media.CodeWrongRecording, media.CodeCSRF:
 		p.Status = http.StatusForbidden
 	case media.CodeNotFound, media.CodeNoMedia:
 		p.Status = http.StatusNotFound

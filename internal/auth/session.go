@@ -1,0 +1,142 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// SessionConfig is what operators set of sessions.
+type SessionConfig struct {
+	TTL time.Duration `name:"ttl" default:"12h" help:"The longest that a sign-in of the pages lasts; it also ends with the token that began it (duration)."`
+}
+
+// Check returns an error of the form "setting: what is wrong with it".
+func (c SessionConfig) Check() error {
+	if c.TTL < time.Minute || c.TTL > 366*24*time.Hour {
+		return fmt.Errorf("session-ttl: %s is not between 1m and 8784h (366 days)", c.TTL)
+	}
+	return nil
+}
+
+// Session signs the token of a session, which counts in the session's cookie only. It lasts
+// until the credential that begins it expires, and for ttl at most.
+func (m *Minter) Session(userID int64, until time.Time, ttl time.Duration) (token string, expires time.Time, err error) {
+	if userID <= 0 {
+		return "", time.Time{}, fmt.Errorf("user %d: an id is a positive number", userID)
+	}
+	if last := m.now().Add(ttl); until.After(last) {
+		until = last
+	}
+	expires = time.Unix(until.Unix(), 0).UTC() // as the claim says it
+	token, err = m.sign(m.secrets.Load().session, sessionAudience, userID, expires, nil)
+	return token, expires, err
+}
+
+// codeLife is how long a code for a session may take from where it is made, over a page that
+// links to ours, to the browser that takes it.
+const codeLife = time.Minute
+
+// SessionCode signs a code with which a browser begins one session of a user, which lasts
+// until the given moment at most. expires is when the code itself does, or until where that is
+// earlier. Whoever redeems codes sees to it that each counts once.
+func (m *Minter) SessionCode(userID int64, until time.Time) (code string, expires time.Time, err error) {
+	if userID <= 0 {
+		return "", time.Time{}, fmt.Errorf("user %d: an id is a positive number", userID)
+	}
+	expires = m.now().Add(codeLife)
+	if until.Before(expires) {
+		expires = until
+	}
+	expires = time.Unix(expires.Unix(), 0).UTC()
+	code, err = m.sign(m.secrets.Load().code, codeAudience, userID, expires, jwt.MapClaims{sessionExpiry: until.Unix()})
+	return code, expires, err
+}
+
+// sessionExpiry is the claim of a code that says when its session ends at the latest.
+const sessionExpiry = "session_exp"
+
+// SessionCode is what a verified code says.
+type SessionCode struct {
+	// ID is the code's jti, by which it is known once it was used.
+	ID string
+	// Expires is when the code cannot be valid any more, at no gateway whose clock is within
+	// the leeway.
+	Expires time.Time
+	// User begins the session, which ends at Until at the latest.
+	User  int64
+	Until time.Time
+}
+
+// codeRefusal refuses a code that is not valid, whatever is wrong with it.
+func codeRefusal(forged bool) error {
+	r := media.Refuse(media.CodeCodeNotValid, "This link has been used or has expired. Open the lesson again from where the link was.")
+	r.Forged = forged
+	return r
+}
+
+// VerifySessionCode checks a code's signature and times. The error is a *media.Refusal with
+// media.CodeCodeNotValid. It does not know whether the code was used before.
+func (v *Verifier) VerifySessionCode(text string) (SessionCode, error) {
+	t, ok := parseCompact(text)
+	if !ok || len(text) > maxTokenBytes {
+		return SessionCode{}, codeRefusal(true)
+	}
+	key, ok := v.secrets.Load().code.byID(t.kid)
+	if !ok || t.alg != jwt.SigningMethodHS256.Alg() || jwt.SigningMethodHS256.Verify(t.signed, t.signature, key.secret) != nil {
+		return SessionCode{}, codeRefusal(true)
+	}
+	payload, err := base64url.DecodeString(t.payload)
+	if err != nil {
+		return SessionCode{}, codeRefusal(true)
+	}
+	claims, fields, refusal := v.checks.own(payload, codeAudience, v.now())
+	if refusal != nil {
+		return SessionCode{}, codeRefusal(false)
+	}
+	id, _ := jsonString(fields["jti"])
+	until, ok := numericDate(fields[sessionExpiry])
+	if !ok {
+		return SessionCode{}, codeRefusal(false)
+	}
+	return SessionCode{ID: id, Expires: claims.Expires.Add(v.checks.leeway), User: claims.User, Until: until}, nil
+}
+
+// UsedCodes remembers the codes that began a session. It is shared by all gateways.
+type UsedCodes interface {
+	// Use marks a code as used until it expires. first is false when it was used before.
+	Use(ctx context.Context, id string, expires, now time.Time) (first bool, err error)
+}
+
+// CodeRedeemer turns codes into viewers, each once. Safe for concurrent use.
+type CodeRedeemer struct {
+	Authorizer *Authorizer
+	Used       UsedCodes
+}
+
+// Redeem returns the active user of a code as a viewer whose Expires is when the session ends
+// at the latest. The error is a *media.Refusal, or a *media.Error when the catalog is
+// unavailable; after the latter the code may count as used.
+func (r CodeRedeemer) Redeem(ctx context.Context, text string) (media.Viewer, error) {
+	a := r.Authorizer
+	code, err := a.verifier.VerifySessionCode(text)
+	if err != nil {
+		return media.Viewer{}, err
+	}
+	user, err := a.user(ctx, code.User)
+	if err != nil {
+		return media.Viewer{}, err
+	}
+	first, err := r.Used.Use(ctx, code.ID, code.Expires, a.now())
+	switch {
+	case err != nil:
+		return media.Viewer{}, err
+	case !first:
+		return media.Viewer{}, codeRefusal(false)
+	}
+	return media.Viewer{User: user, Expires: code.Until}, nil
+}

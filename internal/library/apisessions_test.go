@@ -1,0 +1,194 @@
+package library_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
+)
+
+const (
+	fromOurPage   = "Sec-Fetch-Site: same-origin"
+	fromOurOrigin = "Origin: " + publicURL
+)
+
+// signIn is the cookie, name and value, of a session that a token begins.
+func (s *school) signIn(user int64) string {
+	s.t.Helper()
+	res := s.ask(user, "POST", "/session", "", fromOurPage)
+	cookie, attributes, _ := strings.Cut(res.Header.Get("Set-Cookie"), ";")
+	if res.StatusCode != 204 || res.body != "" || attributes != " Max-Age=3600; Path=/; HttpOnly; SameSite=Lax; Secure" || res.Header.Get("Cache-Control") != "no-store" {
+		s.t.Fatalf("%d, %q, %q", res.StatusCode, res.body, attributes)
+	}
+	return cookie
+}
+
+// TestDoors: which credential opens which route.
+func TestDoors(t *testing.T) {
+	s := onSQLite(t, nil)
+	playback, err := s.minter.Playback(5, 6, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	embedded, _, err := s.minter.SessionCode(5, catalogtest.DemoNow.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	access, session := s.token(5), strings.TrimPrefix(s.signIn(5), "lectern_session=")
+	credentials := []struct{ name, header, body string }{
+		{"access", "Authorization: Bearer " + access, ""},
+		{"access in the session's cookie", "Cookie: lectern_session=" + access, ""},
+		{"playback", "Authorization: Bearer " + playback, ""},
+		{"playback in its cookie", "Cookie: lectern_playback=" + playback, ""},
+		{"playback in the session's cookie", "Cookie: lectern_session=" + playback, ""},
+		{"session in its cookie", "Cookie: lectern_session=" + session, ""},
+		{"session", "Authorization: Bearer " + session, ""},
+		{"session in the playback cookie", "Cookie: lectern_playback=" + session, ""},
+		{"code", "Authorization: Bearer " + embedded, ""},
+		{"code in the session's cookie", "Cookie: lectern_session=" + embedded, ""},
+	}
+	for _, door := range []struct {
+		method, path string
+		opened       []string
+		status       int
+	}{
+		{"GET", "/api/recordings/", []string{"access", "session in its cookie"}, 200},
+		{"GET", "/session", []string{"session in its cookie"}, 200},
+		{"POST", "/session", []string{"access"}, 204},
+		{"POST", "/session/code", []string{"access"}, 201},
+		{"POST", "/api/recordings/6/view/", []string{"access", "session in its cookie"}, 200},
+		// The fixture's origin has no file: 404 is past the door.
+		{"POST", "/api/recordings/6/playback/", []string{"access", "session in its cookie"}, 404},
+		{"GET", "/api/recordings/6/stream/", []string{"access", "playback", "playback in its cookie"}, 404},
+	} {
+		for _, c := range credentials {
+			res := s.ask(0, door.method, door.path, c.body, c.header, fromOurPage)
+			want := 401
+			for _, name := range door.opened {
+				if name == c.name {
+					want = door.status
+				}
+			}
+			if res.StatusCode != want {
+				t.Errorf("%s %s with %s: %d %s, want %d", door.method, door.path, c.name, res.StatusCode, res.body, want)
+			}
+		}
+	}
+}
+
+// TestCSRF: a session counts for what pages of ours request, and for nobody else's.
+func TestCSRF(t *testing.T) {
+	s := onSQLite(t, nil)
+	cookie, bearer := "Cookie: "+s.signIn(5), "Authorization: Bearer "+s.token(5)
+	const foreign = "https://evil.example"
+	for _, c := range []struct {
+		get, post string // status and code
+		headers   []string
+	}{
+		{"200", "200", []string{fromOurPage}},
+		{"200", "200", []string{fromOurOrigin}},
+		{"200", "200", []string{"Sec-Fetch-Site: none", fromOurOrigin}},
+		{"200", "403 csrf", nil},
+		{"200", "403 csrf", []string{"Sec-Fetch-Site: none"}},
+		{"401", "403 csrf", []string{"Origin: " + foreign}},
+		{"401", "403 csrf", []string{"Origin: null"}},
+		{"401", "403 csrf", []string{"Origin: " + publicURL + ".evil.example"}},
+		{"401", "403 csrf", []string{"Origin: http://lms.example.test"}},
+		{"401", "401", []string{"Sec-Fetch-Site: cross-site"}},
+		{"401", "401", []string{"Sec-Fetch-Site: same-site", fromOurOrigin}},
+		{"401", "401", []string{"Sec-Fetch-Site: SAME-ORIGIN"}},
+	} {
+		for method, want := range map[string]string{"GET": c.get, "POST": c.post} {
+			path := "/api/recordings/"
+			if method == "POST" {
+				path = "/api/recordings/6/view/"
+			}
+			if got := outcomeOf(s.ask(0, method, path, "", append(c.headers, cookie)...)); got != want {
+				t.Errorf("%s from %q: %s, want %s", method, c.headers, got, want)
+			}
+			if got := outcomeOf(s.ask(0, method, path, "", append(c.headers, bearer)...)); got != "200" {
+				t.Errorf("%s with a token in the header from %q: %s", method, c.headers, got)
+			}
+		}
+		// Signing in and out need a page of ours, whatever the credential.
+		want := "204"
+		if c.post != "200" {
+			want = "403 csrf"
+		}
+		for _, r := range [][2]string{{"POST", bearer}, {"DELETE", cookie}} {
+			if got := outcomeOf(s.ask(0, r[0], "/session", "", append(c.headers, r[1])...)); got != want {
+				t.Errorf("%s /session from %q: %s, want %s", r[0], c.headers, got, want)
+			}
+		}
+	}
+	if got := outcomeOf(s.ask(0, "GET", "/api/recordings/", "", cookie, "Authorization: Bearer x", fromOurPage)); got != "401 token_not_valid" {
+		t.Errorf("a bad token beside a session: %s", got)
+	}
+}
+
+// outcomeOf is a status and, where the body has one, a code.
+func outcomeOf(a answer) string {
+	var p struct{ Code string }
+	_ = json.Unmarshal([]byte(a.body), &p)
+	return strings.TrimSpace(fmt.Sprint(a.StatusCode, " ", p.Code))
+}
+
+func TestSessionCodes(t *testing.T) {
+	s := onSQLite(t, nil)
+	made := s.ask(5, "POST", "/session/code", "")
+	var code struct {
+		Code      string `json:"code"`
+		ExpiresAt string `json:"expires_at"`
+	}
+	if err := json.Unmarshal([]byte(made.body), &code); err != nil || made.StatusCode != 201 || code.ExpiresAt != catalogtest.DemoNow.Add(time.Minute).UTC().Format(time.RFC3339) {
+		t.Fatalf("%d %s, %v", made.StatusCode, made.body, err)
+	}
+	body := fmt.Sprintf(`{"code":%q}`, code.Code)
+	if got := outcomeOf(s.ask(0, "POST", "/session", body)); got != "403 csrf" {
+		t.Errorf("from nowhere: %s", got)
+	}
+	res := s.ask(0, "POST", "/session", body, fromOurOrigin)
+	cookie, attributes, _ := strings.Cut(res.Header.Get("Set-Cookie"), ";")
+	if res.StatusCode != 204 || !strings.HasPrefix(attributes, " Max-Age=3600;") {
+		t.Fatalf("%d %s %s", res.StatusCode, res.body, attributes)
+	}
+	who := s.ask(0, "GET", "/session", "", "Cookie: "+cookie)
+	if want := `{"user":{"id":5,"name":"`; who.StatusCode != 200 || !strings.HasPrefix(who.body, want) || !strings.Contains(who.body, `"role":"student"},"expires_at":"`) {
+		t.Errorf("%d %s", who.StatusCode, who.body)
+	}
+	for body, want := range map[string]string{
+		body:                   "401 code_not_valid", // used
+		`{"code":"x"}`:         "401 code_not_valid",
+		`{"code":""}`:          "400 bad_request",
+		`{"code":5}`:           "400 bad_request",
+		`{"code":"x`:           "400 bad_request",
+		`[]`:                   "400 bad_request",
+		`{"something":"else"}`: "401 not_authenticated",
+		``:                     "401 not_authenticated",
+	} {
+		if got := outcomeOf(s.ask(0, "POST", "/session", body, fromOurPage)); got != want {
+			t.Errorf("%q: %s, want %s", body, got, want)
+		}
+	}
+	gone := s.ask(0, "DELETE", "/session", "", "Cookie: "+cookie, fromOurPage)
+	if gone.StatusCode != 204 || gone.Header.Get("Set-Cookie") != "lectern_session=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure" {
+		t.Errorf("sign-out: %d %q", gone.StatusCode, gone.Header.Get("Set-Cookie"))
+	}
+	if got := outcomeOf(s.ask(0, "DELETE", "/session", "")); got != "204" {
+		t.Errorf("sign-out without a session: %s", got)
+	}
+}
+
+// TestForgedCodesAreLimited: whoever guesses codes is turned away, as with tokens.
+func TestForgedCodesAreLimited(t *testing.T) {
+	s := onSQLite(t, nil)
+	for range 200 {
+		if got := outcomeOf(s.ask(0, "POST", "/session", `{"code":"guess"}`, fromOurPage)); got == "429 throttled" {
+			return
+		}
+	}
+	t.Error("200 guesses are answered")
+}

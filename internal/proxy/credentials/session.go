@@ -1,0 +1,105 @@
+package credentials
+
+import (
+	"bytes"
+	"net/url"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/forwarded"
+)
+
+// SessionCookie is the cookie of a session, which the pages' requests to the API carry.
+const SessionCookie = "lectern_session"
+
+// SessionTokens are the tokens in the session's cookie of a request without Authorization.
+// A browser sends the cookie whoever's page made it send the request. So it counts for nothing
+// in a request of another site's page, and changes nothing unless the request shows that it
+// comes from a page of ours: the refusal is then of code media.CodeCSRF.
+func SessionTokens(c *fasthttp.RequestCtx, links forwarded.Resolver) ([]media.Token, *media.Refusal) {
+	if len(c.Request.Header.PeekAll("Authorization")) > 0 {
+		return nil, nil
+	}
+	var tokens []media.Token
+	for name, value := range c.Request.Header.Cookies() {
+		tokens = appendToken(tokens, name, SessionCookie, value, media.FromSession)
+	}
+	if len(tokens) == 0 {
+		return nil, nil
+	}
+	safe := c.IsGet() || c.IsHead()
+	switch initiatorOf(c, links) {
+	case ours:
+	case otherSite:
+		return nil, nil
+	case otherOrigin:
+		if safe {
+			return nil, nil
+		}
+		return nil, csrf()
+	default:
+		if !safe {
+			return nil, csrf()
+		}
+	}
+	return tokens, nil
+}
+
+// RequireOurPage refuses a request that does not show that a page of ours sent it.
+func RequireOurPage(c *fasthttp.RequestCtx, links forwarded.Resolver) *media.Refusal {
+	if initiatorOf(c, links) != ours {
+		return csrf()
+	}
+	return nil
+}
+
+func csrf() *media.Refusal {
+	return media.Refuse(media.CodeCSRF, "This request has to come from a page of this site.")
+}
+
+// initiator is who made a browser send a request, as far as the request says.
+type initiator uint8
+
+const (
+	unstated    initiator = iota // nothing says it: no browser, or an address typed in
+	ours                         // a page of this gateway
+	otherSite                    // Sec-Fetch-Site says another origin
+	otherOrigin                  // an older browser's Origin says another origin
+)
+
+// initiatorOf reads Sec-Fetch-Site (Fetch Metadata, section 2.4), which a page cannot set, and
+// where it is missing Origin (RFC 6454 section 7), which browsers send with every unsafe
+// method.
+func initiatorOf(c *fasthttp.RequestCtx, links forwarded.Resolver) initiator {
+	h := &c.Request.Header
+	site := string(bytes.Join(h.PeekAll("Sec-Fetch-Site"), []byte(",")))
+	switch site {
+	case "same-origin":
+		return ours
+	case "", "none":
+	default: // same-site, cross-site, and what is not known yet
+		return otherSite
+	}
+	origin := string(bytes.Join(h.PeekAll("Origin"), []byte(",")))
+	switch {
+	case origin == "":
+		return unstated
+	case isOurs(origin, c, links):
+		return ours
+	default:
+		return otherOrigin
+	}
+}
+
+// isOurs compares an origin with the public URL's or, without one, its host with the host that
+// the request was sent to: which scheme the client used may be known to nobody here.
+func isOurs(origin string, c *fasthttp.RequestCtx, links forwarded.Resolver) bool {
+	if links.PublicURL == "" {
+		_, host, ok := strings.Cut(origin, "://")
+		return ok && host != "" && strings.EqualFold(host, string(c.Host()))
+	}
+	u, err := url.Parse(links.PublicURL)
+	return err == nil && strings.EqualFold(origin, u.Scheme+"://"+u.Host)
+}

@@ -1,0 +1,306 @@
+// Package sessions serves /session: a browser exchanges an access token, or a code from a
+// link, for the cookie with which its pages stay signed in.
+package sessions
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/accesslog"
+	"github.com/lectiospace/lectern/internal/proxy/credentials"
+	"github.com/lectiospace/lectern/internal/proxy/forwarded"
+	"github.com/lectiospace/lectern/internal/proxy/respond"
+	"github.com/lectiospace/lectern/internal/proxy/route"
+)
+
+// timeout bounds a request.
+const timeout = 10 * time.Second
+
+// Access identifies users. Its methods are called from many goroutines; they return a
+// *media.Refusal for a refusal, and another error when they cannot decide.
+type Access interface {
+	// Authenticate returns the user of the first valid token; recordingID is 0 here.
+	Authenticate(ctx context.Context, client netip.Addr, tokens []media.Token, recordingID int64) (media.Viewer, error)
+	// Limit counts a forged credential of a client. It returns err, or a refusal for a client
+	// that has sent too many.
+	Limit(client netip.Addr, err error) error
+}
+
+// Signer signs the tokens of sessions and the codes for them.
+type Signer interface {
+	// Session is a token that lasts until the given moment, and for ttl at most.
+	Session(userID int64, until time.Time, ttl time.Duration) (token string, expires time.Time, err error)
+	// SessionCode is a code for one session that ends at the given moment at the latest.
+	SessionCode(userID int64, until time.Time) (code string, expires time.Time, err error)
+}
+
+// Redeemer turns a code into the viewer whose session it begins, once.
+type Redeemer interface {
+	Redeem(ctx context.Context, code string) (media.Viewer, error)
+}
+
+// Names looks up how a user is called.
+type Names interface {
+	Name(ctx context.Context, userID int64) (string, error)
+}
+
+// Services are what sessions need of the rest of the gateway; all of it.
+type Services struct {
+	Signer Signer
+	Codes  Redeemer
+	Names  Names
+}
+
+// Deps is what a Handler needs; all of it.
+type Deps struct {
+	Services
+	Access Access
+	Links  forwarded.Resolver
+	// Base ends, with a cause, when all requests have to end.
+	Base    context.Context
+	Records *accesslog.Log
+	Now     func() time.Time
+}
+
+// Handler serves the routes. Its methods may be called from any goroutine.
+type Handler struct {
+	Deps
+	ttl time.Duration
+}
+
+// New builds a Handler. A session lasts for ttl at most.
+func New(ttl time.Duration, deps Deps) *Handler { return &Handler{Deps: deps, ttl: ttl} }
+
+// Routes are the routes of the handler.
+func (h *Handler) Routes() []route.Route {
+	return []route.Route{
+		{Pattern: "/session", OptionalSlash: true, Allow: "GET, HEAD, POST, DELETE, OPTIONS", Serve: h.serve((*request).session)},
+		{Pattern: "/session/code", OptionalSlash: true, Allow: "POST, OPTIONS", Serve: h.serve((*request).code)},
+	}
+}
+
+// request is one request.
+type request struct {
+	h   *Handler
+	c   *fasthttp.RequestCtx
+	rec *accesslog.Record
+	ctx context.Context
+}
+
+func (h *Handler) serve(f func(*request) error) func(*fasthttp.RequestCtx, accesslog.Record, int64) {
+	return func(c *fasthttp.RequestCtx, rec accesslog.Record, _ int64) {
+		ctx, cancel := context.WithTimeoutCause(h.Base, timeout, respond.ErrTimeout)
+		defer cancel()
+		respond.Headers(&c.Response.Header, "no-store")
+		x := &request{h: h, c: c, rec: &rec, ctx: ctx}
+		if err := f(x); err != nil {
+			x.refuse(err)
+		}
+		c.Response.SkipBody = c.IsHead()
+		h.Records.WriteAnswered(c, rec)
+	}
+}
+
+func (x *request) session() error {
+	switch {
+	case x.c.IsPost():
+		return x.begin()
+	case x.c.IsDelete():
+		return x.end()
+	default:
+		return x.show()
+	}
+}
+
+// begin is POST /session. It requires a page of ours even with a token in the header: a page
+// of another site must not sign its reader in as somebody else.
+func (x *request) begin() error {
+	if r := credentials.RequireOurPage(x.c, x.h.Links); r != nil {
+		return r
+	}
+	viewer, err := x.entitled()
+	if err != nil {
+		return err
+	}
+	token, expires, err := x.h.Signer.Session(viewer.User.ID, viewer.Expires, x.h.ttl)
+	if err != nil {
+		return err
+	}
+	life := int64(expires.Sub(x.h.Now()) / time.Second)
+	if life <= 0 { // within the leeway after its end
+		return refuseToken("Token is expired")
+	}
+	x.c.Response.Header.Add("Set-Cookie", x.cookie(token, life))
+	x.c.SetStatusCode(http.StatusNoContent)
+	return nil
+}
+
+// entitled is who may begin a session: the user of the body's code, or of an access token in
+// the header. Neither a session nor a playback token begins another session.
+func (x *request) entitled() (media.Viewer, error) {
+	code, err := x.bodyCode()
+	if err != nil {
+		return media.Viewer{}, err
+	}
+	if code == "" {
+		return x.bearer()
+	}
+	viewer, err := x.h.Codes.Redeem(x.ctx, code)
+	if err != nil {
+		return viewer, x.h.Access.Limit(x.rec.Client, err)
+	}
+	x.rec.User = viewer.User.ID
+	return viewer, nil
+}
+
+// bodyCode is the code in the request's body, "" without a body.
+func (x *request) bodyCode() (string, error) {
+	body := x.c.Request.Body()
+	if len(strings.TrimSpace(string(body))) == 0 {
+		return "", nil
+	}
+	var fields struct {
+		Code *string `json:"code"`
+	}
+	if err := json.Unmarshal(body, &fields); err != nil || fields.Code != nil && *fields.Code == "" {
+		return "", badRequest{`The body has to be empty, or {"code": "…"}.`}
+	}
+	if fields.Code == nil {
+		return "", nil
+	}
+	return *fields.Code, nil
+}
+
+// bearer is the user of an access token in the header.
+func (x *request) bearer() (media.Viewer, error) {
+	token, bad := credentials.Bearer(&x.c.Request)
+	if bad != nil {
+		return media.Viewer{}, bad
+	}
+	viewer, err := x.h.Access.Authenticate(x.ctx, x.rec.Client, []media.Token{token}, 0)
+	if err != nil {
+		return viewer, err
+	}
+	x.rec.User = viewer.User.ID
+	if viewer.Playback != 0 {
+		return viewer, refuseToken("Token has wrong type")
+	}
+	return viewer, nil
+}
+
+// end is DELETE /session. The token itself stays valid until it expires: no gateway keeps a
+// list of sessions.
+func (x *request) end() error {
+	if len(x.c.Request.Header.Cookie(credentials.SessionCookie)) > 0 {
+		if r := credentials.RequireOurPage(x.c, x.h.Links); r != nil {
+			return r
+		}
+	}
+	x.c.Response.Header.Add("Set-Cookie", x.cookie("", 0))
+	x.c.SetStatusCode(http.StatusNoContent)
+	return nil
+}
+
+// sessionJSON is whose session it is.
+type sessionJSON struct {
+	User      userJSON `json:"user"`
+	ExpiresAt string   `json:"expires_at"`
+}
+
+type userJSON struct {
+	ID   int64      `json:"id"`
+	Name string     `json:"name"`
+	Role media.Role `json:"role"`
+}
+
+// show is GET /session.
+func (x *request) show() error {
+	tokens, refusal := credentials.SessionTokens(x.c, x.h.Links)
+	if refusal != nil {
+		return refusal
+	}
+	if len(tokens) == 0 {
+		return media.Refuse(media.CodeNotAuthenticated, "Authentication credentials were not provided.")
+	}
+	viewer, err := x.h.Access.Authenticate(x.ctx, x.rec.Client, tokens, 0)
+	if err != nil {
+		return err
+	}
+	x.rec.User = viewer.User.ID
+	name, err := x.h.Names.Name(x.ctx, viewer.User.ID)
+	if err != nil && media.KindOf(err) != media.NotFound {
+		return err
+	}
+	respond.JSON(&x.c.Response, http.StatusOK, sessionJSON{
+		User: userJSON{viewer.User.ID, name, viewer.User.Role}, ExpiresAt: viewer.Expires.UTC().Format(time.RFC3339),
+	})
+	return nil
+}
+
+// codeJSON is a code for one session.
+type codeJSON struct {
+	Code      string `json:"code"`
+	ExpiresAt string `json:"expires_at"`
+}
+
+// code is POST /session/code.
+func (x *request) code() error {
+	viewer, err := x.bearer()
+	if err != nil {
+		return err
+	}
+	code, expires, err := x.h.Signer.SessionCode(viewer.User.ID, viewer.Expires)
+	if err != nil {
+		return err
+	}
+	respond.JSON(&x.c.Response, http.StatusCreated, codeJSON{code, expires.UTC().Format(time.RFC3339)})
+	return nil
+}
+
+// cookie is the header's value; a life of 0 s removes the cookie. SameSite=Lax keeps it out of
+// what pages of other sites load and send, and lets a link from them open a page signed in.
+func (x *request) cookie(token string, life int64) string {
+	text := fmt.Sprintf("%s=%s; Max-Age=%d; Path=/; HttpOnly; SameSite=Lax", credentials.SessionCookie, token, life)
+	if x.h.Links.Secure(x.c) {
+		text += "; Secure"
+	}
+	return text
+}
+
+// badRequest is the text of a 400.
+type badRequest struct{ detail string }
+
+// Error implements error.
+func (e badRequest) Error() string { return e.detail }
+
+func refuseToken(message string) *media.Refusal {
+	r := media.Refuse(media.CodeTokenNotValid, "Given token not valid for any token type")
+	r.Messages = []media.TokenMessage{{Class: "AccessToken", Type: "access", Message: message}}
+	return r
+}
+
+// refuse answers with an error.
+func (x *request) refuse(err error) {
+	var p respond.Problem
+	if bad, ok := err.(badRequest); ok {
+		p = respond.Problem{Status: http.StatusBadRequest, Detail: bad.detail, Code: respond.CodeBadRequest}
+	} else {
+		if media.RefusalOf(err) == nil {
+			if cause := context.Cause(x.ctx); cause != nil {
+				err = cause
+			}
+			x.rec.Err = err
+		}
+		p = respond.ProblemOf(err, respond.Catalog)
+	}
+	x.rec.Code = p.Code
+	respond.Error(&x.c.Response, p)
+}
