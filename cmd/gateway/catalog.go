@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/catalog/document"
 	"github.com/lectiospace/lectern/internal/catalog/schema"
 	"github.com/lectiospace/lectern/internal/printable"
+	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 type catalogCommand struct {
@@ -22,7 +25,8 @@ type catalogApply struct {
 
 type catalogExport struct{}
 
-// Run applies the file in one transaction: all of it or nothing.
+// Run applies the file in one transaction: all of it or nothing. Then it counts what the
+// teachers have stored, which no syncer may be there to do.
 func (c *catalogApply) Run(ctx context.Context, cli *CLI, term terminal) error {
 	doc := term.In
 	if c.File != "-" {
@@ -51,7 +55,12 @@ func (c *catalogApply) Run(ctx context.Context, cli *CLI, term terminal) error {
 	for _, change := range changes {
 		fmt.Fprintln(term.Out, change)
 	}
-	return nil
+	if c.DryRun {
+		return nil
+	}
+	return store.Update(ctx, "gateway: count the storage", func(x catalog.Session) error {
+		return syncstore.FillUsage(ctx, x, time.Now())
+	})
 }
 
 // Run prints the catalog.

@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -254,5 +257,41 @@ func TestMigrateAsks(t *testing.T) {
 	}
 	if backups, _ := os.ReadDir(data + "/backups"); len(backups) == 0 {
 		t.Error("no backup was made")
+	}
+}
+
+// TestApplyCountsTheStorage: an account says what is stored once a catalog was applied, and a
+// dry run writes nothing.
+func TestApplyCountsTheStorage(t *testing.T) {
+	data := t.TempDir()
+	env := []string{"LECTERN_DATA_DIR=" + data}
+	apply := func(size int, flags ...string) {
+		document := fmt.Sprintf(`
+people: [{email: t@b.example, role: teacher}]
+groups: [{name: A, teacher: t@b.example}]
+lessons: [{title: L, group: A, start: 2026-01-02T10:00:00Z, end: 2026-01-02T11:00:00Z}]
+recordings: [{lesson: L, provider: local, key: l.mp4, status: ready, size: %d}]`, size)
+		var errs bytes.Buffer
+		args := append([]string{"catalog", "apply", "-"}, flags...)
+		if code := config.Run(t.Context(), "gateway", description, &CLI{}, args, env, terminal{In: strings.NewReader(document), Out: io.Discard, Err: &errs}); code != 0 {
+			t.Fatalf("exit code %d: %s", code, errs.String())
+		}
+	}
+	for _, c := range []struct {
+		size  int
+		flags []string
+		want  int64
+	}{{1000, nil, 1000}, {2000, []string{"--dry-run"}, 1000}, {2000, nil, 2000}, {2000, nil, 2000}} {
+		apply(c.size, c.flags...)
+		store, err := catalog.Open(t.Context(), "sqlite://"+data+"/lectern.db", slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var used, recordings int64
+		err = store.Row(t.Context(), "test", `SELECT used_bytes, recordings_count FROM public.schedule_teacherstoragequota`, nil, &used, &recordings)
+		store.Close()
+		if err != nil || used != c.want || recordings != 1 {
+			t.Errorf("size %d with %q: %d bytes in %d recordings, %v, want %d in 1", c.size, c.flags, used, recordings, err, c.want)
+		}
 	}
 }

@@ -126,16 +126,7 @@ func fillSyncerTables(ctx context.Context, store *catalog.Store, now time.Time) 
 		if _, err := syncstore.SaveIngest(ctx, x, ingest, "", now); err != nil {
 			return err
 		}
-		teachers, err := syncstore.QuotaTeachers(ctx, x)
-		if err != nil {
-			return err
-		}
-		for _, teacher := range teachers {
-			if _, _, _, err := syncstore.RecomputeUsage(ctx, x, teacher, now); err != nil {
-				return err
-			}
-		}
-		return nil
+		return syncstore.FillUsage(ctx, x, now)
 	})
 }
 

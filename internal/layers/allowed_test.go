@@ -184,6 +184,7 @@ var allowed = []rule{
 			{"internal/proxy/pages", "wires the pages"},
 			{"internal/proxy/sessions", "wires sessions"},
 			{"internal/proxy/stream", "wires streaming"},
+			{"internal/syncer/store", "counts the storage after `catalog apply`"},
 			{"internal/telemetry", "logs, admin listener, systemd"},
 			{"internal/zoom", "what provider zoom downloads with"},
 			{"github.com/prometheus/client_golang", "the registry that all packages get"},

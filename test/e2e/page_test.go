@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -101,6 +102,13 @@ func (s *interceptedGateway) times(prefix string) (n int) {
 		}
 	}
 	return n
+}
+
+// sent reports whether exactly this was requested.
+func (s *interceptedGateway) sent(request string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.asked, request)
 }
 
 // page is one tab.

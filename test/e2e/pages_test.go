@@ -209,6 +209,12 @@ func TestTeachersLibrary(t *testing.T) {
 	p.goTo(s.url + "/#token=" + token(t, "--user", "2", "--ttl", "1h"))
 	p.until("the lessons are there", lessonCount+" === 5 && document.querySelectorAll('.preparing li').length === 2")
 	p.until("the storage is there", "document.querySelector('.storage').checkVisibility()")
+	if used := js[string](p, "document.querySelector('.storage p').textContent"); used != "3.2 MB of 5 GB used · 5 recordings" {
+		t.Errorf("the storage after the catalog was applied: %q", used)
+	}
+	if s.sent("GET /api/recordings/") || s.times("GET /api/me/") != 1 {
+		t.Errorf("a teacher's library requests a student's list, or %d times who it is", s.times("GET /api/me/"))
+	}
 	p.check("library-teacher", at)
 	if chips := js[string](p, "document.querySelector('.lessons').innerText"); !strings.Contains(chips, "All my groups") || !strings.Contains(chips, "1 student") {
 		t.Errorf("who may watch is not seen in %q", chips)

@@ -242,6 +242,35 @@ func RecomputeUsage(ctx context.Context, x Session, teacher int64, now time.Time
 	return before, after, warn, err
 }
 
+// FillUsage corrects the accounts of all teachers to what is stored, as after recordings
+// came by another way than the syncer's. It warns nobody and leaves that to the next
+// RecomputeUsage, which can. Accounts that are right are not written.
+func FillUsage(ctx context.Context, x Session, now time.Time) error {
+	teachers, err := QuotaTeachers(ctx, x)
+	if err != nil {
+		return err
+	}
+	for _, teacher := range teachers {
+		before, err := LoadQuota(ctx, x, teacher, now)
+		if err != nil {
+			return err
+		}
+		after, err := StoredUsage(ctx, x, before)
+		if err != nil {
+			return err
+		}
+		if after == before {
+			continue
+		}
+		_, err = x.Exec(ctx, `UPDATE public.schedule_teacherstoragequota SET used_bytes = $2, recordings_count = $3, quota_exceeded = $4, updated_at = $5 WHERE id = $1`,
+			after.ID, after.Used, after.Recordings, after.Used >= after.Total, stamp(now))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // StoredUsage is an account with the usage of what is stored and not removed.
 func StoredUsage(ctx context.Context, x Session, q Quota) (Quota, error) {
 	// A substitute's lesson costs the substitute: the lesson's teacher, not the group's.
