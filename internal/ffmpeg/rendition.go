@@ -30,7 +30,7 @@ const (
 	lowSoundRate      = 24_000 // samples a second
 )
 
-// Low writes a rendition of a recording for thin lines into out: a plain MP4 of at most
+// Low writes a rendition of a recording, which was probed, for thin lines into out: a plain MP4 of at most
 // MaxLowBitRate, whose times are those of the recording. It is made with one thread, at idle
 // priority, and in at most a quarter of the recording's duration of processor time (20 s for
 // short ones). out appears whole or not at all.
@@ -38,15 +38,10 @@ const (
 // Errors: ErrNotWorth, when there is no picture, or out would not be smaller; kind Corrupt
 // with ReasonTooLarge or ReasonTooExpensive, when a bound is passed; otherwise as for
 // Tool.Smaller.
-func (t Tool) Low(ctx context.Context, in, out string) (Made, error) {
-	info, err := t.Probe(ctx, in)
-	if err != nil {
-		return Made{}, err
-	}
+func (t Tool) Low(ctx context.Context, in string, info Info, out string) (made Made, err error) {
 	if !info.Video.Present() {
 		return Made{}, fmt.Errorf("%w: it has no picture", ErrNotWorth)
 	}
-	var made Made
 	err = whole(out, func(partial string) error {
 		want, args := lowArguments(in, info, partial)
 		if err := t.run(ctx, "ffmpeg: rendition", t.ffmpeg(), lowLimits(info), nil, args...); err != nil {
@@ -75,7 +70,7 @@ func (m Made) bitRate() float64 { return float64(m.Size) * 8 / m.Info.Duration.S
 // lowLimits leave ffmpeg a quarter of a recording's duration of processor time. It may have
 // to wait long for that on a busy machine.
 func lowLimits(i Info) limits {
-	l := encodeLimits(i.Duration, i.Video.Width*i.Video.Height, 1).idle()
+	l := idle(encodeLimits(i.Duration, i.Video.Width*i.Video.Height, 1))
 	l.cpu = max(20*time.Second, i.Duration/4)
 	l.wall = 12*time.Hour + i.Duration
 	return l

@@ -7,26 +7,26 @@ import (
 )
 
 func TestLow(t *testing.T) {
-	late := append([]string{"-itsoffset", "1", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=4"}, sound("5")...)
+	late := append([]string{"-itsoffset", "1", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=2"}, sound("3")...)
 	for _, c := range []struct {
 		name, in      string
 		width, height int
 		sampleRate    int // 0 = no sound
 	}{
-		{"a screen", encode(t, "a.mp4", append(both("1920x1080", "5"), "-r", "25", "-ar", "32000")...), 960, 540, 24000},
-		{"on its side", derived(t, encode(t, "b.mp4", append(both("1280x720", "5"), "-b:a", "64k", "-ac", "2")...), "turned.mp4", "-metadata:s:v", "rotate=90"), 540, 960, 24000},
-		{"pixels of 4:3", encode(t, "c.mp4", append(both("480x360", "5"), "-vf", "setsar=4/3", "-ar", "8000")...), 640, 360, 8000},
-		{"a small picture and a sound that fits", encode(t, "d.mp4", append(both("322x182", "5"), "-ar", "16000", "-b:a", "24k")...), 322, 182, 16000},
+		{"a screen", encode(t, "a.mp4", append(both("1920x1080", "2"), "-ar", "32000")...), 960, 540, 24000},
+		{"on its side", derived(t, encode(t, "b.mp4", append(both("1280x720", "2"), "-b:a", "64k", "-ac", "2")...), "turned.mp4", "-metadata:s:v", "rotate=90"), 540, 960, 24000},
+		{"pixels of 4:3", encode(t, "c.mp4", append(both("480x360", "2"), "-vf", "setsar=4/3", "-ar", "8000")...), 640, 360, 8000},
+		{"a small picture and a sound that fits", encode(t, "d.mp4", append(both("322x182", "2"), "-ar", "16000", "-b:a", "24k")...), 322, 182, 16000},
 		{"a late picture", encode(t, "e.mp4", late...), 320, 180, 24000},
-		{"silent", encode(t, "f.mp4", picture("320x180", "5")...), 320, 180, 0},
+		{"silent", encode(t, "f.mp4", picture("320x180", "2")...), 320, 180, 0},
 		{"frames at any time", encode(t, "g.mp4", append(both("320x180", "5"), "-vsync", "passthrough", "-vf", "select='not(mod(n,7))+eq(n,49)'")...), 320, 180, 24000},
 		// x264 would take Mbit/s for this, and gets what the bound leaves.
-		{"noise", encode(t, "n.mp4", "-f", "lavfi", "-i", "nullsrc=s=640x360:r=10:d=10,geq=random(1)*255:128:128", "-f", "lavfi", "-i", "sine=duration=10", "-qp", "30"), 640, 360, 24000},
+		{"noise", encode(t, "n.mp4", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=10:d=10,noise=alls=100:allf=t", "-f", "lavfi", "-i", "sine=duration=10", "-qp", "30"), 320, 180, 24000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			out := filepath.Join(t.TempDir(), "out.mp4")
-			made, err := Tool{}.Low(t.Context(), c.in, out)
+			made, err := Tool{}.Low(t.Context(), c.in, probe(t, c.in), out)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +53,7 @@ func TestLow(t *testing.T) {
 // TestLowLimits: a rendition may take a quarter of the recording's duration.
 func TestLowLimits(t *testing.T) {
 	for _, c := range []struct{ duration, cpu time.Duration }{{time.Second, 20 * time.Second}, {2 * time.Hour, 30 * time.Minute}} {
-		if l := lowLimits(Info{Duration: c.duration}); l.cpu != c.cpu || l.nice != idleNiceness {
+		if l := lowLimits(Info{Duration: c.duration}); l.cpu != c.cpu || !l.idle {
 			t.Errorf("%+v for %v, want %v", l, c.duration, c.cpu)
 		}
 	}

@@ -23,8 +23,7 @@ type limits struct {
 	memory uint64        // address space, in bytes
 	cpu    time.Duration // processor time of all threads
 	wall   time.Duration // elapsed time
-	// nice is the program's niceness; 0 = niceness.
-	nice int
+	idle   bool          // nobody waits for it: all else goes first
 }
 
 // copyMemory is enough for the index of a recording of ten hours, twice over.
@@ -51,17 +50,11 @@ func encodeLimits(d time.Duration, pixels, parts int) limits {
 	return limits{memory: memory, cpu: cpu, wall: 10 * cpu}
 }
 
-// niceness lets the services on the machine go first, and idleNiceness everything else.
-const (
-	niceness     = 10
-	idleNiceness = 19
-)
+// niceness lets the services on the machine go first.
+const niceness = 10
 
-// idle are the limits at the lowest priority.
-func (l limits) idle() limits {
-	l.nice = idleNiceness
-	return l
-}
+// idleNiceness is the lowest priority.
+const idleNiceness = 19
 
 // reading are the options, in front of each input, that open nothing but a local file
 // of the MP4 family: without them a file that begins like a manifest or a playlist

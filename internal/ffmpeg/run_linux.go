@@ -1,7 +1,6 @@
 package ffmpeg
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -32,7 +31,11 @@ func (l limits) apply(pid int) error {
 			return fmt.Errorf("limit a process: %w", err)
 		}
 	}
-	if err := unix.Setpriority(unix.PRIO_PROCESS, pid, cmp.Or(l.nice, niceness)); err != nil && !errors.Is(err, unix.ESRCH) {
+	nice := niceness
+	if l.idle {
+		nice = idleNiceness
+	}
+	if err := unix.Setpriority(unix.PRIO_PROCESS, pid, nice); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("lower a process's priority: %w", err)
 	}
 	return nil

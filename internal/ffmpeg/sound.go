@@ -30,21 +30,16 @@ const MaxSoundPerHour = 30 << 20
 // soundBitRate is that of a sound that is encoded, in one channel: enough for speech.
 const soundBitRate = "48k"
 
-// Sound writes the sound of a recording into out, as an M4A with its index in front. AAC is
+// Sound writes the sound of a recording, which was probed, into out, as an M4A with its index in front. AAC is
 // copied, and plays at the same times as in the recording. Sound in another codec, and what
 // takes more than MaxSoundPerHour, is encoded in one channel. out appears whole or not at all.
 //
 // Errors: ErrNotWorth, when there is no sound; otherwise as for Tool.Smaller.
-func (t Tool) Sound(ctx context.Context, in, out string) (Made, error) {
-	info, err := t.Probe(ctx, in)
-	if err != nil {
-		return Made{}, err
-	}
+func (t Tool) Sound(ctx context.Context, in string, info Info, out string) (made Made, err error) {
 	if !info.Audio.Present() {
 		return Made{}, fmt.Errorf("%w: it has no sound", ErrNotWorth)
 	}
 	sound := info.onlySound()
-	var made Made
 	err = whole(out, func(partial string) error {
 		if info.Audio.Codec == "aac" && whyNotCopied([]Info{sound}) == "" {
 			made, err = t.copySound(ctx, in, sound, partial)
@@ -79,7 +74,7 @@ func soundBound(i Info) int64 {
 
 func (t Tool) copySound(ctx context.Context, in string, sound Info, out string) (Made, error) {
 	args := concat(quiet, reading(in), mapped(sound), []string{"-c", "copy"}, writtenSound(out))
-	if err := t.run(ctx, "ffmpeg: copy sound", t.ffmpeg(), copyLimits(sound.Duration).idle(), nil, args...); err != nil {
+	if err := t.run(ctx, "ffmpeg: copy sound", t.ffmpeg(), idle(copyLimits(sound.Duration)), nil, args...); err != nil {
 		return Made{}, err
 	}
 	return t.checkMade(ctx, out, sound, targetOf([]Info{sound}), Copied)
@@ -91,7 +86,7 @@ func (t Tool) encodeSound(ctx context.Context, in string, sound Info, out string
 	want = want.encodable()
 	args := concat(quiet, oneThread, reading(in), mapped(sound),
 		[]string{"-af", inTime(want.sampleRate), "-ac", "1", "-c:a", "aac", "-b:a", soundBitRate}, oneThread, writtenSound(out))
-	if err := t.run(ctx, "ffmpeg: encode sound", t.ffmpeg(), encodeLimits(sound.Duration, 0, 1).idle(), nil, args...); err != nil {
+	if err := t.run(ctx, "ffmpeg: encode sound", t.ffmpeg(), idle(encodeLimits(sound.Duration, 0, 1)), nil, args...); err != nil {
 		return Made{}, err
 	}
 	return t.checkMade(ctx, out, sound, want, Encoded)
@@ -110,6 +105,12 @@ func writtenSound(out string) []string {
 
 // oneThread are the options of an input and of an output that keep to one processor.
 var oneThread = []string{"-threads", "1"}
+
+// idle are limits of what nobody waits for.
+func idle(l limits) limits {
+	l.idle = true
+	return l
+}
 
 // sameTime is how far what was made of a recording may end before or after it.
 const sameTime = time.Second
