@@ -16,7 +16,9 @@ const (
 	// companionQueue is that of companions: other views of a lesson may take as long to
 	// download as the lesson, and neither ingests nor webhooks wait behind them.
 	companionQueue = "companion"
-	defaultQueue   = river.QueueDefault
+	// deriveQueue is that of files that are made of recordings, one recording at a time.
+	deriveQueue  = "derive"
+	defaultQueue = river.QueueDefault
 )
 
 // unfinished are the states in which a second job of the same arguments is not
@@ -35,7 +37,7 @@ func unique(queue string, attempts int) river.InsertOpts {
 type Args = river.JobArgs
 
 // Kinds are the kinds of jobs there are.
-var Kinds = []string{"event", "ingest", "captions", "companions", "zoom_trash", "reconcile", "usage", "cleanup", "purge", "resync", "alert", "backfill"}
+var Kinds = []string{"event", "ingest", "captions", "companions", "derive", "zoom_trash", "reconcile", "usage", "cleanup", "purge", "resync", "alert", "backfill"}
 
 // EventArgs processes a stored webhook.
 type EventArgs struct {
@@ -86,6 +88,20 @@ func (CompanionsArgs) Kind() string { return "companions" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (CompanionsArgs) InsertOpts() river.InsertOpts { return unique(companionQueue, 10_000) }
+
+// DeriveArgs makes files of a recording.
+type DeriveArgs struct {
+	RecordingID int64 `json:"recording_id"`
+	// Again tells a job from one of the same recording that runs already: see
+	// Queue.EnqueueDerive.
+	Again int64 `json:"again,omitempty"`
+}
+
+// Kind implements river.JobArgs.
+func (DeriveArgs) Kind() string { return "derive" }
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (DeriveArgs) InsertOpts() river.InsertOpts { return unique(deriveQueue, 10_000) }
 
 // ZoomTrashArgs moves Zoom's copy of what is archived to Zoom's trash.
 type ZoomTrashArgs struct {

@@ -99,6 +99,7 @@ func (q *Queue) Open() error {
 			ingestQueue:    {MaxWorkers: q.cfg.IngestWorkers},
 			backfillQueue:  {MaxWorkers: max(1, q.cfg.IngestWorkers/2)},
 			companionQueue: {MaxWorkers: max(1, q.cfg.IngestWorkers/2)},
+			deriveQueue:    {MaxWorkers: 1},
 		},
 		Workers:      q.workers,
 		PeriodicJobs: q.periodicJobs(),
@@ -272,6 +273,21 @@ func (q *Queue) EnqueueCaptions(ctx context.Context, x store.Session, ingest int
 // EnqueueCompanions is EnqueueCaptions for the job that archives an ingest's companions.
 func (q *Queue) EnqueueCompanions(ctx context.Context, x store.Session, ingest int64) error {
 	return q.enqueueFollower(ctx, x, CompanionsArgs{IngestID: ingest}, func(again int64) Args { return CompanionsArgs{IngestID: ingest, Again: again} })
+}
+
+// EnqueueDerive is EnqueueCaptions for the job that makes files of a recording.
+func (q *Queue) EnqueueDerive(ctx context.Context, x store.Session, recording int64) error {
+	return q.enqueueFollower(ctx, x, DeriveArgs{RecordingID: recording}, func(again int64) Args { return DeriveArgs{RecordingID: recording, Again: again} })
+}
+
+// idlePriority is the priority of what others of its queue need not wait for, the library's
+// lowest.
+const idlePriority = 4
+
+// EnqueueIdle is Enqueue for a job that is run after all others of its queue.
+func (q *Queue) EnqueueIdle(ctx context.Context, x store.Session, args river.JobArgs) error {
+	_, err := q.client.InsertTx(ctx, x.Tx(), args, &river.InsertOpts{Priority: idlePriority})
+	return err
 }
 
 // EnqueueTrash is EnqueueCaptions for the job that trashes Zoom's copy of what an ingest has

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,18 +64,36 @@ func (q *Queue) LostEnds(jobs []RunningJob) []int64 {
 // runningJobs are the jobs that workers of this process run. Safe for concurrent use.
 type runningJobs struct {
 	mu      sync.Mutex
-	running map[int64]bool      // guarded by mu
+	running map[int64]string    // their kinds; guarded by mu
 	suspect map[int64]time.Time // guarded by mu: since when a job runs in the queue only
 }
 
 func newRunningJobs() *runningJobs {
-	return &runningJobs{running: map[int64]bool{}, suspect: map[int64]time.Time{}}
+	return &runningJobs{running: map[int64]string{}, suspect: map[int64]time.Time{}}
 }
 
-func (r *runningJobs) begin(job int64) {
+func (r *runningJobs) begin(job int64, kind string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.running[job] = true
+	r.running[job] = kind
+}
+
+// any reports whether a job of one of these kinds runs.
+func (r *runningJobs) any(kinds ...string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, kind := range r.running {
+		if slices.Contains(kinds, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// Archiving reports whether this process archives something now: what can wait leaves the
+// network, the disk and the processor to it.
+func (q *Queue) Archiving() bool {
+	return q.running.any(IngestArgs{}.Kind(), CompanionsArgs{}.Kind())
 }
 
 func (r *runningJobs) end(job int64) {
@@ -90,7 +109,7 @@ func (r *runningJobs) lostEnds(listed []int64, now time.Time) (lost []int64) {
 	defer r.mu.Unlock()
 	seen := map[int64]time.Time{}
 	for _, job := range listed {
-		if r.running[job] {
+		if _, runs := r.running[job]; runs {
 			continue
 		}
 		since, known := r.suspect[job]
@@ -123,7 +142,7 @@ type jobObserver struct {
 
 // Work implements rivertype.WorkerMiddleware.
 func (o *jobObserver) Work(ctx context.Context, job *rivertype.JobRow, inner func(context.Context) error) error {
-	o.running.begin(job.ID)
+	o.running.begin(job.ID, job.Kind)
 	o.pace.busy()
 	defer o.pace.busy()
 	defer o.running.end(job.ID)

@@ -10,7 +10,7 @@ import (
 // and nobody works on it.
 func TestLostEnds(t *testing.T) {
 	a, now := newRunningJobs(), time.Now()
-	a.begin(1)
+	a.begin(1, "event")
 	if got := a.lostEnds([]int64{1, 2}, now); got != nil {
 		t.Errorf("lost at first sight: %v", got)
 	}

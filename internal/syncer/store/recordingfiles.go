@@ -30,7 +30,10 @@ type RecordingFile struct {
 	Size            int64
 	MD5, SHA256     string // lower-case hex
 	Duration        time.Duration
-	ZoomFile        string // which of Zoom's files it was made of, as File.Name
+	ZoomFile        string // which of Zoom's files it was made of, as File.Name; "" = none
+	// Derivation is the kind of derivation that a file is of which the syncer has made, and
+	// Name what it is served as; "" for all others.
+	Derivation, Name string
 	// Tried names the last join that did not pass: of which files, by which ffmpeg.
 	Tried      string
 	VerifiedAt time.Time // zero while it is uploaded
@@ -39,6 +42,9 @@ type RecordingFile struct {
 
 // Verified reports whether the archive holds the file.
 func (f RecordingFile) Verified() bool { return !f.VerifiedAt.IsZero() }
+
+// Derived reports whether the syncer has made the file of the recording.
+func (f RecordingFile) Derived() bool { return f.Derivation != "" }
 
 // Location is where the bytes of a file are stored.
 func (f RecordingFile) Location() media.Location {
@@ -54,14 +60,14 @@ const countedFile = `f.verified_at IS NOT NULL AND f.removed_at IS NULL AND (f.k
 
 func recordingFiles(ctx context.Context, x Session, where string, args ...any) ([]RecordingFile, error) {
 	var out []RecordingFile
-	err := x.Each(ctx, `SELECT id, recording_id, kind, position, label, lang, content_type, shared, provider, archive_key, archived_version, size, md5, sha256, duration_ms, zoom_file, tried, verified_at, removed_at
+	err := x.Each(ctx, `SELECT id, recording_id, kind, position, label, lang, content_type, shared, provider, archive_key, archived_version, size, md5, sha256, duration_ms, zoom_file, derivation, name, tried, verified_at, removed_at
 		FROM lectern.lectern_recording_files `+where, args, func(scan func(...any) error) error {
 		var (
 			f                 RecordingFile
 			ms                int64
 			verified, removed catalog.DBTime
 		)
-		err := scan(&f.ID, &f.RecordingID, &f.Kind, &f.Position, &f.Label, &f.Lang, &f.ContentType, &f.Shared, &f.Provider, &f.ArchiveKey, &f.ArchivedVersion, &f.Size, &f.MD5, &f.SHA256, &ms, &f.ZoomFile, &f.Tried, &verified, &removed)
+		err := scan(&f.ID, &f.RecordingID, &f.Kind, &f.Position, &f.Label, &f.Lang, &f.ContentType, &f.Shared, &f.Provider, &f.ArchiveKey, &f.ArchivedVersion, &f.Size, &f.MD5, &f.SHA256, &ms, &f.ZoomFile, &f.Derivation, &f.Name, &f.Tried, &verified, &removed)
 		f.Duration, f.VerifiedAt, f.RemovedAt = time.Duration(ms)*time.Millisecond, verified.Time, removed.Time
 		out = append(out, f)
 		return err
@@ -75,10 +81,16 @@ func RecordingParts(ctx context.Context, x Session, recording int64) ([]Recordin
 	return recordingFiles(ctx, x, `WHERE recording_id = $1 AND kind = $2 AND removed_at IS NULL ORDER BY position, id`, recording, KindPart)
 }
 
-// Companions are the companions of a recording that are archived or being uploaded, in the
-// order of their ids.
+// Companions are the companions of Zoom's of a recording that are archived or being uploaded,
+// in the order of their ids.
 func Companions(ctx context.Context, x Session, recording int64) ([]RecordingFile, error) {
-	return recordingFiles(ctx, x, `WHERE recording_id = $1 AND kind <> $2 AND removed_at IS NULL ORDER BY id`, recording, KindPart)
+	return recordingFiles(ctx, x, `WHERE recording_id = $1 AND kind <> $2 AND derivation = '' AND removed_at IS NULL ORDER BY id`, recording, KindPart)
+}
+
+// DerivedFiles are the files that the syncer has made of a recording, or is uploading, in the
+// order of their ids.
+func DerivedFiles(ctx context.Context, x Session, recording int64) ([]RecordingFile, error) {
+	return recordingFiles(ctx, x, `WHERE recording_id = $1 AND derivation <> '' AND removed_at IS NULL ORDER BY id`, recording)
 }
 
 // LoadRecordingFile finds a file. media.NotFound: there is none.
@@ -136,9 +148,9 @@ func FileBytes(ctx context.Context, x Session, recording int64) (n int64, err er
 
 // AddRecordingFile adds a file that is about to be uploaded and returns its id.
 func AddRecordingFile(ctx context.Context, x Session, f RecordingFile, now time.Time) (id int64, err error) {
-	err = x.One(ctx, `INSERT INTO lectern.lectern_recording_files (recording_id, kind, position, provider, archive_key, zoom_file, created_at, label, lang, content_type)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`,
-		[]any{f.RecordingID, f.Kind, f.Position, f.Provider, f.ArchiveKey, f.ZoomFile, stamp(now), f.Label, f.Lang, f.ContentType}, &id)
+	err = x.One(ctx, `INSERT INTO lectern.lectern_recording_files (recording_id, kind, position, provider, archive_key, zoom_file, created_at, label, lang, content_type, derivation, name)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id`,
+		[]any{f.RecordingID, f.Kind, f.Position, f.Provider, f.ArchiveKey, f.ZoomFile, stamp(now), f.Label, f.Lang, f.ContentType, f.Derivation, f.Name}, &id)
 	return id, err
 }
 

@@ -98,6 +98,18 @@ func (d *Dir) used(job Job) (n int64) {
 	return n
 }
 
+// Used is what the directories of a kind hold together, in bytes.
+func (d *Dir) Used(kind string) (n int64, err error) {
+	entries, err := os.ReadDir(d.dir)
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name(), kind+"-")
+		if id, err := strconv.ParseInt(number, 10, 64); ok && err == nil {
+			n += d.used(Job{kind, id})
+		}
+	}
+	return n, err
+}
+
 // LastUsed is when something was last written into a job's directory.
 func (d *Dir) LastUsed(job Job) (at time.Time, err error) {
 	info, err := os.Stat(d.Path(job))
