@@ -869,6 +869,8 @@ var allowed = []rule{
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/printable", "what `syncer explain` shows of outside text"},
 			{"internal/syncer/backfill", "wires backfills"},
+			{"internal/syncer/derive", "wires derived files"},
+			{"internal/syncer/derive/pictures", "the kinds of derived files"},
 			{"internal/syncer/ingest", "wires ingests"},
 			{"internal/syncer/intake", "wires webhooks"},
 			{"internal/syncer/move", "wires moves"},
@@ -902,6 +904,36 @@ var allowed = []rule{
 		tests: []use{
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
 			{"internal/syncer/syncertest", "a whole syncer between emulators"},
+		},
+	},
+	{
+		pkg: "internal/syncer/derive",
+		may: []use{
+			{"internal/archive", "where recordings are read and files are stored"},
+			{"internal/catalog", "transactions and error kinds of the database"},
+			{"internal/ffmpeg", "probes the recording"},
+			{"internal/filename", "the name of an archived file"},
+			{"internal/media", "recordings and error kinds"},
+			{"internal/syncer/observe", "a syncer that observes makes nothing"},
+			{"internal/syncer/queue", "job kinds, and enqueueing in a transaction"},
+			{"internal/syncer/store", "the syncer's tables"},
+			{"internal/syncer/workdir", "its temporary files"},
+			{"github.com/prometheus/client_golang", "registers its metrics"},
+			{"golang.org/x/time", "the rate of reading"},
+		},
+		tests: []use{
+			{"internal/syncer", "a whole syncer around the package"},
+			{"internal/syncer/move", "moves derived files with their recording"},
+			{"internal/syncer/reconcile", "finds what the archive has lost"},
+			{"internal/syncer/syncertest", "a whole syncer between emulators"},
+		},
+	},
+	{
+		pkg: "internal/syncer/derive/pictures",
+		may: []use{
+			{"internal/ffmpeg", "keyframes of recordings"},
+			{"internal/media", "kinds of companions and errors"},
+			{"internal/syncer/derive", "the interface that it implements"},
 		},
 	},
 	{

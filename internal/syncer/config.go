@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/derive"
 	"github.com/lectiospace/lectern/internal/syncer/ingest"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -27,6 +28,8 @@ type Config struct {
 	DeleteFromZoom bool          `name:"delete-from-zoom" default:"true" negatable:"" help:"Trash recordings at Zoom once their archive is verified."`
 	ZoomTrashAfter time.Duration `name:"zoom-trash-after" default:"24h" help:"How long after its archive is verified a recording is trashed at Zoom (duration)."`
 	Companions     []string      `name:"companions" default:"all" placeholder:"KIND" help:"Kinds of the other files of a meeting that are archived beside the recording, comma separated: transcript, captions, chat, timeline, audio, view, summary, chapters, poll, poster, other; or all, or none (default: ${default})."`
+	Derived        []string      `name:"derived" default:"all" placeholder:"KIND" help:"Kinds of the files that are made of each recording and archived beside it, comma separated: poster; or all, or none (default: ${default})."`
+	DerivedRate    media.Size    `name:"derived-rate" default:"8MiB" help:"How fast recordings are read from the archive to make files of them, which happens once to each that was archived before; 0 = unbounded (size per second)."`
 	Provider       string        `name:"provider" placeholder:"NAME" help:"Where new recordings are archived: local, gdrive, s3 or azure. Recordings that exist play from where they are (default: gdrive if Drive is configured, else local)."`
 	Workers        int           `name:"workers" default:"2" help:"Recordings that are archived at the same time; each may run an ffmpeg of up to 1 GiB (number, 1 to 100)."`
 	Reencode       bool          `name:"reencode" default:"false" help:"Encode recordings anew, at most 1280 wide or 720 high, where that makes them smaller."`
@@ -121,6 +124,9 @@ func (c *Config) Check() error {
 	}
 	if _, err := ingest.ParseCompanionFilter(c.Companions); err != nil {
 		return fmt.Errorf("sync-companions: %w", err)
+	}
+	if _, err := derive.ParseFilter(c.Derived, derivedKinds()); err != nil {
+		return fmt.Errorf("sync-derived: %w", err)
 	}
 	switch c.Provider {
 	case "", media.ProviderLocal, media.ProviderDrive, media.ProviderS3, media.ProviderAzure:

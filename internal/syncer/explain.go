@@ -76,6 +76,9 @@ func explainRecording(ctx context.Context, x store.Session, id int64, b *strings
 	if row.Deleted {
 		writef(b, "  removed    %s\n", at(row.DeletedAt))
 	}
+	if err := explainDerived(ctx, x, id, b); err != nil {
+		return err
+	}
 	i, err := store.IngestOfRecording(ctx, x, id)
 	if catalog.IsNotFound(err) {
 		b.WriteString("  not archived by this syncer\n")
@@ -197,6 +200,31 @@ func explainCompanions(ctx context.Context, x store.Session, i store.Ingest, b *
 		writef(b, "  companion  %d %s %s %s, %d bytes, of %s, %s\n", f.ID, f.Kind, f.Provider, f.ArchiveKey, f.Size, f.ZoomFile, state)
 	}
 	return companions, err
+}
+
+// explainDerived names the files that are made of a recording, and those that could not be.
+func explainDerived(ctx context.Context, x store.Session, recording int64, b *strings.Builder) error {
+	files, err := store.DerivedFiles(ctx, x, recording)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		state := "verified " + at(f.VerifiedAt)
+		if !f.Verified() {
+			state = "is being uploaded"
+		}
+		writef(b, "  made       %d %s %s %s, %d bytes, %s\n", f.ID, f.Name, f.Provider, f.ArchiveKey, f.Size, state)
+	}
+	all, err := store.Derivations(ctx, x, recording)
+	for _, d := range all {
+		switch {
+		case d.MadeAt.IsZero() && d.RetryAt.IsZero():
+			writef(b, "  not made   %s: given up %s after %d attempts: %s\n", d.Kind, at(d.TriedAt), d.Attempts, d.Detail)
+		case d.MadeAt.IsZero():
+			writef(b, "  not made   %s: %d attempts: %s; next %s\n", d.Kind, d.Attempts, d.Detail, at(d.RetryAt))
+		}
+	}
+	return err
 }
 
 // beside is the verified companion that a file at Zoom was archived as, the zero value for

@@ -19,6 +19,7 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
 	"github.com/lectiospace/lectern/internal/syncer/backfill"
+	"github.com/lectiospace/lectern/internal/syncer/derive"
 	"github.com/lectiospace/lectern/internal/syncer/ingest"
 	"github.com/lectiospace/lectern/internal/syncer/intake"
 	"github.com/lectiospace/lectern/internal/syncer/move"
@@ -71,6 +72,7 @@ type Syncer struct {
 	backfiller *backfill.Backfiller
 	cleaner    *retention.Cleaner
 	mover      *move.Mover
+	deriver    *derive.Deriver
 	observer   *observe.Observer // nil = acts
 	rounds     *roundClock
 	alive      *lockFile // while it is started
@@ -108,13 +110,16 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sync-companions: %w", err)
 	}
+	if s.deriver, err = s.newDeriver(); err != nil {
+		return nil, err
+	}
 	alerts := newAlerts(deps.Alerts, s.queue, cfg.Observes(), deps.Log, deps.Now)
 	s.ingester = ingest.New(ingest.Config{
 		Match: cfg.matchRule(), Settle: cfg.Settle, DeleteFromZoom: cfg.DeleteFromZoom, ZoomTrashAfter: cfg.ZoomTrashAfter, GiveUpAfter: cfg.GiveUpAfter, RetakeEvery: cfg.ReconcileEvery, Reencode: cfg.Reencode, Companions: companions,
 		WorkDir: cfg.WorkDir, WorkSize: int64(cfg.WorkSize), WorkMinFree: int64(cfg.WorkMinFree), PlatformRule: deps.PlatformRule,
 	}, ingest.Deps{
 		ID: s.id, Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Target: deps.Target, Archives: deps.Archives, Tool: deps.Tool,
-		Alerts: alerts, Tokens: tokens, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now, Observer: s.observer,
+		Alerts: alerts, Tokens: tokens, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now, Observer: s.observer, Derived: s.deriver,
 	})
 	s.intake = intake.New(intake.Deps{
 		Store: deps.Store, Queue: s.queue, Zoom: deps.Zooms, Ingests: s.ingester, Match: cfg.matchRule(), Tokens: tokens, TokenPurpose: ingest.DownloadTokenPurpose,

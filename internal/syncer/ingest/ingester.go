@@ -62,6 +62,17 @@ type Alerts interface {
 	WarnQuota(ctx context.Context, x store.Session, q store.Quota) error
 }
 
+// Derived makes files of published recordings.
+type Derived interface {
+	// Request makes all files be made of a recording that is published in this transaction.
+	Request(ctx context.Context, x store.Session, recording int64) error
+	// Keep takes over the file of a published recording, whose MD5 is given. It may leave it
+	// where it is.
+	Keep(recording int64, path, md5 string)
+	// Lost follows the discovery that the archive no longer holds a derived file.
+	Lost(ctx context.Context, f store.RecordingFile) error
+}
+
 // Deps is what ingests work with.
 type Deps struct {
 	ID       string // of this syncer
@@ -77,6 +88,7 @@ type Deps struct {
 	Metrics  prometheus.Registerer
 	Now      func() time.Time
 	Observer *observe.Observer // nil = acts
+	Derived  Derived
 }
 
 // Ingester runs the ingests of one syncer. It is safe for concurrent use.

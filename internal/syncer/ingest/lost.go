@@ -97,6 +97,9 @@ func (s *Ingester) RecordFileLoss(ctx context.Context, f store.RecordingFile) er
 		s.deps.Observer.Would(ctx, "record that an archived part is gone", slog.Int64("recording", f.RecordingID), slog.String("key", f.ArchiveKey))
 		return nil
 	}
+	if f.Derived() {
+		return s.deps.Derived.Lost(ctx, f)
+	}
 	if f.Kind != store.KindPart {
 		return s.recordCompanionLoss(ctx, f)
 	}

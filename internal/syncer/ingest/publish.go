@@ -133,6 +133,11 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 			return err
 		}
 	}
+	if m.path != "" {
+		if err := r.s.deps.Derived.Request(ctx, x, row.ID); err != nil {
+			return err
+		}
+	}
 	return r.s.enqueueFollowers(ctx, x, i.ID)
 }
 

@@ -158,7 +158,13 @@ func (r *run) do(ctx context.Context) error {
 	if err != nil {
 		return causeOf(ctx, err)
 	}
-	return causeOf(ctx, r.finishVersion(ctx, made.path))
+	if err := r.finishVersion(ctx, made.path); err != nil {
+		return causeOf(ctx, err)
+	}
+	if made.path != "" {
+		r.s.deps.Derived.Keep(r.row.RecordingID, made.path, made.md5)
+	}
+	return nil
 }
 
 // causeOf is why a context was canceled, where that is why err came.

@@ -1,0 +1,237 @@
+package derive
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/ffmpeg"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/observe"
+	"github.com/lectiospace/lectern/internal/syncer/queue"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/syncer/workdir"
+)
+
+const (
+	// maxAttempts is how often files are made in vain before they are given up, until the
+	// recording or the program changes.
+	maxAttempts = 5
+	// firstRetry is the pause after the first attempt in vain. Each further one is four times
+	// as long: the fifth is made after three and a half days.
+	firstRetry = time.Hour
+	// awayPause is how long a recording waits whose archive, or ffmpeg, is unavailable, and
+	// how long no other is begun that has to be read.
+	awayPause = 10 * time.Minute
+	// batch is how many recordings are enqueued at once that lack files, and searchPause how
+	// long none are looked for after all of them were seen.
+	batch       = 20
+	searchPause = time.Hour
+	// workKind is the kind of the directories of temporary files.
+	workKind = "derive"
+)
+
+// Config of the derived files.
+type Config struct {
+	// Wants says which kinds are made.
+	Wants Filter
+	// Rate bounds how fast recordings are read from archives, in bytes per second of this
+	// process; 0 = unbounded.
+	Rate int64
+	// IdlePause is how long a recording that has to be read waits while others are archived.
+	IdlePause time.Duration
+	// KeepSize bounds the files of new recordings that wait for their turn, in bytes.
+	KeepSize int64
+}
+
+// Deps is what files are made with.
+type Deps struct {
+	Store    *catalog.Store
+	Queue    *queue.Queue
+	Archives archive.Set
+	Tool     ffmpeg.Tool
+	Work     *workdir.Dir
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer
+	Now      func() time.Time
+	Observer *observe.Observer // nil = acts
+}
+
+// Deriver makes the files of one syncer. It is safe for concurrent use.
+type Deriver struct {
+	cfg     Config
+	deps    Deps
+	makers  []Maker
+	log     *slog.Logger
+	now     func() time.Time
+	limit   *rate.Limiter // nil = unbounded
+	metrics *metrics
+
+	mu          sync.Mutex
+	before      int64     // ids of recordings from which on all were seen; guarded by mu
+	searchAfter time.Time // guarded by mu
+	awayUntil   time.Time // archives are not read before; guarded by mu
+}
+
+// New makes a Deriver of the kinds that are wanted and adds its handler to the queue.
+func New(cfg Config, makers []Maker, deps Deps) *Deriver {
+	makers = slices.DeleteFunc(slices.Clone(makers), func(m Maker) bool { return !cfg.Wants.Wants(m.Kind()) })
+	d := &Deriver{cfg: cfg, deps: deps, makers: makers, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics, makers), before: math.MaxInt64}
+	if cfg.Rate > 0 {
+		d.limit = rate.NewLimiter(rate.Limit(cfg.Rate), int(max(min(cfg.Rate, 1<<20), 4<<10)))
+	}
+	// No total limit: reads are watched for silence, and the programs have limits of their own.
+	queue.Handle(deps.Queue, queue.HandlerOptions{Timeout: -1, RetryDelay: deps.Queue.RetryDelay}, d.job)
+	return d
+}
+
+// off reports whether nothing is made.
+func (d *Deriver) off() bool { return len(d.makers) == 0 || d.deps.Observer.On() }
+
+// Request makes all files be made of a recording that is published in this transaction.
+func (d *Deriver) Request(ctx context.Context, x store.Session, recording int64) error {
+	if d.off() {
+		return nil
+	}
+	if err := store.ForgetDerivations(ctx, x, recording); err != nil {
+		return err
+	}
+	return d.deps.Queue.EnqueueDerive(ctx, x, recording)
+}
+
+// EnqueueMissing enqueues the next recordings that lack files, the newest first, unless
+// enough are enqueued. The supervisor calls it.
+func (d *Deriver) EnqueueMissing(ctx context.Context) error {
+	before, due := d.searchFrom()
+	if d.off() || !due {
+		return nil
+	}
+	var found []int64
+	full := false
+	err := d.deps.Store.Update(ctx, "derive: recordings without files", func(x store.Session) error {
+		found, full = nil, false
+		waiting, err := store.WaitingJobs(ctx, x)
+		if err != nil {
+			return err
+		}
+		if full = waiting[queue.DeriveArgs{}.Kind()] >= batch; full {
+			return nil
+		}
+		found, err = store.UnderivedRecordings(ctx, x, d.kinds(), d.providers(), before, batch, d.now())
+		for _, id := range found {
+			if err == nil {
+				err = d.deps.Queue.EnqueueIdle(ctx, x, queue.DeriveArgs{RecordingID: id})
+			}
+		}
+		return err
+	})
+	if err == nil && !full {
+		d.searched(found)
+	}
+	return err
+}
+
+// searchFrom is below which id recordings are looked for, and whether now.
+func (d *Deriver) searchFrom() (before int64, due bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.now()
+	return d.before, !now.Before(d.searchAfter) && !now.Before(d.awayUntil)
+}
+
+// searched notes what was found: after the oldest, the search begins anew.
+func (d *Deriver) searched(found []int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(found) < batch {
+		d.before, d.searchAfter = math.MaxInt64, d.now().Add(searchPause)
+		return
+	}
+	d.before = found[len(found)-1]
+}
+
+func (d *Deriver) kinds() (out []store.DerivationKind) {
+	for _, m := range d.makers {
+		out = append(out, store.DerivationKind{Kind: m.Kind(), Revision: m.Revision()})
+	}
+	return out
+}
+
+func (d *Deriver) providers() (out []string) {
+	for provider := range d.deps.Archives {
+		out = append(out, provider)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Lost follows the discovery that the archive no longer holds a derived file: all files of
+// its kind are made again.
+func (d *Deriver) Lost(ctx context.Context, f store.RecordingFile) error {
+	if d.deps.Observer.On() {
+		return nil
+	}
+	return d.deps.Store.Update(ctx, "derive: a file lost from the archive", func(x store.Session) error {
+		now, err := store.LoadRecordingFile(ctx, x, f.ID)
+		if catalog.IsNotFound(err) || err == nil && (!now.RemovedAt.IsZero() || now.Location() != f.Location()) {
+			return nil // replaced, or moved
+		}
+		if err != nil {
+			return err
+		}
+		if err := store.MarkFilePurged(ctx, x, f.ID, d.now()); err != nil {
+			return err
+		}
+		if err := store.ForgetDerivation(ctx, x, f.RecordingID, f.Derivation); err != nil {
+			return err
+		}
+		err = store.AppendHistory(ctx, x, store.HistoryEntry{At: d.now(), RecordingID: f.RecordingID, What: f.Derivation + " gone from the archive", Detail: f.ArchiveKey + "; it is made again"})
+		if err != nil || d.off() {
+			return err
+		}
+		return d.deps.Queue.EnqueueDerive(ctx, x, f.RecordingID)
+	})
+}
+
+// Sweep removes the temporary files of recordings that no job is left for.
+func (d *Deriver) Sweep(ctx context.Context) error {
+	return d.deps.Work.Sweep(workKind, func(id int64) (queued bool, err error) {
+		err = d.deps.Store.View(ctx, "derive: sweep", func(x store.Session) (err error) {
+			queued, err = store.JobQueued(ctx, x, queue.DeriveArgs{}.Kind(), "recording_id", id)
+			return err
+		})
+		return queued, err
+	}, func(unused *workdir.Lock) {
+		if err := unused.AbortUpload(ctx, d.deps.Archives); err != nil {
+			d.log.Warn("derive: upload not aborted", slog.Any("error", err))
+		}
+	})
+}
+
+// away puts off what reads archives, and returns how long.
+func (d *Deriver) away(fault error) time.Duration {
+	pause := max(awayPause, media.RetryAfterOf(fault))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.awayUntil = d.now().Add(pause)
+	return pause
+}
+
+// mayRead is how long a recording has to wait before it is read from its archive, 0 for not
+// at all.
+func (d *Deriver) mayRead() time.Duration {
+	if d.deps.Queue.Archiving() {
+		return d.cfg.IdlePause
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return max(0, d.awayUntil.Sub(d.now()))
+}

@@ -1,0 +1,76 @@
+package derive
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/ffmpeg"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// Maker makes the files of one kind. Make is called by one goroutine at a time.
+type Maker interface {
+	// Kind names the kind in the database and in settings. It never changes, and no two
+	// Makers share it.
+	Kind() string
+	// Revision is raised when what earlier revisions have made is to be made anew.
+	Revision() int64
+	// Make makes the files of a recording in dir, which is empty at first and is removed
+	// afterwards. No files and no error: a recording like this one has none. An error of kind
+	// Unavailable, Timeout or Canceled is a fault of this machine and is tried again without
+	// end; any other counts as an attempt in vain. It must not wait for the network, and what
+	// it starts has to end by itself.
+	Make(ctx context.Context, src Source, dir string) ([]File, error)
+}
+
+// Source is a recording whose bytes are on the local disk. Nobody changes them.
+type Source struct {
+	Path      string
+	Info      ffmpeg.Info
+	Recording store.Recording
+}
+
+// File is a file that was made.
+type File struct {
+	Path string // below the directory that Make was given
+	// Name is unique among all derived files of a recording. The gateway serves
+	// {base}/recordings/{id}/{name} where it has a route for it.
+	Name        string
+	Kind        media.CompanionKind
+	Label       string // for people
+	Lang        string // BCP 47; "" = none
+	ContentType string
+	Duration    time.Duration // 0 where it does not play
+}
+
+// Filter says which kinds are made. The zero value makes none.
+type Filter struct {
+	all   bool
+	kinds []string
+}
+
+// ParseFilter reads a list of kinds, or the single words "all" and "none".
+func ParseFilter(words, known []string) (Filter, error) {
+	var f Filter
+	for _, word := range words {
+		word = strings.ToLower(strings.TrimSpace(word))
+		switch {
+		case (word == "all" || word == "none") && len(words) == 1:
+			f.all = word == "all"
+		case word == "all", word == "none":
+			return f, fmt.Errorf("%q stands alone: give it without other kinds", word)
+		case slices.Contains(known, word):
+			f.kinds = append(f.kinds, word)
+		default:
+			return f, fmt.Errorf("%q is not one of all, none, %s", word, strings.Join(known, ", "))
+		}
+	}
+	return f, nil
+}
+
+// Wants reports whether files of a kind are made.
+func (f Filter) Wants(kind string) bool { return f.all || slices.Contains(f.kinds, kind) }

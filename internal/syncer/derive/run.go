@@ -1,0 +1,284 @@
+package derive
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/queue"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/syncer/workdir"
+)
+
+// errChanged ends a run whose recording changed, or was removed, meanwhile.
+var errChanged = errors.New("the recording changed meanwhile")
+
+// awayError is a fault of the archive, of this machine or of the moment, and not of the
+// recording: the run is begun again later, as often as it takes.
+type awayError struct{ fault error }
+
+func (e *awayError) Error() string { return e.fault.Error() }
+func (e *awayError) Unwrap() error { return e.fault }
+
+// notNow ends a run that has to read the archive while it must not.
+type notNow struct{ wait time.Duration }
+
+// databaseError is a fault of the database: the queue runs the job again.
+type databaseError struct{ fault error }
+
+func (e *databaseError) Error() string { return e.fault.Error() }
+func (e *databaseError) Unwrap() error { return e.fault }
+
+// update is catalog.Store.Update. Its error is errChanged or a *databaseError.
+func (r *run) update(ctx context.Context, op string, f func(x store.Session) error) error {
+	err := r.deps.Store.Update(ctx, op, f)
+	if err == nil || errors.Is(err, errChanged) {
+		return err
+	}
+	return &databaseError{err}
+}
+
+func (n *notNow) Error() string { return "recordings are not read now" }
+
+// workJob names the directory of temporary files of a recording.
+func workJob(recording int64) workdir.Job { return workdir.Job{Kind: workKind, ID: recording} }
+
+// run makes the files of one recording. It belongs to one goroutine.
+type run struct {
+	*Deriver
+	log     *slog.Logger
+	row     store.Recording
+	title   string
+	teacher store.Teacher
+	source  string // see store.SourceOf
+	md5     string // of the source, lower-case hex; "" = unknown
+	due     []due
+	lock    *workdir.Lock
+}
+
+// due is a Maker whose files are to be made now, and what came of it before.
+type due struct {
+	Maker
+	attempts int64 // in vain, of this source by this revision
+}
+
+// job makes the files that a recording lacks.
+func (d *Deriver) job(ctx context.Context, job *queue.Job[queue.DeriveArgs]) error {
+	if d.off() {
+		return nil
+	}
+	lock, err := d.deps.Work.Lock(workJob(job.Args.RecordingID))
+	if errors.Is(err, workdir.ErrBusy) {
+		return queue.Snooze(time.Second)
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	r, err := d.load(ctx, job.Args.RecordingID)
+	if err != nil {
+		return err
+	}
+	if len(r.due) == 0 {
+		return lock.Clear()
+	}
+	r.lock = lock
+	var (
+		away  *awayError
+		later *notNow
+	)
+	switch err := r.make(ctx); {
+	case err == nil:
+		return lock.Clear()
+	case ctx.Err() != nil:
+		return queue.Snooze(0) // another run begins anew
+	case errors.Is(err, errChanged):
+		return queue.Snooze(time.Second)
+	case errors.As(err, &later):
+		return queue.Snooze(later.wait)
+	case errors.As(err, &away):
+		pause := d.away(err)
+		r.log.Warn("derive: put off", slog.Duration("pause", pause), slog.Any("error", err))
+		return queue.Snooze(pause)
+	default:
+		return err
+	}
+}
+
+// load loads a recording and what is to be made of it; nothing where it does not play, or
+// not from a configured archive.
+func (d *Deriver) load(ctx context.Context, id int64) (*run, error) {
+	r := &run{Deriver: d, log: d.log.With(slog.Int64("recording", id))}
+	err := d.deps.Store.View(ctx, "derive: load a recording", func(x store.Session) (err error) {
+		r.due = nil
+		if r.row, err = store.LoadRecording(ctx, x, id, false); err != nil {
+			return ignoreNotFound(err)
+		}
+		at := r.row.Location()
+		if _, known := d.deps.Archives[at.Provider]; r.row.Deleted || !r.row.Playable() || !known || at.Key == "" {
+			return nil
+		}
+		if r.source, err = sourceOf(ctx, x, r.row); err != nil {
+			return err
+		}
+		r.md5 = store.MD5OfSource(r.source)
+		if r.title, err = store.Title(ctx, x, id); err != nil {
+			return err
+		}
+		owner, err := store.OwnerOf(ctx, x, r.row)
+		if err != nil {
+			return err
+		}
+		if r.teacher, err = store.LoadTeacher(ctx, x, owner); err != nil && !catalog.IsNotFound(err) {
+			return err
+		}
+		known, err := store.Derivations(ctx, x, id)
+		r.due = chooseDue(d.makers, known, r.source, d.now())
+		return err
+	})
+	return r, err
+}
+
+// sourceOf names the present bytes of a recording.
+func sourceOf(ctx context.Context, x store.Session, row store.Recording) (string, error) {
+	i, err := store.IngestOfRecording(ctx, x, row.ID)
+	return store.SourceOf(row, i), ignoreNotFound(err)
+}
+
+// chooseDue are the Makers whose files have to be made now. It is pure.
+func chooseDue(makers []Maker, known []store.Derivation, source string, now time.Time) (out []due) {
+	for _, m := range makers {
+		next := due{Maker: m}
+		for _, k := range known {
+			if k.Kind != m.Kind() {
+				continue
+			}
+			at, never := k.DueAt(source, m.Revision())
+			if never || at.After(now) {
+				next.Maker = nil
+			}
+			if k.Source == source && k.Revision >= m.Revision() {
+				next.attempts = k.Attempts
+			}
+		}
+		if next.Maker != nil {
+			out = append(out, next)
+		}
+	}
+	return out
+}
+
+// make makes all that is due. One kind that fails stops no other.
+func (r *run) make(ctx context.Context) error {
+	defer r.deps.Work.Unreserve(workJob(r.row.ID))
+	src, unreadable := r.open(ctx)
+	for _, one := range r.due {
+		fault := unreadable
+		if fault == nil {
+			fault = r.makeOne(ctx, one, src)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case fault != nil && !ofRecording(fault):
+			return fault
+		case fault != nil:
+			if err := r.fail(ctx, one, fault); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// open is the recording on the local disk.
+func (r *run) open(ctx context.Context) (Source, error) {
+	path, err := r.fetch(ctx)
+	if err != nil {
+		return Source{}, err
+	}
+	info, err := r.deps.Tool.Probe(ctx, path)
+	return Source{Path: path, Info: info, Recording: r.row}, fromTool(err)
+}
+
+// makeOne makes and stores the files of one kind.
+func (r *run) makeOne(ctx context.Context, one due, src Source) error {
+	dir := filepath.Join(r.deps.Work.Path(workJob(r.row.ID)), "made-"+one.Kind())
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+		return &awayError{err}
+	}
+	began := r.now()
+	files, err := one.Make(ctx, src, dir)
+	if err == nil {
+		err = r.store(ctx, one, files)
+	}
+	if err != nil {
+		return fromTool(err)
+	}
+	r.metrics.derivations.WithLabelValues(one.Kind(), outcomeMade).Inc()
+	r.log.Info("derive: made", slog.String("kind", one.Kind()), slog.Int("files", len(files)), slog.Duration("took", r.now().Sub(began)))
+	return os.RemoveAll(dir)
+}
+
+// ofRecording reports whether a fault would be the same with another archive on another
+// machine at another moment.
+func ofRecording(err error) bool {
+	var (
+		away  *awayError
+		later *notNow
+		db    *databaseError
+	)
+	return !errors.As(err, &away) && !errors.As(err, &later) && !errors.As(err, &db) && !errors.Is(err, errChanged)
+}
+
+// fromArchive and fromTool tell the faults of an archive and of a program on this machine
+// from those of the recording.
+func fromArchive(err error) error {
+	return putOff(err, media.Unavailable, media.Timeout, media.Quota, media.Canceled)
+}
+func fromTool(err error) error { return putOff(err, media.Unavailable, media.Timeout, media.Canceled) }
+
+func putOff(err error, kinds ...media.Kind) error {
+	if err == nil || !ofRecording(err) || !slices.Contains(kinds, media.KindOf(err)) {
+		return err
+	}
+	return &awayError{err}
+}
+
+// fail writes down an attempt in vain, and when the next one is made. The recording itself is
+// as it was.
+func (r *run) fail(ctx context.Context, one due, fault error) error {
+	now, outcome := r.now(), outcomeFailed
+	next := store.Derivation{
+		RecordingID: r.row.ID, Kind: one.Kind(), Revision: one.Revision(), Source: r.source, TriedAt: now, Attempts: one.attempts + 1,
+		Reason: media.ReasonOf(fault), Detail: fault.Error(), RetryAt: now.Add(firstRetry << (2 * one.attempts)),
+	}
+	if next.Attempts >= maxAttempts {
+		next.RetryAt, outcome = time.Time{}, outcomeGaveUp
+	}
+	r.metrics.derivations.WithLabelValues(one.Kind(), outcome).Inc()
+	r.log.Warn("derive: not made", slog.String("kind", one.Kind()), slog.Int64("attempt", next.Attempts), slog.Any("error", fault))
+	return r.update(ctx, "derive: an attempt in vain", func(x store.Session) error {
+		row, err := store.LoadRecording(ctx, x, r.row.ID, true)
+		if err != nil || row.Deleted {
+			return ignoreNotFound(err)
+		}
+		if err := store.PutDerivation(ctx, x, next); err != nil || outcome != outcomeGaveUp {
+			return err
+		}
+		return store.AppendHistory(ctx, x, store.HistoryEntry{At: now, RecordingID: r.row.ID, What: one.Kind() + " given up", Detail: fault.Error()})
+	})
+}
+
+func ignoreNotFound(err error) error {
+	if catalog.IsNotFound(err) {
+		return nil
+	}
+	return err
+}

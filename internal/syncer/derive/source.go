@@ -1,0 +1,161 @@
+package derive
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+const (
+	// readStall is how long a read from an archive may bring nothing.
+	readStall = time.Minute
+	// overhead is what a recording's directory holds beside the source, in bytes: another
+	// 1/8 of the source, and this.
+	overhead = 64 << 20
+)
+
+// sourceName is the name of a source in its recording's directory.
+func sourceName(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return "source-" + hex.EncodeToString(sum[:8]) + ".mp4"
+}
+
+// Keep takes over the file of a recording that was just archived, so that the archive need
+// not be read. It does nothing where there is no room, or somebody works on the recording:
+// then it is read from the archive like an older one. path must be on the file system of the
+// work directory.
+func (d *Deriver) Keep(recording int64, path, md5 string) {
+	if d.off() {
+		return
+	}
+	err := d.keep(recording, path, md5)
+	if err != nil {
+		d.log.Info("derive: recording is read from the archive later", slog.Int64("recording", recording), slog.Any("error", err))
+	}
+}
+
+func (d *Deriver) keep(recording int64, path, md5 string) error {
+	stat, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	kept, err := d.deps.Work.Used(workKind)
+	if err != nil {
+		return err
+	}
+	if kept+stat.Size() > d.cfg.KeepSize {
+		return errors.New("the files of other recordings wait")
+	}
+	lock, err := d.deps.Work.Lock(workJob(recording))
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	return os.Rename(path, filepath.Join(d.deps.Work.Path(workJob(recording)), sourceName(store.SourceOfMD5(md5))))
+}
+
+// fetch returns the path of the source: where Keep has left it, or an earlier run, else read
+// from the archive.
+func (r *run) fetch(ctx context.Context) (string, error) {
+	job := workJob(r.row.ID)
+	path := filepath.Join(r.deps.Work.Path(job), sourceName(r.source))
+	if stat, err := os.Stat(path); err == nil {
+		return path, r.reserve(stat.Size())
+	}
+	if wait := r.mayRead(); wait > 0 {
+		return "", &notNow{wait}
+	}
+	if _, err := r.deps.Tool.Version(ctx); err != nil {
+		return "", &awayError{err} // before anything is read in vain
+	}
+	from, err := r.deps.Archives.Get(r.row.Location().Provider)
+	if err != nil {
+		return "", fromArchive(err)
+	}
+	stored, err := from.Stat(ctx, r.row.Location().Key)
+	if err != nil {
+		return "", fromArchive(err)
+	}
+	if used, err := r.deps.Work.Used(workKind); err != nil || used > 0 && used+stored.Size > r.cfg.KeepSize {
+		return "", errors.Join(err, &notNow{awayPause}) // others that were put off wait with their sources
+	}
+	if err := r.reserve(stored.Size); err != nil {
+		return "", err
+	}
+	if err := r.download(ctx, from, stored.Size, path+".partial"); err != nil {
+		return "", errors.Join(err, os.Remove(path+".partial"))
+	}
+	return path, os.Rename(path+".partial", path)
+}
+
+// reserve reserves room in the work directory for a source and what is made of it.
+func (r *run) reserve(size int64) error {
+	if err := r.deps.Work.Reserve(workJob(r.row.ID), size+size/8+overhead); err != nil {
+		return &awayError{err}
+	}
+	return nil
+}
+
+// download reads the recording from its archive, and refuses what is not what was archived.
+func (r *run) download(ctx context.Context, from archive.Archive, size int64, to string) error {
+	const op = "derive: read the recording"
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	in, err := from.Open(ctx, r.row.Location().Key)
+	if err != nil {
+		return fromArchive(err)
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return &awayError{err}
+	}
+	sum := md5.New()
+	n, err := io.Copy(io.MultiWriter(out, sum), &slowReader{ctx: ctx, cancel: cancel, r: r, in: in})
+	r.metrics.read.Add(float64(n))
+	got := hex.EncodeToString(sum.Sum(nil))
+	switch err = errors.Join(err, out.Close()); {
+	case err != nil:
+		return &awayError{err}
+	case n != size, r.md5 != "" && got != r.md5:
+		return media.Faultf(media.Corrupt, op, "%d bytes with MD5 %s were read, and not %d with MD5 %s", n, got, size, r.md5)
+	}
+	return nil
+}
+
+// slowReader keeps to the rate and ends a read that brings nothing for too long.
+type slowReader struct {
+	ctx    context.Context
+	cancel context.CancelFunc // ends what in reads from
+	r      *run
+	in     io.Reader
+}
+
+// Read implements io.Reader.
+func (s *slowReader) Read(p []byte) (int, error) {
+	if s.r.limit != nil {
+		p = p[:min(len(p), s.r.limit.Burst())]
+	}
+	stalled := time.AfterFunc(readStall, s.cancel)
+	n, err := s.in.Read(p)
+	if !stalled.Stop() {
+		return n, media.Faultf(media.Timeout, "derive: read the recording", "no byte came for %s", readStall)
+	}
+	if n > 0 && s.r.limit != nil {
+		if wait := s.r.limit.WaitN(s.ctx, n); wait != nil {
+			return n, wait
+		}
+	}
+	return n, err
+}

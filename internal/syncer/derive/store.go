@@ -1,0 +1,189 @@
+package derive
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/filename"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// store puts the files of one kind into the recording's archive, verifies them by the
+// archive's checksum, and makes them belong to the recording instead of earlier ones.
+// errChanged: the recording is another one by now.
+func (r *run) store(ctx context.Context, one due, files []File) error {
+	target, err := r.deps.Archives.Get(r.row.Location().Provider)
+	if err != nil {
+		return fromArchive(err)
+	}
+	var rows []store.RecordingFile
+	for n, f := range files {
+		row, err := r.upload(ctx, target, one, n, f)
+		if row.ID != 0 {
+			rows = append(rows, row)
+		}
+		if err != nil {
+			return errors.Join(err, r.discard(ctx, target, rows))
+		}
+	}
+	err = r.commit(ctx, one, rows)
+	if errors.Is(err, errChanged) {
+		return errors.Join(err, r.discard(ctx, target, rows))
+	}
+	return err
+}
+
+// upload puts one file into the archive. Its key is in the database before the first byte
+// goes up. The row has no ID where nothing was stored.
+func (r *run) upload(ctx context.Context, target archive.Archive, one due, n int, f File) (store.RecordingFile, error) {
+	row := store.RecordingFile{
+		RecordingID: r.row.ID, Kind: string(f.Kind), Position: int64(n), Label: f.Label, Lang: f.Lang, ContentType: f.ContentType, Duration: f.Duration,
+		Provider: target.Provider(), Derivation: one.Kind(), Name: f.Name,
+	}
+	err := checksum(f.Path, &row)
+	if err != nil {
+		return row, &awayError{err}
+	}
+	if row.ArchiveKey, err = target.NewKey(ctx, r.keyHint()+"-"+f.Name); err != nil {
+		return row, fromArchive(err)
+	}
+	err = r.update(ctx, "derive: a file's archive key", func(x store.Session) (err error) {
+		row.ID, err = store.AddRecordingFile(ctx, x, row, r.now())
+		return err
+	})
+	if err != nil {
+		return store.RecordingFile{}, err
+	}
+	stored, err := r.lock.Put(ctx, r.deps.Archives, target, r.item(row, f))
+	if err != nil {
+		return row, fromArchive(err)
+	}
+	if !stored.Same(row.Size, row.MD5) {
+		return row, &media.Error{Kind: media.Corrupt, Op: "derive: verify", Reason: store.ReasonArchiveUnverified, Err: fmt.Errorf("the archive holds %d bytes with another checksum", stored.Size)}
+	}
+	row.ArchivedVersion, row.VerifiedAt = stored.Version, r.now()
+	return row, nil
+}
+
+// keyHint is what people see in the keys of a recording's files.
+func (r *run) keyHint() string {
+	if r.row.LessonID != 0 {
+		return strconv.FormatInt(r.row.LessonID, 10)
+	}
+	return "recording-" + strconv.FormatInt(r.row.ID, 10)
+}
+
+// item is a file for the archive. People see what it is behind the recording's name.
+func (r *run) item(row store.RecordingFile, f File) archive.Item {
+	title := r.title
+	if !r.row.Start.IsZero() {
+		title = strings.TrimSpace(r.row.Start.UTC().Format("2006-01-02 1504") + " " + title)
+	}
+	suffix := " " + f.Label + filepath.Ext(f.Name)
+	return archive.Item{
+		Key: row.ArchiveKey, Path: f.Path, Size: row.Size, MD5: row.MD5, Name: filename.Of(title, suffix) + suffix, Folder: r.teacher.DriveFolder,
+		Properties: map[string]string{"lesson": strconv.FormatInt(r.row.LessonID, 10)},
+	}
+}
+
+// checksum fills in size and checksums of a file.
+func checksum(path string, row *store.RecordingFile) error {
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	sum5, sum256 := md5.New(), sha256.New()
+	row.Size, err = io.Copy(io.MultiWriter(sum5, sum256), in)
+	row.MD5, row.SHA256 = hex.EncodeToString(sum5.Sum(nil)), hex.EncodeToString(sum256.Sum(nil))
+	return err
+}
+
+// commit makes verified files belong to the recording, instead of all others of their kind.
+// The purge deletes the bytes of those, and of what killed runs have left.
+func (r *run) commit(ctx context.Context, one due, rows []store.RecordingFile) error {
+	now := r.now()
+	return r.update(ctx, "derive: files are made", func(x store.Session) error {
+		row, err := store.LoadRecording(ctx, x, r.row.ID, true)
+		if err != nil {
+			return errors.Join(ignoreNotFound(err), errChanged)
+		}
+		source, err := sourceOf(ctx, x, row)
+		if err != nil {
+			return err
+		}
+		if row.Deleted || source != r.source {
+			return errChanged
+		}
+		present, err := store.DerivedFiles(ctx, x, row.ID)
+		if err != nil {
+			return err
+		}
+		staged := 0
+		for _, f := range present {
+			switch {
+			case f.Derivation != one.Kind():
+				continue
+			case contains(rows, f.ID):
+				staged++
+				continue
+			}
+			f.RemovedAt = now
+			if err := store.SaveRecordingFile(ctx, x, f); err != nil {
+				return err
+			}
+		}
+		if staged != len(rows) {
+			return errChanged // another run has made them
+		}
+		bytes := int64(0)
+		for _, f := range rows {
+			if err := store.SaveRecordingFile(ctx, x, f); err != nil {
+				return err
+			}
+			bytes += f.Size
+		}
+		err = store.PutDerivation(ctx, x, store.Derivation{RecordingID: row.ID, Kind: one.Kind(), Revision: one.Revision(), Source: source, TriedAt: now, MadeAt: now})
+		if err != nil {
+			return err
+		}
+		return store.AppendHistory(ctx, x, store.HistoryEntry{At: now, RecordingID: row.ID, What: one.Kind() + " made", Detail: fmt.Sprintf("%d file(s), %s", len(rows), media.Size(bytes))})
+	})
+}
+
+func contains(rows []store.RecordingFile, id int64) bool {
+	for _, r := range rows {
+		if r.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// discard deletes what was uploaded in vain. What cannot be deleted now is deleted by the
+// purge, once files of the kind are made.
+func (r *run) discard(ctx context.Context, target archive.Archive, rows []store.RecordingFile) error {
+	for _, f := range rows {
+		if err := target.Remove(ctx, f.ArchiveKey); err != nil {
+			r.log.Warn("derive: file not deleted", slog.String("key", f.ArchiveKey), slog.Any("error", err))
+			continue
+		}
+		err := r.update(ctx, "derive: give up a file", func(x store.Session) error { return store.MarkFilePurged(ctx, x, f.ID, r.now()) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
