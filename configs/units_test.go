@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,6 +28,28 @@ func TestUnitsAreHardened(t *testing.T) {
 		}
 		if exposure, err := strconv.ParseFloat(string(m[1]), 64); err != nil || exposure > limit {
 			t.Errorf("%s: exposure %s, at most %.1f\n%s", program, m[1], limit, out)
+		}
+	}
+}
+
+// TestUnitsMayLowerPriorities: the cache's writers and ffmpeg run at a low priority, so the
+// filter of system calls permits that after it has removed the group of the call.
+func TestUnitsMayLowerPriorities(t *testing.T) {
+	for _, program := range []string{"gateway", "syncer"} {
+		data, err := os.ReadFile("systemd/lectern-" + program + ".service")
+		if err != nil {
+			t.Fatal(err)
+		}
+		permitted := false
+		for line := range strings.Lines(string(data)) {
+			if calls, ok := strings.CutPrefix(strings.TrimSpace(line), "SystemCallFilter="); ok && strings.Contains(calls, "@resources") {
+				permitted = false
+			} else if ok && slices.Contains(strings.Fields(calls), "setpriority") {
+				permitted = true
+			}
+		}
+		if !permitted {
+			t.Errorf("%s: the unit refuses setpriority", program)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"fmt"
+	"log/slog"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -8,7 +10,17 @@ import (
 
 // backgroundNice is the nice value of the threads that write chunks: beside viewers, whose
 // bytes the kernel copies as well, they get a tenth of a processor, and all of an idle one.
+// A filter of system calls may refuse it; the threads then compete with viewers.
 const backgroundNice = 10
+
+// lowerPriority gives the calling thread, which is locked to its goroutine, the nice value
+// backgroundNice. On Linux a thread has a priority of its own, sched(7).
+func lowerPriority() error {
+	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, backgroundNice); err != nil {
+		return fmt.Errorf("setpriority: %w", err)
+	}
+	return nil
+}
 
 // runIO runs a function that does I/O and takes no lock, and waits for its end.
 type runIO func(io func())
@@ -24,13 +36,17 @@ type background struct {
 	done chan struct{}
 }
 
-// startBackground starts the thread; stop ends it.
-func startBackground() background {
+// startBackground starts the thread; stop ends it. Where the priority cannot be lowered the
+// thread has the usual one.
+func (c *Cache) startBackground() background {
 	b := background{work: make(chan func()), done: make(chan struct{})}
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		// On Linux a thread has a priority of its own, sched(7). A failure leaves the usual one.
-		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, backgroundNice)
+		if err := c.disk.LowerPriority(); err != nil {
+			c.usualPriority.Do(func() {
+				c.log.Warn("cache: chunks are written at the usual priority", slog.Any("error", err))
+			})
+		}
 		for f := range b.work {
 			f()
 			b.done <- struct{}{}

@@ -40,7 +40,9 @@ type Cache struct {
 	cancel   context.CancelFunc
 	running  sync.WaitGroup // fetches, writes, scan, scrub, probe
 	closing  sync.Once
-	closeErr error
+	// usualPriority is done once a writer's priority could not be lowered.
+	usualPriority sync.Once
+	closeErr      error
 
 	// mu guards what follows, and what the comments of other types say.
 	mu           sync.Mutex
@@ -92,7 +94,8 @@ func newCache(cfg Config, origin Fetcher, log *slog.Logger, reg prometheus.Regis
 		return nil, err
 	}
 	c.base, c.cancel = context.WithCancel(context.Background())
-	c.measureFree(here) // from now on the writers do
+	c.measureFree(here)        // from now on the writers do
+	c.startBackground().stop() // what the system refuses is in the log of the start
 	c.running.Go(c.scan)
 	c.running.Go(c.watchMinFree)
 	if cfg.ScrubRate > 0 {

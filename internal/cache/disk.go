@@ -17,11 +17,15 @@ type disk interface {
 	Stat(path string) (os.FileInfo, error)
 	// Free is how many bytes of the directory's filesystem the process may take.
 	Free(dir string) (int64, error)
+	// LowerPriority lowers that of the calling thread.
+	LowerPriority() error
 }
 
 type realDisk struct{}
 
 func (realDisk) CreateTemp(dir string) (*os.File, error) { return os.CreateTemp(dir, "chunk-*") }
+
+func (realDisk) LowerPriority() error { return lowerPriority() }
 
 func (realDisk) Remove(path string) error { return os.Remove(path) }
 

@@ -110,7 +110,7 @@ func (c *Cache) startWrite() *queuedWrite {
 
 // writeBehind is a writer: it writes one chunk after the other until none waits.
 func (c *Cache) writeBehind(w *queuedWrite) {
-	thread := startBackground()
+	thread := c.startBackground()
 	defer thread.stop()
 	for w != nil {
 		c.write(w, thread)

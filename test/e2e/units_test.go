@@ -160,6 +160,9 @@ func TestUnitsInContainer(t *testing.T) {
 		}
 		t.Logf("exposure of %s, live: %.1f", program, exposure)
 	}
+	if log := sh(t, "", "journalctl -q -o cat -u lectern-gateway"); strings.Contains(log, "usual priority") {
+		t.Errorf("the gateway's unit refuses the priority of the cache's writers:\n%s", tail(log, 2000))
+	}
 	t.Run("join", func(t *testing.T) { joinInside(t, zoom) })
 	t.Run("secrets", func(t *testing.T) {
 		key, err := os.ReadFile("/etc/lectern/credentials/auth-jwt-secret")
