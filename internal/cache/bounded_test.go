@@ -35,11 +35,16 @@ func commitRange(c *Cache, obj media.Object, first, end int64) {
 // recommit evicts a chunk and commits it again.
 func recommit(c *Cache, obj media.Object, index int64) {
 	c.mu.Lock()
-	o := c.index.objects[keyOf(obj, c.chunkSize)]
-	r := c.drop(c.index.find(o, index), eventEvict)
-	c.budget.used -= r.bytes
+	dropRemoved(c, keyOf(obj, c.chunkSize), index)
 	c.mu.Unlock()
 	commitRange(c, obj, index, index+1)
+}
+
+// dropRemoved evicts a chunk as if its file had been removed; c.mu is held.
+func dropRemoved(c *Cache, key objectKey, index int64) {
+	r := c.drop(c.index.find(c.index.objects[key], index), eventEvict)
+	delete(c.removing, r.chunkAddress)
+	c.budget.used -= r.bytes
 }
 
 // bigCache has chunks of big objects, and others of small ones.
@@ -125,8 +130,7 @@ func TestPurgeTakesEveryVersion(t *testing.T) {
 	for _, v := range []int{2, 4, 0} {
 		for i := range int64(16) {
 			c.mu.Lock()
-			r := c.drop(c.index.find(c.index.objects[keyOf(version(v), testChunk)], i), eventEvict)
-			c.budget.used -= r.bytes
+			dropRemoved(c, keyOf(version(v), testChunk), i)
 			c.mu.Unlock()
 		}
 	}
@@ -194,7 +198,7 @@ func TestChunksAreFoundDuringTheScan(t *testing.T) {
 	key := keyOf(obj, testChunk)
 	c.mu.Lock()
 	for i := range int64(101) { // as if they had not been found
-		c.budget.used -= c.drop(c.index.find(c.index.objects[key], i), eventEvict).bytes
+		dropRemoved(c, key, i)
 	}
 	c.mu.Unlock()
 	setScan(c, scanState{running: true, unscanned: map[objectKey]struct{}{key: {}}})

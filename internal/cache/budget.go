@@ -73,7 +73,7 @@ func (c *Cache) tryReserve(fl *fill) (ok bool, evicted []removal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := spaceOf(fl.length)
-	if c.scanning.running || !c.health.state.writable() || n > c.limit() {
+	if c.scanning.running || !c.health.state.writable() || n > c.limit() || c.isRemoving(fl.o.key, fl.index) {
 		return false, nil
 	}
 	available := c.available()

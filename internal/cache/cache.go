@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -56,7 +57,8 @@ type Cache struct {
 	health       health
 	buffers      bufferPool
 	writes       writeQueue
-	emptyFolders []objectKey // of forgotten objects; they exist, and count against the budget
+	emptyFolders []objectKey               // of forgotten objects; they exist, and count against the budget
+	removing     map[chunkAddress]struct{} // chunks that have left the index, and whose files are being removed
 }
 
 // New opens the cache: it takes the directory lock, deletes temporary files, and
@@ -82,7 +84,8 @@ func newCache(cfg Config, origin Fetcher, log *slog.Logger, reg prometheus.Regis
 	c := &Cache{
 		cfg: cfg, chunkSize: chunkSize, origin: origin, log: log, disk: d, lock: lock, probeEvery: probeEvery,
 		scanDone: make(chan struct{}), scanning: scanState{running: true}, index: newIndex(chunkSize), fds: fdCache{entries: map[chunkID]*fdEntry{}}, keys: knownKeys{},
-		buffers: bufferPool{limit: memory}, writes: newWriteQueue(memory, chunkSize),
+		removing: map[chunkAddress]struct{}{},
+		buffers:  bufferPool{limit: memory}, writes: newWriteQueue(memory, chunkSize),
 	}
 	c.policy = eviction.New(int(size/chunkSize), c.index.number)
 	if err := c.clearTemporary(); err != nil {
@@ -94,8 +97,8 @@ func newCache(cfg Config, origin Fetcher, log *slog.Logger, reg prometheus.Regis
 		return nil, err
 	}
 	c.base, c.cancel = context.WithCancel(context.Background())
-	c.measureFree(here)        // from now on the writers do
-	c.startBackground().stop() // what the system refuses is in the log of the start
+	c.measureFree(here)                    // from now on the writers do
+	c.startBackground(new(ioClock)).stop() // what the system refuses is in the log of the start
 	c.running.Go(c.scan)
 	c.running.Go(c.watchMinFree)
 	if cfg.ScrubRate > 0 {
@@ -113,19 +116,68 @@ func (c *Cache) clearTemporary() error {
 	return os.Mkdir(c.tmpDir(), 0o700)
 }
 
+const (
+	// closeGrace is how long Close writes chunks that wait for a writer. The others are
+	// dropped: a cache loses nothing that is not fetched again.
+	closeGrace = 3 * time.Second
+	// hungGrace is how long Close waits for I/O that is under way after that.
+	hungGrace = 5 * time.Second
+)
+
+// errHung is why Close has not closed the cache.
+var errHung = errors.New("cache: the disk does not answer; the directory stays locked until the process ends")
+
 // Close stops all fetches, waits for them, and releases the directory lock. Readers
-// that are still open get errors. It may be called twice.
+// that are still open get errors. It takes closeGrace and hungGrace at most: an error
+// means that the disk hangs, and that what hangs may still write to the directory, which
+// stays locked. It may be called twice.
 func (c *Cache) Close() error {
 	c.closing.Do(func() {
 		c.mu.Lock()
 		c.closed = true
 		c.mu.Unlock()
 		c.cancel()
-		c.running.Wait()
+		if !c.waitForEnd() {
+			c.closeErr = errHung
+			return
+		}
 		closeFiles(c.discardFiles()...)
 		c.closeErr = c.lock.Close()
 	})
 	return c.closeErr
+}
+
+// waitForEnd reports whether all goroutines have ended.
+func (c *Cache) waitForEnd() bool {
+	ended := make(chan struct{})
+	go func() {
+		c.running.Wait()
+		close(ended)
+	}()
+	for _, step := range []struct {
+		grace time.Duration
+		then  func()
+	}{{closeGrace, c.closeWrites}, {hungGrace, func() {}}} {
+		timer := time.NewTimer(step.grace)
+		select {
+		case <-ended:
+			timer.Stop()
+			return true
+		case <-timer.C:
+			step.then()
+		}
+	}
+	return false
+}
+
+// closeWrites ends the writing of chunks that wait for a writer.
+func (c *Cache) closeWrites() {
+	c.mu.Lock()
+	c.writes.closed = true
+	c.mu.Unlock()
+	if n := c.dropWrites(); n > 0 {
+		c.log.Warn("cache: closed before all chunks were written", slog.Int("chunks", n))
+	}
 }
 
 // discardFiles empties the fd cache, and returns the files to close.

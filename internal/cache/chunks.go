@@ -42,20 +42,27 @@ func (c *Cache) commit(o *object, index, length int64, verified chunkfile.Blocks
 	return true
 }
 
+// chunkAddress says which chunk a file is of.
+type chunkAddress struct {
+	key   objectKey
+	index int64
+}
+
 // removal is a chunk that has left the index. Its file is still on the disk and in
 // the budget.
 type removal struct {
-	key   objectKey
-	index int64
+	chunkAddress
 	file  *openFile // to close; may be nil
 	bytes int64
 }
 
 // drop is the one transition from committed; c.mu is held. The caller gives the
-// result to remove.
+// result to remove. Until that has ended the chunk is not stored again: the removal
+// would take the new file away, which has the same name.
 func (c *Cache) drop(id chunkID, why event) removal {
 	o := c.index.objectOf(id)
-	r := removal{key: o.key, index: c.index.at(id), bytes: footprint(c.index.length(id)), file: c.fds.remove(id)}
+	r := removal{chunkAddress: chunkAddress{o.key, c.index.at(id)}, bytes: footprint(c.index.length(id)), file: c.fds.remove(id)}
+	c.removing[r.chunkAddress] = struct{}{}
 	c.policy.Remove(id) // before the index forgets the chunk's object
 	c.index.remove(id)
 	c.metrics.event(why)
@@ -78,28 +85,42 @@ func (c *Cache) dropIfEmpty(o *object) {
 // remove deletes the files of dropped chunks; c.mu is not held. A file that cannot
 // be deleted stays in the budget, because it stays on the disk.
 func (c *Cache) remove(run runIO, dropped ...removal) {
-	freed, faults := int64(0), []error(nil)
-	run(func() { freed, faults = c.removeFiles(dropped) })
-	for _, err := range faults {
-		c.diskFault("remove", err)
+	for _, r := range dropped {
+		var err error
+		took := run(func() {
+			closeFiles(r.file)
+			err = c.disk.Remove(r.key.path(c.cfg.Dir, r.index))
+		})
+		if errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+		switch {
+		case err != nil:
+			c.diskFault("remove", err)
+		case took > slowWrite:
+			c.diskFault("remove", errSlow)
+		}
+		c.endRemoval(r, err == nil)
 	}
-	c.mu.Lock()
-	c.budget.used -= freed
-	c.mu.Unlock()
 	c.removeFolders(run)
 }
 
-// removeFiles returns how many bytes of disk space are free now, and what failed.
-func (c *Cache) removeFiles(dropped []removal) (freed int64, faults []error) {
-	for _, r := range dropped {
-		closeFiles(r.file)
-		if err := c.disk.Remove(r.key.path(c.cfg.Dir, r.index)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			faults = append(faults, err)
-			continue
-		}
-		freed += r.bytes
+// endRemoval returns the space of a file that was removed, or tried in vain; c.mu is not
+// held.
+func (c *Cache) endRemoval(r removal, removed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.removing, r.chunkAddress)
+	if removed {
+		c.budget.used -= r.bytes
 	}
-	return freed, faults
+}
+
+// isRemoving reports whether the file of a chunk that has left the index may still be
+// removed; c.mu is held.
+func (c *Cache) isRemoving(key objectKey, index int64) bool {
+	_, removing := c.removing[chunkAddress{key, index}]
+	return removing
 }
 
 // removeFolders deletes the folders of objects without chunks; c.mu is not held.

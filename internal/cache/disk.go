@@ -19,6 +19,8 @@ type disk interface {
 	Free(dir string) (int64, error)
 	// LowerPriority lowers that of the calling thread.
 	LowerPriority() error
+	// ThreadWaits are the calling thread's waits for a processor.
+	ThreadWaits() threadWaits
 }
 
 type realDisk struct{}
@@ -26,6 +28,8 @@ type realDisk struct{}
 func (realDisk) CreateTemp(dir string) (*os.File, error) { return os.CreateTemp(dir, "chunk-*") }
 
 func (realDisk) LowerPriority() error { return lowerPriority() }
+
+func (realDisk) ThreadWaits() threadWaits { return ownWaits() }
 
 func (realDisk) Remove(path string) error { return os.Remove(path) }
 

@@ -118,7 +118,8 @@ func (c *Cache) writeSucceeded() {
 const (
 	// probeEvery is the time between two probes of a disk in bypass.
 	probeEvery = 3 * time.Second
-	// slowWrite is how long the write of a chunk may take on a healthy disk.
+	// slowWrite is how long the write of a chunk, or the removal of one, may take on a
+	// healthy disk.
 	slowWrite = 10 * time.Second
 )
 

@@ -147,7 +147,7 @@ func (c *Cache) addFound(key objectKey, index, length int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := c.index.objects[key]
-	if !c.index.accepts(o, index, length) {
+	if !c.index.accepts(o, index, length) || c.isRemoving(key, index) {
 		return false
 	}
 	if c.index.find(o, index) != 0 {

@@ -29,8 +29,8 @@ var passReasons = []passReason{passFirstUse, passNoSpace, passDiskFault, passDis
 func (c *Cache) store(f *fetch, fl *fill, a eviction.Arrival) {
 	w := &queuedWrite{fill: fl, identity: identity(f.obj, c.chunkSize), arrival: a}
 	for {
-		room, stuck := c.tryStore(f, w)
-		if stuck {
+		room, behind := c.tryStore(f, w)
+		if behind && c.writersStuck() {
 			c.diskFault("write", errSlow)
 		}
 		if room == nil {
@@ -47,9 +47,9 @@ func (c *Cache) store(f *fetch, fl *fill, a eviction.Arrival) {
 	}
 }
 
-// tryStore returns what to wait for before the next try, or nil. stuck reports that a
-// write takes too long. c.mu is not held.
-func (c *Cache) tryStore(f *fetch, w *queuedWrite) (room <-chan struct{}, stuck bool) {
+// tryStore returns what to wait for before the next try, or nil. behind reports that the
+// writers are: the queue is full, or has given memory to fetches. c.mu is not held.
+func (c *Cache) tryStore(f *fetch, w *queuedWrite) (room <-chan struct{}, behind bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w.keep = f.keep
@@ -58,11 +58,13 @@ func (c *Cache) tryStore(f *fetch, w *queuedWrite) (room <-chan struct{}, stuck 
 		c.passThrough(w.fill, passDiskFault)
 	case c.enqueue(w):
 		c.dropPassedWrites()
-	case w.keep:
-		return c.writes.nextRoom(), c.writes.stuck(time.Now())
+		behind, c.writes.dropped = c.writes.dropped, false
+		return nil, behind
+	case w.keep && !c.writes.closed:
+		return c.writes.nextRoom(), true
 	default:
 		c.passThrough(w.fill, passDiskBusy)
-		return nil, c.writes.stuck(time.Now())
+		return nil, true
 	}
 	return nil, false
 }
@@ -81,8 +83,7 @@ func (c *Cache) write(w *queuedWrite, thread background) {
 	path := fl.o.key.path(c.cfg.Dir, fl.index)
 	var remains bool
 	var err error
-	thread.run(func() { remains, err = writeChunk(c.disk, c.tmpDir(), path, header, data) })
-	took := time.Since(w.began)
+	took := thread.run(func() { remains, err = writeChunk(c.disk, c.tmpDir(), path, header, data) })
 	switch {
 	case err != nil:
 		c.diskFault("write", err)
@@ -110,8 +111,11 @@ func (c *Cache) dropUnreserved(w *queuedWrite) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	why := passNoSpace
-	if !c.health.state.writable() {
+	switch {
+	case !c.health.state.writable():
 		why = passDiskFault
+	case c.isRemoving(w.fill.o.key, w.fill.index):
+		why = passDiskBusy
 	}
 	c.dropWrite(w, why)
 }

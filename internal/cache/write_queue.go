@@ -16,8 +16,9 @@ const (
 	// maxWriters is how many chunks are written at a time. More of them take the
 	// processors from the viewers, whose bytes the kernel copies as well.
 	maxWriters = 2
-	// stuckAfter is how long a write may take before a full queue counts as a slip of
-	// the disk. A disk that is slower than the origin fills the queue too, and is healthy.
+	// stuckAfter is how long one operation of a writer may take before a full queue, or one
+	// that gave memory to fetches, counts as a slip of the disk. A disk that is slower than
+	// the origin fills the queue too, and is healthy.
 	stuckAfter = 5 * time.Second
 )
 
@@ -27,7 +28,7 @@ type queuedWrite struct {
 	fill     *fill
 	identity string
 	arrival  eviction.Arrival
-	began    time.Time // of the write
+	clock    *ioClock // of its writer; set once the write begins
 	sums     []*chunkfile.Run
 	keep     bool // nobody watches; what it was read for is that it is stored
 }
@@ -37,16 +38,13 @@ type writeQueue struct {
 	limit   int            // chunks that wait: three quarters of the cache's memory; see hasPlace
 	waiting []*queuedWrite // the oldest first
 	writing []*queuedWrite // each by a goroutine of its own; at most maxWriters
+	dropped bool           // chunks were dropped for their memory since a writer was last looked at
+	closed  bool           // nothing more is written: the cache is being closed
 	room    chan struct{}  // closed when a chunk leaves the queue; nil when nobody waits for that
 }
 
 func newWriteQueue(memory, chunkSize int64) writeQueue {
 	return writeQueue{limit: int(memory / 4 * 3 / chunkSize)}
-}
-
-// stuck reports whether a write has been under way for too long.
-func (q *writeQueue) stuck(now time.Time) bool {
-	return slices.ContainsFunc(q.writing, func(w *queuedWrite) bool { return now.Sub(w.began) > stuckAfter })
 }
 
 // nextRoom is closed when a chunk leaves the queue.
@@ -75,7 +73,7 @@ func (c *Cache) enqueue(w *queuedWrite) bool {
 	w.fill.refs++
 	q.waiting = append(q.waiting, w)
 	if len(q.writing) < maxWriters {
-		first := c.startWrite()
+		first := c.startWrite(new(ioClock))
 		c.running.Go(func() { c.writeBehind(first) })
 	}
 	return true
@@ -87,6 +85,8 @@ func (c *Cache) enqueue(w *queuedWrite) bool {
 func (c *Cache) hasPlace(w *queuedWrite) bool {
 	n, limit := len(c.writes.waiting), c.writes.limit
 	switch {
+	case c.writes.closed:
+		return false
 	case w.keep:
 		return n < max(1, limit/2) // the rest is the viewers'
 	case w.arrival.Shared:
@@ -96,21 +96,21 @@ func (c *Cache) hasPlace(w *queuedWrite) bool {
 	}
 }
 
-// startWrite takes the oldest chunk out of the queue, which is not empty; c.mu is
-// held.
-func (c *Cache) startWrite() *queuedWrite {
+// startWrite takes the oldest chunk out of the queue, which is not empty, for the writer
+// whose clock it gets; c.mu is held.
+func (c *Cache) startWrite(clock *ioClock) *queuedWrite {
 	q := &c.writes
 	w := q.waiting[0]
 	q.waiting = q.waiting[1:]
 	q.broadcast()
-	w.began, w.sums = time.Now(), w.fill.sums()
+	w.clock, w.sums = clock, w.fill.sums()
 	q.writing = append(q.writing, w)
 	return w
 }
 
 // writeBehind is a writer: it writes one chunk after the other until none waits.
 func (c *Cache) writeBehind(w *queuedWrite) {
-	thread := c.startBackground()
+	thread := c.startBackground(w.clock)
 	defer thread.stop()
 	for w != nil {
 		c.write(w, thread)
@@ -128,7 +128,22 @@ func (c *Cache) nextWrite(done *queuedWrite) *queuedWrite {
 	if len(q.waiting) == 0 {
 		return nil
 	}
-	return c.startWrite()
+	return c.startWrite(done.clock)
+}
+
+// writersStuck reports whether an operation of a writer has been under way for too long.
+// Clocks read files of the kernel: c.mu is not held.
+func (c *Cache) writersStuck() bool {
+	return slices.ContainsFunc(c.writersClocks(), func(k *ioClock) bool { return k.longer(stuckAfter) })
+}
+
+func (c *Cache) writersClocks() (clocks []*ioClock) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.writes.writing {
+		clocks = append(clocks, w.clock)
+	}
+	return clocks
 }
 
 // dropPassedWrites gives fetches that wait for memory the buffers of chunks that wait
@@ -156,6 +171,7 @@ func (c *Cache) dropPassed(shared bool) {
 			continue
 		}
 		q.waiting = slices.Delete(q.waiting, i, i+1)
+		q.dropped = true
 		q.broadcast()
 		c.dropWrite(w, passNoMemory)
 	}
@@ -167,26 +183,34 @@ func (c *Cache) dropWrite(w *queuedWrite, why passReason) {
 	c.unrefFill(w.fill)
 }
 
-// dropWrites empties the queue when the disk is bypassed, a batch in each hold of the
-// lock; c.mu is not held. Writes that are under way end by themselves.
-func (c *Cache) dropWrites() {
-	for c.dropWriteBatch() {
+// dropWrites empties the queue when the disk is bypassed or the cache is being closed, a
+// batch in each hold of the lock, and returns how many chunks it has dropped; c.mu is not
+// held. Writes that are under way end by themselves.
+func (c *Cache) dropWrites() (dropped int) {
+	for {
+		n, more := c.dropWriteBatch()
+		if dropped += n; !more {
+			return dropped
+		}
 	}
 }
 
 // dropWriteBatch reports whether there is more to drop.
-func (c *Cache) dropWriteBatch() bool {
+func (c *Cache) dropWriteBatch() (dropped int, more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q := &c.writes
-	if c.health.state.writable() {
-		return false
+	q, why := &c.writes, passDiskFault
+	switch {
+	case q.closed:
+		why = passDiskBusy
+	case c.health.state.writable():
+		return 0, false
 	}
-	n := min(len(q.waiting), batchSize)
-	for _, w := range q.waiting[:n] {
-		c.dropWrite(w, passDiskFault)
+	dropped = min(len(q.waiting), batchSize)
+	for _, w := range q.waiting[:dropped] {
+		c.dropWrite(w, why)
 	}
-	q.waiting = q.waiting[n:]
+	q.waiting = q.waiting[dropped:]
 	q.broadcast()
-	return len(q.waiting) > 0
+	return dropped, len(q.waiting) > 0
 }

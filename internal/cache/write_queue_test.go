@@ -251,17 +251,3 @@ func TestCrowdBeforeStuckDisk(t *testing.T) {
 		close(d.free)
 	})
 }
-
-// TestStuckWriteIsASlip: a full queue is one of a slow disk, unless a write has been under
-// way for long.
-func TestStuckWriteIsASlip(t *testing.T) {
-	var q writeQueue
-	now := time.Now()
-	q.writing = []*queuedWrite{{began: now.Add(-stuckAfter)}, {began: now}}
-	if q.stuck(now) {
-		t.Error("a write that may still be healthy counts as stuck")
-	}
-	if !q.stuck(now.Add(time.Second)) {
-		t.Error("a write that has been under way for long does not count as stuck")
-	}
-}
