@@ -118,6 +118,13 @@ type CodeRedeemer struct {
 	Used       UsedCodes
 }
 
+// User is whose session a code would begin, which leaves the code unused. The error is a
+// *media.Refusal.
+func (r CodeRedeemer) User(text string) (int64, error) {
+	code, err := r.Authorizer.verifier.VerifySessionCode(text)
+	return code.User, err
+}
+
 // Redeem returns the active user of a code as a viewer whose Expires is when the session ends
 // at the latest. The error is a *media.Refusal, or a *media.Error when the catalog is
 // unavailable; after the latter the code may count as used.

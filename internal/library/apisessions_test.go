@@ -56,7 +56,8 @@ func TestDoors(t *testing.T) {
 		status       int
 	}{
 		{"GET", "/api/recordings/", []string{"access", "session in its cookie"}, 200},
-		{"GET", "/session", []string{"session in its cookie"}, 200},
+		{"GET", "/session", []string{"access", "session in its cookie"}, 200},
+		{"GET", "/api/recordings/6/captions/ru.vtt", []string{"access", "playback", "playback in its cookie", "session in its cookie"}, 404},
 		{"POST", "/session", []string{"access"}, 204},
 		{"POST", "/session/code", []string{"access"}, 201},
 		{"POST", "/api/recordings/6/view/", []string{"access", "session in its cookie"}, 200},
@@ -162,7 +163,8 @@ func TestSessionCodes(t *testing.T) {
 	for body, want := range map[string]string{
 		body:                   "401 code_not_valid", // used
 		`{"code":"x"}`:         "401 code_not_valid",
-		`{"code":""}`:          "400 bad_request",
+		`{"code":""}`:          "401 not_authenticated",
+		`null`:                 "400 bad_request",
 		`{"code":5}`:           "400 bad_request",
 		`{"code":"x`:           "400 bad_request",
 		`[]`:                   "400 bad_request",
@@ -191,4 +193,36 @@ func TestForgedCodesAreLimited(t *testing.T) {
 		}
 	}
 	t.Error("200 guesses are answered")
+}
+
+// TestOtherSession: a page that says so replaces nobody's session, and spends no code on it.
+func TestOtherSession(t *testing.T) {
+	s := onSQLite(t, nil)
+	cookie := "Cookie: " + s.signIn(5)
+	code, _, err := s.minter.SessionCode(9, catalogtest.DemoNow.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, _, err := s.minter.Session(5, catalogtest.DemoNow.Add(-time.Minute), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	withCode := func(more string) string { return fmt.Sprintf(`{"code":%q%s}`, code, more) }
+	own, another := "Authorization: Bearer "+s.token(5), "Authorization: Bearer "+s.token(9)
+	for _, c := range []struct {
+		what, want, body string
+		headers          []string
+	}{
+		{"own token", "204", `{"replace":false}`, []string{cookie, own}},
+		{"another's token", "409 other_session", `{"replace":false}`, []string{cookie, another}},
+		{"another's token, agreed", "204", `{"replace":true}`, []string{cookie, another}},
+		{"another's token, nothing said", "204", "", []string{cookie, another}},
+		{"another's code", "409 other_session", withCode(`,"replace":false`), []string{cookie}},
+		{"another's code after a session that has ended", "204", withCode(`,"replace":false`), []string{"Cookie: lectern_session=" + ended}},
+		{"the code again", "401 code_not_valid", withCode(""), nil},
+	} {
+		if got := outcomeOf(s.ask(0, "POST", "/session", c.body, append(c.headers, fromOurPage)...)); got != c.want {
+			t.Errorf("%s: %s, want %s", c.what, got, c.want)
+		}
+	}
 }

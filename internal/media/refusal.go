@@ -22,6 +22,7 @@ const (
 	CodeNoAccess         Code = "no_access"
 	CodeWrongRecording   Code = "wrong_recording"
 	CodeExpired          Code = "expired"
+	CodeOtherSession     Code = "other_session"
 	CodeProcessing       Code = "processing"
 	CodeThrottled        Code = "throttled"
 	CodeTooManyStreams   Code = "too_many_streams"

@@ -87,9 +87,15 @@ func (h *Handler) serveText(c *fasthttp.RequestCtx, rec accesslog.Record, id int
 	h.Records.WriteAnswered(c, rec)
 }
 
-// viewer is who asks with a stream's credentials, and the recording that they may watch.
+// viewer is who asks with a stream's credentials or with a session, and the recording that
+// they may watch.
 func (h *Handler) viewer(ctx context.Context, c *fasthttp.RequestCtx, rec *accesslog.Record, id int64) (media.Viewer, media.Recording, error) {
 	tokens, refusal := credentials.Tokens(&c.Request)
+	if refusal != nil && refusal.Code == media.CodeNotAuthenticated {
+		if session, _ := credentials.SessionTokens(c, h.Links); len(session) > 0 {
+			tokens, refusal = session, nil
+		}
+	}
 	if refusal != nil {
 		return media.Viewer{}, media.Recording{}, refusal
 	}

@@ -22,10 +22,7 @@ func SessionTokens(c *fasthttp.RequestCtx, links forwarded.Resolver) ([]media.To
 	if len(c.Request.Header.PeekAll("Authorization")) > 0 {
 		return nil, nil
 	}
-	var tokens []media.Token
-	for name, value := range c.Request.Header.Cookies() {
-		tokens = appendToken(tokens, name, SessionCookie, value, media.FromSession)
-	}
+	tokens := SessionCookies(&c.Request.Header)
 	if len(tokens) == 0 {
 		return nil, nil
 	}
@@ -45,6 +42,15 @@ func SessionTokens(c *fasthttp.RequestCtx, links forwarded.Resolver) ([]media.To
 		}
 	}
 	return tokens, nil
+}
+
+// SessionCookies are the tokens in the session's cookie, whoever sent the request. They must
+// decide nothing but what is said to a page of ours.
+func SessionCookies(h *fasthttp.RequestHeader) (tokens []media.Token) {
+	for name, value := range h.Cookies() {
+		tokens = appendToken(tokens, name, SessionCookie, value, media.FromSession)
+	}
+	return tokens
 }
 
 // RequireOurPage refuses a request that does not show that a page of ours sent it.

@@ -105,6 +105,8 @@ func ProblemOfRefusal(r *media.Refusal) Problem {
 		p.Status = http.StatusForbidden
 	case media.CodeNotFound, media.CodeNoMedia:
 		p.Status = http.StatusNotFound
+	case media.CodeOtherSession:
+		p.Status = http.StatusConflict
 	case media.CodeProcessing:
 		p.Status, wait = http.StatusConflict, 30*time.Second
 	case media.CodeExpired:

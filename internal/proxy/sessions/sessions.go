@@ -3,12 +3,12 @@
 package sessions
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -44,6 +44,8 @@ type Signer interface {
 
 // Redeemer turns a code into the viewer whose session it begins, once.
 type Redeemer interface {
+	// User is whose session a code would begin; the code stays unused.
+	User(code string) (int64, error)
 	Redeem(ctx context.Context, code string) (media.Viewer, error)
 }
 
@@ -126,7 +128,11 @@ func (x *request) begin() error {
 	if r := credentials.RequireOurPage(x.c, x.h.Links); r != nil {
 		return r
 	}
-	viewer, err := x.entitled()
+	wanted, err := x.wanted()
+	if err != nil {
+		return err
+	}
+	viewer, err := x.entitled(wanted)
 	if err != nil {
 		return err
 	}
@@ -145,15 +151,24 @@ func (x *request) begin() error {
 
 // entitled is who may begin a session: the user of the body's code, or of an access token in
 // the header. Neither a session nor a playback token begins another session.
-func (x *request) entitled() (media.Viewer, error) {
-	code, err := x.bodyCode()
-	if err != nil {
-		return media.Viewer{}, err
+func (x *request) entitled(w wanted) (media.Viewer, error) {
+	if w.Code == "" {
+		viewer, err := x.bearer()
+		if err == nil && w.keepsOther() {
+			err = x.refuseOther(viewer.User.ID)
+		}
+		return viewer, err
 	}
-	if code == "" {
-		return x.bearer()
+	if w.keepsOther() {
+		user, err := x.h.Codes.User(w.Code)
+		if err == nil {
+			err = x.refuseOther(user)
+		}
+		if err != nil {
+			return media.Viewer{}, x.h.Access.Limit(x.rec.Client, err)
+		}
 	}
-	viewer, err := x.h.Codes.Redeem(x.ctx, code)
+	viewer, err := x.h.Codes.Redeem(x.ctx, w.Code)
 	if err != nil {
 		return viewer, x.h.Access.Limit(x.rec.Client, err)
 	}
@@ -161,22 +176,44 @@ func (x *request) entitled() (media.Viewer, error) {
 	return viewer, nil
 }
 
-// bodyCode is the code in the request's body, "" without a body.
-func (x *request) bodyCode() (string, error) {
-	body := x.c.Request.Body()
-	if len(strings.TrimSpace(string(body))) == 0 {
-		return "", nil
+// wanted is the body of POST /session.
+type wanted struct {
+	Code string `json:"code"`
+	// Replace is whether the session may take the place of another user's. A page sets it to
+	// false, and asks the person where the answer is 409.
+	Replace *bool `json:"replace"`
+}
+
+func (w wanted) keepsOther() bool { return w.Replace != nil && !*w.Replace }
+
+// wanted reads the body, which may be missing.
+func (x *request) wanted() (w wanted, err error) {
+	body := bytes.TrimSpace(x.c.Request.Body())
+	if len(body) == 0 {
+		return w, nil
 	}
-	var fields struct {
-		Code *string `json:"code"`
+	if json.Unmarshal(body, &w) != nil || body[0] != '{' {
+		return w, badRequest{`The body has to be empty, or {"code": "…"}.`}
 	}
-	if err := json.Unmarshal(body, &fields); err != nil || fields.Code != nil && *fields.Code == "" {
-		return "", badRequest{`The body has to be empty, or {"code": "…"}.`}
+	return w, nil
+}
+
+// refuseOther refuses when the request has the session of a user other than the given one.
+func (x *request) refuseOther(user int64) error {
+	tokens := credentials.SessionCookies(&x.c.Request.Header)
+	if len(tokens) == 0 {
+		return nil
 	}
-	if fields.Code == nil {
-		return "", nil
+	now, err := x.h.Access.Authenticate(x.ctx, x.rec.Client, tokens, 0)
+	switch {
+	case media.RefusalOf(err) != nil: // it has ended
+		return nil
+	case err != nil:
+		return err
+	case now.User.ID != user:
+		return media.Refuse(media.CodeOtherSession, "Somebody else is signed in.")
 	}
-	return *fields.Code, nil
+	return nil
 }
 
 // bearer is the user of an access token in the header.
@@ -223,18 +260,10 @@ type userJSON struct {
 
 // show is GET /session.
 func (x *request) show() error {
-	tokens, refusal := credentials.SessionTokens(x.c, x.h.Links)
-	if refusal != nil {
-		return refusal
-	}
-	if len(tokens) == 0 {
-		return media.Refuse(media.CodeNotAuthenticated, "Authentication credentials were not provided.")
-	}
-	viewer, err := x.h.Access.Authenticate(x.ctx, x.rec.Client, tokens, 0)
+	viewer, err := x.signedIn()
 	if err != nil {
 		return err
 	}
-	x.rec.User = viewer.User.ID
 	name, err := x.h.Names.Name(x.ctx, viewer.User.ID)
 	if err != nil && media.KindOf(err) != media.NotFound {
 		return err
@@ -243,6 +272,20 @@ func (x *request) show() error {
 		User: userJSON{viewer.User.ID, name, viewer.User.Role}, ExpiresAt: viewer.Expires.UTC().Format(time.RFC3339),
 	})
 	return nil
+}
+
+// signedIn is the user of the session or, with a token in the header, of that.
+func (x *request) signedIn() (media.Viewer, error) {
+	tokens, refusal := credentials.SessionTokens(x.c, x.h.Links)
+	switch {
+	case refusal != nil:
+		return media.Viewer{}, refusal
+	case len(tokens) == 0:
+		return x.bearer()
+	}
+	viewer, err := x.h.Access.Authenticate(x.ctx, x.rec.Client, tokens, 0)
+	x.rec.User = viewer.User.ID
+	return viewer, err
 }
 
 // codeJSON is a code for one session.

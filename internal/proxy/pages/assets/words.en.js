@@ -5,6 +5,7 @@ import { speak } from './words.js';
 const codes = {
   not_authenticated: ['You are not signed in.', 'Open your school’s platform and follow its link to the lessons.'],
   code_not_valid: ['This link has been used or is too old.', 'Go back to your school’s platform and follow its link again.'],
+  other_session: ['Somebody else is signed in.', 'Sign out first.'],
   csrf: ['This page’s address is not the one that the gateway expects.', 'Open the lessons by the link of your school’s platform. If it goes on, tell your school.'],
   token_not_valid: ['Your sign-in has ended.', 'Open your school’s platform and follow its link to the lessons again.'],
   user_not_found: ['Your account is not known here.', 'Ask your school whether your account still exists.'],
