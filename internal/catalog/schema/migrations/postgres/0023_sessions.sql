@@ -6,8 +6,8 @@ CREATE TABLE lectern.lectern_used_codes (
     id         text PRIMARY KEY,
     expires_ms bigint NOT NULL
 );
-INSERT INTO lectern.lectern_schema (version, compatible_since, applied_at) VALUES (22, 13, now());
+INSERT INTO lectern.lectern_schema (version, compatible_since, applied_at) VALUES (23, 13, now());
 
 -- +goose Down
-DELETE FROM lectern.lectern_schema WHERE version = 22;
+DELETE FROM lectern.lectern_schema WHERE version = 23;
 DROP TABLE lectern.lectern_used_codes;
