@@ -67,13 +67,25 @@ func (b *hedgedBody) open() (err error) {
 	ctx, b.cancel = context.WithCancel(b.ctx)
 	b.await()
 	b.body, err = b.h.next.Open(ctx, b.obj, b.left)
-	if b.arrived(err == nil, err) {
+	if err == nil {
+		b.answered()
 		return nil
 	}
-	if err != nil {
-		b.cancel()
+	if b.arrived(false, err) {
+		return nil
 	}
+	b.cancel()
 	return err
+}
+
+// answered ends the wait for the current request's answer. That is not the first byte: a
+// rival goes on, so that the wait for the first byte has one rival and not two.
+func (b *hedgedBody) answered() {
+	b.timer.Stop()
+	if r := b.endWait(false); r != nil && b.hasWon(r) {
+		<-r.ended
+		b.replace(r)
+	}
 }
 
 // Read implements io.Reader.
@@ -197,6 +209,12 @@ func (b *hedgedBody) arrived(something bool, err error) (replaced bool) {
 	return true
 }
 
+func (b *hedgedBody) hasWon(r *rival) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return r.body != nil
+}
+
 // endWait returns the rival that has won, or that may still win because the current
 // request has failed. One that does not matter any more, since the wait is decided, is
 // cancelled.
@@ -237,7 +255,23 @@ func (b *hedgedBody) replace(r *rival) {
 // Close implements io.Closer.
 func (b *hedgedBody) Close() error {
 	b.cancel()
+	b.endRival()
 	err := b.body.Close()
 	b.rivals.Wait()
 	return err
+}
+
+// endRival ends a rival that competes, or has won, while nobody reads.
+func (b *hedgedBody) endRival() {
+	r := b.endWait(true)
+	if r == nil {
+		return
+	}
+	<-r.ended
+	if r.body != nil {
+		r.cancel()
+		r.body.Close()
+		b.h.slots.release()
+		b.h.count(hedgeLost)
+	}
 }

@@ -105,6 +105,7 @@ func TestHedge(t *testing.T) {
 	}{
 		{"no answer", []origintest.Fault{never, {Delay: soon}}, 500*time.Millisecond + soon, 2, 1, 0},
 		{"an answer without bytes", []origintest.Fault{{Stall: true}, {Delay: soon}}, 500*time.Millisecond + soon, 2, 1, 0},
+		{"a late answer without bytes", []origintest.Fault{{Delay: 600 * time.Millisecond, Stall: true}, {Delay: 300 * time.Millisecond}, {}}, 800 * time.Millisecond, 2, 1, 0},
 		{"a body that stalls", []origintest.Fault{{After: 40_000, Stall: true}, {Delay: soon}}, time.Second + soon, 2, 1, 0},
 		{"a body that stalls twice", []origintest.Fault{{After: 40_000, Stall: true}, {After: 40_000, Stall: true}}, 2 * time.Second, 3, 2, 0},
 		{"the first comes first", []origintest.Fault{{Delay: 600 * time.Millisecond}, never}, 600 * time.Millisecond, 2, 0, 1},
@@ -244,6 +245,33 @@ func TestNoHedge(t *testing.T) {
 			h.expect(t, 4, 0, 1, 1)
 		})
 	})
+}
+
+// TestHedgeClosedUnread: a body that is closed while its first bytes are late ends both
+// requests, whether the second has brought bytes or not.
+func TestHedgeClosedUnread(t *testing.T) {
+	for _, second := range []time.Duration{200 * time.Millisecond, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHedged(origin.Options{Concurrent: 2})
+			h.Script(origintest.Fault{Delay: 600 * time.Millisecond, Stall: true}, origintest.Fault{Delay: second})
+			body, err := open(t, h, media.Span{Len: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			if err := body.Close(); err != nil {
+				t.Error(err)
+			}
+			h.expect(t, 2, 0, 1, 0)
+			for range 2 { // as many as there are slots
+				body, err := open(t, h, media.Span{Len: 10})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer body.Close()
+			}
+		})
+	}
 }
 
 // stuckStat is an origin whose first Stat is never answered.
