@@ -83,7 +83,7 @@ func (c *Cache) openPinned(p *committedPiece) error {
 	if p.file != nil {
 		return nil
 	}
-	file, err := os.Open(p.entry.key.path(c.cfg.Dir, p.entry.index))
+	file, err := openChunk(c.disk, p.entry.key.path(c.cfg.Dir, p.entry.index))
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 // replace it to inject faults and to count calls.
 type disk interface {
 	CreateTemp(dir string) (*os.File, error)
+	Open(path string, flag int) (*os.File, error)
 	Rename(from, to string) error
 	Remove(path string) error
 	Stat(path string) (os.FileInfo, error)
@@ -30,6 +31,8 @@ func (realDisk) CreateTemp(dir string) (*os.File, error) { return os.CreateTemp(
 func (realDisk) LowerPriority() error { return lowerPriority() }
 
 func (realDisk) ThreadWaits() threadWaits { return ownWaits() }
+
+func (realDisk) Open(path string, flag int) (*os.File, error) { return os.OpenFile(path, flag, 0) }
 
 func (realDisk) Remove(path string) error { return os.Remove(path) }
 
@@ -56,6 +59,17 @@ func (realDisk) Rename(from, to string) (err error) {
 		}
 	}
 	return os.Rename(from, to)
+}
+
+// openChunk opens a chunk's file for reading, without updates of its time of last access:
+// a sendfile(2) would wait for the filesystem's journal where that is due. The system
+// refuses this, open(2), for a file that is somebody else's; it is opened as usual then.
+func openChunk(d disk, path string) (*os.File, error) {
+	f, err := d.Open(path, os.O_RDONLY|unix.O_NOATIME)
+	if errors.Is(err, unix.EPERM) {
+		return d.Open(path, os.O_RDONLY)
+	}
+	return f, err
 }
 
 // writeChunk makes a chunk file appear whole: temp file, write, close, rename. It

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
 
 	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 	"github.com/lectiospace/lectern/internal/media"
@@ -147,6 +148,46 @@ func testStuckDisk(t *testing.T) {
 	waitForFills(t, c)
 	check(t, c, s, obj, obj.Span(), media.CachePartial)
 	check(t, c, s, obj, obj.Span(), media.CacheHit)
+}
+
+// foreignDisk refuses to open files without updates of their times, as the system does where
+// they are somebody else's.
+type foreignDisk struct {
+	realDisk
+	refused atomic.Bool
+}
+
+func (d *foreignDisk) Open(path string, flag int) (*os.File, error) {
+	if flag&unix.O_NOATIME != 0 && d.refused.Load() {
+		return nil, &os.PathError{Op: "open", Path: path, Err: unix.EPERM}
+	}
+	return d.realDisk.Open(path, flag)
+}
+
+// TestChunksAreReadWithoutATime: a reader's file updates no time of last access, unless the
+// system insists on it.
+func TestChunksAreReadWithoutATime(t *testing.T) {
+	s, d := newFakeOrigin(), &foreignDisk{}
+	c := openCache(t, t.TempDir(), 100<<20, s, d)
+	scanned(t, c)
+	for _, refused := range []bool{false, true} {
+		d.refused.Store(refused)
+		obj := s.put(fmt.Sprint(refused), "1", testChunk)
+		check(t, c, s, obj, obj.Span(), media.CacheMiss)
+		r, err := c.Open(t.Context(), obj, obj.Span())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		p, err := r.Next(t.Context(), 1<<20)
+		if err != nil || p.File == nil {
+			t.Fatalf("refused %v: %+v, %v", refused, p, err)
+		}
+		flags, err := unix.FcntlInt(p.File.Fd(), unix.F_GETFL, 0)
+		if err != nil || (flags&unix.O_NOATIME == 0) != refused {
+			t.Errorf("refused %v: flags %#x, %v", refused, flags, err)
+		}
+	}
 }
 
 // fullDisk has left bytes of free space.

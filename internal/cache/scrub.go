@@ -119,7 +119,7 @@ func (c *Cache) verifyAll(ctx context.Context, limit *rate.Limiter, progress fun
 // verifyPinned verifies a chunk that is pinned. The object is not known: the file's
 // identity must be one of its folder's key.
 func (c *Cache) verifyPinned(e *fdEntry) error {
-	f, err := os.Open(e.key.path(c.cfg.Dir, e.index))
+	f, err := openChunk(c.disk, e.key.path(c.cfg.Dir, e.index))
 	if errors.Is(err, os.ErrNotExist) && c.wasRemoved(e) {
 		return nil // purged meanwhile
 	}
