@@ -177,7 +177,7 @@ func (o options) runClock(ctx context.Context, report string) error {
 		rounds = o.rounds
 	}
 	set := &results.Set{Machine: results.ThisMachine(ctx, o.module)}
-	clock := workloads.Clock{Module: o.module, Dir: o.directory, Rounds: rounds, Sessions: max(1, rounds/4), Lines: o.only}
+	clock := workloads.Clock{Module: o.module, Dir: o.directory, Rounds: rounds, Sessions: max(1, rounds/4), Lines: o.only, Browsers: o.against}
 	if err := clock.Run(ctx, set); err != nil {
 		return err
 	}

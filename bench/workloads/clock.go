@@ -54,7 +54,8 @@ type Clock struct {
 	Dir      string // for the files
 	Rounds   int    // of each visit
 	Sessions int    // of each browser over the poor line
-	Lines    *regexp.Regexp
+	Lines    *regexp.Regexp // of workloads
+	Browsers *regexp.Regexp
 	lessons  viewer.Lessons
 }
 
@@ -120,6 +121,9 @@ func (c *Clock) over(ctx context.Context, l measuredLine, shape *link.Shape) err
 	}
 	defer s.Close()
 	for i, b := range browsers {
+		if !c.Browsers.MatchString(b.name) {
+			continue
+		}
 		l.measure(ctx, b, s, i*c.lessons.Count/len(browsers))
 	}
 	return nil
