@@ -51,9 +51,9 @@ const maxFailures = 3
 // have it at home, and watch them over a poor one.
 type Clock struct {
 	Module   string
-	Dir      string // for the files
-	Rounds   int    // of each visit
-	Sessions int    // of each browser over the poor line
+	Dir      string         // for the files
+	Rounds   int            // of each visit
+	Sessions int            // of each browser over the poor line
 	Lines    *regexp.Regexp // of workloads
 	Browsers *regexp.Regexp
 	lessons  viewer.Lessons

@@ -21,17 +21,24 @@ function show() {
   player?.close();
   player = null;
   if (lesson) {
-    player = openPlayer(lesson[1]);
-    main.replaceChildren(player.node);
-    scrollTo(0, 0);
+    const opened = player = openPlayer(lesson[1]);
+    opened.ready.then(() => {
+      if (player !== opened) return;
+      present('watch', opened.node);
+      scrollTo(0, 0);
+    });
   } else {
     document.title = `${t.library} · ${t.brand}`;
     library ??= makeLibrary();
-    main.replaceChildren(library.node);
+    present('library', library.node);
     library.show();
     scrollTo(0, libraryScroll);
   }
-  document.body.dataset.page = lesson ? 'watch' : 'library';
+}
+
+function present(page, node) {
+  main.replaceChildren(node);
+  document.body.dataset.page = page;
 }
 
 // go is a step inside the page. Those who use a keyboard or listen are set down

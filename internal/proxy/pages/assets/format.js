@@ -2,14 +2,16 @@
 
 import { lang } from './words.js';
 
-const plurals = new Intl.PluralRules(lang);
-const number = new Intl.NumberFormat(lang, { maximumFractionDigits: 1 });
+// once makes a formatter when it is first used: each takes milliseconds, and a page uses few.
+const once = (make) => { let made; return () => (made ??= make()); };
+const plurals = once(() => new Intl.PluralRules(lang));
+const number = once(() => new Intl.NumberFormat(lang, { maximumFractionDigits: 1 }));
 
 // count picks the form of the number: forms are [one, few, many] or [one, other],
 // in which # is the number.
 export function count(n, forms) {
-  const at = { one: 0, few: 1, many: 2 }[plurals.select(n)] ?? forms.length - 1;
-  return (forms[at] ?? forms[forms.length - 1]).replace('#', number.format(n));
+  const at = { one: 0, few: 1, many: 2 }[plurals().select(n)] ?? forms.length - 1;
+  return (forms[at] ?? forms[forms.length - 1]).replace('#', number().format(n));
 }
 
 // clock is a place in a lesson: 4:05, 1:04:05.
@@ -31,7 +33,10 @@ export const percent = (share) => new Intl.NumberFormat(lang, { style: 'percent'
 export const megabytes = (mb) => (mb < 1024 ? unit(mb < 10 ? mb : Math.round(mb), 'megabyte') : unit(mb / 1024, 'gigabyte'));
 export const size = (bytes) => megabytes(bytes / 2 ** 20);
 
-const date = (options) => { const f = new Intl.DateTimeFormat(lang, options); return (iso) => f.format(new Date(iso)); };
+const date = (options) => {
+  const formatter = once(() => new Intl.DateTimeFormat(lang, options));
+  return (iso) => formatter().format(new Date(iso));
+};
 export const dayNumber = date({ day: 'numeric' });
 export const weekday = date({ weekday: 'short' });
 export const fullDate = date({ day: 'numeric', month: 'long', year: 'numeric' });

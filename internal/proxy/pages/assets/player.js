@@ -16,7 +16,9 @@ const WORTH = 5; // seconds from either end of a lesson that are not worth resum
 const DECIDED = 30; // seconds from where it was resumed, after which nobody wants the start any more
 const SOON = 30 * 60000; // ms before the end that are worth a colour
 const KEEP = 4000; // ms between two notes of the place
+const UNSEEN = 100; // ms that the page is not laid out for, so that the video's source is set first
 
+// openPlayer makes the player of a lesson. Its node is to be shown when ready resolves.
 export function openPlayer(id) {
   const asked = requestGrant(id); // first of all: everything else is made meanwhile
   const title = el('h1');
@@ -65,7 +67,7 @@ export function openPlayer(id) {
     over.replaceChildren();
     video.removeAttribute('inert');
     controls.node.hidden = false;
-    playback.open(granted);
+    return playback.open(granted);
   }
 
   // refuse stops the lesson and says why, over where the picture was.
@@ -153,10 +155,13 @@ export function openPlayer(id) {
     } catch { /* the playback's own refusal says it */ }
   }
 
-  start(asked ?? undefined);
+  // To lay the page out takes a processor as long as a near gateway takes for its answer, which
+  // would wait: what the video loads comes while the page is laid out instead.
+  const ready = Promise.race([start(asked ?? undefined), new Promise((done) => { setTimeout(done, UNSEEN); })]);
   learn();
   return {
     node,
+    ready,
     close() {
       note();
       window.removeEventListener('pagehide', onHide);
