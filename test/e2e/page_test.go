@@ -122,9 +122,31 @@ type page struct {
 
 // viewport is how a page is displayed.
 type viewport struct {
-	lang  string // "en", "ru"
-	phone bool
-	dark  bool
+	lang      string // "en", "ru"
+	phone     bool
+	landscape bool // of a phone
+	dark      bool
+}
+
+// resize gives the page another viewport.
+func (p *page) resize(at viewport) {
+	p.t.Helper()
+	if err := chromedp.Do(p.ctx, at.emulate()); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (at viewport) emulate() chromedp.Action[chromedp.Void] {
+	width, height, options := int64(1200), int64(850), []chromedp.EmulateViewportOption(nil)
+	if at.phone {
+		width, height = 390, 844
+		options = []chromedp.EmulateViewportOption{chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2)}
+	}
+	if at.landscape {
+		width, height = height, width
+		options = append(options, chromedp.EmulateLandscape)
+	}
+	return chromedp.EmulateViewport(width, height, options...)
 }
 
 func open(t *testing.T, at viewport) *page {
@@ -133,16 +155,11 @@ func open(t *testing.T, at viewport) *page {
 		at.lang = "en"
 	}
 	p := &page{t: t, ctx: browser(t, chromedp.Flag("lang", at.lang), chromedp.Flag("accept-lang", at.lang))}
-	width, height, options := int64(1200), int64(850), []chromedp.EmulateViewportOption(nil)
-	if at.phone {
-		width, height = 390, 844
-		options = []chromedp.EmulateViewportOption{chromedp.EmulateMobile, chromedp.EmulateTouch, chromedp.EmulateScale(2)}
-	}
 	scheme := "light"
 	if at.dark {
 		scheme = "dark"
 	}
-	err := chromedp.Do(p.ctx, chromedp.EmulateViewport(width, height, options...), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+	err := chromedp.Do(p.ctx, at.emulate(), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		if _, err := cdp.Call(ctx, target, cdplog.Enable, cdp.Empty{}); err != nil {
 			return err
 		}

@@ -24,14 +24,19 @@ export async function refusal(response) {
 
 // ask sends a request with the token and returns the answer's JSON, with the
 // server's idea of the time for those who reckon with it.
-export async function ask(method, path, { body, signal, keepalive } = {}) {
+export const ask = (method, path, { body, ...options } = {}) => send(method, path, { body: body && JSON.stringify(body), type: 'application/json', ...options });
+
+// put replaces what is at a path by a text of a media type.
+export const put = (path, body, type) => send('PUT', path, { body, type });
+
+async function send(method, path, { body, type, signal, keepalive } = {}) {
   const headers = { Accept: 'application/json' };
   if (session.token) headers.Authorization = `Bearer ${session.token}`;
-  if (body) headers['Content-Type'] = 'application/json';
+  if (body) headers['Content-Type'] = type;
   let response;
   try {
     response = await fetch(path.startsWith('/') ? path : `${BASE}/${path}`,
-      { method, headers, body: body && JSON.stringify(body), signal, keepalive, cache: 'no-store', credentials: 'same-origin' });
+      { method, headers, body, signal, keepalive, cache: 'no-store', credentials: 'same-origin' });
   } catch (problem) {
     if (problem.name === 'AbortError') throw problem;
     throw new Refused(0, 'offline');

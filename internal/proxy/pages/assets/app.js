@@ -17,6 +17,7 @@ let player = null;
 let libraryScroll = 0;
 
 function show() {
+  shownPath = location.pathname;
   const lesson = location.pathname.match(/^\/watch\/(\d+)\/?$/);
   player?.close();
   player = null;
@@ -62,8 +63,10 @@ document.querySelector('.skip').addEventListener('click', (event) => {
   event.preventDefault();
   main.focus();
 });
+let shownPath = '';
 window.addEventListener('popstate', () => {
   if (location.hash.includes('token=')) return; // session takes it, and calls back
+  if (player && location.pathname === shownPath) return; // another place of the same lesson
   show();
 });
 history.scrollRestoration = 'manual';

@@ -1,33 +1,48 @@
-// What stands below the video, and the keys that do the same. The video keeps its
-// native controls; these are what they lack.
+// What stands below the picture: the bar, the buttons, and the menu of what is chosen once.
 
 import { el, icon, button, say } from './dom.js';
 import { clock } from './format.js';
 import { lengthOf } from './length.js';
+import { labelOf } from './captions.js';
 import { prefer, preference } from './places.js';
 import { t } from './words.js';
 
-const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2];
-const STEP = 10; // seconds
+const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3];
+export const STEP = 10; // seconds
+const LOUDER = 0.1;
 
-export function makeControls(video) {
+export function makeControls(video, { seekbar, captions, stage, stated }) {
   const speed = el('select', { 'aria-label': t.speed, onchange: () => setSpeed(Number(speed.value)) }, SPEEDS.map((value) => el('option', { value }, `${value}×`)));
-  const captions = button(t.captions, () => toggleCaptions(), { class: 'captions', 'aria-pressed': 'false', hidden: true }, icon('captions'));
-  const pip = button(el('span', {}, t.pip), togglePip, { class: 'pip', 'aria-label': t.pip, title: t.pip }, icon('pip'));
+  const play = button('', toggle, { class: 'play' });
+  const mute = button('', () => { video.muted = !video.muted; }, { class: 'mute' });
+  const volume = el('input.volume', { type: 'range', min: 0, max: 1, step: 0.05, 'aria-label': t.volume, oninput: () => setVolume(Number(volume.value)) });
+  const time = el('p.time');
+  const captionsButton = button('', () => captions.toggle(), { class: 'captions', 'aria-label': t.captions, title: t.captions, 'aria-pressed': 'false', hidden: true }, icon('captions'));
+  const pip = button('', togglePip, { class: 'pip', 'aria-label': t.pip, title: t.pip }, icon('pip'));
   pip.hidden = !(document.pictureInPictureEnabled || video.webkitSupportsPresentationMode?.('picture-in-picture'));
-  const download = el('a.button.download', { download: true, hidden: true }, icon('download'), t.download);
-  const ahead = el('span');
-  const buffered = el('p.buffered', {}, el('span.dot', { 'aria-hidden': 'true' }), ahead);
-  buffered.hidden = true;
+  const full = button('', toggleFullscreen, { class: 'fullscreen', 'aria-label': t.fullscreen, title: t.fullscreen }, icon('fullscreen'));
+  const captionLang = el('select', { onchange: () => captions.choose(captionLang.value) });
+  const captionSize = el('select', { onchange: () => captions.setSize(captionSize.value) }, captions.sizes.map((size) => el('option', { value: size }, t.sizes[size])));
+  captionSize.value = captions.size;
+  const captionRows = [el('label', {}, el('span', {}, t.captionLang), captionLang), el('label', {}, el('span', {}, t.captionSize), captionSize)];
+  const menu = el('div.menu', { role: 'group', 'aria-label': t.settings, hidden: true }, captionRows);
+  const gear = button('', () => openMenu(menu.hidden), { class: 'gear', 'aria-label': t.settings, title: t.settings, 'aria-expanded': 'false', hidden: true }, icon('gear'));
   const node = el('div.controls', { role: 'group', 'aria-label': t.player },
-    button('−10', () => skip(-STEP), { class: 'skip-back', 'aria-label': t.back10, title: t.back10 }),
-    button('+10', () => skip(STEP), { class: 'skip-forward', 'aria-label': t.forward10, title: t.forward10 }),
-    el('label.speed', {}, el('span', { 'aria-hidden': 'true' }, t.speed), speed), captions, pip, download, buffered);
+    seekbar.node,
+    el('div.buttons', {}, play,
+      button('−10', () => skip(-STEP), { class: 'skip-back', 'aria-label': t.back10, title: t.back10 }),
+      button('+10', () => skip(STEP), { class: 'skip-forward', 'aria-label': t.forward10, title: t.forward10 }),
+      mute, volume, time, el('label.speed', {}, speed), captionsButton, gear, pip, full),
+    menu);
 
-  function skip(seconds) {
-    // Beyond an unknown end the browser itself stops.
-    const end = lengthOf(video) || Infinity;
-    video.currentTime = Math.min(Math.max(0, video.currentTime + seconds), end);
+  function seek(seconds) {
+    const { duration } = video;
+    video.currentTime = Math.max(0, Number.isFinite(duration) ? Math.min(seconds, duration) : seconds);
+  }
+  // Beyond an end that is not known the browser itself stops.
+  function skip(by) {
+    seek(video.currentTime + by);
+    seekbar.glance();
   }
 
   function setSpeed(value) {
@@ -43,90 +58,85 @@ export function makeControls(video) {
     say(`${t.speed} ${SPEEDS[at]}×`);
   }
 
+  function setVolume(value) {
+    video.volume = Math.min(1, Math.max(0, Math.round(value * 100) / 100));
+    video.muted = video.volume === 0;
+    prefer('volume', video.volume);
+  }
+
   function toggle() {
-    if (video.paused) video.play().catch(() => {});
+    if (video.paused || video.ended) video.play().catch(() => {});
     else video.pause();
   }
-
-  function toggleCaptions() {
-    const [first] = video.textTracks;
-    if (!first) return;
-    const on = ![...video.textTracks].some((track) => track.mode === 'showing');
-    for (const track of video.textTracks) track.mode = on && track === first ? 'showing' : 'disabled';
-    prefer('captions', on);
-  }
-
-  // The native menu switches captions too; the button follows.
-  video.textTracks.addEventListener('change', () => {
-    captions.setAttribute('aria-pressed', String([...video.textTracks].some((track) => track.mode === 'showing')));
-  });
 
   async function togglePip() {
     try {
       if (document.pictureInPictureElement) await document.exitPictureInPicture();
       else if (video.requestPictureInPicture) await video.requestPictureInPicture();
-      else video.webkitSetPresentationMode(video.webkitPresentationMode === 'inline' ? 'picture-in-picture' : 'inline');
+      else video.webkitSetPresentationMode('picture-in-picture');
     } catch { /* before the first picture there is nothing to show apart */ }
   }
 
   function toggleFullscreen() {
     if (document.fullscreenElement) document.exitFullscreen();
-    else if (video.requestFullscreen) video.requestFullscreen().catch(() => {});
+    else if (stage().requestFullscreen) stage().requestFullscreen().catch(() => {});
     else video.webkitEnterFullscreen?.();
   }
 
-  // showAhead tells how much is loaded beyond the picture on the screen.
-  function showAhead() {
-    const { buffered: ranges, currentTime: at, duration } = video;
-    let end = at;
-    for (let i = 0; i < ranges.length; i++) if (ranges.start(i) <= at + 0.5 && ranges.end(i) > end) end = ranges.end(i);
-    buffered.hidden = !Number.isFinite(duration) || !duration;
-    buffered.classList.toggle('low', end - at < 5 && duration - end > 1);
-    ahead.textContent = duration - end < 0.5 ? t.bufferedAll : t.buffered.replace('{0}', clock(end - at));
+  function openMenu(open) {
+    menu.hidden = !open;
+    gear.setAttribute('aria-expanded', String(open));
+    if (open) menu.querySelector('select')?.focus();
   }
-  for (const name of ['progress', 'timeupdate', 'seeked', 'durationchange']) video.addEventListener(name, showAhead);
+  const onPress = ({ target }) => { if (!menu.hidden && !menu.contains(target) && !gear.contains(target)) openMenu(false); };
+  document.addEventListener('pointerdown', onPress);
+  menu.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    event.preventDefault();
+    openMenu(false);
+    gear.focus();
+  });
 
-  // By place on the keyboard, so that they are the same keys in any alphabet.
-  const KEYS = {
-    Space: toggle, KeyK: toggle, ArrowLeft: () => skip(-STEP), KeyJ: () => skip(-STEP), ArrowRight: () => skip(STEP), KeyL: () => skip(STEP),
-    KeyM: () => { video.muted = !video.muted; }, KeyC: toggleCaptions, KeyF: toggleFullscreen,
-    'Shift+Comma': () => stepSpeed(-1), 'Shift+Period': () => stepSpeed(1),
-  };
-
-  function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    // Fields keep their keys, and buttons and links those that press them.
-    if (event.target.closest('input, select, textarea') || (event.target.closest('button, a, summary') && ['Space', 'Enter'].includes(event.code))) return;
-    const act = { '<': () => stepSpeed(-1), '>': () => stepSpeed(1) }[event.key] || KEYS[(event.shiftKey ? 'Shift+' : '') + event.code];
-    if (!act) return;
-    event.preventDefault(); // the native controls would act a second time
-    act();
+  // name gives a button the name and the sign of what a press does.
+  function name(pressed, label, sign) {
+    pressed.setAttribute('aria-label', label);
+    pressed.title = label;
+    pressed.replaceChildren(icon(sign));
   }
-  document.addEventListener('keydown', onKey, true);
+  const showPlay = () => (video.paused ? name(play, t.play, 'play') : name(play, t.pause, 'pause'));
+  for (const event of ['play', 'pause', 'ended', 'emptied']) video.addEventListener(event, showPlay);
+  function showVolume() {
+    const silent = video.muted || video.volume === 0;
+    name(mute, silent ? t.unmute : t.mute, silent ? 'muted' : 'volume');
+    volume.value = String(silent ? 0 : video.volume);
+  }
+  video.addEventListener('volumechange', showVolume);
+  const showTime = () => { time.textContent = `${clock(video.currentTime)} / ${clock(lengthOf(video, stated()))}`; };
+  for (const event of ['timeupdate', 'seeking', 'durationchange', 'loadedmetadata']) video.addEventListener(event, showTime);
 
+  captions.onChange(() => {
+    captionsButton.hidden = !captions.list.length;
+    captionsButton.setAttribute('aria-pressed', String(captions.on));
+    captionLang.replaceChildren(...captions.list.map((one) => el('option', { value: one.lang }, labelOf(one))));
+    captionLang.value = captions.lang;
+    captionRows.forEach((row) => { row.hidden = !captions.list.length; });
+    captionRows[0].hidden = captions.list.length < 2;
+    gear.hidden = ![...menu.children].some((row) => !row.hidden);
+  });
+
+  video.volume = preference('volume', 1);
   setSpeed(SPEEDS.includes(preference('speed', 1)) ? preference('speed', 1) : 1);
+  showPlay();
+  showVolume();
+  showTime();
   return {
-    node, skip, setCaptions, renewCaptions,
-    allowDownload(href) { download.href = href; download.hidden = false; },
-    close() { document.removeEventListener('keydown', onKey, true); },
+    node, skip, seek, toggle, toggleFullscreen, stepSpeed,
+    louder: (by) => { setVolume(video.volume + by * LOUDER); say(`${t.volume} ${Math.round(video.volume * 100)} %`); },
+    // addChoice puts a row into the menu.
+    addChoice(row) {
+      menu.append(row);
+      gear.hidden = false;
+    },
+    close() { document.removeEventListener('pointerdown', onPress); },
   };
-
-  // setCaptions replaces the tracks; who watched with captions goes on with them.
-  function setCaptions(list) {
-    video.querySelectorAll('track').forEach((track) => track.remove());
-    for (const { label, lang, url } of list) {
-      video.append(el('track', { kind: 'captions', label: lang === 'und' ? t.transcript : label, srclang: lang, src: here(url) }));
-    }
-    captions.hidden = !list.length;
-    if (list.length && preference('captions', false)) video.textTracks[0].mode = 'showing';
-  }
-
-  // renewCaptions gives tracks that nobody has switched on yet their new addresses:
-  // the old ones end with the old grant.
-  function renewCaptions(list) {
-    video.querySelectorAll('track').forEach((track, i) => { if (track.readyState === 0 && list[i]) track.src = here(list[i].url); });
-  }
 }
-
-// here is an address of the gateway on this host, which alone the policy allows.
-const here = (url) => { const { pathname, search } = new URL(url, location.href); return pathname + search; };

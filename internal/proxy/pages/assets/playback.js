@@ -4,12 +4,14 @@
 // token any more, and the cookie alone plays on for as long as it lives.
 
 import { ask, BASE, Refused, refusal } from './api.js';
+import { watchNetwork } from './network.js';
+import { releaseWhenHidden } from './release.js';
 import { remember, session } from './session.js';
 
-const LOOK = 20000; // ms between two looks whether one may still watch
+const LOOK = 2000; // ms between two looks whether one may still watch
+const UNSEEN = 10; // of how many looks one is taken while nobody sees the page
 const FINAL = [401, 403, 404, 410]; // what a look is believed about; the rest may pass
 const RELOADS = 4; // in a minute; more is no hitch but a fault
-const HIDDEN = 1000; // ms that a paused video keeps its connection for when nobody sees the page
 
 // requestGrant asks for the right to play a lesson. It needs the token of a user: without one,
 // or with the token of a link for one lesson, there is nothing to ask, and it is null.
@@ -22,28 +24,36 @@ export function requestGrant(id) {
 
 // on: refused(problem) when it is over, until(date) when it cannot be renewed,
 // captions(list) when they are known, freeze() before the video loads anew for no reason that
-// the viewer knows of.
+// the viewer knows of, lost(gone) when the network goes and comes back, and dropped() when a
+// variant is no more and the recording itself plays on.
 export class Playback {
   constructor(id, video, on) {
     Object.assign(this, { id, video, on, stream: history.state?.stream || `${BASE}/recordings/${id}/stream/` });
     this.token = ''; // goes into the address only where cookies are switched off
     this.until = 0; // by this computer's clock
+    this.variant = ''; // the path of a companion that plays in the recording's stead
     this.reloads = [];
+    this.network = watchNetwork({
+      probe: () => this.probe(),
+      lost: () => on.lost(true),
+      back: () => { on.lost(false); this.resume(); },
+      refused: (problem) => { on.lost(false); this.judge(problem) || this.recover(); },
+    });
     this.wanted = false; // whether the viewer wants it to run
     this.listeners = {
       error: () => this.recover(),
-      play: () => { this.wanted = true; this.restore(); },
-      pause: () => { if (!this.video.error) this.wanted = false; this.releaseLater(); },
-      playing: () => { this.connected = true; },
-      seeked: () => { this.connected = true; this.releaseLater(); },
+      play: () => { this.wanted = true; },
+      pause: () => { if (!this.video.error) this.wanted = false; },
     };
+    this.connection = releaseWhenHidden(video, {
+      busy: () => this.closed || this.recovering,
+      load: () => { on.freeze(); video.src = this.source(); },
+    });
     for (const [name, f] of Object.entries(this.listeners)) video.addEventListener(name, f);
     this.looks = setInterval(() => this.look(), LOOK);
     // Timers sleep with the computer: whoever wakes it is looked after at once.
     this.wake = () => {
       if (!document.hidden && this.until && Date.now() > this.renewAt) this.renew();
-      if (document.hidden) this.releaseLater();
-      else this.restore();
     };
     document.addEventListener('visibilitychange', this.wake);
   }
@@ -51,8 +61,9 @@ export class Playback {
   close() {
     this.closed = true;
     clearTimeout(this.timer);
-    clearTimeout(this.idle);
     clearInterval(this.looks);
+    this.network.close();
+    this.connection.close();
     document.removeEventListener('visibilitychange', this.wake);
     for (const [name, f] of Object.entries(this.listeners)) this.video.removeEventListener(name, f);
     this.video.removeAttribute('src');
@@ -73,6 +84,7 @@ export class Playback {
 
   async openByCookie() {
     await this.probe();
+    this.on.captions(history.state?.captions || []);
     if (!history.state?.until) return;
     this.until = history.state.until;
     this.on.until(new Date(this.until));
@@ -96,10 +108,11 @@ export class Playback {
     const life = Date.parse(answer.expires_at) - answer.serverTime;
     this.until = Date.now() + life;
     this.renewAt = Date.now() + life * 0.8;
-    remember({ stream: this.stream, until: this.until });
+    const captions = (answer.captions || []).map(({ label, lang }) => ({ label, lang }));
+    remember({ stream: this.stream, until: this.until, captions });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.renew(), Math.min(life * 0.8, 2 ** 31 - 1));
-    this.on.captions(answer.captions || []);
+    this.on.captions(captions);
   }
 
   async renew() {
@@ -117,37 +130,48 @@ export class Playback {
     }
   }
 
-  // releaseLater has a paused video give its connection back once nobody sees the page. A
-  // browser reads ahead until its buffer is full and then leaves the response open: six such
-  // pages are all the connections that it opens to a host, and each holds one of the user's
-  // streams. A video that was never started has none: preload="metadata" reads what the first
-  // frame needs. On the page that is seen Chromium ends the response after 15 s of a pause.
-  releaseLater() {
-    clearTimeout(this.idle);
-    if (document.hidden && this.connected) this.idle = setTimeout(() => this.release(), HIDDEN);
-  }
-
-  // release loads the video anew, as one that was never started. It does not go where it stood
-  // before restore: Firefox keeps the connection of a video that was sought.
-  release() {
-    const { video } = this;
-    if (this.closed || this.recovering || !document.hidden || !video.paused || video.error || video.seeking) return;
-    this.connected = false;
-    if (document.pictureInPictureElement === video || loadedToEnd(video)) return;
-    this.released = video.currentTime;
-    this.on.freeze();
-    video.src = this.source();
-  }
-
-  // restore goes back to where a released video stood.
-  restore() {
-    if (this.released === undefined) return;
-    this.video.currentTime = this.released;
-    this.released = undefined;
-  }
-
   source() {
-    return this.inAddress ? `${this.stream}?token=${encodeURIComponent(this.token)}` : this.stream;
+    return this.signed(this.variant || this.stream, this.inAddress);
+  }
+
+  signed(path, inAddress) {
+    return inAddress && this.token ? `${path}?token=${encodeURIComponent(this.token)}` : path;
+  }
+
+  // resource is the address of what belongs to the recording, as "poster.jpg". A <track> needs
+  // the token in it where the cookie may not come back.
+  resource(name, inAddress = this.inAddress) {
+    return this.signed(this.stream.replace(/stream\/?$/, '') + name, inAddress);
+  }
+
+  // read fetches what belongs to the recording; a refusal is thrown.
+  async read(name) {
+    const token = this.token || session.token;
+    const response = await fetch(this.resource(name, false), { cache: 'no-store', credentials: 'same-origin', headers: token ? { Authorization: `Bearer ${token}` } : {} });
+    if (!response.ok) throw await refusal(response);
+    return response;
+  }
+
+  // switchTo plays a companion instead of the recording, or the recording again for '', from
+  // the same place on.
+  switchTo(path) {
+    if (path === this.variant) return;
+    this.variant = path;
+    this.load(this.connection.take());
+  }
+
+  // load begins anew at a place, and plays if the viewer wants it to.
+  load(at, go = this.wanted) {
+    this.video.src = this.source();
+    this.video.currentTime = at; // before there is metadata: where to begin
+    if (go) this.video.play().catch(() => {});
+  }
+
+  // resume goes on once the network is back, where the browser itself has given up or waits.
+  resume() {
+    const { video } = this;
+    if (this.closed || !video.getAttribute('src')) return;
+    if (video.error || (this.wanted && video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA)) this.load(this.connection.take());
   }
 
   // probe asks the stream as the <video> would. HEAD costs nobody anything; only
@@ -165,13 +189,33 @@ export class Playback {
 
   // look finds out that one may no longer watch even while what was loaded plays on.
   async look() {
-    if (this.closed || this.video.paused || this.video.error || !this.video.src) return;
+    this.count = (this.count || 0) + 1;
+    if (this.closed || this.looking || this.network.gone || this.video.paused || this.video.error || !this.video.src) return;
+    if (document.hidden && this.count % UNSEEN) return;
+    this.looking = true;
     try {
       await this.probe();
     } catch (problem) {
-      if (problem.status === 401 && session.token) this.recover();
-      else if (FINAL.includes(problem.status)) this.refuse(problem);
+      if (problem.status) this.judge(problem);
+      else this.network.lose();
+    } finally {
+      this.looking = false;
     }
+  }
+
+  // judge acts on a refusal that is no hitch, and tells whether it was one.
+  judge(problem) {
+    if (problem.status === 401 && session.token) this.recover();
+    else if (FINAL.includes(problem.status)) this.fail(problem);
+    else return false;
+    return true;
+  }
+
+  // fail ends the lesson, or only the variant of it that is refused.
+  fail(problem) {
+    if (!this.variant || !FINAL.includes(problem.status)) return this.refuse(problem);
+    this.on.dropped();
+    this.switchTo('');
   }
 
   // recover is for a <video> that failed, which never says why: the right is asked
@@ -179,8 +223,6 @@ export class Playback {
   async recover() {
     if (this.closed || this.recovering) return;
     this.recovering = true;
-    const at = this.released ?? this.video.currentTime;
-    this.released = undefined;
     const code = this.video.error?.code;
     try {
       if (session.token) await this.grant().catch((problem) => { if (problem.status !== 401) throw problem; });
@@ -192,12 +234,10 @@ export class Playback {
       if (this.closed || (!this.video.error && !this.inAddress)) return;
       this.reloads = [...this.reloads.filter((time) => time > Date.now() - 60000), Date.now()];
       if (this.reloads.length > RELOADS) throw new Refused(0, code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED || code === MediaError.MEDIA_ERR_DECODE ? 'unsupported' : 'unknown');
-      const go = this.wanted;
-      this.video.src = this.source();
-      this.video.currentTime = at; // before there is metadata: where to begin
-      if (go) await this.video.play().catch(() => {});
+      this.load(this.connection.take());
     } catch (problem) {
-      this.refuse(problem);
+      if (problem.code === 'offline') this.network.lose();
+      else this.fail(problem);
     } finally {
       this.recovering = false;
     }
@@ -208,12 +248,4 @@ export class Playback {
     clearTimeout(this.timer);
     this.on.refused(problem instanceof Refused ? problem : new Refused(0, 'unknown'));
   }
-}
-
-// loadedToEnd is whether all that follows is there, so that the response has ended.
-function loadedToEnd({ buffered, currentTime, duration }) {
-  for (let i = 0; i < buffered.length; i++) {
-    if (buffered.start(i) <= currentTime && buffered.end(i) >= duration - 0.5) return true;
-  }
-  return false;
 }

@@ -1,15 +1,24 @@
-// The player: one lesson, its video, and a clear word when it does not play.
+// The player: one lesson, its video, what belongs to it, and a clear word when it does not play.
 
-import { ask } from './api.js';
-import { titleOf } from './card.js';
+import { makeCaptions } from './captions.js';
+import { makeChapters } from './chapters.js';
 import { makeControls } from './controls.js';
+import { copyLink, followFragment, fragmentTime, takeFragmentTime } from './deeplink.js';
 import { el, icon, button, say } from './dom.js';
-import { clock, fullDate, timeOfDay } from './format.js';
+import { clock, timeOfDay } from './format.js';
+import { makeHelp } from './help.js';
+import { listenForKeys } from './keys.js';
 import { lengthOf } from './length.js';
+import { makeLesson } from './lesson.js';
+import { makeNeighbours } from './neighbours.js';
 import { problemNotice } from './notice.js';
+import { makePanel } from './panel.js';
 import { keepPlace, placeOf } from './places.js';
 import { Playback, requestGrant } from './playback.js';
-import { remember, session } from './session.js';
+import { makeQuality } from './quality.js';
+import { makeSeekbar } from './seekbar.js';
+import { makeStage } from './stage.js';
+import { makeTranscript } from './transcript.js';
 import { t } from './words.js';
 
 const WORTH = 5; // seconds from either end of a lesson that are not worth resuming
@@ -17,26 +26,74 @@ const DECIDED = 30; // seconds from where it was resumed, after which nobody wan
 const SOON = 30 * 60000; // ms before the end that are worth a colour
 const KEEP = 4000; // ms between two notes of the place
 const UNSEEN = 100; // ms that the page is not laid out for, so that the video's source is set first
+const RETRY = 5; // seconds until a page that could not begin tries again
 
 // openPlayer makes the player of a lesson. Its node is to be shown when ready resolves.
 export function openPlayer(id) {
   const asked = requestGrant(id); // first of all: everything else is made meanwhile
-  const title = el('h1');
-  const meta = el('p.meta');
-  const video = el('video', { controls: true, playsinline: true, preload: 'metadata', controlslist: 'nodownload', 'aria-label': t.player });
-  const still = el('canvas', { 'aria-hidden': 'true', hidden: true });
-  const over = el('div.over', { hidden: true });
+  const video = el('video', { playsinline: true, preload: 'metadata', 'aria-label': t.player });
   const resumed = el('p.bar.resumed', { hidden: true });
   const ending = el('p.bar.ending', { role: 'status', hidden: true });
-  const controls = makeControls(video);
-  const node = el('article.player', {},
-    el('nav', { 'aria-label': t.library }, el('a.back', { href: '/' }, icon('back'), t.toLibrary)),
-    el('div.stage', {}, video, still, over),
-    controls.node, resumed, ending,
-    el('header', {}, title, meta),
-    el('details.keys', {}, el('summary', {}, t.keys), el('dl', {}, t.keyList.map(([keys, does]) => el('div', {}, el('dt', {}, keys), el('dd', {}, does))))));
+  const network = el('p.bar.network', { role: 'status', hidden: true }, icon('alarm'), t.networkLost);
+  const news = el('p.bar.news', { hidden: true });
+  let stated = 0; // the lesson's length in seconds as the library has it
+  let going = false; // whether it had been playing when it was refused
 
-  let captions = '';
+  const stage = makeStage(video, { toggle: () => controls.toggle(), skip: (by) => controls.skip(by), toggleFullscreen: () => controls.toggleFullscreen() });
+  const captions = makeCaptions(video, stage.caption);
+  const seekbar = makeSeekbar(video, { seek: (at) => controls.seek(at), address: (name) => playback.resource(name), stated: () => stated });
+  const controls = makeControls(video, { seekbar, captions, stage: () => stage.node, stated: () => stated });
+  stage.node.append(controls.node);
+  const quality = makeQuality(video, {
+    stage,
+    play: (path) => playback.switchTo(path),
+    note(text, ...more) {
+      news.replaceChildren(text, ' ', ...more);
+      news.hidden = false;
+    },
+  });
+  controls.addChoice(quality.row);
+  const help = makeHelp();
+  const panel = makePanel();
+  const seek = (at) => controls.seek(at);
+  const transcript = makeTranscript(video, id, {
+    seek, changed: () => captions.fill(captions.list, track),
+    load: async (lang) => (await playback.read(`captions/${encodeURIComponent(lang)}.vtt`)).text(),
+    found: (has) => panel.show('transcript', has),
+  });
+  const chapters = makeChapters(video, id, {
+    seek,
+    changed(list, editable) {
+      seekbar.setChapters(list);
+      panel.show('chapters', list.length > 0 || editable);
+    },
+  });
+  panel.add('transcript', t.transcript, transcript.node);
+  panel.add('chapters', t.chapters, chapters.node);
+  const neighbours = makeNeighbours(video, stage.picture);
+  const link = button(t.copyLink, () => copyLink(id, video.currentTime, link), { class: 'copy' }, icon('link'));
+  const lesson = makeLesson(id, {
+    describe: { skip: (by) => controls.skip(by) },
+    known(recording) {
+      stated = (recording.duration_display || 0) * 60;
+      neighbours.fill(recording);
+    },
+    mayEdit() {
+      transcript.allowEditing();
+      chapters.allowEditing();
+    },
+  });
+  const node = el('article.player', {},
+    el('nav.top', { 'aria-label': t.library }, el('a.back', { href: '/' }, icon('back'), t.toLibrary)),
+    el('div.main', {}, stage.node, network, resumed, news, ending,
+      el('header', {}, lesson.title, lesson.meta),
+      el('div.actions', {}, quality.sound, link, lesson.download, button(t.help, help.open, { class: 'open-help' }, icon('help'))),
+      neighbours.node),
+    panel.node, help.node);
+
+  // A <track> sends no header, and its cookie may not come back: it has the token in its address.
+  const track = (one) => playback.resource(`captions/${encodeURIComponent(one.lang)}.vtt`, true);
+  let known = '';
   const playback = new Playback(id, video, {
     refused: refuse,
     until(date) {
@@ -45,50 +102,48 @@ export function openPlayer(id) {
       if (date) ending.textContent = t.playsUntil.replace('{0}', timeOfDay(date));
     },
     captions(list) {
-      const these = JSON.stringify(list.map((one) => [one.lang, one.label]));
-      if (these === captions) return controls.renewCaptions(list);
-      captions = these;
-      controls.setCaptions(list);
+      const these = JSON.stringify(list);
+      if (these === known) return captions.renew(list, track);
+      known = these;
+      captions.fill(list, track);
+      transcript.fill(list, captions.lang);
     },
-    freeze,
+    freeze: stage.freeze,
+    lost(gone) { network.hidden = !gone; },
+    dropped: quality.drop,
   });
 
-  // freeze shows the picture on the screen until the video is back where it was.
-  function freeze() {
-    Object.assign(still, { width: video.videoWidth, height: video.videoHeight });
-    still.getContext('2d')?.drawImage(video, 0, 0);
-    still.hidden = false;
-    const thaw = () => { still.hidden = true; };
-    for (const name of ['seeked', 'error']) video.addEventListener(name, thaw, { once: true });
-  }
-
   function start(granted) {
-    over.hidden = true;
-    over.replaceChildren();
-    video.removeAttribute('inert');
-    controls.node.hidden = false;
+    going ||= playback.wanted;
+    stage.over.hidden = true;
+    stage.over.replaceChildren();
+    stage.picture.inert = controls.node.inert = false;
     return playback.open(granted);
   }
 
   // refuse stops the lesson and says why, over where the picture was.
   function refuse(problem) {
     const running = video.currentTime > 0;
+    going = playback.wanted;
     note();
     video.pause();
     video.removeAttribute('src');
     video.load();
-    video.setAttribute('inert', '');
+    stage.picture.inert = controls.node.inert = true;
+    if (problem.code === 'offline') {
+      problem.retryAfter ||= RETRY;
+      window.addEventListener('online', () => { if (notice.isConnected) start(); }, { once: true });
+    }
     const notice = problemNotice(problem, () => start(), el('a.button', { href: '/' }, t.toLibrary));
     if (running && problem.code === 'no_access') notice.querySelector('h2').textContent = t.cutOff;
-    over.replaceChildren(notice);
-    over.hidden = false;
-    still.hidden = true;
-    ending.hidden = resumed.hidden = controls.node.hidden = true;
+    stage.over.replaceChildren(notice);
+    stage.over.hidden = false;
+    stage.thaw();
+    network.hidden = ending.hidden = resumed.hidden = news.hidden = true;
   }
 
   // The place is kept as one goes, and once more whenever the page may vanish.
   let kept = 0;
-  let stated = 0; // the lesson's length in seconds as the library has it
   function note() {
     if (!video.duration || !video.currentTime) return;
     kept = Date.now();
@@ -98,7 +153,11 @@ export function openPlayer(id) {
 
   let resumedAt = 0;
   function resume() {
-    if (playback.released !== undefined) return; // the playback itself knows where it stood
+    if (going) video.play().catch(() => {});
+    going = false;
+    if (playback.connection.released) return; // the playback itself knows where it stood
+    const linked = takeFragmentTime();
+    if (linked !== undefined) return seek(linked);
     const { at } = placeOf(id);
     if (at < WORTH || at > video.duration - WORTH || video.currentTime > 0) return;
     video.currentTime = at;
@@ -111,62 +170,51 @@ export function openPlayer(id) {
     say(t.resumed.replace('{0}', clock(at)));
   }
 
-  let viewed = false;
+  // learn asks for what belongs to the lesson, once it may be watched and the video has what
+  // its first frame needs.
+  let learned = false;
+  async function learn() {
+    if (learned) return;
+    learned = true;
+    const read = (name, use) => playback.read(name).then(use).catch(() => {}); // the lesson plays without
+    await Promise.all([
+      read('chapters/', async (answer) => chapters.fill(await answer.json())),
+      read('companions/', async (answer) => {
+        const list = await answer.json();
+        quality.fill(list);
+        lesson.companions(list);
+      }),
+      read('storyboard.vtt', async (answer) => seekbar.fillStoryboard(await answer.text())),
+    ]);
+  }
+
+  video.addEventListener('loadstart', () => { if (fragmentTime() === undefined && placeOf(id).at < WORTH) stage.showPoster(playback.resource('poster.jpg')); }, { once: true });
   video.addEventListener('loadedmetadata', resume);
+  video.addEventListener('loadeddata', learn);
+  video.addEventListener('loadedmetadata', () => setTimeout(learn, 2000)); // a telephone loads no frame before a press
   video.addEventListener('timeupdate', () => {
     if (!video.paused && Date.now() - kept > KEEP) note();
     if (Math.abs(video.currentTime - resumedAt) > DECIDED) resumed.hidden = true;
   });
   video.addEventListener('pause', note);
   video.addEventListener('ended', () => keepPlace(id, video.currentTime, video.currentTime));
-  video.addEventListener('playing', () => {
-    if (viewed || !session.token || session.opens !== undefined) return;
-    viewed = true;
-    ask('POST', `recordings/${id}/view/`).catch(() => {}); // a view not counted hurts no viewer
-  });
+  video.addEventListener('playing', lesson.countView);
   const onHide = () => note();
   window.addEventListener('pagehide', onHide);
-
-  function describe(facts) {
-    title.textContent = facts.title;
-    meta.replaceChildren(...[facts.teacher, facts.group, facts.at && fullDate(facts.at)].filter(Boolean).map((fact) => el('span', {}, fact)));
-    document.title = `${facts.title} · ${t.brand}`;
-    if ('mediaSession' in navigator) {
-      navigator.mediaSession.metadata = new MediaMetadata({ title: facts.title, artist: facts.teacher || '', album: facts.group || '' });
-      navigator.mediaSession.setActionHandler('seekbackward', () => controls.skip(-10));
-      navigator.mediaSession.setActionHandler('seekforward', () => controls.skip(10));
-    }
-    if (facts.download) controls.allowDownload(`/api/recordings/${id}/stream/?download=1`);
-  }
-
-  // learn asks for the words around the lesson. What is known from before the
-  // reload stands meanwhile, and stays where there is no token to ask with.
-  async function learn() {
-    describe(history.state?.facts || { title: t.untitled.replace('{0}', id) });
-    if (!session.token || session.opens !== undefined) return;
-    try {
-      const recording = await ask('GET', `recordings/${id}/`);
-      const lesson = recording.lesson_info;
-      const facts = { title: titleOf(recording), teacher: lesson?.teacher?.name, group: lesson?.group_name, at: lesson?.start_time || recording.created_at, download: Boolean(recording.download_url) || ['teacher', 'admin'].includes(session.role) };
-      stated = (recording.duration_display || 0) * 60;
-      if (playback.closed) return;
-      remember({ facts });
-      describe(facts);
-    } catch { /* the playback's own refusal says it */ }
-  }
+  const ends = [followFragment(seek), listenForKeys(video, stage.node, { controls, captions, help: help.open, stated: () => stated })];
 
   // To lay the page out takes a processor as long as a near gateway takes for its answer, which
   // would wait: what the video loads comes while the page is laid out instead.
   const ready = Promise.race([start(asked ?? undefined), new Promise((done) => { setTimeout(done, UNSEEN); })]);
-  learn();
+  lesson.learn();
   return {
     node,
     ready,
     close() {
       note();
       window.removeEventListener('pagehide', onHide);
-      controls.close();
-      playback.close();
+      for (const end of ends) end();
+      for (const part of [stage, quality, controls, lesson, playback]) part.close();
     },
   };
 }

@@ -66,6 +66,14 @@ async function signedIn() {
   return held.filter((lock) => lock.name.startsWith(LOCK)).map((lock) => lock.name.slice(LOCK.length));
 }
 
+// withoutToken is the fragment with what else is in it, as a lesson's place.
+function withoutToken() {
+  const rest = new URLSearchParams(location.hash.slice(1));
+  for (const name of ['token', 'code']) rest.delete(name);
+  const hash = String(rest);
+  return hash && `#${hash}`;
+}
+
 // takeFragment moves a token from the address into memory. Anybody can make such a link:
 // where somebody else is signed in, agree asks the person first, and decides.
 export async function takeFragment(agree) {
@@ -75,7 +83,7 @@ export async function takeFragment(agree) {
   const before = history.state?.user === user ? history.state : {};
   const users = await signedIn();
   const other = users.length > 0 && !users.includes(user);
-  history.replaceState(other ? history.state : { ...before, user }, '', location.pathname + location.search);
+  history.replaceState(other ? history.state : { ...before, user }, '', location.pathname + location.search + withoutToken());
   if (other) {
     if (await agree()) remember({ user });
     else {
