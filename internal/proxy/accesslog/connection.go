@@ -111,10 +111,11 @@ func (c *Connection) startTimer() bool {
 	return true
 }
 
-// summable reports whether a record may be part of a sum: bytes that were sent in full.
+// summable reports whether a record may be part of a sum: bytes that were sent in full, and
+// the HEAD by which a player checks every two seconds that it may continue.
 func summable(rec *Record) bool {
 	return (rec.Status == http.StatusPartialContent || rec.Status == http.StatusOK) &&
-		rec.Outcome == outcomeComplete && rec.Err == nil && rec.Method == http.MethodGet && rec.Recording != 0
+		rec.Outcome == outcomeComplete && rec.Err == nil && (rec.Method == http.MethodGet || rec.Method == http.MethodHead) && rec.Recording != 0
 }
 
 // covers reports whether a record belongs to the playback and its interval.
@@ -136,11 +137,18 @@ func shown(header string) string {
 
 func (s *playbackSum) add(rec *Record, now time.Time) {
 	if s.requests == 0 {
-		s.began, s.firstRange = rec.Began, shown(rec.Range)
+		s.began = rec.Began
 	}
 	s.requests++
+	s.ended = now
+	if rec.Method == http.MethodHead {
+		return // it has no bytes, and its Range is ignored
+	}
+	if s.lastRange == "" {
+		s.firstRange = shown(rec.Range)
+	}
 	s.bytes += rec.Bytes
-	s.ended, s.lastRange = now, shown(rec.Range)
+	s.lastRange = shown(rec.Range)
 	s.slowestByte = max(s.slowestByte, rec.FirstByte)
 	s.origin += rec.Origin
 	s.cache[rec.Cache]++

@@ -89,10 +89,11 @@ func TestPlaybackIsSummed(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		l.write(9, nil)
 		l.write(2, func(r *Record) { r.Cache = media.CachePartial; r.Range = "bytes=\"\n" })
+		l.write(4, func(r *Record) { r.Method, r.Status, r.Bytes, r.FirstByte, r.Origin = "HEAD", 200, 0, 0, 0 })
 		l.want("those that follow")
 		time.Sleep(playbackInterval)
 		synctest.Wait()
-		lines := l.want("the end of the interval", "playback id-0 3")
+		lines := l.want("the end of the interval", "playback id-0 4")
 		for k, want := range map[string]any{
 			"level": "INFO", "client": "192.0.2.1", "route": "/stream/", "recording": 7.0, "user": 42.0, "bytes": 300.0,
 			"first_range": "bytes=100-199", "last_range": "bytes=??", "slowest_first_byte_us": 9.0, "origin_us": 3.0,
@@ -156,7 +157,7 @@ func TestOwnLines(t *testing.T) {
 			"hung up":      func(r *Record) { r.Outcome = "hangup" },
 			"revoked":      func(r *Record) { r.Outcome = "revoked" },
 			"not modified": func(r *Record) { r.Status = 304 },
-			"HEAD":         func(r *Record) { r.Method = "HEAD" },
+			"refused HEAD": func(r *Record) { r.Method, r.Status, r.Outcome = "HEAD", 403, outcomeRefused },
 		} {
 			l.write(9, change)
 			l.want(what, "exchange id-9")

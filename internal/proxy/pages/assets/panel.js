@@ -6,7 +6,7 @@ import { t } from './words.js';
 // makePanel shows one of its parts at a time. A part is hidden until it has something to show.
 export function makePanel() {
   const tabs = el('div.tabs', { role: 'tablist', 'aria-label': t.panel });
-  const node = el('aside.panel', { 'aria-label': t.panel, hidden: true }, tabs);
+  const node = el('section.panel', { 'aria-label': t.panel, hidden: true }, tabs);
   const parts = new Map();
   let chosen = ''; // by the viewer
 

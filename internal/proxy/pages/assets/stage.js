@@ -37,10 +37,16 @@ export function makeStage(video, { toggle, skip, toggleFullscreen }) {
 
   // A tap waits for a second one, which skips at a side; a mouse acts at once.
   let tapped = 0;
+  let finger = false; // older browsers do not say it of a click
+  let wasIdle = false;
+  picture.addEventListener('pointerdown', ({ pointerType }) => {
+    finger = pointerType === 'touch';
+    wasIdle = node.classList.contains('idle');
+  });
   let single = 0;
   picture.addEventListener('click', (event) => {
     if (event.target.closest('button')) return;
-    if (event.pointerType !== 'touch') return toggle();
+    if (!finger) return toggle();
     const { left, width } = picture.getBoundingClientRect();
     const side = (event.clientX - left) / width;
     clearTimeout(single);
@@ -52,11 +58,9 @@ export function makeStage(video, { toggle, skip, toggleFullscreen }) {
     single = setTimeout(tap, DOUBLE);
   });
   picture.addEventListener('dblclick', (event) => {
-    if (event.pointerType !== 'touch' && !event.target.closest('button')) toggleFullscreen();
+    if (!finger && !event.target.closest('button')) toggleFullscreen();
   });
 
-  let wasIdle = false;
-  picture.addEventListener('pointerdown', () => { wasIdle = node.classList.contains('idle'); });
   function tap() {
     const overlaid = getComputedStyle(node).getPropertyValue('--overlaid').trim();
     if (!overlaid || video.paused) toggle();
