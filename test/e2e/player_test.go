@@ -92,9 +92,10 @@ func servePictures(s *interceptedGateway, t *testing.T) func(http.ResponseWriter
 	}
 	base := fmt.Sprintf("/api/recordings/%d/", lesson)
 	companions := []map[string]any{
-		{"id": 1, "kind": "audio", "label": "", "lang": "", "content_type": "audio/mp4", "size": 1, "url": s.url + base + "companions/1/stream/"},
+		{"id": 1, "kind": "audio", "label": "Audio only", "lang": "", "content_type": "audio/mp4", "size": 1, "url": s.url + base + "companions/1/stream/"},
+		{"id": 4, "kind": "audio", "label": "Audio only each participant", "lang": "", "content_type": "audio/mp4", "size": 1, "url": s.url + base + "companions/4/stream/"},
 		{"id": 2, "kind": "view", "label": "low", "lang": "", "content_type": "video/mp4", "size": 1, "url": s.url + base + "companions/2/stream/"},
-		{"id": 3, "kind": "view", "label": "gallery_view", "lang": "", "content_type": "video/mp4", "size": 1, "url": s.url + base + "companions/3/stream/"},
+		{"id": 3, "kind": "view", "label": "Gallery view", "lang": "", "content_type": "video/mp4", "size": 1, "url": s.url + base + "companions/3/stream/"},
 	}
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		switch part, _ := strings.CutPrefix(r.URL.Path, base); part {
@@ -230,6 +231,10 @@ func TestPlayerWide(t *testing.T) {
 	if value := js[string](p, "document.querySelector('.seekbar').getAttribute('aria-valuetext')"); !strings.HasSuffix(value, " of 5:00, The <Congress>") {
 		t.Errorf("the bar says %q", value)
 	}
+
+	js[any](p, "(document.querySelector('.seekbar').focus(), document.querySelector('.preview').hidden = true)")
+	p.press(kb.ArrowRight)
+	p.until("the preview of where a key went", "document.querySelector('.preview').checkVisibility() && Math.abs("+videoTime+" - 160) < 6")
 
 	testPlayerKeys(p)
 

@@ -10,15 +10,15 @@ const WINDOW = 60000; // ms
 const LONG = 5000; // ms that one stall may last
 
 // variantsOf picks from a recording's companions. Zoom's further views are no thin version:
-// that one has the label "low".
+// that one has the label "low". Sound that the archive made is the whole lesson's; of Zoom's,
+// several are of a meeting's parts, which end before the lesson does, or of one participant.
 export function variantsOf(companions) {
-  const of = (kind) => companions.filter((one) => one.kind === kind && one.content_type !== '');
+  const of = (kind) => companions.filter((one) => one.kind === kind);
   const path = (one) => one && new URL(one.url, location.href).pathname;
-  const sounds = of('audio');
+  const whole = of('audio').filter(({ label }) => !/participant/i.test(label));
   return {
     low: path(of('view').find(({ label }) => label === 'low')),
-    // Several are those of a meeting's parts, which end before the lesson does.
-    audio: path(sounds.length === 1 ? sounds[0] : sounds.find(({ label }) => label === 'sound')),
+    audio: path(whole.find(({ label }) => label === 'sound') ?? (whole.length === 1 ? whole[0] : undefined)),
   };
 }
 
