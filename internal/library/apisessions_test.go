@@ -179,6 +179,15 @@ func TestSessionCodes(t *testing.T) {
 	if gone.StatusCode != 204 || gone.Header.Get("Set-Cookie") != "lectern_session=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure" {
 		t.Errorf("sign-out: %d %q", gone.StatusCode, gone.Header.Get("Set-Cookie"))
 	}
+	played := s.ask(0, "DELETE", "/session", `{"recordings":[7]}`, "Cookie: "+cookie, fromOurPage)
+	if got := played.Header.Values("Set-Cookie"); len(got) != 2 || got[1] != "lectern_playback=; Max-Age=0; Path=/api/recordings/7/; HttpOnly; SameSite=Lax; Secure" {
+		t.Errorf("sign-out after a lesson: %q", got)
+	}
+	for _, body := range []string{"[7]", `{"recordings":7}`, "x", `{"recordings":[` + strings.Repeat("1,", 100) + "1]}"} {
+		if got := outcomeOf(s.ask(0, "DELETE", "/session", body, fromOurPage)); got != "400 bad_request" {
+			t.Errorf("sign-out with %.20s: %s", body, got)
+		}
+	}
 	if got := outcomeOf(s.ask(0, "DELETE", "/session", "")); got != "204" {
 		t.Errorf("sign-out without a session: %s", got)
 	}

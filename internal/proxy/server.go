@@ -186,7 +186,7 @@ func (s *Server) wire(deps Deps) error {
 		s.routes = append(s.routes, recordings.Routes(base)...)
 	}
 	if deps.Sessions != nil {
-		s.routes = append(s.routes, sessions.New(s.cfg.SessionTTL, sessions.Deps{
+		s.routes = append(s.routes, sessions.New(s.cfg.SessionTTL, bases[1], sessions.Deps{
 			Services: *deps.Sessions, Access: limitedAccess, Links: s.links, Base: s.base, Records: s.records, Now: deps.Now,
 		}).Routes()...)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -76,10 +77,15 @@ type Deps struct {
 type Handler struct {
 	Deps
 	ttl time.Duration
+	// pagesBase is the base path under which the pages use the API.
+	pagesBase string
 }
 
-// New builds a Handler. A session lasts for ttl at most.
-func New(ttl time.Duration, deps Deps) *Handler { return &Handler{Deps: deps, ttl: ttl} }
+// New builds a Handler. A session lasts for ttl at most; pagesBase is the base path under
+// which the pages use the API.
+func New(ttl time.Duration, pagesBase string, deps Deps) *Handler {
+	return &Handler{Deps: deps, ttl: ttl, pagesBase: pagesBase}
+}
 
 // Routes are the routes of the handler.
 func (h *Handler) Routes() []route.Route {
@@ -241,9 +247,42 @@ func (x *request) end() error {
 			return r
 		}
 	}
+	played, err := x.played()
+	if err != nil {
+		return err
+	}
 	x.c.Response.Header.Add("Set-Cookie", x.cookie("", 0))
+	for _, id := range played {
+		x.c.Response.Header.Add("Set-Cookie", x.removedPlayback(id))
+	}
 	x.c.SetStatusCode(http.StatusNoContent)
 	return nil
+}
+
+// maxPlayed is for how many recordings a sign-out removes the cookies of playback grants.
+const maxPlayed = 100
+
+// played are the recordings whose cookies the page wants to be rid of: {"recordings": [7]}.
+// Such a cookie is the browser's own, plays on without a session, and is at a path that only
+// the page knows.
+func (x *request) played() ([]int64, error) {
+	var fields struct {
+		Recordings []int64 `json:"recordings"`
+	}
+	body := bytes.TrimSpace(x.c.Request.Body())
+	if len(body) > 0 && (json.Unmarshal(body, &fields) != nil || body[0] != '{' || len(fields.Recordings) > maxPlayed) {
+		return nil, badRequest{fmt.Sprintf(`The body has to be empty, or {"recordings": [ids, at most %d]}.`, maxPlayed)}
+	}
+	return fields.Recordings, nil
+}
+
+// removedPlayback removes the cookie of a playback grant that a page of ours asked for.
+func (x *request) removedPlayback(id int64) string {
+	path := fmt.Sprintf("%s/recordings/%d/", x.h.pagesBase, id)
+	if u, err := url.Parse(x.h.Links.BaseURL(x.c)); err == nil {
+		path = u.EscapedPath() + path
+	}
+	return x.attributes(credentials.PlaybackCookie, "", 0, path)
 }
 
 // sessionJSON is whose session it is.
@@ -311,7 +350,11 @@ func (x *request) code() error {
 // cookie is the header's value; a life of 0 s removes the cookie. SameSite=Lax keeps it out of
 // what pages of other sites load and send, and lets a link from them open a page signed in.
 func (x *request) cookie(token string, life int64) string {
-	text := fmt.Sprintf("%s=%s; Max-Age=%d; Path=/; HttpOnly; SameSite=Lax", credentials.SessionCookie, token, life)
+	return x.attributes(credentials.SessionCookie, token, life, "/")
+}
+
+func (x *request) attributes(name, value string, life int64, path string) string {
+	text := fmt.Sprintf("%s=%s; Max-Age=%d; Path=%s; HttpOnly; SameSite=Lax", name, value, life, path)
 	if x.h.Links.Secure(x.c) {
 		text += "; Secure"
 	}
