@@ -859,6 +859,14 @@ var allowed = []rule{
 	},
 	{pkg: "internal/requestline"},
 	{
+		pkg: "internal/subprocess",
+		may: []use{
+			{"os/exec", "runs programs that an operator has configured"},
+			{"golang.org/x/sys", "limits their memory, and ends them with us"},
+		},
+		tests: []use{{"os/exec", "kills a process that runs one"}},
+	},
+	{
 		pkg: "internal/syncer",
 		may: []use{
 			{"internal/telemetry/trace", "hands the tracer to its parts"},
@@ -1171,6 +1179,14 @@ var allowed = []rule{
 		},
 	},
 	{pkg: "internal/webvtt"},
+	{
+		pkg: "internal/transcribe",
+		may: []use{
+			{"internal/media", "error kinds"},
+			{"internal/subprocess", "runs the program"},
+			{"internal/webvtt", "what the program prints"},
+		},
+	},
 	{
 		pkg: "internal/zoom",
 		may: []use{
