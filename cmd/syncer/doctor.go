@@ -30,6 +30,7 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, t terminal) error {
 		doctor.ListenersCheck(s.Listen, s.AdminListen, running),
 		doctor.WorkDirCheck(s.Sync.Config),
 		doctor.FFmpegCheck(),
+		doctor.TranscribeCheck(s.Sync.Config),
 	}
 	checks = append(checks, archiveChecks(s)...)
 	checks = append(checks,

@@ -100,6 +100,11 @@ func FFmpegCheck() Check {
 	return Check{nameFFmpeg, "end the ffmpeg processes that hang", func(ctx context.Context, r *Report) { r.FFmpeg(ctx) }}
 }
 
+// TranscribeCheck is Report.Transcribe.
+func TranscribeCheck(cfg syncer.Config) Check {
+	return Check{nameTranscribe, stuckFiles, func(_ context.Context, r *Report) { r.Transcribe(cfg) }}
+}
+
 // TenantsCheck is Report.Tenants.
 func TenantsCheck(store *catalog.Store, hasSecretsKey bool) Check {
 	return Check{nameTenants, fixDatabase, func(ctx context.Context, r *Report) { r.Tenants(ctx, store, hasSecretsKey) }}

@@ -44,6 +44,7 @@ const (
 	nameZoomHost       = "zoom host"
 	nameClock          = "clock"
 	nameFFmpeg         = "ffmpeg"
+	nameTranscribe     = "transcribe"
 	nameAlerts         = "alerts"
 )
 
@@ -51,7 +52,7 @@ var names = []string{
 	nameConfiguration, nameMode, namePublicURL, nameCORS, nameTrustedProxies, nameSecretFiles, nameSecretFlags, nameJWTSecret, nameQueryTokens, nameJWKS,
 	nameDataDir, nameCacheDir, nameCacheLock, nameCacheSpace, nameWorkDir, nameWorkSpace, nameListen, nameAdminListen, nameOpenFiles,
 	nameDatabase, nameSchema, nameColumns, nameRole, nameTriggers, namePooler, nameGateways, nameSyncers, nameJobQueue, nameReconciliation, nameTenants,
-	nameOriginLocal, nameOriginDrive, nameOriginS3, nameOriginAzure, nameArchive, nameZoom, nameZoomScopes, nameZoomHost, nameClock, nameFFmpeg, nameAlerts,
+	nameOriginLocal, nameOriginDrive, nameOriginS3, nameOriginAzure, nameArchive, nameZoom, nameZoomScopes, nameZoomHost, nameClock, nameFFmpeg, nameTranscribe, nameAlerts,
 }
 
 // Names are the names that findings can have.

@@ -61,6 +61,23 @@ func (r *Report) FFmpeg(ctx context.Context) {
 	r.pass(check, "%s", version)
 }
 
+// Transcribe checks that the program for speech recognition can be started, where there is
+// one. It is not run.
+func (r *Report) Transcribe(cfg syncer.Config) {
+	program, err := cfg.TranscribeProgram()
+	if err == nil && program.IsNone() {
+		return
+	}
+	if err == nil {
+		err = program.Check()
+	}
+	if err != nil {
+		r.fail(nameTranscribe, "install the program, or correct or clear sync-transcribe-command", "recordings without captions get none: %v", err)
+		return
+	}
+	r.pass(nameTranscribe, "the program for speech recognition is there")
+}
+
 // Tenants checks that the webhook secrets of teachers' own Zoom apps can be unsealed.
 func (r *Report) Tenants(ctx context.Context, store *catalog.Store, hasSecretsKey bool) {
 	const check = nameTenants

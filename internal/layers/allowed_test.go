@@ -864,7 +864,6 @@ var allowed = []rule{
 			{"os/exec", "runs programs that an operator has configured"},
 			{"golang.org/x/sys", "limits their memory, and ends them with us"},
 		},
-		tests: []use{{"os/exec", "kills a process that runs one"}},
 	},
 	{
 		pkg: "internal/syncer",
@@ -877,6 +876,8 @@ var allowed = []rule{
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/printable", "what `syncer explain` shows of outside text"},
 			{"internal/syncer/backfill", "wires backfills"},
+			{"internal/syncer/derive/renditions", "wires files for thin lines"},
+			{"internal/syncer/derive/speech", "wires speech recognition"},
 			{"internal/syncer/derive", "wires derived files"},
 			{"internal/syncer/derive/pictures", "the kinds of derived files"},
 			{"internal/syncer/ingest", "wires ingests"},
@@ -889,6 +890,7 @@ var allowed = []rule{
 			{"internal/syncer/secretbox", "encrypts download tokens and tenants' secrets"},
 			{"internal/syncer/store", "the syncer's tables"},
 			{"internal/syncer/workdir", "its temporary files"},
+			{"internal/transcribe", "the program for speech recognition"},
 			{"internal/zoom", "events, API and downloads"},
 			{"github.com/prometheus/client_golang", "registers its metrics"},
 		},
@@ -930,6 +932,8 @@ var allowed = []rule{
 			{"golang.org/x/time", "the rate of reading"},
 		},
 		tests: []use{
+			{"internal/emulator", "what Zoom adds later"},
+			{"internal/emulator/zoom", "what Zoom adds later"},
 			{"internal/syncer", "a whole syncer around the package"},
 			{"internal/syncer/move", "moves derived files with their recording"},
 			{"internal/syncer/reconcile", "finds what the archive has lost"},
@@ -942,6 +946,26 @@ var allowed = []rule{
 			{"internal/ffmpeg", "keyframes of recordings"},
 			{"internal/media", "kinds of companions and errors"},
 			{"internal/syncer/derive", "the interface that it implements"},
+		},
+	},
+	{
+		pkg: "internal/syncer/derive/renditions",
+		may: []use{
+			{"internal/ffmpeg", "makes the files"},
+			{"internal/media", "kinds of companions"},
+			{"internal/syncer/derive", "the interface that it implements"},
+			{"internal/syncer/store", "what Zoom gives"},
+		},
+	},
+	{
+		pkg: "internal/syncer/derive/speech",
+		may: []use{
+			{"internal/catalog", "the transaction that stores captions"},
+			{"internal/ffmpeg", "the sound of a recording"},
+			{"internal/media", "error kinds"},
+			{"internal/syncer/derive", "the interface that it implements"},
+			{"internal/syncer/store", "captions, and what Zoom gives"},
+			{"internal/transcribe", "the program for speech recognition"},
 		},
 	},
 	{

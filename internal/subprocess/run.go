@@ -35,10 +35,6 @@ type Command struct {
 	MaxOutput int
 }
 
-// environment are the variables that a program gets of this process: secrets are none of its
-// business.
-var environment = []string{"PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TZ"}
-
 // Run runs the program, at the lowest priority, and returns its standard output. Its standard
 // input is empty. When Run returns, no process of the program's group is left: it is killed at
 // its end, at the end of the context, which is that error, and with this process.
@@ -80,11 +76,15 @@ func (c Command) Run(ctx context.Context) ([]byte, error) {
 	return out.kept, killed
 }
 
+// environment are the variables that a program gets: secrets are none of its business.
 func (c Command) environment() []string {
 	env := []string{"TMPDIR=" + c.Dir}
-	for _, name := range environment {
-		if value, set := os.LookupEnv(name); set {
-			env = append(env, name+"="+value)
+	for _, v := range []struct{ name, value string }{
+		{"PATH", os.Getenv("PATH")}, {"LD_LIBRARY_PATH", os.Getenv("LD_LIBRARY_PATH")}, {"HOME", os.Getenv("HOME")},
+		{"LANG", os.Getenv("LANG")}, {"LC_ALL", os.Getenv("LC_ALL")}, {"TZ", os.Getenv("TZ")},
+	} {
+		if v.value != "" {
+			env = append(env, v.name+"="+v.value)
 		}
 	}
 	return env

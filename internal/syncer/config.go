@@ -11,6 +11,7 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/ingest"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/transcribe"
 )
 
 // Config of the jobs.
@@ -28,8 +29,11 @@ type Config struct {
 	DeleteFromZoom bool          `name:"delete-from-zoom" default:"true" negatable:"" help:"Trash recordings at Zoom once their archive is verified."`
 	ZoomTrashAfter time.Duration `name:"zoom-trash-after" default:"24h" help:"How long after its archive is verified a recording is trashed at Zoom (duration)."`
 	Companions     []string      `name:"companions" default:"all" placeholder:"KIND" help:"Kinds of the other files of a meeting that are archived beside the recording, comma separated: transcript, captions, chat, timeline, audio, view, summary, chapters, poll, poster, other; or all, or none (default: ${default})."`
-	Derived        []string      `name:"derived" default:"all" placeholder:"KIND" help:"Kinds of the files that are made of each recording and archived beside it, comma separated: poster; or all, or none (default: ${default})."`
+	Derived        []string      `name:"derived" default:"all" placeholder:"KIND" help:"Kinds of the files that are made of each recording and archived beside it, comma separated: poster, sound; or all, or none (default: ${default})."`
 	DerivedRate    media.Size    `name:"derived-rate" default:"8MiB" help:"How fast recordings are read from the archive to make files of them, which happens once to each that was archived before; 0 = unbounded (size per second)."`
+	Rendition      string        `name:"rendition" default:"off" placeholder:"off|low" help:"low: make a rendition of at most 200 kbit/s of each recording, for thin lines. It takes at most a quarter of the recording's time on one core, at idle priority (default: ${default})."`
+	Transcribe     string        `name:"transcribe-command" placeholder:"COMMAND" help:"Program for speech recognition that is run for recordings without captions: with the path of the sound as its last argument; it prints WebVTT. No shell runs it; quotes keep blanks together (default: none)."`
+	TranscribeMem  media.Size    `name:"transcribe-memory" default:"8GiB" help:"Bound of the address space of each process of sync-transcribe-command; 0 = unbounded (size)."`
 	Provider       string        `name:"provider" placeholder:"NAME" help:"Where new recordings are archived: local, gdrive, s3 or azure. Recordings that exist play from where they are (default: gdrive if Drive is configured, else local)."`
 	Workers        int           `name:"workers" default:"2" help:"Recordings that are archived at the same time; each may run an ffmpeg of up to 1 GiB (number, 1 to 100)."`
 	Reencode       bool          `name:"reencode" default:"false" help:"Encode recordings anew, at most 1280 wide or 720 high, where that makes them smaller."`
@@ -63,6 +67,21 @@ const (
 	ModeActive  = "active"
 	ModeObserve = "observe"
 )
+
+// What sync-rendition can be.
+const (
+	RenditionOff = "off"
+	RenditionLow = "low"
+)
+
+// TranscribeProgram is the program for speech recognition, which may be none.
+func (c Config) TranscribeProgram() (transcribe.Program, error) {
+	program, err := transcribe.ParseProgram(c.Transcribe, uint64(max(0, c.TranscribeMem)))
+	if err != nil {
+		return program, fmt.Errorf("sync-transcribe-command: %w", err)
+	}
+	return program, nil
+}
 
 // Observes reports whether the syncer watches and does not act.
 func (c Config) Observes() bool { return c.Mode == ModeObserve }
@@ -127,6 +146,14 @@ func (c *Config) Check() error {
 	}
 	if _, err := derive.ParseFilter(c.Derived, derivedKinds()); err != nil {
 		return fmt.Errorf("sync-derived: %w", err)
+	}
+	switch c.Rendition {
+	case "", RenditionOff, RenditionLow:
+	default:
+		return fmt.Errorf("sync-rendition: %q is not one of off, low", c.Rendition)
+	}
+	if _, err := c.TranscribeProgram(); err != nil {
+		return err
 	}
 	switch c.Provider {
 	case "", media.ProviderLocal, media.ProviderDrive, media.ProviderS3, media.ProviderAzure:

@@ -2,25 +2,43 @@ package syncer
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/ffmpeg"
+	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/derive"
 	"github.com/lectiospace/lectern/internal/syncer/derive/pictures"
+	"github.com/lectiospace/lectern/internal/syncer/derive/renditions"
+	"github.com/lectiospace/lectern/internal/syncer/derive/speech"
+	"github.com/lectiospace/lectern/internal/syncer/ingest"
 	"github.com/lectiospace/lectern/internal/syncer/workdir"
 )
 
-// makers are all kinds of files that are made of recordings, in the order in which they are
-// made of one.
-func makers(tool ffmpeg.Tool) []derive.Maker {
+// makers are all kinds of files that sync-derived can name, in the order in which they are
+// made of a recording.
+func makers(tool ffmpeg.Tool, soundFromZoom bool) []derive.Maker {
 	return []derive.Maker{
 		pictures.Poster{Tool: tool},
+		renditions.Sound{Tool: tool, FromZoom: soundFromZoom},
 	}
+}
+
+// slowMakers are those that settings of their own turn on. What takes longest comes last.
+func (s *Syncer) slowMakers() (out []derive.Maker, err error) {
+	if s.cfg.Rendition == RenditionLow {
+		out = append(out, renditions.Low{Tool: s.deps.Tool})
+	}
+	program, err := s.cfg.TranscribeProgram()
+	if err != nil || program.IsNone() {
+		return out, err
+	}
+	return append(out, speech.Captions{Tool: s.deps.Tool, Program: program, Store: s.deps.Store, Now: s.now}), nil
 }
 
 // derivedKinds are the kinds of makers.
 func derivedKinds() (out []string) {
-	for _, m := range makers(ffmpeg.Tool{}) {
+	for _, m := range makers(ffmpeg.Tool{}, false) {
 		out = append(out, m.Kind())
 	}
 	return out
@@ -29,13 +47,20 @@ func derivedKinds() (out []string) {
 // idlePause is how long what has to be read waits while recordings are archived.
 const idlePause = 15 * time.Second
 
-func (s *Syncer) newDeriver() (*derive.Deriver, error) {
+// newDeriver makes what makes files of recordings; companions are the kinds that come from
+// Zoom.
+func (s *Syncer) newDeriver(companions ingest.CompanionFilter) (*derive.Deriver, error) {
 	wants, err := derive.ParseFilter(s.cfg.Derived, derivedKinds())
 	if err != nil {
 		return nil, fmt.Errorf("sync-derived: %w", err)
 	}
-	cfg := derive.Config{Wants: wants, Rate: int64(s.cfg.DerivedRate), IdlePause: idlePause, KeepSize: int64(s.cfg.WorkSize) / 4}
-	return derive.New(cfg, makers(s.deps.Tool), derive.Deps{
+	all := slices.DeleteFunc(makers(s.deps.Tool, companions.Wants(media.CompanionAudio)), func(m derive.Maker) bool { return !wants.Wants(m.Kind()) })
+	slow, err := s.slowMakers()
+	if err != nil {
+		return nil, err
+	}
+	cfg := derive.Config{Rate: int64(s.cfg.DerivedRate), IdlePause: idlePause, KeepSize: int64(s.cfg.WorkSize) / 4}
+	return derive.New(cfg, append(all, slow...), derive.Deps{
 		Store: s.deps.Store, Queue: s.queue, Archives: s.deps.Archives, Tool: s.deps.Tool,
 		Work: workdir.New(s.cfg.WorkDir, int64(s.cfg.WorkSize), int64(s.cfg.WorkMinFree)),
 		Log:  s.deps.Log, Metrics: s.deps.Metrics, Now: s.deps.Now, Observer: s.observer,

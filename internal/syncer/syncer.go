@@ -110,7 +110,7 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sync-companions: %w", err)
 	}
-	if s.deriver, err = s.newDeriver(); err != nil {
+	if s.deriver, err = s.newDeriver(companions); err != nil {
 		return nil, err
 	}
 	alerts := newAlerts(deps.Alerts, s.queue, cfg.Observes(), deps.Log, deps.Now)

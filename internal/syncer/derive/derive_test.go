@@ -175,7 +175,7 @@ func TestOlderRecordings(t *testing.T) {
 	if err := os.WriteFile(path, broken, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.Config.Derived = []string{"all"}
+	s.Config.Derived = []string{"poster"}
 	s.Restart()
 	syncertest.Eventually(t, "an attempt in vain", func() (bool, string) {
 		text := explanation(t, s, row.ID)

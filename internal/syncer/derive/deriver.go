@@ -41,8 +41,6 @@ const (
 
 // Config of the derived files.
 type Config struct {
-	// Wants says which kinds are made.
-	Wants Filter
 	// Rate bounds how fast recordings are read from archives, in bytes per second of this
 	// process; 0 = unbounded.
 	Rate int64
@@ -81,9 +79,8 @@ type Deriver struct {
 	awayUntil   time.Time // archives are not read before; guarded by mu
 }
 
-// New makes a Deriver of the kinds that are wanted and adds its handler to the queue.
+// New makes a Deriver and adds its handler to the queue.
 func New(cfg Config, makers []Maker, deps Deps) *Deriver {
-	makers = slices.DeleteFunc(slices.Clone(makers), func(m Maker) bool { return !cfg.Wants.Wants(m.Kind()) })
 	d := &Deriver{cfg: cfg, deps: deps, makers: makers, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics, makers), before: math.MaxInt64}
 	if cfg.Rate > 0 {
 		d.limit = rate.NewLimiter(rate.Limit(cfg.Rate), int(max(min(cfg.Rate, 1<<20), 4<<10)))

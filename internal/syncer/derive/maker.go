@@ -27,6 +27,22 @@ type Maker interface {
 	Make(ctx context.Context, src Source, dir string) ([]File, error)
 }
 
+// Chooser is a Maker that makes files of some recordings only.
+type Chooser interface {
+	// Choose decides about a recording before it is read from its archive. It changes nothing.
+	Choose(ctx context.Context, x store.Session, rec store.Recording) (Choice, error)
+}
+
+// Choice is whether files of a recording are made; the zero value is now.
+type Choice struct {
+	Never bool      // not before the recording or the Maker's revision changes
+	At    time.Time // later: when to decide again
+	Why   string    // not now
+}
+
+// now reports whether files are made now.
+func (c Choice) now() bool { return !c.Never && c.At.IsZero() }
+
 // Source is a recording whose bytes are on the local disk. Nobody changes them.
 type Source struct {
 	Path      string

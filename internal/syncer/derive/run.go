@@ -59,13 +59,16 @@ type run struct {
 	source  string // see store.SourceOf
 	md5     string // of the source, lower-case hex; "" = unknown
 	due     []due
-	lock    *workdir.Lock
+	// put off are the Makers that have chosen not to make files now.
+	putOff []due
+	lock   *workdir.Lock
 }
 
 // due is a Maker whose files are to be made now, and what came of it before.
 type due struct {
 	Maker
 	attempts int64 // in vain, of this source by this revision
+	choice   Choice
 }
 
 // job makes the files that a recording lacks.
@@ -83,6 +86,9 @@ func (d *Deriver) job(ctx context.Context, job *queue.Job[queue.DeriveArgs]) err
 	defer lock.Release()
 	r, err := d.load(ctx, job.Args.RecordingID)
 	if err != nil {
+		return err
+	}
+	if err := r.recordChoices(ctx); err != nil {
 		return err
 	}
 	if len(r.due) == 0 {
@@ -116,7 +122,7 @@ func (d *Deriver) job(ctx context.Context, job *queue.Job[queue.DeriveArgs]) err
 func (d *Deriver) load(ctx context.Context, id int64) (*run, error) {
 	r := &run{Deriver: d, log: d.log.With(slog.Int64("recording", id))}
 	err := d.deps.Store.View(ctx, "derive: load a recording", func(x store.Session) (err error) {
-		r.due = nil
+		r.due, r.putOff = nil, nil
 		if r.row, err = store.LoadRecording(ctx, x, id, false); err != nil {
 			return ignoreNotFound(err)
 		}
@@ -139,8 +145,10 @@ func (d *Deriver) load(ctx context.Context, id int64) (*run, error) {
 			return err
 		}
 		known, err := store.Derivations(ctx, x, id)
-		r.due = chooseDue(d.makers, known, r.source, d.now())
-		return err
+		if err != nil {
+			return err
+		}
+		return r.choose(ctx, x, chooseDue(d.makers, known, r.source, d.now()))
 	})
 	return r, err
 }
@@ -172,6 +180,47 @@ func chooseDue(makers []Maker, known []store.Derivation, source string, now time
 		}
 	}
 	return out
+}
+
+// choose has each Maker that is due decide about the recording.
+func (r *run) choose(ctx context.Context, x store.Session, all []due) (err error) {
+	for _, one := range all {
+		if c, chooses := one.Maker.(Chooser); chooses {
+			if one.choice, err = c.Choose(ctx, x, r.row); err != nil {
+				return err
+			}
+		}
+		if one.choice.now() {
+			r.due = append(r.due, one)
+		} else {
+			r.putOff = append(r.putOff, one)
+		}
+	}
+	return nil
+}
+
+// recordChoices writes down which files are not made now. That is no attempt in vain.
+func (r *run) recordChoices(ctx context.Context) error {
+	if len(r.putOff) == 0 {
+		return nil
+	}
+	now := r.now()
+	return r.deps.Store.Update(ctx, "derive: files that are not made now", func(x store.Session) error {
+		row, err := store.LoadRecording(ctx, x, r.row.ID, true)
+		if err != nil || row.Deleted {
+			return ignoreNotFound(err)
+		}
+		for _, one := range r.putOff {
+			next := store.Derivation{RecordingID: row.ID, Kind: one.Kind(), Revision: one.Revision(), Source: r.source, TriedAt: now, Attempts: one.attempts, RetryAt: one.choice.At, Detail: one.choice.Why}
+			if one.choice.Never {
+				next.MadeAt, next.RetryAt = now, time.Time{}
+			}
+			if err := store.PutDerivation(ctx, x, next); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // make makes all that is due. One kind that fails stops no other.

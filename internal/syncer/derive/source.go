@@ -21,7 +21,7 @@ const (
 	// readStall is how long a read from an archive may bring nothing.
 	readStall = time.Minute
 	// overhead is what a recording's directory holds beside the source, in bytes: another
-	// 1/8 of the source, and this.
+	// half of the source, since what is made is smaller, and this.
 	overhead = 64 << 20
 )
 
@@ -101,7 +101,7 @@ func (r *run) fetch(ctx context.Context) (string, error) {
 
 // reserve reserves room in the work directory for a source and what is made of it.
 func (r *run) reserve(size int64) error {
-	if err := r.deps.Work.Reserve(workJob(r.row.ID), size+size/8+overhead); err != nil {
+	if err := r.deps.Work.Reserve(workJob(r.row.ID), size+size/2+overhead); err != nil {
 		return &awayError{err}
 	}
 	return nil

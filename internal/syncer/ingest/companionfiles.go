@@ -45,8 +45,8 @@ func kindList() string {
 	return strings.Join(names, ", ")
 }
 
-// wants reports whether companions of a kind are archived.
-func (f CompanionFilter) wants(kind media.CompanionKind) bool {
+// Wants reports whether companions of a kind are archived.
+func (f CompanionFilter) Wants(kind media.CompanionKind) bool {
 	return f.all || slices.Contains(f.kinds, kind)
 }
 
@@ -79,7 +79,7 @@ func (s *Ingester) planCompanions(meetings []store.Meeting, i store.Ingest, part
 		for _, f := range m.Files {
 			kind, _ := f.CompanionKind()
 			switch {
-			case slices.Contains(taken, f.Name()), !f.ArchivedAt.IsZero(), f.LeftZoom(), f.DownloadURL == "", !s.cfg.Companions.wants(kind):
+			case slices.Contains(taken, f.Name()), !f.ArchivedAt.IsZero(), f.LeftZoom(), f.DownloadURL == "", !s.cfg.Companions.Wants(kind):
 			case !f.Completed():
 				out.processing = out.processing || s.now().Sub(latest(f.Start, m.Start)) < stuck
 			case !slices.ContainsFunc(companions, func(c store.RecordingFile) bool { return holds(c, f) }):

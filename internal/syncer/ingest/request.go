@@ -136,7 +136,7 @@ func (s *Ingester) requestMissingCaptions(ctx context.Context, x store.Session, 
 	if !i.Archived() || i.RecordingID == 0 || len(captionSources(archivedFiles(meetings, i), meetings)) == 0 {
 		return nil
 	}
-	known, err := store.HasCaptions(ctx, x, i.RecordingID)
+	known, err := store.CaptionsGiven(ctx, x, i.RecordingID)
 	if err != nil || known {
 		return err
 	}

@@ -51,10 +51,30 @@ func RemoveCaption(ctx context.Context, x Session, recording int64, lang string,
 	return true, err
 }
 
-// HasCaptions reports whether a recording has captions, or had some that a person removed.
-func HasCaptions(ctx context.Context, x Session, recording int64) (known bool, err error) {
-	err = x.One(ctx, `SELECT EXISTS (SELECT 1 FROM lectern.lectern_captions WHERE recording_id = $1)`, []any{recording}, &known)
-	return known, err
+// What a program for speech recognition has written is in this language, since it does not
+// say which, and under this label. Zoom's captions are in the same language, and replace it.
+const (
+	automaticLang  = "und"
+	automaticLabel = "Automatic captions"
+)
+
+// byOthers is true of captions that Zoom has sent, or that a person has edited or removed.
+const byOthers = `(label <> '` + automaticLabel + `' OR edited_at IS NOT NULL)`
+
+// CaptionsGiven reports whether a recording has captions that no program has written, or had
+// some that a person removed.
+func CaptionsGiven(ctx context.Context, x Session, recording int64) (given bool, err error) {
+	err = x.One(ctx, `SELECT EXISTS (SELECT 1 FROM lectern.lectern_captions WHERE recording_id = $1 AND `+byOthers+`)`, []any{recording}, &given)
+	return given, err
+}
+
+// PutAutomaticCaption keeps captions that a program has written. kept is false where others
+// are given: those stay.
+func PutAutomaticCaption(ctx context.Context, x Session, recording int64, body string, now time.Time) (kept bool, err error) {
+	if given, err := CaptionsGiven(ctx, x, recording); err != nil || given {
+		return false, err
+	}
+	return PutCaption(ctx, x, recording, Caption{Lang: automaticLang, Label: automaticLabel, Body: body}, now)
 }
 
 // unindexed are captions c without the transcript that is made of them. Their bodies are

@@ -1,0 +1,74 @@
+package store
+
+import (
+	"context"
+	"slices"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+)
+
+// ZoomGivesSound reports whether Zoom gives the sound of all of a recording: the archive has
+// it, or, where archived is true, is going to have it. A recording that is joined of several
+// segments has a sound of each, and none of all.
+func ZoomGivesSound(ctx context.Context, x Session, recording int64, archived bool) (bool, error) {
+	i, err := IngestOfRecording(ctx, x, recording)
+	if err != nil || len(i.Parts()) != 1 {
+		return false, ignoreNotFound(err)
+	}
+	meetings, err := MeetingsOfIngest(ctx, x, i)
+	if err != nil {
+		return false, err
+	}
+	companions, err := Companions(ctx, x, recording)
+	if err != nil {
+		return false, err
+	}
+	for _, f := range filesBeside(meetings, i.Parts()[0]) {
+		has := slices.ContainsFunc(companions, func(c RecordingFile) bool { return c.ZoomFile == f.Name() && c.Verified() })
+		if f.LessonSound() && (has || archived && f.available()) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// ZoomListsCaptions reports whether Zoom has a transcript or live captions of a recording
+// that can be had.
+func ZoomListsCaptions(ctx context.Context, x Session, recording int64) (bool, error) {
+	i, err := IngestOfRecording(ctx, x, recording)
+	if err != nil {
+		return false, ignoreNotFound(err)
+	}
+	meetings, err := MeetingsOfIngest(ctx, x, i)
+	for _, m := range meetings {
+		if slices.ContainsFunc(m.Files, func(f File) bool { return (f.Transcript() || f.LiveCaptions()) && f.available() }) {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// filesBeside are the files of the meeting that has a file, whose name is given.
+func filesBeside(meetings []Meeting, name string) []File {
+	for _, m := range meetings {
+		if slices.ContainsFunc(m.Files, func(f File) bool { return f.Name() == name }) {
+			return m.Files
+		}
+	}
+	return nil
+}
+
+// faultsUntilLost is how often a file could not be had before nobody waits for it.
+const faultsUntilLost = 3
+
+// available reports whether Zoom has a file, and it is not known to be one that cannot be had.
+func (f File) available() bool {
+	return !f.LeftZoom() && f.DownloadURL != "" && f.Fault.Count < faultsUntilLost
+}
+
+func ignoreNotFound(err error) error {
+	if catalog.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
