@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -66,7 +67,7 @@ func newZoomFixture(t *testing.T, database string, lessons int) *zoomFixture {
 		"LECTERN_DATA_DIR=" + s.dir, "LECTERN_DATABASE_URL=" + database, "LECTERN_CACHE_MIN_FREE=0", "LECTERN_SYNC_WORK_MIN_FREE=0",
 		"LECTERN_ORIGIN_DRIVE_ENDPOINT=" + server.URL, "LECTERN_ORIGIN_DRIVE_CREDENTIALS=none", "LECTERN_SYNC_PROVIDER=gdrive",
 		"LECTERN_ZOOM_API_URL=" + s.zoom.APIURL(), "LECTERN_ZOOM_OAUTH_URL=" + s.zoom.OAuthURL(), "LECTERN_ZOOM_DOWNLOAD_HOSTS=127.0.0.1",
-		"ZOOM_WEBHOOK_SECRET_TOKEN=" + zoomSecret, "LECTERN_SYNC_SETTLE=0s", "LECTERN_SYNC_DELETE_FROM_ZOOM=false",
+		"ZOOM_WEBHOOK_SECRET_TOKEN=" + zoomSecret, "LECTERN_SYNC_SETTLE=0s", "LECTERN_SYNC_DELETE_FROM_ZOOM=false", "LECTERN_SYNC_DERIVED=none",
 		"LECTERN_AUTH_JWT_SECRET=" + secret,
 	}
 	var doc strings.Builder
@@ -218,9 +219,11 @@ func TestSyncerCommands(t *testing.T) {
 		}
 	}
 	key := "LECTERN_SECRETS_KEY=" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))
-	serveProgram(t, "syncer", append(s.env, key)...)
+	serveProgram(t, "syncer", append(s.env, key, "LECTERN_SYNC_DERIVED=sound", "LECTERN_SYNC_RENDITION=low")...)
 	g := serve(t, s.env...)
-	waitFor(t, "the replayed recording", func() bool { return len(s.drive.Files()) == 2 })
+	waitFor(t, "the replayed recording", func() bool {
+		return s.number(t, `SELECT count(*) FROM schedule_lessonrecording WHERE status = 'ready'`) == 2
+	})
 	// Its ends wait in the gateway's cache before the first viewer comes.
 	g.stderr.find(t, "a warm recording", func(l string) bool {
 		return strings.Contains(l, `"msg":"prewarm: recording read"`) && strings.Contains(l, `"recording":2`)
@@ -234,6 +237,56 @@ func TestSyncerCommands(t *testing.T) {
 	res, body := get(t, g.url+"/schedule/api/recordings/1/stream/", token(t, "--user", "2"), "bytes=100-100099")
 	if res.StatusCode != http.StatusPartialContent || !bytes.Equal(body, lesson[100:100100]) {
 		t.Errorf("the archived lesson streams as %s, %d bytes", res.Status, len(body))
+	}
+	s.thinLines(t, g, len(lesson))
+}
+
+// thinLines waits until the first recording, which was archived before that was turned on, has
+// its sound and its low rendition, and reads them with a playback's cookie.
+func (s *zoomFixture) thinLines(t *testing.T, g *gateway, size int) {
+	t.Helper()
+	type companion struct {
+		Kind, Label, URL string
+		ContentType      string `json:"content_type"`
+		Size             int64
+	}
+	var found map[string]companion
+	waitFor(t, "the sound and the low rendition", func() bool {
+		found = map[string]companion{}
+		var list []companion
+		_, body := get(t, g.url+"/schedule/api/recordings/1/companions/", token(t, "--user", "2"), "")
+		if err := json.Unmarshal(body, &list); err != nil {
+			t.Fatalf("%v in %s", err, body)
+		}
+		for _, c := range list {
+			found[c.Kind+" "+c.Label+" "+c.ContentType] = c
+		}
+		return len(found) == 2
+	})
+	grant := requestGrant(t, g.url+"/schedule/api/recordings/1/playback/", token(t, "--user", "2"))
+	for _, name := range []string{"audio sound audio/mp4", "view low video/mp4"} {
+		c := found[name]
+		if c.Size == 0 || c.Size >= int64(size) {
+			t.Errorf("%s: %+v, of a recording of %d bytes", name, found, size)
+			continue
+		}
+		req, err := http.NewRequest(http.MethodGet, c.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Range", "bytes=4-7")
+		req.AddCookie(grant.cookie)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		if err = errors.Join(err, res.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != http.StatusPartialContent || string(body) != "ftyp" || res.Header.Get("Content-Range") != fmt.Sprintf("bytes 4-7/%d", c.Size) || res.Header.Get("Content-Type") != c.ContentType {
+			t.Errorf("%s: %s, %q, %v", name, res.Status, body, res.Header)
+		}
 	}
 }
 
