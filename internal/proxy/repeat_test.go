@@ -24,6 +24,7 @@ type repeatFixture struct {
 	decided   atomic.Int64 // how often a viewer was authenticated
 	held      atomic.Int64 // how often a decision held
 	changes   atomic.Int64 // decisions made before the last change hold no longer
+	panics    atomic.Bool  // a look at a remembered decision panics
 	mu        sync.Mutex
 	forbidden map[int64]bool   // recordings; guarded by mu
 	title     string           // guarded by mu
@@ -65,6 +66,9 @@ func newRepeatFixture(t *testing.T, configure func(*Config)) *repeatFixture {
 		h.lasting = func(media.Token, media.Viewer, media.Recording) func() bool {
 			at := r.changes.Load()
 			return func() bool {
+				if r.panics.Load() {
+					panic("x")
+				}
 				holds := r.changes.Load() == at
 				if holds {
 					r.held.Add(1)
@@ -201,6 +205,29 @@ func TestRepeatedRequestAfterTheRange(t *testing.T) {
 	other := "x" + goodToken[1:]
 	if got, err := r.ask(conn, rangeRequest("Range: bytes=0-9", "Authorization: Bearer "+other)); err != nil || !strings.Contains(got, " 401 ") {
 		t.Errorf("another token of the same length: %v, %s", err, got)
+	}
+}
+
+// TestRepeatedRequestPanics: a panic while a remembered decision is checked is an answer of
+// 500 and a record like another's. The next request of the connection is decided anew.
+func TestRepeatedRequestPanics(t *testing.T) {
+	r := newRepeatFixture(t, func(cfg *Config) { cfg.AccessLog = "request" })
+	conn := r.dial()
+	request := rangeRequest("Authorization: Bearer "+goodToken, "Range: bytes=0-9", "X-Request-Id: abc", "X-Forwarded-For: 198.51.100.7")
+	for i := range 5 {
+		broken, status := i == 3, 206
+		r.panics.Store(broken)
+		if broken {
+			status = 500
+		}
+		if answer, err := r.ask(conn, request); err != nil || !strings.Contains(answer, fmt.Sprintf(" %d ", status)) {
+			t.Fatalf("answer %d: %v\n%s", i, err, answer)
+		}
+		want := map[string]any{"status": status, "client": "198.51.100.7", "request_id": "abc", "method": "GET"}
+		if broken {
+			want["outcome"] = "panic"
+		}
+		r.wantLine(fmt.Sprint("line ", i), want)
 	}
 }
 

@@ -20,6 +20,9 @@ func (s *Server) handle(c *fasthttp.RequestCtx) {
 	var rec accesslog.Record
 	defer func() {
 		if p := recover(); p != nil {
+			if rec.Began.IsZero() { // what a connection remembers was looked at
+				rec = s.beginRecord(c)
+			}
 			s.records.WritePanic(rec.ID(), p)
 			s.resetResponse(c)
 			respond.Error(&c.Response, respond.ProblemOfRefusal(media.Refuse(respond.CodeInternal, "")))

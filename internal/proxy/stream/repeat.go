@@ -19,7 +19,7 @@ import (
 //
 // It is dropped with the first request that differs and when the decision no longer holds.
 // The request's bytes include its credentials. They stay in memory as long as the connection
-// is open, and reach nothing else.
+// is open, for Config.KeepAlive when it is idle, and reach nothing else.
 type repeat struct {
 	request requestBytes
 	// holds reports whether viewer and recording would be decided the same way.
@@ -56,10 +56,11 @@ func (h *Handler) ServeRepeat(c *fasthttp.RequestCtx) bool {
 		return false
 	}
 	r := kept.repeat
+	kept.repeat = nil // also where holds panics: the next request is decided anew
 	if !r.request.match(&c.Request.Header) || !r.holds() {
-		kept.repeat = nil
 		return false
 	}
+	kept.repeat = r
 	rec := r.record
 	rec.Began = h.now()
 	x := h.newExchange(c, rec)
