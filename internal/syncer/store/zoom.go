@@ -1,7 +1,10 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -115,12 +118,13 @@ func MeetingFromZoom(m zoom.Meeting, teacher int64, sealedToken string) Meeting 
 		UUID: m.UUID, AccountID: m.AccountID, MeetingID: m.ID, HostID: m.HostID, TeacherID: teacher,
 		Topic: m.Topic, Start: m.Start, Duration: m.Duration, SealedToken: sealedToken,
 	}
-	for _, f := range m.Files {
+	ids := fileIDs(m.Files)
+	for i, f := range m.Files {
 		status := f.Status
 		if status == "" {
 			status = StatusCompleted
 		}
-		out.Files = append(out.Files, File{MeetingUUID: m.UUID, ID: fileID(f), Type: f.Type, View: f.View, Extension: f.Extension, Status: status, Start: f.Start, End: f.End, Size: f.Size, DownloadURL: f.DownloadURL})
+		out.Files = append(out.Files, File{MeetingUUID: m.UUID, ID: ids[i], Type: f.Type, View: f.View, Extension: f.Extension, Status: status, Start: f.Start, End: f.End, Size: f.Size, DownloadURL: f.DownloadURL})
 	}
 	return out
 }
@@ -129,17 +133,54 @@ func MeetingFromZoom(m zoom.Meeting, teacher int64, sealedToken string) Meeting 
 // of Zoom's holds one.
 const madeIDMark = "@"
 
-// fileID is a file's id, or one made of its type and start: Zoom gives none to captions
-// and timelines.
-func fileID(f zoom.File) string {
-	if f.ID != "" {
-		return f.ID
+// fileIDs are the ids of a meeting's files. Zoom gives none to captions and timelines; theirs
+// are made of type and start. Where several have the same, those that differ in view,
+// extension or end are told apart by these, and have the same id in whatever order Zoom lists
+// them; the others by their order alone. Addresses of downloads differ between events and
+// lists, and tell nothing apart.
+func fileIDs(files []zoom.File) []string {
+	traits := map[string]map[string]bool{} // of the files that have the same made id
+	for _, f := range files {
+		if f.ID == "" {
+			id := madeID(f)
+			if traits[id] == nil {
+				traits[id] = map[string]bool{}
+			}
+			traits[id][traitsOf(f)] = true
+		}
 	}
-	id := f.Type + madeIDMark
-	if !f.Start.IsZero() {
-		id += f.Start.UTC().Format(time.RFC3339)
+	out := make([]string, len(files))
+	times := map[string]int{}
+	for i, f := range files {
+		id := f.ID
+		if id == "" {
+			id = madeID(f)
+			if len(traits[id]) > 1 {
+				id += madeIDMark + traitsOf(f)
+			}
+			if times[id]++; times[id] > 1 {
+				id += madeIDMark + strconv.Itoa(times[id])
+			}
+		}
+		out[i] = id
 	}
-	return id
+	return out
+}
+
+func madeID(f zoom.File) string { return f.Type + madeIDMark + second(f.Start) }
+
+// second is a time as ids have it, "" for none.
+func second(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339)
+}
+
+// traitsOf is a short digest of what Zoom says the same of a file in each of its lists.
+func traitsOf(f zoom.File) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{f.View, f.Extension, second(f.End)}, "\n")))
+	return hex.EncodeToString(sum[:4])
 }
 
 // HasMadeID reports whether Zoom does not know the file by its ID.
