@@ -329,6 +329,7 @@ func TestPlayerOfATeacher(t *testing.T) {
 	at := viewport{dark: true}
 	p := open(t, at)
 	p.watch(s, "2", "")
+	p.until("the lesson before, of a teacher", "document.querySelector('.neighbours .previous')?.getAttribute('href') === '/watch/7'")
 	p.click(".editor .correct")
 	p.click(".cues li:nth-child(2) .row")
 	p.until("the words can be changed", "document.activeElement.value === 'Sentence 1 is about the year 1701 & its treaty.'")

@@ -5,10 +5,11 @@ import { titleOf } from './card.js';
 import { STEP } from './controls.js';
 import { el, icon } from './dom.js';
 import { fullDate } from './format.js';
+import { learnRole } from './role.js';
 import { remember, session } from './session.js';
 import { t } from './words.js';
 
-// known(recording) is called when the gateway has told of it, mayEdit() when the viewer is its
+// known(recording, role) is called when the gateway has told of it, mayEdit() when the viewer is its
 // teacher or an admin. describe.skip is for the system's own media controls.
 export function makeLesson(id, { describe: { skip }, known, mayEdit }) {
   const title = el('h1', { dir: 'auto' });
@@ -47,14 +48,14 @@ export function makeLesson(id, { describe: { skip }, known, mayEdit }) {
       describe(history.state?.facts || { title: t.untitled.replace('{0}', id) });
       if (!signedIn()) return;
       try {
-        const recording = await ask('GET', `recordings/${id}/`);
+        const [recording, role] = await Promise.all([ask('GET', `recordings/${id}/`), learnRole().catch(() => '')]);
         if (closed) return;
         const { lesson_info: about } = recording;
-        const facts = { title: titleOf(recording), teacher: about?.teacher?.name, group: about?.group_name, at: about?.start_time || recording.created_at, download: Boolean(recording.download_url) || ['teacher', 'admin'].includes(session.role) };
+        const facts = { title: titleOf(recording), teacher: about?.teacher?.name, group: about?.group_name, at: about?.start_time || recording.created_at, download: Boolean(recording.download_url) || ['teacher', 'admin'].includes(role) };
         remember({ facts });
         describe(facts);
-        known(recording);
-        allowEditing(session.role === 'admin' || String(about?.teacher?.id) === session.user);
+        known(recording, role);
+        allowEditing(role === 'admin' || String(about?.teacher?.id) === session.user);
       } catch { /* the playback's own refusal says it */ }
     },
     // companions say by what they tell that the viewer decides about them.

@@ -3,19 +3,19 @@
 import { ask } from './api.js';
 import { titleOf } from './card.js';
 import { el, icon, button } from './dom.js';
-import { session } from './session.js';
 import { t } from './words.js';
 
 const PAGES = 10; // of twenty lessons; a group that has more shows no neighbours of its oldest
+const LISTS = { student: 'recordings/', teacher: 'recordings/teacher/' }; // nobody else has one
 const PLAYS = ['ready', 'archived'];
 
 // findNeighbours asks for the group's lessons until it has seen this one and its neighbours.
 export async function findNeighbours(recording, role) {
   const group = recording.lesson_info?.group_id;
-  if (!group) return {};
+  if (!group || !LISTS[role]) return {};
   const list = [];
   for (let page = 1; page <= PAGES; page++) {
-    const answer = await ask('GET', `recordings/${role === 'teacher' ? 'teacher/' : ''}?group_id=${group}&page=${page}`);
+    const answer = await ask('GET', `${LISTS[role]}?group_id=${group}&page=${page}`);
     list.push(...answer.results.filter((one) => PLAYS.includes(one.status) && one.lesson_info?.group_id === group)); // others are shared with it
     const at = list.findIndex((one) => one.id === recording.id);
     if (!answer.next || (at >= 0 && at < list.length - 1)) break;
@@ -39,8 +39,8 @@ export function makeNeighbours(video, picture) {
 
   return {
     node,
-    async fill(recording) {
-      const found = await findNeighbours(recording, session.role).catch(() => ({})); // a comfort
+    async fill(recording, role) {
+      const found = await findNeighbours(recording, role).catch(() => ({})); // a comfort
       next = found.next;
       node.replaceChildren(...[link(found.previous, 'previous', t.previousLesson, 'back'), link(next, 'next', t.nextLesson, 'forward')].filter(Boolean));
       node.hidden = !node.children.length;

@@ -46,7 +46,10 @@ export function openPlayer(id) {
   stage.node.append(controls.node);
   const quality = makeQuality(video, {
     stage,
-    play: (path) => playback.switchTo(path),
+    play(path) {
+      news.hidden = true;
+      playback.switchTo(path);
+    },
     note(text, ...more) {
       news.replaceChildren(text, ' ', ...more);
       news.hidden = false;
@@ -74,9 +77,9 @@ export function openPlayer(id) {
   const link = button(t.copyLink, () => copyLink(id, video.currentTime, link), { class: 'copy' }, icon('link'));
   const lesson = makeLesson(id, {
     describe: { skip: (by) => controls.skip(by) },
-    known(recording) {
+    known(recording, role) {
       stated = (recording.duration_display || 0) * 60;
-      neighbours.fill(recording);
+      neighbours.fill(recording, role);
     },
     mayEdit() {
       transcript.allowEditing();

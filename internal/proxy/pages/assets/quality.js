@@ -52,6 +52,7 @@ export function makeQuality(video, { play, stage, note }) {
 
   let stalls = [];
   let timer = 0;
+  let running = false; // what is awaited at the beginning and after a seek is no stall until it is long
   function stalled() {
     if (now !== 'full' || !paths.low || !automatic) return;
     choose('low', true);
@@ -61,11 +62,16 @@ export function makeQuality(video, { play, stage, note }) {
   video.addEventListener('waiting', () => {
     clearTimeout(timer);
     if (video.seeking || video.paused) return;
-    stalls = [...stalls.filter((at) => at > Date.now() - WINDOW), Date.now()];
+    if (running) stalls = [...stalls.filter((at) => at > Date.now() - WINDOW), Date.now()];
     if (stalls.length >= STALLS) stalled();
     else timer = setTimeout(stalled, LONG);
   });
-  for (const name of ['playing', 'seeking', 'pause', 'emptied']) video.addEventListener(name, () => clearTimeout(timer));
+  for (const name of ['playing', 'seeking', 'pause', 'emptied']) {
+    video.addEventListener(name, () => {
+      clearTimeout(timer);
+      running = name === 'playing';
+    });
+  }
 
   return {
     sound, row,
