@@ -172,12 +172,12 @@ func (o options) run(ctx context.Context) error {
 
 // runClock measures the viewer's clock, while the machine has nothing else to do.
 func (o options) runClock(ctx context.Context, report string) error {
-	rounds := 8
+	rounds := 20
 	if o.rounds > 0 {
 		rounds = o.rounds
 	}
 	set := &results.Set{Machine: results.ThisMachine(ctx, o.module)}
-	clock := workloads.Clock{Module: o.module, Dir: o.directory, Rounds: rounds, Sessions: max(1, rounds/4), Lines: o.only, Browsers: o.against}
+	clock := workloads.Clock{Module: o.module, Dir: o.directory, Rounds: rounds, Sessions: max(1, rounds/5), Lines: o.only, Browsers: o.against}
 	if err := clock.Run(ctx, set); err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func goals() (all []Goal) {
 	add(Flash, "byte hit ratio, points less than possible", 1, most, func(s *Set) (float64, bool) {
 		return s.Difference(Flash, gateway, gateway, PossibleHits, ByteHits)
 	})
-	for _, browser := range []string{"Chromium", "Firefox"} {
+	for _, browser := range clockBrowsers {
 		add(Clock, browser+", first frame of a cold lesson, ms", 320, most, medianOf(Clock, browser+", cold", FirstFrame))
 		add(Clock, browser+", first frame of a warm lesson, ms", 250, most, medianOf(Clock, browser+", warm", FirstFrame))
 		add(ClockSlow, browser+", first frame of a cold lesson, ms", 500, most, medianOf(ClockSlow, browser+", cold", FirstFrame))

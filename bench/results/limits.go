@@ -7,6 +7,9 @@ const (
 	sendfileBound = "limit: sendfile"
 	relayBound    = "limit: relay"
 	tlsBound      = "limit: nginx static, TLS"
+	// BareBound, with a browser's name behind it, is a page with nothing but a video, and the clip
+	// as a file of nginx.
+	BareBound = "limit: bare video, "
 	// WalkBound is a program that looks at each file of a cache and does nothing else.
 	WalkBound = "limit: a look at each file"
 	// DiskBound is a program that writes a page and waits until the disk has it.
@@ -85,10 +88,9 @@ func (s *Set) otherLimit(workload string) string {
 	case Eviction:
 		return compare("Limit: Belady's policy, which knows the future, has %s %% of the bytes; Lectern %s.", "Belady", "Lectern", ByteHits)
 	case Clock:
-		return "An origin with 50 ms to each answer and 20 MiB/s per connection. The browser begins with nothing of the site, \"page cached\" apart. " +
-			"Limit: cold, one answer of the origin, 50 ms, and what the browser itself takes; warm, the browser alone."
+		return "An origin with 50 ms to each answer and 20 MiB/s per connection. The browser begins with nothing of the site, \"page cached\" apart." + s.bareLimit(workload)
 	case ClockSlow:
-		return "The same through a line of 40 ms there and back and 10 Mbit/s, without TLS. Limit: five round trips, 200 ms, to connect, for the page, its script, the grant and the video's first bytes; and what the browser takes."
+		return "The same through a line of 40 ms there and back and 10 Mbit/s, without TLS." + s.bareLimit(workload)
 	case Rebuffering:
 		return "A minute each, in which one of five decisions, every five seconds, is a seek. What is rebuffered leaves out the waits for what was sought."
 	case Webhooks:
@@ -96,6 +98,19 @@ func (s *Set) otherLimit(workload string) string {
 			DiskBound, "syncer, SQLite", AnsweredP50)
 	}
 	return ""
+}
+
+// bareLimit compares the first frame of a warm lesson with that of a bare video.
+func (s *Set) bareLimit(workload string) (text string) {
+	for _, browser := range clockBrowsers {
+		least, ok := s.Median(workload, BareBound+browser, FirstFrame)
+		own, measured := s.Median(workload, browser+", warm", FirstFrame)
+		if ok && measured {
+			text += fmt.Sprintf(" Limit: %s has the first frame of a bare `<video>`, whose file nginx serves to anybody, after %s ms; of a warm lesson, whose page asks who is watching, after %s.",
+				browser, number(least), number(own))
+		}
+	}
+	return text
 }
 
 // growthLimit compares the largest with the smallest: cost that does not grow is the limit.

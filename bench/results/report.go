@@ -147,8 +147,9 @@ func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 	if m := s.Minutes[workload]; m > 0 {
 		took = fmt.Sprintf(" It took %s minutes in all.", number(m))
 	}
-	if workload == Clock || workload == ClockSlow || workload == Rebuffering {
-		took = fmt.Sprintf(" `make bench-clock` measured it by itself: %s, commit %s.", s.clockOf.Date, s.clockOf.Commit)
+	if ofClock(workload) {
+		s.writeClock(b, workload)
+		return
 	}
 	fmt.Fprintf(b, "## %s\n\n%s; in brackets the ratio to %s.%s\n\n| | %s |\n|---|%s\n", title(workload), s.howOften(workload), targets[0], took,
 		strings.Join(shown, " | "), strings.Repeat("---|", len(shown)))

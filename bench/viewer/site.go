@@ -77,10 +77,7 @@ func (l Lessons) Serve(ctx context.Context, dir string, line *link.Link) (_ *Sit
 			s.Close()
 		}
 	}()
-	listen, start, host := func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }, func(f func() error) error { return f() }, "127.0.0.1"
-	if line != nil {
-		listen, start, host = line.Listen, line.Start, line.Far()
-	}
+	listen, start, host := network(line)
 	drive, err := listen()
 	if err != nil {
 		return nil, err
@@ -108,6 +105,15 @@ func (l Lessons) Serve(ctx context.Context, dir string, line *link.Link) (_ *Sit
 		return nil, err
 	}
 	return s, s.run(ctx, start, l.Gateway, environ)
+}
+
+// network is how to listen, how to start processes and what the address is at the far end of a line;
+// nil is the loopback interface.
+func network(line *link.Link) (listen func() (net.Listener, error), start func(func() error) error, host string) {
+	if line != nil {
+		return line.Listen, line.Start, line.Far()
+	}
+	return func() (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }, func(f func() error) error { return f() }, "127.0.0.1"
 }
 
 func lessonKey(i int) string { return "lesson-" + strconv.Itoa(i) }

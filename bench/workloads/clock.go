@@ -31,6 +31,7 @@ const (
 	clipLength    = 5 * time.Minute
 	clipKilobits  = 600
 	stay          = 300 * time.Millisecond // on a page whose video plays, before it is left
+	gone          = time.Second            // until the next page, so that nothing of the last one is on the line
 	sessionLength = time.Minute
 	seekEvery     = 5 * time.Second
 	seekShare     = 0.2
@@ -60,7 +61,10 @@ type Clock struct {
 }
 
 // round is one of a browser's on a line. It returns what it has measured before it fails, too.
-type round func(ctx context.Context, b viewer.Browser, s *viewer.Site, name string, lesson int) ([]results.Sample, error)
+type round func(ctx context.Context, b viewer.Browser, at sites, name string, lesson int) ([]results.Sample, error)
+
+// sites are at the far end of one line.
+type sites struct{ gateway, bare *viewer.Site }
 
 // Run adds the samples to the set, and as failures what could not be measured. An error is one
 // without which nothing can be.
@@ -108,23 +112,31 @@ func (c *Clock) over(ctx context.Context, l measuredLine, shape *link.Shape) err
 		return err
 	}
 	var line *link.Link
+	var err error
 	if shape != nil {
-		var err error
 		if line, err = link.New(*shape); err != nil {
 			return err
 		}
 		defer line.Close()
 	}
-	s, err := c.lessons.Serve(ctx, data, line)
-	if err != nil {
+	var at sites
+	if at.gateway, err = c.lessons.Serve(ctx, data, line); err != nil {
 		return err
 	}
-	defer s.Close()
+	defer at.gateway.Close()
+	bare := filepath.Join(l.dir, "bare")
+	if err := os.MkdirAll(bare, 0o700); err != nil {
+		return err
+	}
+	if at.bare, err = viewer.ServeBare(ctx, bare, c.lessons.Clip, line); err != nil {
+		return err
+	}
+	defer at.bare.Close()
 	for i, b := range browsers {
 		if !c.Browsers.MatchString(b.name) {
 			continue
 		}
-		l.measure(ctx, b, s, i*c.lessons.Count/len(browsers))
+		l.measure(ctx, b, at, i*c.lessons.Count/len(browsers))
 	}
 	return nil
 }
@@ -140,17 +152,17 @@ type measuredLine struct {
 
 // measure has a browser do its rounds, each with the next lesson after first. One that has failed
 // is started anew.
-func (l measuredLine) measure(ctx context.Context, kind browser, s *viewer.Site, first int) {
+func (l measuredLine) measure(ctx context.Context, kind browser, at sites, first int) {
 	var b viewer.Browser
 	failures := 0
 	for i := 0; i < l.rounds && failures < maxFailures && ctx.Err() == nil; i++ {
 		err := error(nil)
 		if b == nil {
-			b, err = kind.start(ctx, filepath.Join(l.dir, kind.name+strconv.Itoa(failures)), s.URL)
+			b, err = kind.start(ctx, filepath.Join(l.dir, kind.name+strconv.Itoa(failures)), at.gateway.URL)
 		}
 		var samples []results.Sample
 		if err == nil {
-			samples, err = l.round(ctx, b, s, kind.name, first+i)
+			samples, err = l.round(ctx, b, at, kind.name, first+i)
 		}
 		for _, sample := range samples {
 			sample.Workload, sample.Round = l.workload, i
@@ -161,7 +173,7 @@ func (l measuredLine) measure(ctx context.Context, kind browser, s *viewer.Site,
 			continue
 		}
 		failures++
-		l.fail(kind.name, i, err, s.Logs())
+		l.fail(kind.name, i, err, at.gateway.Logs())
 		if b != nil {
 			b.Close()
 			b = nil
@@ -181,19 +193,31 @@ func (l measuredLine) fail(target string, round int, err error, logs string) {
 	fmt.Printf("%s, %s failed: %v\n%s\n", l.workload, target, err, logs)
 }
 
-// visits opens a lesson that nobody has watched, once more, and with a page that the browser has.
-func visits(ctx context.Context, b viewer.Browser, s *viewer.Site, name string, lesson int) (samples []results.Sample, err error) {
-	for _, state := range []string{"cold", "warm", "warm, page cached"} {
-		if state != "warm, page cached" {
-			if err := b.Forget(); err != nil {
-				return samples, err
-			}
+// visits opens a lesson that nobody has watched, once more, and with a page that the browser has;
+// and then the bare video.
+func visits(ctx context.Context, b viewer.Browser, at sites, name string, lesson int) (samples []results.Sample, err error) {
+	for _, one := range []struct {
+		target, address string
+		keep            bool // what the browser knows
+	}{
+		{name + ", cold", at.gateway.Address(lesson), false},
+		{name + ", warm", at.gateway.Address(lesson), false},
+		{name + ", warm, page cached", at.gateway.Address(lesson), true},
+		{results.BareBound + name, at.bare.URL.String() + "/", false},
+	} {
+		prepare := b.Forget
+		if one.keep {
+			prepare = func() error { return b.Open("about:blank") }
 		}
-		phases, err := viewer.Visit(ctx, b, s.Address(lesson))
+		if err := prepare(); err != nil {
+			return samples, err
+		}
+		time.Sleep(gone)
+		phases, err := viewer.Visit(ctx, b, one.address)
 		if err != nil {
-			return samples, fmt.Errorf("%s: %w", state, err)
+			return samples, fmt.Errorf("%s: %w", one.target, err)
 		}
-		samples = append(samples, results.Sample{Target: name + ", " + state, Values: phaseValues(phases)})
+		samples = append(samples, results.Sample{Target: one.target, Values: phaseValues(phases)})
 		time.Sleep(stay)
 	}
 	return samples, nil
@@ -214,11 +238,11 @@ func phaseValues(p viewer.Phases) map[string]float64 {
 }
 
 // watch plays a lesson, with a seek now and then.
-func watch(ctx context.Context, b viewer.Browser, s *viewer.Site, name string, lesson int) ([]results.Sample, error) {
+func watch(ctx context.Context, b viewer.Browser, at sites, name string, lesson int) ([]results.Sample, error) {
 	if err := b.Forget(); err != nil {
 		return nil, err
 	}
-	phases, err := viewer.Visit(ctx, b, s.Address(lesson))
+	phases, err := viewer.Visit(ctx, b, at.gateway.Address(lesson))
 	if err != nil {
 		return nil, err
 	}

@@ -37,13 +37,13 @@ func TestAFailedVisitIsReported(t *testing.T) {
 				return fakeBrowser{&closed}, nil
 			}}
 			set := &results.Set{}
-			l := measuredLine{workload: "line", rounds: 6, set: set, round: func(_ context.Context, _ viewer.Browser, _ *viewer.Site, name string, lesson int) ([]results.Sample, error) {
+			l := measuredLine{workload: "line", rounds: 6, set: set, round: func(_ context.Context, _ viewer.Browser, _ sites, name string, lesson int) ([]results.Sample, error) {
 				if test.fails(lesson) {
 					return nil, errors.Join(errors.New("cold"), &viewer.NoFrame{Page: "it says no"})
 				}
 				return []results.Sample{{Target: name, Values: map[string]float64{results.FirstFrame: 1}}}, nil
 			}}
-			l.measure(t.Context(), kind, &viewer.Site{}, 10)
+			l.measure(t.Context(), kind, sites{gateway: &viewer.Site{}}, 10)
 			if len(set.Samples) != test.measured || len(set.Failures) != test.failed {
 				t.Errorf("%d samples and %d failures", len(set.Samples), len(set.Failures))
 			}

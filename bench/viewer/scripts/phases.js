@@ -5,9 +5,9 @@
   const resource = (pattern) => performance.getEntriesByType('resource').find(({ name }) => pattern.test(name));
   const [page] = performance.getEntriesByType('navigation');
   const granted = resource(/\/playback\/$/);
-  if (!mark('frame') || !granted) return null;
+  if (!mark('frame')) return null;
   return {
-    html: page.responseEnd, script: resource(/\/assets\/page\./)?.responseEnd ?? 0, asked: granted.startTime, granted: granted.responseEnd,
-    src: mark('loadstart'), firstByte: resource(/\/stream\//)?.responseStart ?? 0, metadata: mark('loadedmetadata'), data: mark('loadeddata'), frame: mark('frame'),
+    html: page.responseEnd, script: resource(/\/assets\/page\./)?.responseEnd ?? 0, asked: granted?.startTime ?? 0, granted: granted?.responseEnd ?? 0,
+    src: mark('loadstart'), firstByte: resource(/\/stream\/|\.mp4$/)?.responseStart ?? 0, metadata: mark('loadedmetadata'), data: mark('loadeddata'), frame: mark('frame'),
   };
 })()
