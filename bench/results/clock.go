@@ -16,7 +16,7 @@ func ofClock(workload string) bool {
 }
 
 // clockColumns are the metrics of the viewer's clock, the phases in their order.
-var clockColumns = []string{PageLoaded, ScriptLoaded, GrantAsked, Granted, SourceSet, StreamBegan, MetadataKnown, FrameLoaded, FirstFrame, PlayingAfter, Rebuffered, SeekWait, Seeks}
+var clockColumns = []string{PageLoaded, ScriptLoaded, GrantAsked, Granted, SourceSet, StreamBegan, MetadataKnown, FrameLoaded, FirstFrame, PlayingAfter, Rebuffered, DecoderWaits, SeekWait, Seeks}
 
 // writeClock writes the phases of the visits of one line, and the first frame's 95th percentile. A
 // phase's time counts from the entering of the address, so that the difference of two columns is

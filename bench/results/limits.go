@@ -92,7 +92,7 @@ func (s *Set) otherLimit(workload string) string {
 	case ClockSlow:
 		return "The same through a line of 40 ms there and back and 10 Mbit/s, without TLS." + s.bareLimit(workload)
 	case Rebuffering:
-		return "A minute each, in which one of five decisions, every five seconds, is a seek. What is rebuffered leaves out the waits for what was sought."
+		return "A minute each, in which one of five decisions, every five seconds, is a seek. What is rebuffered leaves out the waits for what was sought, and for the decoder while what follows was there."
 	case Webhooks:
 		return compare("Limit: an event is answered when the disk has it. To append 4 KiB and sync them takes %s ms at the median there; the syncer answers after %s with SQLite.",
 			DiskBound, "syncer, SQLite", AnsweredP50)

@@ -133,7 +133,7 @@ func (s *Set) writeGoals(b *strings.Builder) {
 
 // columns is the order of metrics in tables.
 var columns = []string{Throughput, Requests, CPUPerGiB, CPUPerRequest, ClientPerGiB, OriginPerGiB, CPUPerSecond, CPUPerViewerHour, Wall, FirstP50, FirstP95, FirstP99, DoneP50, OriginBytes,
-	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, PossibleHits, Openings, Written, Kept, Retried, PageLoaded, ScriptLoaded, GrantAsked, Granted, SourceSet, StreamBegan, MetadataKnown, FrameLoaded, FirstFrame, PlayingAfter, Rebuffered, Seeks, SeekWait, Events, AnsweredP50, AnsweredP99, CPUPerEvent, ReadyAfter, IndexedAfter, IndexCPU, IndexRSS}
+	OriginAsks, RSSPerViewer, SocketMemory, Stalled, Worst, Nanoseconds, Allocations, ByteHits, PossibleHits, Openings, Written, Kept, Retried, PageLoaded, ScriptLoaded, GrantAsked, Granted, SourceSet, StreamBegan, MetadataKnown, FrameLoaded, FirstFrame, PlayingAfter, Rebuffered, DecoderWaits, Seeks, SeekWait, Events, AnsweredP50, AnsweredP99, CPUPerEvent, ReadyAfter, IndexedAfter, IndexCPU, IndexRSS}
 
 func (s *Set) writeWorkload(b *strings.Builder, workload string) {
 	targets := s.Targets(workload)

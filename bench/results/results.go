@@ -52,7 +52,8 @@ const (
 	FirstFrame    = "first frame ms" // on the screen
 	PlayingAfter  = "playing ms"     // after the press
 	Rebuffered    = "rebuffered %"   // of the time that somebody watched, waits for what was sought apart
-	SeekWait      = "seek wait ms"   // of one seek
+	DecoderWaits  = "decoder waits %"
+	SeekWait      = "seek wait ms" // of one seek
 	Seeks         = "seeks"
 	Events        = "events/s"
 	AnsweredP50   = "answered p50" // ms

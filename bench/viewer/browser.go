@@ -107,7 +107,8 @@ func awaitFrame(ctx context.Context, b Browser, timeout time.Duration) (phases *
 // Watched is how a viewer's time was spent, in milliseconds.
 type Watched struct {
 	Watched float64
-	Stalled float64 // waits that no seek was the reason of
+	Stalled float64 // waits for bytes that no seek was the reason of
+	Decoder float64 // waits though what follows was there: the machine is too busy to decode
 	Sought  float64 // waits for the place that was sought
 	Seeks   int
 }

@@ -256,7 +256,7 @@ func watch(ctx context.Context, b viewer.Browser, at sites, name string, lesson 
 }
 
 func watchedValues(w viewer.Watched) map[string]float64 {
-	values := map[string]float64{results.Rebuffered: 100 * w.Stalled / w.Watched, results.Seeks: float64(w.Seeks)}
+	values := map[string]float64{results.Rebuffered: 100 * w.Stalled / w.Watched, results.DecoderWaits: 100 * w.Decoder / w.Watched, results.Seeks: float64(w.Seeks)}
 	if w.Seeks > 0 {
 		values[results.SeekWait] = w.Sought / float64(w.Seeks)
 	}

@@ -21,6 +21,9 @@ import (
 // startTimeout bounds the time until Firefox listens.
 const startTimeout = 30 * time.Second
 
+// scriptTimeout bounds what Run awaits. Firefox's own bound is 30 s.
+const scriptTimeout = 2 * time.Minute
+
 // preferences keep Firefox from asking anything of anybody but the page's host.
 const preferences = `user_pref("marionette.port", 0);
 user_pref("app.update.enabled", false);
@@ -92,8 +95,11 @@ func (b *Browser) connect(ctx context.Context, file string) (err error) {
 	if _, err = b.read(); err != nil { // its greeting
 		return err
 	}
-	return b.Do("WebDriver:NewSession", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
-		"pageLoadStrategy": "none", "timeouts": map[string]any{"script": 120_000}}}}, nil)
+	err = b.Do("WebDriver:NewSession", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{"pageLoadStrategy": "none"}}}, nil)
+	if err != nil {
+		return err
+	}
+	return b.Do("WebDriver:SetTimeouts", map[string]any{"script": scriptTimeout.Milliseconds()}, nil)
 }
 
 // Close ends Firefox.
