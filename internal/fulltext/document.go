@@ -10,7 +10,7 @@ import (
 
 const (
 	// maxStems and maxStemBytes bound the distinct stems of a document. Three hours of
-	// speech have some 4,000; PostgreSQL takes 1 MiB of them. What comes after is not found.
+	// speech have some 4,000. What comes after is not found.
 	maxStems     = 20_000
 	maxStemBytes = 512 << 10
 )
@@ -23,8 +23,6 @@ type Cue struct {
 
 // Document is a transcript as it is stored for searches.
 type Document struct {
-	// Stems are its distinct stems, sorted.
-	Stems []string
 	// Positions say in which cues a stem is.
 	Positions Positions
 	// Cues are the texts, in time order: see Excerpt.
@@ -66,7 +64,7 @@ func Index(cues []Cue) Document {
 		stems = append(stems, stem)
 	}
 	slices.Sort(stems)
-	return Document{Stems: stems, Positions: encode(stems, in), Cues: text.String()}
+	return Document{Positions: encode(stems, in), Cues: text.String()}
 }
 
 // oneLine is a text with single blanks instead of line ends, tabs and runs of blanks.
@@ -111,26 +109,36 @@ func encode(stems []string, in map[string][]int) Positions {
 	return p
 }
 
-// lists returns the cues of each of stems; nil when one of them is in no cue. What is
+// each calls f with each stem and the list of its cues until f returns false. What is
 // damaged ends the document.
-func (p Positions) lists(stems []string) [][]int {
-	out, missing := make([][]int, len(stems)), len(stems)
-	for missing > 0 {
+func (p Positions) each(f func(stem, list []byte) bool) {
+	for {
 		stem, rest, ok := cutField(p)
 		if !ok {
-			return nil
+			return
 		}
 		list, rest, ok := cutField(rest)
-		if !ok {
-			return nil
+		if !ok || !f(stem, list) {
+			return
 		}
 		p = rest
+	}
+}
+
+// lists returns the cues of each of stems; nil when one of them is in no cue.
+func (p Positions) lists(stems []string) []cueList {
+	out, missing := make([]cueList, len(stems)), len(stems)
+	p.each(func(stem, list []byte) bool {
 		for i, want := range stems {
-			if string(stem) == want && out[i] == nil {
-				out[i] = decode(list)
+			if string(stem) == want && out[i].first == nil {
+				out[i].first = list
 				missing--
 			}
 		}
+		return missing > 0
+	})
+	if missing > 0 {
+		return nil
 	}
 	return out
 }
@@ -141,20 +149,6 @@ func cutField(p []byte) (field, rest []byte, ok bool) {
 		return nil, nil, false
 	}
 	return p[n : n+int(length)], p[n+int(length):], true
-}
-
-func decode(list []byte) []int {
-	out, cue := make([]int, 0, len(list)), 0
-	for len(list) > 0 {
-		step, n := binary.Uvarint(list)
-		if n <= 0 || step > 1<<31 {
-			break
-		}
-		cue += int(step)
-		out = append(out, cue)
-		list = list[n:]
-	}
-	return out
 }
 
 // Excerpt is the text of cues first to last of Document.Cues, and when the first begins.

@@ -1,6 +1,7 @@
 package fulltext
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"slices"
@@ -95,7 +96,7 @@ func TestPlacesAgainstAll(t *testing.T) {
 			return !slices.ContainsFunc(stems, func(s string) bool { return !slices.Contains(Stems(strings.Join(parts[first:last+1], " ")), s) })
 		}
 		var places []Place // all, and of these what Places promises
-		for length := 1; length <= reach; length++ {
+		for length := 1; length <= MaxCues; length++ {
 			for first := 0; first+length <= len(parts); first++ {
 				p := Place{first, first + length - 1}
 				if holds(p.First, p.Last) && !slices.ContainsFunc(places, func(o Place) bool { return p.First <= o.Last && o.First <= p.Last }) {
@@ -150,11 +151,12 @@ func FuzzSnippet(f *testing.F) {
 				t.Errorf("%q is marked for %q", string(runes[m[0]:m[1]]), query)
 			}
 		}
-		for _, s := range Index([]Cue{{0, text}}).Stems {
-			if s == "" || strings.ContainsAny(s, " '\"\\\t\n\x00") {
-				t.Errorf("the stem %q", s)
+		Index([]Cue{{0, text}}).Positions.each(func(stem, _ []byte) bool {
+			if len(stem) == 0 || bytes.ContainsAny(stem, " '\"\\\t\n\x00") {
+				t.Errorf("the stem %q", stem)
 			}
-		}
+			return true
+		})
 	})
 }
 
@@ -164,9 +166,65 @@ func FuzzPositions(f *testing.F) {
 	f.Add([]byte{1, 'a', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, "a")
 	f.Fuzz(func(t *testing.T, data []byte, query string) {
 		for _, p := range Positions(data).Places(Stems(query), 3) {
-			if p.Last-p.First >= reach || p.Last < p.First {
+			if p.Last-p.First >= MaxCues || p.Last < p.First {
 				t.Errorf("%v", p)
 			}
 		}
+	})
+}
+
+// TestBlockIsItsTranscripts holds what is found in a block against each transcript alone.
+func TestBlockIsItsTranscripts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
+		cue := rapid.Map(rapid.SliceOfN(word, 1, 2), func(s []string) string { return strings.Join(s, " ") })
+		var transcripts []Transcript
+		for i := range rapid.IntRange(1, 5).Draw(t, "transcripts") {
+			cues := rapid.SliceOfN(cue, 0, 30).Draw(t, "cues")
+			transcripts = append(transcripts, Transcript{ID: int64(i * 1000), Recording: int64(7 + i), Positions: Index(cuesOf(strings.Join(cues, "|"))).Positions})
+		}
+		stems := Stems(strings.Join(rapid.SliceOfN(word, 1, 3).Draw(t, "query"), " "))
+		block := NewBlock(transcripts)
+		ids := TranscriptIDs(block.Transcripts)
+		if !slices.EqualFunc(ids, transcripts, func(a, b Transcript) bool { return a.ID == b.ID && a.Recording == b.Recording }) {
+			t.Fatalf("transcripts %v", ids)
+		}
+		var postings []Postings
+		for _, p := range block.Postings {
+			if slices.Contains(stems, p.Stem) {
+				if len(stems) == 1 {
+					p.Rest = nil
+				}
+				postings = append(postings, p)
+			}
+		}
+		got := map[int][]Place{}
+		if len(postings) == len(stems) {
+			EachMatch(postings, 3, func(n int) bool { return n != 1 }, func(n int, places []Place) { got[n] = places })
+		}
+		for n, transcript := range transcripts {
+			want := transcript.Positions.Places(stems, 3)
+			if n == 1 {
+				want = nil // not wanted
+			}
+			if !slices.Equal(got[n], want) {
+				t.Fatalf("transcript %d, %q: %v, want %v", n, stems, got[n], want)
+			}
+		}
+	})
+}
+
+// FuzzPostings: damaged postings have no other transcripts, and do no harm.
+func FuzzPostings(f *testing.F) {
+	b := NewBlock([]Transcript{{1, 2, Index(cuesOf("a b|c d|a|a|a a|b")).Positions}, {3, 4, Index(cuesOf("b|a")).Positions}})
+	f.Add(b.Postings[0].First, b.Postings[0].Rest, b.Postings[1].First, b.Postings[1].Rest, b.Transcripts)
+	f.Add([]byte{0, 3, 1, 1}, []byte{0xff, 0xff, 0xff}, []byte{0, 9}, []byte{}, []byte{0xff})
+	f.Fuzz(func(t *testing.T, first, rest, second, others, transcripts []byte) {
+		n := len(TranscriptIDs(transcripts))
+		EachMatch([]Postings{{First: first, Rest: rest}, {First: second, Rest: others}}, 3, func(i int) bool { return i < n }, func(i int, places []Place) {
+			if i < 0 || i >= n || len(places) == 0 || len(places) > 3 {
+				t.Errorf("transcript %d of %d: %v", i, n, places)
+			}
+		})
 	})
 }

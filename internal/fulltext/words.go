@@ -66,13 +66,15 @@ func joinsLetters(runes []rune, at int) bool {
 	return (runes[at] == '\'' || runes[at] == '’') && at > 0 && unicode.IsLetter(runes[at-1]) && at+1 < len(runes) && unicode.IsLetter(runes[at+1])
 }
 
+var plainLetters = strings.NewReplacer("’", "'", "ё", "е")
+
 // stemOf is a word's stem: letters and digits in lower case without ё and apostrophes, which
 // both databases take for one token.
 func stemOf(word []rune) string {
 	if len(word) > maxWord {
 		word = word[:maxWord]
 	}
-	text := strings.NewReplacer("’", "'", "ё", "е").Replace(strings.ToLower(norm.NFC.String(string(word))))
+	text := plainLetters.Replace(strings.ToLower(norm.NFC.String(string(word))))
 	switch script(text) {
 	case latin:
 		env := snowballstem.NewEnv(text)

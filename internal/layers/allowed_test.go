@@ -57,6 +57,7 @@ var allowed = []rule{
 			{"internal/catalog", "the database that is searched"},
 			{"internal/catalog/document", "fills the catalog from YAML"},
 			{"internal/catalog/schema", "creates the schema"},
+			{"internal/fulltext", "stems, by which invented words differ"},
 			{"internal/library", "the search that is measured"},
 			{"internal/media", "users and their roles"},
 			{"internal/syncer/store", "stores captions, as the syncer does"},

@@ -53,10 +53,12 @@ var tableRules = []tableRule{
 	{"internal/library", "", "lectern_views lectern_starts lectern_captions", "its own: views, starts of playback, captions to read"},
 	{"internal/library", "", "lectern_ingests lectern_purges", "why a recording is not ready, and whether it can be restored"},
 	{"internal/library", "sessioncodes.go", "lectern_used_codes", "codes in links that have begun a session"},
-	{"internal/library", "search.go", "lectern_transcripts lectern_transcript_words", "transcripts as they are searched"},
+	{"internal/library", "searchplaces.go", "lectern_transcripts lectern_search_blocks lectern_search_postings lectern_search_gone", "transcripts as they are searched"},
+	{"bench/cmd/searchbench", "", "lectern_captions", "how many captions there are, and their size"},
+	{"internal/library", "searchshow.go", "lectern_transcripts", "transcripts as they are searched"},
 	{"internal/library", "editor.go", "accounts_subscription", "a teacher may edit while their subscription is active"},
 	{"internal/syncer/store", "", people + lessons + recordings + quotas, "the rows that the syncer matches, publishes and charges"},
-	{"internal/syncer/store", "", "lectern_alerts lectern_backfills lectern_backfill_meetings lectern_captions lectern_chapters lectern_copies lectern_derivations lectern_history lectern_ingests lectern_moves lectern_purges lectern_quota_charges lectern_recording_files lectern_resyncs lectern_runs lectern_syncers lectern_transcripts lectern_transcript_words " +
+	{"internal/syncer/store", "", "lectern_alerts lectern_backfills lectern_backfill_meetings lectern_captions lectern_chapters lectern_copies lectern_derivations lectern_history lectern_ingests lectern_moves lectern_purges lectern_quota_charges lectern_recording_files lectern_resyncs lectern_runs lectern_syncers lectern_transcripts lectern_captions_removed lectern_search_blocks lectern_search_postings " +
 		"lectern_zoom_cursors lectern_zoom_events lectern_zoom_files lectern_zoom_meetings lectern_zoom_tenants", "the syncer's own tables"},
 	{"internal/syncer/store", riverFile, "lectern_ingests river_job river_leader", "River's private tables, whose columns may change with its version, and the ingests that wait in them"},
 	{"internal/syncer/syncertest", "inspect.go", "lectern_captions", "the captions that viewers are given"},

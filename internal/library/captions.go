@@ -7,7 +7,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-const selectCaptions = `SELECT lang, label FROM lectern.lectern_captions WHERE recording_id = $1 AND body <> '' ORDER BY lang`
+const selectCaptions = `SELECT lang, label FROM lectern.lectern_captions WHERE recording_id = $1 ORDER BY lang`
 
 // Captions lists the tracks kept beside a recording, by language; none is no error.
 func (l *Reader) Captions(ctx context.Context, recordingID int64) ([]media.Caption, error) {
@@ -25,6 +25,6 @@ func (l *Reader) Captions(ctx context.Context, recordingID int64) ([]media.Capti
 // there are none.
 func (l *Reader) CaptionText(ctx context.Context, recording int64, lang string) (string, error) {
 	var body string
-	err := l.store.Row(ctx, "library: captions", `SELECT body FROM lectern.lectern_captions WHERE recording_id = $1 AND lang = $2 AND body <> ''`, []any{recording, lang}, &body)
+	err := l.store.Row(ctx, "library: captions", `SELECT body FROM lectern.lectern_captions WHERE recording_id = $1 AND lang = $2`, []any{recording, lang}, &body)
 	return body, err
 }

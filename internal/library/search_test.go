@@ -144,6 +144,149 @@ func TestSearch(t *testing.T) {
 	})
 }
 
+// TestSearchCountsAndRanksAll: nothing is left out of the count or of the order, however
+// many places there are, and whether or not their transcripts are in a block.
+func TestSearchCountsAndRanksAll(t *testing.T) {
+	const (
+		recordings = 210
+		oldest     = 2001
+	)
+	for _, d := range catalogtest.Databases[:2] {
+		t.Run(d.Name, func(t *testing.T) {
+			db := d.Open(t)
+			err := db.Update(t.Context(), "test", func(x catalog.Session) error {
+				for id := int64(oldest); id < oldest+recordings; id++ {
+					at := catalogtest.DemoNow.Add(time.Duration(id-oldest-recordings) * time.Hour)
+					_, err := x.Exec(t.Context(), `INSERT INTO public.schedule_lessonrecording (id, teacher_id, title, status, visibility, storage_provider, archive_key, gdrive_file_id, file_size, duration, created_at, updated_at, zoom_recording_id, is_deleted, views_count)
+						VALUES ($1, 3, '', 'ready', 'lesson_group', 'local', 'x', '', 1, 1, $2, $2, '', FALSE, 0)`, id, catalog.NewDBTime(at))
+					if err != nil {
+						return err
+					}
+					cues := []string{"альфа", "бета", "гамма", "альфа", "гамма", "альфа", "гамма", "альфа"}
+					if id == oldest {
+						cues = []string{"альфа бета"}
+					}
+					body := "WEBVTT\n"
+					for i, cue := range cues {
+						body += fmt.Sprintf("\n00:%02d.000 --> 00:%02d.500\n%s\n", i, i, cue)
+					}
+					if _, err := store.PutCaption(t.Context(), x, id, store.Caption{Lang: "und", Body: body}, at); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var blocks int
+			count := func() int {
+				if err := db.Row(t.Context(), "test", `SELECT count(*) FROM lectern.lectern_search_blocks`, nil, &blocks); err != nil {
+					t.Fatal(err)
+				}
+				return blocks
+			}
+			if count() != 3 {
+				t.Errorf("%d blocks", blocks)
+			}
+			l := demoLibrary(db, true)
+			check := func(text string, total, page int64, want string) {
+				t.Helper()
+				got, n := found(t, l, searchAdmin, text, Window{Offset: (page - 1) * 20, Limit: 20})
+				if n != total || strings.Join(got[:min(2, len(got))], "|") != want {
+					t.Errorf("%q, page %d: %d, %v; want %d, %s", text, page, n, got, total, want)
+				}
+			}
+			// In one cue before in two, of all recordings.
+			check("бета альфа", recordings, 1, "2001@0.0 [альфа] [бета]|2210@0.0 [альфа] [бета]")
+			check("бета альфа", recordings, 11, "2011@0.0 [альфа] [бета]|2010@0.0 [альфа] [бета]")
+			// Three places of each.
+			check("альфа", 3*(recordings-1)+1, 1, "2210@0.0 [альфа]|2210@3.0 [альфа]")
+			check("альфа", 3*(recordings-1)+1, 32, "2004@5.0 [альфа]|2003@0.0 [альфа]")
+			check("омега", 0, 1, "")
+			// What is corrected or removed is not in a block any more.
+			err = db.Update(t.Context(), "test", func(x catalog.Session) error {
+				if err := store.EditCaption(t.Context(), x, 2002, store.Caption{Lang: "und", Body: "WEBVTT\n\n00:09.000 --> 00:10.000\nомега\n"}, catalogtest.DemoNow); err != nil {
+					return err
+				}
+				_, err := store.RemoveCaption(t.Context(), x, 2003, "und", catalogtest.DemoNow)
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			check("альфа", 3*(recordings-3)+1, 1, "2210@0.0 [альфа]|2210@3.0 [альфа]")
+			check("омега", 1, 1, "2002@9.0 [омега]")
+			// A block without transcripts goes when the next is built.
+			db.Exec(t, `DELETE FROM lectern.lectern_captions WHERE recording_id BETWEEN 2001 AND 2128`)
+			for id := int64(2001); id <= 2050; id++ {
+				putCaptions(t, db, id, "en", "омега")
+			}
+			if count() != 2 {
+				t.Errorf("%d blocks, those of deleted transcripts are still there", blocks)
+			}
+			check("омега", 50, 1, "2050@0.5 [омега]|2049@0.5 [омега]")
+			check("альфа", 3*(recordings-128), 1, "2210@0.0 [альфа]|2210@3.0 [альфа]")
+		})
+	}
+}
+
+// TestOlderSyncersKeepEdits: a syncer that knows of no corrections may run beside this one
+// (compatible_since), and changes none.
+func TestOlderSyncersKeepEdits(t *testing.T) {
+	catalogtest.Each(t, func(t *testing.T, db *catalogtest.DB) {
+		putCaptions(t, db, 6, "und", "из Zoom")
+		putCaptions(t, db, 6, "en", "Zoom's")
+		putCaptions(t, db, 2, "en", "Zoom's")
+		err := db.Update(t.Context(), "test", func(x catalog.Session) error {
+			if _, err := store.RemoveCaption(t.Context(), x, 6, "en", catalogtest.DemoNow); err != nil {
+				return err
+			}
+			return store.EditCaption(t.Context(), x, 6, store.Caption{Lang: "und", Body: "WEBVTT"}, catalogtest.DemoNow)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, of := range []struct {
+			recording int64
+			lang      string
+		}{{6, "und"}, {6, "en"}, {2, "en"}} {
+			db.Exec(t, `INSERT INTO lectern.lectern_captions (recording_id, lang, label, body, updated_at) VALUES ($1, $2, 'Transcript', 'older', $3)
+				ON CONFLICT (recording_id, lang) DO UPDATE SET label = excluded.label, body = excluded.body, updated_at = excluded.updated_at`, of.recording, of.lang, catalog.NewDBTime(catalogtest.DemoNow.Add(time.Hour)))
+		}
+		var got []string
+		err = db.Rows(t.Context(), "test", time.Minute, `SELECT recording_id, lang, body FROM lectern.lectern_captions ORDER BY 1, 2`, nil, func(scan func(...any) error) error {
+			var (
+				id         int64
+				lang, body string
+			)
+			err := scan(&id, &lang, &body)
+			got = append(got, fmt.Sprint(id, lang, body))
+			return err
+		})
+		if err != nil || strings.Join(got, ", ") != "2enolder, 6undWEBVTT" {
+			t.Errorf("%q, %v", got, err)
+		}
+		// Corrected again, at the same moment; and brought back.
+		err = db.Update(t.Context(), "test", func(x catalog.Session) error {
+			for _, lang := range []string{"und", "en"} {
+				if err := store.EditCaption(t.Context(), x, 6, store.Caption{Lang: lang, Body: "WEBVTT again"}, catalogtest.DemoNow); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, lang := range []string{"und", "en"} {
+			if body, err := demoLibrary(db, true).CaptionText(t.Context(), 6, lang); err != nil || body != "WEBVTT again" {
+				t.Errorf("%s: %q, %v", lang, body, err)
+			}
+		}
+	})
+}
+
 // TestSearchIsTheRule holds what a search finds against the access rule, in random
 // schools: SQL and the pure function must not part.
 func TestSearchIsTheRule(t *testing.T) {
@@ -152,6 +295,7 @@ func TestSearchIsTheRule(t *testing.T) {
 			db := d.Open(t)
 			for id := int64(1); id <= 36; id++ {
 				putCaptions(t, db, id, "und", "слово")
+				putCaptions(t, db, id, "en", "word") // more transcripts than a block has
 			}
 			seen := 0
 			rapid.Check(t, func(t *rapid.T) { seen += checkSchool(t, db) })

@@ -16,31 +16,35 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/catalog/document"
 	"github.com/lectiospace/lectern/internal/catalog/schema"
+	"github.com/lectiospace/lectern/internal/fulltext"
 	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
-// A lesson is an hour of some 800 cues, and a teacher's group has lessonsEach of them.
+// A lesson is an hour of some 800 cues, and a group has lessonsEach of them but for one with
+// fewLessons. The lessons of all groups take turns, as they do in a school.
 const (
 	cuesEach    = 800
 	wordsEach   = 11
 	lessonsEach = 200
+	fewLessons  = 5
 	// atOnce is how many transcripts share a transaction while the database is filled.
 	atOnce = 20
 )
 
 func main() {
 	var (
-		database = flag.String("database", "", "an empty PostgreSQL database (default: SQLite)")
+		database = flag.String("database", "", "an empty database, or one that this command has filled (default: a new one of SQLite)")
 		dir      = flag.String("dir", "", "folder for data (default: the system's temporary one)")
 		hours    = flag.Int("hours", 10_000, "lessons of an hour")
-		searches = flag.Int("searches", 500, "searches of each kind of user")
+		searches = flag.Int("searches", 100, "searches of each kind")
 	)
 	flag.Parse()
 	if err := run(context.Background(), *database, *dir, *hours, *searches); err != nil {
@@ -63,65 +67,91 @@ func run(ctx context.Context, database, dir string, hours, searches int) error {
 	if _, err := schema.Up(ctx, db); err != nil {
 		return err
 	}
-	teachers := (hours + lessonsEach - 1) / lessonsEach
-	if _, err := document.Apply(ctx, db, bytes.NewReader(school(teachers, hours)), false); err != nil {
-		return err
-	}
+	groups := (hours+lessonsEach-1)/lessonsEach + 1
 	words := newLanguage()
-	took, err := fill(ctx, db, words, hours)
-	if err != nil {
+	if err := fill(ctx, db, words, groups, hours); err != nil {
 		return err
-	}
-	fmt.Printf("indexing: %d lesson-hours in %s: %.1f ms each\n", hours, took.Round(time.Second), took.Seconds()*1000/float64(hours))
-	if info, err := os.Stat(path); err == nil && database == "" {
-		fmt.Printf("database: %.0f KiB per lesson-hour, captions included\n", float64(info.Size())/1024/float64(hours))
 	}
 	reader := library.NewReader(db, true, time.Now)
 	for _, u := range []struct {
 		who  string
 		user media.User
 	}{
-		{"a student of a group", media.User{ID: int64(2 + teachers), Role: media.RoleStudent, Active: true}},
+		{"a student of a group", media.User{ID: int64(2 + groups), Role: media.RoleStudent, Active: true}},
+		{"a student with few lessons", media.User{ID: int64(2 + groups + groups - 1), Role: media.RoleStudent, Active: true}},
 		{"a teacher", media.User{ID: 2, Role: media.RoleTeacher, Active: true}},
 		{"an admin", media.User{ID: 1, Role: media.RoleAdmin, Active: true}},
 	} {
-		if err := measure(ctx, reader, u.who, u.user, words, searches); err != nil {
-			return err
+		for _, q := range words.queries() {
+			for _, page := range []int64{1, 5} {
+				if err := measure(ctx, reader, u.user, q.make, page, searches, u.who+", "+q.kind); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
 }
 
-// school is a document of an admin, teachers, a student for each, and their lessons.
-func school(teachers, hours int) []byte {
-	var people, groups, lessons, recordings strings.Builder
+// school is a document of an admin, the teacher and the student of each group, and lessons.
+func school(groups, hours int) []byte {
+	var people, lists, lessons, recordings strings.Builder
 	people.WriteString("people:\n  - {email: admin@bench.test, role: admin}\n")
-	for t := range teachers {
-		fmt.Fprintf(&people, "  - {email: t%d@bench.test, role: teacher}\n", t)
-		fmt.Fprintf(&groups, "  - {name: Group %d, teacher: t%d@bench.test, students: [s%d@bench.test]}\n", t, t, t)
+	for g := range groups {
+		fmt.Fprintf(&people, "  - {email: t%d@bench.test, role: teacher}\n", g)
+		fmt.Fprintf(&lists, "  - {name: Group %d, teacher: t%d@bench.test, students: [s%d@bench.test]}\n", g, g, g)
 	}
-	for t := range teachers {
-		fmt.Fprintf(&people, "  - {email: s%d@bench.test, role: student}\n", t)
+	for g := range groups {
+		fmt.Fprintf(&people, "  - {email: s%d@bench.test, role: student}\n", g)
 	}
 	begin := time.Date(2024, 1, 1, 9, 0, 0, 0, time.UTC)
 	for i := range hours {
-		t, at := i/lessonsEach, begin.Add(time.Duration(i%lessonsEach)*24*time.Hour)
-		fmt.Fprintf(&lessons, "  - {title: Лекция %d группы %d, group: Group %d, start: %s, end: %s}\n", i%lessonsEach, t, t, at.Format(time.RFC3339), at.Add(time.Hour).Format(time.RFC3339))
-		fmt.Fprintf(&recordings, "  - {lesson: Лекция %d группы %d, status: ready, provider: local, key: lesson-%d.mp4, size: 100000000, duration: 3600, visibility: lesson_group, allowed_groups: [Group %d]}\n", i%lessonsEach, t, i, t)
+		g := i % (groups - 1)
+		if i >= hours-fewLessons {
+			g = groups - 1
+		}
+		title, at := fmt.Sprintf("Лекция %d группы %d", i, g), begin.Add(time.Duration(i)*time.Hour)
+		fmt.Fprintf(&lessons, "  - {title: %s, group: Group %d, start: %s, end: %s}\n", title, g, at.Format(time.RFC3339), at.Add(time.Hour).Format(time.RFC3339))
+		fmt.Fprintf(&recordings, "  - {lesson: %s, status: ready, provider: local, key: lesson-%d.mp4, size: 100000000, duration: 3600, visibility: lesson_group, allowed_groups: [Group %d]}\n", title, i, g)
 	}
-	return []byte(people.String() + "groups:\n" + groups.String() + "lessons:\n" + lessons.String() + "recordings:\n" + recordings.String())
+	return []byte(people.String() + "groups:\n" + lists.String() + "lessons:\n" + lessons.String() + "recordings:\n" + recordings.String())
 }
 
-// fill stores the captions of all recordings, as the syncer does.
-func fill(ctx context.Context, db *catalog.Store, words *language, hours int) (time.Duration, error) {
-	began := time.Now()
-	var inTransactions time.Duration
+// fill makes a school in an empty database, and prints what its captions cost.
+func fill(ctx context.Context, db *catalog.Store, words *language, groups, hours int) error {
+	var has int
+	if err := db.Row(ctx, "searchbench: captions", `SELECT count(*) FROM lectern.lectern_captions`, nil, &has); err != nil {
+		return err
+	}
+	switch has {
+	case hours:
+		return nil
+	case 0:
+	default:
+		return fmt.Errorf("the database has captions of %d recordings, not of %d", has, hours)
+	}
+	if _, err := document.Apply(ctx, db, bytes.NewReader(school(groups, hours)), false); err != nil {
+		return err
+	}
+	before, err := size(ctx, db)
+	if err != nil {
+		return err
+	}
+	if err := storeCaptions(ctx, db, words, hours); err != nil {
+		return err
+	}
+	return printSizes(ctx, db, before, hours)
+}
+
+// storeCaptions stores captions of all recordings as the syncer does.
+func storeCaptions(ctx context.Context, db *catalog.Store, words *language, hours int) error {
+	var wall, cpu time.Duration
 	for first := 1; first <= hours; first += atOnce {
 		var bodies []string
 		for range min(atOnce, hours-first+1) {
 			bodies = append(bodies, words.captions())
 		}
-		began := time.Now()
+		began, cpuBefore := time.Now(), cpuTime()
 		err := db.Update(ctx, "searchbench: fill", func(x store.Session) error {
 			for i, body := range bodies {
 				if _, err := store.PutCaption(ctx, x, int64(first+i), store.Caption{Lang: "und", Label: "Transcript", Body: body}, began); err != nil {
@@ -131,45 +161,70 @@ func fill(ctx context.Context, db *catalog.Store, words *language, hours int) (t
 			return nil
 		})
 		if err != nil {
-			return 0, err
+			return err
 		}
-		inTransactions += time.Since(began)
+		wall, cpu = wall+time.Since(began), cpu+cpuTime()-cpuBefore
 	}
-	log.Printf("filled in %s", time.Since(began).Round(time.Second))
-	return inTransactions, nil
+	each := func(d time.Duration) float64 { return d.Seconds() * 1000 / float64(hours) }
+	fmt.Printf("indexing: %d lesson-hours in %s: %.1f ms each, %.1f ms of this program's CPU\n", hours, wall.Round(time.Second), each(wall), each(cpu))
+	return nil
 }
 
-// measure searches for one to three words: half of them rare, half as they are spoken.
-func measure(ctx context.Context, reader *library.Reader, who string, user media.User, words *language, n int) error {
+// printSizes prints how much the database has grown since it had before bytes.
+func printSizes(ctx context.Context, db *catalog.Store, before int64, hours int) error {
+	after, err := size(ctx, db)
+	if err != nil {
+		return err
+	}
+	var captions int64
+	err = db.Row(ctx, "searchbench: captions", `SELECT sum(octet_length(body)) FROM lectern.lectern_captions`, nil, &captions)
+	each := func(n int64) float64 { return float64(n) / 1024 / float64(hours) }
+	fmt.Printf("database: %.0f KiB per lesson-hour, for captions of %.0f KiB\n", each(after-before), each(captions))
+	return err
+}
+
+// size is that of the database, in bytes.
+func size(ctx context.Context, db *catalog.Store) (n int64, err error) {
+	text := `SELECT pg_database_size(current_database())`
+	if db.Dialect() == catalog.SQLite {
+		text = `SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()`
+	}
+	err = db.Row(ctx, "searchbench: size", text, nil, &n)
+	return n, err
+}
+
+// measure searches n times, and prints how long it takes and how many results there are.
+func measure(ctx context.Context, reader *library.Reader, user media.User, query func() string, page int64, n int, what string) error {
 	var (
-		waits []time.Duration
-		found int
+		waits  []time.Duration
+		totals []int64
 	)
-	for i := range n {
-		var query []string
-		for range 1 + i%3 {
-			if i%2 == 0 {
-				query = append(query, words.spoken())
-			} else {
-				query = append(query, words.rare())
-			}
-		}
-		began := time.Now()
-		hits, err := reader.Search(ctx, user, strings.Join(query, " "), library.Window{Limit: 20})
+	const perPage = 20
+	cpuBefore := cpuTime()
+	for range n {
+		text, began := query(), time.Now()
+		hits, err := reader.Search(ctx, user, text, library.Window{Offset: (page - 1) * perPage, Limit: perPage})
 		if err != nil {
 			return err
 		}
-		waits = append(waits, time.Since(began))
-		if hits.Total > 0 {
-			found++
-		}
+		waits, totals = append(waits, time.Since(began)), append(totals, hits.Total)
 	}
+	cpu := (cpuTime() - cpuBefore) / time.Duration(n)
 	slices.Sort(waits)
-	at := func(share float64) string {
-		return fmt.Sprintf("%.1f ms", waits[min(n-1, int(share*float64(n)))].Seconds()*1000)
-	}
-	fmt.Printf("search: %s, %d searches, %d with results: p50 %s, p95 %s, p99 %s, max %s\n", who, n, found, at(.5), at(.95), at(.99), at(1))
+	slices.Sort(totals)
+	at := func(share float64) float64 { return waits[min(n-1, int(share*float64(n)))].Seconds() * 1000 }
+	fmt.Printf("search: %s, page %d: %d to %d results, p50 %.1f ms, p95 %.1f ms, max %.1f ms, mean CPU %.1f ms\n",
+		what, page, totals[0], totals[n-1], at(.5), at(.95), at(1), cpu.Seconds()*1000)
 	return nil
+}
+
+// cpuTime is the processor time that this program has had.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // language is a vocabulary of invented words with Russian endings.
@@ -185,13 +240,18 @@ const vocabulary = 40_000
 func newLanguage() *language {
 	l := &language{random: rand.New(rand.NewPCG(1, 2))}
 	l.zipf = rand.NewZipf(l.random, 1.1, 3, vocabulary-1)
-	for range vocabulary {
+	known := map[string]bool{} // stems
+	for len(l.words) < vocabulary {
 		var b strings.Builder
 		for range 1 + l.random.IntN(4) {
 			b.WriteString(pick(l.random, "б в г д к л м н п р с т ф ш"))
 			b.WriteString(pick(l.random, "а е и о у ы"))
 		}
-		l.words = append(l.words, b.String()+pick(l.random, "к т н р с"))
+		word := b.String() + pick(l.random, "к т н р с")
+		if stem := fulltext.Stems(l.form(word))[0]; !known[stem] {
+			known[stem] = true
+			l.words = append(l.words, word)
+		}
 	}
 	return l
 }
@@ -202,12 +262,30 @@ func pick(random *rand.Rand, of string) string {
 }
 
 // spoken is a word as often as it is said, in one of its forms.
-func (l *language) spoken() string {
-	return l.words[l.zipf.Uint64()] + pick(l.random, "а у ом е ы ов ам ами ах")
+func (l *language) spoken() string { return l.form(l.words[l.zipf.Uint64()]) }
+
+func (l *language) form(word string) string {
+	return word + pick(l.random, "а у ом е ы ов ам ами ах")
 }
 
-// rare is any word of the vocabulary.
-func (l *language) rare() string { return l.words[l.random.IntN(len(l.words))] + "ами" }
+// queries are kinds of searches.
+func (l *language) queries() []query {
+	frequent := func() string { return l.form(l.words[l.random.IntN(20)]) }
+	rare := func() string { return l.form(l.words[vocabulary/2+l.random.IntN(vocabulary/2)]) }
+	return []query{
+		{"a rare word", rare},
+		{"a frequent word", frequent},
+		{"two frequent words", func() string { return frequent() + " " + frequent() }},
+		{"a frequent and a rare word", func() string { return frequent() + " " + rare() }},
+		{"two words as often as they are said", func() string { return l.spoken() + " " + l.spoken() }},
+	}
+}
+
+// query is a kind of search, and a function that makes one.
+type query struct {
+	kind string
+	make func() string
+}
 
 // captions are an hour of speech.
 func (l *language) captions() string {

@@ -120,7 +120,7 @@ func publicShape(t *testing.T, s *catalogtest.DB) string {
 			WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1`,
 		`SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || COALESCE(column_default, '') FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1`,
 		`SELECT conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY 1`,
-		`SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1`,
+		`SELECT g.tgname::text FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid WHERE NOT g.tgisinternal AND c.relnamespace = 'public'::regnamespace ORDER BY 1`,
 	} {
 		for _, line := range s.Texts(t, query) {
 			b.WriteString(line + "\n")

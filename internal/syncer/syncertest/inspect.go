@@ -95,7 +95,7 @@ func (s *Server) Captions(recording int64) (out []store.Caption) {
 	s.t.Helper()
 	s.View(func(ctx context.Context, x store.Session) error {
 		out = nil
-		return x.Each(ctx, `SELECT lang, label, body FROM lectern.lectern_captions WHERE recording_id = $1 AND body <> '' ORDER BY lang`, []any{recording}, func(scan func(...any) error) error {
+		return x.Each(ctx, `SELECT lang, label, body FROM lectern.lectern_captions WHERE recording_id = $1 ORDER BY lang`, []any{recording}, func(scan func(...any) error) error {
 			var c store.Caption
 			err := scan(&c.Lang, &c.Label, &c.Body)
 			out = append(out, c)

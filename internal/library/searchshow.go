@@ -1,0 +1,88 @@
+package library
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lectiospace/lectern/internal/fulltext"
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// cuesQuery reads the texts of transcripts, by their ids.
+func (l *Reader) cuesQuery(ids []int64) *query {
+	q := &query{d: l.store.Dialect()}
+	marks := make([]string, len(ids))
+	for i, id := range ids {
+		marks[i] = q.arg(id)
+	}
+	q.text = `SELECT id, cues FROM lectern.lectern_transcripts WHERE id IN (` + strings.Join(marks, ", ") + `)`
+	return q
+}
+
+// showHits reads what is shown of hits. One whose recording or text has been removed
+// meanwhile is left out.
+func (l *Reader) showHits(ctx context.Context, op string, u media.User, hits []hit, stems []string) ([]Hit, error) {
+	var recordings, transcripts []int64
+	for _, h := range hits {
+		if !slices.Contains(recordings, h.recording.id) {
+			recordings = append(recordings, h.recording.id)
+		}
+		if h.transcript != 0 && !slices.Contains(transcripts, h.transcript) {
+			transcripts = append(transcripts, h.transcript)
+		}
+	}
+	entries, err := l.entriesByID(ctx, op, recordings, u.ID)
+	if err != nil {
+		return nil, err
+	}
+	cues := map[int64]string{}
+	if len(transcripts) > 0 {
+		err = l.rows(ctx, "library: texts of transcripts", l.cuesQuery(transcripts), func(scan func(...any) error) error {
+			var (
+				id   int64
+				text string
+			)
+			err := scan(&id, &text)
+			cues[id] = text
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	out := make([]Hit, 0, len(hits))
+	for _, h := range hits {
+		e, ok := entries[h.recording.id]
+		if !ok {
+			continue
+		}
+		shown, text := Hit{Entry: e}, h.title
+		if h.transcript != 0 {
+			if shown.Start, text, ok = fulltext.Excerpt(cues[h.transcript], h.place.First, h.place.Last); !ok {
+				continue
+			}
+		}
+		shown.Snippet, shown.Marks = fulltext.Snippet(text, stems)
+		out = append(out, shown)
+	}
+	return out, nil
+}
+
+// entriesByID are entries by the recordings' ids.
+func (l *Reader) entriesByID(ctx context.Context, op string, ids []int64, user int64) (map[int64]Entry, error) {
+	out := make(map[int64]Entry, len(ids))
+	if len(ids) == 0 {
+		return out, nil
+	}
+	numbers := "SELECT CAST($1 AS bigint) AS id"
+	for _, id := range ids[1:] {
+		numbers += " UNION ALL SELECT " + strconv.FormatInt(id, 10)
+	}
+	list, err := l.entries(ctx, op, "("+numbers+") one", "one.id", ids[0], user)
+	for _, e := range list {
+		out[e.Entry.ID] = e.Entry
+	}
+	return out, err
+}

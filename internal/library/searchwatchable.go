@@ -1,0 +1,121 @@
+package library
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/media"
+)
+
+// watchable is a recording that a user may watch.
+type watchable struct {
+	id int64
+	// newest sorts recordings: when the lesson begins, or the recording was made, in ms.
+	newest             int64
+	own, lesson, group string // what it, its lesson and its group are called
+}
+
+// titles are what a recording is called: by itself, or after its lesson or its group.
+func (w *watchable) titles() []string {
+	switch {
+	case w.own == "" && w.lesson == "":
+		return []string{w.group}
+	case w.own == "" || w.own == w.lesson:
+		return []string{w.lesson}
+	case w.lesson == "":
+		return []string{w.own}
+	}
+	return []string{w.own, w.lesson}
+}
+
+// watchables are the recordings that a user may watch now, newest first. The rule is that
+// of auth.Decide.
+func (l *Reader) watchables(ctx context.Context, u media.User) ([]watchable, error) {
+	const op = "library: what a user may watch"
+	var all string
+	err := l.rows(ctx, op, l.watchableQuery(u), func(scan func(...any) error) error { return scan(&all) })
+	if err != nil {
+		return nil, err
+	}
+	out, err := parseWatchables(all)
+	if err != nil {
+		return nil, media.Fault(media.Invalid, op, err)
+	}
+	slices.SortFunc(out, func(a, b watchable) int { return cmp.Or(cmp.Compare(b.newest, a.newest), cmp.Compare(b.id, a.id)) })
+	// A student's may come by several lists.
+	return slices.CompactFunc(out, func(a, b watchable) bool { return a.id == b.id }), nil
+}
+
+// parseWatchables reads what watchableQuery gives: for each recording its id, newest, and the
+// lengths of its three texts in bytes, a blank behind each, and the texts.
+func parseWatchables(all string) (out []watchable, err error) {
+	out = make([]watchable, 0, len(all)/64)
+	for all != "" {
+		var numbers [5]int64
+		for i := range numbers {
+			text, rest, ok := strings.Cut(all, " ")
+			if numbers[i], err = strconv.ParseInt(text, 10, 64); err != nil || !ok {
+				return nil, errors.New("no list of recordings")
+			}
+			all = rest
+		}
+		w := watchable{id: numbers[0], newest: numbers[1]}
+		for i, text := range []*string{&w.own, &w.lesson, &w.group} {
+			n := numbers[2+i]
+			if n < 0 || n > int64(len(all)) {
+				return nil, errors.New("no list of recordings")
+			}
+			*text, all = all[:n], all[n:]
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+func (l *Reader) watchableQuery(u media.User) *query {
+	q := &query{d: l.store.Dialect()}
+	var from, rule string
+	switch u.Role {
+	case media.RoleAdmin:
+		from, rule = recordingsTable+" r LEFT JOIN "+lessonsTable+" l ON l.id = r.lesson_id", "TRUE"
+	case media.RoleTeacher:
+		me := q.arg(u.ID)
+		q.text = `WITH own AS MATERIALIZED (
+	SELECT r.id FROM ` + lessonsTable + ` l` + q.join(false, "r", "r.id", recordingsTable, "r.lesson_id = l.id") + ` WHERE l.teacher_id = ` + me + `
+	UNION ALL SELECT r.id FROM ` + recordingsTable + ` r WHERE r.teacher_id = ` + me + ` AND r.lesson_id IS NULL
+) `
+		from, rule = q.fromIDs("own"), "TRUE"
+	case media.RoleStudent:
+		q.text = "WITH " + q.listed(q.arg(u.ID)) + " "
+		from, rule = q.fromIDs("listed"), l.listedRule()+` AND (r.available_until IS NULL OR `+q.sortableTime("r.available_until")+` > `+q.sortableTime(q.arg(catalog.NewDBTime(l.now())))+`)`
+	default:
+		from, rule = recordingsTable+" r LEFT JOIN "+lessonsTable+" l ON FALSE", "FALSE"
+	}
+	// One row of everything: a row of each recording would cost both drivers more than to
+	// find it. Texts come behind their lengths in bytes.
+	group := "group_concat"
+	newest := "CAST(" + q.sortableTime("COALESCE(l.start_time, r.created_at)") + " * 1000 AS INTEGER)"
+	if q.d == catalog.Postgres {
+		group, newest = "string_agg", "CAST(extract(epoch FROM COALESCE(l.start_time, r.created_at)) * 1000 AS bigint)"
+	}
+	q.text += `SELECT COALESCE(` + group + `(r.id || ' ' || COALESCE(` + newest + `, 0) || ' ' || octet_length(r.title) || ' ' || octet_length(COALESCE(l.title, '')) || ' ' || octet_length(COALESCE(g.name, ''))
+	|| ' ' || r.title || COALESCE(l.title, '') || COALESCE(g.name, ''), ''), '')
+FROM ` + from + ` LEFT JOIN public.schedule_group g ON g.id = l.group_id
+WHERE r.status IN ('ready', 'archived') AND NOT r.is_deleted AND ` + hasBytes + ` AND ` + rule
+	return q
+}
+
+// hasBytes is whether a recording r has a location (media.StoredAt, media.AtZoom).
+const hasBytes = `CASE r.storage_provider WHEN 'zoom' THEN r.download_url <> '' AND ` + catalog.RecordingOwner + ` > 0
+	WHEN 'gdrive' THEN r.gdrive_file_id <> '' OR r.archive_key <> '' ELSE r.archive_key <> '' END`
+
+// fromIDs joins recordings and their lessons to a table w with their ids.
+func (q *query) fromIDs(table string) string {
+	const columns = filterColumns + ", r.teacher_id, r.storage_provider, r.gdrive_file_id, r.archive_key, r.download_url"
+	return table + " w" + q.join(false, "r", columns, recordingsTable, "r.id = w.id") + q.join(true, "l", filterLessonColumns+", l.teacher_id", lessonsTable, "l.id = r.lesson_id")
+}
