@@ -34,6 +34,14 @@ func TestCaptionEdits(t *testing.T) {
 		{"as it was sent", 5, "GET", path, "", 200, text},
 		{"a large one of an admin", 1, "PUT", "/api/recordings/6/captions/en.vtt", long, 204, ""},
 		{"one that is too large", 3, "PUT", path, "WEBVTT\n\nNOTE " + strings.Repeat("x", 2<<20-12), 400, "2 MiB"},
+		{"one that is much too large", 3, "PUT", path, "WEBVTT\n\nNOTE " + strings.Repeat("x", 3<<20), 400, `"code":"invalid_captions"`},
+		{"a too large one of another teacher", 4, "PUT", path, strings.Repeat("x", 3<<20), 403, "no_access"},
+		{"a too large one of nobody", 0, "PUT", path, strings.Repeat("x", 3<<20), 401, ""},
+		{"a large one, encoded", 1, "PUT", "/api/%72ecordings/6/captions/%65n.vtt", long, 204, ""},
+		{"encoded twice", 3, "PUT", "/api/recordings/6/captions/%2565n.vtt", text, 404, "not_found"},
+		{"in other letters", 1, "PUT", "/api/recordings/6/captions/EN.vtt", text, 204, ""},
+		{"is the same", 5, "GET", "/api/recordings/6/captions/en.vtt", "", 200, text},
+		{"by either name", 5, "GET", "/api/recordings/6/captions/eN.vtt", "", 200, text},
 		{"another method", 3, "POST", path, text, 405, ""},
 		{"removed", 1, "DELETE", "/api/recordings/6/captions/en.vtt", "", 204, ""},
 		{"gone", 5, "GET", "/api/recordings/6/captions/en.vtt", "", 404, ""},
@@ -43,6 +51,27 @@ func TestCaptionEdits(t *testing.T) {
 		a := s.ask(c.user, c.method, c.path, c.body, "Content-Type: text/vtt")
 		if a.StatusCode != c.status || !strings.Contains(a.body, c.want) || c.status == 204 && a.body != "" {
 			t.Errorf("%s: %d %.300s, want %d %.100s", c.what, a.StatusCode, a.body, c.status, c.want)
+		}
+	}
+}
+
+// TestCaptionLanguages: captions of one recording are in a bounded number of languages,
+// however often they are removed.
+func TestCaptionLanguages(t *testing.T) {
+	s := onSQLite(t, nil)
+	put := func(lang string) answer {
+		return s.ask(3, "PUT", "/api/recordings/6/captions/"+lang+".vtt", "WEBVTT\n")
+	}
+	for n := range 32 {
+		s.db.Exec(t, `INSERT INTO lectern.lectern_captions_removed (recording_id, lang, removed_at) VALUES (6, $1, '2026-11-23T10:00:00Z')`, fmt.Sprintf("x-%d", n))
+		s.db.Exec(t, `INSERT INTO lectern.lectern_captions (recording_id, lang, label, body, updated_at) VALUES (6, $1, '', 'WEBVTT', '2026-11-23T10:00:00Z')`, fmt.Sprintf("x-%d", 32+n))
+	}
+	if a := put("en"); a.StatusCode != 400 || !strings.Contains(a.body, `"code":"too_many_languages"`) {
+		t.Errorf("one more: %d %s", a.StatusCode, a.body)
+	}
+	for _, lang := range []string{"x-0", "x-32"} { // removed, and there
+		if a := put(lang); a.StatusCode != 204 {
+			t.Errorf("%s again: %d %s", lang, a.StatusCode, a.body)
 		}
 	}
 }

@@ -9,6 +9,13 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
+// MaxLanguages is in how many languages a recording may have captions, those that somebody
+// removed included.
+const MaxLanguages = store.MaxLanguages
+
+// ErrManyLanguages says that a recording has captions in MaxLanguages others.
+var ErrManyLanguages = store.ErrManyLanguages
+
 // captionLabels are the labels of captions that somebody adds.
 var captionLabels = map[string]string{"ru": "Русский", "en": "English", "und": "Transcript"}
 

@@ -2,13 +2,16 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy/credentials"
 	"github.com/lectiospace/lectern/internal/proxy/respond"
+	"github.com/lectiospace/lectern/internal/proxy/route"
 	"github.com/lectiospace/lectern/internal/requestline"
 )
 
@@ -69,26 +72,67 @@ func (s *Server) bodyLimit(h *fasthttp.RequestHeader) int {
 	if limit == maxRequestBody {
 		return limit
 	}
-	token, refusal := credentials.BearerOf(h)
-	if refusal != nil {
-		return maxRequestBody
-	}
-	if _, err := s.access.Authenticate(s.base, token); err != nil {
+	if !s.signedIn(h) {
 		return maxRequestBody
 	}
 	return limit
 }
 
+// signedIn reports whether a request has a token that is good for anything. Whether it is
+// good for the request is for the handler to say.
+func (s *Server) signedIn(h *fasthttp.RequestHeader) bool {
+	tokens := credentials.SessionCookies(h)
+	if token, refusal := credentials.BearerOf(h); refusal == nil {
+		tokens = []media.Token{token}
+	}
+	return slices.ContainsFunc(tokens, func(t media.Token) bool {
+		_, err := s.access.Authenticate(s.base, t)
+		return err == nil
+	})
+}
+
 // putLimit is the largest body of the route that a PUT is for.
 func (s *Server) putLimit(h *fasthttp.RequestHeader) int {
-	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
-	for i := range s.routes {
-		r := &s.routes[i]
-		if _, ok := r.Match(path); ok && r.Allows(fasthttp.MethodPut) {
-			return max(maxPutBody, r.MaxBody)
-		}
+	if r := s.putRoute(h); r != nil {
+		return max(maxPutBody, r.MaxBody)
 	}
 	return maxRequestBody
+}
+
+// putRoute is the route that a PUT is for, by the path that it means: in whatever form its
+// target has, and however that is encoded. nil: there is none.
+func (s *Server) putRoute(h *fasthttp.RequestHeader) *route.Route {
+	var target fasthttp.URI
+	if target.Parse(h.Host(), h.RequestURI()) != nil {
+		return nil
+	}
+	path := string(target.Path())
+	for i := range s.routes {
+		r := &s.routes[i]
+		if _, ok := r.Match(path); ok {
+			if r.Allows(fasthttp.MethodPut) {
+				return r
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// refuseLarge has the handler of a route that takes large bodies refuse one that is larger
+// yet, and was not read. false: the request is for no such route.
+func (s *Server) refuseLarge(c *fasthttp.RequestCtx) bool {
+	if !c.IsPut() {
+		return false
+	}
+	if r := s.putRoute(&c.Request.Header); r == nil || r.MaxBody == 0 {
+		return false
+	}
+	c.Request.ResetBody()
+	c.SetConnectionClose()
+	route.SetBodyUnread(c)
+	s.handle(c)
+	return true
 }
 
 // expect answers a request that waits with its body (RFC 9110 section 10.1.1): 100 when
@@ -99,7 +143,9 @@ func (s *Server) expect(c *fasthttp.RequestCtx) int {
 	case len(h.Peek(unknownExpectation)) > 0:
 		s.refuse(c, problemExpectation)
 	case h.ContentLength() > s.bodyLimit(h):
-		s.refuse(c, problemLargeBody)
+		if !s.refuseLarge(c) {
+			s.refuse(c, problemLargeBody)
+		}
 	case s.wantsBody(c):
 		return http.StatusContinue
 	default:

@@ -107,6 +107,8 @@ func TestBodyLimit(t *testing.T) {
 	}{
 		{"captions", "PUT", captions, "Bearer " + goodToken, 1 << 20, 2<<20 + 1},
 		{"captions of unknown length", "PUT", captions, "Bearer " + goodToken, -1, 2<<20 + 1},
+		{"an encoded path", "PUT", "/api/%72ecordings/7/captions/e%6E.vtt?x=1", "Bearer " + goodToken, 1 << 20, 2<<20 + 1},
+		{"a whole address", "PUT", "http://lms.example" + captions, "Bearer " + goodToken, 1 << 20, 2<<20 + 1},
 		{"small captions", "PUT", captions, "", 100, maxRequestBody},
 		{"without a token", "PUT", captions, "", 1 << 20, maxRequestBody},
 		{"a forged token", "PUT", captions, "Bearer forged", 1 << 20, maxRequestBody},

@@ -15,6 +15,11 @@ import (
 // handleUnreadable answers what could not be parsed as a request. The texts repeat
 // nothing of what was sent.
 func (s *Server) handleUnreadable(c *fasthttp.RequestCtx, err error) {
+	if errors.Is(err, fasthttp.ErrBodyTooLarge) && s.refuseLarge(c) {
+		discardPending(c.Conn())
+		c.Conn().SetWriteDeadline(time.Now().Add(s.cfg.HeaderTimeout))
+		return
+	}
 	rec := s.beginRecord(c)
 	s.commonHeaders(c)
 	rec.Route, rec.Method = "", ""

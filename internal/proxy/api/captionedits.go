@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/route"
 	"github.com/lectiospace/lectern/internal/webvtt"
 )
 
@@ -30,16 +32,20 @@ func (x *request) putCaptions() (response, error) {
 		return response{}, err
 	}
 	body := x.c.Request.Body()
-	if len(body) > maxCaptions {
+	if len(body) > maxCaptions || route.BodyUnread(x.c) {
 		return response{}, invalidCaptions(fmt.Errorf("the file is larger than %d MiB", maxCaptions>>20))
 	}
 	if _, err := webvtt.Validate(body); err != nil {
 		return response{}, invalidCaptions(err)
 	}
-	if err := x.h.Services.Editor.EditCaptions(x.ctx, x.viewer.User, x.id, lang, string(body)); err != nil {
-		return response{}, captionEditError(err)
+	err := x.h.Services.Editor.EditCaptions(x.ctx, x.viewer.User, x.id, lang, string(body))
+	switch {
+	case err == nil:
+		return response{status: http.StatusNoContent}, nil
+	case errors.Is(err, library.ErrManyLanguages):
+		return response{}, &platformError{http.StatusBadRequest, errorJSON{Detail: fmt.Sprintf("A recording has captions in at most %d languages, those that were removed included.", library.MaxLanguages), Code: "too_many_languages"}}
 	}
-	return response{status: http.StatusNoContent}, nil
+	return response{}, captionEditError(err)
 }
 
 // mayEditCaptions refuses those who may not, before it says anything about the captions.
@@ -58,6 +64,9 @@ func invalidCaptions(err error) error {
 // removeCaptions is DELETE recordings/{id}/captions/{lang}.vtt.
 func (x *request) removeCaptions() (response, error) {
 	lang := captionLang(string(x.c.Path()))
+	if lang == "" {
+		return response{}, errNoCaptions
+	}
 	if err := x.mayEditCaptions(); err != nil {
 		return response{}, err
 	}

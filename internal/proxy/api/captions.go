@@ -3,8 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -13,22 +11,6 @@ import (
 	"github.com/lectiospace/lectern/internal/proxy/credentials"
 	"github.com/lectiospace/lectern/internal/proxy/respond"
 )
-
-// captionLang is the {lang} of …/captions/{lang}.vtt, "" when it cannot be a
-// language tag (RFC 5646: letters, digits and hyphens).
-func captionLang(path string) string {
-	name, ok := strings.CutSuffix(path[strings.LastIndexByte(path, '/')+1:], ".vtt")
-	lang, err := url.PathUnescape(name)
-	if !ok || err != nil || lang == "" || len(lang) > 35 {
-		return ""
-	}
-	for _, r := range lang {
-		if r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') {
-			return ""
-		}
-	}
-	return lang
-}
 
 // captionRoute answers …/captions/{lang}.vtt: readers have the stream's credentials, what
 // edits has those of the recordings API.

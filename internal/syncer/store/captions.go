@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -20,13 +21,29 @@ func PutCaption(ctx context.Context, x Session, recording int64, c Caption, now 
 	return true, indexCaption(ctx, x, recording, c, stamp(now))
 }
 
+// MaxLanguages is in how many languages a recording may have captions, those that a person
+// removed included.
+const MaxLanguages = 64
+
+// ErrManyLanguages says that a recording has captions in MaxLanguages others.
+var ErrManyLanguages = errors.New("the recording has captions in too many languages")
+
 // EditCaption keeps captions that a person wrote, in place of any of the language. Their
-// label stays, or is c's where there were none.
+// label stays, or is c's where there were none. The error may be ErrManyLanguages.
 func EditCaption(ctx context.Context, x Session, recording int64, c Caption, now time.Time) error {
+	var others int
+	err := x.One(ctx, `SELECT count(*) FROM (SELECT lang FROM lectern.lectern_captions WHERE recording_id = $1
+		UNION SELECT lang FROM lectern.lectern_captions_removed WHERE recording_id = $1) x WHERE lang <> $2`, []any{recording, c.Lang}, &others)
+	switch {
+	case err != nil:
+		return err
+	case others >= MaxLanguages:
+		return ErrManyLanguages
+	}
 	if _, err := x.Exec(ctx, `DELETE FROM lectern.lectern_captions_removed WHERE recording_id = $1 AND lang = $2`, recording, c.Lang); err != nil {
 		return err
 	}
-	_, err := x.Exec(ctx, `INSERT INTO lectern.lectern_captions (recording_id, lang, label, body, updated_at, edited_at) VALUES ($1, $2, $3, $4, $5, $5)
+	_, err = x.Exec(ctx, `INSERT INTO lectern.lectern_captions (recording_id, lang, label, body, updated_at, edited_at) VALUES ($1, $2, $3, $4, $5, $5)
 		ON CONFLICT (recording_id, lang) DO UPDATE SET body = excluded.body, updated_at = excluded.updated_at, edited_at = excluded.edited_at`,
 		recording, c.Lang, c.Label, c.Body, stamp(now))
 	if err != nil {
