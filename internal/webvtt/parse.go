@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// Parse reads a file. Blocks that are no cues (notes, styles, regions) are left out.
-// The error is ErrNotWebVTT; everything else that is wrong costs the one block.
+// Parse reads a file. Blocks that are no cues (notes, styles, regions) are left out, and cues
+// are put in order. The error is ErrNotWebVTT; everything else that is wrong costs the one
+// block.
 func Parse(data []byte) (Track, error) {
 	lines := strings.Split(decode(data), "\n")
 	rest, ok := strings.CutPrefix(lines[0], "WEBVTT")
@@ -18,6 +19,7 @@ func Parse(data []byte) (Track, error) {
 	for p.skipBlank(); len(p.lines) > 0; p.skipBlank() {
 		p.block()
 	}
+	p.track.sort()
 	return p.track, nil
 }
 
@@ -52,7 +54,7 @@ func (p *parser) block() {
 	line := p.next()
 	if !isTimingLine(line) {
 		if len(p.lines) == 0 || !isTimingLine(p.lines[0]) {
-			p.skipBlock() // a note, a style, a region, or nothing known
+			p.skipBlock(line)
 			return
 		}
 		line = p.next()
@@ -70,10 +72,16 @@ func (p *parser) block() {
 	p.track.Cues = append(p.track.Cues, cue)
 }
 
-// skipBlock skips to the next blank line or to times, which begin a cue of their own.
-func (p *parser) skipBlock() {
+// skipBlock skips a block that begins with a line and is no cue, to the next blank line or to
+// times, which begin a cue of their own. An arrow in what is no note, style or region was
+// meant to be a cue's.
+func (p *parser) skipBlock(line string) {
+	arrow := strings.Contains(line, "-->")
 	for len(p.lines) > 0 && p.lines[0] != "" && !isTimingLine(p.lines[0]) {
-		p.lines = p.lines[1:]
+		arrow = strings.Contains(p.next(), "-->") || arrow
+	}
+	if arrow && !otherBlock.MatchString(line) {
+		p.track.Skipped++
 	}
 }
 
@@ -86,7 +94,8 @@ func isTimingLine(line string) bool {
 }
 
 // parseTimingLine reads "start --> end settings". A cue that would end before it begins
-// is never shown by a player and counts as invalid.
+// is never shown by a player and counts as invalid. One that would end when it begins is
+// not shown either, but says something: it lasts for a moment.
 func parseTimingLine(line string) (Cue, bool) {
 	from, rest, _ := strings.Cut(line, "-->")
 	start, tail, ok1 := readTime(strings.TrimLeft(from, " \t\f"))
@@ -94,20 +103,18 @@ func parseTimingLine(line string) (Cue, bool) {
 	if !ok1 || !ok2 || strings.Trim(tail, " \t\f") != "" || end < start {
 		return Cue{}, false
 	}
+	if end == start {
+		end += time.Millisecond
+	}
 	return Cue{Start: start, End: end, Settings: knownSettings(settings)}, true
 }
 
-// knownSettings keeps the settings that a joined file can still mean: a region is
+// knownSettings keeps the valid settings that a joined file can still mean: a region is
 // defined in a block that is left out, so it is no longer one of them.
 func knownSettings(s string) string {
 	var kept []string
 	for field := range strings.FieldsSeq(s) {
-		name, value, ok := strings.Cut(field, ":")
-		if !ok || value == "" || strings.Contains(value, "-->") {
-			continue
-		}
-		switch name {
-		case "vertical", "line", "position", "size", "align":
+		if cueSetting.MatchString(field) && !strings.HasPrefix(field, "region:") {
 			kept = append(kept, field)
 		}
 	}

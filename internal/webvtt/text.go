@@ -60,7 +60,7 @@ var (
 func readTag(text string, open *[]string) string {
 	if m := startTag.FindStringSubmatch(text); m != nil {
 		annotated := m[1] == "v" || m[1] == "lang"
-		if annotated == (strings.TrimSpace(m[3]) != "") && !strings.HasSuffix(m[3], "--") {
+		if annotated == (strings.TrimSpace(m[3]) != "") && !strings.Contains(m[0], "-->") {
 			*open = append(*open, m[1])
 			return m[0]
 		}

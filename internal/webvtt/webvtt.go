@@ -11,7 +11,9 @@
 package webvtt
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,7 +29,7 @@ type Cue struct {
 	Text string
 }
 
-// Track is a list of cues in the order of the file.
+// Track is a list of cues in the order in which they begin, as a file must have them.
 type Track struct {
 	Cues []Cue
 	// Skipped counts the blocks that look like cues and have no valid times.
@@ -35,7 +37,7 @@ type Track struct {
 }
 
 // Append adds another track's cues, shifted by offset together with the timestamps
-// inside their texts.
+// inside their texts. The cues of a part may last beyond its end, into the next part's.
 func (t *Track) Append(other Track, offset time.Duration) {
 	for _, c := range other.Cues {
 		c.Start, c.End = c.Start+offset, c.End+offset
@@ -43,6 +45,11 @@ func (t *Track) Append(other Track, offset time.Duration) {
 		t.Cues = append(t.Cues, c)
 	}
 	t.Skipped += other.Skipped
+	t.sort()
+}
+
+func (t *Track) sort() {
+	slices.SortStableFunc(t.Cues, func(a, b Cue) int { return cmp.Compare(a.Start, b.Start) })
 }
 
 // String writes the track as a file.

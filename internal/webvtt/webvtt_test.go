@@ -101,6 +101,9 @@ func TestBlocks(t *testing.T) {
 		{"invalid times below a text end it", "WEBVTT\n\n00:01.000 --> 00:02.000\nyes\n00:1.000 --> 00:04.000\nno", []string{"yes"}, 1},
 		{"an arrow in speech", "WEBVTT\n\n00:01.000 --> 00:02.000\na --> b\nc", []string{"a --&gt; b\nc"}, 0},
 		{"no text", "WEBVTT\n\n00:01.000 --> 00:02.000\n\n00:03.000 --> 00:04.000\nyes", []string{"", "yes"}, 0},
+		{"out of order", "WEBVTT\n\n00:03.000 --> 00:04.000\nlater\n\n00:01.000 --> 00:02.000\nearlier\n\n00:03.000 --> 00:03.500\nlast", []string{"earlier", "later", "last"}, 0},
+		{"ends when it begins", "WEBVTT\n\n00:01.000 --> 00:01.000\nyes", []string{"yes"}, 0},
+		{"a time below zero", "WEBVTT\n\n1\n-00:01.000 --> 00:02.000\nno\n\nNOTE -1 --> 2", nil, 1},
 		{"three-digit hours", "WEBVTT\n\n100:00:01.000 --> 100:00:02.000\nyes", []string{"yes"}, 0},
 	} {
 		track, err := Parse([]byte(c.in))
@@ -133,6 +136,7 @@ func TestEscapeText(t *testing.T) {
 		"<00:01.000>a<1:02:03.004>b<0:1>": "<00:01.000>a<1:02:03.004>b&lt;0:1&gt;",
 		"<i><<i>":                         "<i>&lt;<i>",
 		"<v Ann -->x":                     "&lt;v Ann --&gt;x",
+		"<c.a-->x":                        "&lt;c.a--&gt;x",
 	} {
 		got := escapeText(in)
 		if got != want {
@@ -148,6 +152,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(zooms))
 	f.Add([]byte("WEBVTT\n\n00:01.000 --> 00:02.000 x\n\x00"))
 	f.Add([]byte("WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ann>a<00:01.500>b & <c\n-->"))
+	f.Add([]byte("WEBVTT\n\n00:09.000 --> 00:09.000 line:x size:200% align:left\n<c.a-->b</c>\n\n00:01.000 --> 00:02.000\nNOTE\n"))
 	f.Add([]byte("\xFF\xFEW\x00E\x00B\x00V\x00T\x00T\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		track, err := Parse(data)
@@ -156,7 +161,12 @@ func FuzzParse(f *testing.F) {
 		}
 		var moved Track
 		moved.Append(track, time.Hour)
+		moved.Append(track, 30*time.Minute)
 		for _, written := range []Track{track, moved} {
+			// What is served can be corrected and sent back.
+			if _, err := Validate([]byte(written.String())); err != nil {
+				t.Errorf("%q became %q: %v", data, written, err)
+			}
 			again, err := Parse([]byte(written.String()))
 			if err != nil || !reflect.DeepEqual(again.Cues, written.Cues) {
 				t.Errorf("%q became %q, read again %+v, want %+v", data, written, again.Cues, written.Cues)
