@@ -9,6 +9,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
+	"github.com/lectiospace/lectern/internal/media"
 )
 
 // apiQueries are what the API asks for recordings, as it asks.
@@ -24,6 +25,8 @@ func apiQueries(l *Reader) map[string]*query {
 		"a teacher's list, searched":   l.teacherQuery(catalogtest.FirstTeacher+3, Filter{Window: page, Search: "ВИДЕО"}),
 		"a teacher's list, by status":  l.teacherQuery(catalogtest.FirstTeacher+3, Filter{Window: page, Status: "failed"}),
 		"a teacher's, under way":       l.progressQuery(catalogtest.FirstTeacher + 3),
+		"what a student may watch":     l.watchableQuery(media.User{ID: catalogtest.FirstStudent + 7, Role: media.RoleStudent}),
+		"what a teacher may watch":     l.watchableQuery(media.User{ID: catalogtest.FirstTeacher + 3, Role: media.RoleTeacher}),
 		"one recording":                l.entriesQuery(oneRecording, "one.id", catalogtest.Offset+77, catalogtest.FirstStudent+7),
 		"a lesson's recordings":        l.entriesQuery(l.ofLesson(), "one.id", catalogtest.Offset+77, catalogtest.FirstStudent+7),
 	}
@@ -51,6 +54,10 @@ func TestNoRequestReadsAllRecordings(t *testing.T) {
 			if db.Dialect() == catalog.SQLite { // a file has no statistics unless somebody asks for them
 				db.Exec(t, "DELETE FROM sqlite_stat1")
 				check("without statistics")
+			}
+			places := strings.Join(db.Plan(t, l.placesQuery([]string{"a", "b"}).text, "a", "b"), "\n")
+			if strings.Contains(places, "Seq Scan on lectern_search_postings") || strings.Contains(places, "SCAN p") || strings.Contains(places, "SCAN h") {
+				t.Errorf("a search reads all postings:\n%s", places)
 			}
 			// The pattern does find what it looks for.
 			bad := db.Plan(t, "SELECT count(*) FROM "+recordingsTable+" r WHERE r.views_count = 5")

@@ -15,22 +15,21 @@ import (
 // watchable is a recording that a user may watch.
 type watchable struct {
 	id int64
-	// newest sorts recordings: when the lesson begins, or the recording was made, in ms.
-	newest             int64
-	own, lesson, group string // what it, its lesson and its group are called
+	// newest sorts recordings: when the lesson begins, or the recording was made, in seconds.
+	newest int64
+	own    string // what it is called by itself
+	after  string // what its lesson is called; where neither has a title, its group
 }
 
-// titles are what a recording is called: by itself, or after its lesson or its group.
+// titles are what a recording is called.
 func (w *watchable) titles() []string {
 	switch {
-	case w.own == "" && w.lesson == "":
-		return []string{w.group}
-	case w.own == "" || w.own == w.lesson:
-		return []string{w.lesson}
-	case w.lesson == "":
+	case w.own == "" || w.own == w.after:
+		return []string{w.after}
+	case w.after == "":
 		return []string{w.own}
 	}
-	return []string{w.own, w.lesson}
+	return []string{w.own, w.after}
 }
 
 // watchables are the recordings that a user may watch now, newest first. The rule is that
@@ -52,11 +51,11 @@ func (l *Reader) watchables(ctx context.Context, u media.User) ([]watchable, err
 }
 
 // parseWatchables reads what watchableQuery gives: for each recording its id, newest, and the
-// lengths of its three texts in bytes, a blank behind each, and the texts.
+// lengths of its two texts in bytes, a blank behind each, and the texts.
 func parseWatchables(all string) (out []watchable, err error) {
 	out = make([]watchable, 0, len(all)/64)
 	for all != "" {
-		var numbers [5]int64
+		var numbers [4]int64
 		for i := range numbers {
 			text, rest, ok := strings.Cut(all, " ")
 			if numbers[i], err = strconv.ParseInt(text, 10, 64); err != nil || !ok {
@@ -65,7 +64,7 @@ func parseWatchables(all string) (out []watchable, err error) {
 			all = rest
 		}
 		w := watchable{id: numbers[0], newest: numbers[1]}
-		for i, text := range []*string{&w.own, &w.lesson, &w.group} {
+		for i, text := range []*string{&w.own, &w.after} {
 			n := numbers[2+i]
 			if n < 0 || n > int64(len(all)) {
 				return nil, errors.New("no list of recordings")
@@ -96,16 +95,15 @@ func (l *Reader) watchableQuery(u media.User) *query {
 	default:
 		from, rule = recordingsTable+" r LEFT JOIN "+lessonsTable+" l ON FALSE", "FALSE"
 	}
-	// One row of everything: a row of each recording would cost both drivers more than to
-	// find it. Texts come behind their lengths in bytes.
-	group := "group_concat"
-	newest := "CAST(" + q.sortableTime("COALESCE(l.start_time, r.created_at)") + " * 1000 AS INTEGER)"
+	// One row of everything: a row of each recording would cost both drivers more than it
+	// costs to find it. Texts come behind their lengths in bytes.
+	group, newest := "group_concat", "unixepoch(COALESCE(l.start_time, r.created_at))"
 	if q.d == catalog.Postgres {
-		group, newest = "string_agg", "CAST(extract(epoch FROM COALESCE(l.start_time, r.created_at)) * 1000 AS bigint)"
+		group, newest = "string_agg", "CAST(extract(epoch FROM COALESCE(l.start_time, r.created_at)) AS bigint)"
 	}
-	q.text += `SELECT COALESCE(` + group + `(r.id || ' ' || COALESCE(` + newest + `, 0) || ' ' || octet_length(r.title) || ' ' || octet_length(COALESCE(l.title, '')) || ' ' || octet_length(COALESCE(g.name, ''))
-	|| ' ' || r.title || COALESCE(l.title, '') || COALESCE(g.name, ''), ''), '')
-FROM ` + from + ` LEFT JOIN public.schedule_group g ON g.id = l.group_id
+	const after = "CASE WHEN l.title <> '' THEN l.title WHEN r.title = '' THEN COALESCE((SELECT g.name FROM public.schedule_group g WHERE g.id = l.group_id), '') ELSE '' END"
+	q.text += `SELECT COALESCE(` + group + `(format('%s %s %s %s %s%s', r.id, COALESCE(` + newest + `, 0), octet_length(r.title), octet_length(` + after + `), r.title, ` + after + `), ''), '')
+FROM ` + from + `
 WHERE r.status IN ('ready', 'archived') AND NOT r.is_deleted AND ` + hasBytes + ` AND ` + rule
 	return q
 }

@@ -112,7 +112,7 @@ func school(groups, hours int) []byte {
 		}
 		title, at := fmt.Sprintf("Лекция %d группы %d", i, g), begin.Add(time.Duration(i)*time.Hour)
 		fmt.Fprintf(&lessons, "  - {title: %s, group: Group %d, start: %s, end: %s}\n", title, g, at.Format(time.RFC3339), at.Add(time.Hour).Format(time.RFC3339))
-		fmt.Fprintf(&recordings, "  - {lesson: %s, status: ready, provider: local, key: lesson-%d.mp4, size: 100000000, duration: 3600, visibility: lesson_group, allowed_groups: [Group %d]}\n", title, i, g)
+		fmt.Fprintf(&recordings, "  - {lesson: %d, status: ready, provider: local, key: lesson-%d.mp4, size: 100000000, duration: 3600, visibility: lesson_group, allowed_groups: [Group %d]}\n", i+1, i, g)
 	}
 	return []byte(people.String() + "groups:\n" + lists.String() + "lessons:\n" + lessons.String() + "recordings:\n" + recordings.String())
 }
