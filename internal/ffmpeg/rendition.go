@@ -13,7 +13,7 @@ import (
 // MaxLowBitRate bounds picture, sound and index of a low rendition together, in bits a second.
 const MaxLowBitRate = 200_000
 
-// ReasonTooLarge: what was made takes more bits a second than it may.
+// ReasonTooLarge says that what was made takes more bits a second than it may.
 const ReasonTooLarge = "too_large"
 
 // What a low rendition is made of. Text of a recorded screen stays readable at this size, and

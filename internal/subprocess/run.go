@@ -58,9 +58,10 @@ func (c Command) Run(ctx context.Context) ([]byte, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	limitErr := c.limit(cmd.Process.Pid)
-	if limitErr != nil {
-		stop(limitErr)
+	watched, watchErr := watchGroup(cmd.Process.Pid)
+	defer watched()
+	if err := errors.Join(watchErr, c.limit(cmd.Process.Pid)); err != nil {
+		stop(err)
 	}
 	err := cmd.Wait()
 	// What it has left running in its group ends with it.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +25,25 @@ func killGroup(pid int) error {
 		return fmt.Errorf("kill a process group: %w", err)
 	}
 	return nil
+}
+
+// watchGroup starts a process that kills a group when this one dies: the kernel would kill
+// only the program itself, and not what that has started. The function ends the watch.
+func watchGroup(pid int) (end func(), err error) {
+	watch := exec.Command("/bin/sh", "-c", `read -r _ || kill -s KILL -- "-$1"`, "sh", strconv.Itoa(pid))
+	watch.Env = []string{}
+	watch.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal to our group is none to it
+	alive, err := watch.StdinPipe()
+	if err != nil {
+		return func() {}, err
+	}
+	if err := watch.Start(); err != nil {
+		return func() {}, fmt.Errorf("watch over a process group: %w", err)
+	}
+	return func() {
+		_, _ = alive.Write([]byte("\n")) // it does not read where it was killed
+		_ = watch.Wait()
+	}, nil
 }
 
 // limit sets the limits of a process that was just started, which its children inherit.

@@ -98,10 +98,11 @@ func TestRunLeavesNoProcess(t *testing.T) {
 	}
 }
 
-// TestRunDiesWithParent: killed hard, this process leaves no program behind.
+// TestRunDiesWithParent: killed hard, this process leaves no program behind, and nothing that
+// the program has started.
 func TestRunDiesWithParent(t *testing.T) {
 	if fifo := os.Getenv("SUBPROCESS_TEST_PARENT"); fifo != "" {
-		_, _ = shell(t, "echo $$ >"+fifo+"; exec tail -f /dev/null").Run(context.Background())
+		_, _ = shell(t, "tail -f /dev/null >/dev/null 2>&1 & echo $$ $! >"+fifo+"; wait").Run(context.Background())
 		return
 	}
 	fifo := filepath.Join(t.TempDir(), "pid")
@@ -121,7 +122,9 @@ func TestRunDiesWithParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = parent.Wait()
-	awaitEnd(t, strings.TrimSpace(string(text)))
+	for pid := range strings.FieldsSeq(string(text)) {
+		awaitEnd(t, pid)
+	}
 }
 
 // awaitEnd fails the test when a process lives on.
