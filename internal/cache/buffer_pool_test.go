@@ -149,6 +149,61 @@ func TestWaitersAreServedInOrder(t *testing.T) {
 	}
 }
 
+// TestSpareBuffersAreTrimmed: what a burst has used stays for the next one, and goes once
+// nobody has used it between two trims.
+func TestSpareBuffersAreTrimmed(t *testing.T) {
+	p := bufferPool{limit: 100}
+	use := func(n int) {
+		var used []*buffer
+		for range n {
+			if p.acquire(1) != nil {
+				t.Fatal("no space")
+			}
+			b := p.takeSpare()
+			if b == nil {
+				b = &buffer{data: newMemory(1)}
+			}
+			b.refs = 1
+			used = append(used, b)
+		}
+		for _, b := range used {
+			p.unref(b)
+		}
+	}
+	for i, step := range []struct{ use, freed, spare int }{
+		{50, 0, 50}, {45, 0, 50}, {10, 24, 26}, {0, 10, 16}, {0, 0, 16}, {20, 0, 20}, {0, 4, 16},
+	} {
+		use(step.use)
+		unused := p.trim()
+		freeBuffers(unused)
+		if len(unused) != step.freed || len(p.spare) != step.spare {
+			t.Errorf("trim %d freed %d and left %d, want %d and %d", i, len(unused), len(p.spare), step.freed, step.spare)
+		}
+	}
+	if p.used != 0 {
+		t.Errorf("%d used", p.used)
+	}
+}
+
+// TestAClosedPoolKeepsNothing: a reader that is closed after the cache gives the last
+// reference up.
+func TestAClosedPoolKeepsNothing(t *testing.T) {
+	p := bufferPool{limit: 2}
+	_, _ = p.acquire(1), p.acquire(1)
+	first, second := &buffer{data: newMemory(1), refs: 1}, &buffer{data: newMemory(1), refs: 2}
+	p.unref(first)
+	unused := p.close()
+	freeBuffers(unused)
+	p.unref(second)
+	if second.data[0] != 0 {
+		t.Error("a buffer in use was freed")
+	}
+	p.unref(second)
+	if len(unused) != 1 || len(p.spare) != 0 || p.used != 0 {
+		t.Errorf("%d freed, %d kept, %d used", len(unused), len(p.spare), p.used)
+	}
+}
+
 func closed(c <-chan struct{}) bool {
 	select {
 	case <-c:

@@ -101,6 +101,7 @@ func newCache(cfg Config, origin Fetcher, log *slog.Logger, reg prometheus.Regis
 	c.startBackground(new(ioClock)).stop() // what the system refuses is in the log of the start
 	c.running.Go(c.scan)
 	c.running.Go(c.watchMinFree)
+	c.running.Go(c.trimBuffers)
 	if cfg.ScrubRate > 0 {
 		c.running.Go(c.scrub)
 	}
@@ -142,6 +143,7 @@ func (c *Cache) Close() error {
 			return
 		}
 		closeFiles(c.discardFiles()...)
+		c.closeBuffers()
 		c.closeErr = c.lock.Close()
 	})
 	return c.closeErr

@@ -94,9 +94,16 @@ func (f *fetch) acquireBuffer(fl *fill) error {
 			return err
 		}
 	}
-	if !c.setBuffer(fl, nil) {
-		// Page faults of fresh memory take milliseconds: not under the lock.
-		c.setBuffer(fl, make([]byte, c.chunkSize))
+	if set, _ := c.setBuffer(fl, nil); !set {
+		// Page faults of fresh memory take milliseconds: not under the lock, and those of the
+		// first buffer while the origin's answer is awaited.
+		fresh := newMemory(c.chunkSize)
+		if fl.index > f.first {
+			populate(fresh)
+		}
+		if _, unused := c.setBuffer(fl, fresh); unused != nil {
+			freeMemory(unused)
+		}
 	}
 	return nil
 }
@@ -147,26 +154,28 @@ func (f *fetch) waitForBuffer(wait, ready chan struct{}) (acquired bool, err err
 	return acquired, err
 }
 
-// setBuffer turns acquired space into a fill's buffer: a spare one, else fresh. It
-// reports false when there is neither. c.mu is not held.
-func (c *Cache) setBuffer(fl *fill, fresh []byte) bool {
+// setBuffer turns acquired space into a fill's buffer: a spare one, else fresh memory. set is
+// false when there is neither; unused is fresh where it was not needed. c.mu is not held.
+func (c *Cache) setBuffer(fl *fill, fresh []byte) (set bool, unused []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if fl.buffer != nil {
 		c.buffers.release(c.chunkSize) // another fetch of the chunk was quicker
-		return true
+		return true, fresh
 	}
 	b := c.buffers.takeSpare()
-	if b == nil && fresh == nil {
-		return false
-	}
-	if b == nil {
+	switch {
+	case b != nil:
+		unused = fresh
+	case fresh != nil:
 		b = &buffer{data: fresh}
+	default:
+		return false, nil
 	}
 	*b = buffer{data: b.data[:fl.length], refs: 1}
 	fl.buffer = b
 	close(fl.bufferReady)
-	return true
+	return true, unused
 }
 
 // receive reads the body into one chunk after the other.

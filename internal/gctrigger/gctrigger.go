@@ -9,7 +9,7 @@
 package gctrigger
 
 import (
-	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"sync"
 	"time"
@@ -63,7 +63,7 @@ func (t *Trigger) run() {
 			return
 		case <-tick.C:
 			if seen.due(read()) {
-				runtime.GC()
+				debug.FreeOSMemory() // a collection, after which the system has what is unused
 			}
 		}
 	}
