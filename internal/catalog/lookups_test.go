@@ -231,3 +231,44 @@ func checkMissingColumnIsNamed(t *testing.T, s *catalogtest.DB) {
 	}
 	catalogtest.WantText(t, err, "schedule_lesson.notes is missing")
 }
+
+// TestLookUpsSurviveAChangedSchema: a statement that was prepared before a column was added, and a
+// table made anew, finds what is there now; one that failed is prepared again.
+func TestLookUpsSurviveAChangedSchema(t *testing.T) {
+	s, err := catalog.Open(t.Context(), "sqlite://"+t.TempDir()+"/catalog.db", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, step := range []struct {
+		change string
+		want   string // "" where the table is not there
+	}{
+		{"", ""},
+		{"CREATE TABLE words (id integer PRIMARY KEY, word text); INSERT INTO words VALUES (1, 'one')", "one"},
+		{"UPDATE words SET word = 'two'", "two"},
+		{"ALTER TABLE words ADD COLUMN further text", "two"},
+		{"DROP TABLE words; CREATE TABLE words (word text, id integer); INSERT INTO words VALUES ('three', 1)", "three"},
+		{"DROP TABLE words", ""},
+	} {
+		if _, err := s.DB().ExecContext(t.Context(), step.change); step.change != "" && err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			var word string
+			err := s.Row(t.Context(), "test", "SELECT word FROM words WHERE id = $1", []any{int64(1)}, &word)
+			if word != step.want || (err == nil) != (step.want != "") {
+				t.Errorf("after %q: %q, %v; want %q", step.change, word, err, step.want)
+			}
+		}
+	}
+}
+
+func BenchmarkRecording(b *testing.B) {
+	s := catalogtest.SQLite(b)
+	for b.Loop() {
+		if _, err := s.Recording(b.Context(), 1); err != nil && media.KindOf(err) != media.NotFound {
+			b.Fatal(err)
+		}
+	}
+}

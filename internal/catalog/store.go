@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +54,8 @@ type Store struct {
 	// the file's lock is neither. nil on PostgreSQL.
 	writer     chan struct{}
 	statements *statements
+	// lookUps has a prepared statement (*sql.Stmt) for each query of Row; SQLite only.
+	lookUps sync.Map
 	// protected: statements that change the platform's tables are refused.
 	protected bool
 }
@@ -284,7 +287,7 @@ func (s *Store) Row(ctx context.Context, op, query string, args []any, dest ...a
 	defer cancel()
 	var err error
 	for range lookupTries {
-		err = s.one(limited, s.db, query, args, dest...)
+		err = s.lookUp(limited, query, args, dest...)
 		if err == nil || limited.Err() != nil || !retriable(err) {
 			break
 		}
@@ -303,6 +306,38 @@ type session interface {
 func (s *Store) one(ctx context.Context, on session, query string, args []any, dest ...any) (err error) {
 	defer func(began time.Time) { s.statements.observe(ctx, began, err) }(time.Now())
 	return on.QueryRowContext(ctx, s.dialect.rewrite(query), s.dialect.bind(args)...).Scan(dest...)
+}
+
+// lookUp is one on the pool, with a statement that is prepared once where that is possible.
+func (s *Store) lookUp(ctx context.Context, query string, args []any, dest ...any) (err error) {
+	if s.dialect != SQLite {
+		return s.one(ctx, s.db, query, args, dest...)
+	}
+	defer func(began time.Time) { s.statements.observe(ctx, began, err) }(time.Now())
+	statement, err := s.prepared(ctx, query)
+	if err != nil {
+		return err
+	}
+	return statement.QueryRowContext(ctx, s.dialect.bind(args)...).Scan(dest...)
+}
+
+// prepared is the statement of a query. SQLite's parser and planner take most of the time
+// of a look-up by key, and a statement of a connection knows when the schema has changed. On
+// PostgreSQL a pooler may hand the next query to another session, which has not prepared it.
+// The queries are constants, so that there are few. They are closed with the pool.
+func (s *Store) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
+	if known, ok := s.lookUps.Load(query); ok {
+		return known.(*sql.Stmt), nil
+	}
+	made, err := s.db.PrepareContext(ctx, s.dialect.rewrite(query))
+	if err != nil {
+		return nil, err
+	}
+	known, raced := s.lookUps.LoadOrStore(query, made)
+	if raced {
+		_ = made.Close() // another goroutine was quicker
+	}
+	return known.(*sql.Stmt), nil
 }
 
 // each runs a query and calls row for every row of its answer, in order.
