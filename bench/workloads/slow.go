@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/lectiospace/lectern/bench/load"
@@ -19,8 +20,7 @@ func Slow(name string, viewers int, size int64, hold time.Duration, rounds int, 
 	return Workload{
 		Name: name, Peers: compared, Rounds: rounds, Warm: true, Fresh: true, LessonSize: size,
 		Run: func(ctx context.Context, run Run) (results.Sample, error) {
-			time.Sleep(500 * time.Millisecond) // what filling has left behind comes to rest
-			before, err := run.Peer.Tree.Usage()
+			before, err := atRest(run.Peer.Tree)
 			if err != nil {
 				return results.Sample{}, err
 			}
@@ -60,5 +60,32 @@ func Slow(name string, viewers int, size int64, hold time.Duration, rounds int, 
 			s.Firsts(seen.First)
 			return s, nil
 		},
+	}
+}
+
+const (
+	// restFor is how long a server's memory must not have fallen before it counts as at rest, and
+	// restMost how long that is awaited: what filling has left behind may be returned after seconds.
+	restFor  = 6 * time.Second
+	restMost = 30 * time.Second
+)
+
+// atRest waits until a server returns no more memory, so that what it returns of the time before
+// the viewers came does not hide what they need.
+func atRest(tree meter.Tree) (meter.Usage, error) {
+	began := time.Now()
+	least, since := int64(math.MaxInt64), began
+	for {
+		now, err := tree.Usage()
+		if err != nil {
+			return now, err
+		}
+		if now.RSS < least-1<<20 {
+			least, since = now.RSS, time.Now()
+		}
+		if time.Since(since) >= restFor || time.Since(began) >= restMost {
+			return now, nil
+		}
+		time.Sleep(500 * time.Millisecond)
 	}
 }

@@ -214,7 +214,7 @@ func (s *Server) newFastServer() *fasthttp.Server {
 		Logger:         fasthttpLog{s.log},
 		ReadBufferSize: maxHeader + maxRequestLine,
 		// Headers of a stream are some 700 bytes; larger ones are written in parts.
-		WriteBufferSize: 2 << 10,
+		WriteBufferSize: 1 << 10,
 		// Buffers are held while a request is read or answered, not while a stream runs
 		// or a connection is idle: they would be most of a slow viewer's memory.
 		ReduceMemoryUsage: true,
