@@ -6,7 +6,7 @@ COMMIT  ?= $(shell git --git-dir=.git rev-parse HEAD 2>/dev/null)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -s -w -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help reference pages build demo test lint vulncheck report fuzz joins renditions fleet outage backfill move lessons bench bench-clock bench-compare search-bench deb image dist packages-test clean
+.PHONY: help reference pages build demo test lint vulncheck report properties fuzz joins renditions fleet outage backfill move lessons bench bench-clock bench-compare search-bench deb image dist packages-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ reference: ## write docs/configuration-reference.md from the settings of both pr
 
 report: ## print the longest functions, files and parameter lists, and the widest interfaces
 	@go run ./internal/layers/report
+
+properties: ## check each property with CHECKS (2000) random inputs, where the suite has a hundred or fewer
+	go test -count=1 -timeout 3h ./internal/cache/... ./internal/fulltext ./internal/library ./internal/proxy ./internal/proxy/stream ./internal/syncer/parts ./internal/syncer/store -rapid.checks=$(or $(CHECKS),2000) \
+		-run '^(TestAgainstServeContent|TestBounds|TestChooseLosesNothing|TestChunkTableModel|TestGarbageRanges|TestIndexModel|TestMatchRuleProperties|TestModel|TestPlacesAgainstAll|TestRepeatedRequestsAgree|TestRunsMakeTheSameHeader|TestSearchIsTheRule)$$'
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	./scripts/fuzz $(FUZZTIME)

@@ -445,9 +445,9 @@ func TestOwner(t *testing.T) {
 }
 
 // TestScan rebuilds the index of many real files while viewers are served, and
-// measures what it holds. LECTERN_TEST_SCAN asks for more files than 20,000.
+// measures what it holds. LECTERN_TEST_SCAN asks for more files than 5,000.
 func TestScan(t *testing.T) {
-	files, perObject := 20_000, 500
+	files, perObject := 5000, 500
 	if text := os.Getenv("LECTERN_TEST_SCAN"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil {

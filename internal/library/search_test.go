@@ -2,8 +2,10 @@ package library
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -298,12 +300,26 @@ func TestSearchIsTheRule(t *testing.T) {
 				putCaptions(t, db, id, "en", "word") // more transcripts than a block has
 			}
 			seen := 0
+			limitChecks(t, 25)
 			rapid.Check(t, func(t *rapid.T) { seen += checkSchool(t, db) })
 			if seen < 100 {
 				t.Errorf("only %d recordings were found", seen)
 			}
 		})
 	}
+}
+
+// limitChecks has rapid check so many schools and not a hundred: each is hundreds of queries.
+// -rapid.checks on the command line wins, as in make properties.
+func limitChecks(t *testing.T, n int) {
+	checks := flag.Lookup("rapid.checks")
+	if checks.Value.String() != checks.DefValue {
+		return
+	}
+	if err := checks.Value.Set(strconv.Itoa(n)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = checks.Value.Set(checks.DefValue) })
 }
 
 // checkSchool changes the demo's school at random, searches as everybody, and returns how

@@ -94,8 +94,8 @@ func TestGhosts(t *testing.T) {
 	}
 }
 
-// TestCrawlKeepsWatchedLesson: a lesson that is watched stays while a hundred
-// times the cache's capacity is fetched once.
+// TestCrawlKeepsWatchedLesson: a lesson that is watched stays while twenty times the
+// cache's capacity is fetched once.
 func TestCrawlKeepsWatchedLesson(t *testing.T) {
 	const capacity, lesson = 1000, 400
 	groups := make([]uint32, 2*capacity)
@@ -112,7 +112,7 @@ func TestCrawlKeepsWatchedLesson(t *testing.T) {
 		free = free[1:]
 	}
 	lost := 0
-	for i := range 100 * capacity {
+	for i := range 20 * capacity {
 		if len(free) == 0 {
 			v := w.Victim(func(ID) bool { return false })
 			if there[v] {
