@@ -121,8 +121,18 @@ func servePictures(s *interceptedGateway, t *testing.T) func(http.ResponseWriter
 // watch opens the lesson with a user's token and plays it.
 func (p *page) watch(s *interceptedGateway, user, fragment string) {
 	p.t.Helper()
-	p.goTo(fmt.Sprintf("%s/watch/%d#token=%s%s", s.url, lesson, token(p.t, "--user", user, "--ttl", "1h"), fragment))
+	p.openLesson(s, user, fragment)
 	p.play()
+	p.awaitParts()
+}
+
+func (p *page) openLesson(s *interceptedGateway, user, fragment string) {
+	p.t.Helper()
+	p.goTo(fmt.Sprintf("%s/watch/%d#token=%s%s", s.url, lesson, token(p.t, "--user", user, "--ttl", "1h"), fragment))
+}
+
+func (p *page) awaitParts() {
+	p.t.Helper()
 	p.until("its parts are there", "document.querySelector('.cues .row') && document.querySelectorAll('.marks i').length === 2 && !document.querySelector('.sound').hidden")
 }
 
@@ -361,7 +371,12 @@ func TestLostNetwork(t *testing.T) {
 	s := newLessonWithParts(t)
 	parts := servePictures(s, t)
 	p := open(t, viewport{})
-	p.watch(s, "1", "")
+	p.openLesson(s, "1", "")
+	p.until("the poster", "document.querySelector('.poster').naturalWidth > 0 && document.querySelector('.poster').checkVisibility()")
+	p.check("player-poster", viewport{})
+	p.click(".big-play")
+	p.until("it plays", videoPlays+" && "+videoTime+" > 0.2 && document.querySelector('.poster').hidden")
+	p.awaitParts()
 	s.intercept(func(w http.ResponseWriter, _ *http.Request) bool {
 		conn, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {
