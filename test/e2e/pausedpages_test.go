@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/lectiospace/lectern/internal/emulator/firefox"
@@ -52,6 +54,7 @@ groups: [{name: A, teacher: tom@school.test, students: [ann@school.test]}]
 		last.goTo(watch(pausedPages))
 		last.play()
 		p.shot("paused")
+		send(p, cdppage.BringToFront, cdp.Empty{}) // a browser need not show what a hidden page plays
 		left := js[float64](p, videoTime)
 		js[any](p, "document.querySelector('video').play()")
 		p.until("the first goes on where it stood", fmt.Sprintf("%s && %s > %f", videoPlays, videoTime, max(left, 0.2)))
