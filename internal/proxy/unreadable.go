@@ -16,7 +16,7 @@ import (
 // nothing of what was sent.
 func (s *Server) handleUnreadable(c *fasthttp.RequestCtx, err error) {
 	if errors.Is(err, fasthttp.ErrBodyTooLarge) && s.refuseLarge(c) {
-		discardPending(c.Conn())
+		discard(c.Conn(), 4<<20, 250*time.Millisecond)
 		c.Conn().SetWriteDeadline(time.Now().Add(s.cfg.HeaderTimeout))
 		return
 	}
@@ -52,12 +52,17 @@ func targetTooLong(conn net.Conn) bool {
 
 // discardPending reads what the client has already sent. Closing a connection with
 // unread bytes sends a reset, which would overtake the answer.
-func discardPending(conn net.Conn) {
-	if conn.SetReadDeadline(time.Now().Add(20*time.Millisecond)) != nil {
-		return
-	}
+func discardPending(conn net.Conn) { discard(conn, 1<<20, 20*time.Millisecond) }
+
+// discard reads at most most bytes, until nothing has come for a time.
+func discard(conn net.Conn, most int, pause time.Duration) {
+	until := time.Now().Add(10 * pause)
 	buf := make([]byte, 16<<10)
-	for discarded := 0; discarded < 1<<20; {
+	for discarded := 0; discarded < most; {
+		now := time.Now()
+		if now.After(until) || conn.SetReadDeadline(now.Add(pause)) != nil {
+			return
+		}
 		n, err := conn.Read(buf)
 		if err != nil {
 			return
