@@ -6,7 +6,7 @@ COMMIT  ?= $(shell git --git-dir=.git rev-parse HEAD 2>/dev/null)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -s -w -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help reference pages build demo test lint vulncheck report properties fuzz joins renditions fleet outage backfill move lessons bench bench-clock bench-compare search-bench deb image dist packages-test clean
+.PHONY: help reference pages build demo test lint vulncheck report properties fuzz joins previews renditions fleet outage backfill move lessons bench bench-clock bench-compare search-bench deb image dist packages-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 
 joins: ## join LISTS (200) random lists of parts, from SEED (1) on, and check what comes out (needs ffmpeg)
 	FFMPEG_JOIN_LISTS=$(or $(LISTS),200) FFMPEG_JOIN_SEED=$(or $(SEED),1) go test -count=1 -v -timeout 3h -run '^TestJoinRandomLists$$' ./internal/ffmpeg
+
+previews: ## measure what poster and storyboard of a recording of MINUTES (120) cost (needs ffmpeg)
+	PREVIEWS_MINUTES=$(or $(MINUTES),120) go test -count=1 -v -timeout 1h -run '^TestCost$$' ./internal/syncer/derive/pictures
 
 renditions: ## measure what the sound and the low rendition of LESSON (or of MINUTES (10) generated minutes of a screen) cost (needs ffmpeg)
 	FFMPEG_LESSON="$(LESSON)" FFMPEG_LESSON_MINUTES=$(or $(MINUTES),10) go test -count=1 -v -timeout 3h -run '^TestMeasureRenditions$$' ./internal/ffmpeg

@@ -94,3 +94,7 @@ func BenchmarkHotPath(b *testing.B) {
 		}
 	}
 }
+
+func (class) DerivedFile(context.Context, int64, string) (media.Companion, error) {
+	return media.Companion{}, media.Fault(media.NotFound, "test", nil)
+}

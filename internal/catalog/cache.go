@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ type Source interface {
 	// Membership gets a Recording of which only ID and OwnerID are filled in.
 	Membership(ctx context.Context, userID int64, rec media.Recording) (media.Membership, error)
 	Companion(ctx context.Context, id int64) (media.Companion, error)
+	DerivedFile(ctx context.Context, recording int64, name string) (media.Companion, error)
 	Ping(ctx context.Context) error
 }
 
@@ -85,6 +87,7 @@ type Cache struct {
 	recordings  *loadingCache[int64, media.Recording]
 	memberships *loadingCache[membershipKey, media.Membership]
 	companions  *loadingCache[int64, media.Companion]
+	derived     *loadingCache[derivedKey, media.Companion]
 
 	hit, miss, stale, failed prometheus.Counter
 
@@ -98,6 +101,12 @@ type Cache struct {
 
 // membershipKey is all that a membership depends on.
 type membershipKey struct{ user, recording, owner int64 }
+
+// derivedKey names a file that is made of a recording.
+type derivedKey struct {
+	recording int64
+	name      string
+}
 
 // NewCache makes a Cache, registers lectern_catalog_lookups_total and lectern_database_up, and keeps
 // goroutines from now on: call Stop, also when Start was never called.
@@ -124,13 +133,17 @@ func newCache(src Source, cfg CacheConfig, log *slog.Logger, reg prometheus.Regi
 		}
 	}
 	c.base, c.cancel = context.WithCancel(context.Background())
-	var errs [4]error
+	var errs [5]error
 	c.users, errs[0] = newLoadingCache(c, src.User, func(id int64) uint64 { return mix(uint64(id)) })
 	c.recordings, errs[1] = newLoadingCache(c, src.Recording, func(id int64) uint64 { return mix(uint64(id)) })
 	c.memberships, errs[2] = newLoadingCache(c, c.loadMembership, func(k membershipKey) uint64 {
 		return mix(mix(mix(uint64(k.user))^uint64(k.recording)) ^ uint64(k.owner))
 	})
 	c.companions, errs[3] = newLoadingCache(c, src.Companion, func(id int64) uint64 { return mix(uint64(id)) })
+	seed := maphash.MakeSeed()
+	c.derived, errs[4] = newLoadingCache(c, func(ctx context.Context, k derivedKey) (media.Companion, error) {
+		return c.src.DerivedFile(ctx, k.recording, k.name)
+	}, func(k derivedKey) uint64 { return maphash.Comparable(seed, k) })
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, media.Fault(media.Other, op, err)
 	}
@@ -170,6 +183,11 @@ func (c *Cache) Companion(ctx context.Context, id int64) (media.Companion, error
 	return c.companions.get(ctx, id)
 }
 
+// DerivedFile is Store.DerivedFile, as old as CacheConfig allows.
+func (c *Cache) DerivedFile(ctx context.Context, recording int64, name string) (media.Companion, error) {
+	return c.derived.get(ctx, derivedKey{recording, name})
+}
+
 // InvalidateAll makes every entry unusable, in a few nanoseconds. The answer of a call
 // that began before is not used as fresh and is not kept.
 func (c *Cache) InvalidateAll() {
@@ -177,6 +195,7 @@ func (c *Cache) InvalidateAll() {
 	c.recordings.invalidate()
 	c.memberships.invalidate()
 	c.companions.invalidate()
+	c.derived.invalidate()
 }
 
 // reloadAll makes every entry be loaded before it is used again. It is for a connection
@@ -187,6 +206,7 @@ func (c *Cache) reloadAll() {
 	c.recordings.generation.Add(1)
 	c.memberships.generation.Add(1)
 	c.companions.generation.Add(1)
+	c.derived.generation.Add(1)
 }
 
 // InvalidateTable is InvalidateAll for the entries that depend on a table, and for all of
@@ -200,6 +220,7 @@ func (c *Cache) InvalidateTable(table string) {
 		// What changes of a recording's companions is announced as a change of it.
 		c.recordings.invalidate()
 		c.companions.invalidate()
+		c.derived.invalidate()
 	case "schedule_lesson":
 		// An owner who changes is part of a membership's key.
 		c.recordings.invalidate()
@@ -300,6 +321,7 @@ func (c *Cache) Stop() {
 		c.recordings.entries.Close()
 		c.memberships.entries.Close()
 		c.companions.entries.Close()
+		c.derived.entries.Close()
 	})
 }
 

@@ -450,3 +450,7 @@ func BenchmarkCacheHit(b *testing.B) {
 		}
 	}
 }
+
+func (*fakeSource) DerivedFile(context.Context, int64, string) (media.Companion, error) {
+	return media.Companion{}, media.Fault(media.NotFound, "test", nil)
+}

@@ -33,9 +33,19 @@ func scanCompanion(scan func(...any) error) (media.Companion, error) {
 // Companion is a companion by id, as long as it belongs to its recording. Kind NotFound: there
 // is none.
 func (s *Store) Companion(ctx context.Context, id int64) (media.Companion, error) {
-	const op = "catalog: companion"
+	return s.companion(ctx, "catalog: companion", `f.id = $1`, id)
+}
+
+// DerivedFile is the file of a name that the syncer has made of a recording. Kind NotFound:
+// there is none.
+func (s *Store) DerivedFile(ctx context.Context, recording int64, name string) (media.Companion, error) {
+	return s.companion(ctx, "catalog: derived file", `f.recording_id = $1 AND f.name = $2 AND f.derivation <> ''`, recording, name)
+}
+
+// companion is the one companion that a condition selects.
+func (s *Store) companion(ctx context.Context, op, where string, args ...any) (media.Companion, error) {
 	var found []media.Companion
-	err := s.Rows(ctx, op, LookupTimeout, selectCompanions+`f.id = $1`, []any{id}, func(scan func(...any) error) error {
+	err := s.Rows(ctx, op, LookupTimeout, selectCompanions+where, args, func(scan func(...any) error) error {
 		c, err := scanCompanion(scan)
 		found = append(found, c)
 		return err

@@ -844,6 +844,7 @@ var allowed = []rule{
 			{"internal/filename", "the name in Content-Disposition"},
 			{"internal/media", "objects, spans, recordings and refusals"},
 			{"internal/proxy/accesslog", "the access record of the request"},
+			{"internal/proxy/forwarded", "whether a page of ours asks for a poster"},
 			{"internal/proxy/contenttype", "the media type that is served"},
 			{"internal/proxy/corkedconn", "headers and body in one segment, sendfile"},
 			{"internal/proxy/credentials", "the token of the request"},
@@ -947,6 +948,9 @@ var allowed = []rule{
 			{"internal/ffmpeg", "keyframes of recordings"},
 			{"internal/media", "kinds of companions and errors"},
 			{"internal/syncer/derive", "the interface that it implements"},
+		},
+		tests: []use{
+			{"os/exec", "ffmpeg makes recordings"},
 		},
 	},
 	{

@@ -56,6 +56,7 @@ var tableRules = []tableRule{
 	{"internal/library", "searchplaces.go", "lectern_transcripts lectern_search_blocks lectern_search_postings lectern_search_gone", "transcripts as they are searched"},
 	{"bench/cmd/searchbench", "", "lectern_captions", "how many captions there are, and their size"},
 	{"internal/library", "searchshow.go", "lectern_transcripts", "transcripts as they are searched"},
+	{"internal/library", "lists.go", "lectern_recording_files", "whether a recording has a poster"},
 	{"internal/library", "editor.go", "accounts_subscription", "a teacher may edit while their subscription is active"},
 	{"internal/syncer/store", "", people + lessons + recordings + quotas, "the rows that the syncer matches, publishes and charges"},
 	{"internal/syncer/store", "", "lectern_alerts lectern_backfills lectern_backfill_meetings lectern_captions lectern_chapters lectern_copies lectern_derivations lectern_history lectern_ingests lectern_moves lectern_purges lectern_quota_charges lectern_recording_files lectern_resyncs lectern_runs lectern_syncers lectern_transcripts lectern_captions_removed lectern_search_blocks lectern_search_postings " +

@@ -17,6 +17,8 @@ type Entry struct {
 	// PlayURL, DownloadURL and ThumbnailURL are links as they are stored, Zoom's or
 	// the archive's; ArchiveURL is the archive's.
 	PlayURL, DownloadURL, ThumbnailURL, ArchiveURL string
+	// HasPoster reports whether the syncer has made a poster of it.
+	HasPoster bool
 	// DriveFile is the id on Google Drive, "" when it is not there.
 	DriveFile string
 	// FileSize is nil when nobody knows it, which is not the same as 0.

@@ -187,6 +187,7 @@ func (q *query) entryColumns(students bool) string {
 	}
 	return `r.id, r.lesson_id, ` + catalog.RecordingOwner + `, r.title, r.zoom_recording_id, r.status, r.visibility, r.is_deleted, r.available_until,
 	r.storage_provider, r.gdrive_file_id, r.archive_key, r.archive_url, r.play_url, r.download_url, r.thumbnail_url,
+	EXISTS (SELECT 1 FROM lectern.lectern_recording_files p WHERE p.recording_id = r.id AND p.kind = 'poster' AND p.name <> '' AND p.verified_at IS NOT NULL AND p.removed_at IS NULL),
 	r.file_size, r.duration, r.recording_start, r.recording_end, r.views_count, r.created_at, r.updated_at,
 	l.title, l.start_time, l.end_time, l.group_id, g.name, l.teacher_id, t.first_name, t.last_name, t.middle_name, t.email,
 	` + q.jsonArray("'id', a.group_id, 'name', n.name", "n.name, n.id",
@@ -215,7 +216,7 @@ func scanEntry(scan func(...any) error, first ...any) (Entry, error) {
 		groups, students                   string
 	)
 	err := scan(append(first, &e.ID, &lesson, &owner, &e.OwnTitle, &e.ZoomID, &e.Status, &e.Visibility, &e.Deleted, &until,
-		&provider, &e.DriveFile, &archiveKey, &e.ArchiveURL, &e.PlayURL, &e.DownloadURL, &e.ThumbnailURL,
+		&provider, &e.DriveFile, &archiveKey, &e.ArchiveURL, &e.PlayURL, &e.DownloadURL, &e.ThumbnailURL, &e.HasPoster,
 		&size, &seconds, &start, &end, &e.Views, &created, &update,
 		&lessonTitle, &lessonStart, &lessonEnd, &group, &groupName, &lessonTeacher, &firstName, &lastName, &middle, &email,
 		&groups, &students)...)

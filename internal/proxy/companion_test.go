@@ -67,6 +67,52 @@ func TestCompanionStream(t *testing.T) {
 	}
 }
 
+// TestDerivedFiles: posters and storyboards are served by their names as recordings are, also
+// to a session's cookie, and are not found before they are made.
+func TestDerivedFiles(t *testing.T) {
+	c := media.Companion{Kind: media.CompanionPoster, Label: "Poster", ContentType: "image/jpeg", Size: 1000, Location: media.Location{Provider: "s3", Key: "a.jpg"}}
+	h := withCompanion(t, c)
+	c.ID, c.RecordingID = 9, 7
+	h.derived = func(_ context.Context, recording int64, name string) (media.Companion, error) {
+		if recording != 7 || name != "poster.jpg" && name != "storyboard-2.jpg" {
+			return media.Companion{}, media.Fault(media.NotFound, "test", nil)
+		}
+		return c, nil
+	}
+	const base = "/api/recordings/7/"
+	etag := ""
+	for _, c := range []struct {
+		method, path, header string
+		status               int
+	}{
+		{"GET", base + "poster.jpg", "Cookie: lectern_playback=" + goodToken, 200},
+		{"GET", base + "poster.jpg", "Authorization: Bearer " + goodToken, 200},
+		{"GET", base + "poster.jpg", "Cookie: lectern_session=" + goodToken + "; lectern_playback=old", 200},
+		{"HEAD", "/schedule" + base + "storyboard-2.jpg", "Cookie: lectern_playback=" + goodToken, 200},
+		{"GET", base + "poster.jpg", "Cookie: other=" + goodToken, 401},
+		{"GET", base + "poster.jpg", "Sec-Fetch-Site: cross-site\r\nCookie: lectern_session=" + goodToken, 401},
+		{"GET", base + "storyboard.vtt", "Cookie: lectern_playback=" + goodToken, 404},
+		{"GET", base + "storyboard-3.jpg", "Cookie: lectern_playback=" + goodToken, 404},
+		{"GET", base + "storyboard-%00.jpg", "Cookie: lectern_playback=" + goodToken, 404},
+		{"GET", base + "stream/", "Cookie: lectern_session=" + goodToken, 401},
+		{"POST", base + "poster.jpg", "Cookie: lectern_playback=" + goodToken, 405},
+	} {
+		a := h.do(c.method, c.path, c.header)
+		if a.StatusCode != c.status {
+			t.Errorf("%s %s %s: %d, want %d", c.method, c.path, c.header, a.StatusCode, c.status)
+		}
+		if got := headerOf(a, "Content-Type", "Content-Length", "Cache-Control"); c.status == 200 && got != "Content-Type=image/jpeg;Content-Length=1000;Cache-Control=private, no-cache;" {
+			t.Errorf("%s %s: %s", c.method, c.path, got)
+		}
+		if c.status == 200 {
+			etag = a.Header.Get("ETag")
+		}
+	}
+	if a := h.do("GET", base+"poster.jpg", "If-None-Match: "+etag, "Cookie: lectern_playback="+goodToken); a.StatusCode != 304 || etag == "" {
+		t.Errorf("with its entity tag %q: %d", etag, a.StatusCode)
+	}
+}
+
 // TestCompanionRefusals: what belongs to another recording, is not there, or is not shared is
 // refused; what stops being shared ends a running stream.
 func TestCompanionRefusals(t *testing.T) {

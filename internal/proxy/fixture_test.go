@@ -65,6 +65,7 @@ type fixture struct {
 	grant        func(userID int64, rec media.Recording) (media.Grant, error)
 	tracks       func(ctx context.Context, recordingID int64) ([]media.Caption, error)
 	companion    func(ctx context.Context, id int64) (media.Companion, error)
+	derived      func(ctx context.Context, recording int64, name string) (media.Companion, error)
 	count        func(ctx context.Context, userID, recordingID int64, direct bool) (func(), error)
 	prefetch     func(obj media.Object, release func())
 	now          func() time.Time // nil: time.Now
@@ -101,6 +102,10 @@ func (h *fixture) Grant(userID int64, rec media.Recording) (media.Grant, error) 
 func (h *fixture) Captions(ctx context.Context, recordingID int64) ([]media.Caption, error) {
 	return h.tracks(ctx, recordingID)
 }
+func (h *fixture) DerivedFile(ctx context.Context, recording int64, name string) (media.Companion, error) {
+	return h.derived(ctx, recording, name)
+}
+
 func (h *fixture) Companion(ctx context.Context, id int64) (media.Companion, error) {
 	return h.companion(ctx, id)
 }

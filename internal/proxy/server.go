@@ -158,7 +158,7 @@ func (s *Server) wire(deps Deps) error {
 		Streams: s.cfg.Limit.Streams, StreamsPerUser: s.cfg.Limit.StreamsPerUser, StreamRate: int64(s.cfg.Limit.StreamRate),
 		WriteIdle: s.cfg.WriteIdle, OriginTimeout: s.cfg.OriginTimeout, Recheck: s.cfg.Recheck,
 	}, stream.Deps{
-		Access: access, Origins: deps.Origins, Store: deps.Store, Starts: starts, Changed: deps.Changed, Playbacks: deps.Playbacks, Companions: deps.Companions,
+		Access: access, Origins: deps.Origins, Store: deps.Store, Starts: starts, Changed: deps.Changed, Playbacks: deps.Playbacks, Companions: deps.Companions, Links: s.links,
 		Base: s.base, ResetResponse: s.resetResponse,
 		LimitedStreams: limited.WithLabelValues(limitStreams), LimitedPerUser: limited.WithLabelValues(limitStreamsPerUser),
 		Records: s.records, Log: s.log, Metrics: deps.Metrics, Now: deps.Now,
@@ -180,6 +180,9 @@ func (s *Server) wire(deps Deps) error {
 		if deps.Companions != nil {
 			pattern := base + "/recordings/{id}/companions/{cid}/stream/"
 			s.routes = append(s.routes, route.Route{Pattern: pattern, OptionalSlash: true, Allow: "GET, HEAD, OPTIONS", Serve: s.streams.ServeCompanion(pattern)})
+			for _, name := range derivedNames {
+				s.routes = append(s.routes, route.Route{Pattern: base + "/recordings/{id}/" + name, Allow: "GET, HEAD, OPTIONS", Serve: s.streams.ServeDerived})
+			}
 		}
 	}
 	for _, base := range bases {
@@ -195,6 +198,9 @@ func (s *Server) wire(deps Deps) error {
 	s.routes = append(s.routes, documents...)
 	return err
 }
+
+// derivedNames are the files made of recordings that have addresses of their own.
+var derivedNames = []string{"poster.jpg", "storyboard.vtt", "storyboard.jpg", "storyboard-{lang}.jpg"}
 
 func (s *Server) newFastServer() *fasthttp.Server {
 	return &fasthttp.Server{

@@ -20,6 +20,7 @@ import (
 func makers(tool ffmpeg.Tool, soundFromZoom bool) []derive.Maker {
 	return []derive.Maker{
 		pictures.Poster{Tool: tool},
+		pictures.Storyboard{Tool: tool},
 		renditions.Sound{Tool: tool, FromZoom: soundFromZoom},
 	}
 }

@@ -104,7 +104,7 @@ func (x *request) recording(e library.Entry) recordingJSON {
 	out := recordingJSON{
 		ID: e.ID, Title: e.OwnTitle, ZoomRecordingID: &e.ZoomID,
 		FileSize: e.FileSize, DurationDisplay: minutesOf(e),
-		PlayURL: e.PlayURL, DownloadURL: e.DownloadURL, ThumbnailURL: e.ThumbnailURL,
+		PlayURL: e.PlayURL, DownloadURL: e.DownloadURL, ThumbnailURL: x.thumbnail(e),
 		StreamingURL: url, UseDirectStream: &direct,
 		StorageProvider: e.Location.Provider, GDriveFileID: e.DriveFile, Status: string(e.Status),
 		ViewsCount: e.Views, Visibility: string(e.Visibility), AccessGroups: e.Groups,
@@ -167,6 +167,15 @@ func (x *request) streaming(e library.Entry) (url *string, direct bool) {
 	}
 	link := x.h.Links.BaseURL(x.c) + x.h.cfg.StreamBase + "/recordings/" + strconv.FormatInt(e.ID, 10) + "/stream/"
 	return &link, true
+}
+
+// thumbnail is the platform's link to a picture of the recording, else that to its poster, ""
+// where there is none.
+func (x *request) thumbnail(e library.Entry) string {
+	if e.ThumbnailURL != "" || !e.HasPoster {
+		return e.ThumbnailURL
+	}
+	return x.h.Links.BaseURL(x.c) + x.h.cfg.StreamBase + "/recordings/" + strconv.FormatInt(e.ID, 10) + "/poster.jpg"
 }
 
 // archiveLink is a stored link when it leads into the archive, else "": Zoom's own

@@ -2,17 +2,22 @@ package stream
 
 import (
 	"context"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy/accesslog"
+	"github.com/lectiospace/lectern/internal/proxy/credentials"
+	"github.com/lectiospace/lectern/internal/proxy/forwarded"
 	"github.com/lectiospace/lectern/internal/proxy/route"
 )
 
-// Companions finds the files that accompany recordings. NotFound: there is none of that id.
+// Companions finds the files that accompany recordings. NotFound: there is none of that id, or
+// the syncer has made none of that name of the recording.
 type Companions interface {
 	Companion(ctx context.Context, id int64) (media.Companion, error)
+	DerivedFile(ctx context.Context, recording int64, name string) (media.Companion, error)
 }
 
 // smallCompanion is the size in bytes below which a companion needs none of its user's slots:
@@ -23,13 +28,46 @@ const smallCompanion = 1 << 20
 // is an exchange like a recording's, by the same access rule and through the same cache.
 func (h *Handler) ServeCompanion(pattern string) func(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) {
 	return func(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) {
-		h.serve(c, rec, id, route.SecondID(pattern, string(c.Path())))
+		h.serve(c, rec, id, besideRecording{companion: route.SecondID(pattern, string(c.Path()))})
+	}
+}
+
+// besideRecording names a file that is served instead of the recording's own; the zero value
+// is none.
+type besideRecording struct {
+	companion int64  // its id, known of a derived file once that is found
+	derived   string // the name of a derived file
+}
+
+// ServeDerived answers GET and HEAD of a file that the syncer has made of a recording, whose
+// name ends the path. Pages show posters of recordings that are not played: beside the stream's
+// credentials, the session's cookie counts.
+func (h *Handler) ServeDerived(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) {
+	path := string(c.Path())
+	h.serve(c, rec, id, besideRecording{derived: path[strings.LastIndexByte(path, '/')+1:]})
+}
+
+// withSession adds the tokens of a session to those of a request for a derived file.
+func (p *requestParams) withSession(c *fasthttp.RequestCtx, links forwarded.Resolver) {
+	if len(p.tokens) > 0 && p.tokens[0].From != media.FromCookie {
+		return
+	}
+	session, _ := credentials.SessionTokens(c, links) // a GET is never refused
+	if p.tokens = append(session, p.tokens...); len(p.tokens) > 0 {
+		p.noToken = nil
 	}
 }
 
 // authorizeCompanion makes the exchange one of the recording's companion, which the viewer
 // may have.
 func (x *exchange) authorizeCompanion(ctx context.Context) error {
+	if x.params.derived != "" {
+		made, err := x.h.derived(ctx, x.recording.ID, x.params.derived)
+		if err != nil {
+			return err
+		}
+		x.params.companion = made.ID
+	}
 	c, err := x.h.companion(ctx, x.viewer, x.recording, x.params.companion)
 	if err != nil {
 		return err
@@ -58,8 +96,27 @@ func (h *Handler) companion(ctx context.Context, v media.Viewer, rec media.Recor
 	return c, nil
 }
 
+// derived is the file of a name that was made of a recording, or a refusal.
+func (h *Handler) derived(ctx context.Context, recording int64, name string) (media.Companion, error) {
+	none := media.Refuse(media.CodeNotFound, "There is no such file of the recording, or not yet.")
+	if !derivedName(name) {
+		return media.Companion{}, none
+	}
+	c, err := h.companions.DerivedFile(ctx, recording, name)
+	if media.KindOf(err) == media.NotFound {
+		return c, none
+	}
+	return c, err
+}
+
+// derivedName reports whether a file that the syncer makes could have a name.
+func derivedName(name string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789-."
+	return len(name) <= 40 && strings.Trim(name, letters) == ""
+}
+
 // plays reports whether the exchange is one of a playback, and not of a file beside it.
-func (x *exchange) plays() bool { return x.params.companion == 0 }
+func (x *exchange) plays() bool { return x.params.besideRecording == besideRecording{} }
 
 // needsUserSlot reports whether the exchange takes one of the user's slots.
 func (x *exchange) needsUserSlot() bool {

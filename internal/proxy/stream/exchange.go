@@ -72,14 +72,16 @@ type exchange struct {
 // Serve answers GET and HEAD of {base}/recordings/{id}/stream/. The body is written
 // after it returns, by fasthttp, which calls body.WriteTo and body.Close.
 func (h *Handler) Serve(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) {
-	h.serve(c, rec, id, 0)
+	h.serve(c, rec, id, besideRecording{})
 }
 
-// serve answers for a recording, or for its companion where that is not 0.
-func (h *Handler) serve(c *fasthttp.RequestCtx, rec accesslog.Record, id, companion int64) {
+// serve answers for a recording, or for a file beside it.
+func (h *Handler) serve(c *fasthttp.RequestCtx, rec accesslog.Record, id int64, beside besideRecording) {
 	x := h.newExchange(c, rec)
 	x.params = readParams(c, id)
-	x.params.companion = companion
+	if x.params.besideRecording = beside; beside.derived != "" {
+		x.params.withSession(c, h.links)
+	}
 	if h.playbacks != nil && rec.Trusted {
 		x.params.readTrace(c)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy/accesslog"
+	"github.com/lectiospace/lectern/internal/proxy/forwarded"
 )
 
 // Access decides who may watch. Its methods are called from many goroutines; they
@@ -76,8 +77,11 @@ type Deps struct {
 	Origins Origins
 	Store   Store
 	Starts  StartCounter // nil: starts are not limited
-	// Companions finds what accompanies recordings; nil = ServeCompanion is not used.
+	// Companions finds what accompanies recordings; nil = ServeCompanion and ServeDerived are
+	// not used.
 	Companions Companions
+	// Links tells requests of our pages from others.
+	Links forwarded.Resolver
 	// Changed receives a value when somebody may have lost access: running streams
 	// are then checked at once, and not only at every Config.Recheck.
 	Changed <-chan struct{}
@@ -108,6 +112,7 @@ type Handler struct {
 	store         Store
 	starts        StartCounter
 	companions    Companions
+	links         forwarded.Resolver
 	playbacks     PlaybackTracer // nil: not traced
 	changed       <-chan struct{}
 	base          context.Context
@@ -135,7 +140,7 @@ func New(cfg Config, deps Deps) (*Handler, error) {
 		return nil, fmt.Errorf("stream: access control, origins and a store are needed")
 	}
 	h := &Handler{
-		cfg: cfg, access: deps.Access, origins: deps.Origins, store: deps.Store, starts: deps.Starts, companions: deps.Companions,
+		cfg: cfg, access: deps.Access, origins: deps.Origins, store: deps.Store, starts: deps.Starts, companions: deps.Companions, links: deps.Links,
 		playbacks: deps.Playbacks, changed: deps.Changed, base: deps.Base, resetResponse: deps.ResetResponse,
 		records: deps.Records, log: deps.Log, now: deps.Now,
 		streams:   admission{limit: int64(cfg.Streams)},

@@ -14,8 +14,8 @@ import (
 // requestParams are what an exchange needs of its request. RequestCtx is pooled and
 // reused when the handler returns, so everything here is a copy.
 type requestParams struct {
+	besideRecording
 	id          int64
-	companion   int64 // 0 for the recording itself
 	head        bool
 	tokens      []media.Token
 	noToken     *media.Refusal // why there are no tokens
