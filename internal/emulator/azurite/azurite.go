@@ -1,22 +1,21 @@
 // Package azurite starts Azurite, Microsoft's emulator of Azure Blob Storage, for tests.
-// scripts/azurite installs it.
+// npmtool installs it.
 package azurite
 
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/npmtool"
 )
 
 // The account of every Azurite. Its key is public.
@@ -53,7 +52,7 @@ func Endpoint(t testing.TB) string {
 }
 
 func start() (endpoint string, err error) {
-	program, err := install()
+	program, err := npmtool.Path("azurite", "azurite", "dist", "src", "blob", "main.js")
 	if err != nil {
 		return "", err
 	}
@@ -100,23 +99,4 @@ func listenAddress(out io.Reader) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("it does not listen: %w: %s", errors.Join(lines.Err(), io.ErrUnexpectedEOF), seen.Bytes())
-}
-
-// install is the path of Azurite's program, which is installed when it is missing.
-func install() (string, error) {
-	_, file, _, ok := runtime.Caller(0)
-	if !ok {
-		return "", errors.New("the source's path is unknown")
-	}
-	root := filepath.Join(filepath.Dir(file), "..", "..", "..")
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	var stderr strings.Builder
-	script := exec.CommandContext(ctx, filepath.Join(root, "scripts", "azurite"))
-	script.Stderr = &stderr
-	dir, err := script.Output()
-	if err != nil {
-		return "", fmt.Errorf("scripts/azurite: %w: %s", err, stderr.String())
-	}
-	return filepath.Join(strings.TrimSpace(string(dir)), "node_modules", "azurite", "dist", "src", "blob", "main.js"), nil
 }

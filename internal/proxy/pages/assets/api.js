@@ -46,3 +46,11 @@ async function send(method, path, { body, type, signal, keepalive } = {}) {
   answer.serverTime = Date.parse(response.headers.get('Date')) || Date.now();
   return answer;
 }
+
+// fetchFile fetches a file as it is, which may be kept between two looks.
+export async function fetchFile(path, { signal } = {}) {
+  const headers = session.token ? { Authorization: `Bearer ${session.token}` } : {};
+  const response = await fetch(path, { headers, signal, credentials: 'same-origin', priority: 'low' });
+  if (!response.ok) throw await refusal(response);
+  return response.blob();
+}

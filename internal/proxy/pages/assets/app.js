@@ -79,6 +79,7 @@ function confirmUser() {
     const stay = button(t.otherUserStay, () => decided(false), { class: 'primary' });
     const made = pageNotice('person', t.otherUserTitle, t.otherUser, el('div.actions', {}, stay, button(t.otherUserGo, () => decided(true))));
     made.setAttribute('role', 'alertdialog');
+    made.setAttribute('aria-label', t.otherUserTitle);
     made.dataset.code = 'other_user';
     document.title = `${t.otherUserTitle} · ${t.brand}`;
     main.replaceChildren(made);

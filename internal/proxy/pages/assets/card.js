@@ -2,18 +2,24 @@
 
 import { ask } from './api.js';
 import { el, icon, button, say } from './dom.js';
-import { clock, count, dayNumber, megabytes, minutes, percent, weekday } from './format.js';
+import { clock, count, dayMonth, megabytes, minutes, percent } from './format.js';
 import { placeOf } from './places.js';
+import { makePoster, progressBar } from './posters.js';
 import { lang, reason, t } from './words.js';
 
 const PLAYS = ['ready', 'archived'];
 const SOON = 7; // days left that are worth a colour
+const BEGUN = 5; // seconds of a lesson that are no look at it
 const SEEN = 0.95; // the credits need not be watched
 
 export const titleOf = (recording) => recording.title || recording.lesson_info?.title || t.untitled.replace('{0}', recording.id);
 
+// unfinished reports whether a lesson was begun and its end not reached.
+export const unfinished = ({ at, of }) => of > 0 && at >= BEGUN && at / of < SEEN;
+
 export function makeCard(recording, role, { preparing, changed }) {
   const card = el('li.lesson');
+  let poster; // made once: a second one would fetch the picture again
   // The library asks for another look when somebody comes back from a lesson.
   card.addEventListener('look', () => { if (!card.classList.contains('removed')) fill(); });
   fill();
@@ -23,15 +29,19 @@ export function makeCard(recording, role, { preparing, changed }) {
     const plays = PLAYS.includes(recording.status);
     const title = titleOf(recording);
     const at = recording.lesson_info?.start_time || recording.created_at;
+    const place = placeOf(recording.id);
+    const share = plays && place.of && place.at >= BEGUN ? Math.min(1, place.at / place.of) : 0;
     card.className = `lesson ${recording.status}`;
     card.replaceChildren(
-      el('time.date', { datetime: at }, el('span', {}, dayNumber(at)), ' ', el('small', {}, weekday(at))),
+      poster ??= makePoster(recording),
       el('div.what', {},
-        el('h3', {}, plays ? el('a', { href: `/watch/${recording.id}` }, title) : title),
-        el('p.meta', {}, facts(recording, role).map((fact) => el('span', {}, fact))),
+        el('h3', { dir: 'auto' }, plays ? el('a', { href: `/watch/${recording.id}` }, title) : title),
+        el('p.meta', {}, el('time', { datetime: at }, dayMonth(at)), facts(recording, role).map((fact) => el('span', { dir: 'auto' }, fact))),
         recording.status === 'failed' && el('p.reason', {}, reason(preparing.reasonOf(recording.id))),
-        plays && watched(recording)),
+        share > 0 && watched(share, place.at)),
       el('div.chips', {}, chips(recording, role)));
+    poster.querySelector('.track')?.remove();
+    if (share) poster.append(progressBar(share));
     if (role === 'teacher') card.append(button('', remove, { class: 'remove', 'aria-label': t.remove.replace('{0}', title), title: t.remove.replace('{0}', title) }, icon('trash')));
   }
 
@@ -111,13 +121,7 @@ function visibility({ visibility: kind, access_groups: groups = [], access_stude
   return el('span.chip.quiet', { title: t.visibleTo.replace('{0}', names || t.visibility[kind]) }, icon(sign), el('span.sr', {}, t.visibleTo.replace('{0}', '')), label);
 }
 
-// watched is how far this browser's user came.
-function watched(recording) {
-  const { at, of } = placeOf(recording.id);
-  if (!of || at < 5) return null;
-  const share = Math.min(1, at / of);
-  const bar = el('span');
-  bar.style.inlineSize = `${Math.round(share * 100)}%`;
-  return el('p.watched', {}, el('span.track', { 'aria-hidden': 'true' }, bar),
-    el('span', {}, share >= SEEN ? t.seen : t.watched.replace('{0}', percent(share)), el('span.sr', {}, ` (${clock(at)})`)));
+// watched is how far one came, in words.
+function watched(share, at) {
+  return el('p.watched', {}, share >= SEEN ? t.seen : t.watched.replace('{0}', percent(share)), el('span.sr', {}, ` (${clock(at)})`));
 }

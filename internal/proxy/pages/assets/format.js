@@ -42,6 +42,7 @@ export const weekday = date({ weekday: 'short' });
 export const fullDate = date({ day: 'numeric', month: 'long', year: 'numeric' });
 export const timeOfDay = date({ hour: 'numeric', minute: '2-digit' });
 const dayAndMonth = date({ day: 'numeric', month: 'long' });
+export const dayMonth = date({ weekday: 'short', day: 'numeric', month: 'short' });
 // moment is a time of today, else the day.
 export const moment = (iso) => (new Date(iso).toDateString() === new Date().toDateString() ? timeOfDay : dayAndMonth)(iso);
 const monthAndYear = date({ month: 'long', year: 'numeric' });

@@ -14,8 +14,8 @@ const PRELOADED = 100; // lessons are fetched in idle time up to this many, the 
 const whenIdle = window.requestIdleCallback || ((f) => setTimeout(f, 300));
 
 // makeLessonList shows what filters() lets through. on: begin(page, role) before the first
-// page is shown, each(recording) for every recording of the list, failed(problem) when there
-// is none.
+// page is shown, each(recording) for every recording of the list, shown() after the first page, and
+// failed(problem) when there is none.
 export function makeLessonList({ filters, preparing, changed, on }) {
   const list = el('div.lessons');
   const more = button(t.more, () => load(), { class: 'more', hidden: true });
@@ -47,6 +47,7 @@ export function makeLessonList({ filters, preparing, changed, on }) {
         on.begin(page, session.role);
       }
       append(page.results);
+      if (fresh && !filtered()) on.shown();
       next = page.next ? next + 1 : 0;
       more.hidden = !next;
       if (next && shown.size < PRELOADED) whenIdle(() => { if (mine === fetching || !fetching) load(); });

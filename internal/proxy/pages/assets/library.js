@@ -1,6 +1,7 @@
 // The library: one's own recordings, newest first, or what a search finds; and for a
 // teacher what is still being prepared, and how full the storage is.
 
+import { makeContinuing } from './continuing.js';
 import { el, icon, button, say } from './dom.js';
 import { count } from './format.js';
 import { makeLessonList } from './lessonlist.js';
@@ -17,6 +18,7 @@ export function makeLibrary() {
   let loaded = false;
   let found = ''; // how much the list has
   const groups = new Map();
+  const known = new Map(); // recordings that the list has, by id
 
   const search = el('input', { type: 'search', id: 'search', name: 'q', placeholder: t.search, 'aria-label': t.search, maxlength: LONGEST, autocomplete: 'off', enterkeyhint: 'search', dir: 'auto', oninput: () => later() });
   const group = el('select', { 'aria-label': t.group, onchange: () => lessons.reload() }, el('option', { value: '' }, t.allGroups));
@@ -27,9 +29,10 @@ export function makeLibrary() {
   const preparing = makePreparing(() => lessons.reload());
   const filters = () => ({ group_id: group.value, status: status.value });
   const filtered = () => Object.values(filters()).some(Boolean);
-  const lessons = makeLessonList({ filters, preparing, changed: () => storage.refresh(), on: { begin, each: learnGroups, failed } });
+  const lessons = makeLessonList({ filters, preparing, changed: () => storage.refresh(), on: { begin, each: learn, shown: () => continuing.refresh(), failed } });
+  const continuing = makeContinuing((id) => known.get(id));
   const results = makeResults({ clear, told: (text) => { total.textContent = text; } });
-  const browse = el('div.browse', {}, storage.node, preparing.node, lessons.node);
+  const browse = el('div.browse', {}, storage.node, preparing.node, continuing.node, lessons.node);
   const tools = el('form.tools', { role: 'search', onsubmit: (event) => { event.preventDefault(); searchNow(); } },
     el('div.search', {}, icon('search'), search), group, status);
   const node = el('div.library', {}, el('div.title-row', {}, el('h1', {}, t.library), total), tools, browse, results.node);
@@ -105,6 +108,11 @@ export function makeLibrary() {
     return texts ? notice('lectern', ...texts) : notice('search', t.adminTitle, t.admin);
   }
 
+  function learn(recording) {
+    known.set(recording.id, recording);
+    learnGroups(recording);
+  }
+
   function learnGroups({ lesson_info: lesson, access_groups: access }) {
     const before = groups.size;
     if (lesson) groups.set(String(lesson.group_id), lesson.group_name);
@@ -134,6 +142,7 @@ export function makeLibrary() {
       if (!signedIn) return;
       if (loaded) {
         lessons.look();
+        continuing.refresh();
         if (session.role === 'teacher') preparing.refresh(filtered());
       }
       search.value = queryInAddress();
@@ -144,6 +153,8 @@ export function makeLibrary() {
       loaded = false;
       found = '';
       groups.clear();
+      known.clear();
+      continuing.clear();
       group.value = status.value = '';
       preparing.stop();
       storage.node.hidden = true;

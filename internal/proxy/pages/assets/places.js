@@ -26,6 +26,11 @@ export function placeOf(id) {
   return { at, of };
 }
 
+// recentPlaces are the places of all lessons that were begun, the last one first.
+export function recentPlaces() {
+  return Object.entries(read(key(), {})).sort((a, b) => b[1][2] - a[1][2]).map(([id, [at, of]]) => ({ id: Number(id), at, of }));
+}
+
 export function keepPlace(id, at, of) {
   const places = read(key(), {});
   places[id] = [Math.round(at), Math.round(of), Date.now()];

@@ -77,6 +77,8 @@ speak('en', {
   daysLeft: ['# day left', '# days left'],
   lastDay: 'Last day',
   over: 'Expired',
+  continuing: 'Continue watching',
+  left: '{0} left',
   watched: 'watched {0}',
   seen: 'Watched',
   visibility: { lesson_group: 'The lesson’s group', all_teacher_groups: 'All my groups', custom_groups: 'Chosen groups', custom_students: 'Chosen students' },

@@ -77,6 +77,8 @@ speak('ru', {
   daysLeft: ['ещё # день', 'ещё # дня', 'ещё # дней', 'ещё # дня'],
   lastDay: 'Последний день',
   over: 'Срок истёк',
+  continuing: 'Продолжить просмотр',
+  left: 'осталось {0}',
   watched: 'просмотрено {0}',
   seen: 'Просмотрено',
   visibility: { lesson_group: 'Группа урока', all_teacher_groups: 'Все мои группы', custom_groups: 'Выбранные группы', custom_students: 'Выбранные ученики' },

@@ -1,0 +1,178 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"github.com/lectiospace/lectern/internal/demo/lessons"
+	"github.com/lectiospace/lectern/internal/npmtool"
+)
+
+// axePage is a page that axe-core looks at, in one browser for all languages and schemes.
+type axePage struct {
+	*page
+	source string
+	lang   string
+	took   time.Duration
+	states int
+}
+
+// TestNothingForAxe has axe-core look at every state of the pages in both languages, in light
+// and in dark: it finds nothing.
+func TestNothingForAxe(t *testing.T) {
+	t.Parallel()
+	s := newInterceptedGateway(t)
+	captions, err := lessons.Captions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	student, teacher, stranger := token(t, "--user", "1", "--ttl", "1h"), token(t, "--user", "2", "--ttl", "1h"), token(t, "--user", "3", "--ttl", "1h")
+	put(t, s.url+"/api/recordings/4/captions/en.vtt", teacher, captions)
+
+	file, err := npmtool.Path("axe", "axe-core", "axe.min.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &axePage{page: open(t, viewport{}), source: string(source)}
+	for _, p.lang = range []string{"en", "ru"} {
+		p.speak()
+		p.goTo(s.url + "/")
+		p.until("nobody is signed in", "document.querySelector('.notice h2')")
+		p.finds("signed out")
+		p.goTo(s.url + "/watch/5")
+		p.until("the player says so", "document.querySelector('.over .notice')?.dataset.code === 'not_authenticated'")
+		p.finds("player, signed out")
+
+		p.goTo(s.url + "/#token=" + student)
+		p.until("the lessons are there", lessonCount+" === 7")
+		js[any](p.page, `localStorage.setItem('lectern.places.1', '{"3":[100,300,2],"4":[30,120,1]}')`)
+		p.goTo(s.url + "/?q=triangle#token=" + student)
+		p.until("places are found", "document.querySelector('.place mark')")
+		p.finds("search")
+		p.goTo(s.url + "/?q=xyzxyz#token=" + student)
+		p.until("nothing is found", "document.querySelector('.results .notice h2')")
+		p.finds("nothing found")
+		js[any](p.page, "document.querySelector('.results .notice button').click()")
+		p.until("begun lessons are there", "document.querySelectorAll('.continuing li').length === 2 && "+lessonCount+" === 7")
+		p.finds("library")
+		js[any](p.page, `document.querySelector('.lessons a[href="/watch/4"]').click()`)
+		p.play()
+		p.finds("player")
+		p.refused(s, "/watch/4#token="+student, "/playback/", "origin_unavailable")
+
+		p.goTo(s.url + "/#token=" + stranger)
+		p.until("there are no lessons", "document.querySelector('.lessons .notice h2')")
+		p.finds("empty library")
+		p.refused(s, "/#token="+stranger, "/recordings/", "catalog_unavailable")
+
+		p.goTo(s.url + "/#token=" + teacher)
+		p.until("the teacher's lessons are there", lessonCount+" === 5 && document.querySelectorAll('.preparing li').length === 2 && document.querySelector('.storage').checkVisibility()")
+		p.finds("teacher's library")
+		js[any](p.page, "document.querySelector('.lesson .remove').click()")
+		p.until("it is removed", "document.querySelector('.lesson.removed button')")
+		p.finds("teacher's library, one removed")
+		js[any](p.page, "document.querySelector('.lesson.removed button').click()")
+		p.until("it is back", "!document.querySelector('.lesson.removed')")
+		js[any](p.page, "location.hash = '#token="+student+"'")
+		p.until("the page asks", "document.querySelector('[data-code=other_user]')")
+		p.finds("another user")
+
+		p.goTo(s.url + "/watch/abc")
+		p.until("the page of an error", "document.querySelector('h1')")
+		p.finds("no such page")
+	}
+	t.Logf("%d states, %v in axe-core", p.states, p.took.Round(time.Millisecond))
+}
+
+// speak has the browser prefer a language, and forget who was signed in.
+func (p *axePage) speak() {
+	p.t.Helper()
+	err := chromedp.Do(p.ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, target, network.Enable, network.EnableParams{}); err != nil {
+			return err
+		}
+		if _, err := cdp.Call(ctx, target, network.ClearBrowserCookies, cdp.Empty{}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, target, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": p.lang}})
+		return err
+	}))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// scheme has the page in light or in dark.
+func (p *axePage) scheme(name string) {
+	p.t.Helper()
+	err := chromedp.Do(p.ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: name}, {Name: "prefers-reduced-motion", Value: "reduce"}}})
+		return err
+	}))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// refused looks at the page at an address while requests with a suffix are refused.
+func (p *axePage) refused(s *interceptedGateway, address, suffix, code string) {
+	p.t.Helper()
+	s.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, suffix) {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Retry-After", "100")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintf(w, `{"detail": "x", "code": %q}`, code)
+		return true
+	})
+	p.goTo(s.url + address)
+	p.until(code, fmt.Sprintf("document.querySelector('.notice')?.dataset.code === %q", code))
+	p.finds(code)
+	s.intercept(nil)
+}
+
+// axeRun gives what axe-core finds, a line for each element. Contrast is all that a scheme
+// changes.
+const axeRun = `(async (contrast) => {
+	const { violations } = await axe.run(document, contrast ? { runOnly: ['color-contrast'] } : { resultTypes: ['violations'], rules: { 'target-size': { enabled: true } } });
+	return violations.flatMap(({ id, nodes }) => nodes.map((node) => id + ': ' + node.html.slice(0, 200) + ' ' + node.failureSummary));
+})`
+
+// finds has axe-core look at a state in light, and at its contrasts in dark.
+func (p *axePage) finds(state string) {
+	p.t.Helper()
+	if !js[bool](p.page, "'axe' in window") {
+		if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](p.source+";'loaded'")); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	for _, scheme := range []string{"light", "dark"} {
+		p.scheme(scheme)
+		if os.Getenv("SCREENSHOTS") != "" {
+			p.shot("axe-" + strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(state) + "-" + p.lang + "-" + scheme)
+		}
+		for _, found := range js[[]string](p.page, fmt.Sprintf("%s(%t)", axeRun, scheme == "dark")) {
+			p.t.Errorf("%s, %s, %s: %s", state, p.lang, scheme, found)
+		}
+	}
+	p.states++
+	p.took += time.Since(began)
+}
