@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Encodes the demo's lessons: small H.264/AAC MP4s from synthetic pictures and tones,
+# Encodes the demo's lessons and what accompanies them: small H.264/AAC MP4s from synthetic pictures and tones,
 # with a key frame every two seconds so that seeks are exact enough.
 # optics.mp4 has its index (moov) at the end, as recorders write it; the others
 # have it in front. Needs ffmpeg with libx264.
@@ -50,4 +50,23 @@ make_board newton.mp4 20 0x26334d "sine=frequency=196:beep_factor=2,volume=0.2" 
 	"Второй закон|F = m·a|m = 2 кг,  a = 3 м/с²|F = 6 Н" \
 	"Третий закон|Действие равно противодействию." \
 	"Задание|Лодка и берег: кто кого тянет?"
-ls -l ./*.mp4
+
+# What accompanies the lessons: a poster each, previews and the sound of one.
+poster() { # NAME SECOND
+	ffmpeg -nostdin -v error -y -ss "$2" -i "$1.mp4" -frames:v 1 -vf scale=640:-2 -q:v 6 -map_metadata -1 -fflags +bitexact "$1.jpg"
+}
+poster algebra 12
+poster optics 12
+poster history 120
+poster geometry 30
+poster newton 30
+ffmpeg -nostdin -v error -y -i geometry.mp4 -frames:v 1 -vf "fps=1/10:round=down,scale=160:90,tile=4x3" -q:v 6 -map_metadata -1 -fflags +bitexact geometry.storyboard.jpg
+{
+	printf 'WEBVTT\n'
+	for tile in {0..11}; do
+		printf '\n%02d:%02d.000 --> %02d:%02d.000\nstoryboard.jpg#xywh=%d,%d,160,90\n' \
+			$((tile * 10 / 60)) $((tile * 10 % 60)) $(((tile + 1) * 10 / 60)) $(((tile + 1) * 10 % 60)) $((tile % 4 * 160)) $((tile / 4 * 90))
+	done
+} >geometry.storyboard.vtt
+ffmpeg -nostdin -v error -y -i geometry.mp4 -vn -c copy -movflags +faststart -map_metadata -1 -fflags +bitexact geometry.m4a
+ls -l ./*

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"mime"
 	"net"
 	"net/http"
+	"path"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/demo/lessons"
@@ -30,12 +32,12 @@ const (
 // StartBucket starts a bucket with the sample media. Stop ends it.
 func StartBucket(log *slog.Logger) (*Bucket, error) {
 	emulator := s3emu.New(s3emu.Config{Bucket: bucketName, Region: bucketRegion, KeyID: bucketKeyID})
-	for _, lesson := range lessons.All() {
-		data, err := fs.ReadFile(lessons.Media(), lesson.File)
+	for _, name := range lessons.Files() {
+		data, err := fs.ReadFile(lessons.Media(), name)
 		if err != nil {
 			return nil, err
 		}
-		emulator.Put(bucketPrefix+lesson.File, data, "video/mp4")
+		emulator.Put(bucketPrefix+name, data, mime.TypeByExtension(path.Ext(name)))
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -22,7 +22,6 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/origin/local"
 	"github.com/lectiospace/lectern/internal/syncer"
-	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 // tokenLifetime is long enough for an afternoon with the demo.
@@ -92,42 +91,10 @@ func New(ctx context.Context, cfg Config, log *slog.Logger) (*Demo, error) {
 	if _, err := document.Apply(ctx, store, bytes.NewReader(text), false); err != nil {
 		return nil, err
 	}
-	if err := fillSyncerTables(ctx, store, now); err != nil {
+	if err := fillSyncerTables(ctx, store, cfg.provider(), now); err != nil {
 		return nil, err
 	}
 	return &Demo{cfg: cfg, log: log}, nil
-}
-
-// fillSyncerTables adds what a syncer would have written: captions, the reason why one
-// lesson failed, and how full the teachers' storage is.
-func fillSyncerTables(ctx context.Context, store *catalog.Store, now time.Time) error {
-	captions, err := lessons.Captions()
-	if err != nil {
-		return err
-	}
-	return store.Update(ctx, "demo: fill the syncer's tables", func(x catalog.Session) error {
-		if _, err := syncstore.PutCaption(ctx, x, lessons.Spoken, syncstore.Caption{Lang: "en", Label: "English", Body: captions}, now); err != nil {
-			return err
-		}
-		lesson, err := syncstore.LoadLesson(ctx, x, lessons.BrokenLesson)
-		if err != nil {
-			return err
-		}
-		ingest, _, err := syncstore.RequestIngest(ctx, x, lesson, now)
-		if err != nil {
-			return err
-		}
-		for _, event := range []syncstore.IngestEvent{syncstore.Begin, syncstore.Fail} {
-			if err := ingest.Apply(event); err != nil {
-				return err
-			}
-		}
-		ingest.RecordingID, ingest.Reason = lessons.Broken, syncstore.ReasonGoneAtZoom
-		if _, err := syncstore.SaveIngest(ctx, x, ingest, "", now); err != nil {
-			return err
-		}
-		return syncstore.FillUsage(ctx, x, now)
-	})
 }
 
 // baseURL is where the gateway is reached, without a final slash.

@@ -32,12 +32,12 @@ type axePage struct {
 func TestNothingForAxe(t *testing.T) {
 	t.Parallel()
 	s := newInterceptedGateway(t)
-	captions, err := lessons.Captions()
+	tracks, err := lessons.Tracks()
 	if err != nil {
 		t.Fatal(err)
 	}
 	student, teacher, stranger := token(t, "--user", "1", "--ttl", "1h"), token(t, "--user", "2", "--ttl", "1h"), token(t, "--user", "3", "--ttl", "1h")
-	put(t, s.url+"/api/recordings/4/captions/en.vtt", teacher, captions)
+	put(t, s.url+"/api/recordings/4/captions/en.vtt", teacher, tracks[0].Text)
 
 	file, err := npmtool.Path("axe", "axe-core", "axe.min.js")
 	if err != nil {

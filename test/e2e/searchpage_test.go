@@ -18,11 +18,11 @@ const hitCount = "document.querySelectorAll('.results .hit').length"
 func checkSearch(t *testing.T, s *interceptedGateway, p *page) {
 	t.Helper()
 	at := viewport{}
-	captions, err := lessons.Captions()
+	tracks, err := lessons.Tracks()
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, s.url+"/api/recordings/4/captions/en.vtt", token(t, "--user", "2", "--ttl", "1h"), captions)
+	put(t, s.url+"/api/recordings/4/captions/en.vtt", token(t, "--user", "2", "--ttl", "1h"), tracks[0].Text)
 
 	// The answer to the first letters is held back until those of all have been answered.
 	late := make(chan struct{})

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/template"
 	"time"
 )
@@ -37,7 +38,7 @@ func All() []Lesson {
 	}
 }
 
-// Spoken is the recording, by its id, that has captions, and Broken the lesson and
+// Spoken is the recording, by its id, that has captions, chapters and all companions, and Broken the lesson and
 // recording that could not be prepared.
 const (
 	Spoken       = 4
@@ -45,10 +46,19 @@ const (
 	Broken       = 9
 )
 
-// Captions are those of the recording Spoken, as WebVTT.
-func Captions() (string, error) {
-	text, err := fs.ReadFile(media, "media/geometry.vtt")
-	return string(text), err
+// poster is the file with the lesson's poster.
+func (l Lesson) poster() string { return strings.TrimSuffix(l.File, ".mp4") + ".jpg" }
+
+// Files are the names of all files in Media that the catalog and the companions name.
+func Files() []string {
+	var out []string
+	for _, lesson := range All() {
+		out = append(out, lesson.File)
+	}
+	for _, companion := range Companions() {
+		out = append(out, companion.File)
+	}
+	return out
 }
 
 // Catalog is the demo's catalog as `gateway catalog apply` takes it. Its lessons lie
@@ -77,17 +87,17 @@ func Media() fs.FS {
 	return files
 }
 
-// WriteTo writes the lessons' files into a folder, which is made when missing.
+// WriteTo writes the lessons' files and their companions into a folder, which is made when missing.
 func WriteTo(dir string) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
-	for _, lesson := range All() {
-		data, err := fs.ReadFile(media, "media/"+lesson.File)
+	for _, name := range Files() {
+		data, err := fs.ReadFile(media, "media/"+name)
 		if err != nil {
-			return fmt.Errorf("lesson %q: %w", lesson.Title, err)
+			return fmt.Errorf("the demo's file %s: %w", name, err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, lesson.File), data, 0o640); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o640); err != nil {
 			return err
 		}
 	}

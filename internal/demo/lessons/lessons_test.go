@@ -69,9 +69,38 @@ func TestCatalogFollowsTheCalendar(t *testing.T) {
 	if bytes.Contains(text, []byte("{{")) {
 		t.Error("a time is left unsaid")
 	}
-	captions, err := Captions()
-	if track, parseErr := webvtt.Parse([]byte(captions)); err != nil || parseErr != nil || len(track.Cues) < 10 {
-		t.Errorf("captions: %v, %v, %d cues", err, parseErr, len(track.Cues))
+}
+
+// TestSpokenHasEverything: what accompanies the demo's lessons is embedded, in both languages
+// of the pages, and small.
+func TestSpokenHasEverything(t *testing.T) {
+	tracks, err := Tracks()
+	if err != nil || len(tracks) != 2 {
+		t.Fatalf("%d tracks, %v", len(tracks), err)
+	}
+	for _, one := range tracks {
+		if track, err := webvtt.Parse([]byte(one.Text)); err != nil || len(track.Cues) != 11 {
+			t.Errorf("captions in %s: %v, %d cues, want 11", one.Lang, err, len(track.Cues))
+		}
+	}
+	if chapters := Chapters(); len(chapters) != 5 || chapters[4].Start != 96*time.Second {
+		t.Errorf("chapters: %v", chapters)
+	}
+	total := 0
+	posters := map[int64]bool{}
+	for _, c := range Companions() {
+		data, err := fs.ReadFile(Media(), c.File)
+		if err != nil || len(data) == 0 {
+			t.Errorf("%s: %d bytes, %v", c.File, len(data), err)
+		}
+		total += len(data)
+		posters[c.Recording] = posters[c.Recording] || c.Kind == "poster"
+	}
+	if len(posters) != len(All()) {
+		t.Errorf("posters: %v", posters)
+	}
+	if total > 450_000 {
+		t.Errorf("what accompanies the lessons has %d bytes, want at most 450,000", total)
 	}
 }
 
