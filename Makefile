@@ -20,6 +20,10 @@ build: ## build bin/gateway and bin/syncer, static
 demo: ## run the gateway with sample lessons; needs no preparation
 	go run ./cmd/gateway demo
 
+.PHONY: lighthouse
+lighthouse: ## audit the accessibility of the demo's pages; fails below 95 points
+	./scripts/lighthouse
+
 test: ## install what the tests need where it is missing, and run them all
 	./scripts/test
 

@@ -1,0 +1,59 @@
+package pages
+
+import (
+	"log/slog"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/proxy/accesslog"
+	"github.com/lectiospace/lectern/internal/proxy/route"
+)
+
+// maxWeight is how many bytes a page has before its video, in whatever coding a browser takes.
+const maxWeight = 120 << 10
+
+// TestWeight adds up the bytes that a browser is served of a page: the document and what it
+// names.
+func TestWeight(t *testing.T) {
+	all, err := Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes, err := Routes(all, accesslog.New(accesslog.Lines(""), slog.New(slog.DiscardHandler), time.Now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := regexp.MustCompile(`(?:src|href)="(/assets/[^"]+)"`)
+	for _, lang := range []string{"en", "ru"} {
+		for _, coding := range []string{"br", "gzip", "identity"} {
+			document := served(t, routes, "/watch/{id}", lang, coding)
+			weight := len(document)
+			for _, link := range links.FindAllStringSubmatch(string(served(t, routes, "/watch/{id}", lang, "identity")), -1) {
+				weight += len(served(t, routes, link[1], lang, coding))
+			}
+			t.Logf("%s, %s: %d bytes", lang, coding, weight)
+			if weight > maxWeight {
+				t.Errorf("in %s and %s a page has %d bytes, want at most %d", lang, coding, weight, maxWeight)
+			}
+		}
+	}
+}
+
+// served is the body of a page as it is sent.
+func served(t *testing.T, routes []route.Route, pattern, lang, coding string) []byte {
+	t.Helper()
+	for _, r := range routes {
+		if r.Pattern == pattern {
+			c := &fasthttp.RequestCtx{}
+			c.Request.Header.Set("Accept-Language", lang)
+			c.Request.Header.Set("Accept-Encoding", coding)
+			r.Serve(c, accesslog.Record{}, 0)
+			return c.Response.Body()
+		}
+	}
+	t.Fatalf("%s is not served", pattern)
+	return nil
+}
