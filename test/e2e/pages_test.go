@@ -242,6 +242,7 @@ func TestTeachersLibrary(t *testing.T) {
 	if !js[bool](p, "document.activeElement === document.querySelector('.lesson h3 a')") {
 		t.Error("the focus is lost after undoing")
 	}
+	checkLostNetwork(s, p)
 }
 
 func statusOf(t *testing.T, address, tok string) int {

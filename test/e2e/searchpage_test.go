@@ -76,6 +76,27 @@ func checkSearch(t *testing.T, s *interceptedGateway, p *page) {
 	p.until("and the lessons before", "location.search === '' && "+lessonCount+" === 7 && document.querySelector('#search').value === ''")
 }
 
+// checkLostNetwork: the library says at once that the network is gone, and loads by itself when
+// it is back.
+func checkLostNetwork(s *interceptedGateway, p *page) {
+	p.t.Helper()
+	s.intercept(func(w http.ResponseWriter, _ *http.Request) bool {
+		if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			conn.Close()
+		}
+		return true
+	})
+	if !js[bool](p, "(window.dispatchEvent(new Event('offline')), document.querySelector('.offline').checkVisibility())") {
+		p.t.Error("a lost network is not said at once")
+	}
+	js[any](p, "document.querySelector('.tools select').dispatchEvent(new Event('change'))")
+	p.until("the list says so too", "document.querySelector('.lessons .notice')?.dataset.code === 'offline'")
+	p.check("library-offline", viewport{})
+	s.intercept(nil)
+	js[any](p, "void window.dispatchEvent(new Event('online'))")
+	p.until("all is there again", lessonCount+" === 5 && !document.querySelector('.offline').checkVisibility()")
+}
+
 // put sends a text to the API.
 func put(t *testing.T, address, tok, body string) {
 	t.Helper()

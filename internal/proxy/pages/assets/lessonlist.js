@@ -14,8 +14,8 @@ const PRELOADED = 100; // lessons are fetched in idle time up to this many, the 
 const whenIdle = window.requestIdleCallback || ((f) => setTimeout(f, 300));
 
 // makeLessonList shows what filters() lets through. on: begin(page, role) before the first
-// page is shown, each(recording) for every recording of the list, shown() after the first page, and
-// failed(problem) when there is none.
+// page is shown, each(recording) for every recording of the list, shown() after the first page,
+// failed(problem) when there is none, and lost() when the network went before another page.
 export function makeLessonList({ filters, preparing, changed, on }) {
   const list = el('div.lessons');
   const more = button(t.more, () => load(), { class: 'more', hidden: true });
@@ -57,7 +57,7 @@ export function makeLessonList({ filters, preparing, changed, on }) {
       if (fresh || ['token_not_valid', 'not_authenticated'].includes(problem.code)) {
         empty();
         on.failed(problem);
-      }
+      } else if (problem.code === 'offline') on.lost();
     } finally {
       if (fetching === mine) fetching = null;
       list.classList.remove('dim');
@@ -120,6 +120,7 @@ export function makeLessonList({ filters, preparing, changed, on }) {
   return {
     node: [list, more],
     reload,
+    more: () => load(),
     empty,
     // tell shows a notice in place of the lessons.
     tell(notice) { list.append(notice); },

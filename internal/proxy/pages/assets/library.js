@@ -6,6 +6,7 @@ import { el, icon, button, say } from './dom.js';
 import { count } from './format.js';
 import { makeLessonList } from './lessonlist.js';
 import { notice, problemNotice } from './notice.js';
+import { makeOffline } from './offline.js';
 import { makePreparing } from './preparing.js';
 import { LONGEST, makeResults, queryOf } from './search.js';
 import { session } from './session.js';
@@ -29,13 +30,14 @@ export function makeLibrary() {
   const preparing = makePreparing(() => lessons.reload());
   const filters = () => ({ group_id: group.value, status: status.value });
   const filtered = () => Object.values(filters()).some(Boolean);
-  const lessons = makeLessonList({ filters, preparing, changed: () => storage.refresh(), on: { begin, each: learn, shown: () => continuing.refresh(), failed } });
+  const lessons = makeLessonList({ filters, preparing, changed: () => storage.refresh(), on: { begin, each: learn, shown: () => continuing.refresh(), failed, lost: () => offline.lose() } });
   const continuing = makeContinuing((id) => known.get(id));
-  const results = makeResults({ clear, told: (text) => { total.textContent = text; } });
+  const results = makeResults({ clear, told: (text) => { total.textContent = text; }, lost: () => offline.lose() });
+  const offline = makeOffline(() => (results.node.hidden ? lessons : results).more());
   const browse = el('div.browse', {}, storage.node, preparing.node, continuing.node, lessons.node);
   const tools = el('form.tools', { role: 'search', onsubmit: (event) => { event.preventDefault(); searchNow(); } },
     el('div.search', {}, icon('search'), search), group, status);
-  const node = el('div.library', {}, el('div.title-row', {}, el('h1', {}, t.library), total), tools, browse, results.node);
+  const node = el('div.library', {}, el('div.title-row', {}, el('h1', {}, t.library), total), offline.node, tools, browse, results.node);
   group.hidden = status.hidden = true;
 
   let timer = 0;

@@ -1,6 +1,8 @@
 // Notices: a sign, what is so, and what one can do about it.
 
 import { el, icon, button } from './dom.js';
+import { watchNetwork } from './network.js';
+import { reach } from './offline.js';
 import { sentence, t } from './words.js';
 
 const SIGNS = { not_authenticated: 'key', token_not_valid: 'key', user_not_found: 'key', user_inactive: 'key', processing: 'wait', throttled: 'wait', overloaded: 'wait', too_many_streams: 'wait' };
@@ -16,8 +18,8 @@ function build(heading, sign, title, text, more) {
   return el('div.notice', {}, icon(sign), el(heading, {}, title), el('p', {}, text), ...more);
 }
 
-// problemNotice tells a refusal. Where trying again can help there is a button,
-// and where the gateway said when, the page presses it by itself.
+// problemNotice tells a refusal. Where trying again can help there is a button. The page
+// presses it by itself where the gateway said when, and once a lost network is back.
 export function problemNotice(problem, again, ...more) {
   const [what, todo] = sentence(problem.code);
   const made = notice(SIGNS[problem.code] || 'alarm', what, todo);
@@ -29,6 +31,7 @@ export function problemNotice(problem, again, ...more) {
   }
   const press = button(t.retry, () => again(), { class: 'primary' });
   made.append(el('div.actions', {}, press, ...more));
+  if (problem.code === 'offline') retryWhenBack(made, again);
   if (problem.retryAfter > 0 && problem.retryAfter <= PATIENCE) {
     let left = Math.ceil(problem.retryAfter);
     const counter = el('p.hint', { 'aria-hidden': 'true' });
@@ -42,4 +45,17 @@ export function problemNotice(problem, again, ...more) {
     made.append(counter);
   }
   return made;
+}
+
+// retryWhenBack tries again once the gateway can be reached, unless the notice is gone by then.
+function retryWhenBack(made, again) {
+  const network = watchNetwork({
+    probe: async () => made.isConnected && reach(),
+    lost() {},
+    back() {
+      network.close();
+      if (made.isConnected) again();
+    },
+  });
+  network.lose();
 }

@@ -17,8 +17,9 @@ export function queryOf(text) {
   return characters.length < SHORTEST ? '' : characters.join('');
 }
 
-// makeResults shows a search. clear leaves it; told is called with the number of results.
-export function makeResults({ clear, told }) {
+// makeResults shows a search. clear leaves it; told is called with the number of results, and
+// lost when the network went before another page of them.
+export function makeResults({ clear, told, lost }) {
   const list = el('div.lessons');
   const more = button(t.moreResults, () => load(), { class: 'more', hidden: true });
   const node = el('div.results', { hidden: true }, list, more);
@@ -62,6 +63,7 @@ export function makeResults({ clear, told }) {
     } catch (problem) {
       if (mine !== fetching) return;
       if (first) fail(problem);
+      else if (problem.code === 'offline') lost();
       else say(t.notLoaded);
     } finally {
       if (mine === fetching) {
@@ -99,6 +101,7 @@ export function makeResults({ clear, told }) {
   return {
     node,
     search,
+    more: () => load(),
     // forget drops the results, as somebody else perhaps is signed in.
     forget() {
       stop();

@@ -60,6 +60,7 @@ speak('en', {
   statuses: { '': 'Every status', ready: 'Ready', processing: 'Being prepared', failed: 'Failed', archived: 'Archived' },
   found: ['# lesson', '# lessons'],
   loading: 'Loading…',
+  libraryOffline: 'No connection. The lessons go on by themselves as soon as the network is back.',
   more: 'Show earlier lessons',
   emptyTitle: 'No lessons yet',
   emptyStudent: 'As soon as a lesson of yours has been recorded, it appears here.',
