@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -18,18 +18,35 @@ const installTimeout = 5 * time.Minute
 // Path is where a file of a package is, in the version of test/NAME/package-lock.json, which
 // is installed when it is missing. scripts/npmtool does it; scripts/test has done it already.
 func Path(name string, file ...string) (string, error) {
-	_, source, _, ok := runtime.Caller(0)
-	if !ok {
-		return "", errors.New("npmtool: the source's path is unknown")
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), installTimeout)
 	defer cancel()
 	var stderr strings.Builder
-	script := exec.CommandContext(ctx, filepath.Join(filepath.Dir(source), "..", "..", "scripts", "npmtool"), name)
+	script := exec.CommandContext(ctx, filepath.Join(root, "scripts", "npmtool"), name)
 	script.Stderr = &stderr
 	dir, err := script.Output()
 	if err != nil {
 		return "", fmt.Errorf("scripts/npmtool %s: %w: %s", name, err, stderr.String())
 	}
 	return filepath.Join(append([]string{strings.TrimSpace(string(dir)), "node_modules"}, file...)...), nil
+}
+
+// moduleRoot is the directory of go.mod above the working directory, which of a test is its
+// package's. A program that was built with -trimpath does not know where its source is.
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, statErr := os.Stat(filepath.Join(dir, "go.mod")); statErr == nil {
+			return dir, nil
+		}
+		if parent := filepath.Dir(dir); parent != dir {
+			dir = parent
+			continue
+		}
+		err = errors.New("npmtool: no go.mod above the working directory")
+	}
+	return "", err
 }

@@ -37,6 +37,7 @@ func TestNothingForAxe(t *testing.T) {
 		t.Fatal(err)
 	}
 	student, teacher, stranger := token(t, "--user", "1", "--ttl", "1h"), token(t, "--user", "2", "--ttl", "1h"), token(t, "--user", "3", "--ttl", "1h")
+	put(t, s.url+"/api/recordings/4/chapters/", teacher, `[{"start": 0, "title": "The theorem"}, {"start": 48, "title": "Why it is so"}]`)
 	put(t, s.url+"/api/recordings/4/captions/en.vtt", teacher, tracks[0].Text)
 
 	file, err := npmtool.Path("axe", "axe-core", "axe.min.js")
@@ -71,7 +72,13 @@ func TestNothingForAxe(t *testing.T) {
 		p.finds("library")
 		js[any](p.page, `document.querySelector('.lessons a[href="/watch/4"]').click()`)
 		p.play()
-		p.finds("player")
+		p.until("the transcript is there", "document.querySelector('#panel-transcript')?.checkVisibility() && document.querySelector('.marks i')")
+		p.finds("player with transcript")
+		js[any](p.page, "document.querySelector('#tab-chapters').click()")
+		p.until("the chapters are there", "document.querySelector('#panel-chapters').checkVisibility()")
+		p.finds("player with chapters")
+		js[any](p.page, "document.querySelector('.help').showModal()")
+		p.finds("player with help")
 		p.refused(s, "/watch/4#token="+student, "/playback/", "origin_unavailable")
 
 		p.goTo(s.url + "/#token=" + stranger)

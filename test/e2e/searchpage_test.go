@@ -110,7 +110,7 @@ func put(t *testing.T, address, tok, body string) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	if res.StatusCode != http.StatusNoContent {
+	if res.StatusCode >= http.StatusMultipleChoices {
 		t.Fatalf("PUT %s: %s", address, res.Status)
 	}
 }
