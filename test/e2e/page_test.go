@@ -32,7 +32,8 @@ import (
 // browser: a plain proxy that a test may let answer instead.
 type interceptedGateway struct {
 	*gateway
-	url string // of the proxy
+	url     string // of the proxy
+	forward http.Handler
 
 	mu     sync.Mutex
 	answer func(w http.ResponseWriter, r *http.Request) bool // true: it has answered
@@ -57,7 +58,7 @@ func newInterceptedGateway(t *testing.T, env ...string) *interceptedGateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forward := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
+	s.forward = &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host
 	}, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }, ErrorLog: log.New(io.Discard, "", 0)}
@@ -67,7 +68,7 @@ func newInterceptedGateway(t *testing.T, env ...string) *interceptedGateway {
 		s.asked = append(s.asked, r.Method+" "+r.URL.String())
 		s.mu.Unlock()
 		if answer == nil || !answer(w, r) {
-			forward.ServeHTTP(w, r)
+			s.forward.ServeHTTP(w, r)
 		}
 	}))
 	t.Cleanup(front.Close)

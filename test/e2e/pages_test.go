@@ -182,8 +182,10 @@ func TestPagesOnAPhone(t *testing.T) {
 	s := newInterceptedGateway(t)
 	at := viewport{lang: "ru", phone: true, dark: true}
 	p := open(t, at)
+	s.intercept(servePosters(t, s))
 	p.goTo(s.url + "/#token=" + token(t, "--user", "1", "--ttl", "1h"))
 	p.until("the lessons are there", lessonCount+" === 7")
+	p.until("the posters in sight are drawn", "document.querySelectorAll('.poster.shown canvas').length >= 3 && !document.querySelector('a[href=\"/watch/6\"]').closest('.lesson').querySelector('canvas')")
 	if lang := js[string](p, "document.documentElement.lang"); lang != "ru" {
 		t.Errorf("the page is in %q", lang)
 	}
