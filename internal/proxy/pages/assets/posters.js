@@ -6,8 +6,7 @@ import { fetchFile } from './api.js';
 import { el } from './dom.js';
 import { dayNumber, weekday } from './format.js';
 
-const WIDTH = 352; // pixels; a row shows half of it, a dense screen all
-const HEIGHT = 198;
+const DENSEST = 2; // pixels for each of the page's; more are not seen
 const NEAR = '300px'; // how far below the sight a picture is fetched
 const OURS = /^(?:https?:\/\/[^/]+)?((?:\/schedule)?\/api\/(?:schedule\/)?recordings\/\d+\/poster\.jpg(?:\?\S*)?)$/;
 
@@ -44,7 +43,7 @@ async function load(node) {
   try {
     const picture = await createImageBitmap(await fetchFile(wanted.get(node), { signal: mine.signal }));
     inSight.unobserve(node);
-    node.prepend(drawn(picture));
+    node.prepend(drawn(picture, node.clientWidth));
     node.classList.add('shown');
   } catch (problem) {
     if (problem.status) inSight.unobserve(node); // there is none; what failed otherwise is tried again in sight
@@ -53,15 +52,17 @@ async function load(node) {
   }
 }
 
-// drawn is a picture that fills its canvas; what is too wide or too high is cut alike on both
-// sides.
-function drawn(picture) {
-  const canvas = el('canvas', { width: WIDTH, height: HEIGHT, 'aria-hidden': 'true' });
-  const scale = Math.max(WIDTH / picture.width, HEIGHT / picture.height);
-  const [width, height] = [picture.width * scale, picture.height * scale];
+// drawn is a picture that fills a canvas of 16 by 9 as wide as its place; what is too wide or
+// too high is cut alike on both sides.
+function drawn(picture, place) {
+  const width = Math.round(place * Math.min(devicePixelRatio, DENSEST)) || picture.width;
+  const height = Math.round(width * 9 / 16);
+  const canvas = el('canvas', { width, height, 'aria-hidden': 'true' });
+  const scale = Math.max(width / picture.width, height / picture.height);
+  const [wide, high] = [picture.width * scale, picture.height * scale];
   const context = canvas.getContext('2d');
   context.imageSmoothingQuality = 'high';
-  context.drawImage(picture, (WIDTH - width) / 2, (HEIGHT - height) / 2, width, height);
+  context.drawImage(picture, (width - wide) / 2, (height - high) / 2, wide, high);
   picture.close();
   return canvas;
 }
