@@ -2,6 +2,7 @@ package library
 
 import (
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/lectiospace/lectern/internal/fulltext"
@@ -30,7 +31,7 @@ func (t *titleStems) haveAll(title string, stems []string) bool {
 		if len(t.stems) == maxTitles {
 			clear(t.stems)
 		}
-		t.stems[title] = have
+		t.stems[strings.Clone(title)] = have // a piece of a text with all titles
 		t.mu.Unlock()
 	}
 	for _, stem := range stems {
