@@ -29,5 +29,7 @@ func TestErrorPageInBrowser(t *testing.T) {
 		p.until("the page says what happened", "document.querySelector('h1')?.textContent === '"+title+"'")
 		p.until("its style is applied", "getComputedStyle(document.querySelector('main')).maxWidth !== 'none'")
 		p.shot("error-page-" + lang)
+		p.goTo(s.url + "/watch/abc")
+		p.until("an address that is no lesson's has a page", "document.querySelector('h1') && document.contentType === 'text/html' && !document.querySelector('#main')")
 	}
 }

@@ -189,9 +189,8 @@ export class Playback {
 
   // look finds out that one may no longer watch even while what was loaded plays on.
   async look() {
-    this.count = (this.count || 0) + 1;
     if (this.closed || this.looking || this.network.gone || this.video.paused || this.video.error || !this.video.src) return;
-    if (document.hidden && this.count % UNSEEN) return;
+    if (document.hidden && ++this.unseen % UNSEEN) return;
     this.looking = true;
     try {
       await this.probe();

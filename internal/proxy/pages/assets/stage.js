@@ -16,7 +16,7 @@ export function makeStage(video, { toggle, skip, toggleFullscreen }) {
   const soundOnly = el('div.sound-only', { hidden: true }, icon('sound'), el('p', {}, t.soundOnly));
   const picture = el('div.picture', {}, video, still, poster, soundOnly, caption, flash, el('div.spinner', { 'aria-hidden': 'true' }), big);
   const over = el('div.over', { hidden: true });
-  const node = el('div.stage.fresh', {}, picture, over);
+  const node = el('div.stage', {}, picture, over);
 
   let timer = 0;
   // wake shows the controls again for a while. Only style.css knows where they lie on the picture.
@@ -32,8 +32,7 @@ export function makeStage(video, { toggle, skip, toggleFullscreen }) {
   video.addEventListener('waiting', () => mark('waiting', true));
   for (const name of ['playing', 'canplay', 'pause', 'error', 'emptied']) video.addEventListener(name, () => mark('waiting', false));
   for (const name of ['play', 'pause', 'emptied']) video.addEventListener(name, () => mark('playing', !video.paused));
-  video.addEventListener('playing', () => { poster.hidden = true; mark('fresh', false); });
-  video.addEventListener('seeking', () => { poster.hidden = true; });
+  for (const name of ['playing', 'seeking']) video.addEventListener(name, () => { poster.hidden = true; });
 
   // A tap waits for a second one, which skips at a side; a mouse acts at once.
   let tapped = 0;
