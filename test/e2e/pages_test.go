@@ -359,7 +359,8 @@ func TestCaptionsInTheDemo(t *testing.T) {
 	p.press("c")
 	p.until("captions are off", "document.querySelector('.captions').getAttribute('aria-pressed') === 'false'")
 
-	base := strings.Split(address, "/watch")[0]
+	base, tok, _ := strings.Cut(address, "/watch/4#token=")
+	checkDemosLesson(t, p, base+"/api/recordings/4/", tok)
 	for accept, want := range map[string]string{"ru-RU,ru;q=0.9,en;q=0.8": "ru", "en-GB": "en", "de": "en"} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/", nil)
 		if err != nil {
