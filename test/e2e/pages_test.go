@@ -35,6 +35,7 @@ func TestStudentWatches(t *testing.T) {
 	}
 
 	checkSearch(t, s, p)
+	checkPages(s, p)
 	js[any](p, "document.querySelector('#search').focus()")
 	p.press("xyz")
 	p.until("nothing is found", "document.querySelector('.results .notice h2')?.textContent === 'Nothing found'")

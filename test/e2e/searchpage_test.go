@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -74,6 +75,38 @@ func checkSearch(t *testing.T, s *interceptedGateway, p *page) {
 		t.Fatal(err)
 	}
 	p.until("and the lessons before", "location.search === '' && "+lessonCount+" === 7 && document.querySelector('#search').value === ''")
+}
+
+// checkPages: further results come by a button, and marks count code points.
+func checkPages(s *interceptedGateway, p *page) {
+	p.t.Helper()
+	s.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/api/search/" {
+			return false
+		}
+		first, count, next := 100, 20, `"x"`
+		if r.URL.Query().Get("page") == "2" {
+			first, count, next = 120, 1, "null"
+		}
+		hits := make([]string, count)
+		for i := range hits {
+			hits[i] = fmt.Sprintf(`{"recording": %d, "title": "Circles", "lesson_info": null, "start": 75.5, "snippet": "😀 a circle", "marks": [[4, 10]]}`, first+i)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"count": 21, "next": %s, "previous": null, "results": [%s]}`, next, strings.Join(hits, ","))
+		return true
+	})
+	js[any](p, "document.querySelector('#search').focus()")
+	p.press("circle")
+	p.until("a page of results", hitCount+" === 20 && document.querySelector('.place mark').textContent === 'circle'")
+	p.click(".results .more")
+	p.until("the rest of them", hitCount+" === 21 && document.querySelector('.results .more').hidden")
+	if href := js[string](p, "document.querySelector('.hit h2 a').getAttribute('href')"); href != "/watch/100#t=75" {
+		p.t.Errorf("the title of a place leads to %s", href)
+	}
+	s.intercept(nil)
+	js[any](p, "(document.querySelector('#search').value = '', document.querySelector('#search').dispatchEvent(new Event('input')))")
+	p.until("the lessons are there again", lessonCount+" === 7 && location.search === ''")
 }
 
 // checkLostNetwork: the library says at once that the network is gone, and loads by itself when

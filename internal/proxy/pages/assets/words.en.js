@@ -26,7 +26,7 @@ const codes = {
   overloaded: ['Very many people are watching right now.', 'Your place comes in a moment.'],
   offline: ['There is no connection.', 'Check your network, then try again.'],
   unsupported: ['This browser cannot show this video.', 'Try another browser, or bring this one up to date.'],
-  unknown: ['The lesson cannot be played right now.', 'Try again. If it stays so, tell your school.'],
+  unknown: ['This does not work right now.', 'Try again. If it stays so, tell your school.'],
 };
 
 const reasons = {
