@@ -79,14 +79,14 @@ func TestStudentWatches(t *testing.T) {
 	p.press("k")
 	left := js[float64](p, videoTime)
 
-	// The reload loses the token, not the lesson.
+	// The reload loses neither the lesson nor who is signed in.
 	if err := chromedp.Do(p.ctx, chromedp.Reload()); err != nil {
 		t.Fatal(err)
 	}
 	p.until("it stands where it was left", fmt.Sprintf("Math.abs(%s - %f) < 2", videoTime, left))
 	p.play()
 	p.until("speed is restored", "document.querySelector('video').playbackRate === 1.75")
-	p.until("it says until when", "/You can watch this lesson until/.test(document.querySelector('.ending').textContent)")
+	p.until("the lesson does not end with the token", "document.querySelector('.ending').hidden")
 	if title := js[string](p, "document.querySelector('h1').textContent"); title != "History: a long lecture" {
 		t.Errorf("after the reload the lesson is called %q", title)
 	}
@@ -94,9 +94,19 @@ func TestStudentWatches(t *testing.T) {
 	p.assertNoTokens(tok)
 
 	p.click("a.back")
-	p.until("without the token the library explains signing in", "document.querySelector('.notice h2')?.textContent === 'Sign in through your school'")
+	p.until("the library is there", lessonCount+" === 7")
+	p.until("the page says who is signed in", "document.querySelector('.masthead .name').textContent !== ''")
+	js[any](p, "void (window.tab = window.open('/watch/3'))")
+	p.until("a second tab is signed in", "window.tab.document.querySelector('h1')?.textContent === 'History: a long lecture'")
+	p.click(".masthead .person button")
+	const signedOut = "document.querySelector('.notice h1, .notice h2')?.textContent === 'Sign in through your school'"
+	p.until("the library explains signing in", signedOut)
+	p.until("the second tab is signed out", "window.tab.document.querySelector('.over .notice')?.dataset.code === 'not_authenticated'")
+	js[any](p, "window.tab.close()")
 	p.check("library-signed-out", at)
-	js[any](p, "location.hash = '#token="+tok+"'")
+	js[any](p, "location.hash = '#code=used'")
+	p.until("a code that does not count is told", "document.querySelector('.notice')?.dataset.code === 'code_not_valid'")
+	js[any](p, "location.hash = '#code="+token(t, "--user", "1", "--code")+"'")
 	p.until("the link brings one in again", lessonCount+" === 7")
 	p.until("the lesson shows the progress", "/watched 3[0-9] ?%/.test(document.querySelector('.watched')?.textContent)")
 	p.assertNoTokens(tok)
@@ -198,8 +208,11 @@ func TestPagesOnAPhone(t *testing.T) {
 	}
 	p.check("phone-player", at)
 	p.goTo(s.url + "/#token=" + token(t, "--user", "2", "--ttl", "1h"))
+	p.until("the page asks whether somebody else may sign in", "document.querySelector('[data-code=other_user]')")
+	p.click(".notice button:not(.primary)")
 	p.until("the teacher's lessons are there", lessonCount+" === 5")
 	p.check("phone-library-teacher", at)
+	p.click(".masthead .person button")
 	p.goTo(s.url + "/watch/5")
 	p.until("nobody is signed in", "document.querySelector('.over .notice')?.dataset.code === 'not_authenticated'")
 	p.check("phone-signed-out", at)

@@ -1,6 +1,6 @@
 // The way to the gateway's API: one function, one kind of error.
 
-import { session } from './session.js';
+import { ended, session } from './session.js';
 
 export const BASE = '/api';
 
@@ -41,6 +41,7 @@ async function send(method, path, { body, type, signal, keepalive } = {}) {
     if (problem.name === 'AbortError') throw problem;
     throw new Refused(0, 'offline');
   }
+  if (response.status === 401 && !session.token) ended();
   if (!response.ok) throw await refusal(response);
   const answer = response.status === 204 ? {} : await response.json().catch(() => { throw new Refused(response.status, 'unknown'); });
   answer.serverTime = Date.parse(response.headers.get('Date')) || Date.now();

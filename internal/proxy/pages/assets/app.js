@@ -1,11 +1,12 @@
 // The page's frame: one document for / and /watch/{id}, so that going from the
-// library to a lesson keeps the token in memory.
+// library to a lesson loads nothing anew.
 
 import { button, el } from './dom.js';
 import { makeLibrary } from './library.js';
 import { pageNotice } from './notice.js';
+import { showPerson } from './person.js';
 import { openPlayer } from './player.js';
-import { askTabs, session, takeFragment } from './session.js';
+import { begin, session, takeFragment } from './session.js';
 import { t } from './words.js';
 
 // The module is async, so that it does not wait for the style: it may be here first.
@@ -65,7 +66,7 @@ document.querySelector('.skip').addEventListener('click', (event) => {
 });
 let shownPath = '';
 window.addEventListener('popstate', () => {
-  if (location.hash.includes('token=')) return; // session takes it, and calls back
+  if (/[#&](?:token|code)=/.test(location.hash)) return; // session takes it, and calls back
   if (player && location.pathname === shownPath) return; // another place of the same lesson
   show();
 });
@@ -87,8 +88,8 @@ function confirmUser() {
   });
 }
 
-await takeFragment(confirmUser);
-await askTabs();
+await begin(confirmUser);
 window.addEventListener('hashchange', () => takeFragment(confirmUser));
-session.onArrival(() => { library?.forget(); show(); });
+session.onChange(() => { library?.forget(); show(); });
+showPerson(document.querySelector('.masthead'));
 show();

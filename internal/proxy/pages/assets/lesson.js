@@ -17,7 +17,7 @@ export function makeLesson(id, { describe: { skip }, known, mayEdit }) {
   const download = el('a.button.download', { download: true, hidden: true }, icon('download'), t.download);
   let closed = false;
   let viewed = false;
-  const signedIn = () => session.token && session.opens === undefined;
+  const signedIn = () => session.signedIn && session.opens === undefined;
 
   function describe(facts) {
     title.textContent = facts.title;

@@ -25,7 +25,8 @@ export function makeLibrary() {
   const group = el('select', { 'aria-label': t.group, onchange: () => lessons.reload() }, el('option', { value: '' }, t.allGroups));
   const status = el('select', { 'aria-label': t.status, onchange: () => lessons.reload() }, Object.entries(t.statuses).map(([value, name]) => el('option', { value }, name)));
   const total = el('p.total', { 'aria-hidden': 'true' });
-  const signIn = notice('key', t.signInTitle, t.signIn, el('p.hint', {}, t.signInWhy));
+  const signIn = notice('key', t.signInTitle, t.signIn);
+  const stranger = el('div'); // what somebody sees who is not signed in
   const storage = makeStorage();
   const preparing = makePreparing(() => lessons.reload());
   const filters = () => ({ group_id: group.value, status: status.value });
@@ -37,7 +38,7 @@ export function makeLibrary() {
   const browse = el('div.browse', {}, storage.node, preparing.node, continuing.node, lessons.node);
   const tools = el('form.tools', { role: 'search', onsubmit: (event) => { event.preventDefault(); searchNow(); } },
     el('div.search', {}, icon('search'), search), group, status);
-  const node = el('div.library', {}, el('div.title-row', {}, el('h1', {}, t.library), total), offline.node, tools, browse, results.node);
+  const node = el('div.library', {}, el('div.title-row', {}, el('h1', {}, t.library), total), offline.node, tools, browse, results.node, stranger);
   group.hidden = status.hidden = true;
 
   let timer = 0;
@@ -137,9 +138,8 @@ export function makeLibrary() {
   return {
     node,
     show() {
-      const signedIn = Boolean(session.token);
-      if (signedIn) signIn.remove();
-      else node.append(signIn);
+      const { signedIn } = session;
+      stranger.replaceChildren(...signedIn ? [] : [session.refused ? problemNotice({ code: session.refused }) : signIn]);
       tools.hidden = browse.hidden = results.node.hidden = !signedIn;
       if (!signedIn) return;
       if (loaded) {

@@ -1,12 +1,12 @@
-// The right to play one lesson, and keeping it. With the platform's token the
+// The right to play one lesson, and keeping it. To whoever is signed in the
 // gateway gives a playback cookie that the <video> sends by itself; it is renewed
-// before it ends, so nothing the viewer sees changes. After a reload there is no
-// token any more, and the cookie alone plays on for as long as it lives.
+// before it ends, so nothing the viewer sees changes. When the session has ended
+// the cookie alone plays on for as long as it lives.
 
 import { ask, BASE, Refused, refusal } from './api.js';
 import { watchNetwork } from './network.js';
 import { releaseWhenHidden } from './release.js';
-import { remember, session } from './session.js';
+import { played, remember, session } from './session.js';
 
 const LOOK = 2000; // ms between two looks whether one may still watch
 const UNSEEN = 10; // of how many looks one is taken while nobody sees the page
@@ -16,7 +16,7 @@ const RELOADS = 4; // in a minute; more is no hitch but a fault
 // requestGrant asks for the right to play a lesson. It needs the token of a user: without one,
 // or with the token of a link for one lesson, there is nothing to ask, and it is null.
 export function requestGrant(id) {
-  if (!session.token || session.opens !== undefined) return null;
+  if (!session.signedIn || session.opens !== undefined) return null;
   const asked = ask('POST', `recordings/${id}/playback/`);
   asked.catch(() => {}); // whoever awaits it gets the refusal
   return asked;
@@ -74,10 +74,11 @@ export class Playback {
   async open(asked) {
     try {
       if (session.opens !== undefined) await this.openByToken();
-      else if (session.token) await this.grant(asked);
+      else if (session.signedIn) await this.grant(asked);
       else await this.openByCookie();
       if (!this.closed) this.video.src = this.source();
     } catch (problem) {
+      if (problem.status === 401 && session.refused) problem.code = session.refused;
       this.refuse(problem);
     }
   }
@@ -109,6 +110,7 @@ export class Playback {
     this.until = Date.now() + life;
     this.renewAt = Date.now() + life * 0.8;
     const captions = (answer.captions || []).map(({ label, lang }) => ({ label, lang }));
+    played(this.id);
     remember({ stream: this.stream, until: this.until, captions });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.renew(), Math.min(life * 0.8, 2 ** 31 - 1));
@@ -204,7 +206,7 @@ export class Playback {
 
   // judge acts on a refusal that is no hitch, and tells whether it was one.
   judge(problem) {
-    if (problem.status === 401 && session.token) this.recover();
+    if (problem.status === 401 && session.signedIn) this.recover();
     else if (FINAL.includes(problem.status)) this.fail(problem);
     else return false;
     return true;
@@ -224,7 +226,7 @@ export class Playback {
     this.recovering = true;
     const code = this.video.error?.code;
     try {
-      if (session.token) await this.grant().catch((problem) => { if (problem.status !== 401) throw problem; });
+      if (session.signedIn) await this.grant().catch((problem) => { if (problem.status !== 401) throw problem; });
       await this.probe().catch(async (problem) => {
         if (problem.status !== 401 || !this.token || this.inAddress) throw problem;
         this.inAddress = true; // the cookie did not come back: cookies are switched off

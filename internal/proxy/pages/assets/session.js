@@ -1,13 +1,38 @@
-// Who is asking. The platform's token comes once, in the fragment, which never
-// leaves the browser; it lives in memory only. history.state keeps what a reload
-// needs and nobody may mind: whose page this is, never a token.
+// Who is signed in. A link brings a code or the platform's token in the fragment, which never
+// leaves the browser; the gateway exchanges either for a cookie that no script can read. What
+// is kept here says whose session it is and until when: a hint for this page and the others
+// of this browser, no right to anything.
 
-let token = '';
+const KEPT = 'lectern.session';
+const FAR = 8.64e15; // the last date that there is
+const MOST = 100; // lessons whose cookies a sign-out takes back
+const whenIdle = window.requestIdleCallback || ((f) => setTimeout(f, 300));
+
+let token = ''; // until the cookie is there; of a link for one lesson, which has none; and where the gateway gives no cookie
 let role = ''; // as the gateway showed by what it lets this user see
+let who = kept(); // {user, name, role, ends} or null
+let refused = null; // why a link did not sign in
 const arrivals = new Set();
-const tabs = 'BroadcastChannel' in window ? new BroadcastChannel('lectern') : null;
 
-// claims reads the token's middle part: a hint for what to ask first, no proof.
+function kept() {
+  try {
+    const found = JSON.parse(localStorage.getItem(KEPT));
+    return found?.ends > Date.now() ? found : null;
+  } catch {
+    return null; // storage is switched off, or somebody else wrote there
+  }
+}
+
+function keep(found) {
+  who = found;
+  try {
+    if (found) localStorage.setItem(KEPT, JSON.stringify(found));
+    else localStorage.removeItem(KEPT);
+  } catch { /* then the gateway is asked at every start */ }
+  told();
+}
+
+// claims reads a token's middle part: a hint for what to ask first, no proof.
 function claims(of) {
   try {
     const raw = atob(of.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'));
@@ -21,111 +46,142 @@ const userOf = (of) => String(claims(of).user_id ?? claims(of).sub ?? '');
 
 export const session = {
   get token() { return token; },
-  get role() { return role || claims(token).role || ''; },
+  get signedIn() { return Boolean(token || who); },
+  get role() { return role || who?.role || claims(token).role || ''; },
   set role(found) { role = found; },
   // opens is the one recording that a playback token is for, undefined for others.
   get opens() { return claims(token).rid; },
-  get ends() { return claims(token).exp * 1000; },
-  get user() { return token ? userOf(token) : history.state?.user || ''; },
-  // onArrival calls back whenever a new token came.
-  onArrival(f) { arrivals.add(f); },
+  get ends() { return token ? claims(token).exp * 1000 : who?.ends ?? FAR; },
+  get user() { return token ? userOf(token) : who?.user || history.state?.user || ''; },
+  get name() { return who?.name || ''; },
+  get refused() { return refused; },
+  // onChange calls back whenever somebody else is signed in, or nobody any more.
+  onChange(f) { arrivals.add(f); },
 };
+
+const changed = () => arrivals.forEach((f) => f());
+const told = () => window.dispatchEvent(new Event('who')); // for what shows who it is
 
 // remember merges facts into what a reload of this entry finds.
 export function remember(facts) {
   history.replaceState({ ...history.state, ...facts }, '');
 }
 
-// Each page that is signed in holds a shared lock named after its user, so that another
-// page sees at once who is.
-const LOCK = 'lectern-user:';
-let unlock = () => {};
-
-function become(found) {
-  token = found;
-  role = '';
-  lock();
+// exchange asks for the cookie, for a code or for the token in the header. Unless it says
+// replace, the gateway leaves the session of another user alone.
+async function exchange({ code, bearer, replace }) {
+  const headers = { 'Content-Type': 'application/json' };
+  if (bearer) headers.Authorization = `Bearer ${bearer}`;
+  const response = await fetch('/session', { method: 'POST', headers, body: JSON.stringify({ code, replace }), cache: 'no-store', credentials: 'same-origin' });
+  if (response.ok) return '';
+  return (await response.json().catch(() => ({}))).code || 'unknown';
 }
 
-function lock() {
-  unlock();
-  navigator.locks?.request(LOCK + userOf(token), { mode: 'shared' }, () => new Promise((done) => { unlock = done; }));
+// look asks the gateway whose session this browser has.
+export async function look() {
+  if (token) return;
+  const response = await fetch('/session', { cache: 'no-store', credentials: 'same-origin' }).catch(() => null);
+  if (response?.status === 401) return ended();
+  if (!response?.ok) return; // what is kept has to do
+  const { user, expires_at: expires } = await response.json();
+  const lessons = who?.user === String(user.id) ? who.lessons : [];
+  keep({ user: String(user.id), name: user.name, role: user.role, ends: Date.parse(expires), lessons });
+  if (history.state?.user !== who.user) remember({ user: who.user });
 }
 
-// Whoever leaves a page is not signed in there any more; the browser alone would release
-// the lock later, when the next page may have looked already.
-window.addEventListener('pagehide', () => unlock());
-window.addEventListener('pageshow', (event) => { if (event.persisted && token) lock(); });
-
-// signedIn are the users of this page and of this site's other open pages. Without locks,
-// which need https, the other pages are asked.
-async function signedIn() {
-  if (token) return claims(token).exp * 1000 > Date.now() ? [userOf(token)] : [];
-  if (!navigator.locks) return [userOf(await tokenOfTabs(''))].filter(Boolean);
-  const { held } = await navigator.locks.query();
-  return held.filter((lock) => lock.name.startsWith(LOCK)).map((lock) => lock.name.slice(LOCK.length));
+// ended is for a session that the gateway does not take any more.
+export function ended() {
+  if (who) keep(null);
 }
 
-// withoutToken is the fragment with what else is in it, as a lesson's place.
-function withoutToken() {
-  const rest = new URLSearchParams(location.hash.slice(1));
-  for (const name of ['token', 'code']) rest.delete(name);
-  const hash = String(rest);
-  return hash && `#${hash}`;
+// begin finds out who is here before anything is shown: from the link, or from before. Where
+// nothing is known the gateway is asked.
+export async function begin(agree) {
+  await takeFragment(agree);
+  if (!session.signedIn && !refused) await look();
 }
 
-// takeFragment moves a token from the address into memory. Anybody can make such a link:
-// where somebody else is signed in, agree asks the person first, and decides.
+// takeFragment takes what a link brings out of the address, and signs in with it. Anybody can
+// make such a link: where somebody else is signed in, agree asks the person first, and decides.
 export async function takeFragment(agree) {
-  const found = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (!found) return;
-  const user = userOf(found);
-  const before = history.state?.user === user ? history.state : {};
-  const users = await signedIn();
-  const other = users.length > 0 && !users.includes(user);
-  history.replaceState(other ? history.state : { ...before, user }, '', location.pathname + location.search + withoutToken());
-  if (other) {
-    if (await agree()) remember({ user });
-    else {
-      remember({ user: users[0] });
-      await askTabs();
-      arrivals.forEach((f) => f());
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  const code = fragment.get('code') || undefined;
+  const bearer = code ? undefined : fragment.get('token') || undefined;
+  if (!code && !bearer) return;
+  for (const name of ['code', 'token']) fragment.delete(name);
+  const rest = String(fragment);
+  history.replaceState(history.state, '', location.pathname + location.search + (rest && `#${rest}`));
+  refused = null;
+  const user = userOf(code || bearer);
+  const other = who && who.user !== user;
+  // A token opens at once what nobody else has open; the cookie follows. A link for one lesson
+  // signs nobody in.
+  if (bearer && !other) become(user, bearer);
+  if (session.opens !== undefined) return;
+  const settled = signIn({ user, code, bearer, agree, other });
+  if (code || other) await settled;
+}
+
+// become is another user here, or the same with another credential.
+function become(user, bearer = '') {
+  token = bearer;
+  role = '';
+  if (history.state?.user !== user) history.replaceState({ user }, '');
+  changed();
+}
+
+// signIn exchanges what a link brought, and asks the person where somebody else is signed in.
+async function signIn({ user, code, bearer, agree, other }) {
+  const ask = (replace) => exchange({ code, bearer, replace }).catch(() => 'offline');
+  let problem = other ? 'other_session' : await ask(false);
+  if (problem === 'other_session') {
+    token = '';
+    if (!(await agree())) {
+      await look();
+      changed();
       return;
     }
+    problem = await ask(true);
   }
-  become(found);
-  arrivals.forEach((f) => f());
+  const { exp, role: claimed } = claims(bearer || '');
+  if (!problem) {
+    keep({ user, role: claimed, ends: exp ? exp * 1000 : Date.now() + 60000, lessons: [] });
+    if (bearer) token = ''; // from now on the cookie says it
+    if (!bearer || other) become(user);
+    whenIdle(look);
+  } else if (bearer) {
+    if (token !== bearer) become(user, bearer); // no cookie: the token has to do while the page is open
+  } else if (!who) {
+    refused = problem;
+    changed();
+  }
 }
 
-// askTabs asks this site's other open pages for the token: a lesson opened in a
-// new tab, or reloaded, has none. A page that belonged to somebody takes theirs only.
-export async function askTabs() {
-  if (token) return;
-  const found = await tokenOfTabs(history.state?.user || '');
-  if (!found || token) return;
-  become(found);
-  remember({ user: userOf(found) });
+// played notes that a lesson's cookie was given, which a sign-out takes back.
+export function played(id) {
+  if (who && !who.lessons?.includes(id)) keep({ ...who, lessons: [id, ...(who.lessons || [])].slice(0, MOST) });
 }
 
-// tokenOfTabs is the token of another open page, of a user where one is wanted, or ''. Where
-// locks show that nobody is signed in, none is asked.
-async function tokenOfTabs(wanted) {
-  if (!tabs || (navigator.locks && !(await signedIn()).some((user) => !wanted || user === wanted))) return '';
-  tabs.postMessage({ ask: wanted });
-  return new Promise((done) => {
-    const hear = ({ data }) => {
-      if (data.token && (!wanted || userOf(data.token) === wanted)) end(data.token);
-    };
-    const end = (found) => {
-      tabs.removeEventListener('message', hear);
-      clearTimeout(timer);
-      done(found);
-    };
-    const timer = setTimeout(end, 120, '');
-    tabs.addEventListener('message', hear);
-  });
+// signOut ends the session in all pages of this browser.
+export async function signOut() {
+  const options = { method: 'DELETE', cache: 'no-store', credentials: 'same-origin' };
+  const recordings = (who?.lessons || []).map(Number);
+  const response = await fetch('/session', { ...options, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ recordings }) });
+  if (!response.ok) throw new Error('not signed out');
+  token = '';
+  keep(null);
+  history.replaceState({}, '');
+  changed();
 }
 
-tabs?.addEventListener('message', ({ data }) => {
-  if (token && data.ask !== undefined && (!data.ask || data.ask === userOf(token))) tabs.postMessage({ token });
+// What another page of this browser did.
+window.addEventListener('storage', ({ key }) => {
+  if ((key !== KEPT && key !== null) || token) return;
+  const before = who?.user;
+  who = kept();
+  told();
+  if (who?.user === before) return;
+  role = '';
+  history.replaceState(who ? { user: who.user } : {}, '');
+  changed();
 });

@@ -111,7 +111,7 @@ speak('en', {
   otherUserGo: 'Sign in as the other user',
   signInTitle: 'Sign in through your school',
   signIn: 'Lectern knows you by a link from your school’s platform. Open the platform, sign in there, and follow its link to the lessons: it brings you back here.',
-  signInWhy: 'For your safety the sign-in is never stored in this browser, so reloading this page ends it.',
+  signOut: 'Sign out', signedOut: 'You are signed out.', signOutFailed: 'You are still signed in: there is no connection.',
   adminTitle: 'Nothing to list here',
   admin: 'The library shows students and teachers their own lessons. Search finds every lesson, and any opens by its address: /watch/ and its number.',
   player: 'Recorded lesson',
