@@ -312,7 +312,8 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 	for _, lang := range []string{"en", "ru"} {
 		at := viewport{lang: lang, dark: lang == "ru"}
 		p := open(t, at)
-		p.goTo(s.url + "/#token=" + token(t, "--user", "1", "--ttl", "1h"))
+		tok := token(t, "--user", "1", "--ttl", "1h")
+		p.goTo(s.url + "/#token=" + tok)
 		p.until("the lessons are there", lessonCount+" === 7")
 		said := map[string]string{}
 		for i, code := range codes {
@@ -331,6 +332,9 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 				p.check("refused-"+lang+"-"+code[1], at)
 			}
 			js[any](p, `document.querySelector('a.back').click()`)
+			if status[code[1]] == http.StatusUnauthorized { // the session has ended
+				js[any](p, "location.hash = '#token="+tok+"'")
+			}
 			p.until("the library", lessonCount+" === 7")
 		}
 		// What passes is tried again, by a press here, and then plays.
