@@ -314,7 +314,7 @@ func (s *Store) lookUp(ctx context.Context, query string, args []any, dest ...an
 		return s.one(ctx, s.db, query, args, dest...)
 	}
 	defer func(began time.Time) { s.statements.observe(ctx, began, err) }(time.Now())
-	statement, err := s.prepared(ctx, query)
+	statement, err := s.prepared(ctx, query) //nolint:sqlclosecheck // closed with the pool
 	if err != nil {
 		return err
 	}
@@ -335,7 +335,7 @@ func (s *Store) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 	}
 	known, raced := s.lookUps.LoadOrStore(query, made)
 	if raced {
-		_ = made.Close() // another goroutine was quicker
+		_ = made.Close() //nolint:sqlclosecheck // another goroutine was quicker, and its statement is returned
 	}
 	return known.(*sql.Stmt), nil
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -376,7 +377,8 @@ func refuseToken(message string) *media.Refusal {
 // refuse answers with an error.
 func (x *request) refuse(err error) {
 	var p respond.Problem
-	if bad, ok := err.(badRequest); ok {
+	var bad badRequest
+	if errors.As(err, &bad) {
 		p = respond.Problem{Status: http.StatusBadRequest, Detail: bad.detail, Code: respond.CodeBadRequest}
 	} else {
 		if media.RefusalOf(err) == nil {
