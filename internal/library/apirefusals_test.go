@@ -38,7 +38,7 @@ func TestAPIAuthentication(t *testing.T) {
 		{"PATCH", "/schedule/api/recordings/6/"}, {"DELETE", "/schedule/api/recordings/6/"}, {"DELETE", "/schedule/api/recordings/6/delete/"},
 		{"POST", "/schedule/api/recordings/6/restore/"}, {"POST", "/schedule/api/recordings/6/view/"}, {"POST", "/schedule/api/recordings/6/resync/"},
 		{"GET", "/schedule/api/lessons/1/recording/"}, {"GET", "/schedule/api/storage/quota/"}, {"GET", "/schedule/api/storage/quotas/"},
-		{"GET", "/api/me/"}, {"GET", "/schedule/api/storage/quotas/1/"}, {"POST", "/schedule/api/storage/quotas/1/increase/"}, {"GET", "/schedule/api/storage/statistics/"},
+		{"GET", "/schedule/api/storage/quotas/1/"}, {"POST", "/schedule/api/storage/quotas/1/increase/"}, {"GET", "/schedule/api/storage/statistics/"},
 	} {
 		for _, c := range []struct{ header, query, want string }{
 			{"", "", nobody},

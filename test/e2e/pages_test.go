@@ -229,8 +229,8 @@ func TestTeachersLibrary(t *testing.T) {
 	if used := js[string](p, "document.querySelector('.storage p').textContent"); used != "3.2 MB of 5 GB used · 5 recordings" {
 		t.Errorf("the storage after the catalog was applied: %q", used)
 	}
-	if s.sent("GET /api/recordings/") || s.times("GET /api/me/") != 1 {
-		t.Errorf("a teacher's library requests a student's list, or %d times who it is", s.times("GET /api/me/"))
+	if s.sent("GET /api/recordings/") || s.times("GET /session") != 1 {
+		t.Errorf("a teacher's library requests a student's list, or %d times who it is", s.times("GET /session"))
 	}
 	p.check("library-teacher", at)
 	if chips := js[string](p, "document.querySelector('.lessons').innerText"); !strings.Contains(chips, "All my groups") || !strings.Contains(chips, "1 student") {

@@ -130,7 +130,6 @@ func (h *Handler) Routes(base string) []route.Route {
 		{"/recordings/{id}/view/", methods{post: (*request).view}},
 		{"/recordings/{id}/resync/", methods{post: (*request).resync}},
 		{"/lessons/{id}/recording/", methods{get: (*request).lessonRecording}},
-		{"/me/", methods{get: (*request).me}},
 		{"/search/", methods{get: (*request).find}},
 		{"/storage/quota/", methods{get: (*request).ownQuota}},
 		{"/storage/quotas/", methods{get: (*request).quotaList}},

@@ -70,11 +70,11 @@ export function makeLessonList({ filters, preparing, changed, on }) {
   // fetchPage asks the list of the role. Who was made a teacher since is asked for afresh.
   async function fetchPage(page, signal) {
     try {
-      return await fetchAs(await learnRole({ signal }), page, signal);
+      return await fetchAs(await learnRole(), page, signal);
     } catch (problem) {
       if (problem.status !== 403 || page > 1) throw problem;
       const before = session.role;
-      const role = await learnRole({ signal, afresh: true });
+      const role = await learnRole({ afresh: true });
       if (role === before) throw problem;
       return fetchAs(role, page, signal);
     }

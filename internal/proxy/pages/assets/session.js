@@ -3,6 +3,8 @@
 // is kept here says whose session it is and until when: a hint for this page and the others
 // of this browser, no right to anything.
 
+import { ask } from './api.js';
+
 const KEPT = 'lectern.session';
 const FAR = 8.64e15; // the last date that there is
 const MOST = 100; // lessons whose cookies a sign-out takes back
@@ -12,6 +14,7 @@ let token = ''; // until the cookie is there; of a link for one lesson, which ha
 let role = ''; // as the gateway showed by what it lets this user see
 let who = kept(); // {user, name, role, ends} or null
 let refused = null; // why a link did not sign in
+let looking = null; // the question to the gateway that is not answered yet
 const arrivals = new Set();
 
 function kept() {
@@ -77,16 +80,19 @@ async function exchange({ code, bearer, replace }) {
   return (await response.json().catch(() => ({}))).code || 'unknown';
 }
 
-// look asks the gateway whose session this browser has.
-export async function look() {
+// look asks the gateway who is here: by the session, or by the token where there is one.
+export function look() {
+  looking ??= ask('GET', '/session').then(learn).finally(() => { looking = null; });
+  return looking;
+}
+
+function learn({ user, expires_at: expires }) {
+  role = user.role;
   if (token) return;
-  const response = await fetch('/session', { cache: 'no-store', credentials: 'same-origin' }).catch(() => null);
-  if (response?.status === 401) return ended();
-  if (!response?.ok) return; // what is kept has to do
-  const { user, expires_at: expires } = await response.json();
-  const lessons = who?.user === String(user.id) ? who.lessons : [];
-  keep({ user: String(user.id), name: user.name, role: user.role, ends: Date.parse(expires), lessons });
-  if (history.state?.user !== who.user) remember({ user: who.user });
+  const id = String(user.id);
+  const lessons = who?.user === id ? who.lessons : [];
+  keep({ user: id, name: user.name, role: user.role, ends: Date.parse(expires), lessons });
+  if (history.state?.user !== id) remember({ user: id });
 }
 
 // ended is for a session that the gateway does not take any more.
@@ -98,7 +104,7 @@ export function ended() {
 // nothing is known the gateway is asked.
 export async function begin(agree) {
   await takeFragment(agree);
-  if (!session.signedIn && !refused) await look();
+  if (!session.signedIn && !refused) await look().catch(() => {}); // nobody, as far as one knows
 }
 
 // takeFragment takes what a link brings out of the address, and signs in with it. Anybody can
@@ -132,23 +138,23 @@ function become(user, bearer = '') {
 
 // signIn exchanges what a link brought, and asks the person where somebody else is signed in.
 async function signIn({ user, code, bearer, agree, other }) {
-  const ask = (replace) => exchange({ code, bearer, replace }).catch(() => 'offline');
-  let problem = other ? 'other_session' : await ask(false);
+  const request = (replace) => exchange({ code, bearer, replace }).catch(() => 'offline');
+  let problem = other ? 'other_session' : await request(false);
   if (problem === 'other_session') {
     token = '';
     if (!(await agree())) {
-      await look();
+      await look().catch(() => {});
       changed();
       return;
     }
-    problem = await ask(true);
+    problem = await request(true);
   }
   const { exp, role: claimed } = claims(bearer || '');
   if (!problem) {
     keep({ user, role: claimed, ends: exp ? exp * 1000 : Date.now() + 60000, lessons: [] });
     if (bearer) token = ''; // from now on the cookie says it
     if (!bearer || other) become(user);
-    whenIdle(look);
+    whenIdle(() => { if (who && !who.name) look().catch(() => {}); });
   } else if (bearer) {
     if (token !== bearer) become(user, bearer); // no cookie: the token has to do while the page is open
   } else if (!who) {
