@@ -77,8 +77,10 @@ CREATE TABLE lectern.lectern_search_gone (
     block bigint NOT NULL REFERENCES lectern.lectern_search_blocks (id) ON DELETE CASCADE
 );
 CREATE INDEX lectern_search_gone_block ON lectern.lectern_search_gone (block);
+-- Who deletes a recording may have no right to this schema; the trigger runs with the rights
+-- of its owner.
 -- +goose StatementBegin
-CREATE FUNCTION lectern.lectern_transcripts_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION lectern.lectern_transcripts_deleted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
     INSERT INTO lectern.lectern_search_gone (id, block) VALUES (OLD.id, OLD.block);
     RETURN NULL;
