@@ -88,6 +88,8 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	reader := library.NewReader(store, settings.Auth.AccessRule != string(auth.RulePlatform), time.Now)
 	views := library.NewViews(store, log)
 	s.onClose(func() error { views.Stop(); return nil })
+	watched := library.NewWatchStates(store, log, time.Now)
+	s.onClose(func() error { watched.Stop(); return nil })
 	verifier, err := auth.NewVerifier(settings.Auth, log, time.Now)
 	if err != nil {
 		return nil, err
@@ -138,7 +140,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
 		Access:   gate,
-		API:      recordingsAPI(gate, store, reader, views, func() { directory.InvalidateAll(); changed.notify() }),
+		API:      s.recordingsAPI(gate, reader, views, watched, func() { directory.InvalidateAll(); changed.notify() }),
 		Grants:   minter,
 		Starts:   auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, library.NewPlaybackStarts(store), directory.Unavailable, log, time.Now),
 		Captions: reader,
@@ -287,9 +289,12 @@ func (a zoomAccounts) ZoomAccount(ctx context.Context, teacher int64) (zoom.Acco
 }
 
 // recordingsAPI wires the recordings API; changed is called after each of its edits.
-func recordingsAPI(gate *auth.Authorizer, store *catalog.Store, reader *library.Reader, views *library.Views, changed func()) *api.Services {
-	editor := library.NewEditor(store, time.Now, changed)
-	return &api.Services{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: views, Captions: reader, Companions: store, Chapters: reader, Search: reader}
+func (s *service) recordingsAPI(gate *auth.Authorizer, reader *library.Reader, views *library.Views, watched *library.WatchStates, changed func()) *api.Services {
+	editor := library.NewEditor(s.store, time.Now, changed)
+	return &api.Services{
+		Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: views, Captions: reader, Companions: s.store, Chapters: reader, Search: reader,
+		WatchStates: watched, Analytics: s.settings.Analytics,
+	}
 }
 
 // databaseCheck reports a database that is unavailable within the grace as degraded.

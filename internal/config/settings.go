@@ -91,6 +91,8 @@ type Settings struct {
 
 	AccessLog string `name:"access-log" default:"playback" enum:"playback,request" help:"Lines of the access log: playback sums the ranges that a player reads one after the other for 10 s, request writes a line for each (playback|request)."`
 
+	Analytics string `name:"analytics" default:"own" enum:"off,own,audience" help:"What is stored of who watched what: off nothing, own for each user themselves, audience for the recording's teacher and admins too (off|own|audience)."`
+
 	Auth    auth.Config        `embed:"" prefix:"auth-"`
 	Session auth.SessionConfig `embed:"" prefix:"session-"`
 	Limit   proxy.LimitConfig  `embed:"" prefix:"limit-"`

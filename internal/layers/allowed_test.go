@@ -552,6 +552,7 @@ var allowed = []rule{
 			{"internal/fulltext", "the words of a search, and places in transcripts"},
 			{"internal/media", "recordings, users and error kinds"},
 			{"internal/syncer/store", "quotas and resync requests, which the syncer works on"},
+			{"internal/watchstate", "the watch states that it stores"},
 			{"database/sql", "SQL of people's lists and edits"},
 		},
 		tests: []use{
@@ -753,6 +754,7 @@ var allowed = []rule{
 			{"internal/proxy/forwarded", "the client's address and the public base"},
 			{"internal/proxy/respond", "JSON bodies, and errors as statuses"},
 			{"internal/proxy/route", "the routes that it declares"},
+			{"internal/watchstate", "the pieces and shares of watch states"},
 			{"internal/webvtt", "chapters as a track"},
 			{"github.com/valyala/fasthttp", "requests and responses"},
 		},
@@ -1212,6 +1214,12 @@ var allowed = []rule{
 		may: []use{
 			{"go.opentelemetry.io/proto/otlp", "the messages of OTLP"},
 			{"google.golang.org/protobuf", "decodes them"},
+		},
+	},
+	{
+		pkg: "internal/watchstate",
+		tests: []use{
+			{"pgregory.net/rapid", "random pieces against a simple model"},
 		},
 	},
 	{pkg: "internal/webvtt"},

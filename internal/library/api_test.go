@@ -39,6 +39,8 @@ type school struct {
 	t      *testing.T
 	db     *catalogtest.DB
 	views  *library.Views
+	states *library.WatchStates
+	api    *api.Services
 	minter *auth.Minter
 	signed auth.Config
 	url    string
@@ -84,7 +86,13 @@ func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config)) *s
 	reader := library.NewReader(db.Store, true, s.now)
 	s.views = library.NewViews(db.Store, log)
 	t.Cleanup(s.views.Stop)
+	s.states = library.NewWatchStates(db.Store, log, s.now)
+	t.Cleanup(s.states.Stop)
 	editor := library.NewEditor(db.Store, s.now, cached.InvalidateAll)
+	s.api = &api.Services{
+		Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: s.views, Captions: reader, Companions: db, Chapters: reader, Search: reader,
+		WatchStates: s.states, Analytics: api.AnalyticsOwn,
+	}
 	public := proxy.DefaultConfig()
 	public.PublicURL = publicURL
 	if change != nil {
@@ -92,7 +100,7 @@ func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config)) *s
 	}
 	server, err := proxy.New(public, proxy.Deps{
 		Access: gate, Origins: nothing{}, Store: nothing{}, Log: log, Now: s.now,
-		API:        &api.Services{Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: s.views, Captions: reader, Companions: db, Chapters: reader, Search: reader},
+		API:        s.api,
 		Companions: cached,
 		Grants:     s.minter,
 		Sessions: &sessions.Services{

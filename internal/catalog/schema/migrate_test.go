@@ -20,8 +20,8 @@ import (
 )
 
 var versions = map[catalog.Dialect][]string{
-	catalog.SQLite:   {"0001_lectern", "0002_catalog_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback", "0008_changes_standalone", "0009_downloads", "0010_matching", "0011_backfills", "0012_recording_files", "0013_operations", "0015_staged_versions", "0016_syncer_versions", "0017_moves", "0018_archived_digests", "0019_companions", "0020_chapters", "0021_transcripts", "0022_derivations", "0023_sessions"},
-	catalog.Postgres: {"0001_lectern", "0002_catalog_standalone", "0003_notify_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback", "0009_downloads", "0010_matching", "0011_backfills", "0012_recording_files", "0013_operations", "0015_staged_versions", "0016_syncer_versions", "0017_moves", "0018_archived_digests", "0019_companions", "0020_chapters", "0021_transcripts", "0022_derivations", "0023_sessions"},
+	catalog.SQLite:   {"0001_lectern", "0002_catalog_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback", "0008_changes_standalone", "0009_downloads", "0010_matching", "0011_backfills", "0012_recording_files", "0013_operations", "0015_staged_versions", "0016_syncer_versions", "0017_moves", "0018_archived_digests", "0019_companions", "0020_chapters", "0021_transcripts", "0022_derivations", "0023_sessions", "0024_watch_states"},
+	catalog.Postgres: {"0001_lectern", "0002_catalog_standalone", "0003_notify_standalone", "0004_syncer", "0005_library_standalone", "0006_resyncs", "0007_playback", "0009_downloads", "0010_matching", "0011_backfills", "0012_recording_files", "0013_operations", "0015_staged_versions", "0016_syncer_versions", "0017_moves", "0018_archived_digests", "0019_companions", "0020_chapters", "0021_transcripts", "0022_derivations", "0023_sessions", "0024_watch_states"},
 }
 
 func TestMigrateStandalone(t *testing.T) {
@@ -82,7 +82,7 @@ func TestMigrateBesideThePlatform(t *testing.T) {
 			shape := func() string { return publicShape(t, s) }
 			before := shape()
 			applied, err := schema.Up(ctx, s.Store)
-			if err != nil || !slices.Equal(names(applied), []string{"0001_lectern", "0004_syncer", "0006_resyncs", "0007_playback", "0009_downloads", "0010_matching", "0011_backfills", "0012_recording_files", "0013_operations", "0015_staged_versions", "0016_syncer_versions", "0017_moves", "0018_archived_digests", "0019_companions", "0020_chapters", "0021_transcripts", "0022_derivations", "0023_sessions"}) {
+			if err != nil || !slices.Equal(names(applied), []string{"0001_lectern", "0004_syncer", "0006_resyncs", "0007_playback", "0009_downloads", "0010_matching", "0011_backfills", "0012_recording_files", "0013_operations", "0015_staged_versions", "0016_syncer_versions", "0017_moves", "0018_archived_digests", "0019_companions", "0020_chapters", "0021_transcripts", "0022_derivations", "0023_sessions", "0024_watch_states"}) {
 				t.Fatalf("%v, %v", applied, err)
 			}
 			if after := shape(); after != before {

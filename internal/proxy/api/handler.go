@@ -142,6 +142,9 @@ func (h *Handler) Routes(base string) []route.Route {
 	if h.Services.Companions != nil {
 		out = append(out, h.companionRoutes(base)...)
 	}
+	if h.Services.WatchStates != nil {
+		out = append(out, h.watchStateRoutes(base)...)
+	}
 	if h.Services.Chapters != nil {
 		out = append(out, h.chapterRoutes(base)...)
 	}

@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/watchstate"
 )
 
 // Access decides who may watch. Its methods are called from many goroutines; they
@@ -66,6 +68,8 @@ type Services struct {
 	Companions  CompanionReader // nil: no companions
 	Chapters    ChapterReader   // nil: no chapters
 	Search      Searcher
+	WatchStates WatchStates // nil: no watch states
+	Analytics   string      // AnalyticsOff, AnalyticsOwn or AnalyticsAudience
 }
 
 // ViewabilityChecker applies the access rule to a recording and a membership that the
@@ -149,4 +153,12 @@ type ChapterReader interface {
 // Searcher searches titles and transcripts of what a user may watch.
 type Searcher interface {
 	Search(ctx context.Context, user media.User, text string, w library.Window) (library.Hits, error)
+}
+
+// WatchStates keeps how far users are in recordings.
+type WatchStates interface {
+	// Put merges a report of a user's player. It does not wait for the database.
+	Put(user, recording int64, position time.Duration, pieces []watchstate.Piece) error
+	// States are a user's in some recordings, without those that they never watched.
+	States(ctx context.Context, user int64, recordings []int64) (map[int64]watchstate.State, error)
 }

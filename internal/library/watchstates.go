@@ -1,0 +1,223 @@
+package library
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/watchstate"
+)
+
+const (
+	// watchFlushInterval is how often watch states are written: a flush is three
+	// statements, and what a killed gateway loses is not older.
+	watchFlushInterval = 5 * time.Second
+	// maxPendingStates bounds the memory of states that wait for a database that is away,
+	// in bytes.
+	maxPendingStates = 64 << 20
+	// stateSize is what a state takes besides what was played.
+	stateSize = 160
+)
+
+// errTooManyStates refuses states while those that wait fill the memory that they may take.
+var errTooManyStates = errors.New("too many watch states wait for the database")
+
+// WatchStates keeps how far users are in recordings. States are merged in memory and written
+// in batches. What one gateway has received it reads at once; another reads it once it is
+// written. Safe for concurrent use.
+type WatchStates struct {
+	store *catalog.Store
+	log   *slog.Logger
+	now   func() time.Time
+	limit int // of bytes in memory
+
+	mu      sync.Mutex                     // guards the fields up to size; no query runs under it
+	pending map[stateKey]*watchstate.State // not written
+	writing map[stateKey]*watchstate.State // being written; its states are not changed
+	size    int                            // of pending and writing, in bytes
+	flush   sync.Mutex                     // one flush at a time
+	cancel  context.CancelFunc             // ends the goroutine
+	done    chan struct{}                  // closed when it has ended
+	stop    sync.Once
+}
+
+type stateKey struct{ user, recording int64 }
+
+// NewWatchStates makes WatchStates and starts its goroutine; Stop ends it.
+func NewWatchStates(store *catalog.Store, log *slog.Logger, now func() time.Time) *WatchStates {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &WatchStates{store: store, log: log, now: now, limit: maxPendingStates, cancel: cancel, done: make(chan struct{}),
+		pending: map[stateKey]*watchstate.State{}}
+	go w.run(ctx)
+	return w
+}
+
+// Put merges what a user's player reports: where they are, and what they played since its last
+// report. It does not wait for the database. Kind Unavailable: the database has been away for
+// so long that no further state fits in memory; those that wait are kept.
+func (w *WatchStates) Put(user, recording int64, position time.Duration, pieces []watchstate.Piece) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	key := stateKey{user, recording}
+	state, old := watchstate.State{Position: position, At: w.now()}, 0
+	if before := w.pending[key]; before != nil {
+		old = sizeOf(before)
+		state.Played = before.Played.Clone()
+		if state.At.Before(before.At) {
+			state.At = before.At // the clock was set back; this is the later arrival all the same
+		}
+	}
+	for _, piece := range pieces {
+		state.Played.Add(piece)
+	}
+	more := sizeOf(&state) - old
+	if more > 0 && w.size+more > w.limit {
+		return media.Fault(media.Unavailable, "library: put a watch state", errTooManyStates)
+	}
+	w.pending[key] = &state
+	w.size += more
+	return nil
+}
+
+func sizeOf(s *watchstate.State) int { return stateSize + s.Played.Size() }
+
+// States are a user's in some recordings; those that they never watched are left out.
+func (w *WatchStates) States(ctx context.Context, user int64, recordings []int64) (map[int64]watchstate.State, error) {
+	keys := make([]stateKey, len(recordings))
+	for i, id := range recordings {
+		keys[i] = stateKey{user, id}
+	}
+	// Memory first: what is written in between is in the rows.
+	inMemory := w.inMemory(func(key stateKey) bool { return key.user == user && slices.Contains(recordings, key.recording) }, keys)
+	out := map[int64]watchstate.State{}
+	q := &query{d: w.store.Dialect()}
+	q.text = selectStates + " WHERE s.user_id = " + q.arg(user) + " AND s.recording_id IN (" + q.list(recordings) + ")"
+	err := w.store.Rows(ctx, "library: watch states of a user", catalog.LookupTimeout, q.text, q.args, func(scan func(...any) error) error {
+		key, state, err := scanState(scan)
+		out[key.recording] = state
+		return err
+	})
+	for key, state := range inMemory {
+		merged := out[key.recording]
+		merged.Merge(state)
+		out[key.recording] = merged
+	}
+	return out, err
+}
+
+// inMemory are copies of the states that are not certainly written: of keys, or, where there
+// are none, of those that match.
+func (w *WatchStates) inMemory(match func(stateKey) bool, keys []stateKey) map[stateKey]watchstate.State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := map[stateKey]watchstate.State{}
+	for _, states := range []map[stateKey]*watchstate.State{w.writing, w.pending} {
+		add := func(key stateKey, state *watchstate.State) {
+			merged := out[key]
+			merged.Merge(watchstate.State{Position: state.Position, At: state.At, Played: state.Played.Clone()})
+			out[key] = merged
+		}
+		for _, key := range keys {
+			if state := states[key]; state != nil {
+				add(key, state)
+			}
+		}
+		if keys != nil {
+			continue
+		}
+		for key, state := range states {
+			if match(key) {
+				add(key, state)
+			}
+		}
+	}
+	return out
+}
+
+// Flush writes what was put so far, all of it or nothing.
+func (w *WatchStates) Flush(ctx context.Context) error {
+	w.flush.Lock()
+	defer w.flush.Unlock()
+	w.mu.Lock()
+	w.writing, w.pending = w.pending, map[stateKey]*watchstate.State{}
+	batch := make([]stateRow, 0, len(w.writing))
+	for key, state := range w.writing {
+		batch = append(batch, stateRow{key, *state})
+	}
+	w.mu.Unlock()
+	var err error
+	if len(batch) > 0 {
+		slices.SortFunc(batch, func(a, b stateRow) int {
+			return cmp.Or(cmp.Compare(a.user, b.user), cmp.Compare(a.recording, b.recording))
+		})
+		err = w.write(ctx, batch)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		w.takeBack()
+	}
+	w.writing, w.size = nil, 0
+	for _, state := range w.pending {
+		w.size += sizeOf(state)
+	}
+	return err
+}
+
+// takeBack makes states that could not be written pending again. w.mu is held.
+func (w *WatchStates) takeBack() {
+	for key, state := range w.writing {
+		if later := w.pending[key]; later != nil {
+			state.Merge(*later)
+		}
+		w.pending[key] = state
+	}
+}
+
+// Stop writes what is left and ends the goroutine. A second call does nothing. After it
+// nothing may be put.
+func (w *WatchStates) Stop() {
+	w.stop.Do(func() {
+		w.cancel()
+		<-w.done
+		ctx, cancel := context.WithTimeout(context.Background(), finalFlushTimeout)
+		defer cancel()
+		for {
+			err := w.Flush(ctx)
+			if err == nil {
+				return
+			}
+			select {
+			case <-ctx.Done():
+				w.log.Error("watch states: final flush failed, they are lost", slog.Int("states", len(w.pending)), slog.Any("error", err))
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	})
+}
+
+func (w *WatchStates) run(ctx context.Context) {
+	defer close(w.done)
+	tick := time.NewTicker(watchFlushInterval)
+	defer tick.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := w.Flush(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			w.log.Warn("watch states: flush failed, will be tried again", slog.Any("error", err))
+		}
+		failing = err != nil
+	}
+}

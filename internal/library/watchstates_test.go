@@ -1,0 +1,177 @@
+package library
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/watchstate"
+)
+
+func TestWatchStates(t *testing.T) {
+	catalogtest.Each(t, func(t *testing.T, db *catalogtest.DB) {
+		t.Run("read at once", func(t *testing.T) { checkReadAtOnce(t, db) })
+		t.Run("two gateways", func(t *testing.T) { checkTwoGateways(t, db) })
+		t.Run("many in one statement", func(t *testing.T) { checkManyStates(t, db) })
+		t.Run("what is gone takes nothing with it", func(t *testing.T) { checkStatesOfGone(t, db) })
+		t.Run("bounded", func(t *testing.T) { checkStatesBounded(t, db) })
+	})
+}
+
+// manualStates are WatchStates whose goroutine has been ended.
+func manualStates(db *catalogtest.DB, now *time.Time) *WatchStates {
+	w := NewWatchStates(db.Store, slog.New(slog.DiscardHandler), func() time.Time { return *now })
+	w.cancel()
+	<-w.done
+	return w
+}
+
+func put(t *testing.T, w *WatchStates, user, recording int64, seconds time.Duration, pieces ...watchstate.Piece) {
+	t.Helper()
+	if err := w.Put(user, recording, seconds*time.Second, pieces); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func flushed(t *testing.T, w *WatchStates) {
+	t.Helper()
+	if err := w.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantState checks the position, in seconds, and how many buckets count.
+func wantState(t *testing.T, w *WatchStates, user, recording int64, seconds time.Duration, watched int) {
+	t.Helper()
+	states, err := w.States(t.Context(), user, []int64{recording, 999999})
+	got := states[recording]
+	if err != nil || got.Position != seconds*time.Second || len(got.Played.Watched(0)) != watched {
+		t.Errorf("at %s with %v, %v; want %ds and %d buckets", got.Position, got.Played.Watched(0), err, seconds, watched)
+	}
+}
+
+func checkReadAtOnce(t *testing.T, db *catalogtest.DB) {
+	now := noon
+	w := manualStates(db, &now)
+	wantState(t, w, 5, 6, 0, 0)
+	put(t, w, 5, 6, 7, watchstate.Piece{From: 0, To: 4000})
+	wantState(t, w, 5, 6, 7, 0)
+	flushed(t, w)
+	wantState(t, w, 5, 6, 7, 0)
+	now = noon.Add(10 * time.Second)
+	put(t, w, 5, 6, 3, watchstate.Piece{From: 8000, To: 9000}) // half of the bucket, over a flush
+	wantState(t, w, 5, 6, 3, 1)
+	flushed(t, w)
+	wantState(t, w, 5, 6, 3, 1)
+	now = noon.Add(-time.Hour) // the clock is set back
+	put(t, w, 5, 6, 20)
+	now = noon.Add(-2 * time.Hour)
+	put(t, w, 5, 6, 21)
+	if s := w.pending[stateKey{5, 6}]; s.Position != 21*time.Second {
+		t.Errorf("the later arrival at one gateway is at %s", s.Position)
+	}
+	if w.size == 0 {
+		t.Error("what waits has no size")
+	}
+	flushed(t, w)
+	if len(w.pending) != 0 || w.writing != nil || w.size != 0 {
+		t.Errorf("left: %v, %v, %d bytes", w.pending, w.writing, w.size)
+	}
+}
+
+// checkTwoGateways: one user at two devices, each at a gateway of its own, flushed at once.
+func checkTwoGateways(t *testing.T, db *catalogtest.DB) {
+	const rounds = 20
+	now := noon.Add(time.Hour)
+	one, two := manualStates(db, &now), manualStates(db.Reopen(t), &now)
+	for round := range int64(rounds) {
+		put(t, one, 7, 6, 1, watchstate.Piece{From: 20000 * round, To: 20000*round + 6000})
+		put(t, two, 7, 6, 2, watchstate.Piece{From: 20000*round + 10000, To: 20000*round + 16000})
+		var both sync.WaitGroup
+		for _, w := range []*WatchStates{one, two} {
+			both.Go(func() {
+				if err := w.Flush(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Wait()
+	}
+	now = now.Add(time.Second)
+	put(t, two, 7, 6, 3)
+	flushed(t, two)
+	wantState(t, one, 7, 6, 3, 2*rounds)
+}
+
+// checkManyStates: more rows than SQLite joins in a compound SELECT.
+func checkManyStates(t *testing.T, db *catalogtest.DB) {
+	now := noon.Add(2 * time.Hour)
+	w := manualStates(db, &now)
+	put(t, w, 9, 2, 5, watchstate.Piece{From: 0, To: 10000})
+	for user := int64(100000); user < 101200; user++ {
+		put(t, w, user, 2, 5) // of nobody
+	}
+	flushed(t, w)
+	wantState(t, w, 9, 2, 5, 1)
+	if n := db.Count(t, `SELECT count(*) FROM lectern.lectern_watch_states WHERE user_id >= 100000`); n != 0 {
+		t.Errorf("%d states of nobody", n)
+	}
+}
+
+func checkStatesOfGone(t *testing.T, db *catalogtest.DB) {
+	now := noon.Add(3 * time.Hour)
+	w := manualStates(db, &now)
+	put(t, w, 9, 999999, 5)
+	put(t, w, 999999, 7, 5)
+	put(t, w, 9, 7, 5)
+	flushed(t, w)
+	wantState(t, w, 9, 7, 5, 0)
+	if n := db.Count(t, `SELECT count(*) FROM lectern.lectern_watch_states WHERE recording_id = 999999 OR user_id = 999999`); n != 0 {
+		t.Errorf("%d states of what is gone", n)
+	}
+}
+
+// checkStatesBounded: what waits while the database is away has a bound; the oldest stays.
+func checkStatesBounded(t *testing.T, db *catalogtest.DB) {
+	now := noon.Add(4 * time.Hour)
+	w := manualStates(db, &now)
+	w.limit = 10 * stateSize
+	var refused int
+	for user := range int64(20) {
+		if err := w.Put(user+1, 6, time.Second, nil); media.KindOf(err) == media.Unavailable {
+			refused++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if refused != 10 || len(w.pending) != 10 || w.pending[stateKey{1, 6}] == nil {
+		t.Errorf("%d refused, %d wait", refused, len(w.pending))
+	}
+	put(t, w, 1, 6, 2) // takes no more memory
+	if err := w.Flush(canceledContext(t)); err == nil {
+		t.Fatal("a flush without a database succeeds")
+	}
+	if len(w.pending) != 10 || w.size != 10*stateSize || w.pending[stateKey{1, 6}].Position != 2*time.Second {
+		t.Errorf("after a failed flush %d wait, %d bytes", len(w.pending), w.size)
+	}
+}
+
+func canceledContext(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+func TestWatchStatesStopWrites(t *testing.T) {
+	db := catalogtest.Databases[0].Open(t)
+	w := NewWatchStates(db.Store, slog.New(slog.DiscardHandler), time.Now)
+	put(t, w, 5, 6, 9, watchstate.Piece{From: 0, To: 10000})
+	w.Stop()
+	w.Stop()
+	now := noon
+	wantState(t, manualStates(db, &now), 5, 6, 9, 1)
+}
