@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
+	"github.com/lectiospace/lectern/internal/proxy"
 )
 
 const (
@@ -26,8 +27,8 @@ func (s *school) signIn(user int64) string {
 	return cookie
 }
 
-// TestDoors: which credential opens which route.
-func TestDoors(t *testing.T) {
+// TestCredentialsOfRoutes: which credential opens which route.
+func TestCredentialsOfRoutes(t *testing.T) {
 	s := onSQLite(t, nil)
 	playback, err := s.minter.Playback(5, 6, time.Hour)
 	if err != nil {
@@ -50,7 +51,7 @@ func TestDoors(t *testing.T) {
 		{"code", "Authorization: Bearer " + embedded, ""},
 		{"code in the session's cookie", "Cookie: lectern_session=" + embedded, ""},
 	}
-	for _, door := range []struct {
+	for _, route := range []struct {
 		method, path string
 		opened       []string
 		status       int
@@ -61,20 +62,20 @@ func TestDoors(t *testing.T) {
 		{"POST", "/session", []string{"access"}, 204},
 		{"POST", "/session/code", []string{"access"}, 201},
 		{"POST", "/api/recordings/6/view/", []string{"access", "session in its cookie"}, 200},
-		// The fixture's origin has no file: 404 is past the door.
+		// The fixture's origin has no file: 404 is past the route.
 		{"POST", "/api/recordings/6/playback/", []string{"access", "session in its cookie"}, 404},
 		{"GET", "/api/recordings/6/stream/", []string{"access", "playback", "playback in its cookie"}, 404},
 	} {
 		for _, c := range credentials {
-			res := s.ask(0, door.method, door.path, c.body, c.header, fromOurPage)
+			res := s.ask(0, route.method, route.path, c.body, c.header, fromOurPage)
 			want := 401
-			for _, name := range door.opened {
+			for _, name := range route.opened {
 				if name == c.name {
-					want = door.status
+					want = route.status
 				}
 			}
 			if res.StatusCode != want {
-				t.Errorf("%s %s with %s: %d %s, want %d", door.method, door.path, c.name, res.StatusCode, res.body, want)
+				t.Errorf("%s %s with %s: %d %s, want %d", route.method, route.path, c.name, res.StatusCode, res.body, want)
 			}
 		}
 	}
@@ -202,6 +203,22 @@ func TestForgedCodesAreLimited(t *testing.T) {
 		}
 	}
 	t.Error("200 guesses are answered")
+}
+
+// TestOtherSessionOfABusyUser: a session that is not looked at, since its user sends too many
+// requests, may go on, and is not replaced.
+func TestOtherSessionOfABusyUser(t *testing.T) {
+	s := onSQLite(t, func(c *proxy.Config) { c.Limit.APIRate = 1 })
+	cookie := "Cookie: " + s.signIn(5)
+	for i := 0; s.ask(0, "GET", "/session", "", cookie).StatusCode != 429; i++ {
+		if i == 10 {
+			t.Fatal("the user is not limited")
+		}
+	}
+	res := s.ask(9, "POST", "/session", `{"replace":false}`, cookie, fromOurPage)
+	if got := outcomeOf(res); got != "429 throttled" || res.Header.Get("Set-Cookie") != "" {
+		t.Errorf("%s, cookie %q", got, res.Header.Get("Set-Cookie"))
+	}
 }
 
 // TestOtherSession: a page that says so replaces nobody's session, and spends no code on it.

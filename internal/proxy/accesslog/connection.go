@@ -44,6 +44,7 @@ type playbackFirst struct {
 // playbackSum is what the line of a playback says.
 type playbackSum struct {
 	requests, bytes int64
+	heads           int64 // of the requests
 	began, ended    time.Time
 	firstRange      string // as requested
 	lastRange       string
@@ -142,9 +143,10 @@ func (s *playbackSum) add(rec *Record, now time.Time) {
 	s.requests++
 	s.ended = now
 	if rec.Method == http.MethodHead {
+		s.heads++
 		return // it has no bytes, and its Range is ignored
 	}
-	if s.lastRange == "" {
+	if s.requests == s.heads+1 {
 		s.firstRange = shown(rec.Range)
 	}
 	s.bytes += rec.Bytes

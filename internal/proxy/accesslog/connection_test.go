@@ -111,6 +111,22 @@ func TestPlaybackIsSummed(t *testing.T) {
 	})
 }
 
+// TestFirstRangeOfASum: it is that of the first request with bytes, also where that has no Range.
+func TestFirstRangeOfASum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newConnectionLog(t, PerPlayback)
+		l.write(0, nil)
+		l.write(1, func(r *Record) { r.Method, r.Status, r.Range = "HEAD", 200, "bytes=1-2" })
+		l.write(2, func(r *Record) { r.Status, r.Range = 200, "" })
+		l.write(3, nil)
+		l.conn.Close()
+		line := l.want("the sum", "exchange id-0", "playback id-0 3")[1]
+		if line["first_range"] != "" || line["last_range"] != "bytes=300-399" {
+			t.Errorf("from %q to %q", line["first_range"], line["last_range"])
+		}
+	})
+}
+
 // TestPlaybackEnds: a sum is written once, by whatever ends it first.
 func TestPlaybackEnds(t *testing.T) {
 	for _, c := range []struct {

@@ -107,5 +107,18 @@ func isOurs(origin string, c *fasthttp.RequestCtx, links forwarded.Resolver) boo
 		return ok && host != "" && strings.EqualFold(host, string(c.Host()))
 	}
 	u, err := url.Parse(links.PublicURL)
-	return err == nil && strings.EqualFold(origin, u.Scheme+"://"+u.Host)
+	return err == nil && strings.EqualFold(origin, originOf(u))
+}
+
+// originOf is a URL's origin as browsers write it: without the scheme's own port (RFC 6454
+// section 6.2).
+func originOf(u *url.URL) string {
+	host := u.Host
+	switch u.Scheme {
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return u.Scheme + "://" + host
 }

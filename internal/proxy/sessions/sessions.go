@@ -212,8 +212,9 @@ func (x *request) refuseOther(user int64) error {
 		return nil
 	}
 	now, err := x.h.Access.Authenticate(x.ctx, x.rec.Client, tokens, 0)
+	refusal := media.RefusalOf(err)
 	switch {
-	case media.RefusalOf(err) != nil: // it has ended
+	case refusal != nil && refusal.Code != media.CodeThrottled: // it has ended
 		return nil
 	case err != nil:
 		return err
