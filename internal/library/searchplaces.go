@@ -134,12 +134,22 @@ type block struct {
 	postings    []fulltext.Postings
 }
 
+// blocks are those of a search, by their ids.
+type blocks map[int64]*block
+
+// add adds a row. Rows come in any order: PostgreSQL may read several blocks at once.
+func (b blocks) add(id int64, transcripts []byte, p fulltext.Postings) {
+	if b[id] == nil {
+		b[id] = &block{transcripts: transcripts}
+	}
+	b[id].postings = append(b[id].postings, p)
+}
+
 // findPlaces adds the best places of all transcripts that have all stems.
 func (l *Reader) findPlaces(ctx context.Context, stems []string, places *placeHits) error {
 	var (
 		gone   []int64
-		blocks []block
-		last   int64 // the block of the latest row
+		blocks = blocks{}
 	)
 	err := l.rows(ctx, "library: places in transcripts", l.placesQuery(stems), func(scan func(...any) error) error {
 		var (
@@ -156,12 +166,7 @@ func (l *Reader) findPlaces(ctx context.Context, stems []string, places *placeHi
 				places.add(i, id, fulltext.Positions(first).Places(stems, hitsPerRecording))
 			}
 		default:
-			if id != last {
-				blocks = append(blocks, block{transcripts: transcripts})
-				last = id
-			}
-			b := &blocks[len(blocks)-1]
-			b.postings = append(b.postings, fulltext.Postings{Stem: stem, First: first, Rest: rest})
+			blocks.add(id, transcripts, fulltext.Postings{Stem: stem, First: first, Rest: rest})
 		}
 		return err
 	})
@@ -177,7 +182,7 @@ func (l *Reader) findPlaces(ctx context.Context, stems []string, places *placeHi
 
 // findPlaces adds the best places of a block's transcripts that are still there. A block
 // whose rows are not those of all stems is damaged, and has none.
-func (b block) findPlaces(gone []int64, stems int, places *placeHits) {
+func (b *block) findPlaces(gone []int64, stems int, places *placeHits) {
 	if len(b.postings) != stems {
 		return
 	}
