@@ -206,11 +206,15 @@ func (d *Deriver) Sweep(ctx context.Context) error {
 			return err
 		})
 		return queued, err
-	}, func(unused *workdir.Lock) {
-		if err := unused.AbortUpload(ctx, d.deps.Archives); err != nil {
-			d.log.Warn("derive: upload not aborted", slog.Any("error", err))
-		}
-	})
+	}, func(unused *workdir.Lock) { d.abortUpload(ctx, unused) })
+}
+
+// abortUpload aborts the upload that was left in a directory. One that cannot be aborted now
+// is aborted with those that have not progressed for long.
+func (d *Deriver) abortUpload(ctx context.Context, left *workdir.Lock) {
+	if err := left.AbortUpload(ctx, d.deps.Archives); err != nil {
+		d.log.Warn("derive: upload not aborted", slog.Any("error", err))
+	}
 }
 
 // away puts off what reads archives, and returns how long.

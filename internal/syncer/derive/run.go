@@ -92,7 +92,7 @@ func (d *Deriver) job(ctx context.Context, job *queue.Job[queue.DeriveArgs]) err
 		return err
 	}
 	if len(r.due) == 0 {
-		return lock.Clear()
+		return d.clear(ctx, lock)
 	}
 	r.lock = lock
 	var (
@@ -101,7 +101,7 @@ func (d *Deriver) job(ctx context.Context, job *queue.Job[queue.DeriveArgs]) err
 	)
 	switch err := r.make(ctx); {
 	case err == nil:
-		return lock.Clear()
+		return d.clear(ctx, lock)
 	case ctx.Err() != nil:
 		return queue.Snooze(0) // another run begins anew
 	case errors.Is(err, errChanged):
@@ -115,6 +115,13 @@ func (d *Deriver) job(ctx context.Context, job *queue.Job[queue.DeriveArgs]) err
 	default:
 		return err
 	}
+}
+
+// clear removes the temporary files of a recording, and aborts the upload that a run before
+// this one may have left.
+func (d *Deriver) clear(ctx context.Context, lock *workdir.Lock) error {
+	d.abortUpload(ctx, lock)
+	return lock.Clear()
 }
 
 // load loads a recording and what is to be made of it; nothing where it does not play, or

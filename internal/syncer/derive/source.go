@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
@@ -25,10 +26,12 @@ const (
 	overhead = 64 << 20
 )
 
+const sourcePrefix = "source-"
+
 // sourceName is the name of a source in its recording's directory.
 func sourceName(source string) string {
 	sum := sha256.Sum256([]byte(source))
-	return "source-" + hex.EncodeToString(sum[:8]) + ".mp4"
+	return sourcePrefix + hex.EncodeToString(sum[:8]) + ".mp4"
 }
 
 // Keep takes over the file of a recording that was just archived, so that the archive need
@@ -70,6 +73,9 @@ func (d *Deriver) keep(recording int64, path, md5 string) error {
 func (r *run) fetch(ctx context.Context) (string, error) {
 	job := workJob(r.row.ID)
 	path := filepath.Join(r.deps.Work.Path(job), sourceName(r.source))
+	if err := r.removeOtherSources(); err != nil {
+		return "", &awayError{err}
+	}
 	if stat, err := os.Stat(path); err == nil {
 		return path, r.reserve(stat.Size())
 	}
@@ -97,6 +103,19 @@ func (r *run) fetch(ctx context.Context) (string, error) {
 		return "", errors.Join(err, os.Remove(path+".partial"))
 	}
 	return path, os.Rename(path+".partial", path)
+}
+
+// removeOtherSources removes what the recording was made of before. It would take the room of
+// the present source, which might then never be read.
+func (r *run) removeOtherSources() error {
+	dir := r.deps.Work.Path(workJob(r.row.ID))
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), sourcePrefix) && e.Name() != sourceName(r.source) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 // reserve reserves room in the work directory for a source and what is made of it.
