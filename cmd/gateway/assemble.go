@@ -293,7 +293,7 @@ func (s *service) recordingsAPI(gate *auth.Authorizer, reader *library.Reader, v
 	editor := library.NewEditor(s.store, time.Now, changed)
 	return &api.Services{
 		Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: views, Captions: reader, Companions: s.store, Chapters: reader, Search: reader,
-		WatchStates: watched, Analytics: s.settings.Analytics,
+		WatchStates: watched, Audience: library.NewAudience(reader, watched), Analytics: s.settings.Analytics,
 	}
 }
 

@@ -54,6 +54,7 @@ var tableRules = []tableRule{
 	{"internal/library", "", "lectern_ingests lectern_purges", "why a recording is not ready, and whether it can be restored"},
 	{"internal/library", "sessioncodes.go", "lectern_used_codes", "codes in links that have begun a session"},
 	{"internal/library", "watchstaterows.go", "lectern_watch_states", "how far users are in recordings"},
+	{"internal/library", "audience.go", "lectern_watch_states", "how far a recording's students are"},
 	{"internal/library", "searchplaces.go", "lectern_transcripts lectern_search_blocks lectern_search_postings lectern_search_gone", "transcripts as they are searched"},
 	{"bench/cmd/searchbench", "", "lectern_captions", "how many captions there are, and their size"},
 	{"internal/library", "searchshow.go", "lectern_transcripts", "transcripts as they are searched"},

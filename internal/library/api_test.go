@@ -91,7 +91,7 @@ func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config)) *s
 	editor := library.NewEditor(db.Store, s.now, cached.InvalidateAll)
 	s.api = &api.Services{
 		Viewability: gate, Recordings: reader, Editor: editor, Quotas: editor, Views: s.views, Captions: reader, Companions: db, Chapters: reader, Search: reader,
-		WatchStates: s.states, Analytics: api.AnalyticsOwn,
+		WatchStates: s.states, Audience: library.NewAudience(reader, s.states), Analytics: api.AnalyticsOwn,
 	}
 	public := proxy.DefaultConfig()
 	public.PublicURL = publicURL

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/watchstate"
@@ -27,20 +26,13 @@ type stateRow struct {
 	state watchstate.State
 }
 
-func scanState(scan func(...any) error, more ...any) (key stateKey, state watchstate.State, err error) {
+func scanState(scan func(...any) error) (key stateKey, state watchstate.State, err error) {
 	var (
 		position, arrived int64
 		played            []byte
 	)
-	if err := scan(append([]any{&key.user, &key.recording, &position, &arrived, &played}, more...)...); err != nil {
-		return key, state, err
-	}
-	state.Position, state.At = time.Duration(position)*time.Millisecond, time.UnixMilli(arrived)
-	if state.Played, err = watchstate.Decode(played); err != nil {
-		// The position is worth more than an error for ever; the next write mends the row.
-		state.Played = watchstate.Played{}
-	}
-	return key, state, nil
+	err = scan(&key.user, &key.recording, &position, &arrived, &played)
+	return key, storedState(position, arrived, played), err
 }
 
 // list adds numbers as arguments, for IN ().

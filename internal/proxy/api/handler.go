@@ -68,7 +68,7 @@ type request struct {
 	viewer media.Viewer
 }
 
-// response is a status and what is written as JSON; nil = nothing.
+// response is a status and what is written as JSON, or a csvFile; nil = nothing.
 type response struct {
 	status int
 	body   any
@@ -174,6 +174,8 @@ func (h *Handler) serve(m methods) func(*fasthttp.RequestCtx, accesslog.Record, 
 			x.refuse(&rec, err)
 		} else if out.body == nil {
 			c.SetStatusCode(out.status)
+		} else if file, ok := out.body.(csvFile); ok {
+			file.write(&c.Response)
 		} else {
 			respond.JSON(&c.Response, out.status, out.body)
 		}

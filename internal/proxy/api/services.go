@@ -69,7 +69,8 @@ type Services struct {
 	Chapters    ChapterReader   // nil: no chapters
 	Search      Searcher
 	WatchStates WatchStates // nil: no watch states
-	Analytics   string      // AnalyticsOff, AnalyticsOwn or AnalyticsAudience
+	Audience    AudienceReader
+	Analytics   string // AnalyticsOff, AnalyticsOwn or AnalyticsAudience
 }
 
 // ViewabilityChecker applies the access rule to a recording and a membership that the
@@ -161,4 +162,11 @@ type WatchStates interface {
 	Put(user, recording int64, position time.Duration, pieces []watchstate.Piece) error
 	// States are a user's in some recordings, without those that they never watched.
 	States(ctx context.Context, user int64, recordings []int64) (map[int64]watchstate.State, error)
+}
+
+// AudienceReader reads who watched recordings.
+type AudienceReader interface {
+	// Attendees are the students who have watched a recording, and those who may and have
+	// not, by name.
+	Attendees(ctx context.Context, recording int64) ([]library.Attendee, error)
 }

@@ -40,6 +40,7 @@ func (h *Handler) watchStateRoutes(base string) (out []route.Route) {
 	for path, m := range map[string]methods{
 		"/recordings/{id}/watch-state/": {get: (*request).watchState, put: (*request).putWatchState},
 		"/watch-states/":                {get: (*request).watchStates},
+		"/recordings/{id}/audience/":    {get: (*request).audience},
 	} {
 		out = append(out, route.Route{Pattern: base + path, OptionalSlash: true, Allow: m.allow(), Serve: h.serve(m)})
 	}
