@@ -152,7 +152,7 @@ func TestSessionCodes(t *testing.T) {
 	if got := outcomeOf(s.ask(0, "POST", "/session", body)); got != "403 csrf" {
 		t.Errorf("from nowhere: %s", got)
 	}
-	res := s.ask(0, "POST", "/session", body, fromOurOrigin)
+	res := s.ask(0, "POST", "/session", body, fromOurOrigin, "Expect: 100-continue")
 	cookie, attributes, _ := strings.Cut(res.Header.Get("Set-Cookie"), ";")
 	if res.StatusCode != 204 || !strings.HasPrefix(attributes, " Max-Age=3600;") {
 		t.Fatalf("%d %s %s", res.StatusCode, res.body, attributes)

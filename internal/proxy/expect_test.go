@@ -64,6 +64,8 @@ func TestExpect(t *testing.T) {
 		{"another expectation", authorized + "Expect: tea\r\n", 10, 417},
 		{"several", authorized + "Expect: 100-continue, tea\r\n", 10, 417},
 		{"a body that is wanted", authorized + "Expect: 100-Continue\r\n", 10, 100},
+		{"a session", playback + "Cookie: lectern_session=" + goodToken + "\r\nSec-Fetch-Site: same-origin\r\nExpect: 100-continue\r\n", 10, 100},
+		{"a forged session", playback + "Cookie: lectern_session=forged\r\nSec-Fetch-Site: same-origin\r\nExpect: 100-continue\r\n", 10, 401},
 	} {
 		began := time.Now()
 		conn := h.dial()

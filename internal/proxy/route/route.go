@@ -24,6 +24,9 @@ type Route struct {
 	// MaxBody is the largest body of a PUT, in bytes, where it is larger than that of
 	// other routes.
 	MaxBody int
+	// SignsIn says that the credential may be in the body, so that the headers alone do not
+	// refuse a request.
+	SignsIn bool
 	// Serve answers a request. rec is its access record so far, id the number in
 	// the path or 0. Serve sees to it that the record is written, once.
 	Serve func(c *fasthttp.RequestCtx, rec accesslog.Record, id int64)

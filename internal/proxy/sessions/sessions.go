@@ -91,7 +91,7 @@ func New(ttl time.Duration, pagesBase string, deps Deps) *Handler {
 // Routes are the routes of the handler.
 func (h *Handler) Routes() []route.Route {
 	return []route.Route{
-		{Pattern: "/session", OptionalSlash: true, Allow: "GET, HEAD, POST, DELETE, OPTIONS", Serve: h.serve((*request).session)},
+		{Pattern: "/session", OptionalSlash: true, Allow: "GET, HEAD, POST, DELETE, OPTIONS", SignsIn: true, Serve: h.serve((*request).session)},
 		{Pattern: "/session/code", OptionalSlash: true, Allow: "POST, OPTIONS", Serve: h.serve((*request).code)},
 	}
 }
