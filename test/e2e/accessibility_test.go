@@ -82,11 +82,13 @@ func TestNothingForAxe(t *testing.T) {
 		p.finds("player with help")
 		p.refused(s, "/watch/4#token="+student, "/playback/", "origin_unavailable")
 
+		p.signOut()
 		p.goTo(s.url + "/#token=" + stranger)
 		p.until("there are no lessons", "document.querySelector('.lessons .notice h2')")
 		p.finds("empty library")
 		p.refused(s, "/#token="+stranger, "/recordings/", "catalog_unavailable")
 
+		p.signOut()
 		p.goTo(s.url + "/#token=" + teacher)
 		p.until("the teacher's lessons are there", lessonCount+" === 5 && document.querySelectorAll('.preparing li').length === 2 && document.querySelector('.storage').checkVisibility()")
 		p.finds("teacher's library")
@@ -106,17 +108,28 @@ func TestNothingForAxe(t *testing.T) {
 	t.Logf("%d states, %v in axe-core", p.states, p.took.Round(time.Millisecond))
 }
 
-// speak has the browser prefer a language, and forget who was signed in.
+// speak has the browser prefer a language.
 func (p *axePage) speak() {
 	p.t.Helper()
+	p.signOut()
 	err := chromedp.Do(p.ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		if _, err := cdp.Call(ctx, target, network.Enable, network.EnableParams{}); err != nil {
 			return err
 		}
-		if _, err := cdp.Call(ctx, target, network.ClearBrowserCookies, cdp.Empty{}); err != nil {
-			return err
-		}
 		_, err := cdp.Call(ctx, target, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": p.lang}})
+		return err
+	}))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// signOut has the browser forget who was signed in.
+func (p *axePage) signOut() {
+	p.t.Helper()
+	js[any](p.page, "location.origin === 'null' || localStorage.clear()")
+	err := chromedp.Do(p.ctx, chromedp.Navigate("about:blank"), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, network.ClearBrowserCookies, cdp.Empty{})
 		return err
 	}))
 	if err != nil {
