@@ -20,6 +20,7 @@ import (
 	"github.com/lectiospace/lectern/internal/gctrigger"
 	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/oidc"
 	"github.com/lectiospace/lectern/internal/origin"
 	"github.com/lectiospace/lectern/internal/origin/local"
 	atzoom "github.com/lectiospace/lectern/internal/origin/zoom"
@@ -29,6 +30,7 @@ import (
 	"github.com/lectiospace/lectern/internal/proxy/pages"
 	"github.com/lectiospace/lectern/internal/proxy/playbacks"
 	"github.com/lectiospace/lectern/internal/proxy/sessions"
+	"github.com/lectiospace/lectern/internal/proxy/signin"
 	"github.com/lectiospace/lectern/internal/proxy/stream"
 	"github.com/lectiospace/lectern/internal/telemetry"
 	"github.com/lectiospace/lectern/internal/telemetry/trace"
@@ -138,6 +140,10 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	if err := checks.Register(metrics); err != nil {
 		return nil, err
 	}
+	signIn, err := s.signIn(reader, library.NewUsedCodes(store))
+	if err != nil {
+		return nil, err
+	}
 	s.proxy, err = proxy.New(cfg, proxy.Deps{
 		Access:   gate,
 		API:      s.recordingsAPI(gate, reader, views, watched, func() { directory.InvalidateAll(); changed.notify() }),
@@ -148,6 +154,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 			Signer: minter, Names: reader,
 			Codes: auth.CodeRedeemer{Authorizer: gate, Used: library.NewUsedCodes(store)},
 		},
+		SignIn:     signIn,
 		Prefetch:   onGrant,
 		Companions: directory,
 		Changed:    changed,
@@ -171,6 +178,18 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	s.cache = sources.chunks
 	s.probes = []telemetry.Probe{{Name: "cache", Responsive: sources.chunks.Responsive}, {Name: "proxy", Responsive: s.proxy.Responsive}}
 	return s, nil
+}
+
+// signIn wires the sign-in at a provider of OpenID Connect; nil where none is configured.
+func (s *service) signIn(users signin.Users, used signin.UsedAttempts) (*signin.Services, error) {
+	if !s.settings.OIDC.On() {
+		return nil, nil
+	}
+	provider, err := oidc.New(s.settings.OIDC, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return &signin.Services{Provider: provider, Signer: s.minter, Users: users, Used: used}, nil
 }
 
 // byteSources are where the bytes of recordings come from.

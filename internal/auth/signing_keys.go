@@ -17,6 +17,7 @@ const (
 	playbackAudience = ownAudience + "playback"
 	sessionAudience  = ownAudience + "session"
 	codeAudience     = ownAudience + "session-code"
+	signInAudience   = ownAudience + "sign-in"
 )
 
 // signingKey signs one kind of Lectern's own tokens and is named by its kid.
@@ -29,7 +30,7 @@ type signingKey struct {
 type signingKeys []signingKey
 
 // ownKeys are the keys of Lectern's own tokens, by kind.
-type ownKeys struct{ playback, session, code signingKeys }
+type ownKeys struct{ playback, session, code, signIn signingKeys }
 
 // newOwnKeys uses the configured secrets, or derives them from the platform's key (HKDF, RFC
 // 5869), so that a leaked key of one kind reveals neither the platform's nor that of another
@@ -55,7 +56,10 @@ func newOwnKeys(cfg Config) (ownKeys, error) {
 	if keys.session, err = derivedKeys(secrets, "session", sessionAudience); err != nil {
 		return ownKeys{}, err
 	}
-	keys.code, err = derivedKeys(secrets, "session code", codeAudience)
+	if keys.code, err = derivedKeys(secrets, "session code", codeAudience); err != nil {
+		return ownKeys{}, err
+	}
+	keys.signIn, err = derivedKeys(secrets, "sign-in", signInAudience)
 	return keys, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/proxy"
+	"github.com/lectiospace/lectern/internal/proxy/respond"
 )
 
 const (
@@ -20,6 +21,9 @@ func (s *Settings) Proxy() (proxy.Config, error) {
 	cfg.Limit, cfg.CORS, cfg.PublicURL = s.Limit, s.CORS, s.PublicURL
 	cfg.DirectStreamThreshold, cfg.AccessLog = s.DirectStreamThreshold, s.AccessLog
 	cfg.SessionTTL = s.Session.TTL
+	if s.OIDC.On() {
+		cfg.SignIn = &respond.SignIn{URL: "/signin", Label: s.OIDC.Label}
+	}
 	prefixes, err := s.TrustedPrefixes()
 	if err != nil {
 		return cfg, err

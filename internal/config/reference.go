@@ -22,6 +22,7 @@ var referenceSections = []struct{ name, title string }{
 	{"origin", "Origins"},
 	{"auth", "Authentication and access"},
 	{"session", "Sessions"},
+	{"oidc", "Sign-in at a provider"},
 	{"limit", "Limits"},
 	{"cache", "Cache"},
 	{"cors", "CORS"},

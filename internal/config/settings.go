@@ -19,6 +19,7 @@ import (
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/cache"
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/oidc"
 	"github.com/lectiospace/lectern/internal/origin"
 	"github.com/lectiospace/lectern/internal/origin/azure"
 	"github.com/lectiospace/lectern/internal/origin/drive"
@@ -95,6 +96,7 @@ type Settings struct {
 
 	Auth    auth.Config        `embed:"" prefix:"auth-"`
 	Session auth.SessionConfig `embed:"" prefix:"session-"`
+	OIDC    oidc.Config        `embed:"" prefix:"oidc-"`
 	Limit   proxy.LimitConfig  `embed:"" prefix:"limit-"`
 	Cache   cache.Config       `embed:"" prefix:"cache-"`
 	CORS    proxy.CORSConfig   `embed:"" prefix:"cors-"`
@@ -240,7 +242,7 @@ func (s *Settings) ValidateServe() error {
 	if err != nil {
 		return err
 	}
-	return s.firstProblem(s.Auth.Check, s.Session.Check, s.Cache.Check, s.Objects.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check, s.Origin.S3.Check, s.Origin.Azure.Check, s.checkTogether)
+	return s.firstProblem(s.Auth.Check, s.Session.Check, s.OIDC.Check, s.Cache.Check, s.Objects.Check, public.Validate, s.Zoom.Check, s.Origin.Drive.Check, s.Origin.S3.Check, s.Origin.Azure.Check, s.checkTogether)
 }
 
 // firstProblem is the first check that fails, as an *Error; the checks' texts begin

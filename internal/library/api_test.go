@@ -58,7 +58,7 @@ func (nothing) Open(context.Context, media.Object, media.Span) (media.Reader, er
 	return nil, media.Fault(media.NotFound, "test", nil)
 }
 
-func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config)) *school {
+func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config), more ...func(*school, *proxy.Deps)) *school {
 	t.Helper()
 	s := &school{t: t, db: db, now: func() time.Time { return catalogtest.DemoNow }}
 	must := func(err error) {
@@ -98,7 +98,7 @@ func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config)) *s
 	if change != nil {
 		change(&public)
 	}
-	server, err := proxy.New(public, proxy.Deps{
+	deps := proxy.Deps{
 		Access: gate, Origins: nothing{}, Store: nothing{}, Log: log, Now: s.now,
 		API:        s.api,
 		Companions: cached,
@@ -106,7 +106,11 @@ func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config)) *s
 		Sessions: &sessions.Services{
 			Signer: s.minter, Names: reader, Codes: auth.CodeRedeemer{Authorizer: gate, Used: library.NewUsedCodes(db.Store)},
 		},
-	})
+	}
+	for _, add := range more {
+		add(s, &deps)
+	}
+	server, err := proxy.New(public, deps)
 	must(err)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy/accesslog"
+	"github.com/lectiospace/lectern/internal/proxy/respond"
 )
 
 // LimitConfig bounds what one user, and all together, may take.
@@ -57,6 +58,8 @@ type Config struct {
 	HeaderTimeout time.Duration
 	// SessionTTL is the longest that a sign-in of the pages lasts.
 	SessionTTL time.Duration
+	// SignIn is the sign-in that pages offer; nil where there is none.
+	SignIn *respond.SignIn
 	// KeepAlive is how long an idle connection is kept.
 	KeepAlive time.Duration
 	// OriginTimeout bounds the wait for the first byte of an answer, and later

@@ -21,6 +21,7 @@ import (
 	"github.com/lectiospace/lectern/internal/proxy/pages"
 	"github.com/lectiospace/lectern/internal/proxy/route"
 	"github.com/lectiospace/lectern/internal/proxy/sessions"
+	"github.com/lectiospace/lectern/internal/proxy/signin"
 	"github.com/lectiospace/lectern/internal/proxy/stream"
 )
 
@@ -47,6 +48,7 @@ type Deps struct {
 	Starts   stream.StartCounter // nil: starts are not limited
 	Captions api.CaptionLister   // nil: grants list no captions
 	Sessions *sessions.Services  // nil: no /session
+	SignIn   *signin.Services    // nil: no /signin
 	Prefetch api.Prefetcher      // nil: nothing is read for a grant
 	// Companions finds what accompanies recordings, as old as the access rule's facts may be;
 	// nil: no companions are streamed.
@@ -189,8 +191,13 @@ func (s *Server) wire(deps Deps) error {
 		s.routes = append(s.routes, recordings.Routes(base)...)
 	}
 	if deps.Sessions != nil {
-		s.routes = append(s.routes, sessions.New(s.cfg.SessionTTL, bases[1], sessions.Deps{
+		s.routes = append(s.routes, sessions.New(sessions.Config{TTL: s.cfg.SessionTTL, PagesBase: bases[1], SignIn: s.cfg.SignIn}, sessions.Deps{
 			Services: *deps.Sessions, Access: limitedAccess, Links: s.links, Base: s.base, Records: s.records, Now: deps.Now,
+		}).Routes()...)
+	}
+	if deps.SignIn != nil {
+		s.routes = append(s.routes, signin.New(s.cfg.SessionTTL, signin.Deps{
+			Services: *deps.SignIn, Limit: access.Limit, Links: s.links, Base: s.base, Records: s.records, Now: deps.Now,
 		}).Routes()...)
 	}
 	s.routes = append(s.routes, route.Route{Pattern: "/readyz", Allow: "GET, HEAD, OPTIONS", Serve: s.readyz(deps.Ready)})

@@ -40,6 +40,13 @@ func ErrorFor(c *fasthttp.RequestCtx, p Problem) {
 	}
 }
 
+// PageFor is Error as a page, whatever the client accepts: for addresses that only browsers
+// open, and only for a person.
+func PageFor(c *fasthttp.RequestCtx, p Problem) {
+	Error(&c.Response, p)
+	AsPage(&c.Response, p, language(&c.Request.Header))
+}
+
 // AsPage replaces the body of an error by a page in a language of PageLanguage. Status and
 // the other headers stay.
 func AsPage(resp *fasthttp.Response, p Problem, language string) {
@@ -89,6 +96,11 @@ func PageLanguage(h *fasthttp.RequestHeader) string {
 	if html == 0 || named && html <= json || !named && html < others {
 		return ""
 	}
+	return language(h)
+}
+
+// language is the one of PageLanguage's that Accept-Language prefers.
+func language(h *fasthttp.RequestHeader) string {
 	var english, russian float64
 	for _, line := range h.PeekAll("Accept-Language") {
 		for item := range strings.SplitSeq(string(line), ",") {

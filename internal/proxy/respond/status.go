@@ -48,6 +48,14 @@ type Problem struct {
 	Detail   string               `json:"detail"`
 	Code     media.Code           `json:"code,omitempty"`
 	Messages []media.TokenMessage `json:"messages,omitempty"`
+	SignIn   *SignIn              `json:"sign_in,omitempty"`
+}
+
+// SignIn is a sign-in that a page may offer to whoever is not signed in.
+type SignIn struct {
+	// URL is a path below the public URL, to which ?next= adds where to come back to.
+	URL   string `json:"url"`
+	Label string `json:"label"`
 }
 
 // ProblemOf maps an error to an answer. The texts are fixed: an error's own text
@@ -101,7 +109,9 @@ func ProblemOfRefusal(r *media.Refusal) Problem {
 	switch r.Code {
 	case media.CodeNotAuthenticated, media.CodeTokenNotValid, media.CodeCodeNotValid, media.CodeUserNotFound, media.CodeUserInactive:
 		p.Status = http.StatusUnauthorized
-	case media.CodeNoAccess, media.CodeWrongRecording, media.CodeCSRF:
+	case media.CodeSignInRefused:
+		p.Status = http.StatusBadRequest
+	case media.CodeNoAccess, media.CodeNoAccount, media.CodeWrongRecording, media.CodeCSRF:
 		p.Status = http.StatusForbidden
 	case media.CodeNotFound, media.CodeNoMedia:
 		p.Status = http.StatusNotFound
@@ -115,6 +125,8 @@ func ProblemOfRefusal(r *media.Refusal) Problem {
 		p.Status, wait = http.StatusTooManyRequests, time.Minute
 	case media.CodeTooManyStreams:
 		p.Status, wait = http.StatusTooManyRequests, 5*time.Second
+	case media.CodeProviderDown:
+		p.Status, wait = http.StatusBadGateway, 5*time.Second
 	case media.CodeOriginInvalid:
 		p.Status = http.StatusBadGateway
 	case media.CodeOriginDown, media.CodeCatalogDown, media.CodeOverloaded:

@@ -41,3 +41,18 @@ func TestTheSameKindDependsOnTheUpstream(t *testing.T) {
 		}
 	}
 }
+
+// TestPagesOfSignIns: each language says what became of a sign-in.
+func TestPagesOfSignIns(t *testing.T) {
+	for code, status := range map[media.Code]int{media.CodeSignInRefused: 400, media.CodeNoAccount: 403, media.CodeProviderDown: 502} {
+		p := ProblemOfRefusal(media.Refuse(code, ""))
+		if p.Status != status {
+			t.Errorf("%s: %d, want %d", code, p.Status, status)
+		}
+		for name, language := range pageTexts {
+			if text := language.of(p); text != language.codes[code] || text.title == "" || text.text == "" {
+				t.Errorf("%s: no page in %s", code, name)
+			}
+		}
+	}
+}

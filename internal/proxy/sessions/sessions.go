@@ -77,16 +77,21 @@ type Deps struct {
 // Handler serves the routes. Its methods may be called from any goroutine.
 type Handler struct {
 	Deps
-	ttl time.Duration
-	// pagesBase is the base path under which the pages use the API.
-	pagesBase string
+	cfg Config
 }
 
-// New builds a Handler. A session lasts for ttl at most; pagesBase is the base path under
-// which the pages use the API.
-func New(ttl time.Duration, pagesBase string, deps Deps) *Handler {
-	return &Handler{Deps: deps, ttl: ttl, pagesBase: pagesBase}
+// Config of a Handler.
+type Config struct {
+	// TTL is the longest that a session lasts.
+	TTL time.Duration
+	// PagesBase is the base path under which the pages use the API.
+	PagesBase string
+	// SignIn is the sign-in that GET /session offers without a session; nil where there is none.
+	SignIn *respond.SignIn
 }
+
+// New builds a Handler.
+func New(cfg Config, deps Deps) *Handler { return &Handler{Deps: deps, cfg: cfg} }
 
 // Routes are the routes of the handler.
 func (h *Handler) Routes() []route.Route {
@@ -143,7 +148,7 @@ func (x *request) begin() error {
 	if err != nil {
 		return err
 	}
-	token, expires, err := x.h.Signer.Session(viewer.User.ID, viewer.Expires, x.h.ttl)
+	token, expires, err := x.h.Signer.Session(viewer.User.ID, viewer.Expires, x.h.cfg.TTL)
 	if err != nil {
 		return err
 	}
@@ -280,7 +285,7 @@ func (x *request) played() ([]int64, error) {
 
 // removedPlayback removes the cookie of a playback grant that a page of ours asked for.
 func (x *request) removedPlayback(id int64) string {
-	path := fmt.Sprintf("%s/recordings/%d/", x.h.pagesBase, id)
+	path := fmt.Sprintf("%s/recordings/%d/", x.h.cfg.PagesBase, id)
 	if u, err := url.Parse(x.h.Links.BaseURL(x.c)); err == nil {
 		path = u.EscapedPath() + path
 	}
@@ -349,18 +354,13 @@ func (x *request) code() error {
 	return nil
 }
 
-// cookie is the header's value; a life of 0 s removes the cookie. SameSite=Lax keeps it out of
-// what pages of other sites load and send, and lets a link from them open a page signed in.
+// cookie is the header's value; a life of 0 s removes the cookie.
 func (x *request) cookie(token string, life int64) string {
 	return x.attributes(credentials.SessionCookie, token, life, "/")
 }
 
 func (x *request) attributes(name, value string, life int64, path string) string {
-	text := fmt.Sprintf("%s=%s; Max-Age=%d; Path=%s; HttpOnly; SameSite=Lax", name, value, life, path)
-	if x.h.Links.Secure(x.c) {
-		text += "; Secure"
-	}
-	return text
+	return credentials.SetCookie(name, value, life, path, x.h.Links.Secure(x.c))
 }
 
 // badRequest is the text of a 400.
@@ -389,6 +389,9 @@ func (x *request) refuse(err error) {
 			x.rec.Err = err
 		}
 		p = respond.ProblemOf(err, respond.Catalog)
+	}
+	if p.Status == http.StatusUnauthorized && x.c.IsGet() {
+		p.SignIn = x.h.cfg.SignIn
 	}
 	x.rec.Code = p.Code
 	respond.Error(&x.c.Response, p)

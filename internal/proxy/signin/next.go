@@ -1,0 +1,38 @@
+package signin
+
+import (
+	"net/url"
+	"strings"
+)
+
+// maxNext bounds the address that a browser comes back to, which lives in a cookie.
+const maxNext = 1024
+
+// ownPath is a path of this gateway, with query and fragment, or "/" for everything else.
+// Browsers take "//host", and "/\host" too, for another site, and drop tabs and line ends
+// before they look (WHATWG URL, section 4.4).
+func ownPath(next string) string {
+	if len(next) > maxNext || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsFunc(next, neverInPath) {
+		return "/"
+	}
+	u, err := url.Parse(next)
+	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil {
+		return "/"
+	}
+	// As it is written out again: what is not ASCII is escaped, and "/.//host" stays a path.
+	if path := u.EscapedPath(); strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && !strings.Contains(path, "/./") && !strings.Contains(path, "/../") {
+		return u.String()
+	}
+	return "/"
+}
+
+func neverInPath(r rune) bool { return r == '\\' || r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 }
+
+// place is where a path of this gateway is for browsers: below the path of the public URL.
+func (x *request) place(next string) string {
+	prefix := x.prefix()
+	if strings.HasPrefix(next, prefix+"/") {
+		return next
+	}
+	return prefix + next
+}
