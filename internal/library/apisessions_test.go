@@ -161,6 +161,10 @@ func TestSessionCodes(t *testing.T) {
 	if want := `{"user":{"id":5,"name":"`; who.StatusCode != 200 || !strings.HasPrefix(who.body, want) || !strings.Contains(who.body, `"role":"student"},"expires_at":"`) {
 		t.Errorf("%d %s", who.StatusCode, who.body)
 	}
+	// A cookie of a playback that is not good any more does not hide the session.
+	if got := outcomeOf(s.ask(0, "GET", "/api/recordings/6/captions/ru.vtt", "", "Cookie: lectern_playback=old; "+cookie)); got != "404 not_found" {
+		t.Errorf("captions beside an old playback: %s", got)
+	}
 	for body, want := range map[string]string{
 		body:                   "401 code_not_valid", // used
 		`{"code":"x"}`:         "401 code_not_valid",

@@ -73,12 +73,13 @@ func (h *Handler) serveText(c *fasthttp.RequestCtx, rec accesslog.Record, id int
 // they may watch.
 func (h *Handler) viewer(ctx context.Context, c *fasthttp.RequestCtx, rec *accesslog.Record, id int64) (media.Viewer, media.Recording, error) {
 	tokens, refusal := credentials.Tokens(&c.Request)
-	if refusal != nil && refusal.Code == media.CodeNotAuthenticated {
-		if session, _ := credentials.SessionTokens(c, h.Links); len(session) > 0 {
-			tokens, refusal = session, nil
-		}
+	// The cookie of a playback may have outlived its user's access, so that a session counts
+	// beside it.
+	if len(tokens) == 0 || tokens[0].From == media.FromCookie {
+		session, _ := credentials.SessionTokens(c, h.Links) // none beside Authorization
+		tokens = append(tokens, session...)
 	}
-	if refusal != nil {
+	if len(tokens) == 0 {
 		return media.Viewer{}, media.Recording{}, refusal
 	}
 	began := h.Now()
