@@ -93,10 +93,14 @@ func New(cfg Config, makers []Maker, deps Deps) *Deriver {
 // off reports whether nothing is made.
 func (d *Deriver) off() bool { return len(d.makers) == 0 || d.deps.Observer.On() }
 
-// Request makes all files be made of a recording that is published in this transaction.
+// Request makes all files be made of a recording that is published in this transaction. Those
+// of the bytes before play at other times: only their poster stays until there is another.
 func (d *Deriver) Request(ctx context.Context, x store.Session, recording int64) error {
-	if d.off() {
+	if d.deps.Observer.On() {
 		return nil
+	}
+	if err := store.RemoveTimedFiles(ctx, x, recording, d.now()); err != nil || d.off() {
+		return err
 	}
 	if err := store.ForgetDerivations(ctx, x, recording); err != nil {
 		return err
