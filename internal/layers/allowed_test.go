@@ -978,6 +978,7 @@ var allowed = []rule{
 			{"golang.org/x/time", "the rate of reading"},
 		},
 		tests: []use{
+			{"internal/catalog/catalogtest", "a migrated database"},
 			{"internal/emulator", "what Zoom adds later"},
 			{"internal/emulator/zoom", "what Zoom adds later"},
 			{"internal/syncer", "a whole syncer around the package"},
