@@ -245,7 +245,8 @@ func TestCrowdBeforeStuckDisk(t *testing.T) {
 		}
 		crowd.Wait()
 		viewer(t, c, obj, obj.Span(), obj.Size, 0, nil) // is late
-		if sent := v.sent.Load(); sent != obj.Size {
+		// Rarely one of the crowd gets a chunk before the others have asked for it.
+		if sent := v.sent.Load(); sent > obj.Size+testChunk {
 			t.Errorf("%d bytes were sent of %d", sent, obj.Size)
 		}
 		close(d.free)
