@@ -47,7 +47,7 @@ func (c Command) Run(ctx context.Context) ([]byte, error) {
 	cmd := exec.CommandContext(limited, c.Args[0], c.Args[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.Dir, out, problem
 	cmd.Env = c.environment()
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = 2 * time.Second
 	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
 
 	// The kernel sends the parent-death signal when the thread that started the process ends;
@@ -64,6 +64,9 @@ func (c Command) Run(ctx context.Context) ([]byte, error) {
 		stop(err)
 	}
 	err := cmd.Wait()
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it has ended well, and what it has left running keeps its output open
+	}
 	// What it has left running in its group ends with it.
 	killed := killGroup(cmd.Process.Pid)
 	switch cause := context.Cause(limited); {

@@ -74,20 +74,21 @@ func TestRunFails(t *testing.T) {
 // limit, also where it keeps the standard output open.
 func TestRunLeavesNoProcess(t *testing.T) {
 	for _, c := range []struct {
-		name, end string
-		want      error
+		name, output, end string
+		want              error
 	}{
-		{"at its end", "exit 0", nil},
-		{"at a limit", "wait", ErrTooLong},
+		{"at its end", "/dev/null", "exit 0", nil},
+		{"at its end, with its output open", "&1", "exit 0", nil},
+		{"at a limit", "/dev/null", "wait", ErrTooLong},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pids := filepath.Join(t.TempDir(), "pid")
-			command := shell(t, "tail -f /dev/null >/dev/null 2>&1 & echo $! >"+pids+"; "+c.end)
+			command := shell(t, "tail -f /dev/null >"+c.output+" 2>&1 & echo $! >"+pids+"; echo out; "+c.end)
 			if c.want != nil {
 				command.Timeout = time.Second
 			}
-			if _, err := command.Run(t.Context()); !errors.Is(err, c.want) {
-				t.Fatal(err)
+			if out, err := command.Run(t.Context()); !errors.Is(err, c.want) || err == nil && string(out) != "out\n" {
+				t.Fatalf("%q, %v", out, err)
 			}
 			text, err := os.ReadFile(pids)
 			if err != nil {
