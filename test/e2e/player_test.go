@@ -256,6 +256,13 @@ func TestPlayerWide(t *testing.T) {
 	p.click(".copy")
 	p.until("the link", fmt.Sprintf("window.copied === '%s/watch/%d#t=123'", s.url, lesson))
 
+	// Another device, which has nothing of its own, goes on there.
+	p.until("the gateway has the place", fmt.Sprintf("(fetch('/api/recordings/%d/watch-state/').then((r) => r.json()).then((s) => { window.reported = s }), Math.abs(window.reported?.position - 123.9) < 0.1)", lesson))
+	p.goTo(s.url + "/")
+	js[any](p, "localStorage.removeItem('lectern.places.1')")
+	p.goTo(fmt.Sprintf("%s/watch/%d", s.url, lesson))
+	p.until("it goes on where the other stopped", "document.querySelector('.resumed')?.checkVisibility() && Math.abs("+videoTime+" - 124) < 2")
+
 	// The end offers the group's next lesson; this one is the newest, so it is seen from the other.
 	p.until("the lesson before", "document.querySelector('.neighbours .previous')?.getAttribute('href') === '/watch/7' && !document.querySelector('.neighbours .next')")
 	js[any](p, "document.querySelector('.neighbours .previous').click()")

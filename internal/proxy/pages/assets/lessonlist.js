@@ -4,6 +4,7 @@ import { ask } from './api.js';
 import { makeCard } from './card.js';
 import { el, button } from './dom.js';
 import { month } from './format.js';
+import { fetchPlaces } from './places.js';
 import { learnRole } from './role.js';
 import { session } from './session.js';
 import { skeleton } from './skeleton.js';
@@ -15,7 +16,8 @@ const whenIdle = window.requestIdleCallback || ((f) => setTimeout(f, 300));
 
 // makeLessonList shows what filters() lets through. on: begin(page, role) before the first
 // page is shown, each(recording) for every recording of the list, shown() after the first page,
-// failed(problem) when there is none, and lost() when the network went before another page.
+// placed() when another device has gone on with a lesson of the list, failed(problem) when there
+// is none, and lost() when the network went before another page.
 export function makeLessonList({ filters, preparing, changed, on }) {
   const list = el('div.lessons');
   const more = button(t.more, () => load(), { class: 'more', hidden: true });
@@ -47,6 +49,7 @@ export function makeLessonList({ filters, preparing, changed, on }) {
         on.begin(page, session.role);
       }
       append(page.results);
+      fetchPlaces(page.results.map((recording) => recording.id)).then((news) => { if (news && !mine.signal.aborted) on.placed(); });
       if (fresh && !filtered()) on.shown();
       next = page.next ? next + 1 : 0;
       more.hidden = !next;

@@ -31,7 +31,7 @@ export function makeLibrary() {
   const preparing = makePreparing(() => lessons.reload());
   const filters = () => ({ group_id: group.value, status: status.value });
   const filtered = () => Object.values(filters()).some(Boolean);
-  const lessons = makeLessonList({ filters, preparing, changed: () => storage.refresh(), on: { begin, each: learn, shown: () => continuing.refresh(), failed, lost: () => offline.lose() } });
+  const lessons = makeLessonList({ filters, preparing, changed: () => storage.refresh(), on: { begin, each: learn, shown: () => continuing.refresh(), placed, failed, lost: () => offline.lose() } });
   const continuing = makeContinuing((id) => known.get(id));
   const results = makeResults({ clear, told: (text) => { total.textContent = text; }, lost: () => offline.lose() });
   const offline = makeOffline(() => (results.node.hidden ? lessons : results).more());
@@ -62,6 +62,12 @@ export function makeLibrary() {
   }
 
   const queryInAddress = () => queryOf(new URLSearchParams(location.search).get('q') || '');
+
+  // placed shows places that another device has reported.
+  function placed() {
+    lessons.look();
+    continuing.refresh();
+  }
 
   // showMode shows the results of the search in the address, or the lessons.
   function showMode() {

@@ -1,6 +1,8 @@
 // Where each lesson was left, and how this person likes to watch. Kept in this
-// browser, per user of a shared one; a place is a number of seconds, nothing more.
+// browser, per user of a shared one; a place is a number of seconds, nothing more. The
+// gateway's places, which other devices have reported, are taken over where they are later.
 
+import { ask } from './api.js';
 import { session } from './session.js';
 
 const KEPT = 300; // lessons; the oldest are forgotten
@@ -36,6 +38,28 @@ export function keepPlace(id, at, of) {
   places[id] = [Math.round(at), Math.round(of), Date.now()];
   const newest = Object.entries(places).sort((a, b) => b[1][2] - a[1][2]).slice(0, KEPT);
   write(key(), Object.fromEntries(newest));
+}
+
+const ASKED = 100; // lessons that the gateway tells of at once
+
+// fetchPlaces takes over what the gateway knows later places of, and says whether there was any.
+export async function fetchPlaces(ids) {
+  if (!ids.length || !session.signedIn || session.opens !== undefined) return false;
+  const states = await ask('GET', `watch-states/?ids=${ids.slice(0, ASKED).join()}`).catch(() => ({}));
+  const places = read(key(), {});
+  let news = false;
+  for (const id of ids) {
+    const { position, duration, updated_at: updated } = states[id] || {};
+    if (!updated) continue;
+    // By this computer's clock, which may be wrong.
+    const at = Date.parse(updated) + Date.now() - states.serverTime;
+    const [, of, when] = places[id] || [0, 0, 0];
+    if (at <= when) continue;
+    places[id] = [Math.round(position), Math.round(Math.max(of || duration, position)), at];
+    news = true;
+  }
+  if (news) write(key(), places);
+  return news;
 }
 
 export const preference = (name, otherwise) => read(`lectern.${name}`, otherwise);

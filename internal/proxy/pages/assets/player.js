@@ -13,15 +13,18 @@ import { makeLesson } from './lesson.js';
 import { makeNeighbours } from './neighbours.js';
 import { problemNotice } from './notice.js';
 import { makePanel } from './panel.js';
-import { keepPlace, placeOf } from './places.js';
+import { fetchPlaces, keepPlace, placeOf } from './places.js';
 import { Playback, requestGrant } from './playback.js';
 import { makeQuality } from './quality.js';
+import { makeReport } from './report.js';
 import { makeSeekbar } from './seekbar.js';
 import { makeStage } from './stage.js';
 import { makeTranscript } from './transcript.js';
 import { t } from './words.js';
 
-const WORTH = 5; // seconds from either end of a lesson that are not worth resuming
+const WORTH = 5; // seconds from the start of a lesson that are not worth resuming
+const REST = 30; // seconds before its end that are not
+const PATIENCE = 1500; // ms that a lesson waits for what another device has reported
 const DECIDED = 30; // seconds from where it was resumed, after which nobody wants the start any more
 const SOON = 30 * 60000; // ms before the end that are worth a colour
 const KEEP = 4000; // ms between two notes of the place
@@ -31,6 +34,7 @@ const RETRY = 5; // seconds until a page that could not begin tries again
 // openPlayer makes the player of a lesson. Its node is to be shown when ready resolves.
 export function openPlayer(id) {
   const asked = requestGrant(id); // first of all: everything else is made meanwhile
+  const placed = fetchPlaces([id]);
   const video = el('video', { playsinline: true, preload: 'metadata', 'aria-label': t.player });
   const resumed = el('p.bar.resumed', { hidden: true });
   const ending = el('p.bar.ending', { role: 'status', hidden: true });
@@ -56,6 +60,7 @@ export function openPlayer(id) {
     },
   });
   controls.addChoice(quality.row);
+  const report = makeReport(id, video);
   const help = makeHelp();
   const panel = makePanel();
   const seek = (at) => controls.seek(at);
@@ -121,6 +126,7 @@ export function openPlayer(id) {
     stage.over.hidden = true;
     stage.over.replaceChildren();
     stage.picture.inert = controls.node.inert = false;
+    report.hold(false);
     return playback.open(granted);
   }
 
@@ -128,6 +134,7 @@ export function openPlayer(id) {
   function refuse(problem) {
     const running = video.currentTime > 0;
     going = playback.wanted;
+    report.hold(true);
     note();
     video.pause();
     video.removeAttribute('src');
@@ -155,14 +162,15 @@ export function openPlayer(id) {
   }
 
   let resumedAt = 0;
-  function resume() {
+  async function resume() {
     if (going) video.play().catch(() => {});
     going = false;
     if (playback.connection.released) return; // the playback itself knows where it stood
     const linked = takeFragmentTime();
     if (linked !== undefined) return seek(linked);
+    await Promise.race([placed, new Promise((done) => { setTimeout(done, PATIENCE); })]);
     const { at } = placeOf(id);
-    if (at < WORTH || at > video.duration - WORTH || video.currentTime > 0) return;
+    if (at < WORTH || !(at <= video.duration - REST) || video.currentTime > 0) return;
     video.currentTime = at;
     resumed.replaceChildren(el('span', {}, t.resumed.replace('{0}', clock(at))), ' ', button(t.fromStart, () => {
       video.currentTime = 0;
@@ -217,7 +225,7 @@ export function openPlayer(id) {
       note();
       window.removeEventListener('pagehide', onHide);
       for (const end of ends) end();
-      for (const part of [stage, quality, controls, lesson, playback]) part.close();
+      for (const part of [report, stage, quality, controls, lesson, playback]) part.close();
     },
   };
 }
