@@ -217,7 +217,8 @@ func (c *Cache) InvalidateTable(table string) {
 	case "accounts_customuser":
 		c.users.invalidate()
 	case "schedule_lessonrecording":
-		// What changes of a recording's companions is announced as a change of it.
+		// What people change of a recording's companions is announced as a change of it. Files
+		// that the syncer makes are not: a backfill would empty every cache each minute.
 		c.recordings.invalidate()
 		c.companions.invalidate()
 		c.derived.invalidate()
