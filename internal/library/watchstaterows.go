@@ -20,6 +20,20 @@ const (
 
 const selectStates = `SELECT s.user_id, s.recording_id, s.position_ms, s.arrived_ms, s.played FROM lectern.lectern_watch_states s`
 
+// deletePurgedStates: rows of recordings stay when their bytes are purged, so that no foreign
+// key removes the states with them.
+const deletePurgedStates = `DELETE FROM lectern.lectern_watch_states WHERE recording_id IN (
+	SELECT p.recording_id FROM lectern.lectern_purges p JOIN public.schedule_lessonrecording r ON r.id = p.recording_id
+	WHERE p.purged_at IS NOT NULL AND r.is_deleted)`
+
+// prune deletes the states of recordings that were removed and cannot be restored any more.
+func (w *WatchStates) prune(ctx context.Context) error {
+	return w.store.UpdateWithin(ctx, "library: prune watch states", flushTimeout, func(ctx context.Context, x catalog.Session) error {
+		_, err := x.Exec(ctx, deletePurgedStates)
+		return err
+	})
+}
+
 // stateRow is a state as a row has it.
 type stateRow struct {
 	stateKey

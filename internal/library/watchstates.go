@@ -207,7 +207,7 @@ func (w *WatchStates) run(ctx context.Context) {
 	defer close(w.done)
 	tick := time.NewTicker(watchFlushInterval)
 	defer tick.Stop()
-	failing := false
+	pruned, failing := w.now(), false
 	for {
 		select {
 		case <-ctx.Done():
@@ -219,5 +219,11 @@ func (w *WatchStates) run(ctx context.Context) {
 			w.log.Warn("watch states: flush failed, will be tried again", slog.Any("error", err))
 		}
 		failing = err != nil
+		if now := w.now(); now.Sub(pruned) >= pruneInterval {
+			pruned = now
+			if err := w.prune(ctx); err != nil {
+				w.log.Debug("watch states: prune failed", slog.Any("error", err))
+			}
+		}
 	}
 }

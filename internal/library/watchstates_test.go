@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/watchstate"
@@ -18,6 +19,7 @@ func TestWatchStates(t *testing.T) {
 		t.Run("two gateways", func(t *testing.T) { checkTwoGateways(t, db) })
 		t.Run("many in one statement", func(t *testing.T) { checkManyStates(t, db) })
 		t.Run("what is gone takes nothing with it", func(t *testing.T) { checkStatesOfGone(t, db) })
+		t.Run("goes with the recording and the user", func(t *testing.T) { checkStatesGo(t, db) })
 		t.Run("bounded", func(t *testing.T) { checkStatesBounded(t, db) })
 	})
 }
@@ -133,6 +135,38 @@ func checkStatesOfGone(t *testing.T, db *catalogtest.DB) {
 	if n := db.Count(t, `SELECT count(*) FROM lectern.lectern_watch_states WHERE recording_id = 999999 OR user_id = 999999`); n != 0 {
 		t.Errorf("%d states of what is gone", n)
 	}
+}
+
+// checkStatesGo: states go with the row of their recording and of their user, and with the
+// bytes of a recording whose row stays.
+func checkStatesGo(t *testing.T, db *catalogtest.DB) {
+	now := noon.Add(5 * time.Hour)
+	w := manualStates(db, &now)
+	for _, recording := range []int64{2, 3, 8} {
+		put(t, w, 10, recording, 5)
+		put(t, w, 11, recording, 5)
+	}
+	flushed(t, w)
+	db.Exec(t, `INSERT INTO lectern.lectern_purges (recording_id, provider, archive_key, purged_at) VALUES (2, 'local', 'a', $1), (3, 'local', 'b', $1)`, catalog.NewDBTime(now))
+	db.Exec(t, `UPDATE public.schedule_lessonrecording SET is_deleted = $1 WHERE id = 2`, true)
+	if err := w.prune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	left := func(want int64, what string) {
+		t.Helper()
+		if n := db.Count(t, `SELECT count(*) FROM lectern.lectern_watch_states WHERE user_id IN (10, 11)`); n != want {
+			t.Errorf("%s: %d states are left, want %d", what, n, want)
+		}
+	}
+	left(4, "a purged recording, and one that was restored")
+	db.Exec(t, `DELETE FROM public.schedule_lessonrecording_allowed_students WHERE customuser_id = 11`)
+	db.Exec(t, `DELETE FROM public.schedule_group_students WHERE customuser_id = 11`)
+	db.Exec(t, `DELETE FROM public.accounts_customuser WHERE id = 11`)
+	left(2, "a user")
+	db.Exec(t, `DELETE FROM public.schedule_lessonrecording_allowed_students WHERE lessonrecording_id = 8`)
+	db.Exec(t, `DELETE FROM public.schedule_lessonrecording_allowed_groups WHERE lessonrecording_id = 8`)
+	db.Exec(t, `DELETE FROM public.schedule_lessonrecording WHERE id = 8`)
+	left(1, "a recording")
 }
 
 // checkStatesBounded: what waits while the database is away has a bound; the oldest stays.
