@@ -573,6 +573,7 @@ var allowed = []rule{
 			{"internal/pgtest", "throw-away PostgreSQL clusters"},
 			{"internal/proxy", "the interfaces that it implements"},
 			{"internal/proxy/api", "the interfaces that it implements"},
+			{"internal/proxy/openapi/openapitest", "holds the answers against their description"},
 			{"internal/proxy/sessions", "the interfaces that it implements"},
 			{"internal/proxy/signin", "the interfaces that it implements"},
 			{"github.com/prometheus/client_golang", "a registry for the cache under test"},
@@ -740,6 +741,7 @@ var allowed = []rule{
 			{"internal/proxy/corkedconn", "wraps accepted connections"},
 			{"internal/proxy/credentials", "whether a body that is announced is wanted"},
 			{"internal/proxy/forwarded", "the client's address and the public base"},
+			{"internal/proxy/openapi", "serves the description of the API"},
 			{"internal/proxy/pages", "mounts the pages"},
 			{"internal/proxy/respond", "answers to unknown routes and to panics"},
 			{"internal/proxy/route", "matches requests with routes"},
@@ -752,6 +754,7 @@ var allowed = []rule{
 		},
 		tests: []use{
 			{"github.com/dunglas/httpsfv", "reads Cache-Status as clients do"},
+			{"internal/proxy/openapi/openapitest", "holds the routes against their description"},
 			{"internal/proxy/precondition", "holds conditions against net/http"},
 			{"os/exec", "curl and ffprobe as clients"},
 			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
@@ -807,6 +810,19 @@ var allowed = []rule{
 		pkg: "internal/proxy/forwarded",
 		may: []use{
 			{"github.com/valyala/fasthttp", "requests and responses"},
+		},
+	},
+	{
+		pkg: "internal/proxy/openapi",
+		may: []use{
+			{"go.yaml.in/yaml/v3", "the sources of the description"},
+		},
+	},
+	{
+		pkg: "internal/proxy/openapi/openapitest",
+		may: []use{
+			{"github.com/santhosh-tekuri/jsonschema/v6", "validates bodies against schemas"},
+			{"internal/proxy/openapi", "the description"},
 		},
 	},
 	{
@@ -1071,6 +1087,7 @@ var allowed = []rule{
 			{"internal/catalog/catalogtest", "migrated databases of every kind"},
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
 			{"internal/pgtest", "counts statements"},
+			{"internal/proxy/openapi/openapitest", "holds the answers to webhooks against their description"},
 			{"internal/syncer", "a whole syncer around the package"},
 			{"internal/syncer/syncertest", "a whole syncer between emulators"},
 		},

@@ -27,6 +27,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy"
 	"github.com/lectiospace/lectern/internal/proxy/api"
+	"github.com/lectiospace/lectern/internal/proxy/openapi/openapitest"
 	"github.com/lectiospace/lectern/internal/proxy/sessions"
 )
 
@@ -191,7 +192,24 @@ func (s *school) ask(user int64, method, path, body string, headers ...string) a
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	s.holdToDescription(path, body, res, string(text))
 	return answer{res, string(text)}
+}
+
+// holdToDescription fails the test where a request that was taken, or an answer, is not as
+// the description of the API says.
+func (s *school) holdToDescription(path, sent string, res *http.Response, body string) {
+	s.t.Helper()
+	d, err := openapitest.Load()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	path, _, _ = strings.Cut(path, "?")
+	if _, err := d.Check(openapitest.Exchange{
+		Method: res.Request.Method, Path: path, Request: sent, Status: res.StatusCode, ContentType: res.Header.Get("Content-Type"), Body: body,
+	}); err != nil {
+		s.t.Error(err)
+	}
 }
 
 // golden are requests whose answers stand in testdata/api.golden, in this order:

@@ -18,6 +18,7 @@ import (
 	"github.com/lectiospace/lectern/internal/proxy/api"
 	"github.com/lectiospace/lectern/internal/proxy/corkedconn"
 	"github.com/lectiospace/lectern/internal/proxy/forwarded"
+	"github.com/lectiospace/lectern/internal/proxy/openapi"
 	"github.com/lectiospace/lectern/internal/proxy/pages"
 	"github.com/lectiospace/lectern/internal/proxy/route"
 	"github.com/lectiospace/lectern/internal/proxy/sessions"
@@ -201,9 +202,23 @@ func (s *Server) wire(deps Deps) error {
 		}).Routes()...)
 	}
 	s.routes = append(s.routes, route.Route{Pattern: "/readyz", Allow: "GET, HEAD, OPTIONS", Serve: s.readyz(deps.Ready)})
-	documents, err := pages.Routes(deps.Pages, s.records)
+	description, err := descriptionPages()
+	if err != nil {
+		return err
+	}
+	documents, err := pages.Routes(append(description, deps.Pages...), s.records)
 	s.routes = append(s.routes, documents...)
 	return err
+}
+
+// descriptionPages are the description of the API, below every base. Its addresses never
+// change, so it is revalidated like a page.
+func descriptionPages() (out []pages.Page, err error) {
+	body, err := openapi.Document()
+	for _, base := range bases {
+		out = append(out, pages.Page{Path: base + "/openapi.json", ContentType: openapi.ContentType, Body: body})
+	}
+	return out, err
 }
 
 // derivedNames are the files made of recordings that have addresses of their own.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
+	"github.com/lectiospace/lectern/internal/proxy/openapi/openapitest"
 	"github.com/lectiospace/lectern/internal/syncer"
 	"github.com/lectiospace/lectern/internal/syncer/intake"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -46,6 +48,7 @@ func ask(t *testing.T, req *http.Request) (int, string) {
 			t.Fatal(err)
 		}
 	}
+	isDescribed(t, req, code, body)
 	var out struct{ Code, Status string }
 	if err := json.Unmarshal(body, &out); err != nil {
 		t.Fatalf("%d with %q: %v", code, body, err)
@@ -54,6 +57,21 @@ func ask(t *testing.T, req *http.Request) (int, string) {
 		out.Code = out.Status
 	}
 	return code, out.Code
+}
+
+// isDescribed fails the test where an answer is not as the description of the API says.
+func isDescribed(t *testing.T, req *http.Request, code int, body []byte) {
+	t.Helper()
+	d, err := openapitest.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := req.URL.Path
+	described, err := d.Check(openapitest.Exchange{Method: req.Method, Path: path, Status: code, ContentType: "application/json", Body: string(body)})
+	webhook := slices.ContainsFunc(intake.Paths, func(p string) bool { return strings.HasPrefix(path+"/", p) })
+	if err != nil || !described && webhook && req.Method == http.MethodPost {
+		t.Errorf("%s %s: described: %v, %v", req.Method, path, described, err)
+	}
 }
 
 // TestIntakeOrder: platform-pains A2 (unsigned webhooks), A4 (replays): what is
