@@ -93,6 +93,19 @@ func TestBasesAreAlike(t *testing.T) {
 	}
 }
 
+// isDescribed fails the test where an answer is not as the description of the API says.
+func isDescribed(t *testing.T, method, path string, res testResponse) {
+	t.Helper()
+	d, err := openapitest.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, _, _ = strings.Cut(path, "?")
+	if _, err := d.Check(openapitest.Exchange{Method: method, Path: path, Status: res.StatusCode, ContentType: res.Header.Get("Content-Type"), Body: string(res.body)}); err != nil {
+		t.Error(err)
+	}
+}
+
 // baseOf is the base that a pattern is below, "" for none. One base begins with another.
 func baseOf(pattern string) (base string) {
 	for _, b := range bases {

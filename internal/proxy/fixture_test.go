@@ -224,7 +224,9 @@ func (h *fixture) do(method, path string, headers ...string) testResponse {
 	conn := h.dial()
 	defer conn.Close()
 	h.send(conn, method, path, headers...)
-	return h.receive(conn, method)
+	res := h.receive(conn, method)
+	isDescribed(h.t, method, path, res)
+	return res
 }
 
 // get asks for the recording with a good token.
