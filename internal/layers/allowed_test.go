@@ -574,6 +574,7 @@ var allowed = []rule{
 			{"internal/proxy", "the interfaces that it implements"},
 			{"internal/proxy/api", "the interfaces that it implements"},
 			{"internal/proxy/openapi/openapitest", "holds the answers against their description"},
+			{"internal/proxy/respond", "the sign-in that is offered"},
 			{"internal/proxy/sessions", "the interfaces that it implements"},
 			{"internal/proxy/signin", "the interfaces that it implements"},
 			{"github.com/prometheus/client_golang", "a registry for the cache under test"},

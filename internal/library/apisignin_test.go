@@ -16,6 +16,7 @@ import (
 	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/oidc"
 	"github.com/lectiospace/lectern/internal/proxy"
+	"github.com/lectiospace/lectern/internal/proxy/respond"
 	"github.com/lectiospace/lectern/internal/proxy/signin"
 )
 
@@ -293,5 +294,20 @@ func TestSignInOff(t *testing.T) {
 		if a := s.ask(0, "GET", path, ""); a.StatusCode != 404 {
 			t.Errorf("%s: %d", path, a.StatusCode)
 		}
+	}
+}
+
+// TestSignInIsOffered: whoever has no session learns where there is a sign-in, others do not.
+func TestSignInIsOffered(t *testing.T) {
+	s := onSQLite(t, func(c *proxy.Config) { c.SignIn = &respond.SignIn{URL: "/signin", Label: "School <1>"} })
+	if a := s.ask(0, "GET", "/session", ""); a.StatusCode != 401 || !strings.HasSuffix(a.body, `"sign_in":{"url":"/signin","label":"School <1>"}}`) {
+		t.Errorf("%d %s", a.StatusCode, a.body)
+	}
+	if a := s.ask(5, "GET", "/session", ""); a.StatusCode != 200 || strings.Contains(a.body, "sign_in") {
+		t.Errorf("signed in: %d %s", a.StatusCode, a.body)
+	}
+	off := onSQLite(t, nil)
+	if a := off.ask(0, "GET", "/session", ""); a.StatusCode != 401 || strings.Contains(a.body, "sign_in") {
+		t.Errorf("without a provider: %d %s", a.StatusCode, a.body)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -292,6 +293,11 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 	var now atomic.Value
 	refuse := func(w http.ResponseWriter, r *http.Request) bool {
 		code := now.Load().(string)
+		if code == "sign in" && r.URL.Path == "/session" {
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"detail": "x", "sign_in": {"url": "/signin", "label": "School $&"}}`)
+			return true
+		}
 		if code == "" || !strings.HasSuffix(r.URL.Path, "/playback/") {
 			return false
 		}
@@ -312,6 +318,12 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 	for _, lang := range []string{"en", "ru"} {
 		at := viewport{lang: lang, dark: lang == "ru"}
 		p := open(t, at)
+		now.Store("sign in")
+		for _, path := range []string{"/?q=x", "/watch/1#t=5"} {
+			p.goTo(s.url + path)
+			p.until("the sign-in is offered at "+path, fmt.Sprintf(`document.querySelector('.notice a[href="/signin?next=%s"]')?.textContent.endsWith(': School $&')`, url.QueryEscape(path)))
+		}
+		now.Store("")
 		tok := token(t, "--user", "1", "--ttl", "1h")
 		p.goTo(s.url + "/#token=" + tok)
 		p.until("the lessons are there", lessonCount+" === 7")

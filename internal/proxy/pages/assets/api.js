@@ -18,8 +18,9 @@ const CODES = { 400: 'bad_request', 401: 'not_authenticated', 403: 'no_access', 
 
 export async function refusal(response) {
   const body = await response.json().catch(() => ({}));
-  return new Refused(response.status, body.code || CODES[response.status] || 'unknown',
+  const refused = new Refused(response.status, body.code || CODES[response.status] || 'unknown',
     Number(response.headers.get('Retry-After')) || 0, body.detail || body.error || '');
+  return Object.assign(refused, { signIn: body.sign_in });
 }
 
 // ask sends a request with the token and returns the answer's JSON, with the

@@ -5,7 +5,7 @@ import { makeContinuing } from './continuing.js';
 import { el, icon, button, say } from './dom.js';
 import { count } from './format.js';
 import { makeLessonList } from './lessonlist.js';
-import { notice, problemNotice } from './notice.js';
+import { notice, problemNotice, signInLink } from './notice.js';
 import { makeOffline } from './offline.js';
 import { makePreparing } from './preparing.js';
 import { LONGEST, makeResults, queryOf } from './search.js';
@@ -25,7 +25,7 @@ export function makeLibrary() {
   const group = el('select', { 'aria-label': t.group, onchange: () => lessons.reload() }, el('option', { value: '' }, t.allGroups));
   const status = el('select', { 'aria-label': t.status, onchange: () => lessons.reload() }, Object.entries(t.statuses).map(([value, name]) => el('option', { value }, name)));
   const total = el('p.total', { 'aria-hidden': 'true' });
-  const signIn = notice('key', t.signInTitle, t.signIn);
+  const signIn = () => notice('key', t.signInTitle, t.signIn, ...signInLink());
   const stranger = el('div'); // what somebody sees who is not signed in
   const storage = makeStorage();
   const preparing = makePreparing(() => lessons.reload());
@@ -145,7 +145,7 @@ export function makeLibrary() {
     node,
     show() {
       const { signedIn } = session;
-      stranger.replaceChildren(...signedIn ? [] : [session.refused ? problemNotice({ code: session.refused }) : signIn]);
+      stranger.replaceChildren(...signedIn ? [] : [session.refused ? problemNotice({ code: session.refused }) : signIn()]);
       tools.hidden = browse.hidden = results.node.hidden = !signedIn;
       if (!signedIn) return;
       if (loaded) {

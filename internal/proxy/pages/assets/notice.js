@@ -3,6 +3,7 @@
 import { el, icon, button } from './dom.js';
 import { watchNetwork } from './network.js';
 import { reach } from './offline.js';
+import { session } from './session.js';
 import { sentence, t } from './words.js';
 
 const SIGNS = { not_authenticated: 'key', token_not_valid: 'key', user_not_found: 'key', user_inactive: 'key', processing: 'wait', throttled: 'wait', overloaded: 'wait', too_many_streams: 'wait' };
@@ -18,6 +19,14 @@ function build(heading, sign, title, text, more) {
   return el('div.notice', {}, icon(sign), el(heading, {}, title), el('p', {}, text), ...more);
 }
 
+// signInLink leads to the sign-in that the gateway offers, if any, and back to this address.
+export function signInLink() {
+  if (!session.offer) return [];
+  const { url, label } = session.offer;
+  const next = encodeURIComponent(location.pathname + location.search + location.hash);
+  return [el('a.button.primary', { href: `${url}?next=${next}` }, t.signInWith.replace('{0}', () => label))];
+}
+
 // problemNotice tells a refusal. Where trying again can help there is a button. The page
 // presses it by itself where the gateway said when, and once a lost network is back.
 export function problemNotice(problem, again, ...more) {
@@ -26,6 +35,7 @@ export function problemNotice(problem, again, ...more) {
   made.setAttribute('role', 'alert');
   made.dataset.code = problem.code;
   if (HOPELESS.includes(problem.code)) {
+    if (SIGNS[problem.code] === 'key') made.append(...signInLink());
     made.append(...more);
     return made;
   }

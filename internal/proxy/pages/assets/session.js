@@ -14,6 +14,7 @@ let token = ''; // until the cookie is there; of a link for one lesson, which ha
 let role = ''; // as the gateway showed by what it lets this user see
 let who = kept(); // {user, name, role, ends} or null
 let refused = null; // why a link did not sign in
+let offer = null; // where one can sign in, {url, label}, as the gateway says to whoever is not
 let looking = null; // the question to the gateway that is not answered yet
 const arrivals = new Set();
 
@@ -58,6 +59,7 @@ export const session = {
   get user() { return token ? userOf(token) : who?.user || history.state?.user || ''; },
   get name() { return who?.name || ''; },
   get refused() { return refused; },
+  get offer() { return offer; },
   // onChange calls back whenever somebody else is signed in, or nobody any more.
   onChange(f) { arrivals.add(f); },
 };
@@ -104,7 +106,7 @@ export function ended() {
 // nothing is known the gateway is asked.
 export async function begin(agree) {
   await takeFragment(agree);
-  if (!session.signedIn && !refused) await look().catch(() => {}); // nobody, as far as one knows
+  if (!session.signedIn && !refused) await look().catch(({ signIn }) => { offer = signIn; }); // nobody, as far as one knows
 }
 
 // takeFragment takes what a link brings out of the address, and signs in with it. Anybody can

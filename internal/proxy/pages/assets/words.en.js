@@ -109,6 +109,7 @@ speak('en', {
   otherUser: 'This link signs in another user than the one who is signed in here. If you do not expect that, stay: somebody may have sent you their own link.',
   otherUserStay: 'Stay signed in',
   otherUserGo: 'Sign in as the other user',
+  signInWith: 'Sign in: {0}',
   signInTitle: 'Sign in through your school',
   signIn: 'Lectern knows you by a link from your school’s platform. Open the platform, sign in there, and follow its link to the lessons: it brings you back here.',
   signOut: 'Sign out',
