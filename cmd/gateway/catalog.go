@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/catalog/document"
 	"github.com/lectiospace/lectern/internal/catalog/schema"
+	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/printable"
 	syncstore "github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -23,7 +25,9 @@ type catalogApply struct {
 	DryRun bool   `help:"Print what would change and change nothing."`
 }
 
-type catalogExport struct{}
+type catalogExport struct {
+	User int64 `placeholder:"ID" help:"Print, as JSON, what is stored of how this user watched, instead of the catalog."`
+}
 
 // Run applies the file in one transaction: all of it or nothing. Then it counts what the
 // teachers have stored, which no syncer may be there to do.
@@ -63,8 +67,8 @@ func (c *catalogApply) Run(ctx context.Context, cli *CLI, term terminal) error {
 	})
 }
 
-// Run prints the catalog.
-func (*catalogExport) Run(ctx context.Context, cli *CLI, term terminal) error {
+// Run prints the catalog, or what is stored of one user.
+func (c *catalogExport) Run(ctx context.Context, cli *CLI, term terminal) error {
 	store, err := openStore(ctx, cli, term)
 	if err != nil {
 		return err
@@ -72,6 +76,13 @@ func (*catalogExport) Run(ctx context.Context, cli *CLI, term terminal) error {
 	defer store.Close()
 	if err := schema.Ready(ctx, store); err != nil {
 		return err
+	}
+	if c.User != 0 {
+		watched, err := library.WatchedBy(ctx, store, c.User)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(printable.Unwrap(term.Out)).Encode(map[string]any{"user": c.User, "watched": watched})
 	}
 	return document.Export(ctx, store, printable.Unwrap(term.Out)) // as apply reads it
 }

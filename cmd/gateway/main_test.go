@@ -174,6 +174,7 @@ func TestBackupAndRestore(t *testing.T) {
 		{"", "restore " + out, 1, "nothing was changed"},
 		{"MIGRATE\n", "restore " + out, 1, "nothing was changed"},
 		{"", "catalog export", 0, "second@"},
+		{"", "catalog export --user 1", 0, `{"user":1,"watched":[]}`},
 		{"RESTORE\n", "restore " + data + "/lectern.yaml", 1, "no such file"},
 		{"RESTORE\n", "restore " + out, 0, "backup " + data + "/backups/lectern-2"},
 	} {

@@ -2,6 +2,7 @@ package library
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -204,8 +205,14 @@ func TestWatchStatesStopWrites(t *testing.T) {
 	db := catalogtest.Databases[0].Open(t)
 	w := NewWatchStates(db.Store, slog.New(slog.DiscardHandler), time.Now)
 	put(t, w, 5, 6, 9, watchstate.Piece{From: 0, To: 10000})
+	put(t, w, 5, 6, 9, watchstate.Piece{From: 10000, To: 16000}, watchstate.Piece{From: 40000, To: 50000})
+	put(t, w, 6, 6, 1)
 	w.Stop()
 	w.Stop()
+	watched, err := WatchedBy(t.Context(), db.Store, 5)
+	if err != nil || len(watched) != 1 || watched[0].Recording != 6 || watched[0].Position != 9 || fmt.Sprint(watched[0].Played) != "[[0 20] [40 50]]" {
+		t.Errorf("stored of the user: %+v, %v", watched, err)
+	}
 	now := noon
-	wantState(t, manualStates(db, &now), 5, 6, 9, 1)
+	wantState(t, manualStates(db, &now), 5, 6, 9, 3)
 }
