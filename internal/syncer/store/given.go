@@ -24,8 +24,7 @@ func ZoomGivesSound(ctx context.Context, x Session, recording int64, archived bo
 		return false, err
 	}
 	for _, f := range filesBeside(meetings, i.Parts()[0]) {
-		has := slices.ContainsFunc(companions, func(c RecordingFile) bool { return c.ZoomFile == f.Name() && c.Verified() })
-		if f.LessonSound() && (has || archived && f.available()) {
+		if f.LessonSound() && (archives(companions, f) || archived && f.available()) {
 			return true, nil
 		}
 	}
@@ -33,19 +32,31 @@ func ZoomGivesSound(ctx context.Context, x Session, recording int64, archived bo
 }
 
 // ZoomListsCaptions reports whether Zoom has a transcript or live captions of a recording
-// that can be had.
+// that can be had and that the archive does not have yet. Captions of an archived one are
+// stored already, or cannot be read.
 func ZoomListsCaptions(ctx context.Context, x Session, recording int64) (bool, error) {
 	i, err := IngestOfRecording(ctx, x, recording)
 	if err != nil {
 		return false, ignoreNotFound(err)
 	}
 	meetings, err := MeetingsOfIngest(ctx, x, i)
+	if err != nil {
+		return false, err
+	}
+	companions, err := Companions(ctx, x, recording)
 	for _, m := range meetings {
-		if slices.ContainsFunc(m.Files, func(f File) bool { return (f.Transcript() || f.LiveCaptions()) && f.available() }) {
+		if slices.ContainsFunc(m.Files, func(f File) bool {
+			return (f.Transcript() || f.LiveCaptions()) && f.available() && !archives(companions, f)
+		}) {
 			return true, err
 		}
 	}
 	return false, err
+}
+
+// archives reports whether a file of Zoom's is among verified companions.
+func archives(companions []RecordingFile, f File) bool {
+	return slices.ContainsFunc(companions, func(c RecordingFile) bool { return c.ZoomFile == f.Name() && c.Verified() })
 }
 
 // filesBeside are the files of the meeting that has a file, whose name is given.
