@@ -17,13 +17,15 @@ import (
 	"github.com/lectiospace/lectern/internal/watchstate"
 )
 
+// What is stored and shown of watch states: none; to each user their own; to teachers those of
+// their students, too.
 const (
-	// AnalyticsOff stores and shows no watch states, AnalyticsOwn shows each user their own,
-	// AnalyticsAudience shows teachers those of their students, too.
 	AnalyticsOff      = "off"
 	AnalyticsOwn      = "own"
 	AnalyticsAudience = "audience"
+)
 
+const (
 	// maxPieces is how many played pieces one report may have, maxStates of how many
 	// recordings one request reads the states.
 	maxPieces = 200
