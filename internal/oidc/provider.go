@@ -61,7 +61,7 @@ func refused(format string, args ...any) error {
 
 // unavailable is an error of the provider. The library puts whole answers into its errors.
 func unavailable(err error) error {
-	return fmt.Errorf("%w: %.300s", media.Refuse(media.CodeProviderDown, "The sign-in service cannot be reached, please try again."), err)
+	return fmt.Errorf("%w: %.300s", media.Refuse(media.CodeProviderDown, "The sign-in service cannot be reached, please try again."), err.Error())
 }
 
 // noAccount is the error of somebody whose address opens nothing here.
