@@ -3,14 +3,10 @@
 package sessions
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -134,101 +130,6 @@ func (x *request) session() error {
 	}
 }
 
-// begin is POST /session. It requires a page of ours even with a token in the header: a page
-// of another site must not sign its reader in as somebody else.
-func (x *request) begin() error {
-	if r := credentials.RequireOurPage(x.c, x.h.Links); r != nil {
-		return r
-	}
-	wanted, err := x.wanted()
-	if err != nil {
-		return err
-	}
-	viewer, err := x.entitled(wanted)
-	if err != nil {
-		return err
-	}
-	token, expires, err := x.h.Signer.Session(viewer.User.ID, viewer.Expires, x.h.cfg.TTL)
-	if err != nil {
-		return err
-	}
-	life := int64(expires.Sub(x.h.Now()) / time.Second)
-	if life <= 0 { // within the leeway after its end
-		return refuseToken("Token is expired")
-	}
-	x.c.Response.Header.Add("Set-Cookie", x.cookie(token, life))
-	x.c.SetStatusCode(http.StatusNoContent)
-	return nil
-}
-
-// entitled is who may begin a session: the user of the body's code, or of an access token in
-// the header. Neither a session nor a playback token begins another session.
-func (x *request) entitled(w wanted) (media.Viewer, error) {
-	if w.Code == "" {
-		viewer, err := x.bearer()
-		if err == nil && w.keepsOther() {
-			err = x.refuseOther(viewer.User.ID)
-		}
-		return viewer, err
-	}
-	if w.keepsOther() {
-		user, err := x.h.Codes.User(w.Code)
-		if err == nil {
-			err = x.refuseOther(user)
-		}
-		if err != nil {
-			return media.Viewer{}, x.h.Access.Limit(x.rec.Client, err)
-		}
-	}
-	viewer, err := x.h.Codes.Redeem(x.ctx, w.Code)
-	if err != nil {
-		return viewer, x.h.Access.Limit(x.rec.Client, err)
-	}
-	x.rec.User = viewer.User.ID
-	return viewer, nil
-}
-
-// wanted is the body of POST /session.
-type wanted struct {
-	Code string `json:"code"`
-	// Replace is whether the session may take the place of another user's. A page sets it to
-	// false, and asks the person where the answer is 409.
-	Replace *bool `json:"replace"`
-}
-
-func (w wanted) keepsOther() bool { return w.Replace != nil && !*w.Replace }
-
-// wanted reads the body, which may be missing.
-func (x *request) wanted() (w wanted, err error) {
-	body := bytes.TrimSpace(x.c.Request.Body())
-	if len(body) == 0 {
-		return w, nil
-	}
-	if json.Unmarshal(body, &w) != nil || body[0] != '{' {
-		return w, badRequest{`The body has to be empty, or {"code": "…"}.`}
-	}
-	return w, nil
-}
-
-// refuseOther refuses when the request has the session of a user other than the given one.
-func (x *request) refuseOther(user int64) error {
-	tokens := credentials.SessionCookies(&x.c.Request.Header)
-	if len(tokens) == 0 {
-		return nil
-	}
-	now, err := x.h.Access.Authenticate(x.ctx, x.rec.Client, tokens, 0)
-	refusal := media.RefusalOf(err)
-	switch {
-	case refusal != nil && refusal.Code != media.CodeThrottled: // it has ended
-		return nil
-	case err != nil:
-		return err
-	case now.User.ID != user:
-		return media.Refuse(media.CodeOtherSession, "Somebody else is signed in.")
-	}
-	return nil
-}
-
 // bearer is the user of an access token in the header.
 func (x *request) bearer() (media.Viewer, error) {
 	token, bad := credentials.Bearer(&x.c.Request)
@@ -244,52 +145,6 @@ func (x *request) bearer() (media.Viewer, error) {
 		return viewer, refuseToken("Token has wrong type")
 	}
 	return viewer, nil
-}
-
-// end is DELETE /session. The token itself stays valid until it expires: no gateway keeps a
-// list of sessions.
-func (x *request) end() error {
-	if len(x.c.Request.Header.Cookie(credentials.SessionCookie)) > 0 {
-		if r := credentials.RequireOurPage(x.c, x.h.Links); r != nil {
-			return r
-		}
-	}
-	played, err := x.played()
-	if err != nil {
-		return err
-	}
-	x.c.Response.Header.Add("Set-Cookie", x.cookie("", 0))
-	for _, id := range played {
-		x.c.Response.Header.Add("Set-Cookie", x.removedPlayback(id))
-	}
-	x.c.SetStatusCode(http.StatusNoContent)
-	return nil
-}
-
-// maxPlayed is for how many recordings a sign-out removes the cookies of playback grants.
-const maxPlayed = 100
-
-// played are the recordings whose cookies the page wants to be rid of: {"recordings": [7]}.
-// Such a cookie is the browser's own, plays on without a session, and is at a path that only
-// the page knows.
-func (x *request) played() ([]int64, error) {
-	var fields struct {
-		Recordings []int64 `json:"recordings"`
-	}
-	body := bytes.TrimSpace(x.c.Request.Body())
-	if len(body) > 0 && (json.Unmarshal(body, &fields) != nil || body[0] != '{' || len(fields.Recordings) > maxPlayed) {
-		return nil, badRequest{fmt.Sprintf(`The body has to be empty, or {"recordings": [ids, at most %d]}.`, maxPlayed)}
-	}
-	return fields.Recordings, nil
-}
-
-// removedPlayback removes the cookie of a playback grant that a page of ours asked for.
-func (x *request) removedPlayback(id int64) string {
-	path := fmt.Sprintf("%s/recordings/%d/", x.h.cfg.PagesBase, id)
-	if u, err := url.Parse(x.h.Links.BaseURL(x.c)); err == nil {
-		path = u.EscapedPath() + path
-	}
-	return x.attributes(credentials.PlaybackCookie, "", 0, path)
 }
 
 // sessionJSON is whose session it is.
@@ -352,15 +207,6 @@ func (x *request) code() error {
 	}
 	respond.JSON(&x.c.Response, http.StatusCreated, codeJSON{code, expires.UTC().Format(time.RFC3339)})
 	return nil
-}
-
-// cookie is the header's value; a life of 0 s removes the cookie.
-func (x *request) cookie(token string, life int64) string {
-	return x.attributes(credentials.SessionCookie, token, life, "/")
-}
-
-func (x *request) attributes(name, value string, life int64, path string) string {
-	return credentials.SetCookie(name, value, life, path, x.h.Links.Secure(x.c))
 }
 
 // badRequest is the text of a 400.

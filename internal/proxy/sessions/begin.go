@@ -1,0 +1,106 @@
+package sessions
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/credentials"
+)
+
+// begin is POST /session. It requires a page of ours even with a token in the header: a page
+// of another site must not sign its reader in as somebody else.
+func (x *request) begin() error {
+	if r := credentials.RequireOurPage(x.c, x.h.Links); r != nil {
+		return r
+	}
+	wanted, err := x.wanted()
+	if err != nil {
+		return err
+	}
+	viewer, err := x.entitled(wanted)
+	if err != nil {
+		return err
+	}
+	token, expires, err := x.h.Signer.Session(viewer.User.ID, viewer.Expires, x.h.cfg.TTL)
+	if err != nil {
+		return err
+	}
+	life := int64(expires.Sub(x.h.Now()) / time.Second)
+	if life <= 0 { // within the leeway after its end
+		return refuseToken("Token is expired")
+	}
+	x.c.Response.Header.Add("Set-Cookie", x.cookie(token, life))
+	x.c.SetStatusCode(http.StatusNoContent)
+	return nil
+}
+
+// entitled is who may begin a session: the user of the body's code, or of an access token in
+// the header. Neither a session nor a playback token begins another session.
+func (x *request) entitled(w wanted) (media.Viewer, error) {
+	if w.Code == "" {
+		viewer, err := x.bearer()
+		if err == nil && w.keepsOther() {
+			err = x.refuseOther(viewer.User.ID)
+		}
+		return viewer, err
+	}
+	if w.keepsOther() {
+		user, err := x.h.Codes.User(w.Code)
+		if err == nil {
+			err = x.refuseOther(user)
+		}
+		if err != nil {
+			return media.Viewer{}, x.h.Access.Limit(x.rec.Client, err)
+		}
+	}
+	viewer, err := x.h.Codes.Redeem(x.ctx, w.Code)
+	if err != nil {
+		return viewer, x.h.Access.Limit(x.rec.Client, err)
+	}
+	x.rec.User = viewer.User.ID
+	return viewer, nil
+}
+
+// wanted is the body of POST /session.
+type wanted struct {
+	Code string `json:"code"`
+	// Replace is whether the session may take the place of another user's. A page sets it to
+	// false, and asks the person where the answer is 409.
+	Replace *bool `json:"replace"`
+}
+
+func (w wanted) keepsOther() bool { return w.Replace != nil && !*w.Replace }
+
+// wanted reads the body, which may be missing.
+func (x *request) wanted() (w wanted, err error) {
+	body := bytes.TrimSpace(x.c.Request.Body())
+	if len(body) == 0 {
+		return w, nil
+	}
+	if json.Unmarshal(body, &w) != nil || body[0] != '{' {
+		return w, badRequest{`The body has to be empty, or {"code": "…"}.`}
+	}
+	return w, nil
+}
+
+// refuseOther refuses when the request has the session of a user other than the given one.
+func (x *request) refuseOther(user int64) error {
+	tokens := credentials.SessionCookies(&x.c.Request.Header)
+	if len(tokens) == 0 {
+		return nil
+	}
+	now, err := x.h.Access.Authenticate(x.ctx, x.rec.Client, tokens, 0)
+	refusal := media.RefusalOf(err)
+	switch {
+	case refusal != nil && refusal.Code != media.CodeThrottled: // it has ended
+		return nil
+	case err != nil:
+		return err
+	case now.User.ID != user:
+		return media.Refuse(media.CodeOtherSession, "Somebody else is signed in.")
+	}
+	return nil
+}
