@@ -49,8 +49,14 @@ func Slow(name string, viewers int, size int64, hold time.Duration, rounds int, 
 			if err != nil {
 				return results.Sample{}, err
 			}
+			// What the server held of the time before and returned while they watched would be
+			// taken off what they need: the lesser of before and afterwards is what it needs without.
+			gone, err := atRest(run.Peer.Tree)
+			if err != nil {
+				return results.Sample{}, err
+			}
 			s := results.Sample{Values: map[string]float64{
-				results.RSSPerViewer: float64(after.RSS-before.RSS) / 1024 / float64(viewers),
+				results.RSSPerViewer: float64(after.RSS-min(before.RSS, gone.RSS)) / 1024 / float64(viewers),
 				results.SocketMemory: float64(kernelAfter-kernelBefore) / 1024 / float64(viewers),
 				results.CPUPerSecond: used.server.Seconds() / used.elapsed.Seconds(),
 				results.Stalled:      float64(seen.Stalled),
@@ -70,8 +76,7 @@ const (
 	restMost = 30 * time.Second
 )
 
-// atRest waits until a server returns no more memory, so that what it returns of the time before
-// the viewers came does not hide what they need.
+// atRest waits until a server returns no more memory.
 func atRest(tree meter.Tree) (meter.Usage, error) {
 	began := time.Now()
 	least, since := int64(math.MaxInt64), began
