@@ -49,12 +49,14 @@ groups: [{name: A, teacher: tom@school.test, students: [ann@school.test]}]
 			tab.goTo(watch(i))
 			tab.play()
 			js[any](tab, "document.querySelector('video').pause()")
+			tab.setHidden(true)
 		}
 		last := p.newTab()
 		last.goTo(watch(pausedPages))
 		last.play()
 		p.shot("paused")
 		send(p, cdppage.BringToFront, cdp.Empty{}) // a browser need not show what a hidden page plays
+		p.setHidden(false)
 		left := js[float64](p, videoTime)
 		js[any](p, "document.querySelector('video').play()")
 		p.until("the first goes on where it stood", fmt.Sprintf("%s && %s > %f", videoPlays, videoTime, max(left, 0.2)))
@@ -107,6 +109,16 @@ func longLesson(t *testing.T, folder string) {
 			t.Fatalf("ffmpeg: %v\n%s", err, out)
 		}
 	}
+}
+
+// setHidden has a page believe that nobody sees it, or that somebody does: a headless browser
+// counts every tab as seen.
+func (p *page) setHidden(hidden bool) {
+	p.t.Helper()
+	js[any](p, fmt.Sprintf(`(() => {
+		Object.defineProperty(document, 'hidden', { configurable: true, get: () => %t });
+		document.dispatchEvent(new Event('visibilitychange'));
+	})()`, hidden))
 }
 
 // newTab is another page of the same browser, in front of this one.
