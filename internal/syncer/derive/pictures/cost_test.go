@@ -1,6 +1,7 @@
 package pictures_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -30,10 +31,11 @@ func processorTime(t *testing.T) (d time.Duration) {
 // are in PREVIEWS_MINUTES; `make previews` takes 120.
 func TestCost(t *testing.T) {
 	minutes, err := strconv.Atoi(os.Getenv("PREVIEWS_MINUTES"))
+	once := 60 // seconds, which are repeated
 	if err != nil {
-		minutes = 1
+		minutes, once = 1, 20 // to encode a minute takes long
 	}
-	minute := video(t, "testsrc2=s=1280x720:r=25:d=60", "-g", "50")
+	minute := video(t, fmt.Sprintf("testsrc2=s=1280x720:r=25:d=%d", once), "-g", "50")
 	path := filepath.Join(t.TempDir(), "lesson.mp4")
 	command(t, "-stream_loop", strconv.Itoa(minutes-1), "-i", minute, "-c", "copy", "-movflags", "+faststart", path)
 	src := source(t, path)
