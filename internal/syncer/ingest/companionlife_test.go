@@ -119,7 +119,7 @@ func TestLateCompanions(t *testing.T) {
 	reconciled(t, s)
 	syncertest.Eventually(t, "it is there", func() (bool, string) { rows, _ := companions(s, 1); return rows["edited"].ID != 0, "" })
 	trashed(t, s, "chat", "edited", "file-uuid-1==", "last", "later") // else the version before may still be, and this one with it
-	s.Idle() // what was trashed is noted, too: noted later it would hide the new version until the next listing
+	s.Idle()                                                          // what was trashed is noted, too: noted later it would hide the new version until the next listing
 	first, _ := companions(s, 1)
 	s.Exec(`UPDATE lectern.lectern_recording_files SET shared = $2 WHERE id = $1`, first["edited"].ID, true)
 	longer := words("edited")
