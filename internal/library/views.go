@@ -19,12 +19,6 @@ const (
 	// flushInterval is how often views are written: opening a lesson must not be a write of
 	// its own when a school begins its evening.
 	flushInterval = 2 * time.Second
-	// flushTimeout bounds one flush, for which no request waits.
-	flushTimeout = 10 * time.Second
-	// finalFlushTimeout is how long Stop tries to write what is left.
-	finalFlushTimeout = 10 * time.Second
-	// pruneInterval is how often rows too old to matter are deleted.
-	pruneInterval = 10 * time.Minute
 	// startRetention is longer than any window in which starts are counted.
 	startRetention = 2 * time.Hour
 	// viewsPerStatement keeps a statement's parameters within SQLite's limit.
@@ -36,17 +30,13 @@ const (
 // leaves updated_at as it is: a view is no change of the recording. Safe for concurrent
 // use.
 type Views struct {
+	*flusher
 	store *catalog.Store
-	log   *slog.Logger
-	now   func() time.Time
 
-	mu      sync.Mutex         // guards pending and per; no query runs under it
-	pending map[viewKey]int64  // counted, not written: when, in milliseconds
-	per     map[int64]int64    // how many of them each recording has
-	flush   sync.Mutex         // one flush at a time
-	cancel  context.CancelFunc // ends the goroutine
-	done    chan struct{}      // closed when it has ended
-	stop    sync.Once
+	mu       sync.Mutex        // guards pending and per; no query runs under it
+	pending  map[viewKey]int64 // counted, not written: when, in milliseconds
+	per      map[int64]int64   // how many of them each recording has
+	flushing sync.Mutex        // one flush at a time
 }
 
 type viewKey struct{ user, recording int64 }
@@ -55,59 +45,16 @@ type viewKey struct{ user, recording int64 }
 func NewViews(store *catalog.Store, log *slog.Logger) *Views { return newViews(store, log, time.Now) }
 
 func newViews(store *catalog.Store, log *slog.Logger, now func() time.Time) *Views {
-	ctx, cancel := context.WithCancel(context.Background())
-	v := &Views{store: store, log: log, now: now, cancel: cancel, done: make(chan struct{}),
-		pending: map[viewKey]int64{}, per: map[int64]int64{}}
-	go v.run(ctx)
+	v := &Views{store: store, pending: map[viewKey]int64{}, per: map[int64]int64{}}
+	v.flusher = newFlusher(batch{name: "views", interval: flushInterval, log: log, now: now, flush: v.Flush, prune: v.deleteOld, waiting: v.waiting})
+	v.start()
 	return v
 }
 
-// Stop writes what is left and ends the goroutine. A second call does nothing.
-// After it nothing may be counted.
-func (v *Views) Stop() {
-	v.stop.Do(func() {
-		v.cancel()
-		<-v.done
-		ctx, cancel := context.WithTimeout(context.Background(), finalFlushTimeout)
-		defer cancel()
-		for {
-			err := v.Flush(ctx)
-			if err == nil {
-				return
-			}
-			select {
-			case <-ctx.Done():
-				v.log.Error("views: final flush failed, they are lost", slog.Int("views", len(v.pending)), slog.Any("error", err))
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
-	})
-}
-
-func (v *Views) run(ctx context.Context) {
-	defer close(v.done)
-	tick := time.NewTicker(flushInterval)
-	defer tick.Stop()
-	pruned, failing := v.now(), false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		err := v.Flush(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			v.log.Warn("views: flush failed, will be tried again", slog.Any("error", err))
-		}
-		failing = err != nil
-		if now := v.now(); now.Sub(pruned) >= pruneInterval {
-			pruned = now
-			if err := v.prune(ctx, now); err != nil {
-				v.log.Debug("views: prune failed", slog.Any("error", err))
-			}
-		}
-	}
+func (v *Views) waiting() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.pending)
 }
 
 const selectSeen = `
@@ -139,8 +86,8 @@ func (v *Views) Count(ctx context.Context, userID, recordingID int64) (pending i
 
 // Flush writes what was counted so far, all of it or nothing.
 func (v *Views) Flush(ctx context.Context) error {
-	v.flush.Lock()
-	defer v.flush.Unlock()
+	v.flushing.Lock()
+	defer v.flushing.Unlock()
 	v.mu.Lock()
 	batch := make([]view, 0, len(v.pending))
 	for key, at := range v.pending {
@@ -237,8 +184,8 @@ func addViewCounts(ctx context.Context, x catalog.Session, more map[int64]int64)
 	return nil
 }
 
-// prune deletes the views and starts that no longer count.
-func (v *Views) prune(ctx context.Context, now time.Time) error {
+// deleteOld deletes the views and starts that no longer count.
+func (v *Views) deleteOld(ctx context.Context, now time.Time) error {
 	const op = "library: prune"
 	return v.store.UpdateWithin(ctx, op, flushTimeout, func(ctx context.Context, x catalog.Session) error {
 		if _, err := x.Exec(ctx, `DELETE FROM lectern.lectern_views WHERE counted_ms <= $1`, now.Add(-viewInterval).UnixMilli()); err != nil {

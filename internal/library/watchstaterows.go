@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/watchstate"
@@ -26,8 +27,8 @@ const deletePurgedStates = `DELETE FROM lectern.lectern_watch_states WHERE recor
 	SELECT p.recording_id FROM lectern.lectern_purges p JOIN public.schedule_lessonrecording r ON r.id = p.recording_id
 	WHERE p.purged_at IS NOT NULL AND r.is_deleted)`
 
-// prune deletes the states of recordings that were removed and cannot be restored any more.
-func (w *WatchStates) prune(ctx context.Context) error {
+// deletePurged deletes the states of recordings that were removed and cannot be restored any more.
+func (w *WatchStates) deletePurged(ctx context.Context, _ time.Time) error {
 	return w.store.UpdateWithin(ctx, "library: prune watch states", flushTimeout, func(ctx context.Context, x catalog.Session) error {
 		_, err := x.Exec(ctx, deletePurgedStates)
 		return err

@@ -32,30 +32,31 @@ var errTooManyStates = errors.New("too many watch states wait for the database")
 // in batches. What one gateway has received it reads at once; another reads it once it is
 // written. Safe for concurrent use.
 type WatchStates struct {
+	*flusher
 	store *catalog.Store
-	log   *slog.Logger
-	now   func() time.Time
 	limit int // of bytes in memory
 
-	mu      sync.Mutex                     // guards the fields up to size; no query runs under it
-	pending map[stateKey]*watchstate.State // not written
-	writing map[stateKey]*watchstate.State // being written; its states are not changed
-	size    int                            // of pending and writing, in bytes
-	flush   sync.Mutex                     // one flush at a time
-	cancel  context.CancelFunc             // ends the goroutine
-	done    chan struct{}                  // closed when it has ended
-	stop    sync.Once
+	mu       sync.Mutex                     // guards the fields up to size; no query runs under it
+	pending  map[stateKey]*watchstate.State // not written
+	writing  map[stateKey]*watchstate.State // being written; its states are not changed
+	size     int                            // of pending and writing, in bytes
+	flushing sync.Mutex                     // one flush at a time
 }
 
 type stateKey struct{ user, recording int64 }
 
 // NewWatchStates makes WatchStates and starts its goroutine; Stop ends it.
 func NewWatchStates(store *catalog.Store, log *slog.Logger, now func() time.Time) *WatchStates {
-	ctx, cancel := context.WithCancel(context.Background())
-	w := &WatchStates{store: store, log: log, now: now, limit: maxPendingStates, cancel: cancel, done: make(chan struct{}),
-		pending: map[stateKey]*watchstate.State{}}
-	go w.run(ctx)
+	w := &WatchStates{store: store, limit: maxPendingStates, pending: map[stateKey]*watchstate.State{}}
+	w.flusher = newFlusher(batch{name: "watch states", interval: watchFlushInterval, log: log, now: now, flush: w.Flush, prune: w.deletePurged, waiting: w.waiting})
+	w.start()
 	return w
+}
+
+func (w *WatchStates) waiting() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.pending)
 }
 
 // Put merges what a user's player reports: where they are, and what they played since its last
@@ -142,8 +143,8 @@ func (w *WatchStates) inMemory(match func(stateKey) bool, keys []stateKey) map[s
 
 // Flush writes what was put so far, all of it or nothing.
 func (w *WatchStates) Flush(ctx context.Context) error {
-	w.flush.Lock()
-	defer w.flush.Unlock()
+	w.flushing.Lock()
+	defer w.flushing.Unlock()
 	w.mu.Lock()
 	w.writing, w.pending = w.pending, map[stateKey]*watchstate.State{}
 	batch := make([]stateRow, 0, len(w.writing))
@@ -177,53 +178,5 @@ func (w *WatchStates) takeBack() {
 			state.Merge(*later)
 		}
 		w.pending[key] = state
-	}
-}
-
-// Stop writes what is left and ends the goroutine. A second call does nothing. After it
-// nothing may be put.
-func (w *WatchStates) Stop() {
-	w.stop.Do(func() {
-		w.cancel()
-		<-w.done
-		ctx, cancel := context.WithTimeout(context.Background(), finalFlushTimeout)
-		defer cancel()
-		for {
-			err := w.Flush(ctx)
-			if err == nil {
-				return
-			}
-			select {
-			case <-ctx.Done():
-				w.log.Error("watch states: final flush failed, they are lost", slog.Int("states", len(w.pending)), slog.Any("error", err))
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
-	})
-}
-
-func (w *WatchStates) run(ctx context.Context) {
-	defer close(w.done)
-	tick := time.NewTicker(watchFlushInterval)
-	defer tick.Stop()
-	pruned, failing := w.now(), false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		err := w.Flush(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			w.log.Warn("watch states: flush failed, will be tried again", slog.Any("error", err))
-		}
-		failing = err != nil
-		if now := w.now(); now.Sub(pruned) >= pruneInterval {
-			pruned = now
-			if err := w.prune(ctx); err != nil {
-				w.log.Debug("watch states: prune failed", slog.Any("error", err))
-			}
-		}
 	}
 }

@@ -150,7 +150,7 @@ func checkStatesGo(t *testing.T, db *catalogtest.DB) {
 	flushed(t, w)
 	db.Exec(t, `INSERT INTO lectern.lectern_purges (recording_id, provider, archive_key, purged_at) VALUES (2, 'local', 'a', $1), (3, 'local', 'b', $1)`, catalog.NewDBTime(now))
 	db.Exec(t, `UPDATE public.schedule_lessonrecording SET is_deleted = $1 WHERE id = 2`, true)
-	if err := w.prune(t.Context()); err != nil {
+	if err := w.prune(t.Context(), w.now()); err != nil {
 		t.Fatal(err)
 	}
 	left := func(want int64, what string) {
