@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -206,13 +207,13 @@ func (t Tool) Probe(ctx context.Context, path string) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	out := bounded{max: maxProbeOutput}
+	var out bytes.Buffer
 	args := append([]string{"-v", "error", "-max_alloc", maxAlloc, "-show_streams", "-show_format", "-show_data_hash", "sha256", "-of", "json"}, reading(path)...)
 	if err := t.run(ctx, op, t.ffprobe(), probeLimits, &out, args...); err != nil {
 		return Info{}, err
 	}
 	var in probeJSON
-	if err := json.Unmarshal(out.kept, &in); err != nil {
+	if err := json.Unmarshal(out.Bytes(), &in); err != nil {
 		return Info{}, &media.Error{Kind: media.Corrupt, Op: op, Reason: ReasonUnreadable, Err: err}
 	}
 	info := Info{Layout: layout, Streams: len(in.Streams)}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/subprocess"
 )
 
 // MaxStills bounds how many pictures Stills takes of a file.
@@ -118,7 +119,7 @@ func newFrames(size image.Point, most int, f func(int, *image.YCbCr) error) *fra
 func (r *frames) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		if r.n == r.max {
-			return 0, errTooMuchOutput
+			return 0, subprocess.ErrTooMuchOutput
 		}
 		taken := copy(r.buffer[r.filled:], rest)
 		rest, r.filled = rest[taken:], r.filled+taken

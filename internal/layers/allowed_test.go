@@ -532,8 +532,8 @@ var allowed = []rule{
 		may: []use{
 			{"internal/media", "error kinds"},
 			{"internal/mp4", "compares what was made with its parts"},
-			{"os/exec", "runs ffmpeg and ffprobe"},
-			{"golang.org/x/sys", "limits the programs' memory, and ends them with us"},
+			{"internal/subprocess", "runs ffmpeg and ffprobe"},
+			{"os/exec", "finds them, and why one ended"},
 		},
 	},
 	{pkg: "internal/filename"},
@@ -924,7 +924,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/subprocess",
 		may: []use{
-			{"os/exec", "runs programs that an operator has configured"},
+			{"os/exec", "runs programs"},
 			{"golang.org/x/sys", "limits their memory, and ends them with us"},
 		},
 	},

@@ -1,3 +1,3 @@
-// Package subprocess runs a program that an operator has configured: without a shell, bounded
-// in time, memory and output, and never longer than this process.
+// Package subprocess runs other programs: without a shell, bounded in time, processor time,
+// memory and output, and never longer than this process.
 package subprocess

@@ -6,17 +6,18 @@ import (
 	"os/exec"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// niceness is the lowest priority.
-const niceness = 19
+// lowest is the lowest priority.
+const lowest = 19
 
-// isolate starts the process in a group of its own, and has the kernel kill it when this one
-// dies, kill -9 included.
-func isolate(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+// isolate has the kernel kill the process when this one dies, kill -9 included, and starts it
+// in a group of its own unless it starts no other.
+func isolate(cmd *exec.Cmd, alone bool) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !alone, Pdeathsig: syscall.SIGKILL}
 }
 
 // killGroup kills all processes of a group; that it is empty is no error.
@@ -46,17 +47,30 @@ func watchGroup(pid int) (end func(), err error) {
 	}, nil
 }
 
-// limit sets the limits of a process that was just started, which its children inherit.
+// limit sets the limits of a process that was just started, which its children inherit. It
+// has run for some microseconds by then, which is less than it takes to load its libraries.
 func (c Command) limit(pid int) error {
+	limits := map[int]unix.Rlimit{unix.RLIMIT_CORE: {}}
 	if c.Memory > 0 {
-		if err := unix.Prlimit(pid, unix.RLIMIT_AS, &unix.Rlimit{Cur: c.Memory, Max: c.Memory}, nil); err != nil && !errors.Is(err, unix.ESRCH) {
+		limits[unix.RLIMIT_AS] = unix.Rlimit{Cur: c.Memory, Max: c.Memory}
+	}
+	if c.Processor > 0 {
+		seconds := uint64((c.Processor + time.Second - 1) / time.Second)
+		limits[unix.RLIMIT_CPU] = unix.Rlimit{Cur: seconds, Max: seconds + 5}
+	}
+	for resource, limit := range limits {
+		if err := unix.Prlimit(pid, resource, &limit, nil); err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("limit a process: %w", err)
 		}
 	}
-	if err := unix.Prlimit(pid, unix.RLIMIT_CORE, &unix.Rlimit{}, nil); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("limit a process: %w", err)
+	which, nice := unix.PRIO_PGRP, c.Niceness
+	if c.Alone {
+		which = unix.PRIO_PROCESS
 	}
-	if err := unix.Setpriority(unix.PRIO_PGRP, pid, niceness); err != nil && !errors.Is(err, unix.ESRCH) {
+	if nice == 0 {
+		nice = lowest
+	}
+	if err := unix.Setpriority(which, pid, nice); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("lower a process's priority: %w", err)
 	}
 	return nil
