@@ -223,7 +223,7 @@ func parseID(s string) (int64, bool) {
 
 // The refusals of tokens, in simplejwt's words.
 
-func invalid() *media.Refusal { return tokenRefusal("Token is invalid") }
+func invalid() *media.Refusal { return media.RefuseToken("Token is invalid") }
 
 // forged refuses a token that no trusted key has signed. It counts for the auth-failure
 // limiter.
@@ -233,18 +233,11 @@ func forged() *media.Refusal {
 	return r
 }
 
-func expired() *media.Refusal   { return tokenRefusal("Token is expired") }
-func wrongType() *media.Refusal { return tokenRefusal("Token has wrong type") }
+func expired() *media.Refusal   { return media.RefuseToken("Token is expired") }
+func wrongType() *media.Refusal { return media.RefuseToken("Token has wrong type") }
 
 // anonymous refuses a valid token without a user. simplejwt finds out after it has checked
 // the token itself, and gives no messages then.
 func anonymous() *media.Refusal {
 	return media.Refuse(media.CodeTokenNotValid, "Token contained no recognizable user identification")
-}
-
-func tokenRefusal(message string) *media.Refusal {
-	return &media.Refusal{
-		Code: media.CodeTokenNotValid, Detail: "Given token not valid for any token type",
-		Messages: []media.TokenMessage{{Class: "AccessToken", Type: "access", Message: message}},
-	}
 }

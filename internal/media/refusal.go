@@ -60,6 +60,13 @@ func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Detail }
 // Refuse makes a Refusal.
 func Refuse(code Code, detail string) *Refusal { return &Refusal{Code: code, Detail: detail} }
 
+// RefuseToken refuses a token, in simplejwt's words and for one of its reasons.
+func RefuseToken(message string) *Refusal {
+	r := Refuse(CodeTokenNotValid, "Given token not valid for any token type")
+	r.Messages = []TokenMessage{{Class: "AccessToken", Type: "access", Message: message}}
+	return r
+}
+
 // RefusalOf is the Refusal in an error's chain, or nil.
 func RefusalOf(err error) *Refusal {
 	var r *Refusal

@@ -62,9 +62,7 @@ func (x *request) authenticate(client netip.Addr) (err error) {
 		return err
 	}
 	if v.Playback != 0 {
-		r := media.Refuse(media.CodeTokenNotValid, "Given token not valid for any token type")
-		r.Messages = []media.TokenMessage{{Class: "AccessToken", Type: "access", Message: "Token has wrong type"}}
-		return r
+		return media.RefuseToken("Token has wrong type")
 	}
 	x.viewer = v
 	return nil

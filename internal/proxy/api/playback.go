@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -123,7 +122,7 @@ func (p *playback) authenticate(ctx context.Context, c *fasthttp.RequestCtx) err
 	}
 	p.record.User = viewer.User.ID
 	if viewer.Playback != 0 {
-		return playbackTokenRefused()
+		return media.RefuseToken("Token is invalid") // it makes no further grants
 	}
 	p.viewer = viewer
 	return nil
@@ -185,31 +184,9 @@ func (p *playback) answer(c *fasthttp.RequestCtx, base string) {
 		body.Captions[i] = captionJSON{track.Label, track.Lang,
 			place + "/captions/" + url.PathEscape(track.Lang) + ".vtt?token=" + p.grant.Token}
 	}
-	h := &c.Response.Header
-	respond.Headers(h, "no-store")
-	h.Add("Set-Cookie", p.cookie(c, place+"/"))
+	respond.Headers(&c.Response.Header, "no-store")
+	// A <video> of the same site plays with the cookie, which a browser sends to what belongs to
+	// the recording only, until the token expires.
+	credentials.AddCookie(c, p.h.Links, credentials.PlaybackCookie, p.grant.Token, p.grant.Expires.Sub(p.h.Now()), p.h.Links.BasePath(c)+base+"/recordings/"+id+"/")
 	respond.JSON(&c.Response, http.StatusCreated, body)
-}
-
-// cookie is what a <video> of the same site plays with. A browser sends it to the
-// recording's stream, captions and companions only, until the token expires. SameSite=Lax keeps it away from pages of
-// others that embed the stream.
-func (p *playback) cookie(c *fasthttp.RequestCtx, link string) string {
-	path := "/"
-	if u, err := url.Parse(link); err == nil {
-		path = u.EscapedPath()
-	}
-	life := max(0, int(p.grant.Expires.Sub(p.h.Now())/time.Second))
-	text := fmt.Sprintf("%s=%s; Max-Age=%d; Path=%s; HttpOnly; SameSite=Lax", credentials.PlaybackCookie, p.grant.Token, life, path)
-	if p.h.Links.Secure(c) {
-		text += "; Secure"
-	}
-	return text
-}
-
-// playbackTokenRefused refuses a playback token, which cannot make further grants.
-func playbackTokenRefused() *media.Refusal {
-	r := media.Refuse(media.CodeTokenNotValid, "Given token not valid for any token type")
-	r.Messages = []media.TokenMessage{{Class: "AccessToken", Type: "access", Message: "Token is invalid"}}
-	return r
 }

@@ -15,7 +15,7 @@ import (
 const SessionCookie = "lectern_session"
 
 // SessionTokens are the tokens in the session's cookie of a request without Authorization.
-// A browser sends the cookie whoever's page made it send the request. So it counts for nothing
+// A browser sends the cookie with requests of every page. So it counts for nothing
 // in a request of another site's page, and changes nothing unless the request shows that it
 // comes from a page of ours: the refusal is then of code media.CodeCSRF.
 func SessionTokens(c *fasthttp.RequestCtx, links forwarded.Resolver) ([]media.Token, *media.Refusal) {
@@ -44,7 +44,7 @@ func SessionTokens(c *fasthttp.RequestCtx, links forwarded.Resolver) ([]media.To
 	return tokens, nil
 }
 
-// SessionCookies are the tokens in the session's cookie, whoever sent the request. They must
+// SessionCookies are the tokens in the session's cookie, of requests of every page. They must
 // decide nothing but what is said to a page of ours.
 func SessionCookies(h *fasthttp.RequestHeader) (tokens []media.Token) {
 	for name, value := range h.Cookies() {

@@ -23,6 +23,15 @@ func (r Resolver) BaseURL(c *fasthttp.RequestCtx) string {
 	return "http://" + host
 }
 
+// BasePath is the path of BaseURL as it stands in addresses, "" for most.
+func (r Resolver) BasePath(c *fasthttp.RequestCtx) string {
+	u, err := url.Parse(r.BaseURL(c))
+	if err != nil {
+		return ""
+	}
+	return u.EscapedPath()
+}
+
 // Secure reports whether the client uses https: PublicURL says so, or a trusted
 // proxy says so of this request.
 func (r Resolver) Secure(c *fasthttp.RequestCtx) bool {

@@ -28,11 +28,11 @@ func (x *request) begin() error {
 	if err != nil {
 		return err
 	}
-	life := int64(expires.Sub(x.h.Now()) / time.Second)
-	if life <= 0 { // within the leeway after its end
-		return refuseToken("Token is expired")
+	life := expires.Sub(x.h.Now())
+	if life < time.Second { // within the leeway after its end
+		return media.RefuseToken("Token is expired")
 	}
-	x.c.Response.Header.Add("Set-Cookie", x.cookie(token, life))
+	credentials.AddCookie(x.c, x.h.Links, credentials.SessionCookie, token, life, "/")
 	x.c.SetStatusCode(http.StatusNoContent)
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 
 	"github.com/lectiospace/lectern/internal/proxy/credentials"
 )
@@ -22,9 +21,10 @@ func (x *request) end() error {
 	if err != nil {
 		return err
 	}
-	x.c.Response.Header.Add("Set-Cookie", x.cookie("", 0))
+	credentials.AddCookie(x.c, x.h.Links, credentials.SessionCookie, "", 0, "/")
 	for _, id := range played {
-		x.c.Response.Header.Add("Set-Cookie", x.removedPlayback(id))
+		path := fmt.Sprintf("%s%s/recordings/%d/", x.h.Links.BasePath(x.c), x.h.cfg.PagesBase, id)
+		credentials.AddCookie(x.c, x.h.Links, credentials.PlaybackCookie, "", 0, path)
 	}
 	x.c.SetStatusCode(http.StatusNoContent)
 	return nil
@@ -45,13 +45,4 @@ func (x *request) played() ([]int64, error) {
 		return nil, badRequest{fmt.Sprintf(`The body has to be empty, or {"recordings": [ids, at most %d]}.`, maxPlayed)}
 	}
 	return fields.Recordings, nil
-}
-
-// removedPlayback removes the cookie of a playback grant that a page of ours asked for.
-func (x *request) removedPlayback(id int64) string {
-	path := fmt.Sprintf("%s/recordings/%d/", x.h.cfg.PagesBase, id)
-	if u, err := url.Parse(x.h.Links.BaseURL(x.c)); err == nil {
-		path = u.EscapedPath() + path
-	}
-	return x.attributes(credentials.PlaybackCookie, "", 0, path)
 }

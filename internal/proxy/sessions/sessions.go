@@ -142,7 +142,7 @@ func (x *request) bearer() (media.Viewer, error) {
 	}
 	x.rec.User = viewer.User.ID
 	if viewer.Playback != 0 {
-		return viewer, refuseToken("Token has wrong type")
+		return viewer, media.RefuseToken("Token has wrong type")
 	}
 	return viewer, nil
 }
@@ -214,12 +214,6 @@ type badRequest struct{ detail string }
 
 // Error implements error.
 func (e badRequest) Error() string { return e.detail }
-
-func refuseToken(message string) *media.Refusal {
-	r := media.Refuse(media.CodeTokenNotValid, "Given token not valid for any token type")
-	r.Messages = []media.TokenMessage{{Class: "AccessToken", Type: "access", Message: message}}
-	return r
-}
 
 // refuse answers with an error.
 func (x *request) refuse(err error) {

@@ -30,7 +30,7 @@ func neverInPath(r rune) bool { return r == '\\' || r < ' ' || r == 0x7f || r >=
 
 // place is where a path of this gateway is for browsers: below the path of the public URL.
 func (x *request) place(next string) string {
-	prefix := x.prefix()
+	prefix := x.h.Links.BasePath(x.c)
 	if strings.HasPrefix(next, prefix+"/") {
 		return next
 	}

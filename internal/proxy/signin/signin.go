@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -39,7 +38,7 @@ const (
 type Provider interface {
 	// Begin returns the provider's address to which the browser goes.
 	Begin(redirectURI string, a oidc.Attempt) (string, error)
-	// Finish returns the verified e-mail address of whoever signed in.
+	// Finish returns the verified e-mail address of the person who signed in.
 	Finish(ctx context.Context, redirectURI, code string, a oidc.Attempt) (string, error)
 	// Issuer is the provider's name, which a callback may repeat.
 	Issuer() string
@@ -142,7 +141,7 @@ func (x *request) begin() error {
 	if err != nil {
 		return err
 	}
-	x.setCookie(cookieName, sealed, life, x.prefix()+cookiePath)
+	x.setCookie(cookieName, sealed, life, x.h.Links.BasePath(x.c)+cookiePath)
 	x.redirect(http.StatusFound, address)
 	return nil
 }
@@ -150,7 +149,7 @@ func (x *request) begin() error {
 // callback is GET /signin/callback, to which the provider sends the browser. Whatever comes of
 // it, the browser keeps nothing of the sign-in.
 func (x *request) callback() error {
-	x.setCookie(cookieName, "", 0, x.prefix()+cookiePath)
+	x.setCookie(cookieName, "", 0, x.h.Links.BasePath(x.c)+cookiePath)
 	b, code, err := x.returned()
 	if err != nil {
 		return x.h.Limit(x.rec.Client, err)
@@ -239,17 +238,8 @@ func refused(why string) error {
 
 func (x *request) redirectURI() string { return x.h.Links.BaseURL(x.c) + callbackPath }
 
-// prefix is the path of the public URL, "" for most.
-func (x *request) prefix() string {
-	u, err := url.Parse(x.h.Links.BaseURL(x.c))
-	if err != nil {
-		return ""
-	}
-	return u.EscapedPath()
-}
-
 func (x *request) setCookie(name, value string, life time.Duration, path string) {
-	x.c.Response.Header.Add("Set-Cookie", credentials.SetCookie(name, value, int64(life/time.Second), path, x.h.Links.Secure(x.c)))
+	credentials.AddCookie(x.c, x.h.Links, name, value, life, path)
 }
 
 // redirect sets Location itself: fasthttp's own Redirect makes paths absolute by the Host of
