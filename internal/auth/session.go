@@ -43,7 +43,7 @@ const codeLife = time.Minute
 
 // SessionCode signs a code with which a browser begins one session of a user, which lasts
 // until the given moment at most. expires is when the code itself does, or until where that is
-// earlier. Whoever redeems codes sees to it that each counts once.
+// earlier. A code by itself counts as often as it is verified: see CodeRedeemer.
 func (m *Minter) SessionCode(userID int64, until time.Time) (code string, expires time.Time, err error) {
 	if userID <= 0 {
 		return "", time.Time{}, fmt.Errorf("user %d: an id is a positive number", userID)

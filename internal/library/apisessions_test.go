@@ -198,7 +198,7 @@ func TestSessionCodes(t *testing.T) {
 	}
 }
 
-// TestForgedCodesAreLimited: whoever guesses codes is turned away, as with tokens.
+// TestForgedCodesAreLimited: a client that guesses codes gets 429, as with tokens.
 func TestForgedCodesAreLimited(t *testing.T) {
 	s := onSQLite(t, nil)
 	for range 200 {

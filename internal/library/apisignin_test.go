@@ -297,7 +297,7 @@ func TestSignInOff(t *testing.T) {
 	}
 }
 
-// TestSignInIsOffered: whoever has no session learns where there is a sign-in, others do not.
+// TestSignInIsOffered: the 401 of a request without a session names the sign-in, other answers do not.
 func TestSignInIsOffered(t *testing.T) {
 	s := onSQLite(t, func(c *proxy.Config) { c.SignIn = &respond.SignIn{URL: "/signin", Label: "School <1>"} })
 	if a := s.ask(0, "GET", "/session", ""); a.StatusCode != 401 || !strings.HasSuffix(a.body, `"sign_in":{"url":"/signin","label":"School <1>"}}`) {

@@ -37,7 +37,7 @@ func (l *Reader) UserByEmail(ctx context.Context, email string) (int64, error) {
 }
 
 // sameAddress compares addresses by lower case. A letter outside ASCII is never equal to one
-// within: the Kelvin sign in lower case is a k, and whoever has an address with the one must
+// within: the Kelvin sign in lower case is a k, and the owner of an address with the one must
 // not sign in as the owner of the other.
 func sameAddress(a, b string) bool { return lowerAddress(a) == lowerAddress(b) }
 

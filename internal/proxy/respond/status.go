@@ -51,7 +51,7 @@ type Problem struct {
 	SignIn   *SignIn              `json:"sign_in,omitempty"`
 }
 
-// SignIn is a sign-in that a page may offer to whoever is not signed in.
+// SignIn is a sign-in that a page may offer where nobody is signed in.
 type SignIn struct {
 	// URL is a path below the public URL, to which ?next= adds where to come back to.
 	URL   string `json:"url"`

@@ -1,4 +1,4 @@
-// The right to play one lesson, and keeping it. To whoever is signed in the
+// The right to play one lesson, and keeping it. To a person who is signed in the
 // gateway gives a playback cookie that the <video> sends by itself; it is renewed
 // before it ends, so nothing the viewer sees changes. When the session has ended
 // the cookie alone plays on for as long as it lives.
@@ -18,7 +18,7 @@ const RELOADS = 4; // in a minute; more is no hitch but a fault
 export function requestGrant(id) {
   if (!session.signedIn || session.opens !== undefined) return null;
   const asked = ask('POST', `recordings/${id}/playback/`);
-  asked.catch(() => {}); // whoever awaits it gets the refusal
+  asked.catch(() => {}); // the refusal is for what awaits it
   return asked;
 }
 
@@ -51,7 +51,7 @@ export class Playback {
     });
     for (const [name, f] of Object.entries(this.listeners)) video.addEventListener(name, f);
     this.looks = setInterval(() => this.look(), LOOK);
-    // Timers sleep with the computer: whoever wakes it is looked after at once.
+    // Timers sleep with the computer: what was due is done when it wakes.
     this.wake = () => {
       if (!document.hidden && this.until && Date.now() > this.renewAt) this.renew();
     };

@@ -45,7 +45,7 @@ export function releaseWhenHidden(video, { busy, load }) {
 
   return {
     get released() { return at !== undefined; },
-    // place is where the video stands, or would; whoever loads it anew takes it over.
+    // place is where the video stands, or would; a new load takes it over.
     take() {
       const place = at ?? video.currentTime;
       at = undefined;

@@ -14,7 +14,7 @@ let token = ''; // until the cookie is there; of a link for one lesson, which ha
 let role = ''; // as the gateway showed by what it lets this user see
 let who = kept(); // {user, name, role, ends} or null
 let refused = null; // why a link did not sign in
-let offer = null; // where one can sign in, {url, label}, as the gateway says to whoever is not
+let offer = null; // where one can sign in, {url, label}, as the gateway says where nobody is signed in
 let looking = null; // the question to the gateway that is not answered yet
 const arrivals = new Set();
 
