@@ -46,8 +46,8 @@ func (m *Minter) Access(userID int64, ttl time.Duration) (string, error) {
 	if secret == nil {
 		return "", errors.New("auth-jwt-secret: needed to sign access tokens; the keys of a JWKS only verify")
 	}
-	if userID <= 0 {
-		return "", fmt.Errorf("user %d: an id is a positive number", userID)
+	if err := checkID("user", userID); err != nil {
+		return "", err
 	}
 	now := m.now()
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
@@ -79,28 +79,40 @@ func (m *Minter) Playback(userID, recordingID int64, ttl time.Duration) (string,
 }
 
 func (m *Minter) playbackToken(userID, recordingID int64, ttl time.Duration) (token string, expires time.Time, err error) {
-	if userID <= 0 || recordingID <= 0 {
-		return "", time.Time{}, fmt.Errorf("user %d, recording %d: an id is a positive number", userID, recordingID)
+	if err := checkID("recording", recordingID); err != nil {
+		return "", time.Time{}, err
 	}
-	expires = time.Unix(m.now().Add(ttl).Unix(), 0).UTC() // as the claim says it
-	token, err = m.sign(m.secrets.Load().playback, playbackAudience, userID, expires, jwt.MapClaims{"rid": recordingID})
-	return token, expires, err
+	return m.sign(m.secrets.Load().playback, userID, m.now().Add(ttl), jwt.MapClaims{"rid": recordingID})
 }
 
 // sign makes a token of one kind of Lectern's own: the claims that all kinds have, and more.
-func (m *Minter) sign(keys signingKeys, audience string, userID int64, expires time.Time, more jwt.MapClaims) (string, error) {
+// The token expires at the whole second before until, which expires is.
+func (m *Minter) sign(keys signingKeys, userID int64, until time.Time, more jwt.MapClaims) (token string, expires time.Time, err error) {
+	if err := checkID("user", userID); err != nil {
+		return "", time.Time{}, err
+	}
+	expires = time.Unix(until.Unix(), 0).UTC()
 	claims := jwt.MapClaims{
 		"sub": strconv.FormatInt(userID, 10),
-		"aud": audience,
+		"aud": keys.audience,
 		"iat": m.now().Unix(),
 		"exp": expires.Unix(),
 		"jti": newJTI(),
 	}
 	maps.Copy(claims, more)
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, claims)
-	key := keys[0] // the first signs
-	token.Header["kid"] = key.id
-	return token.SignedString(key.secret)
+	unsigned := jwt.NewWithClaims(jwt.SigningMethodHS256, claims)
+	key := keys.keys[0] // the first signs
+	unsigned.Header["kid"] = key.id
+	token, err = unsigned.SignedString(key.secret)
+	return token, expires, err
+}
+
+// checkID refuses an id that no row has; what names the kind of row.
+func checkID(what string, id int64) error {
+	if id <= 0 {
+		return fmt.Errorf("%s %d: an id is a positive number", what, id)
+	}
+	return nil
 }
 
 // newJTI is 32 hexadecimal digits, as simplejwt's.

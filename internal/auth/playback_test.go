@@ -115,11 +115,11 @@ func TestDerivedKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	own, err := newOwnKeys(Config{JWTSecret: testSecret})
-	if err != nil || len(own.playback) != 1 || string(own.playback[0].secret) != string(want) {
+	if err != nil || len(own.playback.keys) != 1 || string(own.playback.keys[0].secret) != string(want) {
 		t.Fatalf("got %v", err)
 	}
-	if string(want) == testSecret || len(own.playback[0].id) != 12 {
-		t.Errorf("kid %q", own.playback[0].id)
+	if string(want) == testSecret || len(own.playback.keys[0].id) != 12 {
+		t.Errorf("kid %q", own.playback.keys[0].id)
 	}
 }
 

@@ -26,15 +26,10 @@ func (c SessionConfig) Check() error {
 // Session signs the token of a session, which counts in the session's cookie only. It lasts
 // until the credential that begins it expires, and for ttl at most.
 func (m *Minter) Session(userID int64, until time.Time, ttl time.Duration) (token string, expires time.Time, err error) {
-	if userID <= 0 {
-		return "", time.Time{}, fmt.Errorf("user %d: an id is a positive number", userID)
-	}
 	if last := m.now().Add(ttl); until.After(last) {
 		until = last
 	}
-	expires = time.Unix(until.Unix(), 0).UTC() // as the claim says it
-	token, err = m.sign(m.secrets.Load().session, sessionAudience, userID, expires, nil)
-	return token, expires, err
+	return m.sign(m.secrets.Load().session, userID, until, nil)
 }
 
 // codeLife is how long a code for a session may take from where it is made, over a page that
@@ -45,16 +40,11 @@ const codeLife = time.Minute
 // until the given moment at most. expires is when the code itself does, or until where that is
 // earlier. A code by itself counts as often as it is verified: see CodeRedeemer.
 func (m *Minter) SessionCode(userID int64, until time.Time) (code string, expires time.Time, err error) {
-	if userID <= 0 {
-		return "", time.Time{}, fmt.Errorf("user %d: an id is a positive number", userID)
+	last := m.now().Add(codeLife)
+	if until.Before(last) {
+		last = until
 	}
-	expires = m.now().Add(codeLife)
-	if until.Before(expires) {
-		expires = until
-	}
-	expires = time.Unix(expires.Unix(), 0).UTC()
-	code, err = m.sign(m.secrets.Load().code, codeAudience, userID, expires, jwt.MapClaims{sessionExpiry: until.Unix()})
-	return code, expires, err
+	return m.sign(m.secrets.Load().code, userID, last, jwt.MapClaims{sessionExpiry: until.Unix()})
 }
 
 // sessionExpiry is the claim of a code that says when its session ends at the latest.

@@ -159,12 +159,12 @@ func TestSessionKeys(t *testing.T) {
 		if cfg.PlaybackSecret != "" {
 			secrets = strings.Split(cfg.PlaybackSecret, ",")
 		}
-		if len(own.session) != len(secrets) {
-			t.Fatalf("%d keys of %d secrets", len(own.session), len(secrets))
+		if len(own.session.keys) != len(secrets) {
+			t.Fatalf("%d keys of %d secrets", len(own.session.keys), len(secrets))
 		}
 		for i, secret := range secrets {
 			want, err := hkdf.Key(sha256.New, []byte(secret), nil, "lectern:session", 32)
-			if err != nil || string(own.session[i].secret) != string(want) {
+			if err != nil || string(own.session.keys[i].secret) != string(want) {
 				t.Errorf("key %d is not derived with its own label: %v", i, err)
 			}
 		}
@@ -187,7 +187,7 @@ func TestSessionClaims(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := own.session[0]
+	key := own.session.keys[0]
 	for name, c := range map[string]struct {
 		edits map[string]any
 		want  string

@@ -30,7 +30,7 @@ func (m *Minter) SealSignIn(value any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("seal a sign-in: %w", err)
 	}
-	sealing, err := m.secrets.Load().signIn[0].sealing() // the first seals
+	sealing, err := m.secrets.Load().signIn.keys[0].sealing() // the first seals
 	if err != nil {
 		return "", err
 	}
@@ -44,7 +44,7 @@ func (m *Minter) OpenSignIn(seal string, value any) bool {
 	if err != nil || len(seal) > maxTokenBytes {
 		return false
 	}
-	for _, key := range m.secrets.Load().signIn {
+	for _, key := range m.secrets.Load().signIn.keys {
 		sealing, err := key.sealing()
 		if err != nil {
 			return false

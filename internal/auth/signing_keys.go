@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"strings"
 )
 
 // ownAudience is what the aud of each kind of Lectern's own tokens begins with. A token of
@@ -12,7 +13,7 @@ import (
 const ownAudience = "lectern:"
 
 // The audiences keep the kinds of tokens apart from each other and from every other token.
-// Each is also the label with which the keys of its kind are derived.
+// Each is also the label with which the keys of its kind are derived, and names them.
 const (
 	playbackAudience = ownAudience + "playback"
 	sessionAudience  = ownAudience + "session"
@@ -26,8 +27,11 @@ type signingKey struct {
 	secret []byte
 }
 
-// signingKeys: the first signs, all verify.
-type signingKeys []signingKey
+// signingKeys are the keys of one kind of Lectern's own tokens: the first signs, all verify.
+type signingKeys struct {
+	audience string
+	keys     []signingKey
+}
 
 // ownKeys are the keys of Lectern's own tokens, by kind.
 type ownKeys struct{ playback, session, code, signIn signingKeys }
@@ -40,46 +44,35 @@ func newOwnKeys(cfg Config) (ownKeys, error) {
 	if err != nil {
 		return ownKeys{}, err
 	}
-	var keys ownKeys
+	keys := ownKeys{playback: signingKeys{audience: playbackAudience}}
+	for _, secret := range secrets {
+		keys.playback.keys = append(keys.playback.keys, newSigningKey(playbackAudience, []byte(secret)))
+	}
 	if len(secrets) == 0 {
-		derived, err := derive(cfg.JWTSecret, playbackAudience)
-		if err != nil {
+		secrets = []string{cfg.JWTSecret}
+		if keys.playback, err = derivedKeys(secrets, playbackAudience); err != nil {
 			return ownKeys{}, err
 		}
-		keys.playback = signingKeys{newSigningKey("playback", derived)}
-		secrets = []string{cfg.JWTSecret}
-	} else {
-		for _, secret := range secrets {
-			keys.playback = append(keys.playback, newSigningKey("playback", []byte(secret)))
-		}
 	}
-	if keys.session, err = derivedKeys(secrets, "session", sessionAudience); err != nil {
+	if keys.session, err = derivedKeys(secrets, sessionAudience); err != nil {
 		return ownKeys{}, err
 	}
-	if keys.code, err = derivedKeys(secrets, "session code", codeAudience); err != nil {
+	if keys.code, err = derivedKeys(secrets, codeAudience); err != nil {
 		return ownKeys{}, err
 	}
-	keys.signIn, err = derivedKeys(secrets, "sign-in", signInAudience)
+	keys.signIn, err = derivedKeys(secrets, signInAudience)
 	return keys, err
 }
 
-// derivedKeys derives a key of one kind from each secret.
-func derivedKeys(secrets []string, kind, label string) (signingKeys, error) {
-	keys := make(signingKeys, 0, len(secrets))
+// derivedKeys derives a key of the kind with an audience from each secret.
+func derivedKeys(secrets []string, audience string) (signingKeys, error) {
+	derived := signingKeys{audience: audience}
 	for _, secret := range secrets {
-		derived, err := derive(secret, label)
+		key, err := hkdf.Key(sha256.New, []byte(secret), nil, audience, sha256.Size)
 		if err != nil {
-			return nil, err
+			return signingKeys{}, fmt.Errorf("auth-playback-secret: derive a key: %w", err)
 		}
-		keys = append(keys, newSigningKey(kind, derived))
-	}
-	return keys, nil
-}
-
-func derive(secret, label string) ([]byte, error) {
-	derived, err := hkdf.Key(sha256.New, []byte(secret), nil, label, sha256.Size)
-	if err != nil {
-		return nil, fmt.Errorf("auth-playback-secret: derive a key: %w", err)
+		derived.keys = append(derived.keys, newSigningKey(audience, key))
 	}
 	return derived, nil
 }
@@ -87,14 +80,15 @@ func derive(secret, label string) ([]byte, error) {
 // newSigningKey names a key by a digest of it: every gateway with the same setting finds the
 // same name, and a rotation needs no second setting. The digest reveals no more of the secret
 // than a signature made with it.
-func newSigningKey(kind string, secret []byte) signingKey {
+func newSigningKey(audience string, secret []byte) signingKey {
+	kind := strings.TrimPrefix(audience, ownAudience)
 	sum := sha256.Sum256(append([]byte("lectern "+kind+" kid:"), secret...))
 	return signingKey{id: base64.RawURLEncoding.EncodeToString(sum[:9]), secret: secret}
 }
 
 // byID looks up the key of a kid; no key has the kid "".
 func (k signingKeys) byID(kid string) (signingKey, bool) {
-	for _, key := range k {
+	for _, key := range k.keys {
 		if key.id == kid {
 			return key, true
 		}
