@@ -465,7 +465,7 @@ func TestFaultsPassThrough(t *testing.T) {
 func TestMetricIsClosedAndComplete(t *testing.T) {
 	rig := newGateRig(t, Config{})
 	want := "# HELP lectern_auth_total Access decisions by result: ok, a refusal's code, or error.\n# TYPE lectern_auth_total counter\n"
-	for _, result := range []string{"error", "expired", "no_access", "no_media", "not_authenticated", "not_found", "ok", "processing",
+	for _, result := range []string{"code_not_valid", "error", "expired", "no_access", "no_media", "not_authenticated", "not_found", "ok", "processing",
 		"token_not_valid", "user_inactive", "user_not_found", "wrong_recording"} {
 		want += "lectern_auth_total{result=\"" + result + "\"} 0\n"
 	}

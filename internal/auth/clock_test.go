@@ -5,7 +5,25 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 )
+
+// TestClockAheadOfACode: the clock of the gateway that made a code is checked, too.
+func TestClockAheadOfACode(t *testing.T) {
+	var log bytes.Buffer
+	v, err := NewVerifier(Config{JWTSecret: testSecret}, slog.New(slog.NewTextHandler(&log, nil)), atNoon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead, err := NewMinter(Config{JWTSecret: testSecret}, func() time.Time { return noon.Add(3 * time.Second) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := must[string](t)(ahead.SessionCode(7, noon.Add(time.Hour)))
+	if _, err := v.verifySessionCode(code); err != nil || !strings.Contains(log.String(), "ahead=3s") {
+		t.Errorf("%v, logged %q", err, log.String())
+	}
+}
 
 // TestClockAheadIsLoggedOnce: a token issued by a clock that is ahead is accepted, and the
 // operator learns of it once, not with every request.

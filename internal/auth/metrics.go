@@ -13,9 +13,10 @@ type decisionCounters struct {
 	refused   map[media.Code]prometheus.Counter
 }
 
-// refusalCodes are the codes that an Authorizer can refuse with: the label's closed set.
+// refusalCodes are the codes that an Authorizer and its CodeRedeemer can refuse with: the
+// label's closed set.
 var refusalCodes = [...]media.Code{
-	media.CodeNotAuthenticated, media.CodeTokenNotValid, media.CodeUserNotFound, media.CodeUserInactive,
+	media.CodeNotAuthenticated, media.CodeTokenNotValid, media.CodeCodeNotValid, media.CodeUserNotFound, media.CodeUserInactive,
 	media.CodeNotFound, media.CodeNoMedia, media.CodeNoAccess, media.CodeWrongRecording,
 	media.CodeExpired, media.CodeProcessing,
 }

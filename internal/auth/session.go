@@ -50,16 +50,16 @@ func (m *Minter) SessionCode(userID int64, until time.Time) (code string, expire
 // sessionExpiry is the claim of a code that says when its session ends at the latest.
 const sessionExpiry = "session_exp"
 
-// SessionCode is what a verified code says.
-type SessionCode struct {
-	// ID is the code's jti, by which it is known once it was used.
-	ID string
-	// Expires is when the code cannot be valid any more, at no gateway whose clock is within
+// sessionCode is what a verified code says.
+type sessionCode struct {
+	// id is the code's jti, by which it is known once it was used.
+	id string
+	// expires is when the code cannot be valid any more, at no gateway whose clock is within
 	// the leeway.
-	Expires time.Time
-	// User begins the session, which ends at Until at the latest.
-	User  int64
-	Until time.Time
+	expires time.Time
+	// user begins the session, which ends at until at the latest.
+	user  int64
+	until time.Time
 }
 
 // codeRefusal refuses a code that is not valid, whatever is wrong with it.
@@ -69,71 +69,86 @@ func codeRefusal(forged bool) error {
 	return r
 }
 
-// VerifySessionCode checks a code's signature and times. The error is a *media.Refusal with
-// media.CodeCodeNotValid. It does not know whether the code was used before.
-func (v *Verifier) VerifySessionCode(text string) (SessionCode, error) {
+// verifySessionCode checks a code's signature and times. The error is a *media.Refusal with
+// media.CodeCodeNotValid. Whether the code was used before is not checked.
+func (v *Verifier) verifySessionCode(text string) (sessionCode, error) {
 	t, ok := parseCompact(text)
-	if !ok || len(text) > maxTokenBytes {
-		return SessionCode{}, codeRefusal(true)
+	if !ok {
+		return sessionCode{}, codeRefusal(true)
 	}
 	key, ok := v.secrets.Load().code.byID(t.kid)
-	if !ok || t.alg != jwt.SigningMethodHS256.Alg() || jwt.SigningMethodHS256.Verify(t.signed, t.signature, key.secret) != nil {
-		return SessionCode{}, codeRefusal(true)
-	}
-	payload, err := base64url.DecodeString(t.payload)
-	if err != nil {
-		return SessionCode{}, codeRefusal(true)
-	}
-	claims, fields, refusal := v.checks.own(payload, codeAudience, v.now())
-	if refusal != nil {
-		return SessionCode{}, codeRefusal(false)
-	}
-	id, _ := jsonString(fields["jti"])
-	until, ok := numericDate(fields[sessionExpiry])
 	if !ok {
-		return SessionCode{}, codeRefusal(false)
+		return sessionCode{}, codeRefusal(true)
 	}
-	return SessionCode{ID: id, Expires: claims.Expires.Add(v.checks.leeway), User: claims.User, Until: until}, nil
+	var code sessionCode
+	claims, err := v.verifyOwn(t, key, func(payload []byte, now time.Time) (Claims, *media.Refusal) {
+		claims, fields, refusal := v.checks.own(payload, codeAudience, now)
+		if refusal != nil {
+			return Claims{}, refusal
+		}
+		code.id, _ = jsonString(fields["jti"])
+		if code.until, ok = numericDate(fields[sessionExpiry]); !ok {
+			return Claims{}, invalid()
+		}
+		return claims, nil
+	})
+	if err != nil {
+		return sessionCode{}, codeRefusal(media.RefusalOf(err).Forged)
+	}
+	code.user, code.expires = claims.User, claims.Expires.Add(v.checks.leeway)
+	return code, nil
 }
 
-// UsedCodes remembers the codes that began a session. It is shared by all gateways.
+// UsedCodes stores the codes that began a session. It is shared by all gateways.
 type UsedCodes interface {
 	// Use marks a code as used until it expires. first is false when it was used before.
 	Use(ctx context.Context, id string, expires, now time.Time) (first bool, err error)
 }
 
-// CodeRedeemer turns codes into viewers, each once. Safe for concurrent use.
+// CodeRedeemer turns codes into viewers, each once. Its refusals count among the Authorizer's
+// decisions. Safe for concurrent use.
 type CodeRedeemer struct {
 	Authorizer *Authorizer
 	Used       UsedCodes
 }
 
-// User is whose session a code would begin, which leaves the code unused. The error is a
-// *media.Refusal.
+// User returns the id of the user whose session a code would begin. The code stays unused. The
+// error is a *media.Refusal.
 func (r CodeRedeemer) User(text string) (int64, error) {
-	code, err := r.Authorizer.verifier.VerifySessionCode(text)
-	return code.User, err
+	code, err := r.Authorizer.verifier.verifySessionCode(text)
+	if err != nil {
+		r.Authorizer.counters.count(err)
+	}
+	return code.user, err
 }
 
 // Redeem returns the active user of a code as a viewer whose Expires is when the session ends
 // at the latest. The error is a *media.Refusal, or a *media.Error when the catalog is
 // unavailable; after the latter the code may count as used.
 func (r CodeRedeemer) Redeem(ctx context.Context, text string) (media.Viewer, error) {
-	a := r.Authorizer
-	code, err := a.verifier.VerifySessionCode(text)
+	viewer, err := r.Authorizer.redeem(ctx, text, r.Used)
+	if err != nil {
+		r.Authorizer.counters.count(err)
+		return media.Viewer{}, err
+	}
+	return viewer, nil
+}
+
+func (a *Authorizer) redeem(ctx context.Context, text string, used UsedCodes) (media.Viewer, error) {
+	code, err := a.verifier.verifySessionCode(text)
 	if err != nil {
 		return media.Viewer{}, err
 	}
-	user, err := a.user(ctx, code.User)
+	user, err := a.user(ctx, code.user)
 	if err != nil {
 		return media.Viewer{}, err
 	}
-	first, err := r.Used.Use(ctx, code.ID, code.Expires, a.now())
+	first, err := used.Use(ctx, code.id, code.expires, a.now())
 	switch {
 	case err != nil:
 		return media.Viewer{}, err
 	case !first:
 		return media.Viewer{}, codeRefusal(false)
 	}
-	return media.Viewer{User: user, Expires: code.Until}, nil
+	return media.Viewer{User: user, Expires: code.until}, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -34,7 +35,7 @@ func (d directoryOf) Membership(context.Context, int64, media.Recording) (media.
 	return media.Membership{}, errors.New("not looked up")
 }
 
-// usedOnce remembers codes as the catalog does.
+// usedOnce stores codes as the catalog does.
 type usedOnce map[string]bool
 
 func (u usedOnce) Use(_ context.Context, id string, _, _ time.Time) (bool, error) {
@@ -226,6 +227,7 @@ func TestForeignAudience(t *testing.T) {
 func TestRedeem(t *testing.T) {
 	m, a := newSessionParts(t, Config{JWTSecret: testSecret})
 	r := CodeRedeemer{a, usedOnce{}}
+	refused := func(code media.Code) int { return int(testutil.ToFloat64(a.counters.refused[code])) }
 	code, expires, err := m.SessionCode(7, noon.Add(time.Hour))
 	if err != nil || !expires.Equal(noon.Add(time.Minute)) {
 		t.Fatalf("expires at %v, %v", expires, err)
@@ -235,8 +237,8 @@ func TestRedeem(t *testing.T) {
 		t.Errorf("viewer %+v, %v", v, err)
 	}
 	_, err = r.Redeem(t.Context(), code)
-	if outcome(err) != "code_not_valid" || media.RefusalOf(err).Forged {
-		t.Errorf("again: %v", err)
+	if outcome(err) != "code_not_valid" || media.RefusalOf(err).Forged || refused(media.CodeCodeNotValid) != 1 {
+		t.Errorf("again: %v, %d are counted", err, refused(media.CodeCodeNotValid))
 	}
 	other, _ := newSessionParts(t, Config{JWTSecret: testSecret + "x"})
 	foreign := must[string](t)(other.SessionCode(7, noon.Add(time.Hour)))
@@ -250,7 +252,11 @@ func TestRedeem(t *testing.T) {
 		t.Errorf("an expired code: %v", err)
 	}
 	nobody := must[string](t)(m.SessionCode(9, noon.Add(time.Hour)))
-	if _, err := r.Redeem(t.Context(), nobody); outcome(err) != "user_not_found" {
-		t.Errorf("a user who is gone: %v", err)
+	if _, err := r.Redeem(t.Context(), nobody); outcome(err) != "user_not_found" || refused(media.CodeUserNotFound) != 1 {
+		t.Errorf("a user who is gone: %v, %d are counted", err, refused(media.CodeUserNotFound))
+	}
+	before := refused(media.CodeCodeNotValid)
+	if _, err := r.User("x"); outcome(err) != "code_not_valid" || refused(media.CodeCodeNotValid) != before+1 {
+		t.Errorf("whose it is: %v, %d more are counted", err, refused(media.CodeCodeNotValid)-before)
 	}
 }
