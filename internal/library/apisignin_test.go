@@ -255,6 +255,12 @@ func TestForeignCallbacks(t *testing.T) {
 	if a := s.redirected(callback, cookie); a.StatusCode != 303 {
 		t.Errorf("after 9 minutes: %d %s", a.StatusCode, a.body)
 	}
+	// The callback counts as used for as long as its seal opens.
+	var until int64
+	s.db.One(t, `SELECT expires_ms FROM lectern.lectern_used_codes WHERE id LIKE 'sign-in:%'`, nil, &until)
+	if want := catalogtest.DemoNow.Add(10 * time.Minute); until != want.UnixMilli() {
+		t.Errorf("used until %v, want %v", time.UnixMilli(until).UTC(), want)
+	}
 	if a := s.redirected(callback, cookie); a.StatusCode != 400 || cookieOf(a, "lectern_session") != "" {
 		t.Errorf("the same callback again: %d", a.StatusCode)
 	}

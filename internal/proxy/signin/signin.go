@@ -26,9 +26,8 @@ import (
 const (
 	// timeout bounds a request.
 	timeout = 20 * time.Second
-	// cookieName is the cookie of a sign-in that has begun, life how long it is valid.
+	// cookieName is the cookie of a sign-in that has begun.
 	cookieName = "lectern_signin"
-	life       = 10 * time.Minute
 	// cookiePath are the two routes of a sign-in.
 	cookiePath   = "/signin"
 	callbackPath = "/signin/callback"
@@ -48,8 +47,10 @@ type Provider interface {
 type Signer interface {
 	// Session is a token that lasts until the given moment, and for ttl at most.
 	Session(userID int64, until time.Time, ttl time.Duration) (token string, expires time.Time, err error)
-	SealSignIn(value any) (string, error)
-	OpenSignIn(seal string, value any) bool
+	// SealSignIn encrypts a value of JSON, and returns when the seal expires.
+	SealSignIn(value any) (seal string, expires time.Time, err error)
+	// OpenSignIn decodes it again; ok is false for a seal that is not valid.
+	OpenSignIn(seal string, value any) (expires time.Time, ok bool)
 }
 
 // Users looks users up.
@@ -59,9 +60,10 @@ type Users interface {
 	UserByEmail(ctx context.Context, email string) (int64, error)
 }
 
-// UsedAttempts remembers the attempts that came back. It is shared by all gateways.
+// UsedAttempts stores the attempts that came back. It is shared by all gateways.
 type UsedAttempts interface {
-	// Use marks an attempt as used. first is false when it was used before.
+	// Use marks an attempt as used until its seal expires. first is false when it was used
+	// before.
 	Use(ctx context.Context, id string, expires, now time.Time) (first bool, err error)
 }
 
@@ -127,21 +129,22 @@ func (h *Handler) serve(f func(*request) error) func(*fasthttp.RequestCtx, acces
 // begun is what the browser keeps of a sign-in.
 type begun struct {
 	oidc.Attempt
-	Next string `json:"next"`
+	Next    string    `json:"next"`
+	expires time.Time // of the seal that was opened
 }
 
 // begin is GET /signin.
 func (x *request) begin() error {
-	b := begun{oidc.NewAttempt(), ownPath(string(x.c.QueryArgs().Peek("next")))}
+	b := begun{Attempt: oidc.NewAttempt(), Next: ownPath(string(x.c.QueryArgs().Peek("next")))}
 	address, err := x.h.Provider.Begin(x.redirectURI(), b.Attempt)
 	if err != nil {
 		return err
 	}
-	sealed, err := x.h.Signer.SealSignIn(b)
+	sealed, expires, err := x.h.Signer.SealSignIn(b)
 	if err != nil {
 		return err
 	}
-	x.setCookie(cookieName, sealed, life, x.h.Links.BasePath(x.c)+cookiePath)
+	x.setCookie(cookieName, sealed, expires.Sub(x.h.Now()), x.h.Links.BasePath(x.c)+cookiePath)
 	x.redirect(http.StatusFound, address)
 	return nil
 }
@@ -155,7 +158,7 @@ func (x *request) callback() error {
 		return x.h.Limit(x.rec.Client, err)
 	}
 	now := x.h.Now()
-	first, err := x.h.Used.Use(x.ctx, attemptID(b.State), now.Add(life), now)
+	first, err := x.h.Used.Use(x.ctx, attemptID(b.State), b.expires, now)
 	switch {
 	case err != nil:
 		return err
@@ -216,7 +219,9 @@ func (x *request) opened(b *begun) bool {
 			continue
 		}
 		tried++
-		if x.h.Signer.OpenSignIn(string(value), b) && b.State != "" {
+		expires, ok := x.h.Signer.OpenSignIn(string(value), b)
+		if ok && b.State != "" {
+			b.expires = expires
 			return true
 		}
 	}
