@@ -198,6 +198,31 @@ func TestSessionCodes(t *testing.T) {
 	}
 }
 
+// TestSessionBesideAnotherUsersPlayback: whatever a page loads of a recording is for the user who
+// is signed in, and not for another one whose playback left a cookie.
+func TestSessionBesideAnotherUsersPlayback(t *testing.T) {
+	s := onSQLite(t, nil)
+	const member, stranger = 5, 9
+	for _, c := range []struct {
+		session, playback int64
+		want              string // 404 is past the access rule
+	}{
+		{member, stranger, "404 not_found"},
+		{stranger, member, "403 no_access"},
+	} {
+		playback, err := s.minter.Playback(c.playback, 6, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cookies := "Cookie: lectern_playback=" + playback + "; " + s.signIn(c.session)
+		for _, path := range []string{"captions/ru.vtt", "poster.jpg"} {
+			if got := outcomeOf(s.ask(0, "GET", "/api/recordings/6/"+path, "", cookies, fromOurPage)); got != c.want {
+				t.Errorf("%s, session of %d and playback of %d: %s, want %s", path, c.session, c.playback, got, c.want)
+			}
+		}
+	}
+}
+
 // TestForgedCodesAreLimited: a client that guesses codes gets 429, as with tokens.
 func TestForgedCodesAreLimited(t *testing.T) {
 	s := onSQLite(t, nil)

@@ -69,17 +69,11 @@ func (h *Handler) serveText(c *fasthttp.RequestCtx, rec accesslog.Record, id int
 	h.Records.WriteAnswered(c, rec)
 }
 
-// viewer is who asks with a stream's credentials or with a session, and the recording that
+// viewer returns the user of a stream's credentials or of a session, and the recording that
 // they may watch.
 func (h *Handler) viewer(ctx context.Context, c *fasthttp.RequestCtx, rec *accesslog.Record, id int64) (media.Viewer, media.Recording, error) {
-	tokens, refusal := credentials.Tokens(&c.Request)
-	// The cookie of a playback may have outlived its user's access, so that a session counts
-	// beside it.
-	if len(tokens) == 0 || tokens[0].From == media.FromCookie {
-		session, _ := credentials.SessionTokens(c, h.Links) // none beside Authorization
-		tokens = append(tokens, session...)
-	}
-	if len(tokens) == 0 {
+	tokens, refusal := credentials.StreamOrSession(c, h.Links)
+	if refusal != nil {
 		return media.Viewer{}, media.Recording{}, refusal
 	}
 	began := h.Now()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"strings"
 
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy/accesslog"
@@ -39,25 +38,14 @@ func detailError(status int, text string) error {
 	return &platformError{status, errorJSON{Detail: text}}
 }
 
-// authenticate accepts a token of the platform's from the header and, without one, a session.
+// authenticate accepts a session and, without one, a token of the platform's from the header.
 // Its refusals have the platform's texts.
-func (x *request) authenticate(client netip.Addr) (err error) {
-	session, refusal := credentials.SessionTokens(x.c, x.h.Links)
+func (x *request) authenticate(client netip.Addr) error {
+	tokens, refusal := credentials.SessionOrBearer(x.c, x.h.Links)
 	if refusal != nil {
-		return refusal
+		return platformRefusal(refusal)
 	}
-	if len(session) > 0 {
-		x.viewer, err = x.h.Access.Authenticate(x.ctx, client, session, 0)
-		return err
-	}
-	words := credentials.Authorization(&x.c.Request)
-	switch {
-	case len(words) == 0 || !strings.EqualFold(words[0], "Bearer"):
-		return detailError(http.StatusUnauthorized, "Authentication credentials were not provided.")
-	case len(words) != 2:
-		return &platformError{http.StatusUnauthorized, errorJSON{Detail: "Authorization header must contain two space-delimited values", Code: "bad_authorization_header"}}
-	}
-	v, err := x.h.Access.Authenticate(x.ctx, client, []media.Token{{Value: words[1], From: media.FromHeader}}, 0)
+	v, err := x.h.Access.Authenticate(x.ctx, client, tokens, 0)
 	if err != nil {
 		return err
 	}
@@ -66,6 +54,18 @@ func (x *request) authenticate(client netip.Addr) (err error) {
 	}
 	x.viewer = v
 	return nil
+}
+
+// platformRefusal gives a refusal of a request's credentials the platform's shape.
+func platformRefusal(r *media.Refusal) error {
+	switch r.Code {
+	case media.CodeNotAuthenticated:
+		return detailError(http.StatusUnauthorized, r.Detail)
+	case media.CodeTokenNotValid:
+		return &platformError{http.StatusUnauthorized, errorJSON{Detail: r.Detail, Code: "bad_authorization_header"}}
+	default:
+		return r
+	}
 }
 
 // refuse answers with an error.

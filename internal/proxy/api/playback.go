@@ -100,21 +100,13 @@ func (p *playback) prepare(ctx context.Context, c *fasthttp.RequestCtx, id int64
 	return err
 }
 
-// authenticate accepts a token from the header or, from a page of ours, a session: a foreign
-// page can make a browser send a link or a cookie, and these must not make grants.
+// authenticate accepts a session from a page of ours or a token from the header.
 func (p *playback) authenticate(ctx context.Context, c *fasthttp.RequestCtx) error {
 	began := p.h.Now()
 	defer func() { p.record.Auth = p.h.Now().Sub(began) }()
-	tokens, refusal := credentials.SessionTokens(c, p.h.Links)
+	tokens, refusal := credentials.SessionOrBearer(c, p.h.Links)
 	if refusal != nil {
 		return refusal
-	}
-	if len(tokens) == 0 {
-		token, bad := credentials.Bearer(&c.Request)
-		if bad != nil {
-			return bad
-		}
-		tokens = []media.Token{token}
 	}
 	viewer, err := p.h.Access.Authenticate(ctx, p.record.Client, tokens, 0)
 	if err != nil {

@@ -83,15 +83,13 @@ func BearerOf(h *fasthttp.RequestHeader) (media.Token, *media.Refusal) {
 	return media.Token{Value: words[1], From: media.FromHeader}, nil
 }
 
-// Authorization returns the words of the header Authorization: the scheme, whose letters
+// authorization returns the words of the header Authorization: the scheme, whose letters
 // may be of either case (RFC 9110 section 11.1), and the token.
 //
 // Authorization is no list (RFC 9110 section 11.6.2), so that a sender must not repeat the
 // field (section 5.3). Of repeated lines no choice is made: an intermediary may have made
 // another one. Equal lines count once; different ones are joined by a comma as WSGI
 // servers join them, and refused as too many words as there.
-func Authorization(req *fasthttp.Request) []string { return authorization(&req.Header) }
-
 func authorization(h *fasthttp.RequestHeader) []string {
 	lines := h.PeekAll("Authorization")
 	lines = slices.CompactFunc(lines, bytes.Equal)

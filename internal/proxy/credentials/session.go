@@ -53,6 +53,38 @@ func SessionCookies(h *fasthttp.RequestHeader) (tokens []media.Token) {
 	return tokens
 }
 
+// SessionOrBearer returns the tokens of a request that a user makes as themselves: those of the
+// session's cookie, and without these the token of Authorization. The refusals are those of
+// SessionTokens and Bearer. A link or a playback's cookie makes no such request: a page of
+// another site can have a browser send them.
+func SessionOrBearer(c *fasthttp.RequestCtx, links forwarded.Resolver) ([]media.Token, *media.Refusal) {
+	tokens, refusal := SessionTokens(c, links)
+	if refusal != nil || len(tokens) > 0 {
+		return tokens, refusal
+	}
+	token, refusal := Bearer(&c.Request)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return []media.Token{token}, nil
+}
+
+// StreamOrSession returns the stream's credentials of a GET or HEAD, and those of the session's
+// cookie unless Authorization or the query has a token. The session comes first. A browser may
+// still have a playback's cookie of the user before, or of a user who has lost access since:
+// what a page shows is for the user who is signed in.
+func StreamOrSession(c *fasthttp.RequestCtx, links forwarded.Resolver) ([]media.Token, *media.Refusal) {
+	tokens, refusal := Tokens(&c.Request)
+	if len(tokens) > 0 && tokens[0].From != media.FromCookie {
+		return tokens, nil
+	}
+	session, _ := SessionTokens(c, links) // of GET and HEAD none is refused
+	if tokens = append(session, tokens...); len(tokens) > 0 {
+		return tokens, nil
+	}
+	return nil, refusal
+}
+
 // RequireOurPage refuses a request that does not show that a page of ours sent it.
 func RequireOurPage(c *fasthttp.RequestCtx, links forwarded.Resolver) *media.Refusal {
 	if initiatorOf(c, links) != ours {

@@ -136,7 +136,12 @@ func (x *request) bearer() (media.Viewer, error) {
 	if bad != nil {
 		return media.Viewer{}, bad
 	}
-	viewer, err := x.h.Access.Authenticate(x.ctx, x.rec.Client, []media.Token{token}, 0)
+	return x.authenticate([]media.Token{token})
+}
+
+// authenticate is the user of a session or an access token.
+func (x *request) authenticate(tokens []media.Token) (media.Viewer, error) {
+	viewer, err := x.h.Access.Authenticate(x.ctx, x.rec.Client, tokens, 0)
 	if err != nil {
 		return viewer, err
 	}
@@ -177,16 +182,11 @@ func (x *request) show() error {
 
 // signedIn is the user of the session or, with a token in the header, of that.
 func (x *request) signedIn() (media.Viewer, error) {
-	tokens, refusal := credentials.SessionTokens(x.c, x.h.Links)
-	switch {
-	case refusal != nil:
+	tokens, refusal := credentials.SessionOrBearer(x.c, x.h.Links)
+	if refusal != nil {
 		return media.Viewer{}, refusal
-	case len(tokens) == 0:
-		return x.bearer()
 	}
-	viewer, err := x.h.Access.Authenticate(x.ctx, x.rec.Client, tokens, 0)
-	x.rec.User = viewer.User.ID
-	return viewer, err
+	return x.authenticate(tokens)
 }
 
 // codeJSON is a code for one session.

@@ -8,8 +8,6 @@ import (
 
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy/accesslog"
-	"github.com/lectiospace/lectern/internal/proxy/credentials"
-	"github.com/lectiospace/lectern/internal/proxy/forwarded"
 	"github.com/lectiospace/lectern/internal/proxy/route"
 )
 
@@ -45,17 +43,6 @@ type besideRecording struct {
 func (h *Handler) ServeDerived(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) {
 	path := string(c.Path())
 	h.serve(c, rec, id, besideRecording{derived: path[strings.LastIndexByte(path, '/')+1:]})
-}
-
-// withSession adds the tokens of a session to those of a request for a derived file.
-func (p *requestParams) withSession(c *fasthttp.RequestCtx, links forwarded.Resolver) {
-	if len(p.tokens) > 0 && p.tokens[0].From != media.FromCookie {
-		return
-	}
-	session, _ := credentials.SessionTokens(c, links) // a GET is never refused
-	if p.tokens = append(session, p.tokens...); len(p.tokens) > 0 {
-		p.noToken = nil
-	}
 }
 
 // authorizeCompanion makes the exchange one of the recording's companion, which the viewer

@@ -15,6 +15,7 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/proxy/accesslog"
 	"github.com/lectiospace/lectern/internal/proxy/corkedconn"
+	"github.com/lectiospace/lectern/internal/proxy/credentials"
 	"github.com/lectiospace/lectern/internal/proxy/precondition"
 	"github.com/lectiospace/lectern/internal/proxy/respond"
 )
@@ -79,8 +80,11 @@ func (h *Handler) Serve(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) 
 func (h *Handler) serve(c *fasthttp.RequestCtx, rec accesslog.Record, id int64, beside besideRecording) {
 	x := h.newExchange(c, rec)
 	x.params = readParams(c, id)
-	if x.params.besideRecording = beside; beside.derived != "" {
-		x.params.withSession(c, h.links)
+	x.params.besideRecording = beside
+	if beside.derived != "" {
+		x.params.tokens, x.params.noToken = credentials.StreamOrSession(c, h.links)
+	} else {
+		x.params.tokens, x.params.noToken = credentials.Tokens(&c.Request)
 	}
 	if h.playbacks != nil && rec.Trusted {
 		x.params.readTrace(c)

@@ -6,7 +6,6 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/lectiospace/lectern/internal/media"
-	"github.com/lectiospace/lectern/internal/proxy/credentials"
 	"github.com/lectiospace/lectern/internal/proxy/precondition"
 	"github.com/lectiospace/lectern/internal/proxy/respond"
 )
@@ -52,7 +51,6 @@ func readParams(c *fasthttp.RequestCtx, id int64) requestParams {
 		},
 	}
 	p.page = respond.PageLanguage(&c.Request.Header)
-	p.tokens, p.noToken = credentials.Tokens(&c.Request)
 	return p
 }
 
