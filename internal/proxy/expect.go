@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -50,7 +51,7 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 		h.Set("Expect", "100-continue")
 		h.Set(unknownExpectation, "1")
 	}
-	config := fasthttp.RequestConfig{MaxRequestBodySize: s.bodyLimit(h)}
+	config := fasthttp.RequestConfig{MaxRequestBodySize: s.bodyLimit(h, func() bool { return s.signedIn(h) })}
 	if config.MaxRequestBodySize > maxRequestBody {
 		config.ReadTimeout = max(largeBodyTimeout, s.cfg.HeaderTimeout)
 	}
@@ -62,24 +63,20 @@ const largeBodyTimeout = time.Minute
 
 // bodyLimit bounds a request's body, in bytes. What replaces a resource as a whole may be
 // larger than what changes it, and some resources are larger than most. fasthttp holds the
-// whole body before a handler sees the request, so that larger ones are read of those alone
-// who are signed in, and where there is something to replace.
-func (s *Server) bodyLimit(h *fasthttp.RequestHeader) int {
+// whole body before a handler sees the request. So a larger one is read only where there is
+// something to replace, and of a user who is signed in, which signedIn reports.
+func (s *Server) bodyLimit(h *fasthttp.RequestHeader, signedIn func() bool) int {
 	if !h.IsPut() || h.ContentLength() >= 0 && h.ContentLength() <= maxRequestBody {
 		return maxRequestBody
 	}
-	limit := s.putLimit(h)
-	if limit == maxRequestBody {
+	if limit := s.putLimit(h); limit > maxRequestBody && signedIn() {
 		return limit
 	}
-	if !s.signedIn(h) {
-		return maxRequestBody
-	}
-	return limit
+	return maxRequestBody
 }
 
-// signedIn reports whether a request has a token that is good for anything. Whether it is
-// good for the request is for the handler to say.
+// signedIn reports whether a request has a valid token of any kind, also in a session's cookie
+// that a page of another site had the browser send. The handler decides what the token permits.
 func (s *Server) signedIn(h *fasthttp.RequestHeader) bool {
 	tokens := credentials.SessionCookies(h)
 	if token, refusal := credentials.BearerOf(h); refusal == nil {
@@ -139,14 +136,15 @@ func (s *Server) refuseLarge(c *fasthttp.RequestCtx) bool {
 // the body is wanted, else the final status, with its answer in the response.
 func (s *Server) expect(c *fasthttp.RequestCtx) int {
 	h := &c.Request.Header
+	signedIn := sync.OnceValue(func() bool { return s.signedIn(h) })
 	switch {
 	case len(h.Peek(unknownExpectation)) > 0:
 		s.refuse(c, problemExpectation)
-	case h.ContentLength() > s.bodyLimit(h):
+	case h.ContentLength() > s.bodyLimit(h, signedIn):
 		if !s.refuseLarge(c) {
 			s.refuse(c, problemLargeBody)
 		}
-	case s.wantsBody(c):
+	case s.wantsBody(c, signedIn):
 		return http.StatusContinue
 	default:
 		s.handle(c) // refuses before it looks at a body
@@ -156,7 +154,7 @@ func (s *Server) expect(c *fasthttp.RequestCtx) int {
 
 // wantsBody reports whether a request is not refused by its headers. It counts no failure
 // against the client: handle does.
-func (s *Server) wantsBody(c *fasthttp.RequestCtx) bool {
+func (s *Server) wantsBody(c *fasthttp.RequestCtx, signedIn func() bool) bool {
 	if _, refused := refuseMessage(&c.Request.Header); refused {
 		return false
 	}
@@ -169,7 +167,7 @@ func (s *Server) wantsBody(c *fasthttp.RequestCtx) bool {
 		if method == fasthttp.MethodGet || method == fasthttp.MethodHead || method == fasthttp.MethodOptions || !r.Allows(method) {
 			return r.Allows(method)
 		}
-		return r.SignsIn || s.signedIn(&c.Request.Header)
+		return r.SignsIn || signedIn()
 	}
 	return false
 }

@@ -127,7 +127,7 @@ func TestBodyLimit(t *testing.T) {
 		if c.authorization != "" {
 			head.Set("Authorization", c.authorization)
 		}
-		if got := h.server.bodyLimit(&head); got != c.want {
+		if got := h.server.bodyLimit(&head, func() bool { return h.server.signedIn(&head) }); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}

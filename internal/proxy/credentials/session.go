@@ -44,8 +44,9 @@ func SessionTokens(c *fasthttp.RequestCtx, links forwarded.Resolver) ([]media.To
 	return tokens, nil
 }
 
-// SessionCookies are the tokens in the session's cookie, of requests of every page. They must
-// decide nothing but what is said to a page of ours.
+// SessionCookies are the tokens in the session's cookie of a request, whichever site's page sent
+// it. They authorize nothing: handlers use SessionTokens. They decide how much is read of a body
+// before a handler sees the request, and whether a page of ours replaces another user's session.
 func SessionCookies(h *fasthttp.RequestHeader) (tokens []media.Token) {
 	for name, value := range h.Cookies() {
 		tokens = appendToken(tokens, name, SessionCookie, value, media.FromSession)
