@@ -50,9 +50,23 @@ func TestStudentWatches(t *testing.T) {
 	js[any](p, "document.querySelector('.tools select').dispatchEvent(new Event('change'))")
 	p.until("all are there again", lessonCount+" === 7")
 
+	// The test takes the looks whether the student may still watch, which a timer takes every 2 s.
+	js[any](p, `void (window.setInterval = ((every) => (f, ms) => (ms === 2000 ? void (window.look = f) : every(f, ms)))(window.setInterval))`)
 	p.click(`a[href="/watch/3"]`)
 	p.play()
 	p.assertNoTokens(tok)
+	for _, c := range []struct {
+		hidden       bool
+		looks, heads int
+	}{{false, 3, 3}, {true, 20, 2}} {
+		p.setHidden(c.hidden)
+		before := s.times("HEAD /api/recordings/3/stream/")
+		js[any](p, fmt.Sprintf("(async () => { for (let i = 0; i < %d; i++) await window.look() })()", c.looks))
+		if n := s.times("HEAD /api/recordings/3/stream/") - before; n != c.heads {
+			t.Errorf("%d looks of a page whose hidden is %t sent %d HEADs, want %d", c.looks, c.hidden, n, c.heads)
+		}
+	}
+	p.setHidden(false)
 	p.until("the words around it", "document.querySelector('h1').textContent === 'History: a long lecture' && document.title.startsWith('History')")
 	waitFor(t, "the view", func() bool { return s.times("POST /api/recordings/3/view/") == 1 })
 

@@ -33,6 +33,7 @@ export class Playback {
     this.until = 0; // by this computer's clock
     this.variant = ''; // the path of a companion that plays in the recording's stead
     this.reloads = [];
+    this.unseen = 0; // looks since the page was opened while nobody saw it
     this.network = watchNetwork({
       probe: () => this.probe(),
       lost: () => on.lost(true),
