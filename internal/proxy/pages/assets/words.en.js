@@ -132,7 +132,7 @@ speak('en', {
   help: 'Help',
   close: 'Close',
   stored: 'What is stored',
-  storedHere: 'Where you stopped in a lesson, and which parts you played, is stored with your school, so that you can go on with another device; the school decides whether your teacher sees it. Your speed, volume, captions and quality are stored in this browser only. Your teacher sees how often a lesson was opened.',
+  storedHere: 'Where you stopped in a lesson is stored in this browser. Your school decides whether it is also stored there, with the parts you played, so that you can go on with another device, and whether your teacher sees it. Your speed, volume, captions and quality are stored in this browser only. Your teacher sees how often a lesson was opened.',
   seekbar: 'Place in the lesson',
   timeOf: '{0} of {1}',
   play: 'Play',
