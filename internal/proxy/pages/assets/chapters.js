@@ -9,9 +9,10 @@ import { t } from './words.js';
 const TITLE = 200; // code points of a title
 
 // readClock is a place as people write it, 1:02:03 or 62.5; NaN for anything else.
-export const readClock = (text) => (/^\d+(:[0-5]?\d){0,2}(\.\d+)?$/.test(text.trim()) ? text.trim().split(':').reduce((sum, part) => sum * 60 + Number(part), 0) : NaN);
+const readClock = (text) => (/^\d+(:[0-5]?\d){0,2}(\.\d+)?$/.test(text.trim()) ? text.trim().split(':').reduce((sum, part) => sum * 60 + Number(part), 0) : NaN);
 
-// changed(list) is called with the chapters whenever there are others.
+// changed(list, editable) is called with the chapters whenever there are others, and once the
+// viewer may edit them.
 export function makeChapters(video, id, { seek, changed }) {
   const box = el('ol.list.chapters', { 'aria-label': t.chapters });
   const edit = button(t.editChapters, () => openEditor(), { class: 'correct', hidden: true }, icon('edit'));

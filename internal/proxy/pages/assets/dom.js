@@ -2,7 +2,7 @@
 // markup in strings, so nothing a catalog says can become code.
 
 const ICONS = {
-  back: 'M15 5l-7 7 7 7', search: 'M10.5 17a6.5 6.5 0 100-13 6.5 6.5 0 000 13zM20 20l-4.8-4.8', close: 'M6 6l12 12M18 6L6 18',
+  back: 'M15 5l-7 7 7 7', search: 'M10.5 17a6.5 6.5 0 100-13 6.5 6.5 0 000 13zM20 20l-4.8-4.8',
   trash: 'M4 7h16M9 7V4h6v3M6.5 7l1 13h9l1-13M10 11v5M14 11v5', download: 'M12 4v11M7 11l5 5 5-5M5 20h14',
   pip: 'M3 5h18v14H3zM12 12h6v4h-6z', captions: 'M3 5h18v14H3zM7 13.5h4M13 13.5h4M7 16h7', group: 'M9 11a3.5 3.5 0 100-7 3.5 3.5 0 000 7zM2.5 20c0-3.6 2.9-6 6.5-6s6.5 2.4 6.5 6M16 4.6a3.5 3.5 0 010 6M18 14.5c2.1.9 3.5 2.9 3.5 5.5',
   globe: 'M12 21a9 9 0 100-18 9 9 0 000 18zM3 12h18M12 3c3 3.2 3 14.8 0 18M12 3c-3 3.2-3 14.8 0 18', person: 'M12 12a4 4 0 100-8 4 4 0 000 8zM4.5 20.5c.6-4 3.6-6 7.5-6s6.9 2 7.5 6',

@@ -44,7 +44,6 @@ export function makeFollower(video, box, { stopped = () => {} } = {}) {
     if (follows && !box.contains(document.activeElement)) scrollTo(now);
   }
   for (const name of ['timeupdate', 'seeking']) video.addEventListener(name, mark);
-  box.addEventListener('shown', mark);
 
   // reach makes a row the one that Tab goes to.
   function reach(index) {
@@ -64,7 +63,6 @@ export function makeFollower(video, box, { stopped = () => {} } = {}) {
 
   return {
     follow, scrollTo, mark,
-    get follows() { return follows; },
     // fill takes the rows that box has now.
     fill(list) {
       items = list;

@@ -10,7 +10,7 @@ const LISTS = { student: 'recordings/', teacher: 'recordings/teacher/' }; // nob
 const PLAYS = ['ready', 'archived'];
 
 // findNeighbours asks for the group's lessons until it has seen this one and its neighbours.
-export async function findNeighbours(recording, role) {
+async function findNeighbours(recording, role) {
   const group = recording.lesson_info?.group_id;
   if (!group || !LISTS[role]) return {};
   const list = [];

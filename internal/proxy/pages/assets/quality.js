@@ -12,7 +12,7 @@ const LONG = 5000; // ms that one stall may last
 // variantsOf picks from a recording's companions. Zoom's further views are no thin version:
 // that one has the label "low". Sound that the archive made is the whole lesson's; of Zoom's,
 // several are of a meeting's parts, which end before the lesson does, or of one participant.
-export function variantsOf(companions) {
+function variantsOf(companions) {
   const of = (kind) => companions.filter((one) => one.kind === kind);
   const path = (one) => one && new URL(one.url, location.href).pathname;
   const whole = of('audio').filter(({ label }) => !/participant/i.test(label));

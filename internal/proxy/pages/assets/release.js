@@ -45,7 +45,7 @@ export function releaseWhenHidden(video, { busy, load }) {
 
   return {
     get released() { return at !== undefined; },
-    // place is where the video stands, or would; a new load takes it over.
+    // take gives where the video stands, or would, and forgets it: a new load goes there.
     take() {
       const place = at ?? video.currentTime;
       at = undefined;

@@ -88,7 +88,6 @@ export function makeSeekbar(video, { seek, address, stated }) {
   return {
     node,
     fillStoryboard: thumbnail.fill,
-    get holding() { return dragged !== undefined; },
     // glance shows the place that a key went to, for those whose focus is on the bar.
     glance() {
       if (document.activeElement !== node) return;

@@ -11,7 +11,7 @@ const MOST = 100; // lessons whose cookies a sign-out takes back
 const whenIdle = window.requestIdleCallback || ((f) => setTimeout(f, 300));
 
 let token = ''; // until the cookie is there; of a link for one lesson, which has none; and where the gateway gives no cookie
-let role = ''; // as the gateway showed by what it lets this user see
+let role = ''; // as GET /session says
 let who = kept(); // {user, name, role, ends} or null
 let refused = null; // why a link did not sign in
 let offer = null; // where one can sign in, {url, label}, as the gateway says where nobody is signed in
@@ -52,7 +52,6 @@ export const session = {
   get token() { return token; },
   get signedIn() { return Boolean(token || who); },
   get role() { return role || who?.role || claims(token).role || ''; },
-  set role(found) { role = found; },
   // opens is the one recording that a playback token is for, undefined for others.
   get opens() { return claims(token).rid; },
   get ends() { return token ? claims(token).exp * 1000 : who?.ends ?? FAR; },

@@ -7,7 +7,7 @@ import { indexAt, parseVTT } from './vtt.js';
 const TILE = /^(\S+?)(?:#xywh=(?:pixel:)?(\d+),(\d+),(\d+),(\d+))?$/;
 
 // parseStoryboard gives the tiles by time: which file, and which part of it.
-export function parseStoryboard(source) {
+function parseStoryboard(source) {
   return parseVTT(source).flatMap(({ start, raw }) => {
     const [, file, ...box] = raw.trim().match(TILE) || [];
     const [x, y, width, height] = box.map(Number);

@@ -65,7 +65,6 @@ export function makeTranscript(video, id, { seek, load, changed, found }) {
       language.hidden = list.length < 2;
       if (list.length) open(preferred);
     },
-    get lang() { return lang; },
     allowEditing: editor.allow,
   };
 }

@@ -1,16 +1,16 @@
 // WebVTT as the page reads it: captions, chapters and the storyboard. The gateway serves
 // files that it has checked, so what cannot be read costs the one block.
 
-const TIMES = /^\s*((?:\d+:)?\d+:\d\d[.,]\d{3})\s+-->\s+((?:\d+:)?\d+:\d\d[.,]\d{3})/;
+const TIMES = /^\s*((?:\d+:)?\d+:\d\d[.,]\d{3})\s+-->\s+(?:\d+:)?\d+:\d\d[.,]\d{3}/;
 const ENTITIES = { amp: '&', lt: '<', gt: '>', nbsp: '\u00a0', lrm: '\u200e', rlm: '\u200f', quot: '"', '#39': '\'' };
 
 const seconds = (text) => text.replace(',', '.').split(':').reduce((sum, part) => sum * 60 + Number(part), 0);
 const unescaped = (text) => text.replace(/&(\w+|#39);/g, (all, name) => ENTITIES[name] ?? all);
 const escaped = (text) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 
-export const linesOf = (source) => source.replace(/^\ufeff/, '').split(/\r\n|\n|\r/);
+const linesOf = (source) => source.replace(/^\ufeff/, '').split(/\r\n|\n|\r/);
 
-// parseVTT gives the cues: start and end in seconds, the speaker ('' where none is named),
+// parseVTT gives the cues: the start in seconds, the speaker ('' where none is named),
 // the text without tags, its raw payload, and the lines [from, to) that the payload takes up.
 export function parseVTT(source) {
   const lines = linesOf(source);
@@ -22,7 +22,7 @@ export function parseVTT(source) {
     while (i + 1 < lines.length && lines[i + 1] !== '') i++;
     const raw = lines.slice(from, i + 1).join('\n');
     const [, speaker = ''] = raw.match(/<v(?:\.[^\s>]*)?\s+([^>]*)>/) || [];
-    cues.push({ start: seconds(times[1]), end: seconds(times[2]), speaker: unescaped(speaker.trim()), text: spoken(raw), raw, from, to: i + 1 });
+    cues.push({ start: seconds(times[1]), speaker: unescaped(speaker.trim()), text: spoken(raw), raw, from, to: i + 1 });
   }
   return cues;
 }
