@@ -1,7 +1,7 @@
 // The lessons that were begun and not finished, the last one first.
 
 import { ask } from './api.js';
-import { titleOf, unfinished } from './card.js';
+import { playable, titleOf, unfinished } from './card.js';
 import { el } from './dom.js';
 import { clock } from './format.js';
 import { recentPlaces } from './places.js';
@@ -25,7 +25,7 @@ export function makeContinuing(known) {
       if (found.length === MOST) break;
       const recording = known(place.id) || await ask('GET', `recordings/${place.id}/`).catch(() => null);
       if (mine !== latest) return;
-      if (['ready', 'archived'].includes(recording?.status)) found.push([recording, place]);
+      if (recording && playable(recording)) found.push([recording, place]);
     }
     list.replaceChildren(...found.map(([recording, place]) => item(recording, place)));
     node.hidden = !found.length;

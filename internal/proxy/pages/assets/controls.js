@@ -30,8 +30,8 @@ export function makeControls(video, { seekbar, captions, stage, stated }) {
   const node = el('div.controls', { role: 'group', 'aria-label': t.player },
     seekbar.node,
     el('div.buttons', {}, play,
-      button('−10', () => skip(-STEP), { class: 'skip-back', 'aria-label': t.back10, title: t.back10 }),
-      button('+10', () => skip(STEP), { class: 'skip-forward', 'aria-label': t.forward10, title: t.forward10 }),
+      button(`−${STEP}`, () => skip(-STEP), { class: 'skip-back', 'aria-label': t.back10, title: t.back10 }),
+      button(`+${STEP}`, () => skip(STEP), { class: 'skip-forward', 'aria-label': t.forward10, title: t.forward10 }),
       mute, volume, time, el('label.speed', {}, speed), captionsButton, gear, pip, full),
     menu);
 

@@ -1,6 +1,6 @@
 // The words around a lesson: its title, whose it is, and what its viewer may do with it.
 
-import { ask } from './api.js';
+import { ask, BASE } from './api.js';
 import { titleOf } from './card.js';
 import { STEP } from './controls.js';
 import { el, icon } from './dom.js';
@@ -17,7 +17,6 @@ export function makeLesson(id, { describe: { skip }, known, mayEdit }) {
   const download = el('a.button.download', { download: true, hidden: true }, icon('download'), t.download);
   let closed = false;
   let viewed = false;
-  const signedIn = () => session.signedIn && session.opens === undefined;
 
   function describe(facts) {
     title.textContent = facts.title;
@@ -29,13 +28,13 @@ export function makeLesson(id, { describe: { skip }, known, mayEdit }) {
       navigator.mediaSession.setActionHandler('seekforward', () => skip(STEP));
     }
     if (!facts.download) return;
-    download.href = `/api/recordings/${id}/stream/?download=1`;
+    download.href = `${BASE}/recordings/${id}/stream/?download=1`;
     download.hidden = false;
   }
 
   let editor = false;
   function allowEditing(may) {
-    if (!may || editor || !signedIn()) return;
+    if (!may || editor || !session.hasUser) return;
     editor = true;
     mayEdit();
   }
@@ -46,7 +45,7 @@ export function makeLesson(id, { describe: { skip }, known, mayEdit }) {
     // stays where there is no token to ask with.
     async learn() {
       describe(history.state?.facts || { title: t.untitled.replace('{0}', id) });
-      if (!signedIn()) return;
+      if (!session.hasUser) return;
       try {
         const [recording, role] = await Promise.all([ask('GET', `recordings/${id}/`), learnRole().catch(() => '')]);
         if (closed) return;
@@ -61,7 +60,7 @@ export function makeLesson(id, { describe: { skip }, known, mayEdit }) {
     // companions say by what they tell that the viewer decides about them.
     companions(list) { allowEditing(list.some((one) => 'shared' in one)); },
     countView() {
-      if (viewed || !signedIn()) return;
+      if (viewed || !session.hasUser) return;
       viewed = true;
       ask('POST', `recordings/${id}/view/`).catch(() => {}); // a view not counted hurts no viewer
     },

@@ -4,15 +4,14 @@ import { ask } from './api.js';
 import { makeCard } from './card.js';
 import { el, button } from './dom.js';
 import { month } from './format.js';
+import { whenIdle } from './idle.js';
 import { fetchPlaces } from './places.js';
-import { learnRole } from './role.js';
+import { LISTS, learnRole } from './role.js';
 import { session } from './session.js';
 import { skeleton } from './skeleton.js';
 import { t } from './words.js';
 
-const LISTS = { student: 'recordings/', teacher: 'recordings/teacher/' };
 const PRELOADED = 100; // lessons are fetched in idle time up to this many, the rest as one scrolls
-const whenIdle = window.requestIdleCallback || ((f) => setTimeout(f, 300));
 
 // makeLessonList shows what filters() lets through. on: begin(page, role) before the first
 // page is shown, each(recording) for every recording of the list, shown() after the first page,
@@ -68,6 +67,7 @@ export function makeLessonList({ filters, preparing, changed, on }) {
     }
   }
 
+  // filtered reports whether any filter is set.
   const filtered = () => Object.values(filters()).some(Boolean);
 
   // fetchPage asks the list of the role. Who was made a teacher since is asked for afresh.
@@ -123,6 +123,7 @@ export function makeLessonList({ filters, preparing, changed, on }) {
   return {
     node: [list, more],
     reload,
+    filtered,
     more: () => load(),
     empty,
     // tell shows a notice in place of the lessons.

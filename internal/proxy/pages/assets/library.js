@@ -30,7 +30,6 @@ export function makeLibrary() {
   const storage = makeStorage();
   const preparing = makePreparing(() => lessons.reload());
   const filters = () => ({ group_id: group.value, status: status.value });
-  const filtered = () => Object.values(filters()).some(Boolean);
   const lessons = makeLessonList({ filters, preparing, changed: () => storage.refresh(), on: { begin, each: learn, shown: () => continuing.refresh(), placed, failed, lost: () => offline.lose() } });
   const continuing = makeContinuing((id) => known.get(id));
   const results = makeResults({ clear, told: (text) => { total.textContent = text; }, lost: () => offline.lose() });
@@ -99,14 +98,14 @@ export function makeLibrary() {
   function begin(page, role) {
     found = page.count ? count(page.count, t.found) : '';
     total.textContent = found;
-    if (filtered()) say(found || t.nothingTitle);
+    if (lessons.filtered()) say(found || t.nothingTitle);
     if (!page.count) lessons.tell(nothingHere(role));
     showFilters();
     if (role === 'teacher') storage.refresh();
   }
 
   function nothingHere(role) {
-    if (filtered()) {
+    if (lessons.filtered()) {
       return notice('search', t.nothingTitle, t.nothing, button(t.clear, () => {
         group.value = status.value = '';
         lessons.reload();
@@ -151,7 +150,7 @@ export function makeLibrary() {
       if (loaded) {
         lessons.look();
         continuing.refresh();
-        if (session.role === 'teacher') preparing.refresh(filtered());
+        if (session.role === 'teacher') preparing.refresh(lessons.filtered());
       }
       search.value = queryInAddress();
       showMode();

@@ -1,13 +1,12 @@
 // The lessons before and after this one in its group, from the list that the library shows.
 
 import { ask } from './api.js';
-import { titleOf } from './card.js';
+import { playable, titleOf } from './card.js';
 import { el, icon, button } from './dom.js';
+import { LISTS } from './role.js';
 import { t } from './words.js';
 
 const PAGES = 10; // of twenty lessons; a group that has more shows no neighbours of its oldest
-const LISTS = { student: 'recordings/', teacher: 'recordings/teacher/' }; // nobody else has one
-const PLAYS = ['ready', 'archived'];
 
 // findNeighbours asks for the group's lessons until it has seen this one and its neighbours.
 async function findNeighbours(recording, role) {
@@ -16,7 +15,7 @@ async function findNeighbours(recording, role) {
   const list = [];
   for (let page = 1; page <= PAGES; page++) {
     const answer = await ask('GET', `${LISTS[role]}?group_id=${group}&page=${page}`);
-    list.push(...answer.results.filter((one) => PLAYS.includes(one.status) && one.lesson_info?.group_id === group)); // others are shared with it
+    list.push(...answer.results.filter((one) => playable(one) && one.lesson_info?.group_id === group)); // others are shared with it
     const at = list.findIndex((one) => one.id === recording.id);
     if (!answer.next || (at >= 0 && at < list.length - 1)) break;
   }

@@ -11,9 +11,8 @@ export function showPerson(masthead) {
   const person = el('div.person', { hidden: true }, name, out);
   masthead.append(person);
 
-  // A link for one lesson signs nobody in.
   function show() {
-    person.hidden = !session.signedIn || session.opens !== undefined;
+    person.hidden = !session.hasUser;
     name.textContent = session.name;
     name.title = session.name;
   }

@@ -44,7 +44,7 @@ const ASKED = 100; // lessons that the gateway tells of at once
 
 // fetchPlaces takes over what the gateway knows later places of, and says whether there was any.
 export async function fetchPlaces(ids) {
-  if (!ids.length || !session.signedIn || session.opens !== undefined) return false;
+  if (!ids.length || !session.hasUser) return false;
   const states = await ask('GET', `watch-states/?ids=${ids.slice(0, ASKED).join()}`).catch(() => ({}));
   const places = read(key(), {});
   let news = false;

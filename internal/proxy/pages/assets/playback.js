@@ -16,7 +16,7 @@ const RELOADS = 4; // in a minute; more is no hitch but a fault
 // requestGrant asks for the right to play a lesson. It needs the token of a user: without one,
 // or with the token of a link for one lesson, there is nothing to ask, and it is null.
 export function requestGrant(id) {
-  if (!session.signedIn || session.opens !== undefined) return null;
+  if (!session.hasUser) return null;
   const asked = ask('POST', `recordings/${id}/playback/`);
   asked.catch(() => {}); // the refusal is for what awaits it
   return asked;

@@ -35,7 +35,7 @@ export function makeReport(id, video) {
 
   async function send(keepalive = false) {
     clearTimeout(settling);
-    if (held || session.opens !== undefined || !session.signedIn || !video.duration) return;
+    if (held || !session.hasUser || !video.duration) return;
     const these = played.slice(-MOST);
     played = [];
     sent = Date.now();

@@ -4,11 +4,11 @@
 // of this browser, no right to anything.
 
 import { ask } from './api.js';
+import { whenIdle } from './idle.js';
 
 const KEPT = 'lectern.session';
 const FAR = 8.64e15; // the last date that there is
 const MOST = 100; // lessons whose cookies a sign-out takes back
-const whenIdle = window.requestIdleCallback || ((f) => setTimeout(f, 300));
 
 let token = ''; // until the cookie is there; of a link for one lesson, which has none; and where the gateway gives no cookie
 let role = ''; // as GET /session says
@@ -52,6 +52,8 @@ export const session = {
   get token() { return token; },
   get signedIn() { return Boolean(token || who); },
   get role() { return role || who?.role || claims(token).role || ''; },
+  // hasUser is whether a user is signed in; a link for one lesson signs nobody in.
+  get hasUser() { return session.signedIn && session.opens === undefined; },
   // opens is the one recording that a playback token is for, undefined for others.
   get opens() { return claims(token).rid; },
   get ends() { return token ? claims(token).exp * 1000 : who?.ends ?? FAR; },

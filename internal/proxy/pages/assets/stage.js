@@ -1,6 +1,7 @@
 // The stage: the picture and what lies on it. A press plays and pauses, two presses at a side
 // skip, and where the controls lie on the picture they go away while it plays.
 
+import { STEP } from './controls.js';
 import { el, icon, button } from './dom.js';
 import { t } from './words.js';
 
@@ -51,7 +52,7 @@ export function makeStage(video, { toggle, skip, toggleFullscreen }) {
     clearTimeout(single);
     if (event.timeStamp - tapped < DOUBLE && (side < 0.35 || side > 0.65)) {
       tapped = event.timeStamp; // a third tap skips again
-      return flashAt(side < 0.5 ? -10 : 10);
+      return flashAt(side < 0.5 ? -STEP : STEP);
     }
     tapped = event.timeStamp;
     single = setTimeout(tap, DOUBLE);
@@ -69,7 +70,7 @@ export function makeStage(video, { toggle, skip, toggleFullscreen }) {
   function flashAt(by) {
     skip(by);
     flash.className = `flash ${by < 0 ? 'left' : 'right'}`;
-    flash.textContent = by < 0 ? '−10' : '+10';
+    flash.textContent = `${by < 0 ? '−' : '+'}${STEP}`;
     flash.hidden = false;
     flash.getAnimations().forEach((animation) => { animation.cancel(); animation.play(); });
     clearTimeout(flash.timer);
