@@ -90,6 +90,10 @@ function confirmUser() {
 
 await begin(confirmUser);
 window.addEventListener('hashchange', () => takeFragment(confirmUser));
-session.onChange(() => { library?.forget(); show(); });
+session.onChange((what) => {
+  if (what !== 'user') return;
+  library?.forget();
+  show();
+});
 showPerson(document.querySelector('.masthead'));
 show();

@@ -29,6 +29,6 @@ export function showPerson(masthead) {
     }
   }
 
-  window.addEventListener('who', show);
+  session.onChange(show);
   show();
 }

@@ -16,7 +16,7 @@ let who = kept(); // {user, name, role, ends} or null
 let refused = null; // why a link did not sign in
 let offer = null; // where one can sign in, {url, label}, as the gateway says where nobody is signed in
 let looking = null; // the question to the gateway that is not answered yet
-const arrivals = new Set();
+const subscribers = new Set();
 
 function kept() {
   try {
@@ -33,7 +33,7 @@ function keep(found) {
     if (found) localStorage.setItem(KEPT, JSON.stringify(found));
     else localStorage.removeItem(KEPT);
   } catch { /* then the gateway is asked at every start */ }
-  told();
+  changed('details');
 }
 
 // claims reads a token's middle part: a hint for what to ask first, no proof.
@@ -61,12 +61,12 @@ export const session = {
   get name() { return who?.name || ''; },
   get refused() { return refused; },
   get offer() { return offer; },
-  // onChange calls back whenever somebody else is signed in, or nobody any more.
-  onChange(f) { arrivals.add(f); },
+  // onChange calls f('user') whenever another user is signed in, or none any more, and
+  // f('details') when what is known of the user changes.
+  onChange(f) { subscribers.add(f); },
 };
 
-const changed = () => arrivals.forEach((f) => f());
-const told = () => window.dispatchEvent(new Event('who')); // for what shows who it is
+const changed = (what) => subscribers.forEach((f) => f(what));
 
 // remember merges facts into what a reload of this entry finds.
 export function remember(facts) {
@@ -136,7 +136,7 @@ function become(user, bearer = '') {
   token = bearer;
   role = '';
   if (history.state?.user !== user) history.replaceState({ user }, '');
-  changed();
+  changed('user');
 }
 
 // signIn exchanges what a link brought, and asks the person where somebody else is signed in.
@@ -147,7 +147,7 @@ async function signIn({ user, code, bearer, agree, other }) {
     token = '';
     if (!(await agree())) {
       await look().catch(() => {});
-      changed();
+      changed('user');
       return;
     }
     problem = await request(true);
@@ -162,7 +162,7 @@ async function signIn({ user, code, bearer, agree, other }) {
     if (token !== bearer) become(user, bearer); // no cookie: the token has to do while the page is open
   } else if (!who) {
     refused = problem;
-    changed();
+    changed('user');
   }
 }
 
@@ -180,7 +180,7 @@ export async function signOut() {
   token = '';
   keep(null);
   history.replaceState({}, '');
-  changed();
+  changed('user');
 }
 
 // What another page of this browser did.
@@ -188,9 +188,8 @@ window.addEventListener('storage', ({ key }) => {
   if ((key !== KEPT && key !== null) || token) return;
   const before = who?.user;
   who = kept();
-  told();
-  if (who?.user === before) return;
+  if (who?.user === before) return changed('details');
   role = '';
   history.replaceState(who ? { user: who.user } : {}, '');
-  changed();
+  changed('user');
 });
