@@ -1,12 +1,13 @@
 // Links to a place of a lesson: /watch/7#t=1234, in seconds or as 1h2m3s.
 
 import { el, say } from './dom.js';
-import { session } from './session.js';
+import { fragment, takeFromFragment } from './fragment.js';
+import { remember, remembered, session } from './session.js';
 import { t } from './words.js';
 
 // fragmentTime is the place that the address names, undefined where it names none.
 export function fragmentTime() {
-  const text = new URLSearchParams(location.hash.slice(1)).get('t') ?? '';
+  const text = fragment().get('t') ?? '';
   const [whole, h, m, s] = text.match(/^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?$/) || [];
   return whole ? Number(h || 0) * 3600 + Number(m || 0) * 60 + Number(s || 0) : undefined;
 }
@@ -15,11 +16,7 @@ export function fragmentTime() {
 // where one came in.
 export function takeFragmentTime() {
   const found = fragmentTime();
-  if (found === undefined) return undefined;
-  const rest = new URLSearchParams(location.hash.slice(1));
-  rest.delete('t');
-  const hash = String(rest);
-  history.replaceState(history.state, '', location.pathname + location.search + (hash && `#${hash}`));
+  if (found !== undefined) takeFromFragment('t');
   return found;
 }
 
@@ -41,18 +38,14 @@ export async function copyLink(id, seconds, pressed) {
 }
 
 // followFragment calls back for a place that the address names while the lesson is open. The
-// entry that the browser makes for it has no state, which a reload needs.
+// entry that the browser makes for it has no state, which a reload needs: it gets the lesson's.
 export function followFragment(go) {
-  let state = history.state;
-  const remembered = setInterval(() => { state = history.state ?? state; }, 1000);
+  remember(history.state ?? { user: session.user });
   const follow = () => {
-    if (!history.state) history.replaceState(state ?? { user: session.user }, '');
+    if (!history.state) remember(remembered);
     const seconds = takeFragmentTime();
     if (seconds !== undefined) go(seconds);
   };
   window.addEventListener('hashchange', follow);
-  return () => {
-    clearInterval(remembered);
-    window.removeEventListener('hashchange', follow);
-  };
+  return () => window.removeEventListener('hashchange', follow);
 }

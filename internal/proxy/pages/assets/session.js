@@ -4,6 +4,7 @@
 // of this browser, no right to anything.
 
 import { ask } from './api.js';
+import { takeFromFragment } from './fragment.js';
 import { whenIdle } from './idle.js';
 
 const KEPT = 'lectern.session';
@@ -68,9 +69,12 @@ export const session = {
 
 const changed = (what) => subscribers.forEach((f) => f(what));
 
-// remember merges facts into what a reload of this entry finds.
+export let remembered; // what remember has left last
+
+// remember merges facts into the state of the history's entry, which a reload finds.
 export function remember(facts) {
-  history.replaceState({ ...history.state, ...facts }, '');
+  remembered = { ...history.state, ...facts };
+  history.replaceState(remembered, '');
 }
 
 // exchange asks for the cookie, for a code or for the token in the header. Unless it says
@@ -78,7 +82,7 @@ export function remember(facts) {
 async function exchange({ code, bearer, replace }) {
   const headers = { 'Content-Type': 'application/json' };
   if (bearer) headers.Authorization = `Bearer ${bearer}`;
-  const response = await fetch('/session', { method: 'POST', headers, body: JSON.stringify({ code, replace }), cache: 'no-store', credentials: 'same-origin' });
+  const response = await fetch('/session', { method: 'POST', headers, body: JSON.stringify({ code: code || undefined, replace }), cache: 'no-store', credentials: 'same-origin' });
   if (response.ok) return '';
   return (await response.json().catch(() => ({}))).code || 'unknown';
 }
@@ -113,13 +117,9 @@ export async function begin(agree) {
 // takeFragment takes what a link brings out of the address, and signs in with it. Anybody can
 // make such a link: where somebody else is signed in, agree asks the person first, and decides.
 export async function takeFragment(agree) {
-  const fragment = new URLSearchParams(location.hash.slice(1));
-  const code = fragment.get('code') || undefined;
-  const bearer = code ? undefined : fragment.get('token') || undefined;
+  const [code, given] = takeFromFragment('code', 'token');
+  const bearer = code ? '' : given;
   if (!code && !bearer) return;
-  for (const name of ['code', 'token']) fragment.delete(name);
-  const rest = String(fragment);
-  history.replaceState(history.state, '', location.pathname + location.search + (rest && `#${rest}`));
   refused = null;
   const user = userOf(code || bearer);
   const other = who && who.user !== user;
@@ -152,7 +152,7 @@ async function signIn({ user, code, bearer, agree, other }) {
     }
     problem = await request(true);
   }
-  const { exp, role: claimed } = claims(bearer || '');
+  const { exp, role: claimed } = claims(bearer);
   if (!problem) {
     keep({ user, role: claimed, ends: exp ? exp * 1000 : Date.now() + 60000, lessons: [] });
     if (bearer) token = ''; // from now on the cookie says it
