@@ -1,4 +1,4 @@
-// The way to the gateway's API: one function, one kind of error.
+// Requests to the gateway: one header for the token, one kind of error.
 
 import { ended, session } from './session.js';
 
@@ -16,6 +16,7 @@ export class Refused extends Error {
 // The platform's own errors have no code; the status stands in for it.
 const CODES = { 400: 'bad_request', 401: 'not_authenticated', 403: 'no_access', 404: 'not_found', 410: 'expired', 429: 'throttled', 503: 'overloaded' };
 
+// refusal is the Refused of a response that is not ok.
 export async function refusal(response) {
   const body = await response.json().catch(() => ({}));
   const refused = new Refused(response.status, body.code || CODES[response.status] || 'unknown',
@@ -23,8 +24,23 @@ export async function refusal(response) {
   return Object.assign(refused, { signIn: body.sign_in });
 }
 
-// ask sends a request with the token and returns the answer's JSON, with the
-// server's idea of the time for those who reckon with it.
+// request is fetch with a token, the session's unless another or '' is given. It throws Refused
+// for every response that is not ok.
+export async function request(path, { token = session.token, headers = {}, ...options } = {}) {
+  if (token) headers.Authorization = `Bearer ${token}`;
+  let response;
+  try {
+    response = await fetch(path, { headers, credentials: 'same-origin', ...options });
+  } catch (problem) {
+    if (problem.name === 'AbortError') throw problem;
+    throw new Refused(0, 'offline');
+  }
+  if (!response.ok) throw await refusal(response);
+  return response;
+}
+
+// ask sends a request to the API and returns the response's JSON, with the gateway's clock as
+// serverTime.
 export const ask = (method, path, { body, ...options } = {}) => send(method, path, { body: body && JSON.stringify(body), type: 'application/json', ...options });
 
 // put replaces what is at a path by a text of a media type.
@@ -32,27 +48,19 @@ export const put = (path, body, type) => send('PUT', path, { body, type });
 
 async function send(method, path, { body, type, signal, keepalive } = {}) {
   const headers = { Accept: 'application/json' };
-  if (session.token) headers.Authorization = `Bearer ${session.token}`;
   if (body) headers['Content-Type'] = type;
-  let response;
-  try {
-    response = await fetch(path.startsWith('/') ? path : `${BASE}/${path}`,
-      { method, headers, body, signal, keepalive, cache: 'no-store', credentials: 'same-origin' });
-  } catch (problem) {
-    if (problem.name === 'AbortError') throw problem;
-    throw new Refused(0, 'offline');
-  }
-  if (response.status === 401 && !session.token) ended();
-  if (!response.ok) throw await refusal(response);
+  const response = await request(path.startsWith('/') ? path : `${BASE}/${path}`, { method, headers, body, signal, keepalive, cache: 'no-store' })
+    .catch((problem) => {
+      if (problem.status === 401 && !session.token) ended();
+      throw problem;
+    });
   const answer = response.status === 204 ? {} : await response.json().catch(() => { throw new Refused(response.status, 'unknown'); });
   answer.serverTime = Date.parse(response.headers.get('Date')) || Date.now();
   return answer;
 }
 
-// fetchFile fetches a file as it is, which may be kept between two looks.
+// fetchFile fetches a file as it is, which the browser may cache.
 export async function fetchFile(path, { signal } = {}) {
-  const headers = session.token ? { Authorization: `Bearer ${session.token}` } : {};
-  const response = await fetch(path, { headers, signal, credentials: 'same-origin', priority: 'low' });
-  if (!response.ok) throw await refusal(response);
+  const response = await request(path, { signal, priority: 'low' });
   return response.blob();
 }

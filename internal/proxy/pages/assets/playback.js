@@ -3,7 +3,7 @@
 // before it ends, so nothing the viewer sees changes. When the session has ended
 // the cookie alone plays on for as long as it lives.
 
-import { ask, BASE, Refused, refusal } from './api.js';
+import { ask, BASE, Refused, refusal, request } from './api.js';
 import { watchNetwork } from './network.js';
 import { releaseWhenHidden } from './release.js';
 import { played, remember, session } from './session.js';
@@ -148,11 +148,8 @@ export class Playback {
   }
 
   // read fetches what belongs to the recording; a refusal is thrown.
-  async read(name) {
-    const token = this.token || session.token;
-    const response = await fetch(this.resource(name, false), { cache: 'no-store', credentials: 'same-origin', headers: token ? { Authorization: `Bearer ${token}` } : {} });
-    if (!response.ok) throw await refusal(response);
-    return response;
+  read(name) {
+    return request(this.resource(name, false), { token: this.token || session.token, cache: 'no-store' });
   }
 
   // switchTo plays a companion instead of the recording, or the recording again for '', from

@@ -3,7 +3,7 @@
 // is kept here says whose session it is and until when: a hint for this page and the others
 // of this browser, no right to anything.
 
-import { ask } from './api.js';
+import { ask, request } from './api.js';
 import { takeFromFragment } from './fragment.js';
 import { whenIdle } from './idle.js';
 
@@ -77,15 +77,8 @@ export function remember(facts) {
   history.replaceState(remembered, '');
 }
 
-// exchange asks for the cookie, for a code or for the token in the header. Unless it says
-// replace, the gateway leaves the session of another user alone.
-async function exchange({ code, bearer, replace }) {
-  const headers = { 'Content-Type': 'application/json' };
-  if (bearer) headers.Authorization = `Bearer ${bearer}`;
-  const response = await fetch('/session', { method: 'POST', headers, body: JSON.stringify({ code: code || undefined, replace }), cache: 'no-store', credentials: 'same-origin' });
-  if (response.ok) return '';
-  return (await response.json().catch(() => ({}))).code || 'unknown';
-}
+// send changes the session. It goes by the cookie, or exchanges the token given for one.
+const send = (method, body, bearer = '') => request('/session', { method, token: bearer, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), cache: 'no-store' });
 
 // look asks the gateway who is here: by the session, or by the token where there is one.
 export function look() {
@@ -139,10 +132,11 @@ function become(user, bearer = '') {
   changed('user');
 }
 
-// signIn exchanges what a link brought, and asks the person where somebody else is signed in.
+// signIn exchanges what a link brought for the cookie, and asks the person where somebody else
+// is signed in: without replace the gateway leaves the session of another user alone.
 async function signIn({ user, code, bearer, agree, other }) {
-  const request = (replace) => exchange({ code, bearer, replace }).catch(() => 'offline');
-  let problem = other ? 'other_session' : await request(false);
+  const exchange = (replace) => send('POST', { code: code || undefined, replace }, bearer).then(() => '', (refusal) => refusal.code);
+  let problem = other ? 'other_session' : await exchange(false);
   if (problem === 'other_session') {
     token = '';
     if (!(await agree())) {
@@ -150,7 +144,7 @@ async function signIn({ user, code, bearer, agree, other }) {
       changed('user');
       return;
     }
-    problem = await request(true);
+    problem = await exchange(true);
   }
   const { exp, role: claimed } = claims(bearer);
   if (!problem) {
@@ -173,10 +167,7 @@ export function played(id) {
 
 // signOut ends the session in all pages of this browser.
 export async function signOut() {
-  const options = { method: 'DELETE', cache: 'no-store', credentials: 'same-origin' };
-  const recordings = (who?.lessons || []).map(Number);
-  const response = await fetch('/session', { ...options, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ recordings }) });
-  if (!response.ok) throw new Error('not signed out');
+  await send('DELETE', { recordings: (who?.lessons || []).map(Number) });
   token = '';
   keep(null);
   history.replaceState({}, '');
