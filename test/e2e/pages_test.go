@@ -307,7 +307,12 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 	var now atomic.Value
 	refuse := func(w http.ResponseWriter, r *http.Request) bool {
 		code := now.Load().(string)
-		if code == "sign in" && r.URL.Path == "/session" {
+		if code == "session ended" && strings.HasPrefix(r.URL.Path, "/api/") {
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"detail": "x", "code": "token_not_valid"}`)
+			return true
+		}
+		if (code == "sign in" || code == "session ended") && r.Method == http.MethodGet && r.URL.Path == "/session" {
 			w.WriteHeader(http.StatusUnauthorized)
 			fmt.Fprint(w, `{"detail": "x", "sign_in": {"url": "/signin", "label": "School $&"}}`)
 			return true
@@ -370,6 +375,19 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 		now.Store("")
 		p.click(".over button.primary")
 		p.play()
+
+		// Who leaves, and whose session ends, is offered a sign-in without a reload.
+		const offered = `document.querySelector('%s .notice a[href="/signin?next=%s"]')?.checkVisibility()`
+		p.until("the page says who is signed in", "document.querySelector('.masthead .name').textContent !== ''")
+		now.Store("sign in")
+		p.click(".masthead .person button")
+		p.until("a sign-in is offered after the sign-out", fmt.Sprintf(offered, ".over", url.QueryEscape("/watch/1")))
+		now.Store("")
+		p.goTo(s.url + "/#token=" + tok)
+		p.until("the lessons are there again", lessonCount+" === 7 && document.querySelector('.masthead .name').textContent !== ''")
+		now.Store("session ended")
+		js[any](p, "document.querySelector('.tools select').dispatchEvent(new Event('change'))")
+		p.until("a sign-in is offered where the session has ended", fmt.Sprintf(offered, ".lessons", url.QueryEscape("/")))
 	}
 }
 

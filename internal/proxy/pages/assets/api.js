@@ -50,8 +50,8 @@ async function send(method, path, { body, type, signal, keepalive } = {}) {
   const headers = { Accept: 'application/json' };
   if (body) headers['Content-Type'] = type;
   const response = await request(path.startsWith('/') ? path : `${BASE}/${path}`, { method, headers, body, signal, keepalive, cache: 'no-store' })
-    .catch((problem) => {
-      if (problem.status === 401 && !session.token) ended();
+    .catch(async (problem) => {
+      if (problem.status === 401 && !session.token) await ended(problem);
       throw problem;
     });
   const answer = response.status === 204 ? {} : await response.json().catch(() => { throw new Refused(response.status, 'unknown'); });

@@ -95,16 +95,20 @@ function learn({ user, expires_at: expires }) {
   if (history.state?.user !== id) remember({ user: id });
 }
 
-// ended is for a session that the gateway does not take any more.
-export function ended() {
-  if (who) keep(null);
+// ended is for a session that the gateway does not take any more. GET /session alone says where
+// one can sign in: it is asked, unless this refusal is its answer.
+export async function ended({ signIn: offered }) {
+  offer = offered ?? offer;
+  if (!who) return;
+  keep(null);
+  if (!looking) await look().catch(() => {});
 }
 
 // begin finds out who is here before anything is shown: from the link, or from before. Where
 // nothing is known the gateway is asked.
 export async function begin(agree) {
   await takeFragment(agree);
-  if (!session.signedIn && !refused) await look().catch(({ signIn }) => { offer = signIn; }); // nobody, as far as one knows
+  if (!session.signedIn && !refused) await look().catch(() => {}); // nobody, as far as one knows
 }
 
 // takeFragment takes what a link brings out of the address, and signs in with it. Anybody can
@@ -171,7 +175,14 @@ export async function signOut() {
   token = '';
   keep(null);
   history.replaceState({}, '');
+  signedOut();
+}
+
+// signedOut shows at once that nobody is signed in any more, and then where one can sign in.
+async function signedOut() {
   changed('user');
+  await look().catch(() => {});
+  if (offer || who) changed('user');
 }
 
 // What another page of this browser did.
@@ -182,5 +193,6 @@ window.addEventListener('storage', ({ key }) => {
   if (who?.user === before) return changed('details');
   role = '';
   history.replaceState(who ? { user: who.user } : {}, '');
-  changed('user');
+  if (who) changed('user');
+  else signedOut();
 });
