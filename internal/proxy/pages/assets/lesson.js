@@ -9,7 +9,7 @@ import { learnRole } from './role.js';
 import { remember, session } from './session.js';
 import { t } from './words.js';
 
-// known(recording, role) is called when the gateway has told of it, mayEdit() when the viewer is its
+// known(recording, role) is called when the gateway has described it, mayEdit() when the viewer is its
 // teacher or an admin. describe.skip is for the system's own media controls.
 export function makeLesson(id, { describe: { skip }, known, mayEdit }) {
   const title = el('h1', { dir: 'auto' });
@@ -57,7 +57,7 @@ export function makeLesson(id, { describe: { skip }, known, mayEdit }) {
         allowEditing(role === 'admin' || String(about?.teacher?.id) === session.user);
       } catch { /* the playback's own refusal says it */ }
     },
-    // companions say by what they tell that the viewer decides about them.
+    // companions have "shared" where the viewer decides about them.
     companions(list) { allowEditing(list.some((one) => 'shared' in one)); },
     countView() {
       if (viewed || !session.hasUser) return;

@@ -126,8 +126,8 @@ export function makeLessonList({ filters, preparing, changed, on }) {
     filtered,
     more: () => load(),
     empty,
-    // tell shows a notice in place of the lessons.
-    tell(notice) { list.append(notice); },
+    // showNotice shows a notice in place of the lessons.
+    showNotice(notice) { list.append(notice); },
     // look has each card show again what may have changed.
     look() { list.querySelectorAll('.lesson').forEach((card) => card.dispatchEvent(new Event('look'))); },
   };

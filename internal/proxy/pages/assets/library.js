@@ -26,18 +26,18 @@ export function makeLibrary() {
   const status = el('select', { 'aria-label': t.status, onchange: () => lessons.reload() }, Object.entries(t.statuses).map(([value, name]) => el('option', { value }, name)));
   const total = el('p.total', { 'aria-hidden': 'true' });
   const signIn = () => notice('key', t.signInTitle, t.signIn, ...signInLink());
-  const stranger = el('div'); // what somebody sees who is not signed in
+  const signedOut = el('div'); // what the library shows while nobody is signed in
   const storage = makeStorage();
   const preparing = makePreparing(() => lessons.reload());
   const filters = () => ({ group_id: group.value, status: status.value });
   const lessons = makeLessonList({ filters, preparing, changed: () => storage.refresh(), on: { begin, each: learn, shown: () => continuing.refresh(), placed, failed, lost: () => offline.lose() } });
   const continuing = makeContinuing((id) => known.get(id));
-  const results = makeResults({ clear, told: (text) => { total.textContent = text; }, lost: () => offline.lose() });
+  const results = makeResults({ clear, counted: (text) => { total.textContent = text; }, lost: () => offline.lose() });
   const offline = makeOffline(() => (results.node.hidden ? lessons : results).more());
   const browse = el('div.browse', {}, storage.node, preparing.node, continuing.node, lessons.node);
   const tools = el('form.tools', { role: 'search', onsubmit: (event) => { event.preventDefault(); searchNow(); } },
     el('div.search', {}, icon('search'), search), group, status);
-  const node = el('div.library', {}, el('div.title-row', {}, el('h1', {}, t.library), total), offline.node, tools, browse, results.node, stranger);
+  const node = el('div.library', {}, el('div.title-row', {}, el('h1', {}, t.library), total), offline.node, tools, browse, results.node, signedOut);
   group.hidden = status.hidden = true;
 
   let timer = 0;
@@ -99,7 +99,7 @@ export function makeLibrary() {
     found = page.count ? count(page.count, t.found) : '';
     total.textContent = found;
     if (lessons.filtered()) say(found || t.nothingTitle);
-    if (!page.count) lessons.tell(nothingHere(role));
+    if (!page.count) lessons.showNotice(nothingHere(role));
     showFilters();
     if (role === 'teacher') storage.refresh();
   }
@@ -137,14 +137,14 @@ export function makeLibrary() {
     found = '';
     total.textContent = '';
     preparing.stop();
-    lessons.tell(problemNotice(problem, () => lessons.reload()));
+    lessons.showNotice(problemNotice(problem, () => lessons.reload()));
   }
 
   return {
     node,
     show() {
       const { signedIn } = session;
-      stranger.replaceChildren(...signedIn ? [] : [session.refused ? problemNotice({ code: session.refused }) : signIn()]);
+      signedOut.replaceChildren(...signedIn ? [] : [session.refused ? problemNotice({ code: session.refused }) : signIn()]);
       tools.hidden = browse.hidden = results.node.hidden = !signedIn;
       if (!signedIn) return;
       if (loaded) {

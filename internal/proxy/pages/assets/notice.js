@@ -27,7 +27,7 @@ export function signInLink() {
   return [el('a.button.primary', { href: `${url}?next=${next}` }, t.signInWith.replace('{0}', () => label))];
 }
 
-// problemNotice tells a refusal. Where trying again can help there is a button. The page
+// problemNotice explains a refusal. Where trying again can help there is a button. The page
 // presses it by itself where the gateway said when, and once a lost network is back.
 export function problemNotice(problem, again, ...more) {
   const [what, todo] = sentence(problem.code);

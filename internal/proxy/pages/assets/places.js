@@ -40,7 +40,7 @@ export function keepPlace(id, at, of) {
   write(key(), Object.fromEntries(newest));
 }
 
-const ASKED = 100; // lessons that the gateway tells of at once
+const ASKED = 100; // lessons of one request, the gateway's limit
 
 // fetchPlaces takes over what the gateway knows later places of, and says whether there was any.
 export async function fetchPlaces(ids) {

@@ -10,7 +10,7 @@ import { played, remember, session } from './session.js';
 
 const LOOK = 2000; // ms between two looks whether one may still watch
 const UNSEEN = 10; // of how many looks one is taken while nobody sees the page
-const FINAL = [401, 403, 404, 410]; // what a look is believed about; the rest may pass
+const FINAL = [401, 403, 404, 410]; // statuses that end a lesson; the others may pass
 const RELOADS = 4; // in a minute; more is no hitch but a fault
 
 // requestGrant asks for the right to play a lesson. It needs the token of a user: without one,
@@ -38,7 +38,7 @@ export class Playback {
       probe: () => this.probe(),
       lost: () => on.lost(true),
       back: () => { on.lost(false); this.resume(); },
-      refused: (problem) => { on.lost(false); this.judge(problem) || this.recover(); },
+      refused: (problem) => { on.lost(false); this.handleRefusal(problem) || this.recover(); },
     });
     this.wanted = false; // whether the viewer wants it to run
     this.listeners = {
@@ -195,15 +195,16 @@ export class Playback {
     try {
       await this.probe();
     } catch (problem) {
-      if (problem.status) this.judge(problem);
+      if (problem.status) this.handleRefusal(problem);
       else this.network.lose();
     } finally {
       this.looking = false;
     }
   }
 
-  // judge acts on a refusal that is no hitch, and tells whether it was one.
-  judge(problem) {
+  // handleRefusal recovers from a session's end and ends on other final refusals. It reports
+  // whether the refusal was one of these.
+  handleRefusal(problem) {
     if (problem.status === 401 && session.signedIn) this.recover();
     else if (FINAL.includes(problem.status)) this.fail(problem);
     else return false;
@@ -217,8 +218,8 @@ export class Playback {
     this.switchTo('');
   }
 
-  // recover is for a <video> that failed, which never says why: the right is asked
-  // for again, which tells, and when it is given the lesson goes on where it stood.
+  // recover is for a <video> that failed, which never says why: a new grant is requested, whose
+  // refusal says it. Once it is given the lesson goes on where it stood.
   async recover() {
     if (this.closed || this.recovering) return;
     this.recovering = true;

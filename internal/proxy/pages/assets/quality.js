@@ -80,7 +80,7 @@ export function makeQuality(video, { play, stage, note }) {
       show();
       if (paths.low && preference('quality', 'full') === 'low') choose('low', true);
     },
-    // drop is told that a variant is no more, and the recording plays.
+    // drop is called when a variant is no more and the recording plays.
     drop() {
       delete paths[now];
       now = 'full';

@@ -17,9 +17,9 @@ export function queryOf(text) {
   return characters.length < SHORTEST ? '' : characters.join('');
 }
 
-// makeResults shows a search. clear leaves it; told is called with the number of results, and
-// lost when the network went before another page of them.
-export function makeResults({ clear, told, lost }) {
+// makeResults shows a search. clear leaves it; counted(text) is called with the
+// number of results, and lost() when the network went before another page of them.
+export function makeResults({ clear, counted, lost }) {
   const list = el('div.lessons');
   const more = button(t.moreResults, () => load(), { class: 'more', hidden: true });
   const node = el('div.results', { hidden: true }, list, more);
@@ -79,7 +79,7 @@ export function makeResults({ clear, told, lost }) {
     list.replaceChildren();
     const found = page.count ? count(page.count, t.results) : t.nothingTitle;
     say(found);
-    told(page.count ? found : '');
+    counted(page.count ? found : '');
     if (page.count) list.append(el('ul', { 'aria-label': t.resultsOf.replace('{0}', query) }));
     else list.append(notice('search', t.nothingTitle, t.nothing, button(t.clear, clear)));
   }
@@ -94,7 +94,7 @@ export function makeResults({ clear, told, lost }) {
   function fail(problem) {
     const again = query;
     query = '';
-    told('');
+    counted('');
     list.replaceChildren(problemNotice(problem, () => search(again)));
   }
 

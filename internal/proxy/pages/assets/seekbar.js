@@ -8,7 +8,7 @@ import { makeThumbnail } from './storyboard.js';
 import { indexAt } from './vtt.js';
 import { t } from './words.js';
 
-const LINGER = 1500; // ms that the preview stays after a key
+const PREVIEW = 1500; // ms that the preview stays after a key
 
 export function makeSeekbar(video, { seek, address, stated }) {
   const played = el('span.played');
@@ -92,7 +92,7 @@ export function makeSeekbar(video, { seek, address, stated }) {
     glance() {
       if (document.activeElement !== node) return;
       look(video.currentTime);
-      timer = setTimeout(hide, LINGER);
+      timer = setTimeout(hide, PREVIEW);
     },
     setChapters(list) {
       chapters = list;

@@ -33,7 +33,7 @@ export function makeTranscriptEditor(id, { reload, rowOf }) {
     problem.hidden = false;
   }
 
-  // save replaces the file, and tells whether it was taken.
+  // save replaces the file, and reports whether the gateway accepted it.
   async function save(text) {
     problem.hidden = true;
     try {
