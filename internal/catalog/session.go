@@ -163,3 +163,11 @@ func (x Session) HasTable(ctx context.Context, schema, table string) (ok bool, e
 func IsNotFound(err error) bool {
 	return media.KindOf(WrapError(context.Background(), "", err)) == media.NotFound
 }
+
+// IgnoreNotFound is err, or nil where IsNotFound holds for it.
+func IgnoreNotFound(err error) error {
+	if IsNotFound(err) {
+		return nil
+	}
+	return err
+}

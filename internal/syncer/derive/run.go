@@ -131,7 +131,7 @@ func (d *Deriver) load(ctx context.Context, id int64) (*run, error) {
 	err := d.deps.Store.View(ctx, "derive: load a recording", func(x store.Session) (err error) {
 		r.due, r.putOff = nil, nil
 		if r.row, err = store.LoadRecording(ctx, x, id, false); err != nil {
-			return ignoreNotFound(err)
+			return catalog.IgnoreNotFound(err)
 		}
 		at := r.row.Location()
 		if _, known := d.deps.Archives[at.Provider]; r.row.Deleted || !r.row.Playable() || !known || at.Key == "" {
@@ -163,7 +163,7 @@ func (d *Deriver) load(ctx context.Context, id int64) (*run, error) {
 // sourceOf names the present bytes of a recording.
 func sourceOf(ctx context.Context, x store.Session, row store.Recording) (string, error) {
 	i, err := store.IngestOfRecording(ctx, x, row.ID)
-	return store.SourceOf(row, i), ignoreNotFound(err)
+	return store.SourceOf(row, i), catalog.IgnoreNotFound(err)
 }
 
 // chooseDue are the Makers whose files have to be made now. It is pure.
@@ -215,7 +215,7 @@ func (r *run) recordChoices(ctx context.Context) error {
 	return r.deps.Store.Update(ctx, "derive: files that are not made now", func(x store.Session) error {
 		row, err := store.LoadRecording(ctx, x, r.row.ID, true)
 		if err != nil || row.Deleted {
-			return ignoreNotFound(err)
+			return catalog.IgnoreNotFound(err)
 		}
 		for _, one := range r.putOff {
 			next := store.Derivation{RecordingID: row.ID, Kind: one.Kind(), Revision: one.Revision(), Source: r.source, TriedAt: now, Attempts: one.attempts, RetryAt: one.choice.At, Detail: one.choice.Why}
@@ -323,18 +323,11 @@ func (r *run) fail(ctx context.Context, one due, fault error) error {
 	return r.update(ctx, "derive: an attempt in vain", func(x store.Session) error {
 		row, err := store.LoadRecording(ctx, x, r.row.ID, true)
 		if err != nil || row.Deleted {
-			return ignoreNotFound(err)
+			return catalog.IgnoreNotFound(err)
 		}
 		if err := store.PutDerivation(ctx, x, next); err != nil || outcome != outcomeGaveUp {
 			return err
 		}
 		return store.AppendHistory(ctx, x, store.HistoryEntry{At: now, RecordingID: r.row.ID, What: one.Kind() + " given up", Detail: fault.Error()})
 	})
-}
-
-func ignoreNotFound(err error) error {
-	if catalog.IsNotFound(err) {
-		return nil
-	}
-	return err
 }

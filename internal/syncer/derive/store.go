@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/filename"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -118,7 +119,7 @@ func (r *run) commit(ctx context.Context, one due, rows []store.RecordingFile) e
 	return r.update(ctx, "derive: files are made", func(x store.Session) error {
 		row, err := store.LoadRecording(ctx, x, r.row.ID, true)
 		if err != nil {
-			return errors.Join(ignoreNotFound(err), errChanged)
+			return errors.Join(catalog.IgnoreNotFound(err), errChanged)
 		}
 		source, err := sourceOf(ctx, x, row)
 		if err != nil {

@@ -81,7 +81,7 @@ func (s *Ingester) assign(ctx context.Context, x store.Session, m store.Meeting,
 	if err == nil && row.LessonID == l.ID {
 		out.Moved = row.ID
 	}
-	return out, ignoreNotFound(err)
+	return out, catalog.IgnoreNotFound(err)
 }
 
 // findMeeting finds a meeting by its uuid, or by its number when a single meeting of
@@ -145,11 +145,11 @@ func (s *Ingester) detach(ctx context.Context, x store.Session, m store.Meeting)
 		return s.detachOwn(ctx, x, m, own)
 	}
 	if !catalog.IsNotFound(err) || m.LessonID == 0 {
-		return ignoreNotFound(err)
+		return catalog.IgnoreNotFound(err)
 	}
 	i, err := store.IngestOfLesson(ctx, x, m.LessonID)
 	if err != nil {
-		return ignoreNotFound(err)
+		return catalog.IgnoreNotFound(err)
 	}
 	if i, err = store.LoadIngest(ctx, x, i.ID, true); err != nil {
 		return err

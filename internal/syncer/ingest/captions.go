@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/webvtt"
@@ -64,7 +65,7 @@ func (s *Ingester) loadArchived(ctx context.Context, id int64) (r *run, meetings
 		r = nil
 		i, err := store.LoadIngest(ctx, x, id, false)
 		if err != nil || i.Orphaned() || !i.Archived() {
-			return ignoreNotFound(err)
+			return catalog.IgnoreNotFound(err)
 		}
 		found := &run{s: s, row: i, log: s.log.With(slog.Int64("lesson", i.LessonID), slog.Int64("ingest", i.ID))}
 		if found.lesson, err = store.LessonOfIngest(ctx, x, i); err != nil {

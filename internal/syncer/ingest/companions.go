@@ -86,11 +86,11 @@ func (s *Ingester) loadCompanions(ctx context.Context, id int64) (c *companionRu
 		c = nil
 		i, err := store.LoadIngest(ctx, x, id, false)
 		if err != nil || i.Orphaned() || len(i.Parts()) == 0 || i.RecordingID == 0 {
-			return ignoreNotFound(err)
+			return catalog.IgnoreNotFound(err)
 		}
 		found := &companionRun{run: &run{s: s, row: i, log: s.log.With(slog.Int64("lesson", i.LessonID), slog.Int64("ingest", i.ID))}}
 		if found.recording, err = store.LoadRecording(ctx, x, i.RecordingID, false); err != nil || found.recording.Deleted || !archivedElsewhere(found.recording) {
-			return ignoreNotFound(err)
+			return catalog.IgnoreNotFound(err)
 		}
 		if found.lesson, err = store.LessonOfIngest(ctx, x, i); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/filename"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
@@ -129,7 +130,7 @@ func (c *companionRun) commitCompanion(ctx context.Context, f store.File, row st
 		err := c.s.changeFiles(ctx, x, c.row.ID, needsRoom, func(rec store.Recording) error {
 			now, err := store.LoadRecordingFile(ctx, x, row.ID)
 			if err != nil || !now.RemovedAt.IsZero() || rec.ID != row.RecordingID {
-				return errors.Join(ignoreNotFound(err), errWithdrawn)
+				return errors.Join(catalog.IgnoreNotFound(err), errWithdrawn)
 			}
 			for _, old := range c.archivedBefore {
 				if old.ZoomFile == row.ZoomFile && old.ID != row.ID {
@@ -163,7 +164,7 @@ func (c *companionRun) commitCompanion(ctx context.Context, f store.File, row st
 func replaceCompanion(ctx context.Context, x store.Session, earlier, row int64, now time.Time) error {
 	old, err := store.LoadRecordingFile(ctx, x, earlier)
 	if err != nil {
-		return ignoreNotFound(err)
+		return catalog.IgnoreNotFound(err)
 	}
 	old.RemovedAt = now
 	if err := store.SaveRecordingFile(ctx, x, old); err != nil {

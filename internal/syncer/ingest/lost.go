@@ -27,11 +27,11 @@ func (s *Ingester) RecordLoss(ctx context.Context, i store.Ingest) error {
 	return s.deps.Store.Update(ctx, "syncer: lost from the archive", func(x store.Session) error {
 		now, err := store.LoadIngest(ctx, x, i.ID, true)
 		if err != nil || now.Lease != "" || now.ArchivedVersion != i.ArchivedVersion || now.ArchiveKey != i.ArchiveKey || now.Orphaned() || now.RecordingID == 0 {
-			return ignoreNotFound(err)
+			return catalog.IgnoreNotFound(err)
 		}
 		row, err := store.LoadRecording(ctx, x, now.RecordingID, true)
 		if err != nil || row.Deleted {
-			return ignoreNotFound(err)
+			return catalog.IgnoreNotFound(err)
 		}
 		meetings, err := store.MeetingsOfIngest(ctx, x, now)
 		if err != nil {
@@ -110,13 +110,13 @@ func (s *Ingester) recordCompanionLoss(ctx context.Context, f store.RecordingFil
 	err := s.deps.Store.Update(ctx, "syncer: a companion lost from the archive", func(x store.Session) error {
 		i, err := store.IngestOfRecording(ctx, x, f.RecordingID)
 		if err != nil {
-			return ignoreNotFound(err)
+			return catalog.IgnoreNotFound(err)
 		}
 		lost := false
 		err = s.changeFiles(ctx, x, i.ID, anyRoom, func(store.Recording) error {
 			now, err := store.LoadRecordingFile(ctx, x, f.ID)
 			if err != nil || !now.RemovedAt.IsZero() || now.Location() != f.Location() {
-				return ignoreNotFound(err) // replaced, or moved
+				return catalog.IgnoreNotFound(err) // replaced, or moved
 			}
 			lost = true
 			return store.MarkFilePurged(ctx, x, f.ID, s.now())
@@ -155,10 +155,10 @@ func (s *Ingester) recordPartLoss(ctx context.Context, f store.RecordingFile) er
 	return s.deps.Store.Update(ctx, "syncer: a part lost from the archive", func(x store.Session) error {
 		i, err := store.IngestOfRecording(ctx, x, f.RecordingID)
 		if err != nil {
-			return ignoreNotFound(err)
+			return catalog.IgnoreNotFound(err)
 		}
 		if i, err = store.LoadIngest(ctx, x, i.ID, true); err != nil || i.Lease != "" || i.Orphaned() {
-			return ignoreNotFound(err) // a run at work may have replaced it
+			return catalog.IgnoreNotFound(err) // a run at work may have replaced it
 		}
 		parts, err := store.RecordingParts(ctx, x, f.RecordingID)
 		if err != nil || !slices.ContainsFunc(parts, func(p store.RecordingFile) bool { return p.ID == f.ID && p.Location() == f.Location() }) {
@@ -223,11 +223,4 @@ func (s *Ingester) refetch(ctx context.Context, x store.Session, i store.Ingest,
 		return err
 	}
 	return s.requestAgain(ctx, x, i, "it is gone from the archive")
-}
-
-func ignoreNotFound(err error) error {
-	if catalog.IsNotFound(err) {
-		return nil
-	}
-	return err
 }

@@ -55,7 +55,7 @@ func (s *Ingester) RequestMissingOwn(ctx context.Context, x store.Session, m sto
 	if teacher == 0 {
 		t, err := store.TeacherOfMeeting(ctx, x, m)
 		if err != nil {
-			return "", ignoreNotFound(err)
+			return "", catalog.IgnoreNotFound(err)
 		}
 		teacher = t.ID
 	}
@@ -67,7 +67,7 @@ func (s *Ingester) RequestMissingOwn(ctx context.Context, x store.Session, m sto
 func (s *Ingester) RequestOwnAgain(ctx context.Context, x store.Session, uuid, why string) error {
 	i, err := store.IngestOfMeeting(ctx, x, uuid)
 	if err != nil {
-		return ignoreNotFound(err)
+		return catalog.IgnoreNotFound(err)
 	}
 	return s.requestAgain(ctx, x, i, why)
 }
@@ -334,13 +334,13 @@ func (s *Ingester) fileAfterRun(ctx context.Context, i store.Ingest) error {
 		if i.MeetingUUID != "" {
 			m, err := store.LoadMeeting(ctx, x, i.MeetingUUID)
 			if err != nil || m.LessonID == 0 || m.Separate {
-				return ignoreNotFound(err)
+				return catalog.IgnoreNotFound(err)
 			}
 			return s.Request(ctx, x, m.LessonID, "its meeting belongs to it now")
 		}
 		l, err := store.LoadLesson(ctx, x, lesson)
 		if err != nil {
-			return ignoreNotFound(err)
+			return catalog.IgnoreNotFound(err)
 		}
 		_, err = s.fileOwn(ctx, x, l, i.State() == store.Done)
 		return err

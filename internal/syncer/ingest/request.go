@@ -185,7 +185,7 @@ func (s *Ingester) retake(ctx context.Context, x store.Session, i store.Ingest, 
 	}
 	taken, err := store.LoadIngest(ctx, x, i.ID, true)
 	if err != nil || taken.State() != store.Waiting {
-		return ignoreNotFound(err)
+		return catalog.IgnoreNotFound(err)
 	}
 	at := s.now()
 	taken.Retakes, taken.RetakenAt = i.Retakes+1, at
@@ -228,7 +228,7 @@ func (s *Ingester) RetakeFailed(ctx context.Context) (lessons []int64, err error
 			taken = false
 			fresh, err := store.LoadIngest(ctx, x, i.ID, true)
 			if err != nil || fresh.State() != store.Failed || !s.mayRetake(fresh) {
-				return ignoreNotFound(err)
+				return catalog.IgnoreNotFound(err)
 			}
 			if fresh.Reason == store.ReasonArchiveLost {
 				meetings, err := store.MeetingsOfIngest(ctx, x, fresh)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/syncer/workdir"
@@ -29,7 +30,7 @@ func (s *Ingester) sweep(ctx context.Context, directories, jobs string) error {
 		err = s.deps.Store.View(ctx, "syncer: sweep", func(x store.Session) error {
 			i, err := store.LoadIngest(ctx, x, id, false)
 			if err != nil {
-				return ignoreNotFound(err)
+				return catalog.IgnoreNotFound(err)
 			}
 			if serves = i.Lease != "" && directories == workKind; !serves {
 				serves, err = store.JobQueued(ctx, x, jobs, "ingest_id", id)

@@ -117,7 +117,7 @@ func (r *run) nameOriginal(ctx context.Context, stored archive.Stored) error {
 		}
 		row, err := store.LoadRecording(ctx, x, i.RecordingID, true)
 		if err != nil {
-			return ignoreNotFound(err)
+			return catalog.IgnoreNotFound(err)
 		}
 		if row.Deleted || row.Location() != (media.Location{Provider: i.Provider, Key: i.ArchiveKey}) {
 			return nil

@@ -57,7 +57,7 @@ func (r *Reconciler) resyncJob(ctx context.Context, job *queue.Job[queue.ResyncA
 		return err
 	})
 	if err != nil {
-		return ignoreNotFound(err)
+		return catalog.IgnoreNotFound(err)
 	}
 	scope := Scope{Teacher: lesson.TeacherID, From: lesson.Start.Add(-resyncWindow), To: lesson.End.Add(resyncWindow)}
 	report, err := r.Reconcile(ctx, scope)

@@ -65,7 +65,7 @@ func (r *Reconciler) retryUnmatched(ctx context.Context, teacher int64, report *
 			if teacher != 0 && m.TeacherID != teacher {
 				t, err := store.TeacherOfMeeting(ctx, x, m)
 				if err != nil || t.ID != teacher {
-					return ignoreNotFound(err)
+					return catalog.IgnoreNotFound(err)
 				}
 			}
 			var err error
@@ -117,7 +117,7 @@ func (r *Reconciler) alertUnmatched(ctx context.Context, overdue []store.Meeting
 		for _, m := range overdue {
 			fresh, err := store.LoadMeeting(ctx, x, m.UUID)
 			if err != nil || fresh.LessonID != 0 {
-				if err := ignoreNotFound(err); err != nil {
+				if err := catalog.IgnoreNotFound(err); err != nil {
 					return err
 				}
 				continue
@@ -136,11 +136,4 @@ func (r *Reconciler) alertUnmatched(ctx context.Context, overdue []store.Meeting
 			Text:  strings.Join(lines, "\n") + "\n" + advice,
 		})
 	})
-}
-
-func ignoreNotFound(err error) error {
-	if catalog.IsNotFound(err) {
-		return nil
-	}
-	return err
 }

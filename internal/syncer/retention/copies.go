@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -122,7 +123,7 @@ type present struct {
 func presentOf(ctx context.Context, x store.Session, one store.Copy) (present, error) {
 	row, err := store.LoadRecording(ctx, x, one.RecordingID, false)
 	if err != nil || row.Deleted {
-		return present{}, ignoreNotFound(err)
+		return present{}, catalog.IgnoreNotFound(err)
 	}
 	if one.FileID == 0 {
 		return presentRow(ctx, x, row, one)
@@ -144,7 +145,7 @@ func presentRow(ctx context.Context, x store.Session, row store.Recording, one s
 	switch {
 	case err == nil && i.Archived() && at == media.Location{Provider: i.Provider, Key: i.ArchiveKey}:
 		return present{at, i.Size, i.MD5}, nil
-	case ignoreNotFound(err) != nil:
+	case catalog.IgnoreNotFound(err) != nil:
 		return present{}, err
 	case at == one.To:
 		return present{at, one.Size, one.MD5}, nil

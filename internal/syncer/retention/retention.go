@@ -135,7 +135,7 @@ func (c *Cleaner) expire(ctx context.Context, row store.Recording) error {
 	return c.deps.Store.Update(ctx, "syncer: remove an expired recording", func(x store.Session) error {
 		locked, err := store.LoadRecording(ctx, x, row.ID, true)
 		if err != nil || locked.Deleted || locked.AvailableUntil.IsZero() || locked.AvailableUntil.After(c.now()) {
-			return ignoreNotFound(err)
+			return catalog.IgnoreNotFound(err)
 		}
 		if _, err := store.RemoveRecording(ctx, x, row.ID, "expired: available until "+row.AvailableUntil.UTC().Format(time.RFC3339), c.now()); err != nil {
 			return err
@@ -296,10 +296,3 @@ func (c *Cleaner) purge(ctx context.Context, row store.Recording) error {
 
 // errRestored says that a recording was restored between the list and its purge.
 var errRestored = errors.New("restored meanwhile")
-
-func ignoreNotFound(err error) error {
-	if catalog.IsNotFound(err) {
-		return nil
-	}
-	return err
-}

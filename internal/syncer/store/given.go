@@ -13,7 +13,7 @@ import (
 func ZoomGivesSound(ctx context.Context, x Session, recording int64, archived bool) (bool, error) {
 	i, err := IngestOfRecording(ctx, x, recording)
 	if err != nil || len(i.Parts()) != 1 {
-		return false, ignoreNotFound(err)
+		return false, catalog.IgnoreNotFound(err)
 	}
 	meetings, err := MeetingsOfIngest(ctx, x, i)
 	if err != nil {
@@ -37,7 +37,7 @@ func ZoomGivesSound(ctx context.Context, x Session, recording int64, archived bo
 func ZoomListsCaptions(ctx context.Context, x Session, recording int64) (bool, error) {
 	i, err := IngestOfRecording(ctx, x, recording)
 	if err != nil {
-		return false, ignoreNotFound(err)
+		return false, catalog.IgnoreNotFound(err)
 	}
 	meetings, err := MeetingsOfIngest(ctx, x, i)
 	if err != nil {
@@ -75,11 +75,4 @@ const faultsUntilLost = 3
 // available reports whether Zoom has a file, and it is not known to be one that cannot be had.
 func (f File) available() bool {
 	return !f.LeftZoom() && f.DownloadURL != "" && f.Fault.Count < faultsUntilLost
-}
-
-func ignoreNotFound(err error) error {
-	if catalog.IsNotFound(err) {
-		return nil
-	}
-	return err
 }
