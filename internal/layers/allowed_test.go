@@ -1010,6 +1010,7 @@ var allowed = []rule{
 			{"internal/ffmpeg", "keyframes of recordings"},
 			{"internal/media", "kinds of companions and errors"},
 			{"internal/syncer/derive", "the interface that it implements"},
+			{"internal/webvtt", "which picture on a sheet shows which interval"},
 		},
 		tests: []use{
 			{"os/exec", "ffmpeg makes recordings"},

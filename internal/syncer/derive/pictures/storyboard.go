@@ -8,12 +8,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/ffmpeg"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/derive"
+	"github.com/lectiospace/lectern/internal/webvtt"
 )
 
 const (
@@ -141,21 +141,19 @@ func (b *board) encode(quality int) (out [][]byte, err error) {
 	return out, nil
 }
 
-// cues is the WebVTT file.
+// cues is the WebVTT file. every is a whole number of milliseconds. The end of the recording
+// is rounded up to one, so that no cue ends when it begins.
 func (b *board) cues(every, whole time.Duration) string {
-	var out strings.Builder
-	out.WriteString("WEBVTT\n")
+	end := (whole + time.Millisecond - 1).Truncate(time.Millisecond)
+	var track webvtt.Track
 	for n := range b.tiles {
 		sheet, at := b.place(n)
-		fmt.Fprintf(&out, "\n%s --> %s\n%s#xywh=%d,%d,%d,%d\n", timestamp(time.Duration(n)*every), timestamp(min(time.Duration(n+1)*every, whole)), sheetName(sheet), at.X, at.Y, b.tile.X, b.tile.Y)
+		track.Cues = append(track.Cues, webvtt.Cue{
+			Start: time.Duration(n) * every, End: min(time.Duration(n+1)*every, end),
+			Text: fmt.Sprintf("%s#xywh=%d,%d,%d,%d", sheetName(sheet), at.X, at.Y, b.tile.X, b.tile.Y),
+		})
 	}
-	return out.String()
-}
-
-// timestamp writes a time as WebVTT does, rounded up so that no cue ends when it begins.
-func timestamp(d time.Duration) string {
-	ms := (d + time.Millisecond - 1) / time.Millisecond
-	return fmt.Sprintf("%02d:%02d:%02d.%03d", ms/3_600_000, ms/60_000%60, ms/1000%60, ms%1000)
+	return track.String()
 }
 
 // sheetName is the name of a sheet, numbered from 0.
