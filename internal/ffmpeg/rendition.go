@@ -31,9 +31,9 @@ const (
 )
 
 // Low writes a rendition of a recording, which was probed, for thin lines into out: a plain MP4 of at most
-// MaxLowBitRate, whose times are those of the recording. It is made with one thread, at idle
-// priority, and in at most a quarter of the recording's duration of processor time (20 s for
-// short ones). out appears whole or not at all.
+// MaxLowBitRate, whose times are those of the recording. It is made with one thread and in
+// at most a quarter of the recording's duration of processor time (20 s for short ones). out
+// appears whole or not at all.
 //
 // Errors: ErrNotWorth, when there is no picture, or out would not be smaller; kind Corrupt
 // with ReasonTooLarge or ReasonTooExpensive, when a bound is passed; otherwise as for
@@ -70,7 +70,7 @@ func (m Made) bitRate() float64 { return float64(m.Size) * 8 / m.Info.Duration.S
 // lowLimits leave ffmpeg a quarter of a recording's duration of processor time. It may have
 // to wait long for that on a busy machine.
 func lowLimits(i Info) limits {
-	l := idle(encodeLimits(i.Duration, i.Video.Width*i.Video.Height, 1))
+	l := encodeLimits(i.Duration, i.Video.Width*i.Video.Height, 1)
 	l.cpu = max(20*time.Second, i.Duration/4)
 	l.wall = 12*time.Hour + i.Duration
 	return l

@@ -23,7 +23,6 @@ type limits struct {
 	cpu    time.Duration // processor time of all threads
 	wall   time.Duration // elapsed time
 	output int           // standard output, in bytes; 0 = unbounded
-	idle   bool          // nobody waits for it: all else goes first
 }
 
 // copyMemory is enough for the index of a recording of ten hours, twice over.
@@ -50,14 +49,6 @@ func encodeLimits(d time.Duration, pixels, parts int) limits {
 	return limits{memory: memory, cpu: cpu, wall: 10 * cpu}
 }
 
-// niceness lets the services on the machine go first.
-func (l limits) niceness() int {
-	if l.idle {
-		return 19
-	}
-	return 10
-}
-
 // reading are the options, in front of each input, that open nothing but a local file
 // of the MP4 family: without them a file that begins like a manifest or a playlist
 // makes ffmpeg open what it names.
@@ -74,7 +65,7 @@ var quiet = []string{"-nostdin", "-v", "error", "-y", "-max_alloc", maxAlloc}
 func (t Tool) run(ctx context.Context, op, program string, l limits, out io.Writer, args ...string) error {
 	err := subprocess.Command{
 		Args: append([]string{program}, args...), Env: environment(),
-		Timeout: l.wall, Processor: l.cpu, Memory: l.memory, MaxOutput: l.output, Niceness: l.niceness(), Alone: true,
+		Timeout: l.wall, Processor: l.cpu, Memory: l.memory, MaxOutput: l.output, Niceness: t.niceness(), Alone: true,
 	}.Stream(ctx, out)
 	var failed *subprocess.Failure
 	switch {

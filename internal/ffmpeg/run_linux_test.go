@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,6 +35,19 @@ func TestRunLimits(t *testing.T) {
 		default:
 			t.Errorf("the environment holds %s", name)
 		}
+	}
+}
+
+// TestIdle: every program of an idle Tool runs with the lowest priority.
+func TestIdle(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	script := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nuntil [ \"$(nice)\" = 19 ]; do :; done\necho idle\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if version, err := (Tool{FFmpeg: script, FFprobe: script, Idle: true}).Version(ctx); err != nil || version != "idle" {
+		t.Errorf("%q, %v", version, err)
 	}
 }
 

@@ -74,7 +74,7 @@ func soundBound(i Info) int64 {
 
 func (t Tool) copySound(ctx context.Context, in string, sound Info, out string) (Made, error) {
 	args := concat(quiet, reading(in), mapped(sound), []string{"-c", "copy"}, writtenSound(out))
-	if err := t.run(ctx, "ffmpeg: copy sound", t.ffmpeg(), idle(copyLimits(sound.Duration)), nil, args...); err != nil {
+	if err := t.run(ctx, "ffmpeg: copy sound", t.ffmpeg(), copyLimits(sound.Duration), nil, args...); err != nil {
 		return Made{}, err
 	}
 	return t.checkMade(ctx, out, sound, targetOf([]Info{sound}), Copied)
@@ -86,7 +86,7 @@ func (t Tool) encodeSound(ctx context.Context, in string, sound Info, out string
 	want = want.encodable()
 	args := concat(quiet, oneThread, reading(in), mapped(sound),
 		[]string{"-af", inTime(want.sampleRate), "-ac", "1", "-c:a", "aac", "-b:a", soundBitRate}, oneThread, writtenSound(out))
-	if err := t.run(ctx, "ffmpeg: encode sound", t.ffmpeg(), idle(encodeLimits(sound.Duration, 0, 1)), nil, args...); err != nil {
+	if err := t.run(ctx, "ffmpeg: encode sound", t.ffmpeg(), encodeLimits(sound.Duration, 0, 1), nil, args...); err != nil {
 		return Made{}, err
 	}
 	return t.checkMade(ctx, out, sound, want, Encoded)
@@ -105,12 +105,6 @@ func writtenSound(out string) []string {
 
 // oneThread are the options of an input and of an output that keep to one processor.
 var oneThread = []string{"-threads", "1"}
-
-// idle are limits of what nobody waits for.
-func idle(l limits) limits {
-	l.idle = true
-	return l
-}
 
 // sameTime is how far what was made of a recording may end before or after it.
 const sameTime = time.Second

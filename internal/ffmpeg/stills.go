@@ -50,7 +50,7 @@ func (t Tool) Stills(ctx context.Context, in string, info Info, every time.Durat
 // stillLimits are for copying or decoding the keyframes of a recording: together at most 2 %
 // of its time beside what it takes to start.
 func stillLimits(d time.Duration) limits {
-	return limits{memory: copyMemory, cpu: 10*time.Second + d/100, wall: 10*time.Minute + d, idle: true}
+	return limits{memory: copyMemory, cpu: 10*time.Second + d/100, wall: 10*time.Minute + d}
 }
 
 // Len is how many intervals there are.

@@ -9,6 +9,8 @@ import (
 // concurrent use.
 type Tool struct {
 	FFmpeg, FFprobe string
+	// Idle runs both with the lowest priority, for what nobody waits for.
+	Idle bool
 }
 
 // The reasons of faults, in media.Error.Reason, beside those of package mp4. All are of
@@ -53,6 +55,14 @@ func (t Tool) Version(ctx context.Context) (string, error) {
 	}
 	line, _, _ := strings.Cut(out.String(), "\n")
 	return line, nil
+}
+
+// niceness lets the services on the machine go first.
+func (t Tool) niceness() int {
+	if t.Idle {
+		return 19
+	}
+	return 10
 }
 
 func (t Tool) ffmpeg() string {

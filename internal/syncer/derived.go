@@ -26,15 +26,15 @@ func makers(tool ffmpeg.Tool, soundFromZoom bool) []derive.Maker {
 }
 
 // slowMakers are those that settings of their own turn on. What takes longest comes last.
-func (s *Syncer) slowMakers() (out []derive.Maker, err error) {
+func (s *Syncer) slowMakers(tool ffmpeg.Tool) (out []derive.Maker, err error) {
 	if s.cfg.Rendition == RenditionLow {
-		out = append(out, renditions.Low{Tool: s.deps.Tool})
+		out = append(out, renditions.Low{Tool: tool})
 	}
 	program, err := s.cfg.TranscribeProgram()
 	if err != nil || program.IsNone() {
 		return out, err
 	}
-	return append(out, speech.Captions{Tool: s.deps.Tool, Program: program, Store: s.deps.Store, Now: s.now}), nil
+	return append(out, speech.Captions{Tool: tool, Program: program, Store: s.deps.Store, Now: s.now}), nil
 }
 
 // derivedKinds are the kinds of makers.
@@ -55,14 +55,16 @@ func (s *Syncer) newDeriver(companions ingest.CompanionFilter) (*derive.Deriver,
 	if err != nil {
 		return nil, fmt.Errorf("sync-derived: %w", err)
 	}
-	all := slices.DeleteFunc(makers(s.deps.Tool, companions.Wants(media.CompanionAudio)), func(m derive.Maker) bool { return !wants.Wants(m.Kind()) })
-	slow, err := s.slowMakers()
+	tool := s.deps.Tool
+	tool.Idle = true // nobody waits for what is made
+	all := slices.DeleteFunc(makers(tool, companions.Wants(media.CompanionAudio)), func(m derive.Maker) bool { return !wants.Wants(m.Kind()) })
+	slow, err := s.slowMakers(tool)
 	if err != nil {
 		return nil, err
 	}
 	cfg := derive.Config{Rate: int64(s.cfg.DerivedRate), IdlePause: idlePause, KeepSize: int64(s.cfg.WorkSize) / 4}
 	return derive.New(cfg, append(all, slow...), derive.Deps{
-		Store: s.deps.Store, Queue: s.queue, Archives: s.deps.Archives, Tool: s.deps.Tool,
+		Store: s.deps.Store, Queue: s.queue, Archives: s.deps.Archives, Tool: tool,
 		Work: workdir.New(s.cfg.WorkDir, int64(s.cfg.WorkSize), int64(s.cfg.WorkMinFree)),
 		Log:  s.deps.Log, Metrics: s.deps.Metrics, Now: s.deps.Now, Observer: s.observer,
 	}), nil
