@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"os"
-	"path/filepath"
 
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -21,7 +20,6 @@ const (
 // What was made is measured like a join; a result that does not pass is an error of kind
 // Corrupt, and out does not exist.
 func (t Tool) Smaller(ctx context.Context, in, out string) (bool, error) {
-	const op = "ffmpeg: shrink"
 	info, err := t.Probe(ctx, in)
 	if err != nil {
 		return false, err
@@ -32,23 +30,24 @@ func (t Tool) Smaller(ctx context.Context, in, out string) (bool, error) {
 		small.width, small.height = int(math.Round(float64(small.width)*scale)), int(math.Round(float64(small.height)*scale))
 	}
 	small = small.encodable()
-	partial := out + ".partial" + filepath.Ext(out)
-	args := encoding([]string{in}, infos, small, quality{crf: 23, bitrate: "96k"}, partial)
-	err = t.run(ctx, op, t.ffmpeg(), encodeLimits(info.Duration, info.Video.Width*info.Video.Height, 1), nil, args...)
-	if err == nil {
-		_, err = t.verify(ctx, partial, infos, small)
+	err = whole(out, func(partial string) error {
+		args := encoding([]string{in}, infos, small, quality{crf: 23, bitrate: "96k"}, partial)
+		err := t.run(ctx, "ffmpeg: shrink", t.ffmpeg(), encodeLimits(info.Duration, info.Video.Width*info.Video.Height, 1), nil, args...)
+		if err != nil {
+			return err
+		}
+		if _, err := t.verify(ctx, partial, infos, small); err != nil {
+			return err
+		}
+		if less, err := smaller(partial, in); err != nil || less {
+			return err
+		}
+		return ErrNotWorth
+	})
+	if errors.Is(err, ErrNotWorth) {
+		return false, nil
 	}
-	worth := false
-	if err == nil {
-		worth, err = smaller(partial, in)
-	}
-	if err != nil || !worth {
-		return false, errors.Join(err, removeIfThere(partial))
-	}
-	if err := os.Rename(partial, out); err != nil {
-		return false, media.Fault(media.Other, op, err)
-	}
-	return true, nil
+	return err == nil, err
 }
 
 // smaller reports whether a file has fewer bytes than another.
@@ -62,11 +61,4 @@ func smaller(path, than string) (bool, error) {
 		return false, media.Fault(media.Other, "ffmpeg: shrink", err)
 	}
 	return a.Size() < b.Size(), nil
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return media.Fault(media.Other, "ffmpeg: shrink", err)
-	}
-	return nil
 }

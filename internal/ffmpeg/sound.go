@@ -145,3 +145,10 @@ func whole(out string, write func(partial string) error) error {
 	}
 	return nil
 }
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return media.Fault(media.Other, "ffmpeg: remove", err)
+	}
+	return nil
+}
