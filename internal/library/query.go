@@ -3,6 +3,7 @@ package library
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 )
@@ -18,6 +19,15 @@ type query struct {
 func (q *query) arg(v any) string {
 	q.args = append(q.args, v)
 	return "$" + strconv.Itoa(len(q.args))
+}
+
+// placeholders adds values as arguments of a query and returns their placeholders, for IN ().
+func placeholders[T any](q *query, values []T) string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = q.arg(v)
+	}
+	return strings.Join(out, ", ")
 }
 
 // join is an inner or, with outer, a left join that the planner must run as one index

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/lectiospace/lectern/internal/fulltext"
 )
@@ -111,11 +110,7 @@ const (
 // more.
 func (l *Reader) placesQuery(stems []string) *query {
 	q := &query{d: l.store.Dialect()}
-	marks := make([]string, len(stems))
-	for i, stem := range stems {
-		marks[i] = q.arg(stem)
-	}
-	in := " IN (" + strings.Join(marks, ", ") + ")"
+	in := " IN (" + placeholders(q, stems) + ")"
 	rest := "p.rest"
 	if len(stems) == 1 {
 		rest = "CAST(NULL AS bytea)" // the first places are enough

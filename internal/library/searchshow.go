@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/lectiospace/lectern/internal/fulltext"
 	"github.com/lectiospace/lectern/internal/media"
@@ -13,11 +12,7 @@ import (
 // cuesQuery reads the texts of transcripts, by their ids.
 func (l *Reader) cuesQuery(ids []int64) *query {
 	q := &query{d: l.store.Dialect()}
-	marks := make([]string, len(ids))
-	for i, id := range ids {
-		marks[i] = q.arg(id)
-	}
-	q.text = `SELECT id, cues FROM lectern.lectern_transcripts WHERE id IN (` + strings.Join(marks, ", ") + `)`
+	q.text = `SELECT id, cues FROM lectern.lectern_transcripts WHERE id IN (` + placeholders(q, ids) + `)`
 	return q
 }
 

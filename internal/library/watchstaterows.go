@@ -50,15 +50,6 @@ func scanState(scan func(...any) error) (key stateKey, state watchstate.State, e
 	return key, storedState(position, arrived, played), err
 }
 
-// list adds numbers as arguments, for IN ().
-func (q *query) list(numbers []int64) string {
-	places := make([]string, len(numbers))
-	for i, n := range numbers {
-		places[i] = q.arg(n)
-	}
-	return strings.Join(places, ", ")
-}
-
 // write merges a batch, which is sorted, with the rows, in one transaction.
 func (w *WatchStates) write(ctx context.Context, batch []stateRow) error {
 	return w.store.UpdateWithin(ctx, "library: write watch states", flushTimeout, func(ctx context.Context, x catalog.Session) error {

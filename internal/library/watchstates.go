@@ -98,7 +98,7 @@ func (w *WatchStates) States(ctx context.Context, user int64, recordings []int64
 	inMemory := w.inMemory(func(key stateKey) bool { return key.user == user && slices.Contains(recordings, key.recording) }, keys)
 	out := map[int64]watchstate.State{}
 	q := &query{d: w.store.Dialect()}
-	q.text = selectStates + " WHERE s.user_id = " + q.arg(user) + " AND s.recording_id IN (" + q.list(recordings) + ")"
+	q.text = selectStates + " WHERE s.user_id = " + q.arg(user) + " AND s.recording_id IN (" + placeholders(q, recordings) + ")"
 	err := w.store.Rows(ctx, "library: watch states of a user", catalog.LookupTimeout, q.text, q.args, func(scan func(...any) error) error {
 		key, state, err := scanState(scan)
 		out[key.recording] = state

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
@@ -238,13 +236,12 @@ func keep(ctx context.Context, x Session, head string, teacher int64, ids []int6
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	marks, args := make([]string, len(ids)), []any{teacher}
-	for i, id := range ids {
+	args := []any{teacher}
+	for _, id := range ids {
 		args = append(args, id)
-		marks[i] = "$" + strconv.Itoa(i+2)
 	}
 	var out []int64
-	err := x.Each(ctx, head+strings.Join(marks, ", ")+tail, args, func(scan func(...any) error) error {
+	err := x.Each(ctx, head+placeholders(2, len(ids))+tail, args, func(scan func(...any) error) error {
 		var id int64
 		err := scan(&id)
 		out = append(out, id)
