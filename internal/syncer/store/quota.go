@@ -88,14 +88,27 @@ func RaiseQuota(ctx context.Context, x Session, id, bytes, wholeGB int64, now ti
 // save writes an account with its flags; warn says that the 80 % have been crossed
 // just now.
 func (q *Quota) save(ctx context.Context, x Session, now time.Time) (warn bool, err error) {
+	if err := q.saveUsage(ctx, x, now); err != nil {
+		return false, err
+	}
+	over := q.Share() >= warnAt
+	if over == q.Warned {
+		return false, nil
+	}
+	q.Warned = over
+	_, err = x.Exec(ctx, `UPDATE public.schedule_teacherstoragequota SET warning_sent = $2, last_warning_at = CASE WHEN $2 THEN $3 ELSE last_warning_at END WHERE id = $1`,
+		q.ID, over, stamp(now))
+	return over, err
+}
+
+// saveUsage writes an account and whether its quota is exceeded. What says whether the
+// teacher was warned stays.
+func (q *Quota) saveUsage(ctx context.Context, x Session, now time.Time) error {
 	q.Used, q.Recordings = max(q.Used, 0), max(q.Recordings, 0)
 	q.Exceeded = q.Used >= q.Total
-	warn = !q.Warned && q.Share() >= warnAt
-	q.Warned = q.Share() >= warnAt
-	_, err = x.Exec(ctx, `UPDATE public.schedule_teacherstoragequota SET used_bytes = $2, recordings_count = $3, quota_exceeded = $4, warning_sent = $5,
-			last_warning_at = CASE WHEN $6 THEN $7 ELSE last_warning_at END, updated_at = $7 WHERE id = $1`,
-		q.ID, q.Used, q.Recordings, q.Exceeded, q.Warned, warn, stamp(now))
-	return warn, err
+	_, err := x.Exec(ctx, `UPDATE public.schedule_teacherstoragequota SET used_bytes = $2, recordings_count = $3, quota_exceeded = $4, updated_at = $5 WHERE id = $1`,
+		q.ID, q.Used, q.Recordings, q.Exceeded, stamp(now))
+	return err
 }
 
 // charge is what a recording costs.
@@ -262,9 +275,7 @@ func FillUsage(ctx context.Context, x Session, now time.Time) error {
 		if after == before {
 			continue
 		}
-		_, err = x.Exec(ctx, `UPDATE public.schedule_teacherstoragequota SET used_bytes = $2, recordings_count = $3, quota_exceeded = $4, updated_at = $5 WHERE id = $1`,
-			after.ID, after.Used, after.Recordings, after.Used >= after.Total, stamp(now))
-		if err != nil {
+		if err := after.saveUsage(ctx, x, now); err != nil {
 			return err
 		}
 	}
