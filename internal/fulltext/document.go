@@ -8,12 +8,9 @@ import (
 	"time"
 )
 
-const (
-	// maxStems and maxStemBytes bound the distinct stems of a document. Three hours of
-	// speech have some 4,000. What comes after is not found.
-	maxStems     = 20_000
-	maxStemBytes = 512 << 10
-)
+// maxStems bounds the distinct stems of a document, each of which is of at most maxWord code
+// points of a word. Three hours of speech have some 4,000. What comes after is not found.
+const maxStems = 20_000
 
 // Cue is a caption without markup.
 type Cue struct {
@@ -37,7 +34,6 @@ func Index(cues []Cue) Document {
 		text  strings.Builder
 		in    = map[string][]int{}
 		known = map[string]string{} // stems by words: most of a transcript's words repeat
-		bytes int
 		n     int
 	)
 	for _, c := range cues {
@@ -46,11 +42,8 @@ func Index(cues []Cue) Document {
 			continue
 		}
 		for _, stem := range stems {
-			if _, ok := in[stem]; !ok {
-				if len(in) == maxStems || bytes+len(stem) > maxStemBytes {
-					continue
-				}
-				bytes += len(stem)
+			if _, ok := in[stem]; !ok && len(in) == maxStems {
+				continue
 			}
 			if list := in[stem]; len(list) == 0 || list[len(list)-1] != n {
 				in[stem] = append(list, n)

@@ -68,8 +68,8 @@ func joinsLetters(runes []rune, at int) bool {
 
 var plainLetters = strings.NewReplacer("’", "'", "ё", "е")
 
-// stemOf is a word's stem: letters and digits in lower case without ё and apostrophes, which
-// both databases take for one token.
+// stemOf is a word's stem: letters and digits in lower case without ё and apostrophes. It is
+// "" where nothing is left.
 func stemOf(word []rune) string {
 	if len(word) > maxWord {
 		word = word[:maxWord]
