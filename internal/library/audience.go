@@ -33,10 +33,7 @@ func NewAudience(reader *Reader, states *WatchStates) *Audience { return &Audien
 // by name. An inactive one is among them when they have watched it.
 func (a *Audience) Attendees(ctx context.Context, recording int64) ([]Attendee, error) {
 	// Memory first: what is written in between is in the rows.
-	inMemory := map[int64]watchstate.State{}
-	for key, state := range a.states.inMemory(func(key stateKey) bool { return key.recording == recording }, nil) {
-		inMemory[key.user] = state
-	}
+	inMemory := a.states.audienceInMemory(recording)
 	var out []Attendee
 	err := a.reader.rows(ctx, "library: audience of a recording", a.reader.audienceQuery(recording, inMemory), func(scan func(...any) error) error {
 		one, active, err := scanAttendee(scan)

@@ -90,12 +90,8 @@ func sizeOf(s *watchstate.State) int { return stateSize + s.Played.Size() }
 
 // States are a user's in some recordings; those that they never watched are left out.
 func (w *WatchStates) States(ctx context.Context, user int64, recordings []int64) (map[int64]watchstate.State, error) {
-	keys := make([]stateKey, len(recordings))
-	for i, id := range recordings {
-		keys[i] = stateKey{user, id}
-	}
 	// Memory first: what is written in between is in the rows.
-	inMemory := w.inMemory(func(key stateKey) bool { return key.user == user && slices.Contains(recordings, key.recording) }, keys)
+	inMemory := w.inMemory(user, recordings)
 	out := map[int64]watchstate.State{}
 	q := &query{d: w.store.Dialect()}
 	q.text = selectStates + " WHERE s.user_id = " + q.arg(user) + " AND s.recording_id IN (" + placeholders(q, recordings) + ")"
@@ -104,41 +100,51 @@ func (w *WatchStates) States(ctx context.Context, user int64, recordings []int64
 		out[key.recording] = state
 		return err
 	})
-	for key, state := range inMemory {
-		merged := out[key.recording]
+	for recording, state := range inMemory {
+		merged := out[recording]
 		merged.Merge(state)
-		out[key.recording] = merged
+		out[recording] = merged
 	}
 	return out, err
 }
 
-// inMemory are copies of the states that are not certainly written: of keys, or, where there
-// are none, of those that match.
-func (w *WatchStates) inMemory(match func(stateKey) bool, keys []stateKey) map[stateKey]watchstate.State {
+// inMemory are copies of a user's states in some recordings, by recording, as far as they are
+// not certainly written.
+func (w *WatchStates) inMemory(user int64, recordings []int64) map[int64]watchstate.State {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	out := map[stateKey]watchstate.State{}
+	out := map[int64]watchstate.State{}
 	for _, states := range []map[stateKey]*watchstate.State{w.writing, w.pending} {
-		add := func(key stateKey, state *watchstate.State) {
-			merged := out[key]
-			merged.Merge(watchstate.State{Position: state.Position, At: state.At, Played: state.Played.Clone()})
-			out[key] = merged
-		}
-		for _, key := range keys {
-			if state := states[key]; state != nil {
-				add(key, state)
-			}
-		}
-		if keys != nil {
-			continue
-		}
-		for key, state := range states {
-			if match(key) {
-				add(key, state)
+		for _, recording := range recordings {
+			if state := states[stateKey{user, recording}]; state != nil {
+				mergeCopy(out, recording, state)
 			}
 		}
 	}
 	return out
+}
+
+// audienceInMemory are copies of all users' states in a recording, by user, as far as they are
+// not certainly written.
+func (w *WatchStates) audienceInMemory(recording int64) map[int64]watchstate.State {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := map[int64]watchstate.State{}
+	for _, states := range []map[stateKey]*watchstate.State{w.writing, w.pending} {
+		for key, state := range states {
+			if key.recording == recording {
+				mergeCopy(out, key.user, state)
+			}
+		}
+	}
+	return out
+}
+
+// mergeCopy merges a copy of a state into that of an id.
+func mergeCopy(into map[int64]watchstate.State, id int64, state *watchstate.State) {
+	merged := into[id]
+	merged.Merge(watchstate.State{Position: state.Position, At: state.At, Played: state.Played.Clone()})
+	into[id] = merged
 }
 
 // Flush writes what was put so far, all of it or nothing.
