@@ -3,6 +3,7 @@ package derive
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -126,7 +127,7 @@ func (d *Deriver) EnqueueMissing(ctx context.Context) error {
 		if full = waiting[queue.DeriveArgs{}.Kind()] >= batch; full {
 			return nil
 		}
-		found, err = store.UnderivedRecordings(ctx, x, d.kinds(), d.providers(), before, batch, d.now())
+		found, err = store.UnderivedRecordings(ctx, x, d.kinds(), slices.Sorted(maps.Keys(d.deps.Archives)), before, batch, d.now())
 		for _, id := range found {
 			if err == nil {
 				err = d.deps.Queue.EnqueueIdle(ctx, x, queue.DeriveArgs{RecordingID: id})
@@ -163,14 +164,6 @@ func (d *Deriver) kinds() (out []store.DerivationKind) {
 	for _, m := range d.makers {
 		out = append(out, store.DerivationKind{Kind: m.Kind(), Revision: m.Revision()})
 	}
-	return out
-}
-
-func (d *Deriver) providers() (out []string) {
-	for provider := range d.deps.Archives {
-		out = append(out, provider)
-	}
-	slices.Sort(out)
 	return out
 }
 
