@@ -945,6 +945,7 @@ var allowed = []rule{
 			{"internal/syncer/derive/pictures", "the kinds of derived files"},
 			{"internal/syncer/ingest", "wires ingests"},
 			{"internal/syncer/intake", "wires webhooks"},
+			{"internal/syncer/kinds", "reads the kinds of files that are wanted"},
 			{"internal/syncer/move", "wires moves"},
 			{"internal/syncer/observe", "what a syncer that observes would do"},
 			{"internal/syncer/queue", "job kinds, and enqueueing in a transaction"},
@@ -1045,6 +1046,7 @@ var allowed = []rule{
 			{"internal/ffmpeg", "joins, probes and encodes"},
 			{"internal/filename", "the name of an archived file"},
 			{"internal/media", "recordings, users, error kinds"},
+			{"internal/syncer/kinds", "the kinds of companions that are wanted"},
 			{"internal/syncer/parts", "chooses the parts"},
 			{"internal/syncer/observe", "what a syncer that observes would do"},
 			{"internal/syncer/queue", "job kinds, and enqueueing in a transaction"},
@@ -1094,6 +1096,7 @@ var allowed = []rule{
 			{"internal/syncer/syncertest", "a whole syncer between emulators"},
 		},
 	},
+	{pkg: "internal/syncer/kinds"},
 	{
 		pkg: "internal/syncer/move",
 		may: []use{

@@ -7,8 +7,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
-	"github.com/lectiospace/lectern/internal/syncer/derive"
-	"github.com/lectiospace/lectern/internal/syncer/ingest"
+	"github.com/lectiospace/lectern/internal/syncer/kinds"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/transcribe"
@@ -141,10 +140,10 @@ func (c *Config) Check() error {
 	default:
 		return fmt.Errorf("sync-unmatched: %q is not one of archive, wait", c.Unmatched)
 	}
-	if _, err := ingest.ParseCompanionFilter(c.Companions); err != nil {
+	if _, err := kinds.ParseFilter(c.Companions, media.CompanionKinds()); err != nil {
 		return fmt.Errorf("sync-companions: %w", err)
 	}
-	if _, err := derive.ParseFilter(c.Derived, derivedKinds()); err != nil {
+	if _, err := kinds.ParseFilter(c.Derived, derivedKinds()); err != nil {
 		return fmt.Errorf("sync-derived: %w", err)
 	}
 	switch c.Rendition {

@@ -11,7 +11,7 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/derive/pictures"
 	"github.com/lectiospace/lectern/internal/syncer/derive/renditions"
 	"github.com/lectiospace/lectern/internal/syncer/derive/speech"
-	"github.com/lectiospace/lectern/internal/syncer/ingest"
+	"github.com/lectiospace/lectern/internal/syncer/kinds"
 	"github.com/lectiospace/lectern/internal/syncer/workdir"
 )
 
@@ -50,8 +50,8 @@ const idlePause = 15 * time.Second
 
 // newDeriver makes what makes files of recordings; companions are the kinds that come from
 // Zoom.
-func (s *Syncer) newDeriver(companions ingest.CompanionFilter) (*derive.Deriver, error) {
-	wants, err := derive.ParseFilter(s.cfg.Derived, derivedKinds())
+func (s *Syncer) newDeriver(companions kinds.Filter[media.CompanionKind]) (*derive.Deriver, error) {
+	wants, err := kinds.ParseFilter(s.cfg.Derived, derivedKinds())
 	if err != nil {
 		return nil, fmt.Errorf("sync-derived: %w", err)
 	}

@@ -18,10 +18,12 @@ import (
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
+	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/backfill"
 	"github.com/lectiospace/lectern/internal/syncer/derive"
 	"github.com/lectiospace/lectern/internal/syncer/ingest"
 	"github.com/lectiospace/lectern/internal/syncer/intake"
+	"github.com/lectiospace/lectern/internal/syncer/kinds"
 	"github.com/lectiospace/lectern/internal/syncer/move"
 	"github.com/lectiospace/lectern/internal/syncer/observe"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
@@ -106,7 +108,7 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 	s.queue = queue.New(queue.Config{
 		ID: s.id, IngestWorkers: cfg.Workers, ReconcileEvery: cfg.ReconcileEvery, UsageEvery: cfg.UsageEvery, CleanupAt: cfg.CleanupAt, RetryDelays: cfg.RetryDelays, IdlePoll: cfg.IdlePoll, Observe: cfg.Observes(), Tracer: deps.Tracer,
 	}, deps.Store, deps.Log, deps.Metrics, deps.Now)
-	companions, err := ingest.ParseCompanionFilter(cfg.Companions)
+	companions, err := kinds.ParseFilter(cfg.Companions, media.CompanionKinds())
 	if err != nil {
 		return nil, fmt.Errorf("sync-companions: %w", err)
 	}

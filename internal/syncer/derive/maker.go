@@ -2,9 +2,6 @@ package derive
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/ffmpeg"
@@ -62,31 +59,3 @@ type File struct {
 	ContentType string
 	Duration    time.Duration // 0 where it does not play
 }
-
-// Filter says which kinds are made. The zero value makes none.
-type Filter struct {
-	all   bool
-	kinds []string
-}
-
-// ParseFilter reads a list of kinds, or the single words "all" and "none".
-func ParseFilter(words, known []string) (Filter, error) {
-	var f Filter
-	for _, word := range words {
-		word = strings.ToLower(strings.TrimSpace(word))
-		switch {
-		case (word == "all" || word == "none") && len(words) == 1:
-			f.all = word == "all"
-		case word == "all", word == "none":
-			return f, fmt.Errorf("%q stands alone: give it without other kinds", word)
-		case slices.Contains(known, word):
-			f.kinds = append(f.kinds, word)
-		default:
-			return f, fmt.Errorf("%q is not one of all, none, %s", word, strings.Join(known, ", "))
-		}
-	}
-	return f, nil
-}
-
-// Wants reports whether files of a kind are made.
-func (f Filter) Wants(kind string) bool { return f.all || slices.Contains(f.kinds, kind) }

@@ -2,56 +2,11 @@ package ingest
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
-
-// CompanionFilter says of which kinds companions are archived. The zero value archives none.
-type CompanionFilter struct {
-	all   bool
-	kinds []media.CompanionKind
-}
-
-// ParseCompanionFilter reads a list of kinds, or the single words "all" and "none".
-func ParseCompanionFilter(words []string) (CompanionFilter, error) {
-	var f CompanionFilter
-	for _, word := range words {
-		word = strings.ToLower(strings.TrimSpace(word))
-		kind := media.CompanionKind(word)
-		switch {
-		case (word == "all" || word == "none") && len(words) == 1:
-			f.all = word == "all"
-		case word == "all", word == "none":
-			return f, fmt.Errorf("%q stands alone: give it without other kinds", word)
-		case slices.Contains(media.CompanionKinds(), kind):
-			f.kinds = append(f.kinds, kind)
-		default:
-			return f, fmt.Errorf("%q is not one of all, none, %s", word, kindList())
-		}
-	}
-	return f, nil
-}
-
-func kindList() string {
-	var names []string
-	for _, k := range media.CompanionKinds() {
-		names = append(names, string(k))
-	}
-	return strings.Join(names, ", ")
-}
-
-// Wants reports whether companions of a kind are archived.
-func (f CompanionFilter) Wants(kind media.CompanionKind) bool {
-	return f.all || slices.Contains(f.kinds, kind)
-}
-
-// isNone reports whether no companion is archived.
-func (f CompanionFilter) isNone() bool { return !f.all && len(f.kinds) == 0 }
 
 // companionPlan is what is to be done about the companions of a recording.
 type companionPlan struct {

@@ -43,7 +43,7 @@ type companionRun struct {
 
 // companionsJob archives what is wanted and due of an ingest's companions.
 func (s *Ingester) companionsJob(ctx context.Context, job *queue.Job[queue.CompanionsArgs]) error {
-	if s.deps.Observer.On() || s.cfg.Companions.isNone() {
+	if s.deps.Observer.On() || s.cfg.Companions.IsNone() {
 		return nil // in mode observe they are requested again with the recording
 	}
 	lock, err := s.work.Lock(companionJob(job.Args.IngestID))

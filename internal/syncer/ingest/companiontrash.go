@@ -16,7 +16,7 @@ const companionWait = 10 * time.Minute
 // awaitCompanions reports whether Zoom lists companions that are wanted and that the archive
 // lacks: nothing of the meetings is trashed before they are safe. They are requested.
 func (r *run) awaitCompanions(ctx context.Context) (wait bool, err error) {
-	if r.s.cfg.Companions.isNone() {
+	if r.s.cfg.Companions.IsNone() {
 		return false, nil
 	}
 	err = r.s.deps.Store.Update(ctx, "syncer: companions before the trash", func(x store.Session) error {

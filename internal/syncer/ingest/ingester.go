@@ -11,6 +11,8 @@ import (
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/kinds"
 	"github.com/lectiospace/lectern/internal/syncer/observe"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/secretbox"
@@ -43,7 +45,7 @@ type Config struct {
 	// Reencode encodes recordings anew where that makes them smaller.
 	Reencode bool
 	// Companions says which other files of the meetings are archived beside the recording.
-	Companions CompanionFilter
+	Companions kinds.Filter[media.CompanionKind]
 	// WorkDir holds temporary files: at most WorkSize bytes together, leaving
 	// WorkMinFree bytes of the disk free.
 	WorkDir               string

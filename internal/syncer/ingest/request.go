@@ -74,7 +74,7 @@ func (s *Ingester) enqueue(ctx context.Context, x store.Session, i store.Ingest,
 // enqueueFollowers enqueues what follows the publication of an ingest's recording: captions
 // and companions.
 func (s *Ingester) enqueueFollowers(ctx context.Context, x store.Session, ingest int64) error {
-	if err := s.deps.Queue.EnqueueCaptions(ctx, x, ingest); err != nil || s.cfg.Companions.isNone() {
+	if err := s.deps.Queue.EnqueueCaptions(ctx, x, ingest); err != nil || s.cfg.Companions.IsNone() {
 		return err
 	}
 	return s.deps.Queue.EnqueueCompanions(ctx, x, ingest)
@@ -119,7 +119,7 @@ func (s *Ingester) RequestMissing(ctx context.Context, x store.Session, lesson i
 // it lacks although Zoom lists them: they come hours later, and their event may be lost; or
 // the recording was archived by a version that left them at Zoom.
 func (s *Ingester) requestMissingFollowers(ctx context.Context, x store.Session, meetings []store.Meeting, i store.Ingest) error {
-	if err := s.requestMissingCaptions(ctx, x, meetings, i); err != nil || s.cfg.Companions.isNone() || i.State() != store.Done || i.RecordingID == 0 {
+	if err := s.requestMissingCaptions(ctx, x, meetings, i); err != nil || s.cfg.Companions.IsNone() || i.State() != store.Done || i.RecordingID == 0 {
 		return err
 	}
 	plan, _, err := s.companionsOf(ctx, x, meetings, i)
