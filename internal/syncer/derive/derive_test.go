@@ -39,6 +39,19 @@ func (a countingArchive) Open(ctx context.Context, key string) (io.ReadCloser, e
 	return a.Archive.Open(ctx, key)
 }
 
+// unavailableArchive reports each read as Unavailable, once it is switched on.
+type unavailableArchive struct {
+	archive.Archive
+	on *atomic.Bool
+}
+
+func (a unavailableArchive) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	if a.on.Load() {
+		return nil, media.Faultf(media.Unavailable, "test: open", "the archive is unavailable")
+	}
+	return a.Archive.Open(ctx, key)
+}
+
 // counting counts how often the target archive is read.
 func counting(opened *atomic.Int64) syncertest.Option {
 	return syncertest.WithArchive(func(a archive.Archive) archive.Archive { return countingArchive{a, opened} })
@@ -192,5 +205,32 @@ func TestOlderRecordings(t *testing.T) {
 	awaitFiles(t, s, row.ID, "poster.jpg")
 	if n := opened.Load(); n != 2 {
 		t.Errorf("the archive was read %d times", n)
+	}
+}
+
+// TestOneArchiveUnavailable: recordings in one archive get their files while another, which has
+// a newer recording, is unavailable.
+func TestOneArchiveUnavailable(t *testing.T) {
+	var on atomic.Bool
+	broken := syncertest.WithArchive(func(a archive.Archive) archive.Archive { return unavailableArchive{a, &on} })
+	s := syncertest.New(t, syncertest.OnDriveAndLocal, broken, deriving("none")).Start()
+	older := record(s)
+	lastWeek := syncertest.LessonStart.AddDate(0, 0, -7)
+	s.Exec(`UPDATE public.schedule_lesson SET start_time = $1, end_time = $2 WHERE id = 2`, syncertest.Stamp(lastWeek), syncertest.Stamp(lastWeek.Add(time.Hour)))
+	s.Record("1", 86412345678, "uuid-2==", lastWeek)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-2=="))
+	newer := s.Archived(2)
+	s.Idle()
+	if out, err := s.Another().Move(t.Context(), move.Options{To: media.ProviderLocal, Recording: older.ID}); err != nil || out.Moved != 1 {
+		t.Fatalf("moved: %+v, %v", out, err)
+	}
+	on.Store(true)
+	s.Config.Derived = []string{"poster"}
+	s.Restart()
+	if poster := awaitFiles(t, s, older.ID, "poster.jpg")["poster.jpg"]; poster.Provider != media.ProviderLocal {
+		t.Errorf("the poster is in %s", poster.Provider)
+	}
+	if files := derived(s, newer.ID); len(files) != 0 || newer.ID <= older.ID {
+		t.Errorf("recording %d, in the unavailable archive, has %+v", newer.ID, files)
 	}
 }

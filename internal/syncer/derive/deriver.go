@@ -3,7 +3,6 @@ package derive
 import (
 	"context"
 	"log/slog"
-	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -29,9 +28,10 @@ const (
 	// firstRetry is the pause after the first attempt in vain. Each further one is four times
 	// as long: the fifth is made after three and a half days.
 	firstRetry = time.Hour
-	// awayPause is how long a recording waits whose archive, or ffmpeg, is unavailable, and
-	// how long no other is begun that has to be read.
-	awayPause = 10 * time.Minute
+	// unavailablePause is how long a recording waits whose archive, or ffmpeg, is unavailable,
+	// and how long no other is begun that has to be read from the same archive, or with the
+	// same ffmpeg.
+	unavailablePause = 10 * time.Minute
 	// batch is how many recordings are enqueued at once that lack files, and searchPause how
 	// long none are looked for after all of them were seen.
 	batch       = 20
@@ -77,12 +77,17 @@ type Deriver struct {
 	mu          sync.Mutex
 	before      int64     // ids of recordings from which on all were seen; guarded by mu
 	searchAfter time.Time // guarded by mu
-	awayUntil   time.Time // archives are not read before; guarded by mu
+	// unavailableUntil is, by provider, until when no archive of it is read; thisMachine is
+	// for all of them. Guarded by mu.
+	unavailableUntil map[string]time.Time
 }
 
 // New makes a Deriver and adds its handler to the queue.
 func New(cfg Config, makers []Maker, deps Deps) *Deriver {
-	d := &Deriver{cfg: cfg, deps: deps, makers: makers, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics, makers), before: math.MaxInt64}
+	d := &Deriver{
+		cfg: cfg, deps: deps, makers: makers, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics, makers),
+		before: math.MaxInt64, unavailableUntil: map[string]time.Time{},
+	}
 	if cfg.Rate > 0 {
 		d.limit = rate.NewLimiter(rate.Limit(cfg.Rate), int(max(min(cfg.Rate, 1<<20), 4<<10)))
 	}
@@ -110,10 +115,11 @@ func (d *Deriver) Request(ctx context.Context, x store.Session, recording int64)
 }
 
 // EnqueueMissing enqueues the next recordings that lack files, the newest first, unless
-// enough are enqueued. The supervisor calls it.
+// enough are enqueued, or none could be read now. The supervisor calls it.
 func (d *Deriver) EnqueueMissing(ctx context.Context) error {
 	before, due := d.searchFrom()
-	if d.off() || !due {
+	providers := d.readableProviders()
+	if d.off() || !due || len(providers) == 0 || d.deps.Queue.Archiving() {
 		return nil
 	}
 	var found []int64
@@ -127,7 +133,7 @@ func (d *Deriver) EnqueueMissing(ctx context.Context) error {
 		if full = waiting[queue.DeriveArgs{}.Kind()] >= batch; full {
 			return nil
 		}
-		found, err = store.UnderivedRecordings(ctx, x, d.kinds(), slices.Sorted(maps.Keys(d.deps.Archives)), before, batch, d.now())
+		found, err = store.UnderivedRecordings(ctx, x, d.kinds(), providers, before, batch, d.now())
 		for _, id := range found {
 			if err == nil {
 				err = d.deps.Queue.EnqueueIdle(ctx, x, queue.DeriveArgs{RecordingID: id})
@@ -145,8 +151,7 @@ func (d *Deriver) EnqueueMissing(ctx context.Context) error {
 func (d *Deriver) searchFrom() (before int64, due bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := d.now()
-	return d.before, !now.Before(d.searchAfter) && !now.Before(d.awayUntil)
+	return d.before, !d.now().Before(d.searchAfter)
 }
 
 // searched notes what was found: after the oldest, the search begins anew.
@@ -164,6 +169,19 @@ func (d *Deriver) kinds() (out []store.DerivationKind) {
 	for _, m := range d.makers {
 		out = append(out, store.DerivationKind{Kind: m.Kind(), Revision: m.Revision()})
 	}
+	return out
+}
+
+// readableProviders are the providers whose archives are not known to be unavailable.
+func (d *Deriver) readableProviders() (out []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for provider := range d.deps.Archives {
+		if d.pause(provider) == 0 {
+			out = append(out, provider)
+		}
+	}
+	slices.Sort(out)
 	return out
 }
 
@@ -214,22 +232,29 @@ func (d *Deriver) abortUpload(ctx context.Context, left *workdir.Lock) {
 	}
 }
 
-// away puts off what reads archives, and returns how long.
-func (d *Deriver) away(fault error) time.Duration {
-	pause := max(awayPause, media.RetryAfterOf(fault))
+// putOff puts off reading what is unavailable, and returns how long.
+func (d *Deriver) putOff(fault *unavailableError) time.Duration {
+	pause := max(unavailablePause, media.RetryAfterOf(fault))
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.awayUntil = d.now().Add(pause)
+	d.unavailableUntil[fault.provider] = d.now().Add(pause)
 	return pause
 }
 
-// mayRead is how long a recording has to wait before it is read from its archive, 0 for not
-// at all.
-func (d *Deriver) mayRead() time.Duration {
+// readPause is how long a recording has to wait before it is read from a provider's archive,
+// 0 for not at all.
+func (d *Deriver) readPause(provider string) time.Duration {
 	if d.deps.Queue.Archiving() {
 		return d.cfg.IdlePause
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return max(0, d.awayUntil.Sub(d.now()))
+	return d.pause(provider)
+}
+
+// pause is how long an archive, or this machine, is still taken for unavailable. The caller
+// holds mu.
+func (d *Deriver) pause(provider string) time.Duration {
+	now := d.now()
+	return max(0, d.unavailableUntil[provider].Sub(now), d.unavailableUntil[thisMachine].Sub(now))
 }

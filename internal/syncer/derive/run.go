@@ -19,12 +19,18 @@ import (
 // errChanged ends a run whose recording changed, or was removed, meanwhile.
 var errChanged = errors.New("the recording changed meanwhile")
 
-// awayError is a fault of the archive, of this machine or of the moment, and not of the
-// recording: the run is begun again later, as often as it takes.
-type awayError struct{ fault error }
+// unavailableError is a fault of an archive or of this machine, and not of the recording: the
+// run is begun again later, as often as it takes.
+type unavailableError struct {
+	provider string // whose archive it is; or thisMachine
+	fault    error
+}
 
-func (e *awayError) Error() string { return e.fault.Error() }
-func (e *awayError) Unwrap() error { return e.fault }
+// thisMachine stands for the local disk and the programs in place of a provider.
+const thisMachine = ""
+
+func (e *unavailableError) Error() string { return e.fault.Error() }
+func (e *unavailableError) Unwrap() error { return e.fault }
 
 // notNow ends a run that has to read the archive while it must not.
 type notNow struct{ wait time.Duration }
@@ -59,8 +65,8 @@ type run struct {
 	source  string // see store.SourceOf
 	md5     string // of the source, lower-case hex; "" = unknown
 	due     []due
-	// put off are the Makers that have chosen not to make files now.
-	putOff []due
+	// notDue are the Makers that have chosen not to make files now.
+	notDue []due
 	lock   *workdir.Lock
 }
 
@@ -96,8 +102,8 @@ func (d *Deriver) job(ctx context.Context, job *queue.Job[queue.DeriveArgs]) err
 	}
 	r.lock = lock
 	var (
-		away  *awayError
-		later *notNow
+		unavailable *unavailableError
+		later       *notNow
 	)
 	switch err := r.make(ctx); {
 	case err == nil:
@@ -108,8 +114,8 @@ func (d *Deriver) job(ctx context.Context, job *queue.Job[queue.DeriveArgs]) err
 		return queue.Snooze(time.Second)
 	case errors.As(err, &later):
 		return queue.Snooze(later.wait)
-	case errors.As(err, &away):
-		pause := d.away(err)
+	case errors.As(err, &unavailable):
+		pause := d.putOff(unavailable)
 		r.log.Warn("derive: put off", slog.Duration("pause", pause), slog.Any("error", err))
 		return queue.Snooze(pause)
 	default:
@@ -129,7 +135,7 @@ func (d *Deriver) clear(ctx context.Context, lock *workdir.Lock) error {
 func (d *Deriver) load(ctx context.Context, id int64) (*run, error) {
 	r := &run{Deriver: d, log: d.log.With(slog.Int64("recording", id))}
 	err := d.deps.Store.View(ctx, "derive: load a recording", func(x store.Session) (err error) {
-		r.due, r.putOff = nil, nil
+		r.due, r.notDue = nil, nil
 		if r.row, err = store.LoadRecording(ctx, x, id, false); err != nil {
 			return catalog.IgnoreNotFound(err)
 		}
@@ -200,7 +206,7 @@ func (r *run) choose(ctx context.Context, x store.Session, all []due) (err error
 		if one.choice.now() {
 			r.due = append(r.due, one)
 		} else {
-			r.putOff = append(r.putOff, one)
+			r.notDue = append(r.notDue, one)
 		}
 	}
 	return nil
@@ -208,7 +214,7 @@ func (r *run) choose(ctx context.Context, x store.Session, all []due) (err error
 
 // recordChoices writes down which files are not made now. That is no attempt in vain.
 func (r *run) recordChoices(ctx context.Context) error {
-	if len(r.putOff) == 0 {
+	if len(r.notDue) == 0 {
 		return nil
 	}
 	now := r.now()
@@ -217,7 +223,7 @@ func (r *run) recordChoices(ctx context.Context) error {
 		if err != nil || row.Deleted {
 			return catalog.IgnoreNotFound(err)
 		}
-		for _, one := range r.putOff {
+		for _, one := range r.notDue {
 			next := store.Derivation{RecordingID: row.ID, Kind: one.Kind(), Revision: one.Revision(), Source: r.source, TriedAt: now, Attempts: one.attempts, RetryAt: one.choice.At, Detail: one.choice.Why}
 			if one.choice.Never {
 				next.MadeAt, next.RetryAt = now, time.Time{}
@@ -267,7 +273,7 @@ func (r *run) open(ctx context.Context) (Source, error) {
 func (r *run) makeOne(ctx context.Context, one due, src Source) error {
 	dir := filepath.Join(r.deps.Work.Path(workJob(r.row.ID)), "made-"+one.Kind())
 	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
-		return &awayError{err}
+		return &unavailableError{thisMachine, err}
 	}
 	began := r.now()
 	files, err := one.Make(ctx, src, dir)
@@ -286,25 +292,31 @@ func (r *run) makeOne(ctx context.Context, one due, src Source) error {
 // machine at another moment.
 func ofRecording(err error) bool {
 	var (
-		away  *awayError
-		later *notNow
-		db    *databaseError
+		unavailable *unavailableError
+		later       *notNow
+		db          *databaseError
 	)
-	return !errors.As(err, &away) && !errors.As(err, &later) && !errors.As(err, &db) && !errors.Is(err, errChanged)
+	return !errors.As(err, &unavailable) && !errors.As(err, &later) && !errors.As(err, &db) && !errors.Is(err, errChanged)
 }
 
-// fromArchive and fromTool tell the faults of an archive and of a program on this machine
-// from those of the recording.
-func fromArchive(err error) error {
-	return putOff(err, media.Unavailable, media.Timeout, media.Quota, media.Canceled)
+// fromArchive returns a fault of the recording's archive as an unavailableError, and all other
+// errors as they are.
+func (r *run) fromArchive(err error) error {
+	return unavailableIf(err, r.row.Location().Provider, media.Unavailable, media.Timeout, media.Quota, media.Canceled)
 }
-func fromTool(err error) error { return putOff(err, media.Unavailable, media.Timeout, media.Canceled) }
 
-func putOff(err error, kinds ...media.Kind) error {
+// fromTool returns a fault of a program on this machine as an unavailableError, and all other
+// errors as they are.
+func fromTool(err error) error {
+	return unavailableIf(err, thisMachine, media.Unavailable, media.Timeout, media.Canceled)
+}
+
+// unavailableIf makes an unavailableError of an error of some kinds that is nothing else yet.
+func unavailableIf(err error, provider string, kinds ...media.Kind) error {
 	if err == nil || !ofRecording(err) || !slices.Contains(kinds, media.KindOf(err)) {
 		return err
 	}
-	return &awayError{err}
+	return &unavailableError{provider, err}
 }
 
 // fail writes down an attempt in vain, and when the next one is made. The recording itself is

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -74,27 +75,27 @@ func (r *run) fetch(ctx context.Context) (string, error) {
 	job := workJob(r.row.ID)
 	path := filepath.Join(r.deps.Work.Path(job), sourceName(r.source))
 	if err := r.removeOtherSources(); err != nil {
-		return "", &awayError{err}
+		return "", &unavailableError{thisMachine, err}
 	}
 	if stat, err := os.Stat(path); err == nil {
 		return path, r.reserve(stat.Size())
 	}
-	if wait := r.mayRead(); wait > 0 {
+	if wait := r.readPause(r.row.Location().Provider); wait > 0 {
 		return "", &notNow{wait}
 	}
 	if _, err := r.deps.Tool.Version(ctx); err != nil {
-		return "", &awayError{err} // before anything is read in vain
+		return "", &unavailableError{thisMachine, err} // before a source is read that nothing can be made of
 	}
 	from, err := r.deps.Archives.Get(r.row.Location().Provider)
 	if err != nil {
-		return "", fromArchive(err)
+		return "", r.fromArchive(err)
 	}
 	stored, err := from.Stat(ctx, r.row.Location().Key)
 	if err != nil {
-		return "", fromArchive(err)
+		return "", r.fromArchive(err)
 	}
 	if used, err := r.deps.Work.Used(workKind); err != nil || used > 0 && used+stored.Size > r.cfg.KeepSize {
-		return "", errors.Join(err, &notNow{awayPause}) // others that were put off wait with their sources
+		return "", errors.Join(err, &notNow{unavailablePause}) // others that were put off wait with their sources
 	}
 	if err := r.reserve(stored.Size); err != nil {
 		return "", err
@@ -121,7 +122,7 @@ func (r *run) removeOtherSources() error {
 // reserve reserves room in the work directory for a source and what is made of it.
 func (r *run) reserve(size int64) error {
 	if err := r.deps.Work.Reserve(workJob(r.row.ID), size+size/2+overhead); err != nil {
-		return &awayError{err}
+		return &unavailableError{thisMachine, err}
 	}
 	return nil
 }
@@ -133,20 +134,23 @@ func (r *run) download(ctx context.Context, from archive.Archive, size int64, to
 	defer cancel()
 	in, err := from.Open(ctx, r.row.Location().Key)
 	if err != nil {
-		return fromArchive(err)
+		return r.fromArchive(err)
 	}
 	defer in.Close()
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
-		return &awayError{err}
+		return &unavailableError{thisMachine, err}
 	}
 	sum := md5.New()
 	n, err := io.Copy(io.MultiWriter(out, sum), &slowReader{ctx: ctx, cancel: cancel, r: r, in: in})
 	r.metrics.read.Add(float64(n))
 	got := hex.EncodeToString(sum.Sum(nil))
-	switch err = errors.Join(err, out.Close()); {
+	var disk *fs.PathError
+	switch closed := out.Close(); {
+	case closed != nil, errors.As(err, &disk) && disk.Path == to:
+		return &unavailableError{thisMachine, errors.Join(err, closed)}
 	case err != nil:
-		return &awayError{err}
+		return &unavailableError{r.row.Location().Provider, err}
 	case n != size, r.md5 != "" && got != r.md5:
 		return media.Faultf(media.Corrupt, op, "%d bytes with MD5 %s were read, and not %d with MD5 %s", n, got, size, r.md5)
 	}

@@ -27,7 +27,7 @@ import (
 func (r *run) store(ctx context.Context, one due, files []File) error {
 	target, err := r.deps.Archives.Get(r.row.Location().Provider)
 	if err != nil {
-		return fromArchive(err)
+		return r.fromArchive(err)
 	}
 	var rows []store.RecordingFile
 	for n, f := range files {
@@ -55,10 +55,10 @@ func (r *run) upload(ctx context.Context, target archive.Archive, one due, n int
 	}
 	err := checksum(f.Path, &row)
 	if err != nil {
-		return row, &awayError{err}
+		return row, &unavailableError{thisMachine, err}
 	}
 	if row.ArchiveKey, err = target.NewKey(ctx, r.keyHint()+"-"+f.Name); err != nil {
-		return row, fromArchive(err)
+		return row, r.fromArchive(err)
 	}
 	err = r.update(ctx, "derive: a file's archive key", func(x store.Session) (err error) {
 		row.ID, err = store.AddRecordingFile(ctx, x, row, r.now())
@@ -69,7 +69,7 @@ func (r *run) upload(ctx context.Context, target archive.Archive, one due, n int
 	}
 	stored, err := r.lock.Put(ctx, r.deps.Archives, target, r.item(row, f))
 	if err != nil {
-		return row, fromArchive(err)
+		return row, r.fromArchive(err)
 	}
 	if !stored.Same(row.Size, row.MD5) {
 		return row, &media.Error{Kind: media.Corrupt, Op: "derive: verify", Reason: store.ReasonArchiveUnverified, Err: fmt.Errorf("the archive holds %d bytes with another checksum", stored.Size)}
