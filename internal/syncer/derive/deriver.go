@@ -154,7 +154,8 @@ func (d *Deriver) searchFrom() (before int64, due bool) {
 	return d.before, !d.now().Before(d.searchAfter)
 }
 
-// searched notes what was found: after the oldest, the search begins anew.
+// searched notes what was found. The next search goes on below the oldest, and begins anew once
+// fewer than a batch are left.
 func (d *Deriver) searched(found []int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -162,7 +163,7 @@ func (d *Deriver) searched(found []int64) {
 		d.before, d.searchAfter = math.MaxInt64, d.now().Add(searchPause)
 		return
 	}
-	d.before = found[len(found)-1]
+	d.before = min(d.before, found[len(found)-1]) // due retries may all be above it
 }
 
 func (d *Deriver) kinds() (out []store.DerivationKind) {

@@ -3,6 +3,7 @@ package derive
 import (
 	"context"
 	"log/slog"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -55,5 +56,27 @@ func TestRequestAfterAJoin(t *testing.T) {
 	})
 	if err != nil || !slices.Equal(left, []string{"poster.jpg", "uploaded", "Zoom's"}) {
 		t.Errorf("left: %q, %v", left, err)
+	}
+}
+
+// TestSearchedGoesOnBelow: retries that are due above the recordings that were seen do not
+// take the search back.
+func TestSearchedGoesOnBelow(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	d := New(Config{}, nil, Deps{Queue: queue.New(queue.Config{}, nil, log, prometheus.NewRegistry(), time.Now), Log: log, Metrics: prometheus.NewRegistry(), Now: time.Now})
+	ids := func(from int64) (out []int64) {
+		for n := range int64(batch) {
+			out = append(out, from-n)
+		}
+		return out
+	}
+	d.searched(ids(1000))
+	d.searched(ids(5000))
+	if before, due := d.searchFrom(); before != 1000-batch+1 || !due {
+		t.Errorf("it goes on below %d, %v", before, due)
+	}
+	d.searched(ids(5000)[:batch-1])
+	if before, due := d.searchFrom(); before != math.MaxInt64 || due {
+		t.Errorf("after all were seen it goes on below %d, %v", before, due)
 	}
 }

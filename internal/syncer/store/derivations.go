@@ -107,7 +107,8 @@ type DerivationKind struct {
 }
 
 // UnderivedRecordings are archived recordings of which files of some kinds have to be made
-// now, the newest first, at most limit, with ids below before.
+// now, the newest first, at most limit: those with ids below before, and those with any id
+// whose next attempt is due.
 func UnderivedRecordings(ctx context.Context, x Session, kinds []DerivationKind, providers []string, before int64, limit int, now time.Time) ([]int64, error) {
 	if len(kinds) == 0 || len(providers) == 0 {
 		return nil, nil
@@ -127,7 +128,7 @@ func UnderivedRecordings(ctx context.Context, x Session, kinds []DerivationKind,
 	}
 	var out []int64
 	err := x.Each(ctx, `SELECT r.id FROM public.schedule_lessonrecording r
-		WHERE r.id < $1 AND r.is_deleted = $3 AND r.status IN ('ready', 'archived') AND (r.archive_key <> '' OR r.gdrive_file_id <> '')
+		WHERE (r.id < $1 OR EXISTS (SELECT 1 FROM lectern.lectern_derivations d WHERE d.recording_id = r.id AND d.retry_at <= $4)) AND r.is_deleted = $3 AND r.status IN ('ready', 'archived') AND (r.archive_key <> '' OR r.gdrive_file_id <> '')
 			AND r.storage_provider IN (`+strings.Join(in, ", ")+`) AND (`+strings.Join(lacks, " OR ")+`)
 		ORDER BY r.id DESC LIMIT $2`, args, func(scan func(...any) error) error {
 		var id int64
