@@ -227,11 +227,11 @@ func explainDerived(ctx context.Context, x store.Session, recording int64, b *st
 	return err
 }
 
-// beside is the verified companion that a file at Zoom was archived as, the zero value for
-// none.
-func beside(companions []store.RecordingFile, f store.File) store.RecordingFile {
+// companionOf is the verified companion that a file at Zoom was archived as, the zero value
+// for none.
+func companionOf(companions []store.RecordingFile, f store.File) store.RecordingFile {
 	for _, c := range companions {
-		if c.ZoomFile == f.Name() && c.Verified() {
+		if c.MadeOf(f) {
 			return c
 		}
 	}
@@ -245,7 +245,7 @@ func describeMeeting(m store.Meeting, i store.Ingest, companions []store.Recordi
 	}
 	for _, f := range m.Files {
 		state := "at Zoom"
-		companion := beside(companions, f)
+		companion := companionOf(companions, f)
 		switch {
 		case !f.TrashedAt.IsZero():
 			state = "archived, trashed at Zoom " + at(f.TrashedAt)

@@ -84,7 +84,7 @@ func (c *companionRun) checkRoom(ctx context.Context, f store.File) error {
 
 // checkFile refuses a downloaded file that is a page for people, whatever its status and type
 // said, or that has another size than Zoom lists: that size is believed when it came
-// partTries times.
+// store.DownloadTries times.
 func (c *companionRun) checkFile(ctx context.Context, f store.File, path string) error {
 	head, err := beginning(path)
 	if err != nil {
@@ -139,7 +139,7 @@ func (c *companionRun) inspect(ctx context.Context, f store.File, path string) (
 	if problem == nil {
 		return out, nil
 	}
-	if f.Fault.Count+1 < partTries {
+	if f.Fault.Count+1 < store.DownloadTries {
 		return out, failedAt(atZoom, errors.Join(problem, os.Remove(path)))
 	}
 	out.problem = strings.ReplaceAll(problem.Error(), "\n", " ")

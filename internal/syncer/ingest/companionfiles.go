@@ -57,7 +57,7 @@ func (s *Ingester) planCompanions(meetings []store.Meeting, i store.Ingest, part
 // size Zoom does not list has one version. Another size counts only once it is believed: a
 // download may have been the version before.
 func holds(c store.RecordingFile, f store.File) bool {
-	return c.ZoomFile == f.Name() && c.Verified() && sizeBelieved(f, c.Size)
+	return c.MadeOf(f) && sizeBelieved(f, c.Size)
 }
 
 // due are the wanted files whose pause after a fault is over.

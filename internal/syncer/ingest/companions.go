@@ -166,15 +166,15 @@ func (c *companionRun) markFault(ctx context.Context, f store.File, cause error)
 	}
 	switch {
 	case fault.Reason == store.ReasonQuota:
-		fault.Count, fault.RetryAt = partTries, now.Add(c.s.cfg.RetakeEvery)
-	case fault.Count < partTries:
+		fault.Count, fault.RetryAt = store.DownloadTries, now.Add(c.s.cfg.RetakeEvery)
+	case fault.Count < store.DownloadTries:
 		fault.RetryAt = now.Add(c.s.deps.Queue.RetryDelay(int(fault.Count)))
 	default:
-		fault.RetryAt = now.Add(pauseBefore(fault.Count-partTries+1, c.s.cfg.RetakeEvery))
+		fault.RetryAt = now.Add(pauseBefore(fault.Count-store.DownloadTries+1, c.s.cfg.RetakeEvery))
 	}
 	c.log.Warn("companions: file not archived", slog.String("file", f.ID), slog.String("reason", fault.Reason), slog.Int64("count", fault.Count), slog.Any("error", cause))
 	return c.s.deps.Store.Update(ctx, "syncer: a companion's fault", func(x store.Session) error {
-		if err := store.MarkFault(ctx, x, f.MeetingUUID, f.ID, fault); err != nil || fault.Count != partTries || f.Fault.Count >= partTries {
+		if err := store.MarkFault(ctx, x, f.MeetingUUID, f.ID, fault); err != nil || fault.Count != store.DownloadTries || f.Fault.Count >= store.DownloadTries {
 			return err
 		}
 		return c.history(ctx, x, &c.row, "companion not archived", fmt.Sprintf("%s: %s; tried again from %s on, with growing pauses", f.Name(), cause, fault.RetryAt.UTC().Format(time.RFC3339)))
@@ -186,7 +186,7 @@ func (c *companionRun) markFault(ctx context.Context, f store.File, cause error)
 func (c *companionRun) report(ctx context.Context) error {
 	var names, text []string
 	for _, f := range c.plan.wanted {
-		if f.Fault.Count >= partTries {
+		if f.Fault.Count >= store.DownloadTries {
 			names = append(names, f.Name())
 			text = append(text, fmt.Sprintf("%s (%s): %s", f.Name(), f.Type, f.Fault.Detail))
 		}

@@ -184,14 +184,14 @@ type credentialsError struct{ error }
 func (e *credentialsError) Unwrap() error { return e.error }
 
 // sizeBelieved reports whether a whole file of a size is the one that Zoom lists: it has
-// that size, or the same other size came partTries times.
+// that size, or the same other size came store.DownloadTries times.
 func sizeBelieved(f store.File, size int64) bool {
-	return f.Size == 0 || size == f.Size || size == f.ReceivedSize && f.ReceivedCount >= partTries
+	return f.Size == 0 || size == f.Size || size == f.ReceivedSize && f.ReceivedCount >= store.DownloadTries
 }
 
 // accept says what a downloaded file holds, and refuses what is no recording, whatever
 // its status and type said: a page for people, an index without tracks, a file that ends
-// too early. Another size than Zoom lists is believed when it came partTries times.
+// too early. Another size than Zoom lists is believed when it came store.DownloadTries times.
 func (r *run) accept(ctx context.Context, f store.File, path string) (ffmpeg.Info, error) {
 	info, err := r.s.deps.Tool.Probe(ctx, path)
 	if err != nil {
@@ -209,7 +209,7 @@ func (r *run) accept(ctx context.Context, f store.File, path string) (ffmpeg.Inf
 }
 
 // checkSize refuses a downloaded file of another size than Zoom lists, unless that size came
-// partTries times.
+// store.DownloadTries times.
 func (r *run) checkSize(ctx context.Context, f store.File, path string) error {
 	stat, err := os.Stat(path)
 	if err != nil {

@@ -281,7 +281,7 @@ func flaws(inputs []joinInput) (out []note) {
 		for _, w := range in.info.Layout.Warnings {
 			out = append(out, note{"warning", in.name() + ": " + string(w)})
 		}
-		if f := in.part; f.ReceivedCount >= partTries && f.Size != 0 && f.ReceivedSize != f.Size {
+		if f := in.part; f.ReceivedCount >= store.DownloadTries && f.Size != 0 && f.ReceivedSize != f.Size {
 			out = append(out, note{"warning", fmt.Sprintf("%s: Zoom lists %d bytes; a whole file of %d bytes came %d times and is believed", in.name(), f.Size, f.ReceivedSize, f.ReceivedCount)})
 		}
 	}

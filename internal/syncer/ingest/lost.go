@@ -196,7 +196,7 @@ func (s *Ingester) forgetArchive(ctx context.Context, x store.Session, i store.I
 	}
 	for _, m := range meetings {
 		for _, f := range m.Files {
-			if slices.ContainsFunc(parts, func(p store.RecordingFile) bool { return p.Verified() && p.ZoomFile == f.Name() }) {
+			if slices.ContainsFunc(parts, func(p store.RecordingFile) bool { return p.MadeOf(f) }) {
 				continue
 			}
 			if err := store.MarkArchived(ctx, x, m.UUID, f.ID, 0, time.Time{}); err != nil {

@@ -13,10 +13,6 @@ import (
 	"github.com/lectiospace/lectern/internal/zoom"
 )
 
-// partTries is how often in a row a file's download may give no recording before the
-// others are archived without it.
-const partTries = 3
-
 // maxPause bounds the pauses between tries of what does not come good.
 const maxPause = 24 * time.Hour
 
@@ -46,7 +42,7 @@ func (e *partFault) Error() string { return fmt.Sprintf("file %s: %v", e.file.ID
 func (e *partFault) Unwrap() error { return e.err }
 
 // givenUp reports whether the others are to be archived without the file.
-func (e *partFault) givenUp() bool { return e.file.Fault.Count >= partTries }
+func (e *partFault) givenUp() bool { return e.file.Fault.Count >= store.DownloadTries }
 
 // aboutFile reports whether an error of a download is about this one file, and not
 // about Zoom as a whole, the credentials or this machine.
@@ -88,27 +84,27 @@ func reasonOfFault(f store.Fault) string {
 }
 
 // markFault writes down that a file gave no recording. final says that trying it again
-// soon is in vain. The history names it once it is given up.
+// soon cannot help. The history names it once it is given up.
 func (r *run) markFault(ctx context.Context, f store.File, err error, final bool) (*partFault, error) {
 	now := r.s.now()
 	fault := &partFault{file: f, reason: reasonOfPart(err), err: err}
 	before := f.Fault.Count
 	count := before + 1
 	if final {
-		count = max(count, partTries)
+		count = max(count, store.DownloadTries)
 	}
 	reason := media.ReasonOf(err)
 	if reason == "" {
 		reason = fault.reason
 	}
 	fault.file.Fault = store.Fault{Reason: reason, Detail: err.Error(), Count: count, At: now}
-	if count >= partTries {
-		fault.file.Fault.RetryAt = now.Add(pauseBefore(count-partTries+1, r.s.cfg.RetakeEvery))
+	if count >= store.DownloadTries {
+		fault.file.Fault.RetryAt = now.Add(pauseBefore(count-store.DownloadTries+1, r.s.cfg.RetakeEvery))
 		r.bad[f.Name()] = true
 	}
 	r.log.Warn("ingest: part not usable", slog.String("file", f.ID), slog.Int64("count", count), slog.Any("error", err))
 	return fault, r.s.deps.Store.Update(ctx, "syncer: a part's fault", func(x store.Session) error {
-		if err := store.MarkFault(ctx, x, f.MeetingUUID, f.ID, fault.file.Fault); err != nil || count < partTries || before >= partTries {
+		if err := store.MarkFault(ctx, x, f.MeetingUUID, f.ID, fault.file.Fault); err != nil || count < store.DownloadTries || before >= store.DownloadTries {
 			return err
 		}
 		return r.history(ctx, x, &r.row, "part missing", fmt.Sprintf("%s: %s; tried again from %s on, with growing pauses", f.Name(), err, fault.file.Fault.RetryAt.UTC().Format(time.RFC3339)))

@@ -116,7 +116,7 @@ func (p *plan) addChanged(now time.Time) {
 			p.kept = append(p.kept, f)
 			f.Fault.Detail = "Zoom has another version, which stays there: the archived recording has the only copy of another part, and is not taken apart"
 			p.missing = append(p.missing, f)
-		case f.Fault.Count >= partTries && f.Fault.RetryAt.After(now):
+		case f.Fault.Count >= store.DownloadTries && f.Fault.RetryAt.After(now):
 			p.missing = append(p.missing, f)
 		default:
 			p.changed = true
@@ -144,7 +144,7 @@ func stateOf(f store.File, held bool, now time.Time) (state parts.State, ok bool
 		return parts.Processing, true
 	case !f.Completed():
 		return parts.Processing, now.Sub(f.Start) < stuck
-	case f.Fault.Count >= partTries && f.Fault.RetryAt.After(now):
+	case f.Fault.Count >= store.DownloadTries && f.Fault.RetryAt.After(now):
 		return parts.Unusable, true
 	}
 	return parts.Ready, true

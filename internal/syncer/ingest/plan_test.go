@@ -177,7 +177,7 @@ func TestChangedParts(t *testing.T) {
 		return f
 	}
 	faulty := func(f store.File) store.File {
-		f.Fault = store.Fault{Reason: store.ReasonDownloadInvalid, Count: partTries, RetryAt: ten.Add(time.Hour)}
+		f.Fault = store.Fault{Reason: store.ReasonDownloadInvalid, Count: store.DownloadTries, RetryAt: ten.Add(time.Hour)}
 		return f
 	}
 	a, b := file("u", "a gallery_view 0-10 archived"), file("u", "b gallery_view 15-25 archived")

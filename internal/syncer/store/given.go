@@ -24,7 +24,7 @@ func ZoomGivesSound(ctx context.Context, x Session, recording int64, archived bo
 		return false, err
 	}
 	for _, f := range filesBeside(meetings, i.Parts()[0]) {
-		if f.LessonSound() && (archives(companions, f) || archived && f.available()) {
+		if f.LessonSound() && (isArchived(companions, f) || archived && f.available()) {
 			return true, nil
 		}
 	}
@@ -46,7 +46,7 @@ func ZoomListsCaptions(ctx context.Context, x Session, recording int64) (bool, e
 	companions, err := Companions(ctx, x, recording)
 	for _, m := range meetings {
 		if slices.ContainsFunc(m.Files, func(f File) bool {
-			return (f.Transcript() || f.LiveCaptions()) && f.available() && !archives(companions, f)
+			return (f.Transcript() || f.LiveCaptions()) && f.available() && !isArchived(companions, f)
 		}) {
 			return true, err
 		}
@@ -54,9 +54,8 @@ func ZoomListsCaptions(ctx context.Context, x Session, recording int64) (bool, e
 	return false, err
 }
 
-// archives reports whether a file of Zoom's is among verified companions.
-func archives(companions []RecordingFile, f File) bool {
-	return slices.ContainsFunc(companions, func(c RecordingFile) bool { return c.ZoomFile == f.Name() && c.Verified() })
+func isArchived(companions []RecordingFile, f File) bool {
+	return slices.ContainsFunc(companions, func(c RecordingFile) bool { return c.MadeOf(f) })
 }
 
 // filesBeside are the files of the meeting that has a file, whose name is given.
@@ -69,10 +68,11 @@ func filesBeside(meetings []Meeting, name string) []File {
 	return nil
 }
 
-// faultsUntilLost is how often a file could not be had before nobody waits for it.
-const faultsUntilLost = 3
+// DownloadTries is how often in a row the download of a file may give nothing usable before
+// what needs it goes on without it.
+const DownloadTries = 3
 
 // available reports whether Zoom has a file, and it is not known to be one that cannot be had.
 func (f File) available() bool {
-	return !f.LeftZoom() && f.DownloadURL != "" && f.Fault.Count < faultsUntilLost
+	return !f.LeftZoom() && f.DownloadURL != "" && f.Fault.Count < DownloadTries
 }

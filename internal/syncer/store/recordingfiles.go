@@ -43,6 +43,9 @@ type RecordingFile struct {
 // Verified reports whether the archive holds the file.
 func (f RecordingFile) Verified() bool { return !f.VerifiedAt.IsZero() }
 
+// MadeOf reports whether the archive holds what was made of a file at Zoom, in any version.
+func (f RecordingFile) MadeOf(file File) bool { return f.Verified() && f.ZoomFile == file.Name() }
+
 // Derived reports whether the syncer has made the file of the recording.
 func (f RecordingFile) Derived() bool { return f.Derivation != "" }
 
