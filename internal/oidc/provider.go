@@ -56,7 +56,7 @@ func New(cfg Config, now func() time.Time) (*Provider, error) {
 
 // refused is an error of a callback, not of the provider's service.
 func refused(format string, args ...any) error {
-	return fmt.Errorf("%w: %w", media.Refuse(media.CodeSignInRefused, "The sign-in was not completed. Begin it again."), fmt.Errorf(format, args...))
+	return fmt.Errorf("%w: %w", media.RefuseSignIn(), fmt.Errorf(format, args...))
 }
 
 // unavailable is an error of the provider. The library puts whole answers into its errors.
@@ -64,9 +64,9 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %.300s", media.Refuse(media.CodeProviderDown, "The sign-in service cannot be reached, please try again."), err.Error())
 }
 
-// noAccount is the error of somebody whose address opens nothing here.
+// noAccount is the error of a person whose address belongs to no account.
 func noAccount(why string) error {
-	return fmt.Errorf("%w: %s", media.Refuse(media.CodeNoAccount, "No active account belongs to this sign-in."), why)
+	return fmt.Errorf("%w: %s", media.RefuseAccount(), why)
 }
 
 // Begin returns the address at the provider to which the browser goes. The error is a

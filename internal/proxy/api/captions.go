@@ -90,10 +90,8 @@ func (h *Handler) viewer(ctx context.Context, c *fasthttp.RequestCtx, rec *acces
 
 // refuse answers a route outside the recordings API with an error.
 func refuse(ctx context.Context, c *fasthttp.RequestCtx, rec *accesslog.Record, err error, from respond.Upstream) {
+	err = respond.Cause(ctx, err)
 	if media.RefusalOf(err) == nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
 		rec.Err = err
 	}
 	p := respond.ProblemOf(err, from)

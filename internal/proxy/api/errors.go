@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -80,15 +79,12 @@ func (x *request) refuse(rec *accesslog.Record, err error) {
 		respond.JSON(resp, platform.status, platform.body)
 		return
 	}
+	err = respond.Cause(x.ctx, err)
+	p := respond.ProblemOf(err, respond.Catalog)
 	r := media.RefusalOf(err)
 	if r == nil {
-		if cause := context.Cause(x.ctx); cause != nil {
-			err = cause
-		}
 		rec.Err = err
-	}
-	p := respond.ProblemOf(err, respond.Catalog)
-	if r != nil && x.id != 0 {
+	} else if x.id != 0 {
 		if body, ok := platformText(r.Code); ok {
 			rec.Code = r.Code
 			respond.JSON(resp, p.Status, body)

@@ -222,10 +222,8 @@ func (x *request) refuse(err error) {
 	if errors.As(err, &bad) {
 		p = respond.Problem{Status: http.StatusBadRequest, Detail: bad.detail, Code: respond.CodeBadRequest}
 	} else {
+		err = respond.Cause(x.ctx, err)
 		if media.RefusalOf(err) == nil {
-			if cause := context.Cause(x.ctx); cause != nil {
-				err = cause
-			}
 			x.rec.Err = err
 		}
 		p = respond.ProblemOf(err, respond.Catalog)

@@ -172,7 +172,7 @@ func (x *request) callback() error {
 	user, err := x.h.Users.UserByEmail(x.ctx, email)
 	if err != nil {
 		if media.KindOf(err) == media.NotFound {
-			return fmt.Errorf("%w: %w", media.Refuse(media.CodeNoAccount, "No active account belongs to this sign-in."), err)
+			return fmt.Errorf("%w: %w", media.RefuseAccount(), err)
 		}
 		return err
 	}
@@ -236,7 +236,7 @@ func attemptID(state string) string {
 
 // refused is the refusal of a callback, which counts as a guess.
 func refused(why string) error {
-	r := media.Refuse(media.CodeSignInRefused, "The sign-in was not completed. Begin it again.")
+	r := media.RefuseSignIn()
 	r.Forged = true
 	return fmt.Errorf("%w: %s", r, why)
 }
@@ -257,18 +257,10 @@ func (x *request) redirect(status int, location string) {
 // refuse answers with a page. A browser may have come back from the provider with a session
 // already: its cookie stays.
 func (x *request) refuse(err error) {
+	err = respond.Cause(x.ctx, err)
 	p := respond.ProblemOf(err, respond.Catalog)
-	switch media.RefusalOf(err) {
-	case nil:
-		if cause := context.Cause(x.ctx); cause != nil {
-			err = cause
-			p = respond.ProblemOf(err, respond.Catalog)
-		}
-		x.rec.Err = err
-	default:
-		if p.Code != media.CodeThrottled {
-			x.rec.Err = err // operators have no other way to see why people cannot sign in
-		}
+	if p.Code != media.CodeThrottled {
+		x.rec.Err = err // refusals, too: operators see nowhere else why people cannot sign in
 	}
 	x.rec.Code = p.Code
 	respond.PageFor(x.c, p)

@@ -188,13 +188,10 @@ func (x *exchange) wait(blocking func(context.Context) error) error {
 	x.waiting.Store(true)
 	err := blocking(x.ctx)
 	x.waiting.Store(false)
-	if err == nil || media.RefusalOf(err) != nil {
-		return err
+	if err == nil {
+		return nil
 	}
-	if cause := context.Cause(x.ctx); cause != nil {
-		return cause
-	}
-	return err
+	return respond.Cause(x.ctx, err)
 }
 
 // abort ends an exchange from another goroutine, in the middle of a write if need be.
