@@ -17,7 +17,7 @@ func TestUnderivedRecordings(t *testing.T) {
 		kinds := []DerivationKind{{Kind: "poster", Revision: 1}}
 		found := func(before int64) (ids []int64) {
 			err := db.View(t.Context(), "test", func(x Session) (err error) {
-				ids, err = UnderivedRecordings(t.Context(), x, kinds, []string{"local", "gdrive"}, before, 20, now)
+				ids, err = UnderivedRecordings(t.Context(), x, kinds, []string{"local", "gdrive"}, before, 1000, now)
 				return err
 			})
 			if err != nil {
