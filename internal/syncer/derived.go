@@ -17,11 +17,11 @@ import (
 
 // makers are all kinds of files that sync-derived can name, in the order in which they are
 // made of a recording.
-func makers(tool ffmpeg.Tool, soundFromZoom bool) []derive.Maker {
+func makers(tool ffmpeg.Tool, soundFromZoom bool, now func() time.Time) []derive.Maker {
 	return []derive.Maker{
 		pictures.Poster{Tool: tool},
 		pictures.Storyboard{Tool: tool},
-		renditions.Sound{Tool: tool, FromZoom: soundFromZoom},
+		renditions.Sound{Tool: tool, FromZoom: soundFromZoom, Now: now},
 	}
 }
 
@@ -39,7 +39,7 @@ func (s *Syncer) slowMakers(tool ffmpeg.Tool) (out []derive.Maker, err error) {
 
 // derivedKinds are the kinds of makers.
 func derivedKinds() (out []string) {
-	for _, m := range makers(ffmpeg.Tool{}, false) {
+	for _, m := range makers(ffmpeg.Tool{}, false, nil) {
 		out = append(out, m.Kind())
 	}
 	return out
@@ -57,7 +57,7 @@ func (s *Syncer) newDeriver(companions kinds.Filter[media.CompanionKind]) (*deri
 	}
 	tool := s.deps.Tool
 	tool.Idle = true // nobody waits for what is made
-	all := slices.DeleteFunc(makers(tool, companions.Wants(media.CompanionAudio)), func(m derive.Maker) bool { return !wants.Wants(m.Kind()) })
+	all := slices.DeleteFunc(makers(tool, companions.Wants(media.CompanionAudio), s.now), func(m derive.Maker) bool { return !wants.Wants(m.Kind()) })
 	slow, err := s.slowMakers(tool)
 	if err != nil {
 		return nil, err

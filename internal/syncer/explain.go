@@ -219,12 +219,22 @@ func explainDerived(ctx context.Context, x store.Session, recording int64, b *st
 	for _, d := range all {
 		switch {
 		case d.MadeAt.IsZero() && d.RetryAt.IsZero():
-			writef(b, "  not made   %s: given up %s after %d attempts: %s\n", d.Kind, at(d.TriedAt), d.Attempts, d.Detail)
+			writef(b, "  not made   %s: given up %s after %d attempts: %s%s\n", d.Kind, at(d.TriedAt), d.Attempts, d.Detail, reasonOf(d))
 		case d.MadeAt.IsZero():
-			writef(b, "  not made   %s: %d attempts: %s; next %s\n", d.Kind, d.Attempts, d.Detail, at(d.RetryAt))
+			writef(b, "  not made   %s: %d attempts: %s%s; next %s\n", d.Kind, d.Attempts, d.Detail, reasonOf(d), at(d.RetryAt))
+		case d.Detail != "":
+			writef(b, "  not made   %s: %s\n", d.Kind, d.Detail)
 		}
 	}
 	return err
+}
+
+// reasonOf is the end of a line about files that could not be made.
+func reasonOf(d store.Derivation) string {
+	if d.Reason == "" {
+		return ""
+	}
+	return ", reason " + d.Reason
 }
 
 // companionOf is the verified companion that a file at Zoom was archived as, the zero value

@@ -203,15 +203,24 @@ func (d *Deriver) Lost(ctx context.Context, f store.RecordingFile) error {
 		if err := store.MarkFilePurged(ctx, x, f.ID, d.now()); err != nil {
 			return err
 		}
-		if err := store.ForgetDerivation(ctx, x, f.RecordingID, f.Derivation); err != nil {
-			return err
-		}
 		err = store.AppendHistory(ctx, x, store.HistoryEntry{At: d.now(), RecordingID: f.RecordingID, What: f.Derivation + " gone from the archive", Detail: f.ArchiveKey + "; it is made again"})
-		if err != nil || d.off() {
+		if err != nil {
 			return err
 		}
-		return d.deps.Queue.EnqueueDerive(ctx, x, f.RecordingID)
+		return d.Again(ctx, x, f.RecordingID, f.Derivation)
 	})
+}
+
+// Again makes the files of one kind be made of a recording again, or, where its Maker is a
+// Chooser, be decided about.
+func (d *Deriver) Again(ctx context.Context, x store.Session, recording int64, kind string) error {
+	if d.deps.Observer.On() {
+		return nil
+	}
+	if err := store.ForgetDerivation(ctx, x, recording, kind); err != nil || d.off() {
+		return err
+	}
+	return d.deps.Queue.EnqueueDerive(ctx, x, recording)
 }
 
 // Sweep removes the temporary files of recordings that no job is left for.

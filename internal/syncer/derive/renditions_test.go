@@ -54,10 +54,16 @@ func TestSoundOfZoom(t *testing.T) {
 	row := s.Archived(1)
 	awaitFiles(t, s, row.ID, "poster.jpg")
 	s.Idle()
-	s.View(func(ctx context.Context, x store.Session) error {
-		companions, err := store.Companions(ctx, x, row.ID)
+	decideAgain(s)
+	var companions []store.RecordingFile
+	syncertest.Eventually(t, "the decision", func() (bool, string) {
+		text := explanation(t, s, row.ID)
+		return strings.Contains(text, "not made   sound: Zoom gives the sound"), text
+	})
+	s.View(func(ctx context.Context, x store.Session) (err error) {
+		companions, err = store.Companions(ctx, x, row.ID)
 		if len(companions) != 1 || companions[0].Kind != "audio" {
-			t.Errorf("companions: %+v", companions)
+			t.Fatalf("companions: %+v", companions)
 		}
 		made, derr := store.Derivations(ctx, x, row.ID)
 		i := slices.IndexFunc(made, func(d store.Derivation) bool { return d.Kind == "sound" })
@@ -69,6 +75,37 @@ func TestSoundOfZoom(t *testing.T) {
 	if files := derived(s, row.ID); len(files) != 1 {
 		t.Errorf("made: %+v", files)
 	}
+	s.Zoom.Remove("uuid-1==")
+	if err := os.Remove(filepath.Join(s.Root, filepath.FromSlash(companions[0].ArchiveKey))); err != nil {
+		t.Fatal(err)
+	}
+	s.Exec(`UPDATE lectern.lectern_zoom_files SET unlisted_at = $1`, syncertest.Stamp(time.Now()))
+	if _, err := s.Syncer.Reconcile(t.Context(), reconcile.Scope{Now: true}); err != nil {
+		t.Fatal(err)
+	}
+	awaitFiles(t, s, row.ID, "poster.jpg", "sound.m4a")
+}
+
+// decideAgain makes all that was put off due.
+func decideAgain(s *syncertest.Server) {
+	s.Exec(`UPDATE lectern.lectern_derivations SET retry_at = $1 WHERE retry_at IS NOT NULL`, syncertest.Stamp(time.Now()))
+	s.Restart()
+}
+
+// TestSoundThatZoomFailsToGive: a sound is made where Zoom lists one that cannot be downloaded.
+func TestSoundThatZoomFailsToGive(t *testing.T) {
+	s := syncertest.New(t, deriving("sound"), syncertest.Configured(func(c *syncer.Config) { c.Companions = []string{"audio"} })).Start()
+	m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	s.Zoom.AddFile("uuid-1==", zoomemu.File{ID: "sound", Type: "M4A", View: "audio_only", Start: m.Start, End: m.Start.Add(time.Hour), Content: emulator.Bytes([]byte("<!doctype html><title>Sorry</title>"))})
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	row := s.Archived(1)
+	syncertest.Eventually(t, "a given-up download", func() (bool, string) {
+		text := explanation(t, s, row.ID)
+		return strings.Contains(text, "companion not archived"), text
+	})
+	s.Idle()
+	decideAgain(s)
+	awaitFiles(t, s, row.ID, "sound.m4a")
 }
 
 // transcribing has a shell script write captions; its first argument is the sound.
@@ -143,7 +180,7 @@ func TestTranscriptionFails(t *testing.T) {
 	awaitFiles(t, s, row.ID, "sound.m4a")
 	syncertest.Eventually(t, "an attempt in vain", func() (bool, string) {
 		text := explanation(t, s, row.ID)
-		return strings.Contains(text, "not made   captions: 1 attempts: transcribe: invalid (transcribe_failed): exit status 7: no model"), text
+		return strings.Contains(text, "not made   captions: 1 attempts: transcribe: invalid (transcribe_failed): exit status 7: no model, reason transcribe_failed; next "), text
 	})
 	if rows := s.Recordings(1); rows[0].Status != row.Status || len(s.Captions(row.ID)) != 0 {
 		t.Errorf("after that: %+v, %+v", rows[0], s.Captions(row.ID))

@@ -73,6 +73,8 @@ type Derived interface {
 	Keep(recording int64, path, md5 string)
 	// Lost follows the discovery that the archive no longer holds a derived file.
 	Lost(ctx context.Context, f store.RecordingFile) error
+	// Again makes the files of one kind be made again, or be decided about again.
+	Again(ctx context.Context, x store.Session, recording int64, kind string) error
 }
 
 // Deps is what ingests work with.

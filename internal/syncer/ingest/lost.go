@@ -128,6 +128,11 @@ func (s *Ingester) recordCompanionLoss(ctx context.Context, f store.RecordingFil
 		if err != nil {
 			return err
 		}
+		if f.Kind == string(media.CompanionAudio) { // it may have been the sound of the whole recording
+			if err := s.deps.Derived.Again(ctx, x, f.RecordingID, store.DerivationSound); err != nil {
+				return err
+			}
+		}
 		meetings, err := store.MeetingsOfIngest(ctx, x, i)
 		if err != nil {
 			return err

@@ -9,6 +9,9 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 )
 
+// DerivationSound is the kind of derivation that is made only where Zoom gives no sound.
+const DerivationSound = "sound"
+
 // Derivation says how far the files of one kind are that the syncer makes of a recording.
 type Derivation struct {
 	RecordingID int64
@@ -19,13 +22,8 @@ type Derivation struct {
 	MadeAt      time.Time // zero = they could not be made
 	Attempts    int64     // in vain, of this source by this revision
 	RetryAt     time.Time // zero = made, or given up
-	Reason      string
-	Detail      string
-}
-
-// Made reports whether the files of a source were made by at least a revision.
-func (d Derivation) Made(source string, revision int64) bool {
-	return d.Source == source && d.Revision >= revision && !d.MadeAt.IsZero()
+	Reason      string    // media.ReasonOf of the last failed attempt
+	Detail      string    // of that; or why none are made
 }
 
 // DueAt is when the files of a source are to be made by a revision. never: they are made, or

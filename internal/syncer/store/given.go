@@ -7,28 +7,29 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 )
 
-// ZoomGivesSound reports whether Zoom gives the sound of all of a recording: the archive has
-// it, or, where archived is true, is going to have it. A recording that is joined of several
-// segments has a sound of each, and none of all.
-func ZoomGivesSound(ctx context.Context, x Session, recording int64, archived bool) (bool, error) {
+// ZoomGivesSound reports whether Zoom gives the sound of all of a recording: archived, the
+// archive has it; listed, Zoom has one that can be downloaded. A recording that is joined of
+// several segments has a sound of each, and none of all.
+func ZoomGivesSound(ctx context.Context, x Session, recording int64) (archived, listed bool, err error) {
 	i, err := IngestOfRecording(ctx, x, recording)
 	if err != nil || len(i.Parts()) != 1 {
-		return false, catalog.IgnoreNotFound(err)
+		return false, false, catalog.IgnoreNotFound(err)
 	}
 	meetings, err := MeetingsOfIngest(ctx, x, i)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	companions, err := Companions(ctx, x, recording)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	for _, f := range filesBeside(meetings, i.Parts()[0]) {
-		if f.LessonSound() && (isArchived(companions, f) || archived && f.available()) {
-			return true, nil
+		if f.LessonSound() {
+			archived = archived || isArchived(companions, f)
+			listed = listed || f.available()
 		}
 	}
-	return false, nil
+	return archived, listed, nil
 }
 
 // ZoomListsCaptions reports whether Zoom has a transcript or live captions of a recording

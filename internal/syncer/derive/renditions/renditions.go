@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/ffmpeg"
 	"github.com/lectiospace/lectern/internal/media"
@@ -20,26 +21,37 @@ const (
 	lowLabel   = "low"
 )
 
+// awaitSound is how long a sound is awaited that Zoom lists and that is not archived yet,
+// before its state is looked at again. One that fails, or for which there is no room, is not
+// listed as one that can be downloaded after a few attempts.
+const awaitSound = 10 * time.Minute
+
 // Sound makes the sound of a recording, unless Zoom gives that of all of it.
 type Sound struct {
 	Tool ffmpeg.Tool
 	// FromZoom says that Zoom's sound is archived where Zoom lists one.
 	FromZoom bool
+	Now      func() time.Time
 }
 
 // Kind implements derive.Maker.
-func (Sound) Kind() string { return "sound" }
+func (Sound) Kind() string { return store.DerivationSound }
 
 // Revision implements derive.Maker.
 func (Sound) Revision() int64 { return 1 }
 
 // Choose implements derive.Chooser.
 func (s Sound) Choose(ctx context.Context, x store.Session, rec store.Recording) (derive.Choice, error) {
-	given, err := store.ZoomGivesSound(ctx, x, rec.ID, s.FromZoom)
-	if err != nil || !given {
+	archived, listed, err := store.ZoomGivesSound(ctx, x, rec.ID)
+	switch {
+	case err != nil:
 		return derive.Choice{}, err
+	case archived:
+		return derive.Choice{Never: true, Why: "Zoom gives the sound"}, nil
+	case s.FromZoom && listed:
+		return derive.Choice{At: s.Now().Add(awaitSound), Why: "the sound that Zoom lists is not archived yet"}, nil
 	}
-	return derive.Choice{Never: true, Why: "Zoom gives the sound"}, nil
+	return derive.Choice{}, nil
 }
 
 // Make implements derive.Maker.
