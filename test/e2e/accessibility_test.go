@@ -31,7 +31,7 @@ type axePage struct {
 // and in dark: it finds nothing.
 func TestNothingForAxe(t *testing.T) {
 	t.Parallel()
-	s := newInterceptedGateway(t)
+	s := newInterceptedGateway(t, "LECTERN_ANALYTICS=audience")
 	tracks, err := lessons.Tracks()
 	if err != nil {
 		t.Fatal(err)
@@ -97,6 +97,10 @@ func TestNothingForAxe(t *testing.T) {
 		p.finds("teacher's library, one removed")
 		js[any](p.page, "document.querySelector('.lesson.removed button').click()")
 		p.until("it is back", "!document.querySelector('.lesson.removed')")
+		p.goTo(s.url + "/watch/4")
+		p.click("#tab-audience")
+		p.until("who watched is there", "document.querySelector('.attendance .who')")
+		p.finds("player with audience")
 		js[any](p.page, "location.hash = '#token="+student+"'")
 		p.until("the page asks", "document.querySelector('[data-code=other_user]')")
 		p.finds("another user")

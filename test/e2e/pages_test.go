@@ -126,6 +126,9 @@ func TestStudentWatches(t *testing.T) {
 	p.until("the lesson shows the progress", "/watched 3[0-9] ?%/.test(document.querySelector('.watched')?.textContent)")
 	p.assertNoTokens(tok)
 	for _, asked := range s.asked {
+		if strings.Contains(asked, "/audience/") {
+			t.Errorf("a student's page asks who watched: %s", asked)
+		}
 		if strings.Contains(asked, tok) {
 			t.Errorf("the page put its token into an address: %s", strings.ReplaceAll(asked, tok, "…"))
 		}

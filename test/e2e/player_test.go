@@ -339,10 +339,12 @@ func TestPlayerOnAPhone(t *testing.T) {
 	p.until("the controls go away", "getComputedStyle(document.querySelector('.controls')).opacity === '0'")
 }
 
-// TestPlayerOfATeacher corrects a cue and the chapters, and is told the line of a bad file.
+// TestPlayerOfATeacher corrects a cue and the chapters, is told the line of a bad file, and
+// sees who watched.
 func TestPlayerOfATeacher(t *testing.T) {
 	t.Parallel()
-	s := newLessonWithParts(t)
+	s := newLessonWithParts(t, "LECTERN_ANALYTICS=audience")
+	s.watchedByStudents(t)
 	at := viewport{dark: true}
 	p := open(t, at)
 	p.watch(s, "2", "")
@@ -369,6 +371,55 @@ func TestPlayerOfATeacher(t *testing.T) {
 	p.check("player-chapters-edit", at)
 	p.click(".chapters-part .primary")
 	p.until("they are others", "[...document.querySelectorAll('.chapters .row')].map((row) => row.textContent).join() === '0:00Hello,3:20Вопросы' && document.querySelectorAll('.marks i').length === 1")
+	testAudience(s, p)
+}
+
+// watchedByStudents adds two students to the lesson's group, and has one of them and the demo's
+// watch some of it.
+func (s *interceptedGateway) watchedByStudents(t *testing.T) {
+	t.Helper()
+	apply(t, s.env, `
+people:
+  - {email: nina@demo.lectern, role: student, first_name: Nina, last_name: Novak}
+  - {email: oleg@demo.lectern, role: student, first_name: Олег, last_name: Орлов}
+groups: [{name: World history, students: [student@demo.lectern, nina@demo.lectern, oleg@demo.lectern]}]
+`)
+	for user, played := range map[string]string{"1": `{"position": 100, "played": [[0, 100]]}`, "5": `{"position": 130.5, "played": [[60, 130.5]]}`} {
+		if status := s.put(t, token(t, "--user", user, "--ttl", "1h"), "watch-state/", played); status != http.StatusNoContent {
+			t.Fatalf("the watch state of user %s: %d", user, status)
+		}
+	}
+}
+
+// testAudience looks at who watched the lesson, by mouse, by keyboard and on a phone.
+func testAudience(s *interceptedGateway, p *page) {
+	t := p.t
+	if s.sent("GET /api/recordings/3/audience/") {
+		t.Error("the audience was requested before anybody looks at it")
+	}
+	p.click("#tab-audience")
+	p.until("who watched is there", "document.querySelector('.attendance .row')")
+	const text = "document.querySelector('#panel-audience').innerText.replace(/\\s+/g, ' ')"
+	for _, want := range []string{"2 of 3 have watched, on average 28%", "1:00–1:40 2 students", "Nina Novak 23%", "stopped at 2:10", "Sam Student 33%", "Not yet Олег Орлов"} {
+		if shown := js[string](p, text); !strings.Contains(shown, want) {
+			t.Errorf("the audience is %q, which lacks %q", shown, want)
+		}
+	}
+	at := viewport{dark: true}
+	p.check("player-audience", at)
+	p.click(".attendance .row")
+	p.until("it went there", "Math.abs("+videoTime+" - 60) < 5")
+	p.until("the bar says how many watched this", "document.querySelector('.seekbar').getAttribute('aria-valuetext').endsWith('2 students')")
+	p.mouse(input.DispatchMouseEventTypeMouseMoved, ".heat", 0.5, 0.5)
+	p.until("so does the preview", "document.querySelector('.preview p').innerText.endsWith('0 students')")
+	p.mouse(input.DispatchMouseEventTypeMousePressed, ".heat", 0.3, 0.5)
+	p.mouse(input.DispatchMouseEventTypeMouseReleased, ".heat", 0.3, 0.5)
+	p.until("a press on the strip goes there", "Math.abs("+videoTime+" - 90) < 6")
+	js[any](p, "document.querySelector('.audience .tools-row button').click()")
+	waitFor(t, "the table", func() bool { return s.sent("GET /api/recordings/3/audience/?format=csv") })
+	at.phone = true
+	p.resize(at)
+	p.check("player-audience-phone", at)
 }
 
 // TestLostNetwork: it is told at once and tried again, and the lesson goes on. A line that

@@ -41,6 +41,13 @@ export function el(spec, attributes = {}, ...children) {
 
 export const button = (label, onclick, attributes = {}, ...before) => el('button', { type: 'button', onclick, ...attributes }, ...before, label);
 
+// saveFile has the browser save a Blob under a name.
+export function saveFile(blob, name) {
+  const link = el('a', { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
 // say announces something to those who listen instead of looking.
 export function say(text) {
   document.getElementById('announcer').textContent = text;

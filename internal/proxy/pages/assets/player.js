@@ -1,5 +1,6 @@
 // The player: one lesson, its video, what belongs to it, and a clear word when it does not play.
 
+import { makeAudience } from './audience.js';
 import { makeCaptions } from './captions.js';
 import { makeChapters } from './chapters.js';
 import { makeControls } from './controls.js';
@@ -76,8 +77,12 @@ export function openPlayer(id) {
       panel.show('chapters', list.length > 0 || editable);
     },
   });
+  const audience = makeAudience(id, {
+    seek, length: () => lengthOf(video, stated), offered: () => panel.show('audience', true), loaded: seekbar.setAudience,
+  });
   panel.add('transcript', t.transcript, transcript.node);
   panel.add('chapters', t.chapters, chapters.node);
+  panel.add('audience', t.audience, audience.node);
   const neighbours = makeNeighbours(video, stage.picture);
   const link = button(t.copyLink, () => copyLink(id, video.currentTime, link), { class: 'copy' }, icon('link'));
   const lesson = makeLesson(id, {
@@ -89,6 +94,7 @@ export function openPlayer(id) {
     mayEdit() {
       transcript.allowEditing();
       chapters.allowEditing();
+      audience.offer();
     },
   });
   const node = el('article.player', {},

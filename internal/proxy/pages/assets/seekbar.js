@@ -2,7 +2,8 @@
 // the pointer, the finger or the keys before one goes there.
 
 import { el } from './dom.js';
-import { clock } from './format.js';
+import { clock, count } from './format.js';
+import { BUCKET, makeHeat } from './heat.js';
 import { lengthOf } from './length.js';
 import { makeThumbnail } from './storyboard.js';
 import { indexAt } from './vtt.js';
@@ -15,16 +16,19 @@ export function makeSeekbar(video, { seek, address, stated }) {
   const loaded = el('span.loaded');
   const marks = el('span.marks');
   const knob = el('span.knob');
+  const heat = makeHeat();
   const thumbnail = makeThumbnail(address);
   const label = el('p');
   const preview = el('div.preview', { 'aria-hidden': 'true', hidden: true }, thumbnail.node, label);
   const node = el('div.seekbar', { role: 'slider', tabindex: '0', 'aria-label': t.seekbar, 'aria-valuemin': 0 },
-    el('span.rail', {}, loaded, played, marks), knob, preview);
+    heat.node, el('span.rail', {}, loaded, played, marks), knob, preview);
   let chapters = [];
+  let audience = null; // the viewers of each bucket
   let dragged; // seconds, while a finger or a mouse holds the bar
   let timer = 0;
 
   const length = () => lengthOf(video, stated());
+  const viewersAt = (seconds) => audience && count(audience[Math.floor(seconds / BUCKET)] ?? 0, t.students);
   const share = (seconds) => `${Math.min(100, Math.max(0, (seconds / (length() || 1)) * 100))}%`;
 
   // draw moves what shows the time; the end of an unknown length is the end of what is loaded.
@@ -36,9 +40,15 @@ export function makeSeekbar(video, { seek, address, stated }) {
     const chapter = chapters[indexAt(chapters, at)]?.title;
     node.setAttribute('aria-valuemax', Math.round(all));
     node.setAttribute('aria-valuenow', Math.round(at));
-    node.setAttribute('aria-valuetext', [t.timeOf.replace('{0}', clock(at)).replace('{1}', clock(all)), chapter].filter(Boolean).join(', '));
+    node.setAttribute('aria-valuetext', [t.timeOf.replace('{0}', clock(at)).replace('{1}', clock(all)), chapter, viewersAt(at)].filter(Boolean).join(', '));
   }
   for (const name of ['timeupdate', 'seeking', 'progress', 'durationchange', 'loadedmetadata']) video.addEventListener(name, draw);
+
+  // whenMeasured calls f once the lesson's length is known.
+  function whenMeasured(f) {
+    if (length()) f();
+    else video.addEventListener('loadedmetadata', f, { once: true });
+  }
 
   const timeAt = (event) => {
     const { left, width } = node.getBoundingClientRect();
@@ -48,7 +58,7 @@ export function makeSeekbar(video, { seek, address, stated }) {
   function look(seconds) {
     if (!length()) return;
     const chapter = chapters[indexAt(chapters, seconds)]?.title;
-    label.replaceChildren(...[chapter && el('span', { dir: 'auto' }, chapter), el('b', {}, clock(seconds))].filter(Boolean));
+    label.replaceChildren(...[chapter && el('span', { dir: 'auto' }, chapter), el('b', {}, clock(seconds)), viewersAt(seconds)].filter(Boolean));
     thumbnail.show(seconds);
     preview.hidden = false;
     clearTimeout(timer);
@@ -94,15 +104,18 @@ export function makeSeekbar(video, { seek, address, stated }) {
       look(video.currentTime);
       timer = setTimeout(hide, PREVIEW);
     },
+    setAudience(buckets) {
+      audience = buckets;
+      whenMeasured(() => heat.fill(buckets, length()));
+      draw();
+    },
     setChapters(list) {
       chapters = list;
-      const place = () => marks.replaceChildren(...list.filter(({ start }) => start > 0).map(({ start }) => {
+      whenMeasured(() => marks.replaceChildren(...list.filter(({ start }) => start > 0).map(({ start }) => {
         const mark = el('i');
         mark.style.insetInlineStart = share(start);
         return mark;
-      }));
-      if (length()) place();
-      else video.addEventListener('loadedmetadata', place, { once: true });
+      })));
       draw();
     },
   };

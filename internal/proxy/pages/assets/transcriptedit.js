@@ -2,7 +2,7 @@
 // come back when the correction is taken away.
 
 import { ask, put } from './api.js';
-import { el, icon, button, say } from './dom.js';
+import { el, icon, button, saveFile, say } from './dom.js';
 import { replaceCue } from './vtt.js';
 import { t } from './words.js';
 
@@ -12,6 +12,7 @@ export function makeTranscriptEditor(id, { reload, rowOf }) {
   let source = '';
   const problem = el('p.problem', { role: 'alert', hidden: true });
   const file = el('input', { type: 'file', accept: '.vtt,text/vtt', hidden: true, onchange: upload });
+  const download = () => saveFile(new Blob([source], { type: 'text/vtt' }), `${id}.${lang}.vtt`);
   const toggle = button(t.correct, () => switchTo(!on), { class: 'correct', 'aria-pressed': 'false' }, icon('edit'));
   const more = el('div.actions', { hidden: true },
     button(t.downloadCaptions, download, {}, icon('download')),
@@ -51,12 +52,6 @@ export function makeTranscriptEditor(id, { reload, rowOf }) {
     const [chosen] = file.files;
     file.value = '';
     if (chosen) save(await chosen.text());
-  }
-
-  function download() {
-    const link = el('a', { href: URL.createObjectURL(new Blob([source], { type: 'text/vtt' })), download: `${id}.${lang}.vtt` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 
   async function restore() {
