@@ -35,12 +35,12 @@ const (
 // at most a quarter of the recording's duration of processor time (20 s for short ones). out
 // appears whole or not at all.
 //
-// Errors: ErrNotWorth, when there is no picture, or out would not be smaller; kind Corrupt
+// Errors: ErrNothingToMake, when there is no picture, or out would not be smaller; kind Corrupt
 // with ReasonTooLarge or ReasonTooExpensive, when a bound is passed; otherwise as for
 // Tool.Smaller.
 func (t Tool) Low(ctx context.Context, in string, info Info, out string) (made Made, err error) {
 	if !info.Video.Present() {
-		return Made{}, fmt.Errorf("%w: it has no picture", ErrNotWorth)
+		return Made{}, fmt.Errorf("%w: it has no picture", ErrNothingToMake)
 	}
 	err = whole(out, func(partial string) error {
 		want, args := lowArguments(in, info, partial)
@@ -55,7 +55,7 @@ func (t Tool) Low(ctx context.Context, in string, info Info, out string) (made M
 		case err != nil:
 			return err
 		case !less:
-			return fmt.Errorf("%w: a low rendition would not be smaller", ErrNotWorth)
+			return fmt.Errorf("%w: a low rendition would not be smaller", ErrNothingToMake)
 		case rate > MaxLowBitRate:
 			return &media.Error{Kind: media.Corrupt, Op: "ffmpeg: rendition", Reason: ReasonTooLarge, Err: fmt.Errorf("%.0f bit/s, at most %d are allowed", rate, MaxLowBitRate)}
 		}

@@ -42,9 +42,9 @@ func (t Tool) Smaller(ctx context.Context, in, out string) (bool, error) {
 		if less, err := smaller(partial, in); err != nil || less {
 			return err
 		}
-		return ErrNotWorth
+		return ErrNothingToMake
 	})
-	if errors.Is(err, ErrNotWorth) {
+	if errors.Is(err, ErrNothingToMake) {
 		return false, nil
 	}
 	return err == nil, err

@@ -12,9 +12,9 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// ErrNotWorth says that a recording plays, and that there is nothing to make of it: it has
+// ErrNothingToMake says that a recording plays, and that there is nothing to make of it: it has
 // no sound or no picture, or what was made would not be smaller.
-var ErrNotWorth = errors.New("there is nothing to make of the recording")
+var ErrNothingToMake = errors.New("there is nothing to make of the recording")
 
 // Made is a file that was made of one recording and passed its checks.
 type Made struct {
@@ -34,10 +34,10 @@ const soundBitRate = "48k"
 // copied, and plays at the same times as in the recording. Sound in another codec, and what
 // takes more than MaxSoundPerHour, is encoded in one channel. out appears whole or not at all.
 //
-// Errors: ErrNotWorth, when there is no sound; otherwise as for Tool.Smaller.
+// Errors: ErrNothingToMake, when there is no sound; otherwise as for Tool.Smaller.
 func (t Tool) Sound(ctx context.Context, in string, info Info, out string) (made Made, err error) {
 	if !info.Audio.Present() {
-		return Made{}, fmt.Errorf("%w: it has no sound", ErrNotWorth)
+		return Made{}, fmt.Errorf("%w: it has no sound", ErrNothingToMake)
 	}
 	sound := info.onlySound()
 	err = whole(out, func(partial string) error {

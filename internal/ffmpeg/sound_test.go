@@ -73,7 +73,7 @@ func TestMadeOfNothing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			if _, err := c.make(t.Context(), c.in, probe(t, c.in), filepath.Join(dir, "out.mp4")); !errors.Is(err, ErrNotWorth) {
+			if _, err := c.make(t.Context(), c.in, probe(t, c.in), filepath.Join(dir, "out.mp4")); !errors.Is(err, ErrNothingToMake) {
 				t.Errorf("%v", err)
 			}
 			if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 0 {

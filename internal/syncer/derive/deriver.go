@@ -108,7 +108,7 @@ func (d *Deriver) Request(ctx context.Context, x store.Session, recording int64)
 	if err := store.RemoveTimedFiles(ctx, x, recording, d.now()); err != nil || d.off() {
 		return err
 	}
-	if err := store.ForgetDerivations(ctx, x, recording); err != nil {
+	if err := store.DeleteDerivations(ctx, x, recording); err != nil {
 		return err
 	}
 	return d.deps.Queue.EnqueueDerive(ctx, x, recording)
@@ -217,7 +217,7 @@ func (d *Deriver) Again(ctx context.Context, x store.Session, recording int64, k
 	if d.deps.Observer.On() {
 		return nil
 	}
-	if err := store.ForgetDerivation(ctx, x, recording, kind); err != nil || d.off() {
+	if err := store.DeleteDerivation(ctx, x, recording, kind); err != nil || d.off() {
 		return err
 	}
 	return d.deps.Queue.EnqueueDerive(ctx, x, recording)

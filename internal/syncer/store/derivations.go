@@ -86,14 +86,14 @@ func PutDerivation(ctx context.Context, x Session, d Derivation) error {
 	return err
 }
 
-// ForgetDerivation makes the files of a kind be made of a recording again.
-func ForgetDerivation(ctx context.Context, x Session, recording int64, kind string) error {
+// DeleteDerivation makes the files of a kind be made of a recording again.
+func DeleteDerivation(ctx context.Context, x Session, recording int64, kind string) error {
 	_, err := x.Exec(ctx, `DELETE FROM lectern.lectern_derivations WHERE recording_id = $1 AND kind = $2`, recording, kind)
 	return err
 }
 
-// ForgetDerivations makes all files be made of a recording again.
-func ForgetDerivations(ctx context.Context, x Session, recording int64) error {
+// DeleteDerivations makes all files be made of a recording again.
+func DeleteDerivations(ctx context.Context, x Session, recording int64) error {
 	_, err := x.Exec(ctx, `DELETE FROM lectern.lectern_derivations WHERE recording_id = $1`, recording)
 	return err
 }

@@ -80,7 +80,7 @@ func (l Low) Make(ctx context.Context, src derive.Source, dir string) ([]derive.
 // oneFile is what Make returns: none is made where that is not worth it.
 func oneFile(f derive.File, err error) ([]derive.File, error) {
 	switch {
-	case errors.Is(err, ffmpeg.ErrNotWorth):
+	case errors.Is(err, ffmpeg.ErrNothingToMake):
 		return nil, nil
 	case err != nil:
 		return nil, err

@@ -55,7 +55,7 @@ func (c Captions) Make(ctx context.Context, src derive.Source, dir string) ([]de
 		return nil, media.Fault(media.Other, "speech: sound", err)
 	}
 	made, err := c.Tool.Sound(ctx, src.Path, src.Info, sound)
-	if errors.Is(err, ffmpeg.ErrNotWorth) {
+	if errors.Is(err, ffmpeg.ErrNothingToMake) {
 		return nil, nil
 	}
 	if err != nil {
