@@ -33,6 +33,7 @@ func (c *doctorCommand) Run(ctx context.Context, cli *CLI, term terminal) error 
 	r.SecretFlags(s.SecretFlags())
 	r.Run(ctx,
 		doctor.TokensCheck(s.Auth, clockLimit),
+		doctor.OIDCCheck(s.OIDC, s.PublicURL),
 		doctor.DataDirCheck(s.DataDir),
 		doctor.CacheDirCheck(s.Cache, s.AdminListen, running),
 		doctor.ListenersCheck(s.Listen, s.AdminListen, running),

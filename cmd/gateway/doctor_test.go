@@ -21,6 +21,7 @@ import (
 	"github.com/lectiospace/lectern/internal/config"
 	"github.com/lectiospace/lectern/internal/doctor"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
+	oidcemu "github.com/lectiospace/lectern/internal/emulator/oidc"
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
@@ -123,6 +124,14 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 		_, _ = w.Write([]byte(`{"error":"invalid_grant","error_description":"hidden"}`))
 	}))
 	t.Cleanup(tokens.Close)
+	provider, err := oidcemu.Start(oidcemu.Config{Now: time.Now, RedirectURIs: []string{"https://lms.example/signin/callback"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(provider.Close)
+	signIn := func(issuer, secret, public string) []string {
+		return []string{"LECTERN_OIDC_ISSUER=" + issuer, "LECTERN_OIDC_CLIENT_ID=" + oidcemu.ClientID, "LECTERN_OIDC_CLIENT_SECRET=" + secret, "LECTERN_PUBLIC_URL=" + public}
+	}
 	dir := t.TempDir()
 	write := func(name, content string) string {
 		path := filepath.Join(dir, name)
@@ -213,6 +222,10 @@ func TestDoctorNamesWhatIsBroken(t *testing.T) {
 		{name: "credentials missing", env: []string{"LECTERN_ORIGIN_DRIVE_CREDENTIALS=" + dir + "/missing"}, code: 2, check: "origin drive", status: doctor.Fail, says: "cannot be read", others: "configuration"},
 		{name: "credentials of another kind", env: []string{`LECTERN_ORIGIN_DRIVE_CREDENTIALS={"a": "hidden"}`}, code: 2, check: "origin drive", status: doctor.Fail, says: "neither", others: "configuration"},
 		{name: "credentials refused", env: []string{"LECTERN_ORIGIN_DRIVE_CREDENTIALS=" + serviceAccount(t, tokens.URL), endpoint + tokens.URL}, code: 1, check: "origin drive", status: doctor.Fail, says: "invalid_grant"},
+		{name: "sign-in provider away", env: signIn("http://127.0.0.1:1", "hidden", "https://lms.example"), code: 1, check: "oidc", status: doctor.Fail, says: "cannot be reached"},
+		{name: "redirect URI not registered", env: signIn(provider.URL, oidcemu.ClientSecret, "https://new.example"), code: 1, check: "oidc redirect", status: doctor.Fail, says: "400", fix: "https://new.example/signin/callback"},
+		{name: "client secret of another client", env: signIn(provider.URL, "hidden", "https://lms.example"), code: 1, check: "oidc client", status: doctor.Fail, says: "invalid_client"},
+		{name: "sign-in without a public URL", env: signIn(provider.URL, oidcemu.ClientSecret, ""), check: "oidc redirect", status: doctor.Warn, says: "not set"},
 		{name: "control characters of a name", env: []string{"LECTERN_CACHE_DIR=" + file + "/\x1b[31m\u202e"}, code: 1, check: "cache dir", status: doctor.Fail, others: "cache space"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

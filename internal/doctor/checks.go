@@ -7,6 +7,7 @@ import (
 	"github.com/lectiospace/lectern/internal/auth"
 	"github.com/lectiospace/lectern/internal/cache"
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/oidc"
 	"github.com/lectiospace/lectern/internal/origin/azure"
 	"github.com/lectiospace/lectern/internal/origin/drive"
 	"github.com/lectiospace/lectern/internal/origin/local"
@@ -18,6 +19,11 @@ import (
 // TokensCheck is Report.Tokens.
 func TokensCheck(cfg auth.Config, clockLimit time.Duration) Check {
 	return Check{nameJWKS, stuckNetwork, func(ctx context.Context, r *Report) { r.Tokens(ctx, cfg, clockLimit) }}
+}
+
+// OIDCCheck is Report.OIDC.
+func OIDCCheck(cfg oidc.Config, publicURL string) Check {
+	return Check{nameOIDC, stuckNetwork, func(ctx context.Context, r *Report) { r.OIDC(ctx, cfg, publicURL) }}
 }
 
 // DataDirCheck is Report.DataDir.

@@ -196,7 +196,7 @@ func (r *Report) Clock(server string, date, asked, answered time.Time, limit tim
 		off = date.Sub(answered)
 	}
 	if off > limit {
-		r.fail(check, "set the clock by NTP: webhooks are accepted within zoom-webhook-tolerance only, and tokens expire by it", "this machine and %s differ by %s, more than %s", server, off.Round(time.Second), limit)
+		r.fail(check, "set the clock by NTP: webhooks are accepted within zoom-webhook-tolerance only, sign-ins within 60 s, and tokens expire by it", "this machine and %s differ by %s, more than %s", server, off.Round(time.Second), limit)
 		return
 	}
 	if off > clockTolerance {

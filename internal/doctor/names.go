@@ -14,6 +14,9 @@ const (
 	nameJWTSecret      = "jwt secret"
 	nameQueryTokens    = "query tokens"
 	nameJWKS           = "jwks"
+	nameOIDC           = "oidc"
+	nameOIDCRedirect   = "oidc redirect"
+	nameOIDCClient     = "oidc client"
 	nameDataDir        = "data dir"
 	nameCacheDir       = "cache dir"
 	nameCacheLock      = "cache lock"
@@ -50,6 +53,7 @@ const (
 
 var names = []string{
 	nameConfiguration, nameMode, namePublicURL, nameCORS, nameTrustedProxies, nameSecretFiles, nameSecretFlags, nameJWTSecret, nameQueryTokens, nameJWKS,
+	nameOIDC, nameOIDCRedirect, nameOIDCClient,
 	nameDataDir, nameCacheDir, nameCacheLock, nameCacheSpace, nameWorkDir, nameWorkSpace, nameListen, nameAdminListen, nameOpenFiles,
 	nameDatabase, nameSchema, nameColumns, nameRole, nameTriggers, namePooler, nameGateways, nameSyncers, nameJobQueue, nameReconciliation, nameTenants,
 	nameOriginLocal, nameOriginDrive, nameOriginS3, nameOriginAzure, nameArchive, nameZoom, nameZoomScopes, nameZoomHost, nameClock, nameFFmpeg, nameTranscribe, nameAlerts,

@@ -196,6 +196,7 @@ var allowed = []rule{
 		tests: []use{
 			{"docs/commands", "the command lines of the documentation"},
 			{"internal/emulator/drive", "a Drive that is broken"},
+			{"internal/emulator/oidc", "a sign-in provider that is broken"},
 			{"internal/pgtest", "a real PostgreSQL"},
 			{"internal/telemetry/systemdtest", "a service manager that restarts a program that hangs"},
 		},
@@ -475,6 +476,7 @@ var allowed = []rule{
 			{"internal/catalog/schema", "the schema's checks"},
 			{"internal/ffmpeg", "that ffmpeg runs, and its version"},
 			{"internal/media", "sizes and error kinds"},
+			{"internal/oidc", "what the sign-in provider answers without a person"},
 			{"internal/origin/s3", "lists the bucket, writes, reads and deletes"},
 			{"internal/origin/azure", "lists the container, writes, reads and deletes"},
 			{"internal/origin/drive", "what Drive allows"},
@@ -489,6 +491,7 @@ var allowed = []rule{
 		tests: []use{
 			{"internal/emulator/azurite", "Microsoft's emulator"},
 			{"internal/emulator/faultproxy", "an Azure that refuses"},
+			{"internal/emulator/oidc", "a sign-in provider that refuses"},
 			{"internal/emulator/s3", "an S3 that refuses"},
 			{"internal/emulator/drive", "a Drive that cannot be written"},
 		},

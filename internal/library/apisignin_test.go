@@ -58,7 +58,10 @@ func (s *signInSchool) configure(domains ...string) {
 
 func openSignInSchool(t *testing.T) *signInSchool {
 	s := new(signInSchool)
-	s.provider = emulator.Start(s.clock)
+	var err error
+	if s.provider, err = emulator.Start(emulator.Config{Now: s.clock}); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(s.provider.Close)
 	s.school = openSchool(t, catalogtest.Databases[0].Open(t), nil, func(school *school, deps *proxy.Deps) {
 		school.now, deps.Now = s.clock, s.clock
@@ -275,7 +278,7 @@ func TestProviderAway(t *testing.T) {
 	s := openSignInSchool(t)
 	const discovery = "/.well-known/openid-configuration"
 	for name, faults := range map[string]emulator.Faults{
-		"away": {Status: map[string]int{discovery: 503}}, "another's document": {Issuer: "https://evil.example"}, "a redirect": {Status: map[string]int{discovery: 302}},
+		"away": {Status: map[string]int{discovery: 503}}, "another's document": {Document: map[string]any{"issuer": "https://evil.example"}}, "a redirect": {Status: map[string]int{discovery: 302}},
 	} {
 		s.configure()
 		s.provider.Lie(faults)

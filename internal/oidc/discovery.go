@@ -27,11 +27,21 @@ const (
 	retryAfter = time.Second
 )
 
-// endpoints are what the provider publishes of itself.
+// endpoints are where the provider is asked.
 type endpoints struct {
-	provider *upstream.Provider
-	oauth    oauth2.Endpoint
-	userinfo string
+	provider  *upstream.Provider
+	oauth     oauth2.Endpoint
+	userinfo  string
+	published published
+}
+
+// published is what the provider says of itself (OpenID Connect Discovery 1.0 section 3).
+type published struct {
+	KeySet        string   `json:"jwks_uri"`
+	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
+	ResponseTypes []string `json:"response_types_supported"`
+	Algorithms    []string `json:"id_token_signing_alg_values_supported"`
+	Challenges    []string `json:"code_challenge_methods_supported"` // RFC 8414 section 2
 }
 
 // discovery looks the endpoints up when they are first needed: a provider that is down does
@@ -81,17 +91,15 @@ func (d *discovery) look(ctx context.Context) (*endpoints, error) {
 	if err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}
-	var published struct {
-		KeySet      string   `json:"jwks_uri"`
-		AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
-	}
-	if err := provider.Claims(&published); err != nil {
+	e := &endpoints{provider: provider, oauth: provider.Endpoint(), userinfo: provider.UserInfoEndpoint()}
+	if err := provider.Claims(&e.published); err != nil {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}
-	e := &endpoints{provider: provider, oauth: provider.Endpoint(), userinfo: provider.UserInfoEndpoint()}
-	for name, address := range map[string]string{"authorization_endpoint": e.oauth.AuthURL, "token_endpoint": e.oauth.TokenURL, "jwks_uri": published.KeySet} {
-		if u, err := url.Parse(address); err != nil || !isSecure(u) {
-			return nil, fmt.Errorf("discovery: %s %q is neither https nor http on a loopback address", name, address)
+	for _, endpoint := range []struct{ name, address string }{
+		{"authorization_endpoint", e.oauth.AuthURL}, {"token_endpoint", e.oauth.TokenURL}, {"jwks_uri", e.published.KeySet},
+	} {
+		if u, err := url.Parse(endpoint.address); err != nil || !isSecure(u) {
+			return nil, fmt.Errorf("discovery: %s %q is neither https nor http on a loopback address", endpoint.name, endpoint.address)
 		}
 	}
 	if u, err := url.Parse(e.userinfo); err != nil || !isSecure(u) {
@@ -100,7 +108,7 @@ func (d *discovery) look(ctx context.Context) (*endpoints, error) {
 	// Said beforehand: finding it out by trying would use the code up. Basic is the default of
 	// OpenID Connect Discovery 1.0 section 3.
 	e.oauth.AuthStyle = oauth2.AuthStyleInHeader
-	if len(published.AuthMethods) > 0 && !slices.Contains(published.AuthMethods, "client_secret_basic") {
+	if methods := e.published.AuthMethods; len(methods) > 0 && !slices.Contains(methods, "client_secret_basic") {
 		e.oauth.AuthStyle = oauth2.AuthStyleInParams
 	}
 	return e, nil

@@ -23,6 +23,12 @@ const skew = time.Minute
 // maxExchanges bounds the sign-ins that wait for the provider at once.
 const maxExchanges = 64
 
+// CallbackPath is the path of the redirect URI, below the public address of the gateway.
+const CallbackPath = "/signin/callback"
+
+// RedirectURI is where the provider sends browsers back to; base has no final slash.
+func RedirectURI(base string) string { return base + CallbackPath }
+
 // Attempt is what one sign-in remembers between the two requests of its browser.
 type Attempt struct {
 	State    string `json:"state"`
@@ -76,7 +82,12 @@ func (p *Provider) Begin(redirectURI string, a Attempt) (string, error) {
 	if err != nil {
 		return "", unavailable(err)
 	}
-	return p.client(found, redirectURI).AuthCodeURL(a.State, upstream.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)), nil
+	return p.authorizationURL(found, redirectURI, a), nil
+}
+
+func (p *Provider) authorizationURL(found *endpoints, redirectURI string, a Attempt, more ...oauth2.AuthCodeOption) string {
+	more = append(more, upstream.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier))
+	return p.client(found, redirectURI).AuthCodeURL(a.State, more...)
 }
 
 func (p *Provider) client(found *endpoints, redirectURI string) *oauth2.Config {

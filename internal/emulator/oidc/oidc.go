@@ -1,5 +1,6 @@
-// Package oidc emulates a provider of OpenID Connect that approves everybody, and lies on
-// request. It speaks the code flow with PKCE, and is strict about what clients send.
+// Package oidc emulates a provider of OpenID Connect. It speaks the code flow with PKCE, is
+// strict about what clients send, and lies on request. It approves everybody, or has a page on
+// which one chooses who to be.
 package oidc
 
 import (
@@ -10,9 +11,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -20,11 +22,26 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// The client that the provider knows.
+// The client that the provider knows; the secret is that of a Config without one.
 const (
 	ClientID     = "lectern"
 	ClientSecret = "a client's secret"
 )
+
+// Person is somebody who may sign in, with a verified address.
+type Person struct{ Name, Email string }
+
+// Config is what a provider knows. The zero value approves everybody.
+type Config struct {
+	// ClientSecret is that of the client; "" is the constant ClientSecret.
+	ClientSecret string
+	// People are those who may sign in, by a page that lists them. Where there are none
+	// everybody is approved without a page, with the claims of the Faults.
+	People []Person
+	// RedirectURIs are registered; every one is where there are none.
+	RedirectURIs []string
+	Now          func() time.Time
+}
 
 // Faults are the lies of a provider. The zero value tells the truth.
 type Faults struct {
@@ -39,8 +56,10 @@ type Faults struct {
 	NoIDToken bool
 	// CodesCountTwice accepts a code again.
 	CodesCountTwice bool
-	// Issuer is what discovery calls the provider; "" is its address.
-	Issuer string
+	// Document replaces what discovery says; nil leaves something out.
+	Document map[string]any
+	// ErrorPages sends browsers of unknown clients to a page instead of answering 400.
+	ErrorPages bool
 	// Status answers the requests of a path with a status and nothing else.
 	Status map[string]int
 	// UserInfo is what the UserInfo endpoint says; nil: there is no such endpoint.
@@ -48,25 +67,36 @@ type Faults struct {
 }
 
 // grant is what a code stands for.
-type grant struct{ nonce, challenge, redirectURI string }
+type grant struct {
+	nonce, challenge, redirectURI string
+	person                        *Person // nil: nobody was chosen
+}
 
 // Provider is a running provider. Its methods may be called from any goroutine.
 type Provider struct {
 	// URL is the issuer.
 	URL    string
-	server *httptest.Server
-	now    func() time.Time
+	server *http.Server
+	done   chan struct{} // closed when the server has ended
 
 	mu     sync.Mutex // guards what follows
+	cfg    Config
 	faults Faults
 	key    *ecdsa.PrivateKey
 	keyID  int
 	grants map[string]grant
 }
 
-// Start starts a provider on a loopback address; Close ends it.
-func Start(now func() time.Time) *Provider {
-	p := &Provider{now: now, grants: map[string]grant{}}
+// Start starts a provider on a free port of a loopback address; Close ends it.
+func Start(cfg Config) (*Provider, error) {
+	if cfg.ClientSecret == "" {
+		cfg.ClientSecret = ClientSecret
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	p := &Provider{URL: "http://" + listener.Addr().String(), cfg: cfg, grants: map[string]grant{}, done: make(chan struct{})}
 	p.rotate()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", p.discovery)
@@ -74,21 +104,36 @@ func Start(now func() time.Time) *Provider {
 	mux.HandleFunc("POST /token", p.token)
 	mux.HandleFunc("GET /keys", p.keys)
 	mux.HandleFunc("GET /userinfo", p.userInfo)
-	p.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /error", func(w http.ResponseWriter, _ *http.Request) { write(w, http.StatusOK, "an error") })
+	p.server = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		w.Header().Set("Date", cfg.Now().UTC().Format(http.TimeFormat))
 		if status := p.faults.Status[r.URL.Path]; status != 0 {
 			w.WriteHeader(status)
 			return
 		}
 		mux.ServeHTTP(w, r)
-	}))
-	p.URL = p.server.URL
-	return p
+	})}
+	go func() {
+		defer close(p.done)
+		_ = p.server.Serve(listener) // it ends with Close
+	}()
+	return p, nil
 }
 
-// Close ends the provider; its address then refuses connections.
-func (p *Provider) Close() { p.server.Close() }
+// Close ends the provider; its address then refuses connections. It may be called twice.
+func (p *Provider) Close() {
+	_ = p.server.Close()
+	<-p.done
+}
+
+// Register replaces the redirect URIs that the provider knows.
+func (p *Provider) Register(redirectURIs ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cfg.RedirectURIs = redirectURIs
+}
 
 // Lie replaces the faults.
 func (p *Provider) Lie(f Faults) {
@@ -112,39 +157,76 @@ func write(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
+// replace puts values into a document; nil takes one out.
+func replace(in, values map[string]any) {
+	for name, value := range values {
+		if value == nil {
+			delete(in, name)
+		} else {
+			in[name] = value
+		}
+	}
+}
+
 func (p *Provider) discovery(w http.ResponseWriter, _ *http.Request) {
 	d := map[string]any{
 		"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
 		"id_token_signing_alg_values_supported": []string{"ES256", "HS256", "none"},
 		"response_types_supported":              []string{"code"}, "subject_types_supported": []string{"public"},
-	}
-	if p.faults.Issuer != "" {
-		d["issuer"] = p.faults.Issuer
+		"code_challenge_methods_supported": []string{"S256"}, "scopes_supported": []string{"openid", "email", "profile"},
 	}
 	if p.faults.UserInfo != nil {
 		d["userinfo_endpoint"] = p.URL + "/userinfo"
 	}
+	replace(d, p.faults.Document)
 	write(w, http.StatusOK, d)
 }
 
-// authorize approves: the browser goes back with a code.
+// authorize approves: the browser goes back with a code. Where there are people it shows them
+// first.
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	if q.Get("client_id") != ClientID || q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" ||
+	back, err := url.Parse(q.Get("redirect_uri"))
+	known := len(p.cfg.RedirectURIs) == 0 || slices.Contains(p.cfg.RedirectURIs, q.Get("redirect_uri"))
+	switch {
+	case err == nil && known && q.Get("client_id") == ClientID:
+	case p.faults.ErrorPages:
+		http.Redirect(w, r, "/error?authError=x", http.StatusFound)
+		return
+	default:
+		http.Error(w, "no such client, or not its redirect URI", http.StatusBadRequest)
+		return
+	}
+	if q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" ||
 		len(q.Get("code_challenge")) != 43 || q.Get("nonce") == "" || q.Get("state") == "" {
 		http.Error(w, "not the request of the code flow with PKCE", http.StatusBadRequest)
 		return
 	}
-	code := rand.Text()
-	p.grants[code] = grant{q.Get("nonce"), q.Get("code_challenge"), q.Get("redirect_uri")}
-	back := url.Values{"code": {code}, "state": {q.Get("state")}, "iss": {p.URL}}
-	http.Redirect(w, r, q.Get("redirect_uri")+"?"+back.Encode(), http.StatusFound)
+	answer := url.Values{"state": {q.Get("state")}, "iss": {p.URL}}
+	chosen := slices.IndexFunc(p.cfg.People, func(one Person) bool { return one.Email == q.Get("login_hint") })
+	switch {
+	case len(p.cfg.People) > 0 && chosen < 0 && q.Get("prompt") == "none":
+		answer.Set("error", "login_required")
+	case len(p.cfg.People) > 0 && chosen < 0:
+		p.choose(w, r.URL)
+		return
+	default:
+		g := grant{q.Get("nonce"), q.Get("code_challenge"), q.Get("redirect_uri"), nil}
+		if chosen >= 0 {
+			g.person = &p.cfg.People[chosen]
+		}
+		code := rand.Text()
+		p.grants[code] = g
+		answer.Set("code", code)
+	}
+	back.RawQuery = answer.Encode()
+	http.Redirect(w, r, back.String(), http.StatusFound)
 }
 
 // token exchanges a code (RFC 6749 section 4.1.3).
 func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	id, secret, basic := r.BasicAuth()
-	if secret, err := url.QueryUnescape(secret); !basic || err != nil || id != ClientID || secret != ClientSecret {
+	if secret, err := url.QueryUnescape(secret); !basic || err != nil || id != ClientID || secret != p.cfg.ClientSecret {
 		write(w, http.StatusUnauthorized, map[string]string{"error": "invalid_client"})
 		return
 	}
@@ -168,15 +250,12 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 func (p *Provider) idToken(g grant) string {
 	claims := jwt.MapClaims{
 		"iss": p.URL, "aud": ClientID, "sub": "person", "nonce": g.nonce,
-		"iat": p.now().Unix(), "exp": p.now().Add(time.Minute * 5).Unix(),
+		"iat": p.cfg.Now().Unix(), "exp": p.cfg.Now().Add(time.Minute * 5).Unix(),
 	}
-	for name, value := range p.faults.Claims {
-		if value == nil {
-			delete(claims, name)
-		} else {
-			claims[name] = value
-		}
+	if g.person != nil {
+		claims["sub"], claims["email"], claims["email_verified"], claims["name"] = g.person.Email, g.person.Email, true, g.person.Name
 	}
+	replace(claims, p.faults.Claims)
 	if p.faults.RotateKey {
 		p.rotate()
 	}
@@ -185,7 +264,7 @@ func (p *Provider) idToken(g grant) string {
 	case "none":
 		method, key = jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType
 	case "HS256":
-		method, key = jwt.SigningMethodHS256, []byte(ClientSecret)
+		method, key = jwt.SigningMethodHS256, []byte(p.cfg.ClientSecret)
 	}
 	token := jwt.NewWithClaims(method, claims)
 	token.Header["kid"] = strconv.Itoa(p.keyID)

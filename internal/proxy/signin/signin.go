@@ -28,9 +28,8 @@ const (
 	timeout = 20 * time.Second
 	// cookieName is the cookie of a sign-in that has begun.
 	cookieName = "lectern_signin"
-	// cookiePath are the two routes of a sign-in.
-	cookiePath   = "/signin"
-	callbackPath = "/signin/callback"
+	// cookiePath is where a sign-in begins, and the path above its end.
+	cookiePath = "/signin"
 )
 
 // Provider is where people sign in. Its errors have a *media.Refusal in their chain.
@@ -101,7 +100,7 @@ func New(ttl time.Duration, deps Deps) *Handler { return &Handler{Deps: deps, tt
 func (h *Handler) Routes() []route.Route {
 	return []route.Route{
 		{Pattern: cookiePath, OptionalSlash: true, Allow: "GET, OPTIONS", Serve: h.serve((*request).begin)},
-		{Pattern: callbackPath, OptionalSlash: true, Allow: "GET, OPTIONS", Serve: h.serve((*request).callback)},
+		{Pattern: oidc.CallbackPath, OptionalSlash: true, Allow: "GET, OPTIONS", Serve: h.serve((*request).callback)},
 	}
 }
 
@@ -241,7 +240,7 @@ func refused(why string) error {
 	return fmt.Errorf("%w: %s", r, why)
 }
 
-func (x *request) redirectURI() string { return x.h.Links.BaseURL(x.c) + callbackPath }
+func (x *request) redirectURI() string { return oidc.RedirectURI(x.h.Links.BaseURL(x.c)) }
 
 func (x *request) setCookie(name, value string, life time.Duration, path string) {
 	credentials.AddCookie(x.c, x.h.Links, name, value, life, path)
