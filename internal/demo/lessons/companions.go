@@ -25,11 +25,11 @@ func Companions() []Companion {
 	out := []Companion{
 		{Recording: Spoken, File: "geometry.m4a", Kind: "audio", Label: "Audio", Type: "audio/mp4", Duration: 120 * time.Second},
 		{Recording: Spoken, File: "geometry.chat.txt", Kind: "chat", Label: "Chat", Type: "text/plain; charset=utf-8", Shared: true},
-		{Recording: Spoken, File: "geometry.storyboard.vtt", Kind: "storyboard", Type: "text/vtt; charset=utf-8", Made: "storyboard", Name: "storyboard.vtt"},
-		{Recording: Spoken, File: "geometry.storyboard.jpg", Kind: "storyboard", Type: "image/jpeg", Made: "storyboard", Name: "storyboard.jpg"},
+		{Recording: Spoken, File: "geometry.storyboard.vtt", Kind: "storyboard", Label: "Storyboard", Type: "text/vtt; charset=utf-8", Made: "storyboard", Name: "storyboard.vtt"},
+		{Recording: Spoken, File: "geometry.storyboard.jpg", Kind: "storyboard", Label: "Storyboard sheet", Type: "image/jpeg", Made: "storyboard", Name: "storyboard.jpg"},
 	}
 	for i, lesson := range All() {
-		out = append(out, Companion{Recording: int64(i + 1), File: lesson.poster(), Kind: "poster", Type: "image/jpeg", Made: "poster", Name: "poster.jpg"})
+		out = append(out, Companion{Recording: int64(i + 1), File: lesson.poster(), Kind: "poster", Label: "Poster", Type: "image/jpeg", Made: "poster", Name: "poster.jpg"})
 	}
 	return out
 }
