@@ -6,7 +6,7 @@ COMMIT  ?= $(shell git --git-dir=.git rev-parse HEAD 2>/dev/null)
 CONFIG  := github.com/lectiospace/lectern/internal/config
 LDFLAGS := -s -w -X $(CONFIG).version=$(VERSION) -X $(CONFIG).commit=$(COMMIT)
 
-.PHONY: help reference pages build demo test lint vulncheck report properties fuzz joins previews renditions fleet outage backfill move lessons bench bench-clock bench-compare search-bench deb image dist packages-test clean
+.PHONY: help reference pages build demo test lint vulncheck report properties fuzz joins previews renditions fleet outage backfill move lessons bench bench-clock bench-compare search-bench watch-bench deb image dist packages-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,10 @@ bench-compare: ## compare the gateway with that of the commit BASE, and fail whe
 
 search-bench: ## measure searches in HOURS (10000) lesson-hours and what their index costs, on SQLite, or in an empty PostgreSQL DATABASE
 	go run ./bench/cmd/searchbench -hours $(or $(HOURS),10000) $(if $(DATABASE),-database '$(DATABASE)')
+
+watch-bench: build ## measure reports of VIEWERS (5000) watch states for TIME (2m) at a gateway on SQLite, and on PostgreSQL
+	go run ./bench/cmd/watchbench -database sqlite -viewers $(or $(VIEWERS),5000) -time $(or $(TIME),2m)
+	go run ./bench/cmd/watchbench -database postgres -viewers $(or $(VIEWERS),5000) -time $(or $(TIME),2m)
 
 deb: ## write dist/lectern_VERSION_ARCH.deb for ARCH (amd64,arm64)
 	go -C packaging run . -out ../dist $(if $(ARCH),-arch $(ARCH)) deb

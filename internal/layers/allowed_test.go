@@ -73,6 +73,15 @@ var allowed = []rule{
 			{"os/exec", "runs the syncer's binary and the programs that are compared"},
 		},
 	},
+	{
+		pkg: "bench/cmd/watchbench",
+		may: []use{
+			{"bench/meter", "the gateway's processor time"},
+			{"bench/peers", "a PostgreSQL, and people with tokens"},
+			{"internal/catalog", "counts what was stored"},
+			{"os/exec", "runs the gateway's binary"},
+		},
+	},
 	{pkg: "bench/content"},
 	{
 		pkg: "bench/eviction",

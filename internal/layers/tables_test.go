@@ -56,6 +56,7 @@ var tableRules = []tableRule{
 	{"internal/library", "watchstaterows.go", "lectern_watch_states", "how far users are in recordings"},
 	{"internal/library", "audience.go", "lectern_watch_states", "how far a recording's students are"},
 	{"internal/library", "searchplaces.go", "lectern_transcripts lectern_search_blocks lectern_search_postings lectern_search_gone", "transcripts as they are searched"},
+	{"bench/cmd/watchbench", "", "lectern_watch_states", "how many states are stored"},
 	{"bench/cmd/searchbench", "", "lectern_captions", "how many captions there are, and their size"},
 	{"internal/library", "searchshow.go", "lectern_transcripts", "transcripts as they are searched"},
 	{"internal/library", "lists.go", "lectern_recording_files", "whether a recording has a poster"},

@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	// watchFlushInterval is how often watch states are written: a flush is three
-	// statements, and what a killed gateway loses is not older.
-	watchFlushInterval = 5 * time.Second
+	// watchFlushInterval is how often watch states are written. A flush of up to
+	// statesPerStatement states is four statements on SQLite and five on PostgreSQL, begin and
+	// commit included: less than one a second. What a killed gateway loses is not older than
+	// the interval and the time of a flush.
+	watchFlushInterval = 6 * time.Second
 	// maxPendingStates bounds the memory of states that wait for a database that is away,
 	// in bytes.
 	maxPendingStates = 64 << 20

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
 	"github.com/lectiospace/lectern/internal/media"
@@ -19,6 +21,7 @@ func TestWatchStates(t *testing.T) {
 		t.Run("read at once", func(t *testing.T) { checkReadAtOnce(t, db) })
 		t.Run("two gateways", func(t *testing.T) { checkTwoGateways(t, db) })
 		t.Run("many in one statement", func(t *testing.T) { checkManyStates(t, db) })
+		t.Run("at most one statement a second", func(t *testing.T) { checkStatements(t, db) })
 		t.Run("what is gone takes nothing with it", func(t *testing.T) { checkStatesOfGone(t, db) })
 		t.Run("goes with the recording and the user", func(t *testing.T) { checkStatesGo(t, db) })
 		t.Run("bounded", func(t *testing.T) { checkStatesBounded(t, db) })
@@ -122,6 +125,44 @@ func checkManyStates(t *testing.T, db *catalogtest.DB) {
 	wantState(t, w, 9, 2, 5, 1)
 	if n := db.Count(t, `SELECT count(*) FROM lectern.lectern_watch_states WHERE user_id >= 100000`); n != 0 {
 		t.Errorf("%d states of nobody", n)
+	}
+}
+
+// checkStatements: what a gateway with the most viewers writes in one interval takes no more
+// statements than the interval has seconds, the transaction's begin and end included.
+func checkStatements(t *testing.T, db *catalogtest.DB) {
+	const viewers = 5000
+	db = db.Reopen(t) // with a count of its own
+	metrics := prometheus.NewRegistry()
+	if err := db.Store.RegisterMetrics(metrics); err != nil {
+		t.Fatal(err)
+	}
+	statements := func() uint64 {
+		t.Helper()
+		families, err := metrics.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "lectern_database_seconds" {
+				return f.GetMetric()[0].GetHistogram().GetSampleCount()
+			}
+		}
+		t.Fatal("statements are not counted")
+		return 0
+	}
+	now := noon.Add(6 * time.Hour)
+	w := manualStates(db, &now)
+	put(t, w, 5, 6, 5, watchstate.Piece{From: 0, To: 10000})
+	flushed(t, w) // a connection is there
+	for user := range int64(viewers) {
+		put(t, w, 200000+user, 6, 5, watchstate.Piece{From: 0, To: 10000})
+	}
+	before := statements()
+	flushed(t, w)
+	n := statements() - before
+	if n == 0 || float64(n) > watchFlushInterval.Seconds() {
+		t.Errorf("%d statements in %s, want at most one a second", n, watchFlushInterval)
 	}
 }
 
