@@ -1004,6 +1004,7 @@ var allowed = []rule{
 			{"internal/syncer/queue", "job kinds, and enqueueing in a transaction"},
 			{"internal/syncer/store", "the syncer's tables"},
 			{"internal/syncer/workdir", "its temporary files"},
+			{"internal/webvtt", "captions that are made"},
 			{"github.com/prometheus/client_golang", "registers its metrics"},
 			{"golang.org/x/time", "the rate of reading"},
 		},
@@ -1041,12 +1042,15 @@ var allowed = []rule{
 	{
 		pkg: "internal/syncer/derive/speech",
 		may: []use{
-			{"internal/catalog", "the transaction that stores captions"},
+			{"internal/catalog", "error kinds of the database"},
 			{"internal/ffmpeg", "the sound of a recording"},
 			{"internal/media", "error kinds"},
 			{"internal/syncer/derive", "the interface that it implements"},
 			{"internal/syncer/store", "captions, and what Zoom gives"},
 			{"internal/transcribe", "the program for speech recognition"},
+		},
+		tests: []use{
+			{"internal/catalog/catalogtest", "a migrated database"},
 		},
 	},
 	{

@@ -48,6 +48,9 @@ type Config struct {
 	GiveUpAfter time.Duration `kong:"-"`
 	// RetryDelays are the waits after failed attempts; none = queue.DefaultRetryDelays.
 	RetryDelays []time.Duration `kong:"-"`
+	// AwaitCaptions is how long after a recording was archived Zoom's captions are awaited,
+	// before a program for speech recognition writes some; 0 = 6 h.
+	AwaitCaptions time.Duration `kong:"-"`
 	// IdlePoll is how often a queue without work is asked; 0 = queue.DefaultIdlePoll.
 	IdlePoll time.Duration `kong:"-"`
 	// SupervisorEvery is the pause between the supervisor's rounds; 0 = 5 s.
@@ -59,6 +62,9 @@ const (
 	defaultUnmatchedAfter  = 24 * time.Hour
 	defaultGiveUpAfter     = 48 * time.Hour
 	defaultSupervisorEvery = 5 * time.Second
+	// Zoom writes a transcript in about twice the recording's time; the longest lessons last
+	// three hours.
+	defaultAwaitCaptions = 6 * time.Hour
 )
 
 // The modes.
@@ -108,6 +114,7 @@ func (c Config) moveRetryDelays() []time.Duration {
 func (c Config) withDefaults() Config {
 	c.UnmatchedAfter = cmp.Or(c.UnmatchedAfter, defaultUnmatchedAfter)
 	c.GiveUpAfter = cmp.Or(c.GiveUpAfter, defaultGiveUpAfter)
+	c.AwaitCaptions = cmp.Or(c.AwaitCaptions, defaultAwaitCaptions)
 	c.SupervisorEvery = cmp.Or(c.SupervisorEvery, defaultSupervisorEvery)
 	return c
 }

@@ -220,6 +220,8 @@ func explainDerived(ctx context.Context, x store.Session, recording int64, b *st
 		switch {
 		case d.MadeAt.IsZero() && d.RetryAt.IsZero():
 			writef(b, "  not made   %s: given up %s after %d attempts: %s%s\n", d.Kind, at(d.TriedAt), d.Attempts, d.Detail, reasonOf(d))
+		case d.MadeAt.IsZero() && d.Attempts == 0:
+			writef(b, "  not made   %s: %s; next %s\n", d.Kind, d.Detail, at(d.RetryAt))
 		case d.MadeAt.IsZero():
 			writef(b, "  not made   %s: %d attempts: %s%s; next %s\n", d.Kind, d.Attempts, d.Detail, reasonOf(d), at(d.RetryAt))
 		case d.Detail != "":

@@ -54,6 +54,14 @@ func TestTranscribe(t *testing.T) {
 			}
 		})
 	}
+	for name, p := range map[string]Program{
+		"no program": {[]string{"/nowhere/whisper"}, 0},
+		"full disk":  program(t, "echo [Errno 28] No space left on device >&2; exit 1"),
+	} {
+		if _, err := p.Transcribe(t.Context(), heard(t), time.Second); media.KindOf(err) != media.Unavailable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := program(t, ":").Transcribe(canceled, heard(t), time.Second); media.KindOf(err) != media.Canceled {

@@ -190,7 +190,7 @@ func TestOlderRecordings(t *testing.T) {
 	}
 	s.Config.Derived = []string{"poster"}
 	s.Restart()
-	syncertest.Eventually(t, "an attempt in vain", func() (bool, string) {
+	syncertest.Eventually(t, "a failed attempt", func() (bool, string) {
 		text := explanation(t, s, row.ID)
 		return strings.Contains(text, "not made   poster: 1 attempts: derive: read the recording"), text
 	})

@@ -242,13 +242,14 @@ func (d *Deriver) abortUpload(ctx context.Context, left *workdir.Lock) {
 	}
 }
 
-// putOff puts off reading what is unavailable, and returns how long.
-func (d *Deriver) putOff(fault *unavailableError) time.Duration {
+// putOff puts off reading what is unavailable, and the job that has found that.
+func (d *Deriver) putOff(log *slog.Logger, fault *unavailableError) error {
 	pause := max(unavailablePause, media.RetryAfterOf(fault))
+	log.Warn("derive: put off", slog.Duration("pause", pause), slog.Any("error", fault))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.unavailableUntil[fault.provider] = d.now().Add(pause)
-	return pause
+	return queue.Snooze(pause)
 }
 
 // readPause is how long a recording has to wait before it is read from a provider's archive,

@@ -7,6 +7,7 @@ import (
 	"github.com/lectiospace/lectern/internal/ffmpeg"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/webvtt"
 )
 
 // Maker makes the files of one kind. Make is called by one goroutine at a time.
@@ -17,11 +18,11 @@ type Maker interface {
 	// Revision is raised when what earlier revisions have made is to be made anew.
 	Revision() int64
 	// Make makes the files of a recording in dir, which is empty at first and is removed
-	// afterwards. No files and no error: a recording like this one has none. An error of kind
-	// Unavailable, Timeout or Canceled is a fault of this machine and is tried again without
-	// end; any other counts as an attempt in vain. It must not wait for the network, and what
-	// it starts has to end by itself.
-	Make(ctx context.Context, src Source, dir string) ([]File, error)
+	// afterwards. The zero value and no error: a recording like this one has none. An error of
+	// kind Unavailable, Timeout or Canceled, and one of a full or failing disk, is a fault of
+	// this machine and is tried again without end; any other counts as a failed attempt. It must
+	// not wait for the network, and what it starts has to end by itself.
+	Make(ctx context.Context, src Source, dir string) (Made, error)
 }
 
 // Chooser is a Maker that makes files of some recordings only.
@@ -45,6 +46,14 @@ type Source struct {
 	Path      string
 	Info      ffmpeg.Info
 	Recording store.Recording
+}
+
+// Made is what a Maker has made of a recording; the zero value is nothing.
+type Made struct {
+	Files []File
+	// Captions are stored with the recording, unless Zoom or a person has given it others
+	// meanwhile. Those without cues are none.
+	Captions webvtt.Track
 }
 
 // File is a file that was made.

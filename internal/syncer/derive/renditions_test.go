@@ -108,9 +108,9 @@ func TestSoundThatZoomFailsToGive(t *testing.T) {
 	awaitFiles(t, s, row.ID, "sound.m4a")
 }
 
-// transcribing has a shell script write captions; its first argument is the sound.
+// transcribing has a shell script write captions, at once; its first argument is the sound.
 func transcribing(script string) syncertest.Option {
-	return syncertest.Configured(func(c *syncer.Config) { c.Transcribe = "sh -c '" + script + "' transcribe" })
+	return syncertest.Configured(func(c *syncer.Config) { c.Transcribe, c.AwaitCaptions = "sh -c '"+script+"' transcribe", 1 })
 }
 
 // TestAutomaticCaptions: a program writes the captions of a recording without any. They are
@@ -147,38 +147,12 @@ func TestAutomaticCaptions(t *testing.T) {
 	})
 }
 
-// TestUnreadableTranscriptIsNotAwaited: a transcript that was archived, and of which no
-// captions could be made, keeps no program from writing them.
-func TestUnreadableTranscriptIsNotAwaited(t *testing.T) {
-	s := syncertest.New(t, deriving("none"), syncertest.Configured(func(c *syncer.Config) { c.Companions = []string{"transcript"} })).Start()
-	row := record(s)
-	listed := func() (is bool) {
-		s.Update(func(ctx context.Context, x store.Session) (err error) {
-			is, err = store.ZoomListsCaptions(ctx, x, row.ID)
-			return err
-		})
-		return is
-	}
-	s.Zoom.AddFile("uuid-1==", zoomemu.File{ID: "words", Type: "TRANSCRIPT", Start: syncertest.LessonStart, End: syncertest.LessonStart.Add(time.Hour), Content: emulator.Bytes([]byte("no captions at all\n"))})
-	if _, err := s.Syncer.Reconcile(t.Context(), reconcile.Scope{}); err != nil {
-		t.Fatal(err)
-	}
-	syncertest.Eventually(t, "the archived transcript", func() (bool, string) {
-		text := explanation(t, s, row.ID)
-		return strings.Contains(text, "captions not read") && strings.Contains(text, "companion"), text
-	})
-	s.Idle()
-	if listed() {
-		t.Error("the transcript is awaited for ever")
-	}
-}
-
 // TestTranscriptionFails: a program that fails costs the recording nothing, and is reported.
 func TestTranscriptionFails(t *testing.T) {
 	s := syncertest.New(t, deriving("sound"), transcribing("echo no model >&2; exit 7")).Start()
 	row := record(s)
 	awaitFiles(t, s, row.ID, "sound.m4a")
-	syncertest.Eventually(t, "an attempt in vain", func() (bool, string) {
+	syncertest.Eventually(t, "a failed attempt", func() (bool, string) {
 		text := explanation(t, s, row.ID)
 		return strings.Contains(text, "not made   captions: 1 attempts: transcribe: invalid (transcribe_failed): exit status 7: no model, reason transcribe_failed; next "), text
 	})

@@ -15,7 +15,7 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
-// TestRequestAfterAJoin: the sound and the previews of a recording that is joined with another
+// TestRequestAfterAJoin: the sound, the previews and the automatic captions of a recording that is joined with another
 // are not offered beside the joined one, whether or not others can be made.
 func TestRequestAfterAJoin(t *testing.T) {
 	db, ctx := catalogtest.Databases[0].Open(t), t.Context()
@@ -40,8 +40,20 @@ func TestRequestAfterAJoin(t *testing.T) {
 				return err
 			}
 		}
+		if kept, err := store.PutAutomaticCaption(ctx, x, 6, "WEBVTT\n\n00:01.000 --> 00:02.000\nearlier\n", time.Now()); err != nil || !kept {
+			t.Errorf("captions kept %v, %v", kept, err)
+		}
 		if err := d.Request(ctx, x, 6); err != nil {
 			return err
+		}
+		if n := captions(ctx, t, x, 6); n != 0 {
+			t.Errorf("%d captions have the former times", n)
+		}
+		if _, err := store.PutCaption(ctx, x, 6, store.Caption{Lang: "und", Label: "Transcript", Body: "WEBVTT\n"}, time.Now()); err != nil {
+			return err
+		}
+		if err := d.Request(ctx, x, 6); err != nil || captions(ctx, t, x, 6) != 1 {
+			t.Errorf("Zoom's captions were removed, %v", err)
 		}
 		for _, list := range []func(context.Context, store.Session, int64) ([]store.RecordingFile, error){store.DerivedFiles, store.Companions} {
 			files, err := list(ctx, x, 6)
@@ -57,6 +69,15 @@ func TestRequestAfterAJoin(t *testing.T) {
 	if err != nil || !slices.Equal(left, []string{"poster.jpg", "uploaded", "Zoom's"}) {
 		t.Errorf("left: %q, %v", left, err)
 	}
+}
+
+// captions is how many captions a recording has.
+func captions(ctx context.Context, t *testing.T, x store.Session, recording int64) (n int) {
+	t.Helper()
+	if err := x.One(ctx, `SELECT count(*) FROM lectern.lectern_captions WHERE recording_id = $1`, []any{recording}, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // TestSearchedGoesOnBelow: retries that are due above the recordings that were seen do not

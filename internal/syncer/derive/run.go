@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
@@ -34,21 +35,6 @@ func (e *unavailableError) Unwrap() error { return e.fault }
 
 // notNow ends a run that has to read the archive while it must not.
 type notNow struct{ wait time.Duration }
-
-// databaseError is a fault of the database: the queue runs the job again.
-type databaseError struct{ fault error }
-
-func (e *databaseError) Error() string { return e.fault.Error() }
-func (e *databaseError) Unwrap() error { return e.fault }
-
-// update is catalog.Store.Update. Its error is errChanged or a *databaseError.
-func (r *run) update(ctx context.Context, op string, f func(x store.Session) error) error {
-	err := r.deps.Store.Update(ctx, op, f)
-	if err == nil || errors.Is(err, errChanged) {
-		return err
-	}
-	return &databaseError{err}
-}
 
 func (n *notNow) Error() string { return "recordings are not read now" }
 
@@ -87,7 +73,7 @@ func (d *Deriver) job(ctx context.Context, job *queue.Job[queue.DeriveArgs]) err
 		return queue.Snooze(time.Second)
 	}
 	if err != nil {
-		return err
+		return d.putOff(d.log, &unavailableError{thisMachine, err})
 	}
 	defer lock.Release()
 	r, err := d.load(ctx, job.Args.RecordingID)
@@ -115,9 +101,7 @@ func (d *Deriver) job(ctx context.Context, job *queue.Job[queue.DeriveArgs]) err
 	case errors.As(err, &later):
 		return queue.Snooze(later.wait)
 	case errors.As(err, &unavailable):
-		pause := d.putOff(unavailable)
-		r.log.Warn("derive: put off", slog.Duration("pause", pause), slog.Any("error", err))
-		return queue.Snooze(pause)
+		return d.putOff(r.log, unavailable)
 	default:
 		return err
 	}
@@ -272,20 +256,20 @@ func (r *run) open(ctx context.Context) (Source, error) {
 // makeOne makes and stores the files of one kind.
 func (r *run) makeOne(ctx context.Context, one due, src Source) error {
 	dir := filepath.Join(r.deps.Work.Path(workJob(r.row.ID)), "made-"+one.Kind())
-	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
-		return &unavailableError{thisMachine, err}
+	if err := onDisk(errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700))); err != nil {
+		return err
 	}
 	began := r.now()
-	files, err := one.Make(ctx, src, dir)
+	made, err := one.Make(ctx, src, dir)
 	if err == nil {
-		err = r.store(ctx, one, files)
+		err = r.store(ctx, one, made)
 	}
 	if err != nil {
 		return fromTool(err)
 	}
 	r.metrics.derivations.WithLabelValues(one.Kind(), outcomeMade).Inc()
-	r.log.Info("derive: made", slog.String("kind", one.Kind()), slog.Int("files", len(files)), slog.Duration("took", r.now().Sub(began)))
-	return os.RemoveAll(dir)
+	r.log.Info("derive: made", slog.String("kind", one.Kind()), slog.Int("files", len(made.Files)), slog.Duration("took", r.now().Sub(began)))
+	return onDisk(os.RemoveAll(dir))
 }
 
 // ofRecording reports whether a fault would be the same with another archive on another
@@ -311,12 +295,34 @@ func fromTool(err error) error {
 	return unavailableIf(err, thisMachine, media.Unavailable, media.Timeout, media.Canceled)
 }
 
-// unavailableIf makes an unavailableError of an error of some kinds that is nothing else yet.
-func unavailableIf(err error, provider string, kinds ...media.Kind) error {
-	if err == nil || !ofRecording(err) || !slices.Contains(kinds, media.KindOf(err)) {
-		return err
+// onDisk returns an error of a local file as an unavailableError.
+func onDisk(err error) error {
+	if err == nil {
+		return nil
 	}
-	return &unavailableError{provider, err}
+	return &unavailableError{thisMachine, err}
+}
+
+// unavailableIf makes an unavailableError of an error that is nothing else yet: one of some
+// kinds is a fault of a provider, one of this machine's resources is a fault of that.
+func unavailableIf(err error, provider string, kinds ...media.Kind) error {
+	switch {
+	case err == nil || !ofRecording(err):
+		return err
+	case ofResources(err):
+		return &unavailableError{thisMachine, err}
+	case slices.Contains(kinds, media.KindOf(err)):
+		return &unavailableError{provider, err}
+	}
+	return err
+}
+
+// ofResources reports whether this machine lacked disk, memory or processes. No recording is
+// the cause of that, and no archive elsewhere.
+func ofResources(err error) bool {
+	return slices.ContainsFunc([]syscall.Errno{
+		syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO, syscall.ENOMEM, syscall.EAGAIN, syscall.EMFILE, syscall.ENFILE,
+	}, func(e syscall.Errno) bool { return errors.Is(err, e) })
 }
 
 // fail writes down an attempt in vain, and when the next one is made. The recording itself is

@@ -75,7 +75,7 @@ func (r *run) fetch(ctx context.Context) (string, error) {
 	job := workJob(r.row.ID)
 	path := filepath.Join(r.deps.Work.Path(job), sourceName(r.source))
 	if err := r.removeOtherSources(); err != nil {
-		return "", &unavailableError{thisMachine, err}
+		return "", onDisk(err)
 	}
 	if stat, err := os.Stat(path); err == nil {
 		return path, r.reserve(stat.Size())
@@ -103,7 +103,7 @@ func (r *run) fetch(ctx context.Context) (string, error) {
 	if err := r.download(ctx, from, stored.Size, path+".partial"); err != nil {
 		return "", errors.Join(err, os.Remove(path+".partial"))
 	}
-	return path, os.Rename(path+".partial", path)
+	return path, onDisk(os.Rename(path+".partial", path))
 }
 
 // removeOtherSources removes what the recording was made of before. It would take the room of
@@ -121,10 +121,7 @@ func (r *run) removeOtherSources() error {
 
 // reserve reserves room in the work directory for a source and what is made of it.
 func (r *run) reserve(size int64) error {
-	if err := r.deps.Work.Reserve(workJob(r.row.ID), size+size/2+overhead); err != nil {
-		return &unavailableError{thisMachine, err}
-	}
-	return nil
+	return onDisk(r.deps.Work.Reserve(workJob(r.row.ID), size+size/2+overhead))
 }
 
 // download reads the recording from its archive, and refuses what is not what was archived.
@@ -139,7 +136,7 @@ func (r *run) download(ctx context.Context, from archive.Archive, size int64, to
 	defer in.Close()
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
-		return &unavailableError{thisMachine, err}
+		return onDisk(err)
 	}
 	sum := md5.New()
 	n, err := io.Copy(io.MultiWriter(out, sum), &slowReader{ctx: ctx, cancel: cancel, r: r, in: in})
@@ -148,7 +145,7 @@ func (r *run) download(ctx context.Context, from archive.Archive, size int64, to
 	var disk *fs.PathError
 	switch closed := out.Close(); {
 	case closed != nil, errors.As(err, &disk) && disk.Path == to:
-		return &unavailableError{thisMachine, errors.Join(err, closed)}
+		return onDisk(errors.Join(err, closed))
 	case err != nil:
 		return &unavailableError{r.row.Location().Provider, err}
 	case n != size, r.md5 != "" && got != r.md5:

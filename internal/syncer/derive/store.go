@@ -19,18 +19,19 @@ import (
 	"github.com/lectiospace/lectern/internal/filename"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
+	"github.com/lectiospace/lectern/internal/webvtt"
 )
 
 // store puts the files of one kind into the recording's archive, verifies them by the
 // archive's checksum, and makes them belong to the recording instead of earlier ones.
 // errChanged: the recording is another one by now.
-func (r *run) store(ctx context.Context, one due, files []File) error {
+func (r *run) store(ctx context.Context, one due, made Made) error {
 	target, err := r.deps.Archives.Get(r.row.Location().Provider)
 	if err != nil {
 		return r.fromArchive(err)
 	}
 	var rows []store.RecordingFile
-	for n, f := range files {
+	for n, f := range made.Files {
 		row, err := r.upload(ctx, target, one, n, f)
 		if row.ID != 0 {
 			rows = append(rows, row)
@@ -39,7 +40,7 @@ func (r *run) store(ctx context.Context, one due, files []File) error {
 			return errors.Join(err, r.discard(ctx, target, rows))
 		}
 	}
-	err = r.commit(ctx, one, rows)
+	err = r.commit(ctx, one, rows, made.Captions)
 	if errors.Is(err, errChanged) {
 		return errors.Join(err, r.discard(ctx, target, rows))
 	}
@@ -55,7 +56,7 @@ func (r *run) upload(ctx context.Context, target archive.Archive, one due, n int
 	}
 	err := checksum(f.Path, &row)
 	if err != nil {
-		return row, &unavailableError{thisMachine, err}
+		return row, onDisk(err)
 	}
 	if row.ArchiveKey, err = target.NewKey(ctx, r.keyHint()+"-"+f.Name); err != nil {
 		return row, r.fromArchive(err)
@@ -112,9 +113,10 @@ func checksum(path string, row *store.RecordingFile) error {
 	return err
 }
 
-// commit makes verified files belong to the recording, instead of all others of their kind.
-// The purge deletes the bytes of those, and of what killed runs have left.
-func (r *run) commit(ctx context.Context, one due, rows []store.RecordingFile) error {
+// commit makes verified files belong to the recording, instead of all others of their kind,
+// and stores captions with it. The purge deletes the bytes of replaced files, and of what
+// killed runs have left.
+func (r *run) commit(ctx context.Context, one due, rows []store.RecordingFile, captions webvtt.Track) error {
 	now := r.now()
 	return r.update(ctx, "derive: files are made", func(x store.Session) error {
 		row, err := store.LoadRecording(ctx, x, r.row.ID, true)
@@ -160,7 +162,18 @@ func (r *run) commit(ctx context.Context, one due, rows []store.RecordingFile) e
 		if err != nil {
 			return err
 		}
-		return store.AppendHistory(ctx, x, store.HistoryEntry{At: now, RecordingID: row.ID, What: one.Kind() + " made", Detail: fmt.Sprintf("%d file(s), %s", len(rows), media.Size(bytes))})
+		what, detail := one.Kind()+" made", fmt.Sprintf("%d file(s), %s", len(rows), media.Size(bytes))
+		if len(captions.Cues) > 0 {
+			kept, err := store.PutAutomaticCaption(ctx, x, row.ID, captions.String(), now)
+			if err != nil {
+				return err
+			}
+			what, detail = "captions kept", fmt.Sprintf("%d cues, written by the program for speech recognition", len(captions.Cues))
+			if !kept {
+				what, detail = "captions not kept", "others have come meanwhile"
+			}
+		}
+		return store.AppendHistory(ctx, x, store.HistoryEntry{At: now, RecordingID: row.ID, What: what, Detail: detail})
 	})
 }
 

@@ -28,8 +28,9 @@ const MaxLanguages = 64
 // ErrManyLanguages says that a recording has captions in MaxLanguages others.
 var ErrManyLanguages = errors.New("the recording has captions in too many languages")
 
-// EditCaption keeps captions that a person wrote, in place of any of the language. Their
-// label stays, or is c's where there were none. The error may be ErrManyLanguages.
+// EditCaption keeps captions that a person wrote, in place of any of the language. The label
+// of those stays; it is c's where there were none, or a program wrote them. The error may be
+// ErrManyLanguages.
 func EditCaption(ctx context.Context, x Session, recording int64, c Caption, now time.Time) error {
 	var others int
 	err := x.One(ctx, `SELECT count(*) FROM (SELECT lang FROM lectern.lectern_captions WHERE recording_id = $1
@@ -44,8 +45,9 @@ func EditCaption(ctx context.Context, x Session, recording int64, c Caption, now
 		return err
 	}
 	_, err = x.Exec(ctx, `INSERT INTO lectern.lectern_captions (recording_id, lang, label, body, updated_at, edited_at) VALUES ($1, $2, $3, $4, $5, $5)
-		ON CONFLICT (recording_id, lang) DO UPDATE SET body = excluded.body, updated_at = excluded.updated_at, edited_at = excluded.edited_at`,
-		recording, c.Lang, c.Label, c.Body, stamp(now))
+		ON CONFLICT (recording_id, lang) DO UPDATE SET body = excluded.body, updated_at = excluded.updated_at, edited_at = excluded.edited_at,
+			label = CASE WHEN lectern_captions.label = $6 THEN excluded.label ELSE lectern_captions.label END`,
+		recording, c.Lang, c.Label, c.Body, stamp(now), automaticLabel)
 	if err != nil {
 		return err
 	}
@@ -89,4 +91,11 @@ func PutAutomaticCaption(ctx context.Context, x Session, recording int64, body s
 		return false, err
 	}
 	return PutCaption(ctx, x, recording, Caption{Lang: automaticLang, Label: automaticLabel, Body: body}, now)
+}
+
+// removeAutomaticCaption removes captions that a program has written. Others may be stored
+// later.
+func removeAutomaticCaption(ctx context.Context, x Session, recording int64) error {
+	_, err := x.Exec(ctx, `DELETE FROM lectern.lectern_captions WHERE recording_id = $1 AND NOT `+byOthers, recording)
+	return err
 }

@@ -32,29 +32,6 @@ func ZoomGivesSound(ctx context.Context, x Session, recording int64) (archived, 
 	return archived, listed, nil
 }
 
-// ZoomListsCaptions reports whether Zoom has a transcript or live captions of a recording
-// that can be had and that the archive does not have yet. Captions of an archived one are
-// stored already, or cannot be read.
-func ZoomListsCaptions(ctx context.Context, x Session, recording int64) (bool, error) {
-	i, err := IngestOfRecording(ctx, x, recording)
-	if err != nil {
-		return false, catalog.IgnoreNotFound(err)
-	}
-	meetings, err := MeetingsOfIngest(ctx, x, i)
-	if err != nil {
-		return false, err
-	}
-	companions, err := Companions(ctx, x, recording)
-	for _, m := range meetings {
-		if slices.ContainsFunc(m.Files, func(f File) bool {
-			return (f.Transcript() || f.LiveCaptions()) && f.available() && !isArchived(companions, f)
-		}) {
-			return true, err
-		}
-	}
-	return false, err
-}
-
 func isArchived(companions []RecordingFile, f File) bool {
 	return slices.ContainsFunc(companions, func(c RecordingFile) bool { return c.MadeOf(f) })
 }

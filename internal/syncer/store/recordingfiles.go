@@ -96,9 +96,12 @@ func DerivedFiles(ctx context.Context, x Session, recording int64) ([]RecordingF
 	return recordingFiles(ctx, x, `WHERE recording_id = $1 AND derivation <> '' AND removed_at IS NULL ORDER BY id`, recording)
 }
 
-// RemoveTimedFiles removes the derived files of a recording whose times are its own, which is
-// all but posters. Files that are being uploaded stay.
+// RemoveTimedFiles removes what was made of a recording whose times are its own: all files but
+// posters, and the captions that a program wrote. Files that are being uploaded stay.
 func RemoveTimedFiles(ctx context.Context, x Session, recording int64, now time.Time) error {
+	if err := removeAutomaticCaption(ctx, x, recording); err != nil {
+		return err
+	}
 	_, err := x.Exec(ctx, `UPDATE lectern.lectern_recording_files SET removed_at = $2
 		WHERE recording_id = $1 AND derivation <> '' AND kind <> $3 AND verified_at IS NOT NULL AND removed_at IS NULL`, recording, stamp(now), string(media.CompanionPoster))
 	return err

@@ -52,12 +52,12 @@ func source(t *testing.T, path string) derive.Source {
 func made(t *testing.T, m derive.Maker, src derive.Source) (files map[string]image.Image, vtt string, size int64) {
 	t.Helper()
 	dir := t.TempDir()
-	list, err := m.Make(t.Context(), src, dir)
+	result, err := m.Make(t.Context(), src, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	files = map[string]image.Image{}
-	for _, f := range list {
+	for _, f := range result.Files {
 		data, err := os.ReadFile(f.Path)
 		if err != nil {
 			t.Fatal(err)
@@ -216,8 +216,8 @@ func TestWithoutPictures(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, m := range []derive.Maker{pictures.Poster{}, pictures.Storyboard{}} {
-		if files, err := m.Make(t.Context(), src, t.TempDir()); err != nil || len(files) != 0 {
-			t.Errorf("%s of sound: %+v, %v", m.Kind(), files, err)
+		if made, err := m.Make(t.Context(), src, t.TempDir()); err != nil || len(made.Files) != 0 {
+			t.Errorf("%s of sound: %+v, %v", m.Kind(), made.Files, err)
 		}
 		if _, err := m.Make(t.Context(), broken, t.TempDir()); media.KindOf(err) != media.Corrupt {
 			t.Errorf("%s of nothing to decode: %v", m.Kind(), err)

@@ -34,25 +34,25 @@ func (Poster) Kind() string { return "poster" }
 func (Poster) Revision() int64 { return 1 }
 
 // Make implements derive.Maker.
-func (p Poster) Make(ctx context.Context, src derive.Source, dir string) ([]derive.File, error) {
+func (p Poster) Make(ctx context.Context, src derive.Source, dir string) (derive.Made, error) {
 	video := src.Info.Video
 	if !video.Present() {
-		return nil, nil
+		return derive.Made{}, nil
 	}
 	every := max(src.Info.Duration/candidates, time.Second)
 	stills, err := p.Tool.Stills(ctx, src.Path, src.Info, every, filepath.Join(dir, "keyframes.mp4"))
 	if err != nil {
-		return nil, err
+		return derive.Made{}, err
 	}
 	best, err := choosePoster(ctx, stills, video.DisplaySize(image.Pt(posterSide, posterSide)))
 	if err != nil {
-		return nil, err
+		return derive.Made{}, err
 	}
 	out := filepath.Join(dir, "poster.jpg")
 	if err := writeJPEG(out, best, posterBytes); err != nil {
-		return nil, err
+		return derive.Made{}, err
 	}
-	return []derive.File{{Path: out, Name: "poster.jpg", Kind: media.CompanionPoster, Label: "Poster", ContentType: "image/jpeg"}}, nil
+	return derive.Made{Files: []derive.File{{Path: out, Name: "poster.jpg", Kind: media.CompanionPoster, Label: "Poster", ContentType: "image/jpeg"}}}, nil
 }
 
 // choosePoster returns a copy of the picture that is to be the poster.

@@ -45,34 +45,34 @@ func (Storyboard) Kind() string { return "storyboard" }
 func (Storyboard) Revision() int64 { return 1 }
 
 // Make implements derive.Maker.
-func (s Storyboard) Make(ctx context.Context, src derive.Source, dir string) ([]derive.File, error) {
+func (s Storyboard) Make(ctx context.Context, src derive.Source, dir string) (derive.Made, error) {
 	if !src.Info.Video.Present() {
-		return nil, nil
+		return derive.Made{}, nil
 	}
 	// In whole milliseconds: the times of WebVTT have no more.
 	every := max(tileEvery, (src.Info.Duration/maxTiles).Truncate(time.Millisecond)+time.Millisecond)
 	stills, err := s.Tool.Stills(ctx, src.Path, src.Info, every, filepath.Join(dir, "keyframes.mp4"))
 	if err != nil {
-		return nil, err
+		return derive.Made{}, err
 	}
 	limit := budget(src.Info.Duration)
 	for _, box := range tileBoxes {
 		b := newBoard(src.Info.Video.DisplaySize(box), stills.Len())
 		if err := stills.Each(ctx, b.tile, b.add); err != nil {
-			return nil, err
+			return derive.Made{}, err
 		}
 		cues := b.cues(every, src.Info.Duration)
 		for _, quality := range tileQualities {
 			sheets, err := b.encode(quality)
 			if err != nil {
-				return nil, err
+				return derive.Made{}, err
 			}
 			if total(sheets)+len(cues) <= limit {
 				return writeBoard(dir, cues, sheets)
 			}
 		}
 	}
-	return nil, media.Faultf(media.Other, "pictures: storyboard", "%d tiles do not fit into %d bytes", stills.Len(), limit)
+	return derive.Made{}, media.Faultf(media.Other, "pictures: storyboard", "%d tiles do not fit into %d bytes", stills.Len(), limit)
 }
 
 // budget is how many bytes a storyboard takes at most.
@@ -165,7 +165,7 @@ func sheetName(n int) string {
 }
 
 // writeBoard writes the files of a storyboard.
-func writeBoard(dir, cues string, sheets [][]byte) ([]derive.File, error) {
+func writeBoard(dir, cues string, sheets [][]byte) (derive.Made, error) {
 	vtt := filepath.Join(dir, "storyboard.vtt")
 	err := os.WriteFile(vtt, []byte(cues), 0o600)
 	files := []derive.File{{Path: vtt, Name: "storyboard.vtt", Kind: media.CompanionStoryboard, Label: "Storyboard", ContentType: "text/vtt; charset=utf-8"}}
@@ -174,5 +174,5 @@ func writeBoard(dir, cues string, sheets [][]byte) ([]derive.File, error) {
 		err = errors.Join(err, os.WriteFile(path, data, 0o600))
 		files = append(files, derive.File{Path: path, Name: sheetName(n), Kind: media.CompanionStoryboard, Label: "Storyboard sheet", ContentType: "image/jpeg"})
 	}
-	return files, err
+	return derive.Made{Files: files}, err
 }

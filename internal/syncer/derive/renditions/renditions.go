@@ -55,7 +55,7 @@ func (s Sound) Choose(ctx context.Context, x store.Session, rec store.Recording)
 }
 
 // Make implements derive.Maker.
-func (s Sound) Make(ctx context.Context, src derive.Source, dir string) ([]derive.File, error) {
+func (s Sound) Make(ctx context.Context, src derive.Source, dir string) (derive.Made, error) {
 	out := filepath.Join(dir, "sound.m4a")
 	made, err := s.Tool.Sound(ctx, src.Path, src.Info, out)
 	return oneFile(derive.File{Path: out, Name: "sound.m4a", Kind: media.CompanionAudio, Label: soundLabel, ContentType: "audio/mp4", Duration: made.Info.Duration}, err)
@@ -71,19 +71,19 @@ func (Low) Kind() string { return "low" }
 func (Low) Revision() int64 { return 1 }
 
 // Make implements derive.Maker.
-func (l Low) Make(ctx context.Context, src derive.Source, dir string) ([]derive.File, error) {
+func (l Low) Make(ctx context.Context, src derive.Source, dir string) (derive.Made, error) {
 	out := filepath.Join(dir, "low.mp4")
 	made, err := l.Tool.Low(ctx, src.Path, src.Info, out)
 	return oneFile(derive.File{Path: out, Name: "low.mp4", Kind: media.CompanionView, Label: lowLabel, ContentType: "video/mp4", Duration: made.Info.Duration}, err)
 }
 
 // oneFile is what Make returns: none is made where that is not worth it.
-func oneFile(f derive.File, err error) ([]derive.File, error) {
+func oneFile(f derive.File, err error) (derive.Made, error) {
 	switch {
 	case errors.Is(err, ffmpeg.ErrNothingToMake):
-		return nil, nil
+		return derive.Made{}, nil
 	case err != nil:
-		return nil, err
+		return derive.Made{}, err
 	}
-	return []derive.File{f}, nil
+	return derive.Made{Files: []derive.File{f}}, nil
 }

@@ -5,7 +5,6 @@ package speech
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -17,16 +16,19 @@ import (
 	"github.com/lectiospace/lectern/internal/transcribe"
 )
 
-// awaitCaptions is how long captions are awaited that Zoom lists and that are not stored yet.
-const awaitCaptions = 10 * time.Minute
+// missingPause is how long a recording waits while there is no program, before it is looked
+// for again.
+const missingPause = 10 * time.Minute
 
 // Captions has a program write the captions of a recording. They are stored with it, and no
 // file is made.
 type Captions struct {
 	Tool    ffmpeg.Tool
 	Program transcribe.Program
-	Store   *catalog.Store
-	Now     func() time.Time
+	// Await is how long after a recording of Zoom's was archived its captions may still come
+	// from there. Zoom lists no transcript before it is complete.
+	Await time.Duration
+	Now   func() time.Time
 }
 
 // Kind implements derive.Maker.
@@ -41,37 +43,32 @@ func (c Captions) Choose(ctx context.Context, x store.Session, rec store.Recordi
 	if err != nil || given {
 		return derive.Choice{Never: given, Why: "it has captions, or a person has removed them"}, err
 	}
-	listed, err := store.ZoomListsCaptions(ctx, x, rec.ID)
-	if err != nil || !listed {
-		return derive.Choice{}, err
+	if err := c.Program.Check(); err != nil {
+		return derive.Choice{At: c.Now().Add(missingPause), Why: err.Error()}, nil
 	}
-	return derive.Choice{At: c.Now().Add(awaitCaptions), Why: "captions that Zoom lists are not stored yet"}, nil
+	i, err := store.IngestOfRecording(ctx, x, rec.ID)
+	if err != nil {
+		return derive.Choice{}, catalog.IgnoreNotFound(err)
+	}
+	if until := i.VerifiedAt.Add(c.Await); until.After(c.Now()) {
+		return derive.Choice{At: until, Why: "Zoom's captions may still come"}, nil
+	}
+	return derive.Choice{}, nil
 }
 
 // Make implements derive.Maker.
-func (c Captions) Make(ctx context.Context, src derive.Source, dir string) ([]derive.File, error) {
+func (c Captions) Make(ctx context.Context, src derive.Source, dir string) (derive.Made, error) {
 	sound, err := filepath.Abs(filepath.Join(dir, "sound.m4a"))
 	if err != nil {
-		return nil, media.Fault(media.Other, "speech: sound", err)
+		return derive.Made{}, media.Fault(media.Other, "speech: sound", err)
 	}
 	made, err := c.Tool.Sound(ctx, src.Path, src.Info, sound)
 	if errors.Is(err, ffmpeg.ErrNothingToMake) {
-		return nil, nil
+		return derive.Made{}, nil
 	}
 	if err != nil {
-		return nil, err
+		return derive.Made{}, err
 	}
 	track, err := c.Program.Transcribe(ctx, sound, made.Info.Duration)
-	if err != nil || len(track.Cues) == 0 {
-		return nil, err
-	}
-	return nil, c.Store.Update(ctx, "speech: store captions", func(x store.Session) error {
-		kept, err := store.PutAutomaticCaption(ctx, x, src.Recording.ID, track.String(), c.Now())
-		if err != nil || !kept {
-			return err
-		}
-		return store.AppendHistory(ctx, x, store.HistoryEntry{
-			At: c.Now(), RecordingID: src.Recording.ID, What: "captions kept", Detail: fmt.Sprintf("%d cues, written by the program for speech recognition", len(track.Cues)),
-		})
-	})
+	return derive.Made{Captions: track}, err
 }
