@@ -66,7 +66,7 @@ func failIngest(ctx context.Context, x catalog.Session, now time.Time) error {
 	return err
 }
 
-// addCompanions adds the files that accompany lessons, which lie at a provider under their
+// addCompanions adds the files that accompany lessons, which a provider stores under their
 // names.
 func addCompanions(ctx context.Context, x catalog.Session, provider string, now time.Time) error {
 	for _, c := range lessons.Companions() {

@@ -47,8 +47,8 @@ func (t Tool) Stills(ctx context.Context, in string, info Info, every time.Durat
 	return s, t.run(ctx, op, t.ffmpeg(), stillLimits(info.Duration), nil, args...)
 }
 
-// stillLimits are for copying or decoding the keyframes of a recording: together at most 2 %
-// of its time beside what it takes to start.
+// stillLimits are for one copy, or one decoding, of the keyframes of a recording: 1 % of its
+// time beside what it takes to start.
 func stillLimits(d time.Duration) limits {
 	return limits{memory: copyMemory, cpu: 10*time.Second + d/100, wall: 10*time.Minute + d}
 }

@@ -31,14 +31,14 @@ type Config struct {
 	Derived        []string      `name:"derived" default:"all" placeholder:"KIND" help:"Kinds of the files that are made of each recording and archived beside it, comma separated: poster, storyboard, sound; or all, or none (default: ${default})."`
 	DerivedRate    media.Size    `name:"derived-rate" default:"8MiB" help:"How fast recordings are read from the archive to make files of them, which happens once to each that was archived before; 0 = unbounded (size per second)."`
 	Rendition      string        `name:"rendition" default:"off" placeholder:"off|low" help:"low: make a rendition of at most 200 kbit/s of each recording, for thin lines. It takes at most a quarter of the recording's time on one core, at idle priority (default: ${default})."`
-	Transcribe     string        `name:"transcribe-command" placeholder:"COMMAND" help:"Program for speech recognition that is run for recordings without captions: with the path of the sound as its last argument; it prints WebVTT. No shell runs it; quotes keep blanks together (default: none)."`
+	Transcribe     string        `name:"transcribe-command" placeholder:"COMMAND" help:"Program for speech recognition that is run for recordings without captions, for those of Zoom six hours after they were archived: with the path of the sound as its last argument; it prints WebVTT. No shell runs it; quotes keep blanks together (default: none)."`
 	TranscribeMem  media.Size    `name:"transcribe-memory" default:"8GiB" help:"Bound of the address space of each process of sync-transcribe-command; 0 = unbounded (size)."`
 	Provider       string        `name:"provider" placeholder:"NAME" help:"Where new recordings are archived: local, gdrive, s3 or azure. Recordings that exist play from where they are (default: gdrive if Drive is configured, else local)."`
 	Workers        int           `name:"workers" default:"2" help:"Recordings that are archived at the same time; each may run an ffmpeg of up to 1 GiB (number, 1 to 100)."`
 	Reencode       bool          `name:"reencode" default:"false" help:"Encode recordings anew, at most 1280 wide or 720 high, where that makes them smaller."`
-	WorkDir        string        `name:"work-dir" placeholder:"DIR" help:"Directory of the temporary files of ingests (default: <data-dir>/sync)."`
-	WorkSize       media.Size    `name:"work-size" default:"50GiB" help:"Bound of the temporary files of all ingests together; an ingest that does not fit waits (size)."`
-	WorkMinFree    media.Size    `name:"work-min-free" default:"1GiB" help:"Free disk space that ingests leave alone (size)."`
+	WorkDir        string        `name:"work-dir" placeholder:"DIR" help:"Directory of the temporary files of ingests, of moves, and of files that are made of recordings (default: <data-dir>/sync)."`
+	WorkSize       media.Size    `name:"work-size" default:"50GiB" help:"Bound of the temporary files of the syncer together; what does not fit waits (size)."`
+	WorkMinFree    media.Size    `name:"work-min-free" default:"1GiB" help:"Free disk space that the temporary files leave alone (size)."`
 
 	// ShutdownGrace is how long Stop waits for the jobs that it has cancelled.
 	ShutdownGrace time.Duration `kong:"-"`

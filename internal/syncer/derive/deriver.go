@@ -22,10 +22,10 @@ import (
 )
 
 const (
-	// maxAttempts is how often files are made in vain before they are given up, until the
+	// maxAttempts is how many attempts may fail before files are given up, until the
 	// recording or the program changes.
 	maxAttempts = 5
-	// firstRetry is the pause after the first attempt in vain. Each further one is four times
+	// firstRetry is the pause after the first failed attempt. Each further one is four times
 	// as long: the fifth is made after three and a half days.
 	firstRetry = time.Hour
 	// unavailablePause is how long a recording waits whose archive, or ffmpeg, is unavailable,

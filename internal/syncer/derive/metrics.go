@@ -5,7 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // The outcomes of derivations as the metrics name them.
 const (
 	outcomeMade   = "made"
-	outcomeFailed = "failed" // an attempt in vain
+	outcomeFailed = "failed" // a failed attempt
 	outcomeGaveUp = "gave_up"
 )
 

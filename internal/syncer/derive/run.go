@@ -59,7 +59,7 @@ type run struct {
 // due is a Maker whose files are to be made now, and what came of it before.
 type due struct {
 	Maker
-	attempts int64 // in vain, of this source by this revision
+	attempts int64 // failed ones, of this source by this revision
 	choice   Choice
 }
 
@@ -196,7 +196,7 @@ func (r *run) choose(ctx context.Context, x store.Session, all []due) (err error
 	return nil
 }
 
-// recordChoices writes down which files are not made now. That is no attempt in vain.
+// recordChoices writes down which files are not made now. That is no failed attempt.
 func (r *run) recordChoices(ctx context.Context) error {
 	if len(r.notDue) == 0 {
 		return nil
@@ -325,7 +325,7 @@ func ofResources(err error) bool {
 	}, func(e syscall.Errno) bool { return errors.Is(err, e) })
 }
 
-// fail writes down an attempt in vain, and when the next one is made. The recording itself is
+// fail writes down a failed attempt, and when the next one is made. The recording itself is
 // as it was.
 func (r *run) fail(ctx context.Context, one due, fault error) error {
 	now, outcome := r.now(), outcomeFailed
@@ -338,7 +338,7 @@ func (r *run) fail(ctx context.Context, one due, fault error) error {
 	}
 	r.metrics.derivations.WithLabelValues(one.Kind(), outcome).Inc()
 	r.log.Warn("derive: not made", slog.String("kind", one.Kind()), slog.Int64("attempt", next.Attempts), slog.Any("error", fault))
-	return r.update(ctx, "derive: an attempt in vain", func(x store.Session) error {
+	return r.update(ctx, "derive: a failed attempt", func(x store.Session) error {
 		row, err := store.LoadRecording(ctx, x, r.row.ID, true)
 		if err != nil || row.Deleted {
 			return catalog.IgnoreNotFound(err)

@@ -35,8 +35,8 @@ func sourceName(source string) string {
 	return sourcePrefix + hex.EncodeToString(sum[:8]) + ".mp4"
 }
 
-// Keep takes over the file of a recording that was just archived, so that the archive need
-// not be read. It does nothing where there is no room, or somebody works on the recording:
+// Keep moves the file of a recording that was just archived into its own directory, so that
+// the archive need not be read. It does nothing where there is no room, or somebody works on the recording:
 // then it is read from the archive like an older one. path must be on the file system of the
 // work directory.
 func (d *Deriver) Keep(recording int64, path, md5 string) {

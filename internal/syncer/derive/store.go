@@ -186,7 +186,7 @@ func contains(rows []store.RecordingFile, id int64) bool {
 	return false
 }
 
-// discard deletes what was uploaded in vain. What cannot be deleted now is deleted by the
+// discard deletes uploaded files that are of no use. What cannot be deleted now is deleted by the
 // purge, once files of the kind are made.
 func (r *run) discard(ctx context.Context, target archive.Archive, rows []store.RecordingFile) error {
 	for _, f := range rows {

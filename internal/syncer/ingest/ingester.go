@@ -68,7 +68,7 @@ type Alerts interface {
 type Derived interface {
 	// Request makes all files be made of a recording that is published in this transaction.
 	Request(ctx context.Context, x store.Session, recording int64) error
-	// Keep takes over the file of a published recording, whose MD5 is given. It may leave it
+	// Keep moves the file of a published recording, whose MD5 is given. It may leave it
 	// where it is.
 	Keep(recording int64, path, md5 string)
 	// Lost follows the discovery that the archive no longer holds a derived file.

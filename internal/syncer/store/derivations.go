@@ -20,7 +20,7 @@ type Derivation struct {
 	Source      string // the bytes that they were made of: see SourceOf
 	TriedAt     time.Time
 	MadeAt      time.Time // zero = they could not be made
-	Attempts    int64     // in vain, of this source by this revision
+	Attempts    int64     // failed ones, of this source by this revision
 	RetryAt     time.Time // zero = made, or given up
 	Reason      string    // media.ReasonOf of the last failed attempt
 	Detail      string    // of that; or why none are made

@@ -113,7 +113,7 @@ func withoutBlock(ctx context.Context, x Session) (transcripts []fulltext.Transc
 		if err := x.One(ctx, `SELECT pg_try_advisory_xact_lock($1)`, []any{int64(blockLock)}, &alone); err != nil || !alone {
 			return nil, err
 		}
-		// Who would delete one waits, and sees its block.
+		// A transaction that deletes one of them waits, and sees its block.
 		text += ` FOR UPDATE SKIP LOCKED`
 	}
 	err = x.Each(ctx, text, nil, func(scan func(...any) error) error {

@@ -23,8 +23,8 @@ const (
 	candidates = 40
 )
 
-// Poster makes the poster of a recording: the first of several pictures that shows nearly as
-// much as the richest one. Recordings begin black, or with somebody's empty desktop.
+// Poster makes the poster of a recording: the first of several pictures, unless later ones
+// show much more. Recordings begin black, or with somebody's empty desktop.
 type Poster struct{ Tool ffmpeg.Tool }
 
 // Kind implements derive.Maker.
@@ -57,8 +57,7 @@ func (p Poster) Make(ctx context.Context, src derive.Source, dir string) (derive
 
 // choosePoster returns a copy of the picture that is to be the poster.
 func choosePoster(ctx context.Context, stills ffmpeg.Stills, size image.Point) (*image.YCbCr, error) {
-	// Rich pictures early in the recording replace poorer ones; a later one has to be
-	// half as rich again.
+	// A later picture replaces the one chosen so far if it is half as rich again.
 	const muchRicher = 1.5
 	var best *image.YCbCr
 	richest := 0.0

@@ -20,7 +20,7 @@ CREATE TABLE lectern.lectern_recording_files (
     sha256       text NOT NULL DEFAULT '',
     duration_ms  bigint NOT NULL DEFAULT 0,         -- 0 = it does not play
     zoom_file    text NOT NULL DEFAULT '',          -- made of: meeting uuid, '/', file id; '' = made by the syncer
-    tried        text NOT NULL DEFAULT '',          -- a part's: the fingerprint of the last join in vain
+    tried        text NOT NULL DEFAULT '',          -- a part's: the fingerprint of the last join that failed
     created_at   timestamptz NOT NULL,
     verified_at  timestamptz,                       -- the archive's checksum has matched
     removed_at   timestamptz,                       -- replaced: the bytes are to be deleted

@@ -71,14 +71,14 @@ CREATE TABLE lectern.lectern_search_postings (
 -- They do not compress.
 ALTER TABLE lectern.lectern_transcripts ALTER COLUMN positions SET STORAGE EXTERNAL;
 ALTER TABLE lectern.lectern_search_postings ALTER COLUMN first SET STORAGE EXTERNAL, ALTER COLUMN rest SET STORAGE EXTERNAL;
--- Transcripts that a block still has, and that are no more.
+-- Deleted transcripts that a block still has.
 CREATE TABLE lectern.lectern_search_gone (
     id    bigint PRIMARY KEY,
     block bigint NOT NULL REFERENCES lectern.lectern_search_blocks (id) ON DELETE CASCADE
 );
 CREATE INDEX lectern_search_gone_block ON lectern.lectern_search_gone (block);
--- Who deletes a recording may have no right to this schema; the trigger runs with the rights
--- of its owner.
+-- A user who deletes a recording may have no right to this schema; the trigger runs with the
+-- rights of its owner.
 -- +goose StatementBegin
 CREATE FUNCTION lectern.lectern_transcripts_deleted() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 BEGIN

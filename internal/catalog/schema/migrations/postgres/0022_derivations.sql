@@ -9,12 +9,12 @@ ALTER TABLE lectern.lectern_recording_files ADD COLUMN name text NOT NULL DEFAUL
 -- How far the files of one kind are that are made of a recording.
 CREATE TABLE lectern.lectern_derivations (
     recording_id bigint NOT NULL REFERENCES public.schedule_lessonrecording (id) ON DELETE CASCADE,
-    kind         text NOT NULL,              -- poster, storyboard
+    kind         text NOT NULL,              -- poster, storyboard, sound, low, captions
     revision     bigint NOT NULL,           -- of the program that makes them
     source       text NOT NULL,              -- the bytes that they were made of
     tried_at     timestamptz NOT NULL,
     made_at      timestamptz,               -- NULL = they could not be made
-    attempts     bigint NOT NULL DEFAULT 0, -- in vain, of this source by this revision
+    attempts     bigint NOT NULL DEFAULT 0, -- failed ones, of this source by this revision
     retry_at     timestamptz,               -- NULL = made, or given up
     reason       text NOT NULL DEFAULT '',
     detail       text NOT NULL DEFAULT '',

@@ -20,7 +20,7 @@ CREATE TABLE lectern_recording_files (
     sha256       TEXT NOT NULL DEFAULT '',
     duration_ms  INTEGER NOT NULL DEFAULT 0,    -- 0 = it does not play
     zoom_file    TEXT NOT NULL DEFAULT '',      -- made of: meeting uuid, '/', file id; '' = made by the syncer
-    tried        TEXT NOT NULL DEFAULT '',      -- a part's: the fingerprint of the last join in vain
+    tried        TEXT NOT NULL DEFAULT '',      -- a part's: the fingerprint of the last join that failed
     created_at   TEXT NOT NULL,
     verified_at  TEXT,                          -- the archive's checksum has matched
     removed_at   TEXT,                          -- replaced: the bytes are to be deleted

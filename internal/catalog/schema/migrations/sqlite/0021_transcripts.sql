@@ -61,7 +61,7 @@ CREATE TABLE lectern_search_postings (
     rest  BLOB NOT NULL,
     PRIMARY KEY (block, stem)
 ) WITHOUT ROWID;
--- Transcripts that a block still has, and that are no more.
+-- Deleted transcripts that a block still has.
 CREATE TABLE lectern_search_gone (
     id    INTEGER PRIMARY KEY,
     block INTEGER NOT NULL REFERENCES lectern_search_blocks (id) ON DELETE CASCADE

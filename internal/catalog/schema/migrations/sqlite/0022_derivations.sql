@@ -9,12 +9,12 @@ ALTER TABLE lectern_recording_files ADD COLUMN name TEXT NOT NULL DEFAULT '';
 -- How far the files of one kind are that are made of a recording.
 CREATE TABLE lectern_derivations (
     recording_id INTEGER NOT NULL REFERENCES schedule_lessonrecording (id) ON DELETE CASCADE,
-    kind         TEXT NOT NULL,              -- poster, storyboard
+    kind         TEXT NOT NULL,              -- poster, storyboard, sound, low, captions
     revision     INTEGER NOT NULL,           -- of the program that makes them
     source       TEXT NOT NULL,              -- the bytes that they were made of
     tried_at     TEXT NOT NULL,
     made_at      TEXT,               -- NULL = they could not be made
-    attempts     INTEGER NOT NULL DEFAULT 0, -- in vain, of this source by this revision
+    attempts     INTEGER NOT NULL DEFAULT 0, -- failed ones, of this source by this revision
     retry_at     TEXT,               -- NULL = made, or given up
     reason       TEXT NOT NULL DEFAULT '',
     detail       TEXT NOT NULL DEFAULT '',
