@@ -12,6 +12,7 @@ import { t } from './words.js';
 // The module is async, so that it does not wait for the style: it may be here first.
 if (document.readyState === 'loading') await new Promise((parsed) => document.addEventListener('DOMContentLoaded', parsed, { once: true }));
 
+const LESSON = /^\/watch\/(\d+)\/?$/;
 const main = document.getElementById('main');
 let library = null; // made when it is first shown
 let player = null;
@@ -19,7 +20,7 @@ let libraryScroll = 0;
 
 function show() {
   shownPath = location.pathname;
-  const lesson = location.pathname.match(/^\/watch\/(\d+)\/?$/);
+  const lesson = location.pathname.match(LESSON);
   player?.close();
   player = null;
   if (lesson) {
@@ -54,7 +55,8 @@ function go(path) {
 
 document.addEventListener('click', (event) => {
   const link = event.target.closest('a[href^="/"]');
-  if (!link || link.hasAttribute('download') || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (!link || (link.pathname !== '/' && !LESSON.test(link.pathname))) return; // the sign-in, for one, is no part of this document
+  if (link.hasAttribute('download') || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   const page = link.pathname + link.search;
   if (page !== location.pathname + location.search) go(page + link.hash);

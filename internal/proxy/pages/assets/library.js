@@ -5,7 +5,7 @@ import { makeContinuing } from './continuing.js';
 import { el, icon, button, say } from './dom.js';
 import { count } from './format.js';
 import { makeLessonList } from './lessonlist.js';
-import { notice, problemNotice, signInLink } from './notice.js';
+import { notice, problemNotice, signInLink, signInText } from './notice.js';
 import { makeOffline } from './offline.js';
 import { makePreparing } from './preparing.js';
 import { LONGEST, makeResults, queryOf } from './search.js';
@@ -25,7 +25,7 @@ export function makeLibrary() {
   const group = el('select', { 'aria-label': t.group, onchange: () => lessons.reload() }, el('option', { value: '' }, t.allGroups));
   const status = el('select', { 'aria-label': t.status, onchange: () => lessons.reload() }, Object.entries(t.statuses).map(([value, name]) => el('option', { value }, name)));
   const total = el('p.total', { 'aria-hidden': 'true' });
-  const signIn = () => notice('key', t.signInTitle, t.signIn, ...signInLink());
+  const signIn = () => notice('key', t.signInTitle, signInText(t.signIn), ...signInLink());
   const signedOut = el('div'); // what the library shows while nobody is signed in
   const storage = makeStorage();
   const preparing = makePreparing(() => lessons.reload());

@@ -7,6 +7,7 @@ import { session } from './session.js';
 import { sentence, t } from './words.js';
 
 const SIGNS = { not_authenticated: 'key', token_not_valid: 'key', user_not_found: 'key', user_inactive: 'key', processing: 'wait', throttled: 'wait', overloaded: 'wait', too_many_streams: 'wait' };
+const SIGNED_OUT = ['not_authenticated', 'token_not_valid'];
 const HOPELESS = ['not_authenticated', 'token_not_valid', 'user_not_found', 'user_inactive', 'not_found', 'no_media', 'no_access', 'wrong_recording', 'expired', 'unsupported'];
 const PATIENCE = 120; // seconds; who is sent away for longer presses the button
 
@@ -27,11 +28,14 @@ export function signInLink() {
   return [el('a.button.primary', { href: `${url}?next=${next}` }, t.signInWith.replace('{0}', () => label))];
 }
 
+// signInText says how one signs in: by the button, or by a link of the platform where there is none.
+export const signInText = (byLink) => (session.offer ? t.signInHere : byLink);
+
 // problemNotice explains a refusal. Where trying again can help there is a button. The page
 // presses it by itself where the gateway said when, and once a lost network is back.
 export function problemNotice(problem, again, ...more) {
   const [what, todo] = sentence(problem.code);
-  const made = notice(SIGNS[problem.code] || 'alarm', what, todo);
+  const made = notice(SIGNS[problem.code] || 'alarm', what, SIGNED_OUT.includes(problem.code) ? signInText(todo) : todo);
   made.setAttribute('role', 'alert');
   made.dataset.code = problem.code;
   if (HOPELESS.includes(problem.code)) {

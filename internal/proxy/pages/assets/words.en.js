@@ -110,6 +110,7 @@ speak('en', {
   otherUserStay: 'Stay signed in',
   otherUserGo: 'Sign in as the other user',
   signInWith: 'Sign in: {0}',
+  signInHere: 'Sign in with your school’s account: it brings you back here.',
   signInTitle: 'Sign in through your school',
   signIn: 'Lectern knows you by a link from your school’s platform. Open the platform, sign in there, and follow its link to the lessons: it brings you back here.',
   signOut: 'Sign out',
