@@ -18,6 +18,7 @@ type demoCommand struct {
 	Keep       bool `help:"Keep the demo's data directory after Ctrl-C and print where it is."`
 	WithSyncer bool `help:"Emulate Zoom too: a meeting ends, its webhook comes, and the recorded lesson appears and plays."`
 	WithS3     bool `name:"with-s3" help:"Emulate S3 too, and read the lessons from a bucket of it instead of a folder."`
+	WithOIDC   bool `name:"with-oidc" help:"Emulate a provider of OpenID Connect too: people sign in there by choosing who they are."`
 }
 
 // Run prepares everything in a new directory, serves it, and removes it.
@@ -45,9 +46,17 @@ func (c *demoCommand) Run(ctx context.Context, cli *CLI, term terminal) (err err
 		defer bucket.Stop()
 		settings.Origin.S3 = bucket.Config()
 	}
+	var signIn *demo.SignIn // nil means by links only
+	if c.WithOIDC {
+		if signIn, err = demo.StartSignIn(); err != nil {
+			return err
+		}
+		defer signIn.Stop()
+		settings.OIDC = signIn.Config()
+	}
 	version, _ := config.Version()
 	d, err := demo.New(ctx, demo.Config{
-		DatabaseURL: settings.DatabaseURL, Local: settings.Origin.Local, Bucket: bucket, Auth: settings.Auth, PublicURL: settings.PublicURL, Sync: sync, Version: version,
+		DatabaseURL: settings.DatabaseURL, Local: settings.Origin.Local, Bucket: bucket, SignIn: signIn, Auth: settings.Auth, PublicURL: settings.PublicURL, Sync: sync, Version: version,
 	}, log)
 	if err != nil {
 		return err

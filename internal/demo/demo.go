@@ -35,6 +35,8 @@ type Config struct {
 	Local local.Config
 	// Bucket holds the lessons; nil means that they are in the folder.
 	Bucket *Bucket
+	// SignIn is where people sign in; nil means by the printed links only.
+	SignIn *SignIn
 	// Auth signs the tokens that the demo prints.
 	Auth auth.Config
 	// PublicURL is the base of printed links; "" means the address of the listener.
@@ -120,7 +122,8 @@ func (d *Demo) tokens(users ...int64) (map[int64]string, error) {
 	return out, nil
 }
 
-// PrintWelcome writes what a newcomer may open and paste.
+// PrintWelcome writes what a newcomer may open and paste. The sign-in works from then on: only
+// now the gateway's address is known.
 func (d *Demo) PrintWelcome(w io.Writer, public, admin net.Addr) error {
 	tokens, err := d.tokens(student, teacher, stranger)
 	if err != nil {
@@ -136,6 +139,10 @@ func (d *Demo) PrintWelcome(w io.Writer, public, admin net.Addr) error {
 	}
 	fmt.Fprintf(&b, "The first KiB of one, as a player asks for it:\n\n")
 	fmt.Fprintf(&b, "  curl -v -o /dev/null -H 'Authorization: Bearer %s' -H 'Range: bytes=0-1023' %s/api/recordings/1/stream/\n\n", tokens[student], base)
+	if d.cfg.SignIn != nil {
+		d.cfg.SignIn.register(base, public)
+		fmt.Fprintf(&b, "Sign in at the emulated provider of OpenID Connect, as whom you like:\n\n  %s/\n\n", base)
+	}
 	if d.cfg.Bucket != nil {
 		fmt.Fprintf(&b, "The lessons are in an emulated bucket of S3, which the gateway reads by\n\n  LECTERN_ORIGIN_S3_URL='%s'\n\n", d.cfg.Bucket.Config().URL)
 	}

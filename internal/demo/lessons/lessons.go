@@ -38,6 +38,20 @@ func All() []Lesson {
 	}
 }
 
+// Person is somebody of the demo's catalog.
+type Person struct{ Email, Role, FirstName, LastName string }
+
+// People lists the people in the order of the catalog: the first has user id 1. The stranger is
+// in no group.
+func People() []Person {
+	return []Person{
+		{"student@demo.lectern", "student", "Sam", "Student"},
+		{"teacher@demo.lectern", "teacher", "Tamara", "Teacher"},
+		{"stranger@demo.lectern", "student", "Stefan", "Stranger"},
+		{"sokolova@demo.lectern", "teacher", "Мария", "Соколова"},
+	}
+}
+
 // Spoken is the recording, by its id, that has captions, chapters and all companions, and Broken the lesson and
 // recording that could not be prepared.
 const (
@@ -69,7 +83,7 @@ func Catalog(now time.Time, provider string) ([]byte, error) {
 		day := now.UTC().AddDate(0, 0, days)
 		return time.Date(day.Year(), day.Month(), day.Day(), hour, 0, 0, 0, time.UTC).Format(time.RFC3339)
 	}
-	text, err := template.New("demo.yaml").Funcs(template.FuncMap{"at": at, "provider": func() string { return provider }}).Parse(catalog)
+	text, err := template.New("demo.yaml").Funcs(template.FuncMap{"at": at, "provider": func() string { return provider }, "people": People}).Parse(catalog)
 	if err != nil {
 		return nil, err
 	}

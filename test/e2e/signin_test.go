@@ -1,0 +1,249 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/url"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"github.com/lectiospace/lectern/internal/emulator/firefox"
+)
+
+// The lesson of the walks has 300 s.
+const (
+	signInLesson = "/watch/3"
+	signInPlace  = 120
+)
+
+// TestDemoWithOIDC walks through the demo with its provider, as a newcomer with a laptop and a
+// phone: in from a lesson, 40 % of it watched, gone on with on the phone, out again.
+func TestDemoWithOIDC(t *testing.T) {
+	t.Parallel()
+	demo := start(t, []string{"TMPDIR=" + t.TempDir()}, "gateway", "demo", "--with-oidc", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
+	demo.stdout.find(t, "the provider", func(l string) bool { return strings.HasPrefix(l, "Sign in at the emulated provider") })
+	pattern := regexp.MustCompile(`^  (http://\S+)/$`)
+	base := pattern.FindStringSubmatch(demo.stdout.find(t, "the library's address", pattern.MatchString))[1]
+
+	t.Run("chromium", func(t *testing.T) {
+		laptop := open(t, viewport{})
+		laptop.signInFromLesson(base)
+		phone := laptop.otherBrowser(viewport{phone: true})
+		phone.goOnFrom(base, laptop)
+		phone.signOutInEveryTab(base)
+		laptop.isSignedInAs("Sam Student")
+		laptop.changesUser()
+		laptop.losesSession(base)
+	})
+	t.Run("firefox", func(t *testing.T) { testSignInInFirefox(t, base) })
+
+	demo.stop(t, syscall.SIGINT)
+	if demo.err != nil {
+		t.Errorf("after Ctrl-C: %v", demo.err)
+	}
+}
+
+// otherBrowser is a page with cookies of its own, as on another device.
+func (p *page) otherBrowser(at viewport) *page {
+	p.t.Helper()
+	ctx, cancel := chromedp.NewContext(p.ctx, chromedp.WithNewBrowserContext())
+	p.t.Cleanup(cancel)
+	other := &page{t: p.t, ctx: ctx}
+	other.resize(at)
+	return other
+}
+
+const (
+	signInLink  = `.notice a[href^="/signin?next="]`
+	isWatching  = "location.pathname === '" + signInLesson + "' && document.querySelector('video')?.duration > 0"
+	isSignedOut = "document.querySelector('" + signInLink + "')?.checkVisibility()"
+)
+
+// choose signs in at the provider, whose page is open.
+func (p *page) choose(email string) {
+	p.t.Helper()
+	p.until("the provider's page", "document.querySelector('h1').textContent === 'Who signs in?'")
+	p.click(chosenBy(email))
+}
+
+func chosenBy(email string) string {
+	return fmt.Sprintf(`a[href*="login_hint=%s"]`, url.QueryEscape(email))
+}
+
+func (p *page) isSignedInAs(name string) {
+	p.t.Helper()
+	p.until(name+" is signed in", fmt.Sprintf("document.querySelector('.masthead .name').textContent === %q", name))
+}
+
+// signInFromLesson is sent to the provider by a lesson, refused as somebody whom nobody knows,
+// and back at the lesson as a student, who watches 40 % of it.
+func (p *page) signInFromLesson(base string) {
+	p.goTo(base + signInLesson)
+	p.until("a sign-in is offered", isSignedOut)
+	p.shot("signin-1-offered")
+	p.click(signInLink)
+	p.until("the provider's page", "document.querySelector('h1').textContent === 'Who signs in?'")
+	p.shot("signin-2-provider")
+	p.choose("nora@elsewhere.lectern")
+	p.until("nobody has that address", "location.pathname === '/signin/callback' && /no account/i.test(document.body.innerText)")
+	p.shot("signin-3-no-account")
+
+	p.goTo(base + signInLesson)
+	p.click(signInLink)
+	p.choose("student@demo.lectern")
+	p.until("it is back at the lesson", isWatching)
+	p.isSignedInAs("Sam Student")
+	p.play()
+	js[any](p, fmt.Sprintf("%s = %d", videoTime, signInPlace))
+	p.until("it plays on", fmt.Sprintf("%s > %d.3 && %s", videoTime, signInPlace, videoPlays))
+	js[any](p, "document.querySelector('video').pause()")
+	left := js[float64](p, videoTime)
+	waitFor(p.t, "the place at the gateway", func() bool { return math.Abs(p.storedPlace()-left) < 1 })
+	p.shot("signin-4-at-40-percent")
+}
+
+// storedPlace is the position of the student's watch state.
+func (p *page) storedPlace() float64 {
+	p.t.Helper()
+	return js[float64](p, "fetch('/api/recordings/3/watch-state/').then((r) => r.json()).then((s) => s.position)")
+}
+
+// goOnFrom opens the lesson on another device, and is where the first one left it.
+func (p *page) goOnFrom(base string, first *page) {
+	p.goTo(base + signInLesson)
+	p.click(signInLink)
+	p.choose("student@demo.lectern")
+	p.until("it is back at the lesson", isWatching)
+	p.until("it stands where the other device left it", fmt.Sprintf("Math.abs(%s - %f) < 2", videoTime, js[float64](first, videoTime)))
+	p.play()
+	p.until("it goes on there", fmt.Sprintf("%s > %d.5 && %s", videoTime, signInPlace, videoPlays))
+	p.shot("signin-5-on-the-phone")
+}
+
+// signOutInEveryTab: a bookmark opens signed in, and a sign-out in one tab ends the session in
+// the other. The back button then shows nothing of the lesson.
+func (p *page) signOutInEveryTab(base string) {
+	tab := p.newTab()
+	tab.goTo(base + signInLesson + "#t=30")
+	tab.until("the bookmark is signed in and at its place", isWatching+" && Math.abs("+videoTime+" - 30) < 2")
+	tab.goTo(base + "/")
+	tab.until("the lessons are there", lessonCount+" === 7")
+	if err := chromedp.Do(tab.ctx, chromedp.Reload()); err != nil {
+		p.t.Fatal(err)
+	}
+	tab.until("the lessons are there after a reload", lessonCount+" === 7")
+	tab.isSignedInAs("Sam Student")
+	tab.click(".masthead .person button")
+	tab.until("the library offers a sign-in", isSignedOut)
+	tab.shot("signin-6-signed-out")
+	p.until("the other tab offers it too", isSignedOut)
+	if js[bool](p, "Boolean(document.querySelector('video')?.getAttribute('src'))") {
+		p.t.Error("the lesson is still there")
+	}
+	p.shot("signin-7-signed-out-in-the-other-tab")
+	if err := chromedp.Do(tab.ctx, chromedp.NavigateBack()); err != nil { // to the blank page
+		p.t.Fatal(err)
+	}
+	if err := chromedp.Do(tab.ctx, chromedp.NavigateBack()); err != nil {
+		p.t.Fatal(err)
+	}
+	tab.until("the way back needs a sign-in", "location.pathname === '"+signInLesson+"' && "+isSignedOut)
+}
+
+// changesUser: whoever signs in in a second tab is signed in in the first one too, which shows
+// nothing of the other user any more.
+func (p *page) changesUser() {
+	tab := p.newTab()
+	tab.goTo(js[string](p, "location.origin") + "/signin?next=/")
+	tab.choose("teacher@demo.lectern")
+	tab.isSignedInAs("Tamara Teacher")
+	p.isSignedInAs("Tamara Teacher")
+	p.until("the first tab asks for the teacher's place", "location.pathname === '"+signInLesson+"' && document.querySelector('video').currentTime < 1")
+	if place := p.storedPlace(); place != 0 {
+		p.t.Errorf("the teacher is at %v s of the lesson", place)
+	}
+}
+
+// losesSession: a session that has ended is noticed at the next request, and the sign-in leads
+// back to the same address.
+func (p *page) losesSession(base string) {
+	p.goTo(base + "/?q=lens")
+	p.isSignedInAs("Tamara Teacher")
+	if err := chromedp.Do(p.ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, network.ClearBrowserCookies, cdp.Empty{})
+		return err
+	})); err != nil {
+		p.t.Fatal(err)
+	}
+	js[any](p, "location.reload()")
+	p.until("a sign-in is offered", isSignedOut)
+	p.click(signInLink)
+	p.choose("teacher@demo.lectern")
+	p.until("it is back at the search", "location.pathname + location.search === '/?q=lens'")
+	p.isSignedInAs("Tamara Teacher")
+}
+
+// testSignInInFirefox is the same in short in the other engine.
+func testSignInInFirefox(t *testing.T, base string) {
+	b, err := firefox.Start(t.Context(), "firefox-esr", t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	until := func(what, expression string) {
+		t.Helper()
+		waitFor(t, what+" in Firefox", func() bool {
+			var so bool
+			return b.Run("(() => { try { return Boolean("+expression+") } catch { return false } })()", &so) == nil && so
+		})
+	}
+	click := func(selector string) {
+		t.Helper()
+		until(selector, fmt.Sprintf("document.querySelector(%q)?.checkVisibility()", selector))
+		must(b.Run(fmt.Sprintf("void document.querySelector(%q).click()", selector), nil))
+	}
+	signIn := func() {
+		t.Helper()
+		until("a sign-in", isSignedOut)
+		click(signInLink)
+		click(chosenBy("student@demo.lectern"))
+		until("the lesson", isWatching)
+	}
+	must(b.Navigate(base + signInLesson))
+	signIn()
+	must(b.Run("(document.querySelector('video').muted = true, document.querySelector('video').play())", nil))
+	until("it plays", videoPlays)
+	must(b.Do("WebDriver:Refresh", nil, nil))
+	until("the lesson after a reload", isWatching)
+	click("a.back")
+	until("the lessons", lessonCount+" === 7")
+	must(b.Do("WebDriver:Back", nil, nil))
+	until("the lesson by the back button", isWatching)
+
+	var tabs []string
+	must(b.Do("WebDriver:GetWindowHandles", nil, &tabs))
+	must(b.NewTab())
+	must(b.Navigate(base + "/"))
+	until("the lessons in a second tab", lessonCount+" === 7")
+	click(".masthead .person button")
+	until("nobody is signed in", isSignedOut)
+	must(b.Do("WebDriver:SwitchToWindow", map[string]any{"handle": tabs[0], "focus": true}, nil))
+	until("nobody is signed in in the first tab", isSignedOut)
+	signIn()
+	must(b.Do("WebDriver:DeleteAllCookies", nil, nil))
+	must(b.Do("WebDriver:Refresh", nil, nil))
+	signIn()
+}
