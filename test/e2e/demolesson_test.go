@@ -31,6 +31,7 @@ func checkDemosLesson(t *testing.T, p *page, recording, tok string) {
 		}
 	}
 	p.until("its chapters", "document.querySelectorAll('.chapters .row').length === 5")
+	checkChat(p)
 	p.click("a.back")
 	p.until("posters in the library", "document.querySelectorAll('.lessons .poster.shown').length >= 4")
 	p.shot("library-demo")
@@ -42,5 +43,42 @@ func decode(t *testing.T, address, tok string, into any) {
 	res, body := get(t, address, tok, "")
 	if err := json.Unmarshal(body, into); err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %s %s, %v", address, res.Status, body, err)
+	}
+}
+
+// checkChat reads the lesson's chat and goes where a message was written.
+func checkChat(p *page) {
+	p.t.Helper()
+	p.click("#tab-files")
+	p.click(".files summary")
+	p.until("the chat", "document.querySelectorAll('.files .row').length === 5")
+	if got := js[string](p, "document.querySelectorAll('.files .row')[2].innerText.replace(/\\s+/g, ' ')"); got != "0:41 Sam Student 5, 12, 13 works too!" {
+		p.t.Errorf("a message is %q", got)
+	}
+	p.check("player-files", viewport{})
+	if js[bool](p, "document.querySelector('.files input') !== null") {
+		p.t.Error("a student may choose what students see")
+	}
+	p.click(".files li:nth-child(3) .row")
+	p.until("it went where a message was written", "Math.abs("+videoTime+" - 41) < 5")
+}
+
+// checkSharing has the teacher, who signs in by a link, keep the lesson's chat from students.
+func checkSharing(p *page, link, companions, tok string) {
+	p.t.Helper()
+	p.goTo(link)
+	p.until("the page asks", "document.querySelector('[data-code=other_user]')")
+	p.click("[data-code=other_user] button:not(.primary)")
+	p.until("the teacher chooses what students see", "document.querySelector('.files input')?.checked")
+	p.click("#tab-files")
+	p.check("player-files-teacher", viewport{})
+	p.click(".files label")
+	p.until("it is stored", "document.querySelector('.files input:not(:checked, :disabled)')")
+	var list []struct{ Kind string }
+	decode(p.t, companions, tok, &list)
+	for _, c := range list {
+		if c.Kind == "chat" {
+			p.t.Error("a student still sees the chat")
+		}
 	}
 }

@@ -426,6 +426,8 @@ func TestCaptionsInTheDemo(t *testing.T) {
 
 	base, tok, _ := strings.Cut(address, "/watch/4#token=")
 	checkDemosLesson(t, p, base+"/api/recordings/4/", tok)
+	libraries := regexp.MustCompile(`/#(token=\S+)`).FindAllStringSubmatch(demo.stdout.String(), 2)
+	checkSharing(p, base+"/watch/4#"+libraries[1][1], base+"/api/recordings/4/companions/", tok)
 	for accept, want := range map[string]string{"ru-RU,ru;q=0.9,en;q=0.8": "ru", "en-GB": "en", "de": "en"} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/", nil)
 		if err != nil {

@@ -31,7 +31,7 @@ export function minutes(n) {
 
 export const percent = (share) => new Intl.NumberFormat(lang, { style: 'percent', maximumFractionDigits: 0 }).format(share);
 export const megabytes = (mb) => (mb < 1024 ? unit(mb < 10 ? mb : Math.round(mb), 'megabyte') : unit(mb / 1024, 'gigabyte'));
-export const size = (bytes) => megabytes(bytes / 2 ** 20);
+export const size = (bytes) => (bytes && bytes < 2 ** 20 ? unit(Math.ceil(bytes / 1024), 'kilobyte') : megabytes(bytes / 2 ** 20));
 
 const date = (options) => {
   const formatter = once(() => new Intl.DateTimeFormat(lang, options));

@@ -7,6 +7,7 @@ import { makeControls } from './controls.js';
 import { copyLink, followFragment, fragmentTime, takeFragmentTime } from './deeplink.js';
 import { el, icon, button, say } from './dom.js';
 import { clock, timeOfDay } from './format.js';
+import { makeFiles } from './files.js';
 import { makeHelp } from './help.js';
 import { listenForKeys } from './keys.js';
 import { lengthOf } from './length.js';
@@ -80,8 +81,12 @@ export function openPlayer(id) {
   const audience = makeAudience(id, {
     seek, length: () => lengthOf(video, stated), offered: () => panel.show('audience', true), loaded: seekbar.setAudience,
   });
+  const files = makeFiles(id, {
+    seek, read: (name) => playback.read(name), address: (name) => playback.resource(name), found: (has) => panel.show('files', has),
+  });
   panel.add('transcript', t.transcript, transcript.node);
   panel.add('chapters', t.chapters, chapters.node);
+  panel.add('files', t.files, files.node);
   panel.add('audience', t.audience, audience.node);
   const neighbours = makeNeighbours(video, stage.picture);
   const link = button(t.copyLink, () => copyLink(id, video.currentTime, link), { class: 'copy' }, icon('link'));
@@ -199,6 +204,7 @@ export function openPlayer(id) {
       read('companions/', async (answer) => {
         const list = await answer.json();
         quality.fill(list);
+        files.fill(list);
         lesson.companions(list);
       }),
       read('storyboard.vtt', async (answer) => seekbar.fillStoryboard(await answer.text())),
