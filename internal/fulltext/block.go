@@ -75,7 +75,7 @@ func NewBlock(transcripts []Transcript) Block {
 // cutCues is how many cues a list begins with, at most most, and their length in bytes.
 func cutCues(list []byte, most int) (cues, length int) {
 	for cues < most && length < len(list) {
-		_, n := binary.Uvarint(list[length:])
+		_, n := uvarint(list[length:])
 		if n <= 0 {
 			break
 		}
@@ -86,7 +86,14 @@ func cutCues(list []byte, most int) (cues, length int) {
 }
 
 // TranscriptIDs are the ids and recordings of a block's transcripts, by their numbers.
-func TranscriptIDs(transcripts []byte) (out []Transcript) {
+func TranscriptIDs(transcripts []byte) []Transcript {
+	numbers := 0
+	for _, b := range transcripts {
+		if b < 0x80 { // the last byte of one
+			numbers++
+		}
+	}
+	out := make([]Transcript, 0, numbers/2)
 	for len(transcripts) > 0 {
 		id, n := binary.Uvarint(transcripts)
 		if n <= 0 {
@@ -102,18 +109,30 @@ func TranscriptIDs(transcripts []byte) (out []Transcript) {
 	return out
 }
 
-// EachMatch calls found with the number of each transcript that has all stems close enough
-// together, and its best places, at most most. postings are those of each stem; wanted says
-// which transcripts count. Where most is at most firstCues and there is one stem, Rest is not
-// needed. What is damaged ends the block.
-func EachMatch(postings []Postings, most int, wanted func(n int) bool, found func(n int, places []Place)) {
-	cursors, lists := make([]cursor, len(postings)), make([]cueList, len(postings))
-	for i, p := range postings {
-		if cursors[i] = (cursor{first: p.First, rest: p.Rest}); !cursors[i].next() {
+// Matcher compares the postings of the stems of one search, block after block. Its buffers
+// are used again. The zero value is ready; it is used by one goroutine.
+type Matcher struct {
+	cursors []cursor
+	lists   []cueList
+	runs    []Place
+	best    []Place
+}
+
+// Each calls found with the number of each transcript of a block that has all stems close
+// enough together, and its best places, at most most, which are valid until found returns.
+// postings are those of each stem; wanted says which transcripts count. Where most is at
+// most firstCues and there is one stem, Rest is not needed. What is damaged ends the block.
+func (m *Matcher) Each(postings []Postings, most int, wanted func(n int) bool, found func(n int, places []Place)) {
+	cursors, lists := m.cursors[:0], m.lists[:0]
+	for _, p := range postings {
+		c := cursor{first: p.First, rest: p.Rest}
+		if !c.next() {
 			return
 		}
+		cursors, lists = append(cursors, c), append(lists, cueList{})
 	}
-	for {
+	m.cursors, m.lists = cursors, lists
+	for len(cursors) > 0 {
 		last := cursors[0].n
 		for i := range cursors {
 			last = max(last, cursors[i].n)
@@ -132,9 +151,9 @@ func EachMatch(postings []Postings, most int, wanted func(n int) bool, found fun
 		}
 		if wanted(last) {
 			for i := range cursors {
-				lists[i] = cursors[i].list
+				lists[i] = cursors[i].list()
 			}
-			if places := bestPlaces(lists, most); len(places) > 0 {
+			if places := m.bestPlaces(lists, most); len(places) > 0 {
 				found(last, places)
 			}
 		}
@@ -144,34 +163,53 @@ func EachMatch(postings []Postings, most int, wanted func(n int) bool, found fun
 	}
 }
 
-// cursor goes through the transcripts of postings.
+// cursor goes through the transcripts of postings. It moves offsets and not slices, which
+// costs the garbage collector nothing.
 type cursor struct {
-	first, rest []byte // what is left
-	n           int    // the number of the current transcript
-	list        cueList
+	first, rest []byte
+	n           int // the number of the current transcript
+	// The current transcript's cues.
+	firstFrom, firstTo int // in first
+	restFrom, restTo   int // in rest
+}
+
+// list is the current transcript's.
+func (c *cursor) list() cueList {
+	return cueList{part: c.first[c.firstFrom:c.firstTo], rest: c.rest[c.restFrom:c.restTo]}
 }
 
 // next moves to the next transcript; false when there is none, or the postings are damaged.
 func (c *cursor) next() bool {
-	step, n := binary.Uvarint(c.first)
+	at := c.firstTo
+	step, n := uvarint(c.first[at:])
 	if n <= 0 || step > 1<<31 {
 		return false
 	}
-	cues, m := binary.Uvarint(c.first[n:])
-	if m <= 0 || cues > firstCues {
+	at += n
+	cues, n := uvarint(c.first[at:])
+	if n <= 0 || cues > firstCues {
 		return false
 	}
+	at += n
+	_, length := cutCues(c.first[at:], int(cues))
 	c.n += int(step)
-	c.first = c.first[n+m:]
-	_, length := cutCues(c.first, int(cues))
-	c.list = cueList{first: c.first[:length]}
-	c.first = c.first[length:]
-	if cues == firstCues && len(c.rest) > 0 {
-		list, rest, ok := cutField(c.rest)
-		if !ok {
+	c.firstFrom, c.firstTo = at, at+length
+	c.restFrom = c.restTo
+	if cues == firstCues && c.restTo < len(c.rest) {
+		length, n := uvarint(c.rest[c.restTo:])
+		if n <= 0 || length > uint64(len(c.rest)-c.restTo-n) {
 			return false
 		}
-		c.list.rest, c.rest = list, rest
+		c.restFrom = c.restTo + n
+		c.restTo = c.restFrom + int(length)
 	}
 	return true
+}
+
+// uvarint is binary.Uvarint, which is not inlined where most numbers are of one byte.
+func uvarint(b []byte) (uint64, int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return uint64(b[0]), 1
+	}
+	return binary.Uvarint(b)
 }

@@ -123,8 +123,8 @@ func (p Positions) lists(stems []string) []cueList {
 	out, missing := make([]cueList, len(stems)), len(stems)
 	p.each(func(stem, list []byte) bool {
 		for i, want := range stems {
-			if string(stem) == want && out[i].first == nil {
-				out[i].first = list
+			if string(stem) == want && out[i].part == nil {
+				out[i].part = list
 				missing--
 			}
 		}

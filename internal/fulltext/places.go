@@ -1,8 +1,6 @@
 package fulltext
 
 import (
-	"cmp"
-	"encoding/binary"
 	"slices"
 )
 
@@ -23,56 +21,63 @@ func (p Positions) Places(stems []string, most int) []Place {
 	if lists == nil {
 		return nil
 	}
-	return bestPlaces(lists, most)
+	return new(Matcher).bestPlaces(lists, most)
 }
 
 // cueList is a list of cues in order, written as differences, in two pieces.
 type cueList struct {
-	first, rest []byte
-	cue         int // the current one
+	part, rest []byte // the piece that is read, and the one after it
+	at         int    // in part
+	cue        int    // the current one
 }
 
 // next moves to the next cue; false when there is none, or the list is damaged.
 func (l *cueList) next() bool {
-	if len(l.first) == 0 {
+	if l.at == len(l.part) {
 		if len(l.rest) == 0 {
 			return false
 		}
-		l.first, l.rest = l.rest, nil
+		l.part, l.rest, l.at = l.rest, nil, 0
 	}
-	step, n := binary.Uvarint(l.first)
+	step, n := uvarint(l.part[l.at:])
 	if n <= 0 || step > 1<<31 {
 		return false
 	}
-	l.first = l.first[n:]
+	l.at += n
 	l.cue += int(step)
 	return true
 }
 
-// bestPlaces are the best places that have a cue of each list. It uses the lists up.
-func bestPlaces(lists []cueList, most int) []Place {
-	all := shortest(lists, most)
-	slices.SortStableFunc(all, func(a, b Place) int { return cmp.Compare(a.Last-a.First, b.Last-b.First) })
-	var out []Place
-	for _, place := range all {
-		if len(out) == most {
-			break
-		}
-		if !slices.ContainsFunc(out, func(o Place) bool { return place.First <= o.Last && o.First <= place.Last }) {
-			out = append(out, place)
+// bestPlaces are the best places that have a cue of each list. It uses the lists up. What it
+// returns is valid until it is called again.
+func (m *Matcher) bestPlaces(lists []cueList, most int) []Place {
+	m.shortest(lists, most)
+	m.best = m.best[:0]
+	for length := range MaxCues {
+		for _, place := range m.runs {
+			if place.Last-place.First != length || slices.ContainsFunc(m.best, place.overlaps) {
+				continue
+			}
+			if len(m.best) == most {
+				return m.best
+			}
+			m.best = append(m.best, place)
 		}
 	}
-	return out
+	return m.best
 }
 
-// shortest are the runs of at most MaxCues cues that hold a number of each list and cannot
-// be shortened, in order, until enough of them are a single cue, which no other run beats.
-// It goes through the lists as a merge does: the run from the least of their current
+func (p Place) overlaps(o Place) bool { return p.First <= o.Last && o.First <= p.Last }
+
+// shortest sets runs to those of at most MaxCues cues that hold a number of each list and
+// cannot be shortened, in order, until enough of them are a single cue, which no other run
+// beats. It goes through the lists as a merge does: the run from the least of their current
 // numbers to the greatest, then on in the list of the least.
-func shortest(lists []cueList, enough int) (out []Place) {
+func (m *Matcher) shortest(lists []cueList, enough int) {
+	m.runs = m.runs[:0]
 	for i := range lists {
 		if !lists[i].next() {
-			return nil
+			return
 		}
 	}
 	for single := 0; ; {
@@ -87,17 +92,17 @@ func shortest(lists []cueList, enough int) (out []Place) {
 		}
 		if last-first < MaxCues {
 			// A run that ends where the one before ended is shorter than it.
-			if n := len(out); n > 0 && out[n-1].Last == last {
-				out[n-1].First = first
+			if n := len(m.runs); n > 0 && m.runs[n-1].Last == last {
+				m.runs[n-1].First = first
 			} else {
-				out = append(out, Place{first, last})
+				m.runs = append(m.runs, Place{first, last})
 			}
 			if first == last {
 				single++
 			}
 		}
 		if single == enough || !lists[least].next() {
-			return out
+			return
 		}
 	}
 }

@@ -578,6 +578,7 @@ var allowed = []rule{
 			{"internal/syncer/store", "quotas and resync requests, which the syncer works on"},
 			{"internal/watchstate", "the watch states that it stores"},
 			{"database/sql", "SQL of people's lists and edits"},
+			{"golang.org/x/sync", "a search on several connections"},
 		},
 		tests: []use{
 			{"internal/auth", "the list's rule in SQL against the pure rule"},

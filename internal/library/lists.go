@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"strings"
 	"time"
 
@@ -25,11 +26,17 @@ type Reader struct {
 	strict bool
 	now    func() time.Time
 	titles *titleStems
+	loose  *looseTranscripts
+	// blockReaders bounds the connections that a search reads postings on.
+	blockReaders, blocksPerReader int
 }
 
 // NewReader makes a Reader with the access rule strict or platform.
 func NewReader(s *catalog.Store, strict bool, now func() time.Time) *Reader {
-	return &Reader{store: s, strict: strict, now: now, titles: newTitleStems()}
+	return &Reader{
+		store: s, strict: strict, now: now, titles: newTitleStems(), loose: &looseTranscripts{},
+		blockReaders: min(runtime.GOMAXPROCS(0), maxBlockReaders), blocksPerReader: blocksPerReader,
+	}
 }
 
 // listTimeout bounds a list: it reads more than a look-up does.

@@ -30,6 +30,24 @@ func placeholders[T any](q *query, values []T) string {
 	return strings.Join(out, ", ")
 }
 
+// numbers is a table of numbers, in order, with the column value. They are one argument,
+// however many there are.
+func (q *query) numbers(alias string, values []int64) string {
+	text := []byte{'['}
+	for i, v := range values {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendInt(text, v, 10)
+	}
+	text = append(text, ']')
+	if q.d == catalog.Postgres {
+		text[0], text[len(text)-1] = '{', '}'
+		return "unnest(CAST(" + q.arg(string(text)) + " AS bigint[])) " + alias + "(value)"
+	}
+	return "json_each(" + q.arg(string(text)) + ") " + alias
+}
+
 // join is an inner or, with outer, a left join that the planner must run as one index
 // look-up for each row so far.
 //

@@ -1,10 +1,6 @@
 package library
 
 import (
-	"context"
-	"slices"
-	"strconv"
-
 	"github.com/lectiospace/lectern/internal/fulltext"
 )
 
@@ -98,99 +94,23 @@ func (p *placeHits) page(page []hit, skip, limit int64) []hit {
 	return page
 }
 
-// The rows of placesQuery.
-const (
-	rowGone = iota
-	rowPostings
-	rowTranscript
-)
-
-// placesQuery reads in one statement, and so of one moment, the postings of all stems in the
-// blocks that have all of them, the transcripts that are in no block, and those that are no
-// more.
-func (l *Reader) placesQuery(stems []string) *query {
-	q := &query{d: l.store.Dialect()}
-	in := " IN (" + placeholders(q, stems) + ")"
-	rest := "p.rest"
-	if len(stems) == 1 {
-		rest = "CAST(NULL AS bytea)" // the first places are enough
-	}
-	q.text = `SELECT ` + strconv.Itoa(rowGone) + `, x.id, 0, '', CAST(NULL AS bytea), CAST(NULL AS bytea), CAST(NULL AS bytea) FROM lectern.lectern_search_gone x
-UNION ALL SELECT ` + strconv.Itoa(rowTranscript) + `, t.id, t.recording_id, '', t.positions, NULL, NULL FROM lectern.lectern_transcripts t WHERE t.block IS NULL
-UNION ALL SELECT ` + strconv.Itoa(rowPostings) + `, b.id, 0, p.stem, p.first, ` + rest + `, b.transcripts FROM lectern.lectern_search_blocks b` +
-		q.join(false, "p", "p.stem, p.first, p.rest", "lectern.lectern_search_postings", "p.block = b.id AND p.stem"+in) + `
-WHERE (SELECT count(*) FROM lectern.lectern_search_postings h WHERE h.block = b.id AND h.stem` + in + `) = ` + strconv.Itoa(len(stems))
-	return q
-}
-
-// block is what is read of a block.
-type block struct {
-	transcripts []byte
-	postings    []fulltext.Postings
-}
-
-// blocks are those of a search, by their ids.
-type blocks map[int64]*block
-
-// add adds a row. Rows come in any order: PostgreSQL may read several blocks at once.
-func (b blocks) add(id int64, transcripts []byte, p fulltext.Postings) {
-	if b[id] == nil {
-		b[id] = &block{transcripts: transcripts}
-	}
-	b[id].postings = append(b[id].postings, p)
-}
-
-// findPlaces adds the best places of all transcripts that have all stems.
-func (l *Reader) findPlaces(ctx context.Context, stems []string, places *placeHits) error {
-	var (
-		gone   []int64
-		blocks = blocks{}
-	)
-	err := l.rows(ctx, "library: places in transcripts", l.placesQuery(stems), func(scan func(...any) error) error {
-		var (
-			kind, id, recording      int64
-			stem                     string
-			first, rest, transcripts []byte
-		)
-		err := scan(&kind, &id, &recording, &stem, &first, &rest, &transcripts)
-		switch kind {
-		case rowGone:
-			gone = append(gone, id)
-		case rowTranscript:
-			if i, ok := places.byID[recording]; ok {
-				places.add(i, id, fulltext.Positions(first).Places(stems, hitsPerRecording))
+// addAll adds the places of matches, but for those of recordings that are not allowed.
+func (p *placeHits) addAll(matches [][]match) {
+	for _, some := range matches {
+		for i := range some {
+			m := &some[i]
+			if recording, ok := p.byID[m.recording]; ok {
+				p.add(recording, m.transcript, m.places[:m.n])
 			}
-		default:
-			blocks.add(id, transcripts, fulltext.Postings{Stem: stem, First: first, Rest: rest})
 		}
-		return err
-	})
-	if err != nil {
-		return err
 	}
-	slices.Sort(gone)
-	for _, b := range blocks {
-		b.findPlaces(gone, len(stems), places)
-	}
-	return nil
 }
 
-// findPlaces adds the best places of a block's transcripts that are still there. A block
-// whose rows are not those of all stems is damaged, and has none.
-func (b *block) findPlaces(gone []int64, stems int, places *placeHits) {
-	if len(b.postings) != stems {
-		return
-	}
-	transcripts := fulltext.TranscriptIDs(b.transcripts)
-	recordings := make([]int, len(transcripts)) // their numbers; -1 for what does not count
-	for n, t := range transcripts {
-		i, ok := places.byID[t.Recording]
-		if _, no := slices.BinarySearch(gone, t.ID); no || !ok {
-			i = -1
+// addLoose adds the places of transcripts that have all stems.
+func (p *placeHits) addLoose(transcripts []looseTranscript, stems []string) {
+	for _, t := range transcripts {
+		if recording, ok := p.byID[t.recording]; ok {
+			p.add(recording, t.id, t.positions.Places(stems, hitsPerRecording))
 		}
-		recordings[n] = i
 	}
-	fulltext.EachMatch(b.postings, hitsPerRecording,
-		func(n int) bool { return n < len(recordings) && recordings[n] >= 0 },
-		func(n int, best []fulltext.Place) { places.add(recordings[n], transcripts[n].ID, best) })
 }

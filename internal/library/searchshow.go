@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/lectiospace/lectern/internal/fulltext"
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -28,24 +30,27 @@ func (l *Reader) showHits(ctx context.Context, op string, u media.User, hits []h
 			transcripts = append(transcripts, h.transcript)
 		}
 	}
-	entries, err := l.entriesByID(ctx, op, recordings, u.ID)
-	if err != nil {
-		return nil, err
-	}
-	cues := map[int64]string{}
+	var (
+		entries map[int64]Entry
+		cues    = map[int64]string{}
+	)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { entries, err = l.entriesByID(ctx, op, recordings, u.ID); return err })
 	if len(transcripts) > 0 {
-		err = l.rows(ctx, "library: texts of transcripts", l.cuesQuery(transcripts), func(scan func(...any) error) error {
-			var (
-				id   int64
-				text string
-			)
-			err := scan(&id, &text)
-			cues[id] = text
-			return err
+		group.Go(func() error {
+			return l.rows(ctx, "library: texts of transcripts", l.cuesQuery(transcripts), func(scan func(...any) error) error {
+				var (
+					id   int64
+					text string
+				)
+				err := scan(&id, &text)
+				cues[id] = text
+				return err
+			})
 		})
-		if err != nil {
-			return nil, err
-		}
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	out := make([]Hit, 0, len(hits))
 	for _, h := range hits {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
@@ -50,8 +51,8 @@ func (l *Reader) watchables(ctx context.Context, u media.User) ([]watchable, err
 	return slices.CompactFunc(out, func(a, b watchable) bool { return a.id == b.id }), nil
 }
 
-// parseWatchables reads what watchableQuery gives: for each recording its id, newest, and the
-// lengths of its two texts in bytes, a blank behind each, and the texts.
+// parseWatchables reads what watchableQuery gives: for each recording its id and the lengths
+// of three texts in bytes, a blank behind each, and the texts: newest and the titles.
 func parseWatchables(all string) (out []watchable, err error) {
 	out = make([]watchable, 0, len(all)/64)
 	for all != "" {
@@ -63,17 +64,34 @@ func parseWatchables(all string) (out []watchable, err error) {
 			}
 			all = rest
 		}
-		w := watchable{id: numbers[0], newest: numbers[1]}
-		for i, text := range []*string{&w.own, &w.after} {
-			n := numbers[2+i]
+		w := watchable{id: numbers[0]}
+		var newest string
+		for i, text := range []*string{&newest, &w.own, &w.after} {
+			n := numbers[1+i]
 			if n < 0 || n > int64(len(all)) {
 				return nil, errors.New("no list of recordings")
 			}
 			*text, all = all[:n], all[n:]
 		}
+		w.newest = seconds(newest)
 		out = append(out, w)
 	}
 	return out, nil
+}
+
+// seconds are those since 1970 of a time as PostgreSQL gives it, in seconds, or SQLite, as it
+// was written; 0 for what is no time.
+func seconds(text string) int64 {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t.Unix()
+	}
+	if t, err := catalog.ParseDBTime(text); err == nil && !t.IsZero() {
+		return t.Unix()
+	}
+	return 0
 }
 
 func (l *Reader) watchableQuery(u media.User) *query {
@@ -96,13 +114,14 @@ func (l *Reader) watchableQuery(u media.User) *query {
 		from, rule = recordingsTable+" r LEFT JOIN "+lessonsTable+" l ON FALSE", "FALSE"
 	}
 	// One row of everything: a row of each recording would cost both drivers more than it
-	// costs to find it. Texts come behind their lengths in bytes.
-	group, newest := "group_concat", "unixepoch(COALESCE(l.start_time, r.created_at))"
+	// costs to find it. Texts come behind their lengths in bytes. SQLite's functions of times
+	// take longer than Go's.
+	newest := "COALESCE(l.start_time, r.created_at, '')"
 	if q.d == catalog.Postgres {
-		group, newest = "string_agg", "CAST(extract(epoch FROM COALESCE(l.start_time, r.created_at)) AS bigint)"
+		newest = "COALESCE(CAST(CAST(extract(epoch FROM COALESCE(l.start_time, r.created_at)) AS bigint) AS text), '')"
 	}
 	const after = "CASE WHEN l.title <> '' THEN l.title WHEN r.title = '' THEN COALESCE((SELECT g.name FROM public.schedule_group g WHERE g.id = l.group_id), '') ELSE '' END"
-	q.text += `SELECT COALESCE(` + group + `(format('%s %s %s %s %s%s', r.id, COALESCE(` + newest + `, 0), octet_length(r.title), octet_length(` + after + `), r.title, ` + after + `), ''), '')
+	q.text += `SELECT COALESCE(string_agg(concat(r.id, ' ', octet_length(` + newest + `), ' ', octet_length(r.title), ' ', octet_length(` + after + `), ' ', ` + newest + `, r.title, ` + after + `), ''), '')
 FROM ` + from + `
 WHERE r.status IN ('ready', 'archived') AND NOT r.is_deleted AND ` + hasBytes + ` AND ` + rule
 	return q

@@ -14,6 +14,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"syscall"
@@ -45,14 +47,16 @@ func main() {
 		dir      = flag.String("dir", "", "folder for data (default: the system's temporary one)")
 		hours    = flag.Int("hours", 10_000, "lessons of an hour")
 		searches = flag.Int("searches", 100, "searches of each kind")
+		only     = flag.String("only", "", "only the kinds whose name contains this")
+		profile  = flag.String("cpuprofile", "", "file for a CPU profile of the searches")
 	)
 	flag.Parse()
-	if err := run(context.Background(), *database, *dir, *hours, *searches); err != nil {
+	if err := run(context.Background(), *database, *dir, *profile, *only, *hours, *searches); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, database, dir string, hours, searches int) error {
+func run(ctx context.Context, database, dir, profile, only string, hours, searches int) error {
 	dir, err := os.MkdirTemp(dir, "searchbench-")
 	if err != nil {
 		return err
@@ -72,6 +76,17 @@ func run(ctx context.Context, database, dir string, hours, searches int) error {
 	if err := fill(ctx, db, words, groups, hours); err != nil {
 		return err
 	}
+	if profile != "" {
+		f, err := os.Create(profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	reader := library.NewReader(db, true, time.Now)
 	for _, u := range []struct {
 		who  string
@@ -84,7 +99,11 @@ func run(ctx context.Context, database, dir string, hours, searches int) error {
 	} {
 		for _, q := range words.queries() {
 			for _, page := range []int64{1, 5} {
-				if err := measure(ctx, reader, u.user, q.make, page, searches, u.who+", "+q.kind); err != nil {
+				what := u.who + ", " + q.kind
+				if !strings.Contains(what, only) {
+					continue
+				}
+				if err := measure(ctx, reader, u.user, q.make, page, searches, what); err != nil {
 					return err
 				}
 			}
@@ -200,6 +219,8 @@ func measure(ctx context.Context, reader *library.Reader, user media.User, query
 		totals []int64
 	)
 	const perPage = 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
 	cpuBefore := cpuTime()
 	for range n {
 		text, began := query(), time.Now()
@@ -210,11 +231,12 @@ func measure(ctx context.Context, reader *library.Reader, user media.User, query
 		waits, totals = append(waits, time.Since(began)), append(totals, hits.Total)
 	}
 	cpu := (cpuTime() - cpuBefore) / time.Duration(n)
+	runtime.ReadMemStats(&after)
 	slices.Sort(waits)
 	slices.Sort(totals)
 	at := func(share float64) float64 { return waits[min(n-1, int(share*float64(n)))].Seconds() * 1000 }
-	fmt.Printf("search: %s, page %d: %d to %d results, p50 %.1f ms, p95 %.1f ms, max %.1f ms, mean CPU %.1f ms\n",
-		what, page, totals[0], totals[n-1], at(.5), at(.95), at(1), cpu.Seconds()*1000)
+	fmt.Printf("search: %s, page %d: %d to %d results, p50 %.1f ms, p95 %.1f ms, max %.1f ms, mean CPU %.1f ms, %d KiB allocated\n",
+		what, page, totals[0], totals[n-1], at(.5), at(.95), at(1), cpu.Seconds()*1000, (after.TotalAlloc-before.TotalAlloc)/uint64(n)/1024)
 	return nil
 }
 
