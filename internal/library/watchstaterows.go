@@ -50,14 +50,20 @@ func scanState(scan func(...any) error) (key stateKey, state watchstate.State, e
 	return key, storedState(position, arrived, played), err
 }
 
-// write merges a batch, which is sorted, with the rows, in one transaction.
-func (w *WatchStates) write(ctx context.Context, batch []stateRow) error {
-	return w.store.UpdateWithin(ctx, "library: write watch states", flushTimeout, func(ctx context.Context, x catalog.Session) error {
+// write merges a batch, which is sorted, with the rows, in one transaction. The times in the
+// batch suppose that the database's clock is ahead by so much of this machine's; returned is by
+// how much it is.
+func (w *WatchStates) write(ctx context.Context, batch []stateRow, ahead time.Duration) (time.Duration, error) {
+	err := w.store.UpdateWithin(ctx, "library: write watch states", flushTimeout, func(ctx context.Context, x catalog.Session) error {
 		if x.Dialect() == catalog.Postgres {
-			// Each statement sees what was committed before it began.
-			if _, err := x.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(watchStatesLock)); err != nil {
+			is, err := w.lock(ctx, x)
+			if err != nil {
 				return err
 			}
+			for i := range batch {
+				batch[i].state.At = batch[i].state.At.Add(is - ahead)
+			}
+			ahead = is
 		}
 		for part := range slices.Chunk(batch, statesPerStatement) {
 			merged, err := mergeRows(ctx, x, part)
@@ -70,6 +76,25 @@ func (w *WatchStates) write(ctx context.Context, batch []stateRow) error {
 		}
 		return nil
 	})
+	return ahead, err
+}
+
+// clockTolerance is how far the clocks of a gateway and the database may be apart without being
+// compared: less than what lies between two reports of a viewer.
+const clockTolerance = time.Second
+
+// lock has other gateways wait until the transaction ends: each statement sees what was
+// committed before it began. It returns by how much the database's clock is ahead. Of the
+// reports that a viewer sends to several gateways the last one counts, and the gateways' own clocks may
+// disagree about which that is.
+func (w *WatchStates) lock(ctx context.Context, x catalog.Session) (ahead time.Duration, err error) {
+	var ms int64
+	err = x.One(ctx, `WITH l AS MATERIALIZED (SELECT pg_advisory_xact_lock($1))
+SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint) FROM l`, []any{int64(watchStatesLock)}, &ms)
+	if ahead = time.UnixMilli(ms).Sub(w.machine()); ahead.Abs() < clockTolerance {
+		ahead = 0
+	}
+	return ahead, err
 }
 
 // mergeRows are the states of part, merged with those that are in the database.

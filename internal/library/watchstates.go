@@ -35,10 +35,12 @@ var errTooManyStates = errors.New("too many watch states wait for the database")
 // written. Safe for concurrent use.
 type WatchStates struct {
 	*flusher
-	store *catalog.Store
-	limit int // of bytes in memory
+	store   *catalog.Store
+	limit   int              // of bytes in memory
+	machine func() time.Time // this machine's clock, which ahead is about
 
 	mu       sync.Mutex                     // guards the fields up to size; no query runs under it
+	ahead    time.Duration                  // by how much the database's clock is ahead of this machine's, when last asked
 	pending  map[stateKey]*watchstate.State // not written
 	writing  map[stateKey]*watchstate.State // being written; its states are not changed
 	size     int                            // of pending and writing, in bytes
@@ -49,7 +51,7 @@ type stateKey struct{ user, recording int64 }
 
 // NewWatchStates makes WatchStates and starts its goroutine; Stop ends it.
 func NewWatchStates(store *catalog.Store, log *slog.Logger, now func() time.Time) *WatchStates {
-	w := &WatchStates{store: store, limit: maxPendingStates, pending: map[stateKey]*watchstate.State{}}
+	w := &WatchStates{store: store, limit: maxPendingStates, machine: time.Now, pending: map[stateKey]*watchstate.State{}}
 	w.flusher = newFlusher(batch{name: "watch states", interval: watchFlushInterval, log: log, now: now, flush: w.Flush, prune: w.deletePurged, waiting: w.waiting})
 	w.start()
 	return w
@@ -68,7 +70,7 @@ func (w *WatchStates) Put(user, recording int64, position time.Duration, pieces 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	key := stateKey{user, recording}
-	state, old := watchstate.State{Position: position, At: w.now()}, 0
+	state, old := watchstate.State{Position: position, At: w.now().Add(w.ahead)}, 0
 	if before := w.pending[key]; before != nil {
 		old = sizeOf(before)
 		state.Played = before.Played.Clone()
@@ -159,18 +161,24 @@ func (w *WatchStates) Flush(ctx context.Context) error {
 	for key, state := range w.writing {
 		batch = append(batch, stateRow{key, *state})
 	}
+	ahead := w.ahead
 	w.mu.Unlock()
 	var err error
 	if len(batch) > 0 {
 		slices.SortFunc(batch, func(a, b stateRow) int {
 			return cmp.Or(cmp.Compare(a.user, b.user), cmp.Compare(a.recording, b.recording))
 		})
-		err = w.write(ctx, batch)
+		ahead, err = w.write(ctx, batch, ahead)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil {
 		w.takeBack()
+	} else if late := ahead - w.ahead; late != 0 {
+		for _, state := range w.pending {
+			state.At = state.At.Add(late)
+		}
+		w.ahead = ahead
 	}
 	w.writing, w.size = nil, 0
 	for _, state := range w.pending {

@@ -20,6 +20,7 @@ func TestWatchStates(t *testing.T) {
 	catalogtest.Each(t, func(t *testing.T, db *catalogtest.DB) {
 		t.Run("read at once", func(t *testing.T) { checkReadAtOnce(t, db) })
 		t.Run("two gateways", func(t *testing.T) { checkTwoGateways(t, db) })
+		t.Run("clocks that disagree", func(t *testing.T) { checkClocks(t, db) })
 		t.Run("many in one statement", func(t *testing.T) { checkManyStates(t, db) })
 		t.Run("at most one statement a second", func(t *testing.T) { checkStatements(t, db) })
 		t.Run("what is gone takes nothing with it", func(t *testing.T) { checkStatesOfGone(t, db) })
@@ -111,6 +112,45 @@ func checkTwoGateways(t *testing.T, db *catalogtest.DB) {
 	put(t, two, 7, 6, 3)
 	flushed(t, two)
 	wantState(t, one, 7, 6, 3, 2*rounds)
+}
+
+// checkClocks: three gateways with PostgreSQL, of which one's clock is an hour ahead and one's an
+// hour behind. The report that arrives last counts, whichever of them has it.
+func checkClocks(t *testing.T, db *catalogtest.DB) {
+	if db.Store.Dialect() == catalog.SQLite {
+		t.Skip("gateways with one SQLite have one clock")
+	}
+	clock := func(ahead time.Duration) (*WatchStates, func()) {
+		now := time.Now().Add(ahead)
+		w := manualStates(db.Reopen(t), &now)
+		w.machine = func() time.Time { return now }
+		return w, func() { now = time.Now().Add(ahead) }
+	}
+	first, tickFirst := clock(time.Hour)
+	right, tickRight := clock(0)
+	behind, tickBehind := clock(-time.Hour)
+	put(t, first, 8, 6, 10)
+	flushed(t, first)
+	tickRight()
+	put(t, right, 8, 6, 20)
+	flushed(t, right)
+	wantState(t, first, 8, 6, 20, 0)
+	tickBehind()
+	put(t, behind, 8, 6, 30)
+	flushed(t, behind)
+	wantState(t, right, 8, 6, 30, 0)
+	tickFirst()
+	put(t, first, 8, 6, 40)
+	wantState(t, first, 8, 6, 40, 0)
+	flushed(t, first)
+	tickBehind()
+	put(t, behind, 8, 6, 50)
+	wantState(t, behind, 8, 6, 50, 0)
+	flushed(t, behind)
+	states, err := right.States(t.Context(), 8, []int64{6})
+	if at := states[6].At; err != nil || time.Since(at).Abs() > time.Minute {
+		t.Errorf("the last report is of %s, %v", at, err)
+	}
 }
 
 // checkManyStates: more rows than SQLite joins in a compound SELECT.
@@ -211,28 +251,37 @@ func checkStatesGo(t *testing.T, db *catalogtest.DB) {
 	left(1, "a recording")
 }
 
-// checkStatesBounded: what waits while the database is away has a bound; the oldest stays.
+// checkStatesBounded: what waits while the database is away has a bound; the oldest stays, and
+// all that waits is written once the database is back.
 func checkStatesBounded(t *testing.T, db *catalogtest.DB) {
 	now := noon.Add(4 * time.Hour)
 	w := manualStates(db, &now)
 	w.limit = 10 * stateSize
 	var refused int
 	for user := range int64(20) {
-		if err := w.Put(user+1, 6, time.Second, nil); media.KindOf(err) == media.Unavailable {
+		if err := w.Put(user+1, 7, time.Second, nil); media.KindOf(err) == media.Unavailable {
 			refused++
 		} else if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if refused != 10 || len(w.pending) != 10 || w.pending[stateKey{1, 6}] == nil {
+	if refused != 10 || len(w.pending) != 10 || w.pending[stateKey{1, 7}] == nil {
 		t.Errorf("%d refused, %d wait", refused, len(w.pending))
 	}
-	put(t, w, 1, 6, 2) // takes no more memory
+	put(t, w, 1, 7, 2) // takes no more memory
 	if err := w.Flush(canceledContext(t)); err == nil {
 		t.Fatal("a flush without a database succeeds")
 	}
-	if len(w.pending) != 10 || w.size != 10*stateSize || w.pending[stateKey{1, 6}].Position != 2*time.Second {
+	if len(w.pending) != 10 || w.size != 10*stateSize || w.pending[stateKey{1, 7}].Position != 2*time.Second {
 		t.Errorf("after a failed flush %d wait, %d bytes", len(w.pending), w.size)
+	}
+	flushed(t, w)
+	if len(w.pending) != 0 || w.size != 0 {
+		t.Errorf("once the database is back %d wait, %d bytes", len(w.pending), w.size)
+	}
+	wantState(t, w, 1, 7, 2, 0)
+	for user := int64(2); user <= 10; user++ {
+		wantState(t, w, user, 7, 1, 0)
 	}
 }
 
