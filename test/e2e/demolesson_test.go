@@ -22,7 +22,7 @@ func checkDemosLesson(t *testing.T, p *page, recording, tok string) {
 			t.Errorf("the %s answers %d", c.Kind, status)
 		}
 	}
-	if got := strings.Join(slices.Sorted(maps.Keys(kinds)), " "); got != "audio chat poster storyboard" {
+	if got := strings.Join(slices.Sorted(maps.Keys(kinds)), " "); got != "audio chat poster storyboard summary" {
 		t.Errorf("what accompanies the lesson: %s", got)
 	}
 	for _, name := range []string{"poster.jpg", "storyboard.vtt", "storyboard.jpg", "captions/en.vtt", "captions/ru.vtt", "chapters.vtt"} {
@@ -31,7 +31,7 @@ func checkDemosLesson(t *testing.T, p *page, recording, tok string) {
 		}
 	}
 	p.until("its chapters", "document.querySelectorAll('.chapters .row').length === 5")
-	checkChat(p)
+	checkFiles(p)
 	p.click("a.back")
 	p.until("posters in the library", "document.querySelectorAll('.lessons .poster.shown').length >= 4")
 	p.shot("library-demo")
@@ -46,11 +46,13 @@ func decode(t *testing.T, address, tok string, into any) {
 	}
 }
 
-// checkChat reads the lesson's chat and goes where a message was written.
-func checkChat(p *page) {
+// checkFiles reads the lesson's summary and chat, and goes where a message was written.
+func checkFiles(p *page) {
 	p.t.Helper()
 	p.click("#tab-files")
-	p.click(".files summary")
+	p.click(".files > li:nth-child(1) summary")
+	p.until("the summary", "document.querySelector('.files p')?.textContent.startsWith('The Pythagorean theorem: ') && document.querySelectorAll('.files p').length === 4 && document.querySelectorAll('.files .steps li').length === 1")
+	p.click(".files > li:nth-child(2) summary")
 	p.until("the chat", "document.querySelectorAll('.files .row').length === 5")
 	if got := js[string](p, "document.querySelectorAll('.files .row')[2].innerText.replace(/\\s+/g, ' ')"); got != "0:41 Sam Student 5, 12, 13 works too!" {
 		p.t.Errorf("a message is %q", got)
@@ -59,7 +61,7 @@ func checkChat(p *page) {
 	if js[bool](p, "document.querySelector('.files input') !== null") {
 		p.t.Error("a student may choose what students see")
 	}
-	p.click(".files li:nth-child(3) .row")
+	p.click(".files > li:nth-child(2) li:nth-child(3) .row")
 	p.until("it went where a message was written", "Math.abs("+videoTime+" - 41) < 5")
 }
 
@@ -69,10 +71,10 @@ func checkSharing(p *page, link, companions, tok string) {
 	p.goTo(link)
 	p.until("the page asks", "document.querySelector('[data-code=other_user]')")
 	p.click("[data-code=other_user] button:not(.primary)")
-	p.until("the teacher chooses what students see", "document.querySelector('.files input')?.checked")
+	p.until("the teacher chooses what students see", "document.querySelector('.files > li:nth-child(2) input')?.checked")
 	p.click("#tab-files")
 	p.check("player-files-teacher", viewport{})
-	p.click(".files label")
+	p.click(".files > li:nth-child(2) label")
 	p.until("it is stored", "document.querySelector('.files input:not(:checked, :disabled)')")
 	var list []struct{ Kind string }
 	decode(p.t, companions, tok, &list)

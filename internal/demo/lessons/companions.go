@@ -25,6 +25,7 @@ func Companions() []Companion {
 	out := []Companion{
 		{Recording: Spoken, File: "geometry.m4a", Kind: "audio", Label: "Audio", Type: "audio/mp4", Duration: 120 * time.Second},
 		{Recording: Spoken, File: "geometry.chat.txt", Kind: "chat", Label: "Chat", Type: "text/plain; charset=utf-8", Shared: true},
+		{Recording: Spoken, File: "geometry.summary.json", Kind: "summary", Label: "Summary", Type: "application/json", Shared: true},
 		{Recording: Spoken, File: "geometry.storyboard.vtt", Kind: "storyboard", Label: "Storyboard", Type: "text/vtt; charset=utf-8", Made: "storyboard", Name: "storyboard.vtt"},
 		{Recording: Spoken, File: "geometry.storyboard.jpg", Kind: "storyboard", Label: "Storyboard sheet", Type: "image/jpeg", Made: "storyboard", Name: "storyboard.jpg"},
 	}

@@ -1,7 +1,8 @@
 // The files of a lesson that the player itself has no use for: chat, summaries, polls, further
-// views, and what else Zoom gave. A chat is read here. Teachers choose what students see.
+// views, and what else Zoom gave. Chats and summaries are read here. Teachers choose what students see.
 
 import { ask } from './api.js';
+import { parseChat, parseSummary } from './documents.js';
 import { el, icon } from './dom.js';
 import { clock, size } from './format.js';
 import { t } from './words.js';
@@ -9,19 +10,6 @@ import { t } from './words.js';
 const KINDS = ['summary', 'chat', 'poll', 'view', 'other'];
 const DECIDED = ['summary', 'chat', 'poll', 'other']; // by the teacher, whether students see them
 const THIN = 'low'; // the label of a view that is the recording itself, for slow lines
-const LINE = /^(?:(\d{1,2}):)?(\d{1,2}):(\d\d)(?:\.\d+)?\s+(?:From\s+)?(.+?)\s*:(?:\s+(.*)|)$/;
-
-// parseChat reads a chat as Zoom writes it, a message on each line that begins with its time:
-// [{start, who, text}]. Further lines belong to the message before.
-export function parseChat(source) {
-  const messages = [];
-  for (const line of source.split(/\r?\n/)) {
-    const [, hours = 0, minutes, seconds, who, text = ''] = LINE.exec(line) ?? [];
-    if (who) messages.push({ start: hours * 3600 + minutes * 60 + Number(seconds), who, text });
-    else if (messages.length && line.trim()) messages.at(-1).text += `${messages.at(-1).text && '\n'}${line.trim()}`;
-  }
-  return messages;
-}
 
 // read(name) fetches what belongs to the recording, address(name) is a link to it, and
 // found(has) is called with whether there are files to show.
@@ -44,34 +32,35 @@ export function makeFiles(id, { seek, read, address, found }) {
   function file(one, name, alone) {
     const path = `companions/${one.id}/stream/`;
     const link = el('a', { target: '_blank', rel: 'noopener', href: address(path), onclick: () => { link.href = address(path); } }, icon('download'), el('span', { dir: 'auto' }, name), el('small', {}, size(one.size)));
-    return [link, one.kind === 'chat' && one.content_type.startsWith('text/plain') && chat(path, alone), 'shared' in one && DECIDED.includes(one.kind) && sharing(one)];
+    return [link, one.kind === 'chat' && shown(path, (source) => chat(source, alone)), one.kind === 'summary' && shown(path, summary), 'shared' in one && DECIDED.includes(one.kind) && sharing(one)];
   }
 
-  // chat shows its messages once it is opened. The times of one of several chats count from
-  // the beginning of its own part of the lesson: they lead nowhere.
-  function chat(path, alone) {
-    const messages = el('ul');
-    const whole = el('details', { ontoggle: open }, el('summary', {}, t.readChat), messages);
+  // shown is a file's text as elements, read once somebody opens it.
+  function shown(path, describe) {
+    const inside = el('div');
     let opened = false;
-
     async function open() {
       if (opened) return;
       opened = true;
       try {
         const source = await (await read(path)).text();
-        const said = parseChat(source);
-        messages.replaceChildren(...(said.length ? said.map(message) : [el('li.text', { dir: 'auto' }, source.trim())]));
+        inside.replaceChildren(...describe(source));
       } catch {
         opened = false;
-        messages.replaceChildren(el('li', {}, t.notLoaded));
+        inside.replaceChildren(t.notLoaded);
       }
     }
+    return el('details', { ontoggle: open }, el('summary', {}, t.readHere), inside);
+  }
 
-    function message({ start, who, text }) {
+  // chat lists the messages. The times of one of several chats count from the beginning of its
+  // own part of the lesson: they lead nowhere.
+  function chat(source, alone) {
+    const messages = parseChat(source).map(({ start, who, text }) => {
       const words = [el('time', {}, clock(start)), el('span.said', { dir: 'auto' }, el('b', {}, who), el('span.text', {}, text))];
       return el('li', {}, alone ? el('button.row', { type: 'button', onclick: () => seek(start) }, words) : el('div.row', {}, words));
-    }
-    return whole;
+    });
+    return [messages.length ? el('ul', {}, messages) : el('p.text', { dir: 'auto' }, source)];
   }
 
   function sharing(one) {
@@ -93,6 +82,14 @@ export function makeFiles(id, { seek, read, address, found }) {
   }
 
   return { node, fill };
+}
+
+function summary(source) {
+  const { paragraphs, steps } = parseSummary(source);
+  return [
+    ...paragraphs.map(({ heading, text }) => el('p', { dir: 'auto' }, heading && el('b', {}, heading), el('span.text', {}, text))),
+    ...(steps.length ? [el('p', {}, el('b', {}, t.nextSteps)), el('ul.steps', {}, steps.map((step) => el('li', { dir: 'auto' }, step)))] : []),
+  ];
 }
 
 // nameOf names a file by its kind, or by what Zoom calls it where its kind says little.
