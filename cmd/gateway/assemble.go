@@ -140,7 +140,8 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	if err := checks.Register(metrics); err != nil {
 		return nil, err
 	}
-	signIn, err := s.signIn(reader, library.NewUsedCodes(store))
+	used := catalog.NewUsedCodes(store)
+	signIn, err := s.signIn(store, used)
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +152,8 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		Starts:   auth.NewPlaybackLimiter(settings.Limit.PlaybacksPerHour, library.NewPlaybackStarts(store), directory.Unavailable, log, time.Now),
 		Captions: reader,
 		Sessions: &sessions.Services{
-			Signer: minter, Names: reader,
-			Codes: auth.CodeRedeemer{Authorizer: gate, Used: library.NewUsedCodes(store)},
+			Signer: minter, Names: store,
+			Codes: auth.CodeRedeemer{Authorizer: gate, Used: used},
 		},
 		SignIn:     signIn,
 		Prefetch:   onGrant,
@@ -181,7 +182,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 }
 
 // signIn wires the sign-in at a provider of OpenID Connect; nil where none is configured.
-func (s *service) signIn(users signin.Users, used signin.UsedAttempts) (*signin.Services, error) {
+func (s *service) signIn(users signin.Users, used signin.UsedCodes) (*signin.Services, error) {
 	if !s.settings.OIDC.On() {
 		return nil, nil
 	}

@@ -52,7 +52,7 @@ var tableRules = []tableRule{
 	{"internal/library", "", people + lessons + recordings + quotas, "lists, edits and quotas"},
 	{"internal/library", "", "lectern_views lectern_starts lectern_captions", "its own: views, starts of playback, captions to read"},
 	{"internal/library", "", "lectern_ingests lectern_purges", "why a recording is not ready, and whether it can be restored"},
-	{"internal/library", "sessioncodes.go", "lectern_used_codes", "codes in links that have begun a session"},
+	{"internal/catalog", "usedcodes.go", "lectern_used_codes", "codes and sign-ins that cannot be used again"},
 	{"internal/library", "watchstaterows.go", "lectern_watch_states", "how far users are in recordings"},
 	{"internal/library", "audience.go", "lectern_watch_states", "how far a recording's students are"},
 	{"bench/cmd/watchbench", "", "lectern_watch_states", "how many states are stored"},

@@ -105,7 +105,7 @@ func openSchool(t *testing.T, db *catalogtest.DB, change func(*proxy.Config), mo
 		Companions: cached,
 		Grants:     s.minter,
 		Sessions: &sessions.Services{
-			Signer: s.minter, Names: reader, Codes: auth.CodeRedeemer{Authorizer: gate, Used: library.NewUsedCodes(db.Store)},
+			Signer: s.minter, Names: db.Store, Codes: auth.CodeRedeemer{Authorizer: gate, Used: catalog.NewUsedCodes(db.Store)},
 		},
 	}
 	for _, add := range more {

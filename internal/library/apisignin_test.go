@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
 	emulator "github.com/lectiospace/lectern/internal/emulator/oidc"
-	"github.com/lectiospace/lectern/internal/library"
 	"github.com/lectiospace/lectern/internal/oidc"
 	"github.com/lectiospace/lectern/internal/proxy"
 	"github.com/lectiospace/lectern/internal/proxy/respond"
@@ -68,7 +68,7 @@ func openSignInSchool(t *testing.T) *signInSchool {
 		school.minter = school.minterAt(s.clock)
 		deps.SignIn = &signin.Services{
 			Provider: currentProvider{s}, Signer: school.minter,
-			Users: library.NewReader(school.db.Store, true, s.clock), Used: library.NewUsedCodes(school.db.Store),
+			Users: school.db.Store, Used: catalog.NewUsedCodes(school.db.Store),
 		}
 	})
 	s.configure()

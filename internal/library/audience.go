@@ -15,7 +15,7 @@ import (
 
 // Attendee is a student of a recording's audience.
 type Attendee struct {
-	Person
+	catalog.Person
 	// State is the zero value of a student who may watch the recording and never did.
 	State watchstate.State
 }

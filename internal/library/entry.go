@@ -3,6 +3,7 @@ package library
 import (
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -26,8 +27,8 @@ type Entry struct {
 	// Start and End are when it was recorded; zero when not known.
 	Start, End time.Time
 	Views      int64
-	Groups     []Named  // who is allowed, by name
-	Students   []Person // who is allowed, newest registered first
+	Groups     []Named          // who is allowed, by name
+	Students   []catalog.Person // who is allowed, newest registered first
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 }
@@ -37,7 +38,7 @@ type Lesson struct {
 	ID         int64
 	Title      string // may be ""
 	Group      Named
-	Teacher    Person
+	Teacher    catalog.Person
 	Start, End time.Time // as planned
 }
 
@@ -45,15 +46,6 @@ type Lesson struct {
 type Named struct {
 	ID   int64  `json:"id"`
 	Name string `json:"name"`
-}
-
-// Person is somebody with what their name is made of. Any part may be "".
-type Person struct {
-	ID     int64  `json:"id"`
-	First  string `json:"first"`
-	Last   string `json:"last"`
-	Middle string `json:"middle"`
-	Email  string `json:"email"`
 }
 
 // Progress is a recording that cannot be watched yet, or will never be.

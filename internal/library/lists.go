@@ -242,7 +242,7 @@ func scanEntry(scan func(...any) error, first ...any) (Entry, error) {
 		e.Lesson = &Lesson{
 			ID: lesson.Int64, Title: lessonTitle.String, Start: lessonStart.Time, End: lessonEnd.Time,
 			Group:   Named{ID: group.Int64, Name: groupName.String},
-			Teacher: Person{ID: lessonTeacher.Int64, First: firstName.String, Last: lastName.String, Middle: middle.String, Email: email.String},
+			Teacher: catalog.Person{ID: lessonTeacher.Int64, First: firstName.String, Last: lastName.String, Middle: middle.String, Email: email.String},
 		}
 		for _, title := range []string{lessonTitle.String, groupName.String} {
 			if e.Title == "" {

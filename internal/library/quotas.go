@@ -11,7 +11,7 @@ import (
 // Account is a teacher's quota of stored bytes.
 type Account struct {
 	ID            int64
-	Teacher       Person
+	Teacher       catalog.Person
 	Total, Used   int64
 	Recordings    int64
 	PurchasedGB   int64

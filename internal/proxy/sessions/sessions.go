@@ -49,7 +49,7 @@ type Redeemer interface {
 
 // Names looks up how a user is called.
 type Names interface {
-	Name(ctx context.Context, userID int64) (string, error)
+	UserName(ctx context.Context, userID int64) (string, error)
 }
 
 // Services are what sessions need of the rest of the gateway; all of it.
@@ -170,7 +170,7 @@ func (x *request) show() error {
 	if err != nil {
 		return err
 	}
-	name, err := x.h.Names.Name(x.ctx, viewer.User.ID)
+	name, err := x.h.Names.UserName(x.ctx, viewer.User.ID)
 	if err != nil && media.KindOf(err) != media.NotFound {
 		return err
 	}

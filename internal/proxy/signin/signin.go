@@ -59,9 +59,9 @@ type Users interface {
 	UserByEmail(ctx context.Context, email string) (int64, error)
 }
 
-// UsedAttempts stores the attempts that came back. It is shared by all gateways.
-type UsedAttempts interface {
-	// Use marks an attempt as used until its seal expires. first is false when it was used
+// UsedCodes stores which sign-ins came back. It is shared by all gateways.
+type UsedCodes interface {
+	// Use marks a sign-in as used until its seal expires. first is false when it was used
 	// before.
 	Use(ctx context.Context, id string, expires, now time.Time) (first bool, err error)
 }
@@ -71,7 +71,7 @@ type Services struct {
 	Provider Provider
 	Signer   Signer
 	Users    Users
-	Used     UsedAttempts
+	Used     UsedCodes
 }
 
 // Deps is what a Handler needs; all of it.

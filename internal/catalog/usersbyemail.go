@@ -1,4 +1,4 @@
-package library
+package catalog
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -15,10 +14,10 @@ SELECT id, email FROM public.accounts_customuser WHERE lower(email) IN (lower($1
 
 // UserByEmail is the id of the only active user with an address, letter case aside. Kind
 // NotFound: there is none, or there are several.
-func (l *Reader) UserByEmail(ctx context.Context, email string) (int64, error) {
-	const op = "library: user by e-mail address"
+func (s *Store) UserByEmail(ctx context.Context, email string) (int64, error) {
+	const op = "catalog: user by e-mail address"
 	var found []int64
-	err := l.store.Rows(ctx, op, catalog.LookupTimeout, selectActiveByEmail, []any{email, lowerAddress(email)}, func(scan func(...any) error) error {
+	err := s.Rows(ctx, op, LookupTimeout, selectActiveByEmail, []any{email, lowerAddress(email)}, func(scan func(...any) error) error {
 		var id int64
 		var address string
 		err := scan(&id, &address)

@@ -1,4 +1,4 @@
-package library
+package catalog_test
 
 import (
 	"sync"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/catalog/catalogtest"
 )
 
@@ -13,8 +14,8 @@ func TestUsedCodes(t *testing.T) {
 	catalogtest.Each(t, func(t *testing.T, db *catalogtest.DB) {
 		use := func(id string, after time.Duration) bool {
 			t.Helper()
-			now := noon.Add(after)
-			first, err := NewUsedCodes(db.Store).Use(t.Context(), id, now.Add(time.Minute), now)
+			now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC).Add(after)
+			first, err := catalog.NewUsedCodes(db.Store).Use(t.Context(), id, now.Add(time.Minute), now)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,9 +1,18 @@
-package library
+package catalog
 
 import (
 	"context"
 	"strings"
 )
+
+// Person is a user with the parts of their name, any of which may be "".
+type Person struct {
+	ID     int64  `json:"id"`
+	First  string `json:"first"`
+	Last   string `json:"last"`
+	Middle string `json:"middle"`
+	Email  string `json:"email"`
+}
 
 // FullName is "last first middle", or the address where a name is not known.
 func (p Person) FullName() string { return p.named(p.Last, p.First, p.Middle) }
@@ -28,9 +37,9 @@ const selectPerson = `
 SELECT coalesce(first_name, ''), coalesce(last_name, ''), coalesce(middle_name, ''), coalesce(email, '')
 FROM public.accounts_customuser WHERE id = $1`
 
-// Name is a user's ShortName. Kind NotFound: there is no such user.
-func (l *Reader) Name(ctx context.Context, userID int64) (string, error) {
+// UserName is a user's ShortName. Kind NotFound: there is no such user.
+func (s *Store) UserName(ctx context.Context, userID int64) (string, error) {
 	p := Person{ID: userID}
-	err := l.store.Row(ctx, "library: name of a user", selectPerson, []any{userID}, &p.First, &p.Last, &p.Middle, &p.Email)
+	err := s.Row(ctx, "catalog: name of a user", selectPerson, []any{userID}, &p.First, &p.Last, &p.Middle, &p.Email)
 	return p.ShortName(), err
 }

@@ -1,10 +1,8 @@
-package library
+package catalog
 
 import (
 	"context"
 	"time"
-
-	"github.com/lectiospace/lectern/internal/catalog"
 )
 
 const (
@@ -15,18 +13,18 @@ ON CONFLICT (id) DO NOTHING`
 	deleteExpiredCodes = `DELETE FROM lectern.lectern_used_codes WHERE expires_ms < $1`
 )
 
-// UsedCodes remembers the codes that have begun a session, for as long as they could be
-// valid. Safe for concurrent use by any number of gateways with one database.
-type UsedCodes struct{ store *catalog.Store }
+// UsedCodes stores the codes that have begun a session, and the sign-ins that came back, for
+// as long as they could be valid. Safe for concurrent use by any number of gateways with one database.
+type UsedCodes struct{ store *Store }
 
 // NewUsedCodes makes UsedCodes.
-func NewUsedCodes(db *catalog.Store) *UsedCodes { return &UsedCodes{db} }
+func NewUsedCodes(s *Store) *UsedCodes { return &UsedCodes{s} }
 
 // Use marks a code as used. first is false when it was used before; of several calls at once
 // one is the first.
 func (u *UsedCodes) Use(ctx context.Context, id string, expires, now time.Time) (first bool, err error) {
-	const op = "library: use a session code"
-	err = u.store.UpdateWithin(ctx, op, catalog.LookupTimeout, func(ctx context.Context, x catalog.Session) error {
+	const op = "catalog: use a code"
+	err = u.store.UpdateWithin(ctx, op, LookupTimeout, func(ctx context.Context, x Session) error {
 		if _, err := x.Exec(ctx, deleteExpiredCodes, now.Add(-time.Minute).UnixMilli()); err != nil {
 			return err
 		}
