@@ -40,7 +40,8 @@ func TestCompanions(t *testing.T) {
 			s := openSchool(t, d.Open(t), nil)
 			addCompanions(t, s.db)
 			s.db.Exec(t, `INSERT INTO lectern.lectern_recording_files (id, recording_id, kind, label, content_type, provider, archive_key, size, created_at, verified_at, derivation, name)
-				VALUES (9, 7, 'poster', 'Poster', 'image/jpeg', 'local', 'poster.jpg', 10, '2026-11-20T10:00:00Z', '2026-11-20T10:00:00Z', 'poster', 'poster.jpg')`)
+				VALUES (9, 7, 'poster', 'Poster', 'image/jpeg', 'local', 'poster.jpg', 10, '2026-11-20T10:00:00Z', '2026-11-20T10:00:00Z', 'poster', 'poster.jpg'),
+				       (10, 8, 'poster', 'Thumbnail', 'image/jpeg', 'local', 'thumbnail.jpg', 10, '2026-11-20T10:00:00Z', '2026-11-20T10:00:00Z', '', 'poster.jpg')`) // Zoom's, not made
 			const list = "/schedule/api/recordings/6/companions/"
 			grant, err := s.minter.Playback(5, 6, time.Hour)
 			if err != nil {
@@ -69,6 +70,7 @@ func TestCompanions(t *testing.T) {
 				{"a replaced one", 3, "GET", stream("6"), "", "", 404, `"not_found"`},
 				{"an admin", 1, "GET", "/schedule/api/recordings/7/", "", "", 200, `"thumbnail_url":"` + publicURL + `/schedule/api/recordings/7/poster.jpg"`},
 				{"an admin", 1, "GET", "/schedule/api/recordings/6/", "", "", 200, `"thumbnail_url":""`},
+				{"an admin", 1, "GET", "/schedule/api/recordings/8/", "", "", 200, `"thumbnail_url":""`}, // its poster is not one that was made
 				{"the poster of one", 1, "GET", "/api/recordings/7/poster.jpg", "", "", 404, `"no_media"`},
 				{"the poster of another", 1, "GET", "/api/recordings/6/poster.jpg", "", "", 404, `"not_found"`},
 				{"a part", 3, "GET", stream("7"), "", "", 404, `"not_found"`},

@@ -194,7 +194,7 @@ func (q *query) entryColumns(students bool) string {
 	}
 	return `r.id, r.lesson_id, ` + catalog.RecordingOwner + `, r.title, r.zoom_recording_id, r.status, r.visibility, r.is_deleted, r.available_until,
 	r.storage_provider, r.gdrive_file_id, r.archive_key, r.archive_url, r.play_url, r.download_url, r.thumbnail_url,
-	EXISTS (SELECT 1 FROM lectern.lectern_recording_files p WHERE p.recording_id = r.id AND p.kind = 'poster' AND p.name <> '' AND p.verified_at IS NOT NULL AND p.removed_at IS NULL),
+	EXISTS (SELECT 1 FROM lectern.lectern_recording_files f WHERE ` + catalog.DerivedFile + ` AND f.recording_id = r.id AND f.name = '` + media.PosterName + `'),
 	r.file_size, r.duration, r.recording_start, r.recording_end, r.views_count, r.created_at, r.updated_at,
 	l.title, l.start_time, l.end_time, l.group_id, g.name, l.teacher_id, t.first_name, t.last_name, t.middle_name, t.email,
 	` + q.jsonArray("'id', a.group_id, 'name', n.name", "n.name, n.id",

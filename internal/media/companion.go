@@ -21,6 +21,9 @@ const (
 	CompanionOther      CompanionKind = "other"
 )
 
+// PosterName is the name of the poster among the files that are made of a recording.
+const PosterName = "poster.jpg"
+
 // CompanionKinds are all kinds of companions.
 func CompanionKinds() []CompanionKind {
 	return []CompanionKind{

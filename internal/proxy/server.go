@@ -222,7 +222,7 @@ func descriptionPages() (out []pages.Page, err error) {
 }
 
 // derivedNames are the files made of recordings that have addresses of their own.
-var derivedNames = []string{"poster.jpg", "storyboard.vtt", "storyboard.jpg", "storyboard-{lang}.jpg"}
+var derivedNames = []string{media.PosterName, "storyboard.vtt", "storyboard.jpg", "storyboard-{lang}.jpg"}
 
 func (s *Server) newFastServer() *fasthttp.Server {
 	return &fasthttp.Server{

@@ -175,7 +175,7 @@ func (x *request) thumbnail(e library.Entry) string {
 	if e.ThumbnailURL != "" || !e.HasPoster {
 		return e.ThumbnailURL
 	}
-	return x.h.Links.BaseURL(x.c) + x.h.cfg.StreamBase + "/recordings/" + strconv.FormatInt(e.ID, 10) + "/poster.jpg"
+	return x.h.Links.BaseURL(x.c) + x.h.cfg.StreamBase + "/recordings/" + strconv.FormatInt(e.ID, 10) + "/" + media.PosterName
 }
 
 // archiveLink is a stored link when it leads into the archive, else "": Zoom's own

@@ -48,11 +48,11 @@ func (p Poster) Make(ctx context.Context, src derive.Source, dir string) (derive
 	if err != nil {
 		return derive.Made{}, err
 	}
-	out := filepath.Join(dir, "poster.jpg")
+	out := filepath.Join(dir, media.PosterName)
 	if err := writeJPEG(out, best, posterBytes); err != nil {
 		return derive.Made{}, err
 	}
-	return derive.Made{Files: []derive.File{{Path: out, Name: "poster.jpg", Kind: media.CompanionPoster, Label: "Poster", ContentType: "image/jpeg"}}}, nil
+	return derive.Made{Files: []derive.File{{Path: out, Name: media.PosterName, Kind: media.CompanionPoster, Label: "Poster", ContentType: "image/jpeg"}}}, nil
 }
 
 // choosePoster returns a copy of the picture that is to be the poster.
