@@ -74,7 +74,7 @@ func TestOIDC(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer provider.Close()
-			provider.Lie(c.faults)
+			provider.SetFaults(c.faults)
 			cfg := oidc.Config{Issuer: provider.URL, ClientID: emulator.ClientID, ClientSecret: c.provider.ClientSecret, Scopes: "openid email"}
 			if c.change != nil {
 				c.change(&cfg)
@@ -131,7 +131,7 @@ func TestOIDCWithoutASecret(t *testing.T) {
 		server := httptest.NewServer(mux)
 		defer server.Close()
 		odd := server.URL
-		provider.Lie(emulator.Faults{Document: map[string]any{"authorization_endpoint": odd + "/authorize", "token_endpoint": odd + "/token", "token_endpoint_auth_methods_supported": []string{"none"}}})
+		provider.SetFaults(emulator.Faults{Document: map[string]any{"authorization_endpoint": odd + "/authorize", "token_endpoint": odd + "/token", "token_endpoint_auth_methods_supported": []string{"none"}}})
 		mux.HandleFunc("/authorize", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Query().Get("redirect_uri")+"?error="+c.authorize, http.StatusSeeOther)
 		})

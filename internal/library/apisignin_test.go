@@ -133,7 +133,7 @@ func (s *signInSchool) begin(next string) (callback, cookie string) {
 // TestSignIn: who signs in at the provider is signed in here, and comes back to where they were.
 func TestSignIn(t *testing.T) {
 	s := openSignInSchool(t)
-	s.provider.Lie(emulator.Faults{Claims: map[string]any{"email": "IVAN@school.example", "email_verified": true}})
+	s.provider.SetFaults(emulator.Faults{Claims: map[string]any{"email": "IVAN@school.example", "email_verified": true}})
 	callback, cookie := s.begin("/watch/7?t=5#x")
 	if !strings.HasPrefix(callback, publicURL+"/signin/callback?") || cookie == "" {
 		t.Fatalf("%s, %s", callback, cookie)
@@ -214,12 +214,12 @@ func TestSignInsThatAreRefused(t *testing.T) {
 		{"UserInfo of another", emulator.Faults{UserInfo: ivan(claims{"sub": "other"})}, nil, 400},
 		{"a refused code", emulator.Faults{Status: map[string]int{"/token": 400}}, nil, 400},
 
-		{"token endpoint away", emulator.Faults{Status: map[string]int{"/token": 503}}, nil, 502},
-		{"keys away", emulator.Faults{Claims: ivan(nil), Status: map[string]int{"/keys": 500}}, nil, 502},
-		{"UserInfo away", emulator.Faults{UserInfo: claims{}, Status: map[string]int{"/userinfo": 500}}, nil, 502},
+		{"token endpoint unavailable", emulator.Faults{Status: map[string]int{"/token": 503}}, nil, 502},
+		{"keys unavailable", emulator.Faults{Claims: ivan(nil), Status: map[string]int{"/keys": 500}}, nil, 502},
+		{"UserInfo unavailable", emulator.Faults{UserInfo: claims{}, Status: map[string]int{"/userinfo": 500}}, nil, 502},
 	} {
 		s.configure(c.domains...)
-		s.provider.Lie(c.faults)
+		s.provider.SetFaults(c.faults)
 		callback, cookie := s.begin("/")
 		a := s.redirected(callback, cookie)
 		if a.StatusCode != c.status || (cookieOf(a, "lectern_session") != "") != (c.status == 303) {
@@ -234,7 +234,7 @@ func TestSignInsThatAreRefused(t *testing.T) {
 // TestForeignCallbacks: a callback counts once, within 10 minutes, and in the browser that began.
 func TestForeignCallbacks(t *testing.T) {
 	s := openSignInSchool(t)
-	s.provider.Lie(emulator.Faults{Claims: map[string]any{"email": "ivan@school.example", "email_verified": true}, CodesCountTwice: true})
+	s.provider.SetFaults(emulator.Faults{Claims: map[string]any{"email": "ivan@school.example", "email_verified": true}, CodesCountTwice: true})
 	callback, cookie := s.begin("/")
 	_, another := s.begin("/")
 	for _, c := range []struct{ name, address, cookie string }{
@@ -278,15 +278,15 @@ func TestProviderAway(t *testing.T) {
 	s := openSignInSchool(t)
 	const discovery = "/.well-known/openid-configuration"
 	for name, faults := range map[string]emulator.Faults{
-		"away": {Status: map[string]int{discovery: 503}}, "another's document": {Document: map[string]any{"issuer": "https://evil.example"}}, "a redirect": {Status: map[string]int{discovery: 302}},
+		"unavailable": {Status: map[string]int{discovery: 503}}, "another's document": {Document: map[string]any{"issuer": "https://evil.example"}}, "a redirect": {Status: map[string]int{discovery: 302}},
 	} {
 		s.configure()
-		s.provider.Lie(faults)
+		s.provider.SetFaults(faults)
 		if a := s.redirected(s.url+"/signin", ""); a.StatusCode != 502 || !strings.Contains(a.body, "<h1>") {
 			t.Errorf("%s: %d %s", name, a.StatusCode, a.body)
 		}
 	}
-	s.provider.Lie(emulator.Faults{})
+	s.provider.SetFaults(emulator.Faults{})
 	s.ahead.Store(int64(2 * time.Second))
 	s.begin("/")
 	s.provider.Close()

@@ -48,7 +48,8 @@ type Refusal struct {
 	Detail string
 	// Messages are set with CodeTokenNotValid only.
 	Messages []TokenMessage
-	// Forged: no trusted key signed the token, so that it may be a guess.
+	// Forged: no trusted key signed the token or the code, or a callback of a sign-in is not of
+	// this browser, so that it may be a guess. Such refusals are limited by client address.
 	Forged bool
 	// RetryAfter is when a retry may succeed; 0 = never.
 	RetryAfter time.Duration

@@ -29,7 +29,7 @@ const CallbackPath = "/signin/callback"
 // RedirectURI is where the provider sends browsers back to; base has no final slash.
 func RedirectURI(base string) string { return base + CallbackPath }
 
-// Attempt is what one sign-in remembers between the two requests of its browser.
+// Attempt is what one sign-in keeps between the two requests of its browser.
 type Attempt struct {
 	State    string `json:"state"`
 	Nonce    string `json:"nonce"`

@@ -1,5 +1,5 @@
 // Package oidc emulates a provider of OpenID Connect. It speaks the code flow with PKCE, is
-// strict about what clients send, and lies on request. It approves everybody, or has a page on
+// strict about what clients send, and fails on request. It approves everybody, or has a page on
 // which one chooses who to be.
 package oidc
 
@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -43,7 +42,7 @@ type Config struct {
 	Now          func() time.Time
 }
 
-// Faults are the lies of a provider. The zero value tells the truth.
+// Faults are what a provider does wrong. The zero value has none.
 type Faults struct {
 	// Claims replace those of the ID token; nil leaves a claim out.
 	Claims map[string]any
@@ -135,8 +134,8 @@ func (p *Provider) Register(redirectURIs ...string) {
 	p.cfg.RedirectURIs = redirectURIs
 }
 
-// Lie replaces the faults.
-func (p *Provider) Lie(f Faults) {
+// SetFaults replaces the faults.
+func (p *Provider) SetFaults(f Faults) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults = f
@@ -296,5 +295,5 @@ func (p *Provider) userInfo(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	write(w, http.StatusOK, maps.Clone(p.faults.UserInfo))
+	write(w, http.StatusOK, p.faults.UserInfo)
 }

@@ -98,7 +98,7 @@ func csrf() *media.Refusal {
 	return media.Refuse(media.CodeCSRF, "This request has to come from a page of this site.")
 }
 
-// initiator is who made a browser send a request, as far as the request says.
+// initiator is the origin of what made a browser send a request, as far as the request says.
 type initiator uint8
 
 const (

@@ -37,8 +37,8 @@ func (x *request) begin() error {
 	return nil
 }
 
-// entitled is who may begin a session: the user of the body's code, or of an access token in
-// the header. Neither a session nor a playback token begins another session.
+// entitled is the viewer whose session may begin: the user of the body's code, or of an access
+// token in the header. Neither a session nor a playback token begins another session.
 func (x *request) entitled(w wanted) (media.Viewer, error) {
 	if w.Code == "" {
 		viewer, err := x.bearer()

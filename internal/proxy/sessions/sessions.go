@@ -42,7 +42,7 @@ type Signer interface {
 
 // Redeemer turns a code into the viewer whose session it begins, once.
 type Redeemer interface {
-	// User is whose session a code would begin; the code stays unused.
+	// User is the user whose session a code would begin; the code stays unused.
 	User(code string) (int64, error)
 	Redeem(ctx context.Context, code string) (media.Viewer, error)
 }
@@ -152,7 +152,7 @@ func (x *request) authenticate(tokens []media.Token) (media.Viewer, error) {
 	return viewer, nil
 }
 
-// sessionJSON is whose session it is.
+// sessionJSON is a session: its user and its end.
 type sessionJSON struct {
 	User      userJSON `json:"user"`
 	ExpiresAt string   `json:"expires_at"`

@@ -28,8 +28,8 @@ func ownPath(next string) string {
 
 func neverInPath(r rune) bool { return r == '\\' || r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 }
 
-// place is where a path of this gateway is for browsers: below the path of the public URL.
-func (x *request) place(next string) string {
+// publicPath is a path of this gateway as browsers know it: below the path of the public URL.
+func (x *request) publicPath(next string) string {
 	prefix := x.h.Links.BasePath(x.c)
 	if strings.HasPrefix(next, prefix+"/") {
 		return next

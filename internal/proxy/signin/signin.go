@@ -181,7 +181,7 @@ func (x *request) callback() error {
 		return err
 	}
 	x.setCookie(credentials.SessionCookie, token, expires.Sub(now), "/")
-	x.redirect(http.StatusSeeOther, x.place(b.Next))
+	x.redirect(http.StatusSeeOther, x.publicPath(b.Next))
 	return nil
 }
 

@@ -26,13 +26,13 @@ const smallCompanion = 1 << 20
 // is an exchange like a recording's, by the same access rule and through the same cache.
 func (h *Handler) ServeCompanion(pattern string) func(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) {
 	return func(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) {
-		h.serve(c, rec, id, besideRecording{companion: route.SecondID(pattern, string(c.Path()))})
+		h.serve(c, rec, id, accompanying{companion: route.SecondID(pattern, string(c.Path()))})
 	}
 }
 
-// besideRecording names a file that is served instead of the recording's own; the zero value
+// accompanying names a file that is served instead of the recording's own; the zero value
 // is none.
-type besideRecording struct {
+type accompanying struct {
 	companion int64  // its id, known of a derived file once that is found
 	derived   string // the name of a derived file
 }
@@ -42,7 +42,7 @@ type besideRecording struct {
 // credentials, the session's cookie counts.
 func (h *Handler) ServeDerived(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) {
 	path := string(c.Path())
-	h.serve(c, rec, id, besideRecording{derived: path[strings.LastIndexByte(path, '/')+1:]})
+	h.serve(c, rec, id, accompanying{derived: path[strings.LastIndexByte(path, '/')+1:]})
 }
 
 // authorizeCompanion makes the exchange one of the recording's companion, which the viewer
@@ -102,8 +102,8 @@ func derivedName(name string) bool {
 	return len(name) <= 40 && strings.Trim(name, letters) == ""
 }
 
-// plays reports whether the exchange is one of a playback, and not of a file beside it.
-func (x *exchange) plays() bool { return x.params.besideRecording == besideRecording{} }
+// plays reports whether the exchange is one of a playback, and not of a file that accompanies it.
+func (x *exchange) plays() bool { return x.params.accompanying == accompanying{} }
 
 // needsUserSlot reports whether the exchange takes one of the user's slots.
 func (x *exchange) needsUserSlot() bool {

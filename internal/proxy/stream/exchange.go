@@ -73,15 +73,15 @@ type exchange struct {
 // Serve answers GET and HEAD of {base}/recordings/{id}/stream/. The body is written
 // after it returns, by fasthttp, which calls body.WriteTo and body.Close.
 func (h *Handler) Serve(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) {
-	h.serve(c, rec, id, besideRecording{})
+	h.serve(c, rec, id, accompanying{})
 }
 
-// serve answers for a recording, or for a file beside it.
-func (h *Handler) serve(c *fasthttp.RequestCtx, rec accesslog.Record, id int64, beside besideRecording) {
+// serve answers for a recording, or for a file that accompanies it.
+func (h *Handler) serve(c *fasthttp.RequestCtx, rec accesslog.Record, id int64, file accompanying) {
 	x := h.newExchange(c, rec)
 	x.params = readParams(c, id)
-	x.params.besideRecording = beside
-	if beside.derived != "" {
+	x.params.accompanying = file
+	if file.derived != "" {
 		x.params.tokens, x.params.noToken = credentials.StreamOrSession(c, h.links)
 	} else {
 		x.params.tokens, x.params.noToken = credentials.Tokens(&c.Request)

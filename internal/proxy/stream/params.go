@@ -13,7 +13,7 @@ import (
 // requestParams are what an exchange needs of its request. RequestCtx is pooled and
 // reused when the handler returns, so everything here is a copy.
 type requestParams struct {
-	besideRecording
+	accompanying
 	id          int64
 	head        bool
 	tokens      []media.Token
