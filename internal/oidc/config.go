@@ -63,18 +63,13 @@ func (c Config) scopes() []string { return strings.Fields(c.Scopes) }
 
 // allows reports whether an address is of an allowed domain.
 func (c Config) allows(email string) bool {
-	_, domain, ok := cutLast(email, "@")
-	return ok && (len(c.AllowedDomains) == 0 || slices.ContainsFunc(c.AllowedDomains, func(allowed string) bool {
-		return equalASCIIFold(allowed, domain)
-	}))
-}
-
-func cutLast(s, separator string) (before, after string, ok bool) {
-	i := strings.LastIndex(s, separator)
-	if i <= 0 || i+len(separator) == len(s) {
-		return s, "", false
+	at := strings.LastIndexByte(email, '@')
+	if at <= 0 || at == len(email)-1 {
+		return false
 	}
-	return s[:i], s[i+len(separator):], true
+	return len(c.AllowedDomains) == 0 || slices.ContainsFunc(c.AllowedDomains, func(allowed string) bool {
+		return equalASCIIFold(allowed, email[at+1:])
+	})
 }
 
 // equalASCIIFold ignores the case of ASCII letters only. strings.EqualFold takes the Kelvin

@@ -2,9 +2,7 @@ package oidc
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -132,24 +130,7 @@ type bounded struct{ *http.Transport }
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := b.Transport.RoundTrip(r)
 	if err == nil {
-		answer.Body = &boundedBody{answer.Body, maxAnswer}
+		answer.Body = http.MaxBytesReader(nil, answer.Body, maxAnswer)
 	}
 	return answer, err
-}
-
-type boundedBody struct {
-	io.ReadCloser
-	left int
-}
-
-var errTooLong = errors.New("the provider's answer is too long")
-
-// Read implements io.Reader.
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errTooLong
-	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
 }
