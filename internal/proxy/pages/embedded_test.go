@@ -117,22 +117,6 @@ func TestBundlesAreCurrent(t *testing.T) {
 	}
 }
 
-// TestPageWeight adds up what a browser loads before the video, uncompressed.
-func TestPageWeight(t *testing.T) {
-	const limit = 120_000
-	served := files(t)
-	page := served["/"]
-	for lang, body := range map[string][]byte{page.Language: page.Body, "ru": page.Others["ru"]} {
-		weight := len(body)
-		for _, m := range regexp.MustCompile(`(?:src|href)="(/assets/[^"]+)"`).FindAllStringSubmatch(string(body), -1) {
-			weight += len(served[m[1]].Body)
-		}
-		if weight > limit || weight < limit/2 {
-			t.Errorf("the page in %q weighs %d bytes, limit %d", lang, weight, limit)
-		}
-	}
-}
-
 // script is one of the scripts by its name.
 func script(t *testing.T, name string) string {
 	t.Helper()
