@@ -16,7 +16,7 @@ import (
 	"github.com/lectiospace/lectern/internal/watchstate"
 )
 
-// audienceJSON is who watched a recording. Buckets has the number of viewers of each ten
+// audienceJSON is the audience of a recording. Buckets has the number of viewers of each ten
 // seconds.
 type audienceJSON struct {
 	Viewers []viewerJSON `json:"viewers"`
@@ -67,21 +67,13 @@ func (x *request) audience() (response, error) {
 // ownedEntry is the recording of the path for its owner and for admins; others are refused as
 // no_access, also where they may watch it.
 func (x *request) ownedEntry() (library.Entry, error) {
-	noAccess := &platformError{http.StatusForbidden, errorJSON{Error: "У вас нет доступа к этой записи", Code: media.CodeNoAccess}}
-	e, m, err := x.h.Services.Recordings.Entry(x.ctx, x.id, x.viewer.User.ID)
-	if media.KindOf(err) == media.NotFound {
-		return e, media.Refuse(media.CodeNotFound, "There is no such recording.")
-	}
-	if err != nil {
+	e, err := x.entry()
+	refusal, role := media.RefusalOf(err), x.viewer.User.Role
+	switch {
+	case err != nil && refusal == nil, refusal != nil && refusal.Code == media.CodeNotFound:
 		return e, err
-	}
-	err = x.h.Services.Viewability.CheckViewable(x.viewer, e.Recording, m)
-	role := x.viewer.User.Role
-	switch r := media.RefusalOf(err); {
-	case r != nil && r.Code == media.CodeNotFound:
-		return e, err
-	case role != media.RoleTeacher && role != media.RoleAdmin, r != nil && r.Code == media.CodeNoAccess:
-		return e, noAccess
+	case role != media.RoleTeacher && role != media.RoleAdmin, refusal != nil && refusal.Code == media.CodeNoAccess:
+		return e, &platformError{http.StatusForbidden, errorJSON{Error: "У вас нет доступа к этой записи", Code: media.CodeNoAccess}}
 	}
 	return e, err
 }

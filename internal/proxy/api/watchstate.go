@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/respond"
 	"github.com/lectiospace/lectern/internal/proxy/route"
 	"github.com/lectiospace/lectern/internal/watchstate"
 )
@@ -39,12 +40,15 @@ const (
 
 // watchStateRoutes are the routes of watch states.
 func (h *Handler) watchStateRoutes(base string) (out []route.Route) {
-	for path, m := range map[string]methods{
-		"/recordings/{id}/watch-state/": {get: (*request).watchState, put: (*request).putWatchState},
-		"/watch-states/":                {get: (*request).watchStates},
-		"/recordings/{id}/audience/":    {get: (*request).audience},
+	for _, r := range []struct {
+		path string
+		methods
+	}{
+		{"/recordings/{id}/watch-state/", methods{get: (*request).watchState, put: (*request).putWatchState}},
+		{"/watch-states/", methods{get: (*request).watchStates}},
+		{"/recordings/{id}/audience/", methods{get: (*request).audience}},
 	} {
-		out = append(out, route.Route{Pattern: base + path, OptionalSlash: true, Allow: m.allow(), Serve: h.serve(m)})
+		out = append(out, route.Route{Pattern: base + r.path, OptionalSlash: true, Allow: r.allow(), Serve: h.serve(r.methods)})
 	}
 	return out
 }
@@ -158,7 +162,7 @@ func (x *request) putWatchState() (response, error) {
 
 // badRequest is 400 with a text that says what is wrong.
 func badRequest(problem error) error {
-	return &platformError{http.StatusBadRequest, errorJSON{Detail: problem.Error(), Code: "bad_request"}}
+	return &platformError{http.StatusBadRequest, errorJSON{Detail: problem.Error(), Code: respond.CodeBadRequest}}
 }
 
 // parseWatchState reads the body of a PUT. The error is for the client, and names the number.
@@ -214,7 +218,7 @@ func milliseconds(name string, seconds *float64, duration time.Duration) (int64,
 		last = longestRecording
 	}
 	switch {
-	case seconds == nil || math.IsNaN(*seconds):
+	case seconds == nil:
 		return 0, fmt.Errorf("%s has to be in seconds.", name)
 	case *seconds < 0:
 		return 0, fmt.Errorf("%s is negative.", name)
