@@ -1336,7 +1336,7 @@ var allowed = []rule{
 			{"internal/emulator/firefox", "a real Firefox"},
 			{"internal/emulator/s3", "a bucket to move recordings to"},
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
-			{"internal/npmtool", "installs the rules of accessibility"},
+			{"internal/npmtool", "installs the rules of accessibility, and a certified sign-in provider"},
 			{"internal/origin/azure", "fills and lists the archives that recordings are moved between"},
 			{"internal/origin/drive", "fills and lists the archives that recordings are moved between"},
 			{"internal/origin/s3", "fills and lists the archives that recordings are moved between"},
