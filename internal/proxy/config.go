@@ -20,10 +20,10 @@ type LimitConfig struct {
 	StreamsPerUser int `name:"streams-per-user" default:"8" help:"Concurrent streams of one user on one gateway; over it 429 too_many_streams; 0 = no limit."`
 	// StreamRate in bytes per second and stream, burst one second; 0 = no limit.
 	StreamRate media.Size `name:"stream-rate" default:"0" help:"Bytes per second of one stream, burst one second (size); 0 = no limit."`
-	// AuthFailures is how many forged tokens of one client address a minute are
-	// answered 401; beyond it 429. Valid tokens pass whatever else comes from the
-	// address. 0 = no limit.
-	AuthFailures int `name:"auth-failures" default:"100" help:"Forged tokens from one client address (IPv6: /64) a minute before they are answered 429 instead of 401; valid tokens always pass; 0 = no limit."`
+	// AuthFailures is how many forged tokens and codes, and refused callbacks of the sign-in,
+	// one client address may send a minute; beyond it they are answered 429. Valid ones pass
+	// whatever else comes from the address. 0 = no limit.
+	AuthFailures int `name:"auth-failures" default:"100" help:"Forged tokens, forged codes and refused callbacks of the sign-in from one client address (IPv6: /64) a minute before they are answered 429; valid ones always pass; 0 = no limit."`
 	// APIRate is how many requests a second one user may send to the API, with a burst of
 	// three seconds' worth; beyond it 429. 0 = no limit.
 	APIRate Rate `name:"api-rate" default:"20/s" help:"API requests a second of one user on one gateway, with a burst of three seconds' worth; streams are not counted; over it 429 throttled; 0 = no limit."`
