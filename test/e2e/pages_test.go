@@ -178,6 +178,12 @@ func TestPlaybackIsRenewed(t *testing.T) {
 		t.Error("the page complains")
 	}
 	t.Logf("playing at %.1f s, %v after the access token of 20 s was made", js[float64](p, videoTime), time.Since(began).Round(time.Second))
+	p.click("a.back")
+	p.until("the library says that the session has ended", "document.querySelector('.notice svg') && document.querySelector('.masthead .person').hidden && "+lessonCount+" === 0")
+	if err := chromedp.Do(p.ctx, chromedp.Reload()); err != nil {
+		t.Fatal(err)
+	}
+	p.until("so it does after a reload", "document.querySelector('.notice h1, .notice h2')?.textContent === 'Sign in through your school'")
 }
 
 // TestThePageSaysItIsRevoked takes the student out of all groups while a lesson plays.

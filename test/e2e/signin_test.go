@@ -215,13 +215,19 @@ func testSignInInFirefox(t *testing.T, base string) {
 		until(selector, fmt.Sprintf("document.querySelector(%q)?.checkVisibility()", selector))
 		must(b.Run(fmt.Sprintf("void document.querySelector(%q).click()", selector), nil))
 	}
+	const lessons = lessonCount + " === 7"
+	choose := func(email string) {
+		t.Helper()
+		click(chosenBy(email))
+	}
 	signIn := func() {
 		t.Helper()
 		until("a sign-in", isSignedOut)
 		click(signInLink)
-		click(chosenBy("student@demo.lectern"))
+		choose("student@demo.lectern")
 		until("the lesson", isWatching)
 	}
+	isTamara := "document.querySelector('.masthead .name').textContent === 'Tamara Teacher'"
 	must(b.Navigate(base + signInLesson))
 	signIn()
 	must(b.Run("(document.querySelector('video').muted = true, document.querySelector('video').play())", nil))
@@ -229,18 +235,28 @@ func testSignInInFirefox(t *testing.T, base string) {
 	must(b.Do("WebDriver:Refresh", nil, nil))
 	until("the lesson after a reload", isWatching)
 	click("a.back")
-	until("the lessons", lessonCount+" === 7")
+	until("the lessons", lessons)
 	must(b.Do("WebDriver:Back", nil, nil))
 	until("the lesson by the back button", isWatching)
 
+	must(b.NewTab())
 	var tabs []string
 	must(b.Do("WebDriver:GetWindowHandles", nil, &tabs))
-	must(b.NewTab())
-	must(b.Navigate(base + "/"))
-	until("the lessons in a second tab", lessonCount+" === 7")
+	switchTo := func(tab int) {
+		t.Helper()
+		must(b.Do("WebDriver:SwitchToWindow", map[string]any{"handle": tabs[tab], "focus": true}, nil))
+	}
+	must(b.Navigate(base + signInLesson + "#t=30"))
+	until("the bookmark at its place in a second tab", isWatching+" && Math.abs("+videoTime+" - 30) < 2")
+	must(b.Navigate(base + "/signin?next=/"))
+	choose("teacher@demo.lectern")
+	until("the teacher in the second tab", isTamara)
+	switchTo(0)
+	until("the teacher in the first tab", isTamara)
+	switchTo(1)
 	click(".masthead .person button")
 	until("nobody is signed in", isSignedOut)
-	must(b.Do("WebDriver:SwitchToWindow", map[string]any{"handle": tabs[0], "focus": true}, nil))
+	switchTo(0)
 	until("nobody is signed in in the first tab", isSignedOut)
 	signIn()
 	must(b.Do("WebDriver:DeleteAllCookies", nil, nil))
