@@ -111,6 +111,11 @@ func (j Joiner) Join(ctx context.Context, parts []string, out string) (Result, e
 	return run.result, nil
 }
 
+// Join is the Join of a Joiner of this tool.
+func (t Tool) Join(ctx context.Context, parts []string, out string) (Result, error) {
+	return Joiner{Tool: t}.Join(ctx, parts, out)
+}
+
 // joinRun is one call of Join.
 type joinRun struct {
 	Joiner

@@ -51,6 +51,8 @@ type Config struct {
 	// AwaitCaptions is how long after a recording was archived Zoom's captions are awaited,
 	// before a program for speech recognition writes some; 0 = 6 h.
 	AwaitCaptions time.Duration `kong:"-"`
+	// BusyPoll is how often a queue with work is asked; 0 = queue.DefaultBusyPoll.
+	BusyPoll time.Duration `kong:"-"`
 	// IdlePoll is how often a queue without work is asked; 0 = queue.DefaultIdlePoll.
 	IdlePoll time.Duration `kong:"-"`
 	// SupervisorEvery is the pause between the supervisor's rounds; 0 = 5 s.

@@ -45,7 +45,9 @@ type Deps struct {
 	// target changes.
 	Archives archive.Set
 	Tool     ffmpeg.Tool
-	Alerts   *alert.Sender
+	// Parts probes and joins the parts of recordings; nil = Tool.
+	Parts  ingest.Tool
+	Alerts *alert.Sender
 	// SecretsKey seals tenants' secrets; nil when there is none.
 	SecretsKey []byte
 	// PlatformRule is the access rule "platform": the lesson's group may always watch.
@@ -106,7 +108,7 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 		return nil, err
 	}
 	s.queue = queue.New(queue.Config{
-		ID: s.id, IngestWorkers: cfg.Workers, ReconcileEvery: cfg.ReconcileEvery, UsageEvery: cfg.UsageEvery, CleanupAt: cfg.CleanupAt, RetryDelays: cfg.RetryDelays, IdlePoll: cfg.IdlePoll, Observe: cfg.Observes(), Tracer: deps.Tracer,
+		ID: s.id, IngestWorkers: cfg.Workers, ReconcileEvery: cfg.ReconcileEvery, UsageEvery: cfg.UsageEvery, CleanupAt: cfg.CleanupAt, RetryDelays: cfg.RetryDelays, BusyPoll: cfg.BusyPoll, IdlePoll: cfg.IdlePoll, Observe: cfg.Observes(), Tracer: deps.Tracer,
 	}, deps.Store, deps.Log, deps.Metrics, deps.Now)
 	companions, err := kinds.ParseFilter(cfg.Companions, media.CompanionKinds())
 	if err != nil {
@@ -115,12 +117,15 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 	if s.deriver, err = s.newDeriver(companions); err != nil {
 		return nil, err
 	}
+	if deps.Parts == nil {
+		deps.Parts = deps.Tool
+	}
 	alerts := newAlerts(deps.Alerts, s.queue, cfg.Observes(), deps.Log, deps.Now)
 	s.ingester = ingest.New(ingest.Config{
 		Match: cfg.matchRule(), Settle: cfg.Settle, DeleteFromZoom: cfg.DeleteFromZoom, ZoomTrashAfter: cfg.ZoomTrashAfter, GiveUpAfter: cfg.GiveUpAfter, RetakeEvery: cfg.ReconcileEvery, Reencode: cfg.Reencode, Companions: companions,
 		WorkDir: cfg.WorkDir, WorkSize: int64(cfg.WorkSize), WorkMinFree: int64(cfg.WorkMinFree), PlatformRule: deps.PlatformRule,
 	}, ingest.Deps{
-		ID: s.id, Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Target: deps.Target, Archives: deps.Archives, Tool: deps.Tool,
+		ID: s.id, Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Target: deps.Target, Archives: deps.Archives, Tool: deps.Parts,
 		Alerts: alerts, Tokens: tokens, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now, Observer: s.observer, Derived: s.deriver,
 	})
 	s.intake = intake.New(intake.Deps{

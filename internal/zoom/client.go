@@ -46,6 +46,20 @@ func NewClient(cfg Config, log *slog.Logger) *Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 16
 	transport.ResponseHeaderTimeout = answerTimeout
+	return newClient(cfg, log, transport, newDownloader(cfg))
+}
+
+// NewClientOver is NewClient with all requests sent through a transport, those for downloads
+// and their redirects too: for a Zoom that is emulated in this process.
+func NewClientOver(cfg Config, log *slog.Logger, transport http.RoundTripper) *Client {
+	downloads := newDownloader(cfg)
+	for _, client := range []*http.Client{downloads.listed, downloads.public, downloads.proxied} {
+		client.Transport = transport
+	}
+	return newClient(cfg, log, transport, downloads)
+}
+
+func newClient(cfg Config, log *slog.Logger, transport http.RoundTripper, downloads downloader) *Client {
 	api := &http.Client{
 		Transport: transport, Timeout: answerTimeout,
 		// The API does not redirect; following one would take a token along.
@@ -54,7 +68,7 @@ func NewClient(cfg Config, log *slog.Logger) *Client {
 	return &Client{
 		cfg: cfg, log: log, api: api, limits: &accountLimits{},
 		tokens:    &tokens{client: api, url: cfg.OAuthURL, now: time.Now, cached: map[string]cachedToken{}},
-		downloads: newDownloader(cfg),
+		downloads: downloads,
 		pause: func(n int) time.Duration {
 			return time.Second<<(n-1) + rand.N(500*time.Millisecond)
 		},

@@ -296,7 +296,7 @@ func (s *Server) fileResource(m *Meeting, f File) map[string]any {
 		return out // these come without id, status and size
 	}
 	size := f.Content.Size()
-	size += s.faults.SizeOff
+	size += s.faults.SizeOff + f.SizeOff
 	if s.faults.WrongSize {
 		size++
 	}

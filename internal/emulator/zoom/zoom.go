@@ -47,6 +47,7 @@ type File struct {
 	Content        emulator.Content
 	ContentType    string // of its downloads; "" = video/mp4 or application/octet-stream by Type
 	NoSize         bool   // file_size is missing
+	SizeOff        int64  // file_size is so many bytes more than what comes
 	PageFor        int    // so many downloads of it answer 200 with a page
 	CutFor         int    // so many downloads of it end in the middle without an error of the transport
 	Deleted        bool   // in Zoom's trash
@@ -137,15 +138,11 @@ func New() *Server {
 
 // Start listens on two free ports of 127.0.0.1, for the API and for the CDN.
 func (s *Server) Start() error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /oauth/token", s.token)
-	mux.HandleFunc("/rec/download/", s.download)
-	mux.HandleFunc("/v2/", s.serveAPI)
 	for _, one := range []struct {
 		server **http.Server
 		addr   *string
 		serve  http.Handler
-	}{{&s.api, &s.apiAddr, mux}, {&s.cdn, &s.cdnAddr, http.HandlerFunc(s.serveCDN)}} {
+	}{{&s.api, &s.apiAddr, s.apiHandler()}, {&s.cdn, &s.cdnAddr, http.HandlerFunc(s.serveCDN)}} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
@@ -160,6 +157,15 @@ func (s *Server) Start() error {
 		}()
 	}
 	return nil
+}
+
+// apiHandler serves everything but the CDN.
+func (s *Server) apiHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /oauth/token", s.token)
+	mux.HandleFunc("/rec/download/", s.download)
+	mux.HandleFunc("/v2/", s.serveAPI)
+	return mux
 }
 
 // Stop closes both listeners and every connection.

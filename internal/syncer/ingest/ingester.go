@@ -77,6 +77,18 @@ type Derived interface {
 	Again(ctx context.Context, x store.Session, recording int64, kind string) error
 }
 
+// Tool probes and joins media; ffmpeg.Tool is one. Safe for concurrent use.
+type Tool interface {
+	// Version names the programs that do it.
+	Version(ctx context.Context) (string, error)
+	// Probe says what a file holds. Kind Corrupt: it is no recording.
+	Probe(ctx context.Context, path string) (ffmpeg.Info, error)
+	// Join makes one file of parts: see ffmpeg.Joiner.
+	Join(ctx context.Context, parts []string, out string) (ffmpeg.Result, error)
+	// Smaller encodes a file anew and reports whether that made it smaller.
+	Smaller(ctx context.Context, in, out string) (bool, error)
+}
+
 // Deps is what ingests work with.
 type Deps struct {
 	ID       string // of this syncer
@@ -85,7 +97,7 @@ type Deps struct {
 	Zoom     *zoom.Client
 	Target   archive.Archive // where new recordings go
 	Archives archive.Set
-	Tool     ffmpeg.Tool
+	Tool     Tool
 	Alerts   Alerts
 	Tokens   secretbox.Box // for webhooks' download tokens
 	Log      *slog.Logger

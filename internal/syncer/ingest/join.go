@@ -267,7 +267,7 @@ func (r *run) joinTo(ctx context.Context, inputs []joinInput, path string) (ffmp
 	for i, in := range inputs {
 		paths[i] = in.path
 	}
-	result, err := ffmpeg.Joiner{Tool: r.s.deps.Tool}.Join(ctx, paths, path)
+	result, err := r.s.deps.Tool.Join(ctx, paths, path)
 	if err == nil {
 		r.log.Info("ingest: parts joined", slog.Int("parts", len(paths)), slog.String("method", string(result.Method)), slog.String("why", result.Why))
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// busyPoll is how often a queue is asked for jobs while there is work.
-	busyPoll = 500 * time.Millisecond
+	// DefaultBusyPoll is how often a queue is asked for jobs while there is work.
+	DefaultBusyPoll = 500 * time.Millisecond
 	// busyFor is how long after the last sign of work there is still some.
 	busyFor = 10 * time.Second
 	// DefaultIdlePoll is how often it is asked otherwise. An idle syncer shall not be seen

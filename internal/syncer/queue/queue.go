@@ -38,6 +38,8 @@ type Config struct {
 	// RetryDelays are the waits after failed attempts; the last one repeats. None means
 	// DefaultRetryDelays.
 	RetryDelays []time.Duration
+	// BusyPoll is how often a queue is asked while there is work; 0 means DefaultBusyPoll.
+	BusyPoll time.Duration
 	// IdlePoll is how often a queue without work is asked for jobs that others have
 	// inserted; 0 means DefaultIdlePoll.
 	IdlePoll time.Duration
@@ -80,7 +82,7 @@ func New(cfg Config, db *catalog.Store, log *slog.Logger, reg prometheus.Registe
 	if len(cfg.RetryDelays) == 0 {
 		cfg.RetryDelays = DefaultRetryDelays
 	}
-	cfg.IdlePoll = cmp.Or(cfg.IdlePoll, DefaultIdlePoll)
+	cfg.BusyPoll, cfg.IdlePoll = cmp.Or(cfg.BusyPoll, DefaultBusyPoll), cmp.Or(cfg.IdlePoll, DefaultIdlePoll)
 	return &Queue{cfg: cfg, db: db, log: log, now: now, metrics: newMetrics(reg), workers: river.NewWorkers(), running: newRunningJobs(), pace: newPace(cfg.IdlePoll)}
 }
 
@@ -93,7 +95,7 @@ func (q *Queue) Open() error {
 		Logger: slog.New(minLevel{slog.LevelWarn, q.log.With(slog.String("component", "jobs")).WithGroup("job").Handler()}),
 		// Behind a transaction-mode pooler there is no LISTEN: polling works everywhere.
 		PollOnly:          true,
-		FetchPollInterval: min(busyPoll, q.cfg.IdlePoll),
+		FetchPollInterval: min(q.cfg.BusyPoll, q.cfg.IdlePoll),
 		Queues: map[string]river.QueueConfig{
 			defaultQueue:   {MaxWorkers: 8},
 			ingestQueue:    {MaxWorkers: q.cfg.IngestWorkers},
