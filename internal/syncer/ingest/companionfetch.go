@@ -114,7 +114,8 @@ func isPage(head []byte) bool {
 
 // inspect says how long a companion plays, or that its text cannot be read. One that is empty
 // or does not play is tried again a few times, since a file host may be late, and kept as it
-// is then.
+// is then, if it is as long as Zoom lists: another size and no picture are a broken download,
+// and Zoom's copy would be trashed after it.
 func (c *companionRun) inspect(ctx context.Context, f store.File, path string) (fetched, error) {
 	out := fetched{path: path}
 	stat, err := os.Stat(path)
@@ -139,7 +140,7 @@ func (c *companionRun) inspect(ctx context.Context, f store.File, path string) (
 	if problem == nil {
 		return out, nil
 	}
-	if f.Fault.Count+1 < store.DownloadTries {
+	if f.Fault.Count+1 < store.DownloadTries || f.Size != 0 && stat.Size() != f.Size {
 		return out, failedAt(atZoom, errors.Join(problem, os.Remove(path)))
 	}
 	out.problem = strings.ReplaceAll(problem.Error(), "\n", " ")

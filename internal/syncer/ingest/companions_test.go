@@ -135,8 +135,8 @@ func TestCompanionFilter(t *testing.T) {
 }
 
 // TestFaultyCompanions: a page with status 200, a file cut short and one without a size are
-// tried again; what stays empty or cut is kept as it is and told. None of them keeps the
-// recording, or another companion, waiting.
+// tried again; what stays empty or cut is kept as it is and told, but for a video that is cut
+// and does not play. None of them keeps the recording, or another companion, waiting.
 func TestFaultyCompanions(t *testing.T) {
 	s := syncertest.New(t, withCompanions("all")).Start()
 	m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
@@ -154,6 +154,9 @@ func TestFaultyCompanions(t *testing.T) {
 		file("no-size", func(f *zoomemu.File) { f.NoSize = true }),
 		file("empty", func(f *zoomemu.File) { f.Content = emulator.Bytes(nil) }),
 		file("no-video", func(f *zoomemu.File) { f.Type, f.View, f.Extension = "MP4", "gallery_view", "MP4" }),
+		file("cut-video", func(f *zoomemu.File) {
+			f.Type, f.View, f.Extension, f.CutFor, f.Content = "MP4", "gallery_view", "MP4", 1<<30, syncertest.Video(t)
+		}),
 		file("no-chapters", func(f *zoomemu.File) {
 			f.Type, f.View, f.Extension, f.ContentType = "SUMMARY", "summary_smart_chapters", "JSON", "application/json"
 			f.Content = emulator.Bytes([]byte(`{"of another": "shape"}`))
@@ -172,11 +175,11 @@ func TestFaultyCompanions(t *testing.T) {
 	syncertest.Eventually(t, "companions", func() (bool, string) {
 		_, list := companions(s, 1)
 		story := history(s, 1)
-		return slices.Equal(list, want) && strings.Count(story, "companion not archived") >= 2, fmt.Sprintf("%q\n%s", list, story)
+		return slices.Equal(list, want) && strings.Count(story, "companion not archived") >= 3, fmt.Sprintf("%q\n%s", list, story)
 	})
 	story := history(s, 1)
 	for _, line := range []string{
-		"companion not archived: uuid-1==/always-a-page: ", "companion not archived: uuid-1==/an-error: ",
+		"companion not archived: uuid-1==/always-a-page: ", "companion not archived: uuid-1==/cut-video: ", "companion not archived: uuid-1==/an-error: ",
 		"companion kept as it is: uuid-1==/empty: ", "companion kept as it is: uuid-1==/no-video: ", "companion kept as it is: uuid-1==/no-chapters: the document has no smart_chapters",
 	} {
 		if !strings.Contains(story, line) {
@@ -185,6 +188,6 @@ func TestFaultyCompanions(t *testing.T) {
 	}
 	syncertest.Eventually(t, "an alert", func() (bool, string) {
 		titles := fmt.Sprint(s.Alerts.Titles())
-		return strings.Contains(titles, "2 companion(s) of a recording could not be archived"), titles
+		return strings.Contains(titles, "3 companion(s) of a recording could not be archived"), titles
 	})
 }
