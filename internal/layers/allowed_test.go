@@ -1200,6 +1200,27 @@ var allowed = []rule{
 	},
 	{pkg: "internal/syncer/secretbox"},
 	{
+		pkg: "internal/syncer/simulation",
+		tests: []use{
+			{"internal/alert", "alerts that are switched off"},
+			{"internal/archive", "the archive in memory"},
+			{"internal/catalog", "the database under it"},
+			{"internal/catalog/document", "fills the catalog from YAML"},
+			{"internal/catalog/schema", "creates the schema"},
+			{"internal/emulator", "the recordings' content"},
+			{"internal/emulator/zoom", "the source, without sockets"},
+			{"internal/ffmpeg", "what a simulated tool says of media"},
+			{"internal/media", "error kinds and states of recordings"},
+			{"internal/mp4", "the layout of simulated media"},
+			{"internal/syncer", "the syncer that it runs"},
+			{"internal/syncer/intake", "where webhooks are received"},
+			{"internal/syncer/store", "what the invariants are checked on"},
+			{"internal/zoom", "a client without sockets"},
+			{"github.com/prometheus/client_golang", "registers the syncer's metrics"},
+			{"modernc.org/sqlite", "hooks of commits, at which processes die"},
+		},
+	},
+	{
 		pkg: "internal/syncer/store",
 		may: []use{
 			{"internal/catalog", "sessions of the database, and its dialect"},

@@ -1,0 +1,215 @@
+package simulation
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/syncer/store"
+)
+
+// view reads the database apart from all processes.
+func (w *world) view(f func(ctx context.Context, x store.Session) error) {
+	w.t.Helper()
+	if err := w.admin.View(w.ctx, "simulation", func(x store.Session) error { return f(w.ctx, x) }); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// fail reports a broken invariant.
+func (w *world) fail(format string, args ...any) {
+	w.t.Helper()
+	w.note("BROKEN: "+format, args...)
+	w.t.Errorf(format, args...)
+}
+
+// checkAlways checks what holds whenever no process runs.
+func (w *world) checkAlways() {
+	w.t.Helper()
+	w.checkQuotas()
+	w.checkEvents()
+}
+
+// checkQuotas: every account is the sum of what is stored.
+func (w *world) checkQuotas() {
+	w.t.Helper()
+	w.view(func(ctx context.Context, x store.Session) error {
+		all, err := store.QuotaTeachers(ctx, x)
+		for _, teacher := range all {
+			q, err := store.ReadQuota(ctx, x, teacher)
+			if err != nil {
+				return err
+			}
+			stored, err := store.StoredUsage(ctx, x, q)
+			if err != nil {
+				return err
+			}
+			if stored.Used != q.Used || stored.Recordings != q.Recordings {
+				w.fail("teacher %d is charged %d bytes of %d recordings, and %d of %d are stored", teacher, q.Used, q.Recordings, stored.Used, stored.Recordings)
+			}
+		}
+		return err
+	})
+}
+
+// checkEvents: what was acknowledged is in the database.
+func (w *world) checkEvents() {
+	w.t.Helper()
+	known := map[acknowledged]bool{}
+	w.view(func(ctx context.Context, x store.Session) error {
+		return x.Each(ctx, `SELECT event, meeting_uuid FROM lectern.lectern_zoom_events`, nil, func(scan func(...any) error) error {
+			var a acknowledged
+			err := scan(&a.event, &a.uuid)
+			known[a] = true
+			return err
+		})
+	})
+	for _, a := range w.acknowledged {
+		if !known[a] {
+			w.fail("the event %s of %s was acknowledged and is not stored", a.event, a.uuid)
+		}
+	}
+}
+
+// reference is a row that names an object of the archive.
+type reference struct {
+	key  string
+	what string
+	live bool // of a recording that is not removed
+}
+
+// references are the rows that name archived objects which are verified.
+func (w *world) references() (out []reference) {
+	w.t.Helper()
+	w.view(func(ctx context.Context, x store.Session) error {
+		out = nil
+		err := x.Each(ctx, `SELECT archive_key, status, is_deleted FROM public.schedule_lessonrecording WHERE archive_key <> ''`, nil, func(scan func(...any) error) error {
+			r := reference{what: "recording"}
+			var status media.Status
+			var deleted bool
+			err := scan(&r.key, &status, &deleted)
+			r.live = !deleted && (status == media.StatusReady || status == media.StatusArchived)
+			out = append(out, r)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return x.Each(ctx, `SELECT f.archive_key, f.kind, r.is_deleted FROM lectern.lectern_recording_files f JOIN public.schedule_lessonrecording r ON r.id = f.recording_id
+			WHERE f.purged_at IS NULL AND f.removed_at IS NULL AND f.verified_at IS NOT NULL`, nil, func(scan func(...any) error) error {
+			var r reference
+			var deleted bool
+			err := scan(&r.key, &r.what, &deleted)
+			r.live = !deleted
+			out = append(out, r)
+			return err
+		})
+	})
+	return out
+}
+
+// contentOf are the names, with versions, of the files at Zoom that an object holds.
+func contentOf(data []byte) []string {
+	if v, err := parseVideo(data); err == nil {
+		return v.Of
+	}
+	for _, word := range bytes.Fields(data) {
+		if bytes.Contains(word, []byte("@")) {
+			return []string{string(word)}
+		}
+	}
+	return nil
+}
+
+// checkEnd checks what holds in the end, when nothing has gone wrong for days.
+func (w *world) checkEnd() {
+	w.t.Helper()
+	w.checkAlways()
+	w.checkArchived()
+	w.checkOrphans()
+	w.checkJobs()
+}
+
+// checkArchived: whatever Zoom has listed is archived once, or was removed at Zoom by others
+// before it could be.
+func (w *world) checkArchived() {
+	w.t.Helper()
+	holders := map[string][]string{} // by name without version
+	for _, r := range w.references() {
+		data := w.objects.get(r.key)
+		if data == nil {
+			w.fail("the %s names %s, which the archive does not have", r.what, r.key)
+			continue
+		}
+		if !r.live {
+			continue
+		}
+		of := contentOf(data)
+		if of == nil {
+			w.fail("%s, a %s, holds nothing that Zoom has ever had", r.key, r.what)
+		}
+		for _, tag := range of {
+			name, version, _ := strings.Cut(tag, "@")
+			holders[name] = append(holders[name], r.what+" "+r.key+" version "+version)
+		}
+	}
+	for _, m := range w.meetings {
+		for _, f := range m.files {
+			held := holders[f.name()]
+			switch {
+			case len(held) == 1:
+			case len(held) == 0 && m.trashed:
+			case len(held) == 0:
+				w.fail("%s is not archived:\n%s", f.name(), w.explain(m.uuid))
+			default:
+				w.fail("%s is archived %d times: %s", f.name(), len(held), strings.Join(held, ", "))
+			}
+		}
+	}
+}
+
+// explain is the syncer's own account of a meeting.
+func (w *world) explain(uuid string) string {
+	var b strings.Builder
+	if w.process == nil {
+		w.start()
+	}
+	if err := w.process.syncer.Explain(w.ctx, uuid, &b); err != nil {
+		return err.Error()
+	}
+	return b.String()
+}
+
+// checkOrphans: the archive holds nothing that no row names.
+func (w *world) checkOrphans() {
+	w.t.Helper()
+	var known map[string]bool
+	w.view(func(ctx context.Context, x store.Session) (err error) {
+		known, err = store.ReferencedKeys(ctx, x, media.ProviderLocal)
+		return err
+	})
+	for _, key := range w.objects.keys() {
+		if !known[key] {
+			w.fail("%s belongs to nothing: %s", key, slices.Concat(contentOf(w.objects.get(key))))
+		}
+	}
+}
+
+// checkJobs: no job is at work, waits to be, or is tried again and again.
+func (w *world) checkJobs() {
+	w.t.Helper()
+	var open []string
+	w.view(func(ctx context.Context, x store.Session) error {
+		return x.Each(ctx, `SELECT kind, state, args, attempt FROM river_job WHERE state IN ('available', 'running', 'retryable', 'pending')`, nil, func(scan func(...any) error) error {
+			var kind, state, args, attempt string
+			err := scan(&kind, &state, &args, &attempt)
+			open = append(open, strings.Join([]string{kind, state, args, attempt}, " "))
+			return err
+		})
+	})
+	for _, job := range open {
+		w.fail("a job is unfinished: %s", job)
+	}
+}

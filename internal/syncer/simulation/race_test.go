@@ -1,0 +1,6 @@
+//go:build race
+
+package simulation
+
+// slow: the race detector makes SQLite, which is Go here, ten times as slow.
+const slow = true
