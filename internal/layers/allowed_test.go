@@ -1362,6 +1362,7 @@ var allowed = []rule{
 			{"internal/origin/drive", "fills and lists the archives that recordings are moved between"},
 			{"internal/origin/s3", "fills and lists the archives that recordings are moved between"},
 			{"internal/pgtest", "throw-away PostgreSQL clusters"},
+			{"internal/proxy/openapi/openapitest", "holds the answers against their description"},
 			{"internal/zoom", "signs webhooks"},
 			{"database/sql", "looks at rows that no route shows"},
 			{"os/exec", "runs the binaries, ffmpeg and strace"},

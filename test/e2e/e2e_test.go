@@ -28,9 +28,10 @@ var bin string
 const binEnv = "LECTERN_E2E_BIN"
 
 func TestMain(m *testing.M) {
+	http.DefaultClient.Transport = described
 	if dir := os.Getenv(binEnv); dir != "" {
 		bin = dir
-		os.Exit(m.Run())
+		os.Exit(described.exitCode(os.Stderr, m.Run()))
 	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "lectern-e2e-")
@@ -50,7 +51,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "building the binaries: %v\n%s", err, out)
 			return 1
 		}
-		return m.Run()
+		return described.exitCode(os.Stderr, m.Run())
 	}())
 }
 
@@ -228,6 +229,7 @@ func serveProgram(tb testing.TB, program string, env ...string) *gateway {
 		tb.Fatalf("%v in %s", err, line)
 	}
 	g.url, g.admin = "http://"+addresses.Public, "http://"+addresses.Admin
+	described.add(addresses.Public)
 	waitFor(tb, "readiness", func() bool {
 		res, err := http.Get(g.admin + "/readyz")
 		if err != nil {

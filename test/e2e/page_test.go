@@ -58,7 +58,7 @@ func newInterceptedGateway(t *testing.T, env ...string) *interceptedGateway {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.forward = &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
+	s.forward = &httputil.ReverseProxy{Transport: described, FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
 		r.Out.Host = r.In.Host
 	}, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }, ErrorLog: log.New(io.Discard, "", 0)}
