@@ -33,8 +33,8 @@ lint: ## run the linter, in the version that tools/go.mod pins
 vulncheck: ## look the modules up in the Go vulnerability database, where it can be reached
 	./scripts/vulncheck
 
-reference: ## write docs/configuration-reference.md from the settings of both programs
-	go test -count=1 -run '^TestConfigurationReference$$' ./docs -update
+reference: ## write docs/configuration-reference.md from the settings of both programs, and docs/http-api.md from the description of the API
+	go test -count=1 -run '^TestReferences$$' ./docs -update
 
 report: ## print the longest functions, files and parameter lists, and the widest interfaces
 	@go run ./internal/layers/report

@@ -20,6 +20,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/lectiospace/lectern/internal/config"
+	"github.com/lectiospace/lectern/internal/proxy/openapi/reference"
 )
 
 // read returns a file of the repository; name is relative to its root.
@@ -138,23 +139,24 @@ func TestDecisionRecords(t *testing.T) {
 	}
 }
 
-var update = flag.Bool("update", false, "write configuration-reference.md")
+var update = flag.Bool("update", false, "write the pages that are made of the code")
 
-// TestConfigurationReference checks that configuration-reference.md is what the settings
-// make of it. With -update it is written.
-func TestConfigurationReference(t *testing.T) {
-	const name = "configuration-reference.md"
-	var want bytes.Buffer
-	if err := config.WriteReference(&want); err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(name, want.Bytes(), 0o644); err != nil {
+// TestReferences checks that configuration-reference.md is what the settings make of it, and
+// http-api.md what the description of the API does. With -update they are written.
+func TestReferences(t *testing.T) {
+	for name, write := range map[string]func(io.Writer) error{"configuration-reference.md": config.WriteReference, "http-api.md": reference.Write} {
+		var want bytes.Buffer
+		if err := write(&want); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if read(t, "docs/"+name) != want.String() {
-		t.Errorf("%s is not what the settings make of it: run `make reference`", name)
+		if *update {
+			if err := os.WriteFile(name, want.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if read(t, "docs/"+name) != want.String() {
+			t.Errorf("%s is not what the code makes of it: run `make reference`", name)
+		}
 	}
 }
 

@@ -260,6 +260,7 @@ var allowed = []rule{
 		tests: []use{
 			{"internal/doctor", "compares the page with the checks"},
 			{"internal/config", "makes the reference of the settings"},
+			{"internal/proxy/openapi/reference", "makes the reference of the API"},
 			{"go.yaml.in/yaml/v3", "reads examples"},
 		},
 	},
@@ -838,6 +839,12 @@ var allowed = []rule{
 		pkg: "internal/proxy/openapi/openapitest",
 		may: []use{
 			{"github.com/santhosh-tekuri/jsonschema/v6", "validates bodies against schemas"},
+			{"internal/proxy/openapi", "the description"},
+		},
+	},
+	{
+		pkg: "internal/proxy/openapi/reference",
+		may: []use{
 			{"internal/proxy/openapi", "the description"},
 		},
 	},
