@@ -276,6 +276,7 @@ var allowed = []rule{
 		pkg: "internal/archive",
 		may: []use{
 			{"internal/media", "the vocabulary: objects, spans, recordings, users, error kinds"},
+			{"golang.org/x/time", "the rate of reading"},
 		},
 	},
 	{
@@ -1008,7 +1009,6 @@ var allowed = []rule{
 			{"internal/archive", "where recordings are read and files are stored"},
 			{"internal/catalog", "transactions and error kinds of the database"},
 			{"internal/ffmpeg", "probes the recording"},
-			{"internal/filename", "the name of an archived file"},
 			{"internal/media", "recordings and error kinds"},
 			{"internal/syncer/observe", "a syncer that observes makes nothing"},
 			{"internal/syncer/queue", "job kinds, and enqueueing in a transaction"},
@@ -1070,7 +1070,6 @@ var allowed = []rule{
 			{"internal/archive", "where recordings are archived"},
 			{"internal/catalog", "transactions and error kinds of the database"},
 			{"internal/ffmpeg", "joins, probes and encodes"},
-			{"internal/filename", "the name of an archived file"},
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/syncer/kinds", "the kinds of companions that are wanted"},
 			{"internal/syncer/parts", "chooses the parts"},
@@ -1128,7 +1127,6 @@ var allowed = []rule{
 		may: []use{
 			{"internal/archive", "where recordings are moved from and to"},
 			{"internal/catalog", "transactions and error kinds of the database"},
-			{"internal/filename", "the name of an archived file"},
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/syncer/observe", "what a syncer that observes would do"},
 			{"internal/syncer/store", "the syncer's tables"},
@@ -1231,6 +1229,7 @@ var allowed = []rule{
 		pkg: "internal/syncer/store",
 		may: []use{
 			{"internal/catalog", "sessions of the database, and its dialect"},
+			{"internal/filename", "the names of archived files"},
 			{"internal/fulltext", "transcripts as they are searched"},
 			{"internal/media", "the vocabulary: objects, spans, recordings, users, error kinds"},
 			{"internal/webvtt", "the cues of captions"},

@@ -86,10 +86,7 @@ type Deriver struct {
 func New(cfg Config, makers []Maker, deps Deps) *Deriver {
 	d := &Deriver{
 		cfg: cfg, deps: deps, makers: makers, log: deps.Log, now: deps.Now, metrics: newMetrics(deps.Metrics, makers),
-		before: math.MaxInt64, unavailableUntil: map[string]time.Time{},
-	}
-	if cfg.Rate > 0 {
-		d.limit = rate.NewLimiter(rate.Limit(cfg.Rate), int(max(min(cfg.Rate, 1<<20), 4<<10)))
+		limit: archive.NewLimiter(cfg.Rate), before: math.MaxInt64, unavailableUntil: map[string]time.Time{},
 	}
 	// No total limit: reads are watched for silence, and the programs have limits of their own.
 	queue.Handle(deps.Queue, queue.HandlerOptions{Timeout: -1, RetryDelay: deps.Queue.RetryDelay}, d.job)

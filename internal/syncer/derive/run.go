@@ -47,6 +47,7 @@ type run struct {
 	log     *slog.Logger
 	row     store.Recording
 	title   string
+	owner   int64 // the teacher's id
 	teacher store.Teacher
 	source  string // see store.SourceOf
 	md5     string // of the source, lower-case hex; "" = unknown
@@ -134,11 +135,10 @@ func (d *Deriver) load(ctx context.Context, id int64) (*run, error) {
 		if r.title, err = store.Title(ctx, x, id); err != nil {
 			return err
 		}
-		owner, err := store.OwnerOf(ctx, x, r.row)
-		if err != nil {
+		if r.owner, err = store.OwnerOf(ctx, x, r.row); err != nil {
 			return err
 		}
-		if r.teacher, err = store.LoadTeacher(ctx, x, owner); err != nil && !catalog.IsNotFound(err) {
+		if r.teacher, err = store.LoadTeacher(ctx, x, r.owner); err != nil && !catalog.IsNotFound(err) {
 			return err
 		}
 		known, err := store.Derivations(ctx, x, id)

@@ -2,30 +2,23 @@ package derive
 
 import (
 	"context"
-	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
-const (
-	// readStall is how long a read from an archive may bring nothing.
-	readStall = time.Minute
-	// overhead is what a recording's directory holds beside the source, in bytes: another
-	// half of the source, since what is made is smaller, and this.
-	overhead = 64 << 20
-)
+// overhead is what a recording's directory holds beside the source, in bytes: another half of
+// the source, since what is made is smaller, and this.
+const overhead = 64 << 20
 
 const sourcePrefix = "source-"
 
@@ -126,9 +119,6 @@ func (r *run) reserve(size int64) error {
 
 // download reads the recording from its archive, and refuses what is not what was archived.
 func (r *run) download(ctx context.Context, from archive.Archive, size int64, to string) error {
-	const op = "derive: read the recording"
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	in, err := from.Open(ctx, r.row.Location().Key)
 	if err != nil {
 		return r.fromArchive(err)
@@ -138,44 +128,16 @@ func (r *run) download(ctx context.Context, from archive.Archive, size int64, to
 	if err != nil {
 		return onDisk(err)
 	}
-	sum := md5.New()
-	n, err := io.Copy(io.MultiWriter(out, sum), &slowReader{ctx: ctx, cancel: cancel, r: r, in: in})
-	r.metrics.read.Add(float64(n))
-	got := hex.EncodeToString(sum.Sum(nil))
+	got, err := archive.CopySums(out, archive.ContextReader{Ctx: ctx, Reader: in, Limit: r.limit})
+	r.metrics.read.Add(float64(got.Size))
 	var disk *fs.PathError
 	switch closed := out.Close(); {
 	case closed != nil, errors.As(err, &disk) && disk.Path == to:
 		return onDisk(errors.Join(err, closed))
 	case err != nil:
 		return &unavailableError{r.row.Location().Provider, err}
-	case n != size, r.md5 != "" && got != r.md5:
-		return media.Faultf(media.Corrupt, op, "%d bytes with MD5 %s were read, and not %d with MD5 %s", n, got, size, r.md5)
+	case got.Size != size, r.md5 != "" && got.MD5 != r.md5:
+		return media.Faultf(media.Corrupt, "derive: read the recording", "%d bytes with MD5 %s were read, and not %d with MD5 %s", got.Size, got.MD5, size, r.md5)
 	}
 	return nil
-}
-
-// slowReader keeps to the rate and ends a read that brings nothing for too long.
-type slowReader struct {
-	ctx    context.Context
-	cancel context.CancelFunc // ends what in reads from
-	r      *run
-	in     io.Reader
-}
-
-// Read implements io.Reader.
-func (s *slowReader) Read(p []byte) (int, error) {
-	if s.r.limit != nil {
-		p = p[:min(len(p), s.r.limit.Burst())]
-	}
-	stalled := time.AfterFunc(readStall, s.cancel)
-	n, err := s.in.Read(p)
-	if !stalled.Stop() {
-		return n, media.Faultf(media.Timeout, "derive: read the recording", "no byte came for %s", readStall)
-	}
-	if n > 0 && s.r.limit != nil {
-		if wait := s.r.limit.WaitN(s.ctx, n); wait != nil {
-			return n, wait
-		}
-	}
-	return n, err
 }

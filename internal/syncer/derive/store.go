@@ -2,21 +2,13 @@ package derive
 
 import (
 	"context"
-	"crypto/md5"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/filename"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/webvtt"
@@ -54,11 +46,12 @@ func (r *run) upload(ctx context.Context, target archive.Archive, one due, n int
 		RecordingID: r.row.ID, Kind: string(f.Kind), Position: int64(n), Label: f.Label, Lang: f.Lang, ContentType: f.ContentType, Duration: f.Duration,
 		Provider: target.Provider(), Derivation: one.Kind(), Name: f.Name,
 	}
-	err := checksum(f.Path, &row)
+	sums, err := archive.FileSums(ctx, f.Path)
 	if err != nil {
 		return row, onDisk(err)
 	}
-	if row.ArchiveKey, err = target.NewKey(ctx, r.keyHint()+"-"+f.Name); err != nil {
+	row.Size, row.MD5, row.SHA256 = sums.Size, sums.MD5, sums.SHA256
+	if row.ArchiveKey, err = target.NewKey(ctx, store.KeyHint(r.row.LessonID, r.owner)+"-"+f.Name); err != nil {
 		return row, r.fromArchive(err)
 	}
 	err = r.update(ctx, "derive: a file's archive key", func(x store.Session) (err error) {
@@ -79,38 +72,12 @@ func (r *run) upload(ctx context.Context, target archive.Archive, one due, n int
 	return row, nil
 }
 
-// keyHint is what people see in the keys of a recording's files.
-func (r *run) keyHint() string {
-	if r.row.LessonID != 0 {
-		return strconv.FormatInt(r.row.LessonID, 10)
-	}
-	return "recording-" + strconv.FormatInt(r.row.ID, 10)
-}
-
 // item is a file for the archive. People see what it is behind the recording's name.
 func (r *run) item(row store.RecordingFile, f File) archive.Item {
-	title := r.title
-	if !r.row.Start.IsZero() {
-		title = strings.TrimSpace(r.row.Start.UTC().Format("2006-01-02 1504") + " " + title)
-	}
-	suffix := " " + f.Label + filepath.Ext(f.Name)
 	return archive.Item{
-		Key: row.ArchiveKey, Path: f.Path, Size: row.Size, MD5: row.MD5, Name: filename.Of(title, suffix) + suffix, Folder: r.teacher.DriveFolder,
+		Key: row.ArchiveKey, Path: f.Path, Size: row.Size, MD5: row.MD5, Name: store.ArchiveName(r.row.Start, r.title, row.NameSuffix()), Folder: r.teacher.DriveFolder,
 		Properties: map[string]string{"lesson": strconv.FormatInt(r.row.LessonID, 10)},
 	}
-}
-
-// checksum fills in size and checksums of a file.
-func checksum(path string, row *store.RecordingFile) error {
-	in, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	sum5, sum256 := md5.New(), sha256.New()
-	row.Size, err = io.Copy(io.MultiWriter(sum5, sum256), in)
-	row.MD5, row.SHA256 = hex.EncodeToString(sum5.Sum(nil)), hex.EncodeToString(sum256.Sum(nil))
-	return err
 }
 
 // commit makes verified files belong to the recording, instead of all others of their kind,

@@ -3,8 +3,6 @@ package ingest
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,7 +12,6 @@ import (
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
-	"github.com/lectiospace/lectern/internal/filename"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -172,11 +169,11 @@ func (r *run) uploadPart(ctx context.Context, in joinInput, m *joined) (store.Re
 		return staged, err
 	}
 	m.notes = append(m.notes, one.notes...)
-	sum := sha256.New()
-	if staged.Size, staged.MD5, err = checksum(ctx, one.path, sum); err != nil {
+	sums, err := archive.FileSums(ctx, one.path)
+	if err != nil {
 		return staged, failedAt(atDisk, err)
 	}
-	staged.SHA256, staged.Duration = hex.EncodeToString(sum.Sum(nil)), one.duration
+	staged.Size, staged.MD5, staged.SHA256, staged.Duration = sums.Size, sums.MD5, sums.SHA256, one.duration
 	target, err := r.stage(ctx, &staged)
 	if err != nil {
 		return staged, err
@@ -204,7 +201,7 @@ func (r *run) stage(ctx context.Context, f *store.RecordingFile) (archive.Archiv
 		return target, failedAt(atArchive, err)
 	}
 	target := r.s.deps.Target
-	key, err := target.NewKey(ctx, r.keyHint())
+	key, err := target.NewKey(ctx, store.KeyHint(r.row.LessonID, r.row.TeacherID))
 	if err != nil {
 		return nil, failedAt(atArchive, err)
 	}
@@ -217,10 +214,7 @@ func (r *run) stage(ctx context.Context, f *store.RecordingFile) (archive.Archiv
 
 // partItem is a part for the archive. People see its place in time behind the lesson's name.
 func (r *run) partItem(f store.RecordingFile, part store.File, path string) archive.Item {
-	const ext = ".mp4"
-	item := r.item(f.ArchiveKey, path, f.Size, f.MD5)
-	suffix := fmt.Sprintf(" part %d%s", f.Position+1, ext)
-	item.Name = filename.Truncate(strings.TrimSuffix(item.Name, ext), filename.MaxBytes-len(suffix)) + suffix
+	item := r.item(f.ArchiveKey, f.NameSuffix(), path, f.Size, f.MD5)
 	item.Properties["zoomUuid"], item.Properties["zoomFileId"] = short(part.MeetingUUID), short(part.ID)
 	return item
 }

@@ -2,18 +2,14 @@ package ingest
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/filename"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -23,8 +19,7 @@ import (
 // and makes it belong to the recording. Its key is in the database before the first byte goes
 // up: a run that tries again uploads to the same place.
 func (c *companionRun) store(ctx context.Context, f store.File, got fetched) error {
-	sum := sha256.New()
-	size, md5, err := checksum(ctx, got.path, sum)
+	sums, err := archive.FileSums(ctx, got.path)
 	if err != nil {
 		return failedAt(atDisk, err)
 	}
@@ -32,7 +27,7 @@ func (c *companionRun) store(ctx context.Context, f store.File, got fetched) err
 	if err != nil {
 		return err
 	}
-	row.Size, row.MD5, row.SHA256, row.Duration = size, md5, hex.EncodeToString(sum.Sum(nil)), got.duration
+	row.Size, row.MD5, row.SHA256, row.Duration = sums.Size, sums.MD5, sums.SHA256, got.duration
 	stored, err := c.lock.Put(ctx, c.s.deps.Archives, target, c.companionItem(row, f, got.path))
 	if err != nil {
 		return failedAt(atArchive, err)
@@ -66,7 +61,7 @@ func (c *companionRun) stageCompanion(ctx context.Context, f store.File) (archiv
 	if err != nil {
 		return nil, store.RecordingFile{}, failedAt(atArchive, err)
 	}
-	key, err := target.NewKey(ctx, c.keyHint()+"."+f.FileExtension())
+	key, err := target.NewKey(ctx, store.KeyHint(c.row.LessonID, c.row.TeacherID)+"."+f.FileExtension())
 	if err != nil {
 		return nil, store.RecordingFile{}, failedAt(atArchive, err)
 	}
@@ -116,9 +111,7 @@ func (c *companionRun) startOf(f store.File) int64 {
 // companionItem is a companion for the archive. People see what it is behind the lesson's
 // name.
 func (c *companionRun) companionItem(row store.RecordingFile, f store.File, path string) archive.Item {
-	suffix := " " + filename.Truncate(filename.Of(row.Label, ""), 80) + "." + f.FileExtension()
-	item := c.item(row.ArchiveKey, path, row.Size, row.MD5)
-	item.Name = filename.Truncate(strings.TrimSuffix(item.Name, ".mp4"), filename.MaxBytes-len(suffix)) + suffix
+	item := c.item(row.ArchiveKey, store.LabelSuffix(row.Label, "."+f.FileExtension()), path, row.Size, row.MD5)
 	item.Properties["zoomUuid"], item.Properties["zoomFileId"] = short(f.MeetingUUID), short(f.ID)
 	return item
 }

@@ -1,14 +1,11 @@
 package ingest
 
 import (
-	"bufio"
 	"context"
-	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -44,9 +42,8 @@ func (m joined) nothing() bool { return m.path == "" && len(m.apart) == 0 }
 
 // readChecksums reads the file for its size and its checksums.
 func (m *joined) readChecksums(ctx context.Context) (err error) {
-	sum := sha256.New()
-	m.size, m.md5, err = checksum(ctx, m.path, sum)
-	m.sha256 = hex.EncodeToString(sum.Sum(nil))
+	sums, err := archive.FileSums(ctx, m.path)
+	m.size, m.md5, m.sha256 = sums.Size, sums.MD5, sums.SHA256
 	return err
 }
 
@@ -336,28 +333,4 @@ func fingerprintOf(inputs []joinInput) string {
 func Fingerprint(names []string) string {
 	sum := sha256.Sum256([]byte(strings.Join(names, "\n")))
 	return hex.EncodeToString(sum[:8])
-}
-
-// checksum reads a file once, with constant memory, for its size and MD5; others get its
-// bytes too.
-func checksum(ctx context.Context, path string, others ...io.Writer) (int64, string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, "", err
-	}
-	defer f.Close()
-	sum := md5.New()
-	out := io.MultiWriter(append(others, sum)...)
-	in := bufio.NewReaderSize(f, 1<<20)
-	var size int64
-	for {
-		n, err := io.CopyN(out, in, 64<<20)
-		size += n
-		if errors.Is(err, io.EOF) {
-			return size, hex.EncodeToString(sum.Sum(nil)), nil
-		}
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return 0, "", err
-		}
-	}
 }

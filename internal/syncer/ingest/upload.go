@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/lectiospace/lectern/internal/archive"
-	"github.com/lectiospace/lectern/internal/filename"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -22,7 +21,7 @@ func (r *run) upload(ctx context.Context, m joined) (archive.Stored, error) {
 	}
 	var stored archive.Stored
 	err = step(ctx, "upload", func(ctx context.Context) (err error) {
-		stored, err = r.lock.Put(ctx, r.s.deps.Archives, target, r.item(key, m.path, m.size, m.md5))
+		stored, err = r.lock.Put(ctx, r.s.deps.Archives, target, r.item(key, ".mp4", m.path, m.size, m.md5))
 		return failedAt(atArchive, err)
 	})
 	if err != nil {
@@ -41,14 +40,14 @@ func (r *run) upload(ctx context.Context, m joined) (archive.Stored, error) {
 	return stored, nil
 }
 
-// item is a file of the recording for the archive.
-func (r *run) item(key, path string, size int64, md5 string) archive.Item {
+// item is a file of the recording for the archive; suffix ends its name.
+func (r *run) item(key, suffix, path string, size int64, md5 string) archive.Item {
 	properties := map[string]string{"lesson": strconv.FormatInt(r.row.LessonID, 10)}
 	if len(r.plan.parts) > 0 {
 		properties["zoomUuid"], properties["zoomFileId"] = short(r.plan.parts[0].MeetingUUID), short(r.plan.parts[0].ID)
 	}
 	return archive.Item{
-		Key: key, Path: path, Size: size, MD5: md5, Name: r.fileName(), Folder: r.teacher.DriveFolder, Properties: properties,
+		Key: key, Path: path, Size: size, MD5: md5, Name: store.ArchiveName(r.lesson.Start, r.lesson.Title, suffix), Folder: r.teacher.DriveFolder, Properties: properties,
 	}
 }
 
@@ -68,7 +67,7 @@ func (r *run) ensureKey(ctx context.Context) (target archive.Archive, key string
 	if key != "" {
 		return target, key, nil
 	}
-	if key, err = target.NewKey(ctx, r.keyHint()); err != nil {
+	if key, err = target.NewKey(ctx, store.KeyHint(r.row.LessonID, r.row.TeacherID)); err != nil {
 		return nil, "", failedAt(atArchive, err)
 	}
 	return target, key, r.update(ctx, "syncer: an archive key", func(_ store.Session, i *store.Ingest) error {
@@ -79,15 +78,6 @@ func (r *run) ensureKey(ctx context.Context) (target archive.Archive, key string
 		}
 		return nil
 	})
-}
-
-// keyHint is what people see in an archive's key where it has readable ones: the
-// lesson's id, or whose own it is.
-func (r *run) keyHint() string {
-	if r.row.LessonID == 0 {
-		return "teacher-" + strconv.FormatInt(r.row.TeacherID, 10)
-	}
-	return strconv.FormatInt(r.row.LessonID, 10)
 }
 
 // short keeps a property within Drive's 124 bytes for name and value.
@@ -116,11 +106,4 @@ func (r *run) discard(ctx context.Context, target archive.Archive, key string, s
 		return err
 	}
 	return failedAt(atArchive, &media.Error{Kind: media.Corrupt, Op: "syncer: verify", Reason: store.ReasonArchiveUnverified})
-}
-
-// fileName is what people see in the archive's folder: the lesson's beginning in UTC, and
-// its title.
-func (r *run) fileName() string {
-	const ext = ".mp4"
-	return filename.Of(r.lesson.Start.UTC().Format("2006-01-02 1504")+" "+r.lesson.Title, ext) + ext
 }

@@ -64,7 +64,7 @@ func (r *run) returnToOriginal(ctx context.Context, path string) error {
 			return err
 		}
 	}
-	item := r.item(r.row.OriginalKey, path, r.row.Size, r.row.MD5)
+	item := r.item(r.row.OriginalKey, ".mp4", path, r.row.Size, r.row.MD5)
 	item.Replace = true
 	stored, err := r.lock.Put(ctx, r.s.deps.Archives, target, item)
 	switch {

@@ -3,17 +3,12 @@ package move
 import (
 	"cmp"
 	"context"
-	"crypto/md5"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strconv"
-
-	"golang.org/x/time/rate"
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
@@ -201,7 +196,8 @@ func (r *run) checkLease(ctx context.Context, x store.Session, recording int64) 
 // proves it, and fills in the copy's size and checksums. What was read has to be what the
 // archive says it holds.
 func (r *run) fetch(ctx context.Context, f file, src source, local string, c *store.Copy) error {
-	err := r.sum(ctx, local, c)
+	sums, err := archive.FileSums(ctx, local)
+	c.Size, c.MD5, c.SHA256 = sums.Size, sums.MD5, sums.SHA256
 	if known := src.stored.MD5 != "" || f.md5 != ""; err == nil && known && proven(f, src, *c) == nil {
 		return nil
 	}
@@ -236,26 +232,9 @@ func (r *run) download(ctx context.Context, f file, src source, to string, c *st
 	if err != nil {
 		return err
 	}
-	err = checksum(limited{ctx, in, r.limit}, out, c)
+	sums, err := archive.CopySums(out, archive.ContextReader{Ctx: ctx, Reader: in, Limit: r.limit})
+	c.Size, c.MD5, c.SHA256 = sums.Size, sums.MD5, sums.SHA256
 	return errors.Join(err, out.Close())
-}
-
-// sum fills in size and checksums of a file that is there.
-func (r *run) sum(ctx context.Context, local string, c *store.Copy) error {
-	in, err := os.Open(local)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	return checksum(limited{ctx, in, nil}, io.Discard, c)
-}
-
-// checksum copies in to out and fills in size and checksums.
-func checksum(in io.Reader, out io.Writer, c *store.Copy) (err error) {
-	sum5, sum256 := md5.New(), sha256.New()
-	c.Size, err = io.Copy(io.MultiWriter(out, sum5, sum256), in)
-	c.MD5, c.SHA256 = hex.EncodeToString(sum5.Sum(nil)), hex.EncodeToString(sum256.Sum(nil))
-	return err
 }
 
 // item is a copy for its archive.
@@ -273,12 +252,11 @@ func (r *run) verify(ctx context.Context, target archive.Archive, stored archive
 		return nil
 	}
 	if stored.MD5 == "" && stored.Size == c.Size {
-		var back store.Copy
 		in, err := target.Open(ctx, c.To.Key)
 		if err != nil {
 			return err
 		}
-		err = checksum(limited{ctx, in, r.limit}, io.Discard, &back)
+		back, err := archive.CopySums(io.Discard, archive.ContextReader{Ctx: ctx, Reader: in, Limit: r.limit})
 		if err := errors.Join(err, in.Close()); err != nil {
 			return err
 		}
@@ -331,35 +309,4 @@ func saveCopy(ctx context.Context, x store.Session, c store.Copy) error {
 		return errChanged
 	}
 	return err
-}
-
-// newLimiter makes a limiter of bytes per second, nil for none.
-func newLimiter(bytes int64) *rate.Limiter {
-	if bytes <= 0 {
-		return nil
-	}
-	return rate.NewLimiter(rate.Limit(bytes), int(max(min(bytes, 1<<20), 4<<10)))
-}
-
-// limited is a reader that ends with its context and keeps to a rate.
-type limited struct {
-	ctx   context.Context
-	r     io.Reader
-	limit *rate.Limiter // nil = unbounded
-}
-
-func (l limited) Read(p []byte) (int, error) {
-	if err := l.ctx.Err(); err != nil {
-		return 0, err
-	}
-	if l.limit == nil {
-		return l.r.Read(p)
-	}
-	n, err := l.r.Read(p[:min(len(p), l.limit.Burst())])
-	if n > 0 {
-		if wait := l.limit.WaitN(l.ctx, n); wait != nil {
-			return n, wait
-		}
-	}
-	return n, err
 }

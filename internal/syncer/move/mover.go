@@ -144,7 +144,7 @@ func (m *Mover) Run(ctx context.Context, o Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	r := &run{m: m, o: o, total: len(todo), limit: newLimiter(o.Rate)}
+	r := &run{m: m, o: o, total: len(todo), limit: archive.NewLimiter(o.Rate)}
 	ctx, stop := m.keepLeases(ctx)
 	defer stop()
 	for len(todo) > 0 {

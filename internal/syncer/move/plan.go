@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/filename"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/syncer/workdir"
@@ -22,9 +20,8 @@ type file struct {
 	size int64
 	md5  string
 	name string // for people
-	// label is what people call it, "" for a video of the recording, and ext the extension of
-	// its name, with the dot.
-	label, ext string
+	// suffix ends its name for people, and ext is the extension, with the dot.
+	suffix, ext string
 }
 
 // plan is what is to be done with one recording.
@@ -55,7 +52,8 @@ func choose(row store.Recording, i store.Ingest, beside []store.RecordingFile, f
 	}
 	moves := func(provider string) bool { return provider != to && (from == "" || provider == from) }
 	if moves(at.Provider) {
-		main := file{from: at, size: row.Size}
+		main := file{from: at, size: row.Size, ext: store.KeyExtension(at.Key, ".mp4")}
+		main.suffix = main.ext
 		if archivedAt(i, at) {
 			main.size, main.md5 = i.Size, i.MD5
 		}
@@ -63,7 +61,7 @@ func choose(row store.Recording, i store.Ingest, beside []store.RecordingFile, f
 	}
 	for _, f := range beside {
 		if f.Verified() && f.RemovedAt.IsZero() && moves(f.Provider) {
-			files = append(files, file{id: f.ID, from: f.Location(), size: f.Size, md5: f.MD5, label: f.Label, ext: f.Extension()})
+			files = append(files, file{id: f.ID, from: f.Location(), size: f.Size, md5: f.MD5, suffix: f.NameSuffix(), ext: f.Extension()})
 		}
 	}
 	switch {
@@ -126,26 +124,9 @@ func (p *plan) describe(ctx context.Context, x store.Session, owner int64) error
 	if err != nil && !catalog.IsNotFound(err) {
 		return err
 	}
-	p.folder, p.hint = teacher.DriveFolder, strconv.FormatInt(p.row.LessonID, 10)
-	if p.row.LessonID == 0 {
-		p.hint = "teacher-" + strconv.FormatInt(owner, 10)
-	}
-	if !p.row.Start.IsZero() {
-		title = p.row.Start.UTC().Format("2006-01-02 1504") + " " + title
-	}
+	p.folder, p.hint = teacher.DriveFolder, store.KeyHint(p.row.LessonID, owner)
 	for n := range p.files {
-		f := &p.files[n]
-		if f.ext == "" {
-			f.ext = store.KeyExtension(f.from.Key, ".mp4")
-		}
-		suffix := f.ext
-		switch {
-		case f.label != "":
-			suffix = " " + filename.Truncate(filename.Of(f.label, ""), 80) + f.ext
-		case f.id != 0:
-			suffix = fmt.Sprintf(" %d%s", n+1, f.ext)
-		}
-		f.name = filename.Of(title, suffix) + suffix
+		p.files[n].name = store.ArchiveName(p.row.Start, title, p.files[n].suffix)
 	}
 	return nil
 }
