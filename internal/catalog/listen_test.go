@@ -243,6 +243,13 @@ func TestListenBehindAPooler(t *testing.T) {
 	checkUser(t, s)
 	checkRecording(t, s)
 	checkMembership(t, s)
+	for range 3 {
+		rows := 0
+		err := s.BinaryRows(t.Context(), "test", time.Minute, `SELECT CAST('x' AS bytea) FROM public.accounts_customuser WHERE id = $1`, []any{int64(1)}, func(func(...any) error) error { rows++; return nil })
+		if err != nil || rows != 1 {
+			t.Errorf("%d rows, %v", rows, err)
+		}
+	}
 }
 
 // lines collects a log. Safe for concurrent use.

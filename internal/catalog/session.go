@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -84,6 +86,16 @@ func (s *Store) Rows(ctx context.Context, op string, limit time.Duration, query 
 		}
 	}
 	return WrapError(ctx, op, err)
+}
+
+// BinaryRows is Rows for columns of many bytes, which PostgreSQL sends as hexadecimal text
+// unless their types are known beforehand. Each connection asks for those of a query once,
+// so that queries should be few. Scanned as sql.RawBytes they are not copied.
+func (s *Store) BinaryRows(ctx context.Context, op string, limit time.Duration, query string, args []any, row func(scan func(...any) error) error) error {
+	if s.dialect == Postgres {
+		args = append([]any{pgx.QueryExecModeCacheDescribe}, args...)
+	}
+	return s.Rows(ctx, op, limit, query, args, row)
 }
 
 // Dialect is the database that the Store works with.

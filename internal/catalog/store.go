@@ -36,6 +36,9 @@ const (
 	idleTime     = 5 * time.Minute
 	lifeTime     = 30 * time.Minute
 
+	// descriptions bounds the queries of BinaryRows whose types a connection knows.
+	descriptions = 32
+
 	// lookupTries bounds how many cut connections of the pool one read may get.
 	lookupTries = maxIdleConns + 1
 )
@@ -162,7 +165,7 @@ func openPostgres(dsn string, log *slog.Logger) (*Store, error) {
 	// round trip: nothing stays behind in a session that a pooler hands on.
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 	cfg.StatementCacheCapacity = 0
-	cfg.DescriptionCacheCapacity = 0
+	cfg.DescriptionCacheCapacity = descriptions
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "lectern"
 	}

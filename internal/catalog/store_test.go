@@ -2,6 +2,8 @@ package catalog_test
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -112,6 +114,39 @@ func TestNoSessionState(t *testing.T) {
 	if n := s.Count(t, `SELECT count(*) FROM pg_settings WHERE source = 'session'`); n != 0 {
 		t.Errorf("%d settings of the session", n)
 	}
+}
+
+// TestBinaryRows: the bytes come as they are, of either database, of a query that was asked
+// before too, and leave nothing in the session.
+func TestBinaryRows(t *testing.T) {
+	catalogtest.Each(t, func(t *testing.T, db *catalogtest.DB) {
+		db.DB().SetMaxOpenConns(1)
+		bytes := `X'005c78ff'`
+		if db.Dialect() == catalog.Postgres {
+			bytes = `decode('005c78ff', 'hex')`
+		}
+		for range 3 {
+			var got []string
+			err := db.BinaryRows(t.Context(), "test", time.Minute, `SELECT u.id, `+bytes+` FROM public.accounts_customuser u WHERE u.id <= $1 ORDER BY u.id`, []any{int64(2)},
+				func(scan func(...any) error) error {
+					var (
+						id   int64
+						data sql.RawBytes
+					)
+					err := scan(&id, &data)
+					got = append(got, fmt.Sprintf("%d %x", id, data))
+					return err
+				})
+			if err != nil || strings.Join(got, ", ") != "1 005c78ff, 2 005c78ff" {
+				t.Errorf("%q, %v", got, err)
+			}
+		}
+		if db.Dialect() == catalog.Postgres {
+			if n := db.Count(t, `SELECT count(*) FROM pg_prepared_statements WHERE name <> ''`); n != 0 {
+				t.Errorf("%d named prepared statements", n)
+			}
+		}
+	})
 }
 
 // TestOutage stops a real server, and starts it again.

@@ -27,15 +27,15 @@ type Reader struct {
 	now    func() time.Time
 	titles *titleStems
 	loose  *looseTranscripts
-	// blockReaders bounds the connections that a search reads postings on.
-	blockReaders, blocksPerReader int
+	// maxReaders bounds the connections that a search reads postings or texts on.
+	maxReaders, blocksPerReader int
 }
 
 // NewReader makes a Reader with the access rule strict or platform.
 func NewReader(s *catalog.Store, strict bool, now func() time.Time) *Reader {
 	return &Reader{
 		store: s, strict: strict, now: now, titles: newTitleStems(), loose: &looseTranscripts{},
-		blockReaders: min(runtime.GOMAXPROCS(0), maxBlockReaders), blocksPerReader: blocksPerReader,
+		maxReaders: min(runtime.GOMAXPROCS(0), maxReaders), blocksPerReader: blocksPerReader,
 	}
 }
 

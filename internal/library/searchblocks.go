@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// maxBlockReaders bounds how many connections one search reads postings on.
-	maxBlockReaders = 4
+	// maxReaders bounds how many connections one search reads postings or texts on.
+	maxReaders = 4
 	// blocksPerReader is how many blocks are worth a connection of their own.
 	blocksPerReader = 32
 )
@@ -38,25 +38,32 @@ type match struct {
 	n                     int
 }
 
-// readBlocks returns the matches of blocks. Many blocks are read on several connections.
+// readBlocks returns the matches of blocks.
 func (l *Reader) readBlocks(ctx context.Context, stems []string, blocks []block) ([][]match, error) {
-	readers := max(1, min(l.blockReaders, len(blocks)/l.blocksPerReader))
+	found := make([][]match, l.maxReaders)
+	err := readParts(ctx, l.maxReaders, l.blocksPerReader, blocks, func(ctx context.Context, part int, blocks []block) (err error) {
+		found[part], err = l.readSomeBlocks(ctx, stems, blocks)
+		return err
+	})
+	return found, err
+}
+
+// readParts calls read with the parts of a list, at most most of them and of no fewer than
+// least members, side by side.
+func readParts[T any](ctx context.Context, most, least int, list []T, read func(ctx context.Context, part int, list []T) error) error {
+	parts := max(1, min(most, len(list)/least))
 	group, ctx := errgroup.WithContext(ctx)
-	found := make([][]match, readers)
-	for i := range readers {
-		group.Go(func() (err error) {
-			found[i], err = l.readSomeBlocks(ctx, stems, blocks[i*len(blocks)/readers:(i+1)*len(blocks)/readers])
-			return err
-		})
+	for i := range parts {
+		part := list[i*len(list)/parts : (i+1)*len(list)/parts]
+		if len(part) > 0 {
+			group.Go(func() error { return read(ctx, i, part) })
+		}
 	}
-	return found, group.Wait()
+	return group.Wait()
 }
 
 // readSomeBlocks returns the matches of blocks, in one query.
 func (l *Reader) readSomeBlocks(ctx context.Context, stems []string, blocks []block) ([]match, error) {
-	if len(blocks) == 0 {
-		return nil, nil
-	}
 	m := newBlockMatcher(len(stems), blocks)
 	numbers := make([]int64, len(blocks))
 	for i, b := range blocks {
@@ -66,7 +73,8 @@ func (l *Reader) readSomeBlocks(ctx context.Context, stems []string, blocks []bl
 		id          int64
 		first, rest sql.RawBytes
 	)
-	err := l.rows(ctx, "library: places in transcripts", l.postingsQuery(stems, numbers), func(scan func(...any) error) error {
+	q := l.postingsQuery(stems, numbers)
+	err := l.store.BinaryRows(ctx, "library: places in transcripts", listTimeout, q.text, q.args, func(scan func(...any) error) error {
 		if err := scan(&id, &first, &rest); err != nil {
 			return err
 		}

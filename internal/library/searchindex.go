@@ -52,7 +52,8 @@ UNION ALL SELECT ` + strconv.Itoa(rowBlock) + `, b.id, 0, b.transcripts FROM lec
 // readIndex reads all blocks and what is in none.
 func (l *Reader) readIndex(ctx context.Context) (index searchIndex, err error) {
 	known := l.loose.get()
-	err = l.rows(ctx, "library: search index", l.indexQuery(ids(known)), func(scan func(...any) error) error {
+	q := l.indexQuery(ids(known))
+	err = l.store.BinaryRows(ctx, "library: search index", listTimeout, q.text, q.args, func(scan func(...any) error) error {
 		var (
 			kind, id, recording int64
 			data                []byte

@@ -93,7 +93,7 @@ func TestSearchOnSeveralConnections(t *testing.T) {
 							want += bestOf(positions[w.id], fulltext.Stems(text), w.id, length)
 						}
 					}
-					for _, l.blockReaders = range []int{1, 2, 3, 9} {
+					for _, l.maxReaders = range []int{1, 2, 3, 9} {
 						hits, err := l.Search(t.Context(), u, text, Window{Limit: 1000})
 						if err != nil {
 							t.Fatal(err)
@@ -103,7 +103,7 @@ func TestSearchOnSeveralConnections(t *testing.T) {
 							got += fmt.Sprintf("%d@%d ", h.Entry.ID, int(h.Start.Seconds()))
 						}
 						if got != want || hits.Total != int64(len(hits.Page)) {
-							t.Fatalf("%s, %q, %d connections: %d %s\nwant %s", u.Role, text, l.blockReaders, hits.Total, got, want)
+							t.Fatalf("%s, %q, %d connections: %d %s\nwant %s", u.Role, text, l.maxReaders, hits.Total, got, want)
 						}
 					}
 				}

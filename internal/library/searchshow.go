@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -32,23 +33,11 @@ func (l *Reader) showHits(ctx context.Context, op string, u media.User, hits []h
 	}
 	var (
 		entries map[int64]Entry
-		cues    = map[int64]string{}
+		cues    map[int64]string
 	)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) { entries, err = l.entriesByID(ctx, op, recordings, u.ID); return err })
-	if len(transcripts) > 0 {
-		group.Go(func() error {
-			return l.rows(ctx, "library: texts of transcripts", l.cuesQuery(transcripts), func(scan func(...any) error) error {
-				var (
-					id   int64
-					text string
-				)
-				err := scan(&id, &text)
-				cues[id] = text
-				return err
-			})
-		})
-	}
+	group.Go(func() (err error) { cues, err = l.readTexts(ctx, transcripts); return err })
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
@@ -68,6 +57,32 @@ func (l *Reader) showHits(ctx context.Context, op string, u media.User, hits []h
 		out = append(out, shown)
 	}
 	return out, nil
+}
+
+// textsPerReader is how many texts are worth a connection of their own: each has some 100 KB,
+// which PostgreSQL has to decompress.
+const textsPerReader = 5
+
+// readTexts returns the texts of transcripts, by their ids.
+func (l *Reader) readTexts(ctx context.Context, transcripts []int64) (map[int64]string, error) {
+	var (
+		mu   sync.Mutex
+		cues = make(map[int64]string, len(transcripts)) // guarded by mu
+	)
+	err := readParts(ctx, l.maxReaders, textsPerReader, transcripts, func(ctx context.Context, _ int, ids []int64) error {
+		return l.rows(ctx, "library: texts of transcripts", l.cuesQuery(ids), func(scan func(...any) error) error {
+			var (
+				id   int64
+				text string
+			)
+			err := scan(&id, &text)
+			mu.Lock()
+			defer mu.Unlock()
+			cues[id] = text
+			return err
+		})
+	})
+	return cues, err
 }
 
 // entriesByID are entries by the recordings' ids.

@@ -52,29 +52,25 @@ func (l *Reader) watchables(ctx context.Context, u media.User) ([]watchable, err
 }
 
 // parseWatchables reads what watchableQuery gives: for each recording its id and the lengths
-// of three texts in bytes, a blank behind each, and the texts: newest and the titles.
+// of its two titles in bytes, with a blank behind each, when it is from, "|", and the titles.
 func parseWatchables(all string) (out []watchable, err error) {
 	out = make([]watchable, 0, len(all)/64)
 	for all != "" {
-		var numbers [4]int64
-		for i := range numbers {
+		var w watchable
+		var own, after int64
+		for _, n := range []*int64{&w.id, &own, &after} {
 			text, rest, ok := strings.Cut(all, " ")
-			if numbers[i], err = strconv.ParseInt(text, 10, 64); err != nil || !ok {
+			if *n, err = strconv.ParseInt(text, 10, 64); err != nil || !ok {
 				return nil, errors.New("no list of recordings")
 			}
 			all = rest
 		}
-		w := watchable{id: numbers[0]}
-		var newest string
-		for i, text := range []*string{&newest, &w.own, &w.after} {
-			n := numbers[1+i]
-			if n < 0 || n > int64(len(all)) {
-				return nil, errors.New("no list of recordings")
-			}
-			*text, all = all[:n], all[n:]
+		newest, titles, ok := strings.Cut(all, "|")
+		if !ok || own < 0 || after < 0 || own > int64(len(titles)) || after > int64(len(titles))-own {
+			return nil, errors.New("no list of recordings")
 		}
-		w.newest = seconds(newest)
-		out = append(out, w)
+		w.newest, w.own, w.after = seconds(newest), titles[:own], titles[own:own+after]
+		out, all = append(out, w), titles[own+after:]
 	}
 	return out, nil
 }
@@ -116,12 +112,12 @@ func (l *Reader) watchableQuery(u media.User) *query {
 	// One row of everything: a row of each recording would cost both drivers more than it
 	// costs to find it. Texts come behind their lengths in bytes. SQLite's functions of times
 	// take longer than Go's.
-	newest := "COALESCE(l.start_time, r.created_at, '')"
+	newest := "COALESCE(l.start_time, r.created_at)"
 	if q.d == catalog.Postgres {
-		newest = "COALESCE(CAST(CAST(extract(epoch FROM COALESCE(l.start_time, r.created_at)) AS bigint) AS text), '')"
+		newest = "COALESCE(CAST(date_part('epoch', COALESCE(l.start_time, r.created_at)) AS bigint), 0)"
 	}
 	const after = "CASE WHEN l.title <> '' THEN l.title WHEN r.title = '' THEN COALESCE((SELECT g.name FROM public.schedule_group g WHERE g.id = l.group_id), '') ELSE '' END"
-	q.text += `SELECT COALESCE(string_agg(concat(r.id, ' ', octet_length(` + newest + `), ' ', octet_length(r.title), ' ', octet_length(` + after + `), ' ', ` + newest + `, r.title, ` + after + `), ''), '')
+	q.text += `SELECT COALESCE(string_agg(concat(r.id, ' ', octet_length(r.title), ' ', octet_length(` + after + `), ' ', ` + newest + `, '|', r.title, ` + after + `), ''), '')
 FROM ` + from + `
 WHERE r.status IN ('ready', 'archived') AND NOT r.is_deleted AND ` + hasBytes + ` AND ` + rule
 	return q
