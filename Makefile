@@ -49,7 +49,7 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 joins: ## join LISTS (200) random lists of parts, from SEED (1) on, and check what comes out (needs ffmpeg)
 	FFMPEG_JOIN_LISTS=$(or $(LISTS),200) FFMPEG_JOIN_SEED=$(or $(SEED),1) go test -count=1 -v -timeout 3h -run '^TestJoinRandomLists$$' ./internal/ffmpeg
 
-previews: ## measure what poster and storyboard of a recording of MINUTES (120) cost (needs ffmpeg)
+previews: ## measure what poster and storyboard of recordings of MINUTES (120) cost, one all moving and one of a shared screen (needs ffmpeg)
 	PREVIEWS_MINUTES=$(or $(MINUTES),120) go test -count=1 -v -timeout 1h -run '^TestCost$$' ./internal/syncer/derive/pictures
 
 renditions: ## measure what the sound and the low rendition of LESSON (or of MINUTES (10) generated minutes of a screen) cost (needs ffmpeg)
