@@ -1165,6 +1165,9 @@ var allowed = []rule{
 			{"github.com/riverqueue/river/rivertype", "states and hooks of jobs"},
 			{"riverqueue.com/riverui", "the queue's page on the admin listener"},
 		},
+		tests: []use{
+			{"internal/catalog/catalogtest", "a migrated database"},
+		},
 	},
 	{
 		pkg: "internal/syncer/reconcile",

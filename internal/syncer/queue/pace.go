@@ -8,6 +8,10 @@ import (
 
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
+
+	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/catalog/schema"
+	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
 const (
@@ -59,17 +63,31 @@ func (p *pace) due(queue string) bool {
 type pacedDriver struct {
 	riverdriver.Driver[*sql.Tx]
 	pace *pace
+	// available reports whether a queue has an available job; nil = it is not looked up
+	// before a poll. SQLite parses and plans the library's UPDATE … RETURNING at each poll,
+	// which takes a hundred times what the look-up does, and takes the writer's lock for it.
+	available func(ctx context.Context, queue string) (bool, error)
+}
+
+// newPacedDriver is the driver for a database.
+func newPacedDriver(db *catalog.Store, pace *pace) pacedDriver {
+	d := pacedDriver{Driver: schema.JobDriver(db), pace: pace}
+	if db.Dialect() == catalog.SQLite {
+		d.available = func(ctx context.Context, queue string) (bool, error) { return store.JobAvailable(ctx, db, queue) }
+	}
+	return d
 }
 
 // GetExecutor implements riverdriver.Driver.
 func (d pacedDriver) GetExecutor() riverdriver.Executor {
-	return &pacedExecutor{Executor: d.Driver.GetExecutor(), pace: d.pace, settings: map[string]queueSettings{}}
+	return &pacedExecutor{Executor: d.Driver.GetExecutor(), pace: d.pace, available: d.available, settings: map[string]queueSettings{}}
 }
 
-// pacedExecutor leaves out the polls that are not due.
+// pacedExecutor leaves out the polls that are not due, and those that would find nothing.
 type pacedExecutor struct {
 	riverdriver.Executor
-	pace *pace
+	pace      *pace
+	available func(ctx context.Context, queue string) (bool, error) // see pacedDriver
 
 	mu       sync.Mutex
 	settings map[string]queueSettings // guarded by mu
@@ -85,6 +103,15 @@ type queueSettings struct {
 func (e *pacedExecutor) JobGetAvailable(ctx context.Context, params *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
 	if !e.pace.due(params.Queue) {
 		return &riverdriver.JobGetAvailableResult{}, nil
+	}
+	if e.available != nil {
+		found, err := e.available(ctx, params.Queue)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			return &riverdriver.JobGetAvailableResult{}, nil
+		}
 	}
 	return e.Executor.JobGetAvailable(ctx, params)
 }

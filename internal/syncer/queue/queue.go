@@ -88,7 +88,7 @@ func New(cfg Config, db *catalog.Store, log *slog.Logger, reg prometheus.Registe
 
 // Open connects the queue to its tables. All handlers have been added before.
 func (q *Queue) Open() error {
-	client, err := river.NewClient(pacedDriver{schema.JobDriver(q.db), q.pace}, &river.Config{
+	client, err := river.NewClient(newPacedDriver(q.db, q.pace), &river.Config{
 		ID:     q.cfg.ID,
 		Schema: schema.JobSchema(q.db),
 		// The library logs each job; the handlers log what matters of them.

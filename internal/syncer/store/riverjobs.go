@@ -53,6 +53,13 @@ func WaitingJobs(ctx context.Context, x Session) (map[string]int64, error) {
 	return out, err
 }
 
+// JobAvailable reports whether a queue has a job that is available, now or from a moment on
+// that its row names. It is a look-up in an index, by a statement that is prepared once.
+func JobAvailable(ctx context.Context, db *catalog.Store, queue string) (found bool, err error) {
+	err = db.Row(ctx, "syncer: look for an available job", `SELECT EXISTS (SELECT 1 FROM lectern.river_job WHERE state = 'available' AND queue = $1)`, []any{queue}, &found)
+	return found, err
+}
+
 // CountDueJobs counts the jobs of a queue that run or could.
 func CountDueJobs(ctx context.Context, x Session, queue string) (n int, err error) {
 	err = x.One(ctx, `SELECT COUNT(*) FROM lectern.river_job WHERE queue = $1 AND state IN ('available', 'running')`, []any{queue}, &n)
