@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -8,11 +9,14 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
@@ -412,6 +416,60 @@ func TestLinkForOneLesson(t *testing.T) {
 	}
 	p.goTo(s.url + "/watch/4#token=" + tok)
 	p.until("another lesson is refused", "document.querySelector('.over .notice')?.dataset.code === 'wrong_recording'")
+	if n := s.times("POST /api/recordings/"); n != 0 {
+		t.Errorf("%d grants were requested with a link for one lesson", n)
+	}
+	checkEarlyGrants(s, p)
+}
+
+// checkEarlyGrants: the grant of a lesson is requested before the page's script is here, once,
+// by a link's token or the session; none is where the link is of another user.
+func checkEarlyGrants(s *interceptedGateway, p *page) {
+	p.t.Helper()
+	student, teacher := token(p.t, "--user", "1", "--ttl", "1h"), token(p.t, "--user", "2", "--ttl", "1h")
+	for _, lesson := range []struct{ id, link string }{{"5", "/watch/5#token=" + student}, {"4", "/watch/4"}} {
+		requested := make(chan struct{})
+		request := sync.OnceFunc(func() { close(requested) })
+		grant := "/api/recordings/" + lesson.id + "/playback/"
+		s.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+			switch {
+			case r.URL.Path == grant:
+				request()
+			case strings.HasPrefix(r.URL.Path, "/assets/page."):
+				select {
+				case <-requested:
+				case <-time.After(10 * time.Second):
+					p.t.Errorf("lesson %s: no grant is requested before the script is here", lesson.id)
+				}
+			}
+			return false
+		})
+		forgetCached(p)
+		p.goTo(s.url + lesson.link)
+		p.play()
+		if n := s.times("POST " + grant); n != 1 {
+			p.t.Errorf("lesson %s: %d grants were requested", lesson.id, n)
+		}
+	}
+	s.intercept(nil)
+	p.goTo(s.url + "/watch/3#token=" + teacher)
+	p.until("the page asks", "document.querySelector('[data-code=other_user]')")
+	if n := s.times("POST /api/recordings/3/playback/"); n != 0 {
+		p.t.Errorf("%d grants were requested by a link of another user", n)
+	}
+	p.assertNoTokens(student, teacher)
+}
+
+// forgetCached has the browser load everything anew.
+func forgetCached(p *page) {
+	p.t.Helper()
+	err := chromedp.Do(p.ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, network.ClearBrowserCache, cdp.Empty{})
+		return err
+	}))
+	if err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // TestCaptionsInTheDemo switches the demo's captions on, and has the page's languages

@@ -1,5 +1,7 @@
 // Package pages serves the web pages: the library and the player. They load nothing from
-// other hosts and contain nothing inline, so that the strictest Content-Security-Policy holds.
+// other hosts, and their Content-Security-Policy names by its digest the one script that stands
+// inline: early.js, which requests a lesson's grant a round trip earlier than the page's script
+// could.
 //
 // assets has the sources, which are small modules. A browser on a slow line would wait a round
 // trip for each six of them, so it is given bundles: one script, in its language, and one
@@ -13,6 +15,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"html/template"
@@ -21,12 +24,16 @@ import (
 	"strings"
 )
 
+// earlyScript stands in the document.
+const earlyScript = "bundles/early.js"
+
 //go:embed assets/page.html assets/icon.svg bundles
 var embedded embed.FS
 
 // policy lets a page load its own script, style, pictures and media from this
-// host, ask this host, and nothing else; text never becomes code.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; " +
+// host, run the one inline script whose digest replaces %s, ask this host, and nothing else;
+// text never becomes code.
+const policy = "default-src 'none'; script-src 'self' 'sha256-%s'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // contentTypes are those of the parts of a page.
@@ -51,16 +58,22 @@ func Embedded() ([]Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	early, err := embedded.ReadFile(earlyScript)
+	if err != nil {
+		return nil, err
+	}
+	early = bytes.TrimSpace(early)
+	digest := sha256.Sum256(early)
 	bodies := map[string][]byte{}
 	for lang := range languages {
-		if bodies[lang], err = document(lang, addresses); err != nil {
+		if bodies[lang], err = document(lang, early, addresses); err != nil {
 			return nil, err
 		}
 	}
 	english := bodies["en"]
 	delete(bodies, "en")
 	header := map[string]string{
-		"Content-Security-Policy":    policy,
+		"Content-Security-Policy":    fmt.Sprintf(policy, base64.StdEncoding.EncodeToString(digest[:])),
 		"Cross-Origin-Opener-Policy": "same-origin",
 		"Permissions-Policy":         "camera=(), geolocation=(), microphone=()",
 	}
@@ -80,6 +93,9 @@ func parts() (addresses map[string]string, pages []Page, err error) {
 	}
 	addresses = map[string]string{}
 	for _, file := range append(files, bundles...) {
+		if file == earlyScript {
+			continue
+		}
 		body, err := embedded.ReadFile(file)
 		if err != nil {
 			return nil, nil, err
@@ -99,8 +115,8 @@ func parts() (addresses map[string]string, pages []Page, err error) {
 	return addresses, pages, nil
 }
 
-// document is the page in one language.
-func document(lang string, addresses map[string]string) ([]byte, error) {
+// document is the page in one language, with a script inline.
+func document(lang string, early []byte, addresses map[string]string) ([]byte, error) {
 	page, err := template.ParseFS(embedded, "assets/page.html")
 	if err != nil {
 		return nil, err
@@ -108,7 +124,8 @@ func document(lang string, addresses map[string]string) ([]byte, error) {
 	var out bytes.Buffer
 	err = page.Execute(&out, struct {
 		Lang, Icon, Style, Script string
+		Early                     template.JS
 		Words                     words
-	}{lang, addresses["icon.svg"], addresses["style.css"], addresses["page."+lang+".js"], languages[lang]})
+	}{lang, addresses["icon.svg"], addresses["style.css"], addresses["page."+lang+".js"], template.JS(early), languages[lang]})
 	return out.Bytes(), err
 }

@@ -2,6 +2,8 @@ package pages
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +30,7 @@ func files(t *testing.T) map[string]Page {
 
 func TestNothingFromElsewhere(t *testing.T) {
 	foreign := regexp.MustCompile(`https?:|//[a-z0-9.-]+\.[a-z]|@import|\burl\(`)
+	script := regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 	inline := regexp.MustCompile(`(?i)<style|<script>|\son[a-z]+=|style="|javascript:`)
 	code := regexp.MustCompile(`\binnerHTML\b|\bouterHTML\b|insertAdjacentHTML|document\.write|\beval\(|new Function`)
 	for name, f := range files(t) {
@@ -35,6 +38,12 @@ func TestNothingFromElsewhere(t *testing.T) {
 			text := strings.ReplaceAll(string(body), "http://www.w3.org/2000/svg", "") // a name, never fetched
 			if m := foreign.FindString(text); m != "" {
 				t.Errorf("%s points elsewhere: %q", name, m)
+			}
+			for _, m := range script.FindAllStringSubmatch(text, -1) { // the policy names its digest
+				digest := sha256.Sum256([]byte(m[1]))
+				if strings.Contains(f.Header["Content-Security-Policy"], " 'sha256-"+base64.StdEncoding.EncodeToString(digest[:])+"'") {
+					text = strings.Replace(text, m[0], "", 1)
+				}
 			}
 			if m := inline.FindString(text); m != "" && strings.Contains(f.ContentType, "html") {
 				t.Errorf("%s has inline code or style, which its policy forbids: %q", name, m)
@@ -99,7 +108,7 @@ func TestBundlesAreCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(made) != 3 || len(committed) != len(made) {
+	if len(made) != 4 || len(committed) != len(made) {
 		t.Errorf("%d bundles are made, %d are committed", len(made), len(committed))
 	}
 	for _, name := range made {

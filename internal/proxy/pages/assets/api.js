@@ -1,8 +1,7 @@
 // Requests to the gateway: one header for the token, one kind of error.
 
+import { BASE } from './addresses.js';
 import { ended, session } from './session.js';
-
-export const BASE = '/api';
 
 // Refused is every answer that is not what was asked for. Its code is the
 // gateway's, or 'offline' when there was no answer at all.
@@ -24,13 +23,14 @@ export async function refusal(response) {
   return Object.assign(refused, { signIn: body.sign_in });
 }
 
-// request is fetch with a token, the session's unless another or '' is given. It throws Refused
-// for every response that is not ok.
-export async function request(path, { token = session.token, headers = {}, ...options } = {}) {
+// request is fetch with a token, the session's unless another or '' is given, or takes the
+// response to a request that was sent already. It throws Refused for every response that is not
+// ok.
+export async function request(path, { sent, token = session.token, headers = {}, ...options } = {}) {
   if (token) headers.Authorization = `Bearer ${token}`;
   let response;
   try {
-    response = await fetch(path, { headers, credentials: 'same-origin', ...options });
+    response = await (sent ?? fetch(path, { headers, credentials: 'same-origin', ...options }));
   } catch (problem) {
     if (problem.name === 'AbortError') throw problem;
     throw new Refused(0, 'offline');
@@ -46,10 +46,10 @@ export const ask = (method, path, { body, ...options } = {}) => send(method, pat
 // put replaces what is at a path by a text of a media type.
 export const put = (path, body, type) => send('PUT', path, { body, type });
 
-async function send(method, path, { body, type, signal, keepalive } = {}) {
+async function send(method, path, { body, type, signal, keepalive, sent } = {}) {
   const headers = { Accept: 'application/json' };
   if (body) headers['Content-Type'] = type;
-  const response = await request(path.startsWith('/') ? path : `${BASE}/${path}`, { method, headers, body, signal, keepalive, cache: 'no-store' })
+  const response = await request(path.startsWith('/') ? path : `${BASE}/${path}`, { method, headers, body, signal, keepalive, sent, cache: 'no-store' })
     .catch(async (problem) => {
       if (problem.status === 401 && !session.token) await ended(problem);
       throw problem;

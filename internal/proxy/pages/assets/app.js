@@ -1,6 +1,7 @@
 // The page's frame: one document for / and /watch/{id}, so that going from the
 // library to a lesson loads nothing anew.
 
+import { LESSON } from './addresses.js';
 import { button, el } from './dom.js';
 import { makeLibrary } from './library.js';
 import { pageNotice } from './notice.js';
@@ -12,7 +13,6 @@ import { t } from './words.js';
 // The module is async, so that it does not wait for the style: it may be here first.
 if (document.readyState === 'loading') await new Promise((parsed) => document.addEventListener('DOMContentLoaded', parsed, { once: true }));
 
-const LESSON = /^\/watch\/(\d+)\/?$/;
 const main = document.getElementById('main');
 let library = null; // made when it is first shown
 let player = null;

@@ -1,7 +1,8 @@
 // Who watched the lesson, for its teacher and for admins: how far each student came, which
 // pieces are watched most, and who has not begun. For students nothing of it is requested.
 
-import { ask, BASE, fetchFile, request } from './api.js';
+import { BASE } from './addresses.js';
+import { ask, fetchFile, request } from './api.js';
 import { button, el, icon, saveFile } from './dom.js';
 import { clock, count, moment, percent } from './format.js';
 import { BUCKET } from './heat.js';

@@ -1,6 +1,7 @@
 // The words around a lesson: its title, whose it is, and what its viewer may do with it.
 
-import { ask, BASE } from './api.js';
+import { BASE } from './addresses.js';
+import { ask } from './api.js';
 import { titleOf } from './card.js';
 import { STEP } from './controls.js';
 import { el, icon } from './dom.js';

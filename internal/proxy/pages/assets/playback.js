@@ -3,7 +3,8 @@
 // before it ends, so nothing the viewer sees changes. When the session has ended
 // the cookie alone plays on for as long as it lives.
 
-import { ask, BASE, Refused, refusal, request } from './api.js';
+import { BASE, grantOf } from './addresses.js';
+import { ask, Refused, refusal, request } from './api.js';
 import { watchNetwork } from './network.js';
 import { releaseWhenHidden } from './release.js';
 import { played, remember, session } from './session.js';
@@ -16,10 +17,19 @@ const RELOADS = 4; // in a minute; more is no hitch but a fault
 // requestGrant asks for the right to play a lesson. It needs the token of a user: without one,
 // or with the token of a link for one lesson, there is nothing to ask, and it is null.
 export function requestGrant(id) {
+  const sent = takeEarlyGrant(id);
   if (!session.hasUser) return null;
-  const asked = ask('POST', `recordings/${id}/playback/`);
+  const asked = ask('POST', grantOf(id), { sent });
   asked.catch(() => {}); // the refusal is for what awaits it
   return asked;
+}
+
+// takeEarlyGrant is the response that early.js has requested, once, where that was for the same
+// lesson and by what its viewer is signed in with.
+function takeEarlyGrant(id) {
+  const early = window.earlyGrant;
+  delete window.earlyGrant;
+  return early?.id === id && early.user === session.user && early.token === session.token ? early.response : undefined;
 }
 
 // on: refused(problem) when it is over, until(date) when it cannot be renewed,

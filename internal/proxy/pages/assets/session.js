@@ -6,27 +6,18 @@
 import { ask, request } from './api.js';
 import { takeFromFragment } from './fragment.js';
 import { whenIdle } from './idle.js';
+import { claims, KEPT, keptSession, userOf } from './viewer.js';
 
-const KEPT = 'lectern.session';
 const FAR = 8.64e15; // the last date that there is
 const MOST = 100; // lessons whose cookies a sign-out takes back
 
 let token = ''; // until the cookie is there; of a link for one lesson, which has none; and where the gateway gives no cookie
 let role = ''; // as GET /session says
-let who = kept(); // {user, name, role, ends} or null
+let who = keptSession(); // {user, name, role, ends} or null
 let refused = null; // why a link did not sign in
 let offer = null; // where one can sign in, {url, label}, as the gateway says where nobody is signed in
 let looking = null; // the question to the gateway that is not answered yet
 const subscribers = new Set();
-
-function kept() {
-  try {
-    const found = JSON.parse(localStorage.getItem(KEPT));
-    return found?.ends > Date.now() ? found : null;
-  } catch {
-    return null; // storage is switched off, or somebody else wrote there
-  }
-}
 
 function keep(found) {
   who = found;
@@ -36,18 +27,6 @@ function keep(found) {
   } catch { /* then the gateway is asked at every start */ }
   changed('details');
 }
-
-// claims reads a token's middle part: a hint for what to ask first, no proof.
-function claims(of) {
-  try {
-    const raw = atob(of.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'));
-    return JSON.parse(new TextDecoder().decode(Uint8Array.from(raw, (c) => c.charCodeAt(0))));
-  } catch {
-    return {};
-  }
-}
-
-const userOf = (of) => String(claims(of).user_id ?? claims(of).sub ?? '');
 
 export const session = {
   get token() { return token; },
@@ -189,7 +168,7 @@ async function signedOut() {
 window.addEventListener('storage', ({ key }) => {
   if ((key !== KEPT && key !== null) || token) return;
   const before = who?.user;
-  who = kept();
+  who = keptSession();
   if (who?.user === before) return changed('details');
   role = '';
   history.replaceState(who ? { user: who.user } : {}, '');
