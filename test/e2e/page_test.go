@@ -214,25 +214,38 @@ func (p *page) goTo(address string) {
 // js evaluates an expression, awaiting what it promises, as if a finger had pressed.
 func js[T any](p *page, expression string) T {
 	p.t.Helper()
+	out, err := evaluate[T](p, expression)
+	if err != nil {
+		p.t.Fatalf("%s: %v", expression, err)
+	}
+	return out
+}
+
+func evaluate[T any](p *page, expression string) (out T, err error) {
 	raw, err := chromedp.Run(p.ctx, chromedp.Evaluate[string]("(async () => JSON.stringify(await ("+expression+")) ?? 'null')()", func(e *runtime.EvaluateParams) {
 		yes := true
 		e.AwaitPromise, e.UserGesture = &yes, &yes
 	}))
 	if err != nil {
-		p.t.Fatalf("%s: %v", expression, err)
+		return out, err
 	}
-	var out T
 	if err := json.Unmarshal([]byte(raw), &out); err != nil {
-		p.t.Fatalf("%s gave %s: %v", expression, raw, err)
+		return out, fmt.Errorf("it gave %s: %w", raw, err)
 	}
-	return out
+	return out, nil
 }
 
 // until waits for an expression to be true; while a page is being built what it
-// looks at may not be there.
+// looks at may not be there, and while the browser goes elsewhere there is no page.
 func (p *page) until(what, expression string) {
 	p.t.Helper()
-	for end := time.Now().Add(40 * time.Second); !js[bool](p, "(() => { try { return Boolean("+expression+") } catch { return false } })()"); time.Sleep(50 * time.Millisecond) {
+	expression = "(() => { try { return Boolean(" + expression + ") } catch { return false } })()"
+	for end := time.Now().Add(40 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if so, err := evaluate[bool](p, expression); so && err == nil {
+			return
+		} else if p.ctx.Err() != nil {
+			p.t.Fatalf("%s: %v", what, err)
+		}
 		if time.Now().After(end) {
 			p.shot("stuck-" + strings.ReplaceAll(p.t.Name(), "/", "-"))
 			p.t.Fatalf("not so after 40 s: %s\n%s\nthe page says: %s", what, expression, js[string](p, "document.body.innerText"))
