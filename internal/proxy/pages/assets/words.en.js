@@ -166,7 +166,7 @@ speak('en', {
   mostWatched: 'Watched most',
   watchers: 'Have watched',
   notYet: 'Not yet',
-  stoppedAt: '{0}, stopped at {1}',
+  stoppedAt: 'last watched {0}, stopped at {1}',
   followAgain: 'Follow again',
   find: 'Find here',
   findPrevious: 'Previous place',
