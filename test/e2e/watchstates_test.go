@@ -70,11 +70,18 @@ func TestWatchStatesSurvive(t *testing.T) {
 	began := time.Now()
 	reportWatching(t, one, `{"position": 300, "played": [[200, 300]]}`)
 	reportWatching(t, two, `{"position": 100, "played": [[0, 100]]}`)
-	waitFor(t, "what both devices reported", func() bool { return stored() == "100[[0,100],[200,300]]" })
+	both := func(g *gateway) bool { // a gateway knows what the other one was told once that is written
+		_, body := get(t, g.url+"/api/recordings/1/watch-state/", simpleJWT(1), "")
+		return strings.Contains(string(body), `"watched":0.037037`) // 20 of 540 buckets
+	}
+	waitFor(t, "what both devices reported", func() bool { return both(one) && both(two) })
 	if took := time.Since(began); took > maxLoss {
 		t.Errorf("the reports were written after %s", took)
 	}
 	one.kill()
+	if got := stored(); got != "100[[0,100],[200,300]]" {
+		t.Errorf("both devices' reports are %s", got)
+	}
 	if _, body := get(t, two.url+"/api/recordings/1/watch-state/", simpleJWT(1), ""); !strings.Contains(string(body), `"position":100,`) {
 		t.Errorf("the other gateway says %s", body)
 	}
