@@ -36,7 +36,7 @@ func processorTime(t *testing.T) (d time.Duration) {
 // `make previews` takes 120.
 func TestCost(t *testing.T) {
 	minutes, err := strconv.Atoi(os.Getenv("PREVIEWS_MINUTES"))
-	moving, screen := time.Minute, 10*time.Minute // which are repeated
+	moving, screen := time.Minute, 5*time.Minute // which are repeated
 	if err != nil {
 		minutes, moving, screen = 1, 20*time.Second, 20*time.Second // to encode takes long
 	}
@@ -54,7 +54,7 @@ func TestCost(t *testing.T) {
 // measureCost measures what the pictures of a recording cost that is a piece, times over.
 func measureCost(t *testing.T, piece string, times, minutes int) {
 	path := filepath.Join(t.TempDir(), "lesson.mp4")
-	command(t, "-stream_loop", strconv.Itoa(times-1), "-i", piece, "-c", "copy", "-movflags", "+faststart", path)
+	command(t, "-stream_loop", strconv.Itoa(times-1), "-i", piece, "-c", "copy", "-t", strconv.Itoa(60*minutes-1), "-movflags", "+faststart", path)
 	src := source(t, path)
 	stat, err := os.Stat(path)
 	if err != nil {
@@ -69,7 +69,10 @@ func measureCost(t *testing.T, piece string, times, minutes int) {
 		bytes += size
 		t.Logf("%s: %d pictures, %.1f kB, %.1f s of processor time", m.Kind(), len(files), float64(size)/1e3, (processorTime(t) - before).Seconds())
 	}
-	hours := (minutes + 59) / 60
+	hours := int((src.Info.Duration + time.Hour - 1) / time.Hour)
+	if most := (minutes + 59) / 60; hours > most {
+		t.Errorf("a recording of %s is longer than it should be", src.Info.Duration)
+	}
 	t.Logf("together %.1f kB for each started hour and %.2f %% of the recording's time", float64(bytes)/1e3/float64(hours), 100*(processorTime(t)-began).Seconds()/src.Info.Duration.Seconds())
 	if bytes > int64(hours)*400_000 {
 		t.Errorf("%d bytes are more than 400 kB for each started hour", bytes)
@@ -95,7 +98,7 @@ func sharedScreen(t *testing.T, length time.Duration) string {
 		t.Fatal(err)
 	}
 	out, d := filepath.Join(dir, "screen.mp4"), strconv.Itoa(int(length.Seconds()))
-	command(t, strings.Fields("-f concat -i "+filepath.Join(dir, "slides")+" -f lavfi -i testsrc2=s=160x90:r=25 -f lavfi -i anoisesrc=r=32000:a=0.1:c=pink"+
+	command(t, strings.Fields("-f concat -i "+filepath.Join(dir, "slides")+" -f lavfi -i testsrc2=s=240x136:r=25 -f lavfi -i anoisesrc=r=32000:a=0.1:c=pink"+
 		" -filter_complex [0:v]fps=25,format=yuv420p[s];[1:v]format=yuv420p[c];[s][c]overlay=W-w-16:16[v] -map [v] -map 2:a"+
 		" -c:v libx264 -preset veryfast -crf 26 -g 250 -sc_threshold 40 -c:a aac -b:a 64k -ac 1 -t "+d+" "+out)...)
 	return out
