@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,6 +92,11 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 			return err
 		}
 	}
+	if m.path != "" {
+		if err := r.forgetReplaced(ctx, x, *i, m); err != nil {
+			return err
+		}
+	}
 	for _, f := range r.plan.parts {
 		if r.plan.isKept(f) {
 			continue // the archive has its earlier version
@@ -139,6 +145,32 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 		}
 	}
 	return r.s.enqueueFollowers(ctx, x, i.ID)
+}
+
+// forgetReplaced notes that the archive no longer holds the parts of the earlier version that
+// the new one is not made of, as a sound is replaced by the picture that comes after all. They
+// are at Zoom still, and may be archived beside the recording.
+func (r *run) forgetReplaced(ctx context.Context, x store.Session, i store.Ingest, m joined) error {
+	now := plan{parts: m.of}.names()
+	replaced := slices.DeleteFunc(i.Parts(), func(name string) bool { return slices.Contains(now, name) })
+	if len(replaced) == 0 {
+		return nil
+	}
+	meetings, err := store.MeetingsOfIngest(ctx, x, i)
+	if err != nil {
+		return err
+	}
+	for _, meeting := range meetings {
+		for _, f := range meeting.Files {
+			if !slices.Contains(replaced, f.Name()) {
+				continue
+			}
+			if err := store.MarkArchived(ctx, x, f.MeetingUUID, f.ID, 0, time.Time{}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // checkStillAtZoom is errGone when a part was removed at Zoom while the run was under
