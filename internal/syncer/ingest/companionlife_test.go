@@ -254,3 +254,26 @@ func TestCompanionsOfAnOwnRecording(t *testing.T) {
 		return rows["own-words"].RecordingID != ownRow && len(list) == 1, fmt.Sprint(list, history(s, 1))
 	})
 }
+
+// TestReplacedSoundBecomesCompanion: a sound that was the recording, while no video could be
+// had, is archived beside the video that replaces it. The ingest, which waits an hour for the
+// video by itself, runs as soon as it is requested.
+func TestReplacedSoundBecomesCompanion(t *testing.T) {
+	s := syncertest.New(t, withCompanions("all")).Start()
+	m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	m.Files[0].End, m.Files[0].PageFor = after(2), 1<<30
+	m.Files = append(m.Files, zoomemu.File{ID: "sound", Type: "M4A", View: "audio_only", Start: after(0), End: after(2), Content: syncertest.Video(t)})
+	s.Zoom.AddMeeting(m)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	s.Archived(1, "uuid-1==/sound")
+	s.Idle()
+	s.Zoom.Change("uuid-1==", "file-uuid-1==", func(f *zoomemu.File) { f.PageFor = 0 })
+	if _, err := s.Syncer.Reconcile(t.Context(), reconcile.Scope{Now: true}); err != nil {
+		t.Fatal(err)
+	}
+	s.Archived(1, "uuid-1==/file-uuid-1==")
+	syncertest.Eventually(t, "the sound beside it", func() (bool, string) {
+		_, list := companions(s, 1)
+		return slices.Equal(list, []string{"sound audio"}), fmt.Sprintf("%q\n%s", list, history(s, 1))
+	})
+}

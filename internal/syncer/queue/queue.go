@@ -234,7 +234,8 @@ func (q *Queue) insert(ctx context.Context, x store.Session, args river.JobArgs,
 
 // EnqueueIngest inserts an ingest's job, due at a moment, and sees to it that what
 // was requested just now is not overlooked: a job that waits for its next attempt
-// after a fault is run now, since what has changed may be the cure; and beside a job
+// after a fault is run now, since what has changed may be the cure; so is one that waits for
+// a later moment, as for a part that is missing; and beside a job
 // that is running although nobody holds the ingest's lease, a second one is inserted.
 // That run has written down its result, and the queue is about to learn of it (or it
 // has not begun, and one look more does no harm). requests is the ingest's present
@@ -252,7 +253,7 @@ func (q *Queue) EnqueueIngest(ctx context.Context, x store.Session, ingest, requ
 	}
 	switch {
 	case !result.UniqueSkippedAsDuplicate:
-	case result.Job.State == rivertype.JobStateRetryable:
+	case result.Job.State == rivertype.JobStateRetryable, result.Job.State == rivertype.JobStateScheduled && at.Before(result.Job.ScheduledAt):
 		if _, err := q.client.JobRetryTx(ctx, x.Tx(), result.Job.ID); err != nil {
 			return media.Fault(media.Unavailable, "syncer: run an ingest now", err)
 		}
