@@ -69,7 +69,7 @@ outage: ## read RANGES (10000) ranges through HAProxy and three gateways while t
 
 .PHONY: simulate
 simulate: ## live through SEEDS (1000) simulated schools of DAYS (7), from seed FROM (1) on, and check what the syncer has made of them
-	go test -count=1 -v -timeout 24h -run '^TestSeeds$$' ./internal/syncer/simulation -from $(or $(FROM),1) -seeds $(or $(SEEDS),1000) -days $(or $(DAYS),7)
+	GODEBUG=asyncpreemptoff=1 go test -count=1 -v -timeout 24h -run '^TestSeeds$$' ./internal/syncer/simulation -from $(or $(FROM),1) -seeds $(or $(SEEDS),1000) -days $(or $(DAYS),7)
 
 lessons: ## rebuild the demo's lessons (needs ffmpeg)
 	./scripts/make-lessons.sh

@@ -1224,6 +1224,7 @@ var allowed = []rule{
 			{"internal/syncer/intake", "where webhooks are received"},
 			{"internal/syncer/store", "what the invariants are checked on"},
 			{"internal/zoom", "a client without sockets"},
+			{"os/exec", "builds and runs simulations of planted faults"},
 			{"github.com/prometheus/client_golang", "registers the syncer's metrics"},
 			{"modernc.org/sqlite", "hooks of commits, at which processes die"},
 		},

@@ -139,6 +139,9 @@ func (w *world) checkArchived() {
 	holders := map[string][]string{} // by name without version
 	for _, r := range w.references() {
 		data := w.objects.get(r.key)
+		if data == nil && !r.live {
+			continue // purged
+		}
 		if data == nil {
 			w.fail("the %s names %s, which the archive does not have", r.what, r.key)
 			continue
@@ -160,7 +163,7 @@ func (w *world) checkArchived() {
 			held := holders[f.name()]
 			switch {
 			case len(held) == 1:
-			case len(held) == 0 && m.trashed:
+			case len(held) == 0 && (m.trashed || m.expires):
 			case len(held) == 0:
 				w.fail("%s is not archived:\n%s", f.name(), w.explain(m.uuid))
 			default:

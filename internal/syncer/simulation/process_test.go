@@ -102,7 +102,7 @@ func (w *world) start() {
 	}
 	processes.Store(view, p)
 	log := slog.New(slog.NewTextHandler(logWriter{w, p.number}, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
+		if a.Key == slog.TimeKey || a.Key == "syncer" { // the process's name is random
 			return slog.Attr{}
 		}
 		return a

@@ -32,6 +32,8 @@ type meeting struct {
 	files   []*file
 	// trashed: somebody has removed it at Zoom for good.
 	trashed bool
+	// expires: its recording is removed after some days.
+	expires bool
 }
 
 // file is a file of a meeting's recording.
@@ -138,8 +140,13 @@ func (w *world) planMeeting(r *rand.Rand, lessons *strings.Builder, teacher int,
 	if r.IntN(12) == 0 {
 		m.uuid = fmt.Sprintf("/m//%d==", len(w.meetings))
 	}
-	line := fmt.Sprintf("  - {title: 'Lesson %d', group: group-%d, teacher: %s, start: %s, end: %s, zoom_meeting_id: '%d', record: true}\n",
-		len(w.meetings), teacher, email(teacher), start.UTC().Format(time.RFC3339), start.Add(time.Hour).UTC().Format(time.RFC3339), m.id)
+	keep := 90
+	if r.IntN(10) == 0 {
+		m.expires, keep = true, 1+r.IntN(3)
+	}
+	title := fmt.Sprintf("Lesson %d", len(w.meetings))
+	line := fmt.Sprintf("  - {title: '%s', group: group-%d, teacher: %s, start: %s, end: %s, zoom_meeting_id: '%d', record: true, available_days: %d}\n",
+		title, teacher, email(teacher), start.UTC().Format(time.RFC3339), start.Add(time.Hour).UTC().Format(time.RFC3339), m.id, keep)
 	switch r.IntN(20) {
 	case 0: // nobody has entered it
 		m.lesson = false
@@ -176,6 +183,31 @@ func (w *world) planMeeting(r *rand.Rand, lessons *strings.Builder, teacher int,
 		done = start.Add(time.Hour + time.Duration(r.IntN(8*3600))*time.Second)
 	}
 	w.planRecording(r, m, done)
+	w.planMoves(r, title, m, done)
+}
+
+// planMoves plans what people do to a lesson after it was held.
+func (w *world) planMoves(r *rand.Rand, title string, m *meeting, done time.Time) {
+	if !w.faults.on {
+		return
+	}
+	at := done.Add(time.Duration(r.IntN(30*3600)-3600) * time.Second)
+	switch r.IntN(20) {
+	case 0: // it matches no more, and perhaps again later
+		w.agenda.add(at, title+" gets another meeting", func() { w.setMeeting(title, m.id+700000) })
+		if r.IntN(2) == 0 {
+			w.agenda.add(at.Add(time.Duration(r.IntN(48*3600))*time.Second), title+" gets its meeting back", func() { w.setMeeting(title, m.id) })
+		}
+	case 1:
+		to := m.start.Add(time.Duration(r.IntN(90)-45) * time.Minute)
+		w.agenda.add(at, title+" is moved to "+to.UTC().Format("15:04"), func() {
+			w.exec(`UPDATE public.schedule_lesson SET start_time = $2, end_time = $3 WHERE title = $1`, title, catalog.NewDBTime(to), catalog.NewDBTime(to.Add(time.Hour)))
+		})
+	}
+}
+
+func (w *world) setMeeting(title string, id int64) {
+	w.exec(`UPDATE public.schedule_lesson SET zoom_meeting_id = $2 WHERE title = $1`, title, fmt.Sprint(id))
 }
 
 func (m *meeting) add(r *rand.Rand, id, kind, view string, start, end time.Time) {
@@ -240,7 +272,7 @@ func (w *world) planRecording(r *rand.Rand, m *meeting, done time.Time) {
 		}
 	case 1:
 		f := m.files[r.IntN(len(m.files))]
-		if f.video() {
+		if f.video() && !f.f.NoSize { // another version shows by its size only
 			w.agenda.add(later.Add(time.Duration(r.IntN(20*3600))*time.Second), "Zoom makes "+f.name()+" anew", func() { w.changeAtZoom(f) })
 		}
 	}
@@ -284,6 +316,9 @@ func (w *world) planChanges(r *rand.Rand, day time.Time) {
 		w.agenda.add(at, fmt.Sprintf("teacher %d's storage is full", n), func() { w.setQuota(n, 1) })
 		w.agenda.add(at.Add(time.Duration(1+r.IntN(40))*time.Hour), fmt.Sprintf("teacher %d's storage is enlarged", n), func() { w.setQuota(n, 5<<30) })
 	case 1:
+		off := time.Duration(r.IntN(480)-240) * time.Second
+		w.agenda.add(at, fmt.Sprintf("the syncer's clock is off by %s", off), func() { w.clock.Store(int64(off)) })
+	case 2:
 		w.agenda.add(at, fmt.Sprintf("teacher %d's app has another secret", n), func() { w.zoom.AddAccount(account(n, "another")) })
 		w.agenda.add(at.Add(time.Duration(1+r.IntN(30))*time.Hour), fmt.Sprintf("teacher %d's app has its secret again", n), func() { w.zoom.AddAccount(account(n, "secret")) })
 	}

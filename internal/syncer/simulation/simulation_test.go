@@ -35,18 +35,20 @@ func TestMain(m *testing.M) {
 func TestSeeds(t *testing.T) {
 	for seed := *fromSeed; seed < *fromSeed+*seeds; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			began := realNow()
-			history := simulate(t, seed, !*clean)
-			t.Logf("%d lines of history, %s", len(history), realNow().Sub(began).Round(time.Millisecond))
-			if t.Failed() || testing.Verbose() && *tail < 0 {
-				t.Logf("the history's end:\n%s", strings.Join(history[max(0, len(history)-max(*tail, 0)):], "\n"))
-			}
+			began, history := realNow(), []string(nil)
+			defer func() { // a bubble that has failed does not return
+				t.Logf("%d lines of history, %s", len(history), realNow().Sub(began).Round(time.Millisecond))
+				if t.Failed() {
+					t.Logf("the history's end:\n%s", strings.Join(history[max(0, len(history)-*tail):], "\n"))
+				}
+			}()
+			simulate(t, seed, !*clean, &history)
 		})
 	}
 }
 
-// simulate lives through one seed and returns its history.
-func simulate(t *testing.T, seed uint64, faulty bool) (history []string) {
+// simulate lives through one seed and writes down its history.
+func simulate(t *testing.T, seed uint64, faulty bool, history *[]string) {
 	t.Helper()
 	if _, err := emptyDatabase(); err != nil {
 		t.Fatal(err)
@@ -63,7 +65,7 @@ func simulate(t *testing.T, seed uint64, faulty bool) (history []string) {
 				w.end()
 			}
 			w.close()
-			history = w.history
+			*history = w.history
 		}()
 		w.faults.on = faulty
 		w.openSchool()
@@ -74,6 +76,7 @@ func simulate(t *testing.T, seed uint64, faulty bool) (history []string) {
 		end := monday.AddDate(0, 0, *days)
 		w.live(end)
 		w.faults.on = false
+		w.clock.Store(0)
 		w.note("faults have ceased")
 		for day := range 6 {
 			for _, at := range []time.Duration{3 * time.Hour, 15 * time.Hour} {
@@ -83,5 +86,4 @@ func simulate(t *testing.T, seed uint64, faulty bool) (history []string) {
 		w.live(end.AddDate(0, 0, 6))
 		w.checkEnd()
 	})
-	return history
 }

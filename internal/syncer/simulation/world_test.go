@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,8 @@ type world struct {
 	net     http.RoundTripper // to zoom
 	objects *objects
 	faults  *faults
+
+	clock atomic.Int64 // by how much the clock of the syncer's machine is ahead
 
 	process  *process       // nil = none runs
 	number   int            // of processes so far
@@ -121,7 +124,7 @@ func (w *world) close() {
 }
 
 // now is the clock of the syncer's machine.
-func (w *world) now() time.Time { return time.Now() }
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }
 
 // note appends to the history.
 func (w *world) note(format string, args ...any) {
@@ -130,7 +133,15 @@ func (w *world) note(format string, args ...any) {
 	w.history = append(w.history, time.Now().UTC().Format("01-02 15:04:05 ")+fmt.Sprintf(format, args...))
 }
 
-func (w *world) noteRemoval(key string) { w.note("archive: %s removed", key) }
+// noteRemoval checks that no recording plays from what the archive is about to remove.
+func (w *world) noteRemoval(key string) {
+	w.note("archive: %s is removed", key)
+	for _, r := range w.references() {
+		if r.live && r.key == key && w.objects.get(key) != nil {
+			w.fail("%s is removed from the archive, and a %s names it", key, r.what)
+		}
+	}
+}
 
 // random is a source of its own for a purpose: what is drawn from it does not depend on what
 // is drawn for others.

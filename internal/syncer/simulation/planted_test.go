@@ -1,0 +1,118 @@
+package simulation
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var planted = flag.Int("planted", 0, "run each planted fault with up to so many seeds, until one finds it")
+
+// plants are faults of the kind that simulations have to find: a text of a file below
+// internal/syncer and what it is replaced by.
+var plants = []struct{ name, file, text, by string }{
+	{"what is not archived is trashed at Zoom", "ingest/zoomtrash.go",
+		"held := !f.ArchivedAt.IsZero() && slices.Contains(names, f.Name()) ||", "held := true ||"},
+	{"a later version is charged on top of the earlier", "store/quota.go",
+		"q.Used += size - c.bytes\n", "q.Used += size\n"},
+	{"an event is acknowledged that was not committed", "intake/batcher.go",
+		"o := outcome{err: err}\n\t\tif err == nil {\n\t\t\to.result = results[i]\n\t\t}", "o := outcome{result: resultAccepted}\n\t\tif err == nil {\n\t\t\to.result = results[i]\n\t\t}"},
+	{"what has failed is not taken up again", "ingest/request.go",
+		"return !i.Orphaned() && i.Reason != store.ReasonQuota && !i.RetakeAt.After(s.now())", "return false"},
+	{"the key of an upload is not stored before it", "ingest/upload.go",
+		"return target, key, r.update(ctx, \"syncer: an archive key\", func(_ store.Session, i *store.Ingest) error {", "return target, key, func(string, func(store.Session, *store.Ingest) error) error {\n\t\tif r.row.Archived() {\n\t\t\tr.row.StagedKey = key\n\t\t} else {\n\t\t\tr.row.Provider, r.row.ArchiveKey = target.Provider(), key\n\t\t}\n\t\treturn nil\n\t}(\"\", func(_ store.Session, i *store.Ingest) error {"},
+	{"a file that failed its verification stays in the archive", "ingest/upload.go",
+		"if err := target.Remove(ctx, key); err != nil {\n\t\treturn failedAt(atArchive, err)\n\t}\n\terr := r.update(ctx, \"syncer: give up an archive key\"", "err := r.update(ctx, \"syncer: give up an archive key\""},
+	{"the jobs of dead syncers stay theirs", "supervisor.go",
+		"if job.Worker == \"\" || slices.Contains(alive, job.Worker) {", "if true {"},
+	{"a companion that is cut is kept, and trashed at Zoom", "ingest/companionfetch.go",
+		" || f.Size != 0 && stat.Size() != f.Size {", " {"},
+	{"a replaced part counts as archived", "ingest/publish.go",
+		"if len(replaced) == 0 {", "if len(replaced) >= 0 {"},
+	{"a recording is published unverified", "ingest/upload.go",
+		"if stored.Same(m.size, m.md5) {", "if stored.Size > 0 {"},
+}
+
+// TestPlantsApply: each planted fault still has a place in the code.
+func TestPlantsApply(t *testing.T) {
+	for _, p := range plants {
+		if _, err := mutated(p.file, p.text, p.by); err != nil {
+			t.Errorf("%s: %v", p.name, err)
+		}
+	}
+}
+
+// mutated is a file with its fault.
+func mutated(file, text, by string) (string, error) {
+	data, err := os.ReadFile(filepath.Join("..", file))
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(data), text); n != 1 {
+		return "", fmt.Errorf("%s has the text %d times", file, n)
+	}
+	return strings.Replace(string(data), text, by, 1), nil
+}
+
+// TestPlanted: every planted fault is found, and says after how many seeds.
+func TestPlanted(t *testing.T) {
+	if *planted == 0 {
+		t.Skip("-planted says how many seeds each fault may take")
+	}
+	for _, p := range plants {
+		t.Run(p.name, func(t *testing.T) {
+			dir := t.TempDir()
+			code, err := mutated(p.file, p.text, p.by)
+			if err != nil {
+				t.Fatal(err)
+			}
+			original, err := filepath.Abs(filepath.Join("..", p.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: write(t, dir, "mutated.go", code)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			program := filepath.Join(dir, "simulation.test")
+			build := exec.Command("go", "test", "-c", "-vet=off", "-overlay", write(t, dir, "overlay.json", string(overlay)), "-o", program, ".")
+			if out, err := build.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			began := time.Now()
+			for n := range *planted {
+				run := exec.Command(program, "-test.run", "^TestSeeds$", "-from", fmt.Sprint(*fromSeed+uint64(n)), "-seeds", "1", "-days", fmt.Sprint(*days), "-tail", "0")
+				if out, err := run.CombinedOutput(); err != nil {
+					t.Logf("found by seed %d, the %d., after %s: %s", *fromSeed+uint64(n), n+1, time.Since(began).Round(time.Second), firstComplaint(string(out)))
+					return
+				}
+			}
+			t.Errorf("not found by %d seeds", *planted)
+		})
+	}
+}
+
+// firstComplaint is the first line of a test's output that says what is wrong.
+func firstComplaint(out string) string {
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "_test.go:") || strings.HasPrefix(line, "panic") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return out[:min(len(out), 500)]
+}
+
+func write(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,61 @@
+package simulation
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var replays = flag.Int("replays", 0, "live through so many seeds twice, and compare their histories")
+
+// TestReplays says how often two runs of one seed give the same history. What keeps the rest:
+// waits that production code and the job library lengthen by a random part, and goroutines
+// that are runnable at one moment of the fake clock.
+func TestReplays(t *testing.T) {
+	if *replays == 0 {
+		t.Skip("-replays says how many seeds are compared")
+	}
+	whole, faults, verdict := 0, 0, 0
+	for n := range *replays {
+		var histories [2][]string
+		var failed [2]bool
+		for i := range histories {
+			failed[i] = !t.Run(fmt.Sprintf("%d-%d", *fromSeed+uint64(n), i), func(t *testing.T) { simulate(t, *fromSeed+uint64(n), true, &histories[i]) })
+		}
+		if slices.Equal(histories[0], histories[1]) {
+			whole++
+		} else {
+			t.Logf("seed %d differs from line %d on", *fromSeed+uint64(n), firstDifference(histories[0], histories[1]))
+		}
+		if slices.Equal(happened(histories[0]), happened(histories[1])) {
+			faults++
+		}
+		if failed[0] == failed[1] {
+			verdict++
+		}
+	}
+	t.Logf("of %d seeds, %d have the same history, %d the same faults and events, %d the same verdict", *replays, whole, faults, verdict)
+}
+
+func firstDifference(a, b []string) int {
+	for n := range min(len(a), len(b)) {
+		if a[n] != b[n] {
+			return n
+		}
+	}
+	return min(len(a), len(b))
+}
+
+// happened are the lines of a history that are no log, without their times, in order of text.
+func happened(history []string) (out []string) {
+	const stamp = len("01-02 15:04:05 ")
+	for _, line := range history {
+		if line = line[stamp:]; !strings.HasPrefix(line, "[") {
+			out = append(out, line)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
