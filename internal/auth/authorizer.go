@@ -73,7 +73,7 @@ func (a *Authorizer) authenticate(ctx context.Context, tok media.Token) (media.V
 		return media.Viewer{}, err
 	}
 	switch {
-	case claims.Session != (tok.From == media.FromSession):
+	case claims.Session != (tok.From == media.FromSession), claims.Embed != (tok.From == media.FromEmbed):
 		return media.Viewer{}, invalid()
 	case claims.Playback == 0 && tok.From == media.FromQuery && a.queryPlayback:
 		return media.Viewer{}, invalid()
@@ -82,7 +82,7 @@ func (a *Authorizer) authenticate(ctx context.Context, tok media.Token) (media.V
 	if err != nil {
 		return media.Viewer{}, err
 	}
-	return media.Viewer{User: user, Playback: claims.Playback, Expires: claims.Expires}, nil
+	return media.Viewer{User: user, Playback: claims.Playback, Embedded: claims.Embed, Expires: claims.Expires}, nil
 }
 
 // verify caches verified tokens. Expiry and the generation of keys are checked every time.

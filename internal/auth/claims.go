@@ -17,6 +17,7 @@ type Claims struct {
 	User     int64
 	Playback int64 // the recording a playback token opens, else 0
 	Session  bool  // a session's token, which counts in its cookie only
+	Embed    bool  // an embedded player's token, which counts in its cookie only
 	Expires  time.Time
 	// issued is iat, zero when the token has none.
 	issued time.Time
@@ -89,6 +90,13 @@ func (c claimChecks) playback(payload []byte, now time.Time) (Claims, *media.Ref
 func (c claimChecks) session(payload []byte, now time.Time) (Claims, *media.Refusal) {
 	claims, _, refusal := c.own(payload, sessionAudience, now)
 	claims.Session = refusal == nil
+	return claims, refusal
+}
+
+// embed reads the claims of an embedded player's token.
+func (c claimChecks) embed(payload []byte, now time.Time) (Claims, *media.Refusal) {
+	claims, _, refusal := c.own(payload, embedAudience, now)
+	claims.Embed = refusal == nil
 	return claims, refusal
 }
 

@@ -26,10 +26,21 @@ func (c SessionConfig) Check() error {
 // Session signs the token of a session, which counts in the session's cookie only. It lasts
 // until the credential that begins it expires, and for ttl at most.
 func (m *Minter) Session(userID int64, until time.Time, ttl time.Duration) (token string, expires time.Time, err error) {
+	return m.sign(m.secrets.Load().session, userID, m.earlier(until, ttl), nil)
+}
+
+// Embed signs the token of an embedded player, which counts in the player's cookie only and
+// for no other request. It lasts as Session's does.
+func (m *Minter) Embed(userID int64, until time.Time, ttl time.Duration) (token string, expires time.Time, err error) {
+	return m.sign(m.secrets.Load().embed, userID, m.earlier(until, ttl), nil)
+}
+
+// earlier is until, or the moment ttl from now where that is earlier.
+func (m *Minter) earlier(until time.Time, ttl time.Duration) time.Time {
 	if last := m.now().Add(ttl); until.After(last) {
-		until = last
+		return last
 	}
-	return m.sign(m.secrets.Load().session, userID, until, nil)
+	return until
 }
 
 // codeLife is how long a code for a session may take from where it is made, over a page that

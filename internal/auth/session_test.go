@@ -85,23 +85,25 @@ func TestKindsOfTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 		session := must[string](t)(m.Session(7, noon.Add(time.Hour), time.Hour))
+		embed := must[string](t)(m.Embed(7, noon.Add(time.Hour), time.Hour))
 		code := must[string](t)(m.SessionCode(7, noon.Add(time.Hour)))
-		sources := []media.TokenSource{media.FromHeader, media.FromQuery, media.FromCookie, media.FromSession}
+		sources := []media.TokenSource{media.FromHeader, media.FromQuery, media.FromCookie, media.FromSession, media.FromEmbed}
 		for _, c := range []struct {
 			kind, token string
 			want        string // one letter for each source
 			asCode      string
 		}{
-			{"access", access, "+++-", "code_not_valid"},
-			{"playback", playback, "+++-", "code_not_valid"},
-			{"session", session, "---+", "code_not_valid"},
-			{"code", code, "----", "ok"},
+			{"access", access, "+++--", "code_not_valid"},
+			{"playback", playback, "+++--", "code_not_valid"},
+			{"session", session, "---+-", "code_not_valid"},
+			{"embed", embed, "----+", "code_not_valid"},
+			{"code", code, "-----", "ok"},
 		} {
 			var got strings.Builder
 			for _, from := range sources {
 				v, err := a.Authenticate(t.Context(), media.Token{Value: c.token, From: from})
 				switch {
-				case err == nil && v.User.ID == 7:
+				case err == nil && v.User.ID == 7 && v.Embedded == (from == media.FromEmbed):
 					got.WriteByte('+')
 				case outcome(err) == isInvalid:
 					got.WriteByte('-')
@@ -136,6 +138,9 @@ func TestSessionLasts(t *testing.T) {
 		if err != nil || !v.Expires.Equal(expires) {
 			t.Errorf("until %s: viewer %+v, %v", c.until, v, err)
 		}
+		if _, embedded, err := m.Embed(7, noon.Add(c.until), c.ttl); err != nil || !embedded.Equal(expires) {
+			t.Errorf("an embedded player until %s: %v, %v", c.until, embedded, err)
+		}
 	}
 	for _, until := range []time.Duration{0, -time.Hour} {
 		token := must[string](t)(m.Session(7, noon.Add(until), time.Hour))
@@ -160,13 +165,15 @@ func TestSessionKeys(t *testing.T) {
 		if cfg.PlaybackSecret != "" {
 			secrets = strings.Split(cfg.PlaybackSecret, ",")
 		}
-		if len(own.session.keys) != len(secrets) {
-			t.Fatalf("%d keys of %d secrets", len(own.session.keys), len(secrets))
-		}
-		for i, secret := range secrets {
-			want, err := hkdf.Key(sha256.New, []byte(secret), nil, "lectern:session", 32)
-			if err != nil || string(own.session.keys[i].secret) != string(want) {
-				t.Errorf("key %d is not derived with its own label: %v", i, err)
+		for label, kind := range map[string]signingKeys{"lectern:session": own.session, "lectern:embed": own.embed} {
+			if len(kind.keys) != len(secrets) {
+				t.Fatalf("%s: %d keys of %d secrets", label, len(kind.keys), len(secrets))
+			}
+			for i, secret := range secrets {
+				want, err := hkdf.Key(sha256.New, []byte(secret), nil, label, 32)
+				if err != nil || string(kind.keys[i].secret) != string(want) {
+					t.Errorf("key %d is not derived with the label %s: %v", i, label, err)
+				}
 			}
 		}
 	}
@@ -195,6 +202,7 @@ func TestSessionClaims(t *testing.T) {
 	}{
 		"as they are":       {nil, "ok"},
 		"playback's":        {map[string]any{"aud": "lectern:playback"}, isInvalid},
+		"an embed's":        {map[string]any{"aud": "lectern:embed"}, isInvalid},
 		"a code's":          {map[string]any{"aud": "lectern:session-code"}, isInvalid},
 		"no audience":       {map[string]any{"aud": nil}, isInvalid},
 		"no expiry":         {map[string]any{"exp": nil}, isInvalid},
@@ -214,7 +222,7 @@ func TestSessionClaims(t *testing.T) {
 // TestForeignAudience: the platform's key signs no token of ours, whatever aud says.
 func TestForeignAudience(t *testing.T) {
 	v := newTestVerifier(t, Config{JWTSecret: testSecret})
-	for _, audience := range []string{"lectern:playback", "lectern:session", "lectern:session-code", "lectern:anything"} {
+	for _, audience := range []string{"lectern:playback", "lectern:session", "lectern:embed", "lectern:session-code", "lectern:anything"} {
 		if _, err := v.Verify(t.Context(), hs256(access(map[string]any{"aud": []string{"api", audience}}))); outcome(err) != isInvalid {
 			t.Errorf("%s: %v", audience, err)
 		}

@@ -17,6 +17,7 @@ const ownAudience = "lectern:"
 const (
 	playbackAudience = ownAudience + "playback"
 	sessionAudience  = ownAudience + "session"
+	embedAudience    = ownAudience + "embed"
 	codeAudience     = ownAudience + "session-code"
 	signInAudience   = ownAudience + "sign-in"
 )
@@ -34,7 +35,7 @@ type signingKeys struct {
 }
 
 // ownKeys are the keys of Lectern's own tokens, by kind.
-type ownKeys struct{ playback, session, code, signIn signingKeys }
+type ownKeys struct{ playback, session, embed, code, signIn signingKeys }
 
 // newOwnKeys uses the configured secrets, or derives them from the platform's key (HKDF, RFC
 // 5869), so that a leaked key of one kind reveals neither the platform's nor that of another
@@ -55,6 +56,9 @@ func newOwnKeys(cfg Config) (ownKeys, error) {
 		}
 	}
 	if keys.session, err = derivedKeys(secrets, sessionAudience); err != nil {
+		return ownKeys{}, err
+	}
+	if keys.embed, err = derivedKeys(secrets, embedAudience); err != nil {
 		return ownKeys{}, err
 	}
 	if keys.code, err = derivedKeys(secrets, codeAudience); err != nil {

@@ -121,6 +121,8 @@ func (v *Verifier) Verify(ctx context.Context, token string) (Claims, error) {
 		claims, err = v.verifyOwn(t, key, v.checks.playback)
 	} else if key, ok := keys.session.byID(t.kid); ok {
 		claims, err = v.verifyOwn(t, key, v.checks.session)
+	} else if key, ok := keys.embed.byID(t.kid); ok {
+		claims, err = v.verifyOwn(t, key, v.checks.embed)
 	} else {
 		claims, err = v.verifyAccess(ctx, t, keys.access)
 	}

@@ -29,6 +29,7 @@ const (
 	FromQuery                          // ?token=
 	FromCookie                         // lectern_playback
 	FromSession                        // lectern_session
+	FromEmbed                          // lectern_embed
 )
 
 // Token is a credential as it arrived. Value is a secret: it must not reach a
@@ -44,6 +45,8 @@ type Viewer struct {
 	// Playback is the one recording that a playback token is valid for; 0 for an access
 	// token.
 	Playback int64
+	// Embedded is whether the token is an embedded player's, for whose requests only it is valid.
+	Embedded bool
 	// Expires is when the token expires.
 	Expires time.Time
 }
