@@ -166,7 +166,7 @@ func TestSettingsExist(t *testing.T) {
 	for _, m := range regexp.MustCompile("(?m)^### `([a-z0-9-]+)`$").FindAllStringSubmatch(read(t, "docs/configuration-reference.md"), -1) {
 		known[m[1]] = true
 	}
-	named := regexp.MustCompile("`(?:--)?((?:auth|cache|cors|limit|log|origin|sync|zoom|alert)-[a-z0-9-]+)[=:`]")
+	named := regexp.MustCompile("`(?:--)?((?:auth|cache|cors|embed|limit|log|origin|sync|zoom|alert)-[a-z0-9-]+)[=:`]")
 	for _, page := range slices.DeleteFunc(pages(t), func(page string) bool { return page == "CHANGELOG.md" }) {
 		for _, m := range named.FindAllStringSubmatch(read(t, page), -1) {
 			if !known[m[1]] {

@@ -135,6 +135,10 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
+	player, err := pages.Player(cfg.Embed.Origins)
+	if err != nil {
+		return nil, err
+	}
 	database := schema.NewReadiness(store, directory.Outage, settings.Auth.OutageGrace, time.Now)
 	checks := telemetry.Checks{"schema": databaseCheck(database), "draining": s.notDraining}
 	if err := checks.Register(metrics); err != nil {
@@ -162,7 +166,7 @@ func assemble(ctx context.Context, settings *config.Settings, log *slog.Logger) 
 		Playbacks:  traced,
 		Origins:    sources.speculative,
 		Store:      sources.readers,
-		Pages:      documents,
+		Pages:      append(documents, player...),
 		Ready:      func(ctx context.Context) bool { return checks.Run(ctx).Ready },
 		Log:        log,
 		Metrics:    metrics,

@@ -151,6 +151,7 @@ func TestBadSettingsAreNamed(t *testing.T) {
 		{"port", "", nil, []string{"--listen=127.0.0.1:99999"}, []string{"listen", "flag --listen", "127.0.0.1:99999"}},
 		{"proxy", "", []string{"LECTERN_TRUSTED_PROXIES=10.0.0.0/8,nonsense"}, nil, []string{"trusted-proxies", "nonsense"}},
 		{"CORS", "", []string{"LECTERN_CORS_ORIGINS=https://a.example/path"}, nil, []string{"cors-origins", "https://a.example/path"}},
+		{"embedding", "", []string{"LECTERN_EMBED_ORIGINS=https://a.example,http://b.example"}, nil, []string{"embed-origins", `"http://b.example"`, "https"}},
 		{"database", "", []string{"LECTERN_DATABASE_URL=mysql://user:hidden@host/"}, nil, []string{"database-url", "postgres://"}},
 		{"public URL", "", nil, []string{"--public-url=lessons.example"}, []string{"public-url"}},
 		{"secret twice", "", []string{"LECTERN_AUTH_JWT_SECRET=hidden", "LECTERN_AUTH_JWT_SECRET_FILE=config_test.go"}, nil, []string{"auth-jwt-secret", "file"}},

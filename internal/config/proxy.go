@@ -18,7 +18,7 @@ const (
 // Proxy returns the configuration of the public listener.
 func (s *Settings) Proxy() (proxy.Config, error) {
 	cfg := proxy.DefaultConfig()
-	cfg.Limit, cfg.CORS, cfg.PublicURL = s.Limit, s.CORS, s.PublicURL
+	cfg.Limit, cfg.CORS, cfg.Embed, cfg.PublicURL = s.Limit, s.CORS, s.Embed, s.PublicURL
 	cfg.DirectStreamThreshold, cfg.AccessLog = s.DirectStreamThreshold, s.AccessLog
 	cfg.SessionTTL = s.Session.TTL
 	if s.OIDC.On() {

@@ -26,6 +26,7 @@ var referenceSections = []struct{ name, title string }{
 	{"limit", "Limits"},
 	{"cache", "Cache"},
 	{"cors", "CORS"},
+	{"embed", "Embedding"},
 	{"zoom", "Zoom"},
 	{"sync", "Syncer"},
 	{"alert", "Alerts"},

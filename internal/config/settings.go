@@ -100,6 +100,7 @@ type Settings struct {
 	Limit   proxy.LimitConfig  `embed:"" prefix:"limit-"`
 	Cache   cache.Config       `embed:"" prefix:"cache-"`
 	CORS    proxy.CORSConfig   `embed:"" prefix:"cors-"`
+	Embed   proxy.EmbedConfig  `embed:"" prefix:"embed-"`
 	Objects origin.Config      `embed:"" prefix:"origin-"`
 	Zoom    zoom.FetchConfig   `embed:"" prefix:"zoom-"`
 }
@@ -185,6 +186,10 @@ func (s *Settings) check() (setting, problem string) {
 		if err != nil || !isHTTP(o) || u.Path != "" || u.RawQuery != "" {
 			return "cors-origins", fmt.Sprintf("%q is not an exact web origin: give SCHEME://HOST[:PORT] without a path", o)
 		}
+	}
+	if err := s.Embed.Check(); err != nil {
+		setting, problem, _ = strings.Cut(err.Error(), ": ")
+		return setting, problem
 	}
 	if _, err := s.TrustedPrefixes(); err != nil {
 		return "trusted-proxies", err.Error()

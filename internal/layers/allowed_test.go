@@ -759,6 +759,7 @@ var allowed = []rule{
 			{"internal/proxy/corkedconn", "wraps accepted connections"},
 			{"internal/proxy/credentials", "whether a body that is announced is wanted"},
 			{"internal/proxy/forwarded", "the client's address and the public base"},
+			{"internal/proxy/oembed", "the route of oEmbed"},
 			{"internal/proxy/openapi", "serves the description of the API"},
 			{"internal/proxy/pages", "mounts the pages"},
 			{"internal/proxy/respond", "answers to unknown routes and to panics"},
@@ -827,6 +828,17 @@ var allowed = []rule{
 	{
 		pkg: "internal/proxy/forwarded",
 		may: []use{
+			{"github.com/valyala/fasthttp", "requests and responses"},
+		},
+	},
+	{
+		pkg: "internal/proxy/oembed",
+		may: []use{
+			{"internal/media", "the refusal of an address that is not ours"},
+			{"internal/proxy/accesslog", "the access record of the request"},
+			{"internal/proxy/forwarded", "the public base, whose addresses are ours"},
+			{"internal/proxy/respond", "JSON bodies, and errors as statuses"},
+			{"internal/proxy/route", "the routes that it declares"},
 			{"github.com/valyala/fasthttp", "requests and responses"},
 		},
 	},

@@ -27,14 +27,21 @@ func (s *school) signIn(user int64) string {
 	return cookie
 }
 
+// withEmbedding lets a page embed the player.
+func withEmbedding(c *proxy.Config) { c.Embed.Origins = []string{"https://lms.example"} }
+
 // TestCredentialsOfRoutes: which credential opens which route.
 func TestCredentialsOfRoutes(t *testing.T) {
-	s := onSQLite(t, nil)
+	s := onSQLite(t, withEmbedding)
 	playback, err := s.minter.Playback(5, 6, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	embedded, _, err := s.minter.SessionCode(5, catalogtest.DemoNow.Add(time.Hour))
+	code, _, err := s.minter.SessionCode(5, catalogtest.DemoNow.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	embed, _, err := s.minter.Embed(5, catalogtest.DemoNow.Add(time.Hour), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,8 +55,16 @@ func TestCredentialsOfRoutes(t *testing.T) {
 		{"session in its cookie", "Cookie: lectern_session=" + session, ""},
 		{"session", "Authorization: Bearer " + session, ""},
 		{"session in the playback cookie", "Cookie: lectern_playback=" + session, ""},
-		{"code", "Authorization: Bearer " + embedded, ""},
-		{"code in the session's cookie", "Cookie: lectern_session=" + embedded, ""},
+		{"code", "Authorization: Bearer " + code, ""},
+		{"code in the session's cookie", "Cookie: lectern_session=" + code, ""},
+		{"embed in its cookie", "Cookie: lectern_embed=" + embed, ""},
+		{"embed", "Authorization: Bearer " + embed, ""},
+		{"embed in the session's cookie", "Cookie: lectern_session=" + embed, ""},
+		{"embed in the playback cookie", "Cookie: lectern_playback=" + embed, ""},
+		{"access in the embed cookie", "Cookie: lectern_embed=" + access, ""},
+		{"playback in the embed cookie", "Cookie: lectern_embed=" + playback, ""},
+		{"session in the embed cookie", "Cookie: lectern_embed=" + session, ""},
+		{"code in the embed cookie", "Cookie: lectern_embed=" + code, ""},
 	}
 	for _, route := range []struct {
 		method, path string
@@ -61,9 +76,15 @@ func TestCredentialsOfRoutes(t *testing.T) {
 		{"GET", "/api/recordings/6/captions/ru.vtt", []string{"access", "playback", "playback in its cookie", "session in its cookie"}, 404},
 		{"POST", "/session", []string{"access"}, 204},
 		{"POST", "/session/code", []string{"access"}, 201},
-		{"POST", "/api/recordings/6/view/", []string{"access", "session in its cookie"}, 200},
+		{"POST", "/api/recordings/6/view/", []string{"access", "session in its cookie", "embed in its cookie"}, 200},
+		{"GET", "/api/recordings/6/watch-state/", []string{"access", "session in its cookie", "embed in its cookie"}, 200},
+		{"GET", "/api/watch-states/?ids=6", []string{"access", "session in its cookie"}, 200},
+		{"GET", "/api/recordings/6/", []string{"access", "session in its cookie"}, 200},
+		{"GET", "/api/recordings/6/chapters/", []string{"access", "playback", "playback in its cookie", "session in its cookie"}, 200},
+		{"GET", "/api/recordings/6/companions/", []string{"access", "playback", "playback in its cookie", "session in its cookie"}, 200},
+		{"GET", "/api/recordings/6/poster.jpg", []string{"access", "playback", "playback in its cookie", "session in its cookie"}, 404},
 		// The fixture's origin has no file: 404 is past the route.
-		{"POST", "/api/recordings/6/playback/", []string{"access", "session in its cookie"}, 404},
+		{"POST", "/api/recordings/6/playback/", []string{"access", "session in its cookie", "embed in its cookie"}, 404},
 		{"GET", "/api/recordings/6/stream/", []string{"access", "playback", "playback in its cookie"}, 404},
 	} {
 		for _, c := range credentials {
@@ -279,5 +300,89 @@ func TestOtherSession(t *testing.T) {
 		if got := outcomeOf(s.ask(0, "POST", "/session", c.body, append(c.headers, fromOurPage)...)); got != c.want {
 			t.Errorf("%s: %s, want %s", c.what, got, c.want)
 		}
+	}
+}
+
+// TestEmbeddedPlayer begins with a code and nothing else, beside every session.
+func TestEmbeddedPlayer(t *testing.T) {
+	s := onSQLite(t, withEmbedding)
+	made := func() string {
+		code, _, err := s.minter.SessionCode(5, catalogtest.DemoNow.Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return code
+	}
+	begin := func(body string, headers ...string) answer { return s.ask(0, "POST", "/session", body, headers...) }
+	body := fmt.Sprintf(`{"code":%q,"embed":true}`, made())
+	if got := outcomeOf(begin(body, "Sec-Fetch-Site: cross-site")); got != "403 csrf" {
+		t.Errorf("from the page around: %s", got)
+	}
+	others := s.signIn(9)
+	res := begin(strings.Replace(body, "}", `,"replace":false}`, 1), fromOurPage, "Cookie: "+others)
+	cookie, attributes, _ := strings.Cut(res.Header.Get("Set-Cookie"), ";")
+	if res.StatusCode != 204 || !strings.HasPrefix(cookie, "lectern_embed=") || attributes != " Max-Age=3600; Path=/; HttpOnly; SameSite=None; Secure; Partitioned" {
+		t.Fatalf("%d %s, %q", res.StatusCode, res.body, res.Header.Values("Set-Cookie"))
+	}
+	for _, c := range []struct{ what, want, method, body, headers string }{
+		{"the code again", "401 code_not_valid", "POST /session", body, ""},
+		{"without a code", "400 bad_request", "POST /session", `{"embed":true}`, ""},
+		{"with a token instead", "400 bad_request", "POST /session", `{"embed":true}`, "Authorization: Bearer " + s.token(5)},
+		{"its cookie begins nothing", "401 not_authenticated", "POST /session", `{}`, ""},
+	} {
+		method, path, _ := strings.Cut(c.method, " ")
+		headers := []string{fromOurPage, "Cookie: " + cookie}
+		if c.headers != "" {
+			headers = append(headers, c.headers)
+		}
+		if got := outcomeOf(s.ask(0, method, path, c.body, headers...)); got != c.want {
+			t.Errorf("%s: %s, want %s", c.what, got, c.want)
+		}
+	}
+
+	// The rules for requests of other sites' pages are those of a session.
+	const state = "/api/recordings/6/watch-state/"
+	for _, c := range []struct{ method, want, from string }{
+		{"GET", "200", fromOurPage}, {"GET", "200", "Sec-Fetch-Site: none"}, {"GET", "401", "Sec-Fetch-Site: cross-site"}, {"GET", "401", "Origin: https://lms.example"},
+		{"PUT", "204", fromOurPage}, {"PUT", "204", fromOurOrigin}, {"PUT", "403 csrf", "Sec-Fetch-Site: none"}, {"PUT", "401", "Sec-Fetch-Site: cross-site"},
+		{"PUT", "401", "Sec-Fetch-Site: same-site"}, {"PUT", "403 csrf", "Origin: https://lms.example"},
+	} {
+		sent := ""
+		if c.method == "PUT" {
+			sent = `{"position":1,"played":[[0,1]]}`
+		}
+		if got := outcomeOf(s.ask(0, c.method, state, sent, c.from, "Cookie: "+cookie)); got != c.want {
+			t.Errorf("%s from %q: %s, want %s", c.method, c.from, got, c.want)
+		}
+	}
+
+	// A session of somebody else, which frames of the same site have, too, counts in the pages
+	// and not in the frame.
+	both := "Cookie: " + others + "; " + cookie
+	if got := outcomeOf(s.ask(0, "GET", state, "", both, fromOurPage)); got != "403" {
+		t.Errorf("in a page: %s", got)
+	}
+	if got := outcomeOf(s.ask(0, "GET", state, "", both, fromOurPage, "Lectern-Player: embed")); got != "200" {
+		t.Errorf("in a frame: %s", got)
+	}
+	if got := outcomeOf(s.ask(0, "GET", state, "", "Cookie: "+others, fromOurPage, "Lectern-Player: embed")); got != "401" {
+		t.Errorf("in a frame without its cookie: %s", got)
+	}
+}
+
+// TestNoEmbedding: where no page may embed the player there is no cookie for one, and the code
+// stays good.
+func TestNoEmbedding(t *testing.T) {
+	s := onSQLite(t, nil)
+	code, _, err := s.minter.SessionCode(5, catalogtest.DemoNow.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := s.ask(0, "POST", "/session", fmt.Sprintf(`{"code":%q,"embed":true}`, code), fromOurPage)
+	if got := outcomeOf(res); got != "404 not_found" || res.Header.Get("Set-Cookie") != "" {
+		t.Errorf("%s, cookie %q", got, res.Header.Get("Set-Cookie"))
+	}
+	if got := outcomeOf(s.ask(0, "POST", "/session", fmt.Sprintf(`{"code":%q}`, code), fromOurPage)); got != "204" {
+		t.Errorf("a session with the code: %s", got)
 	}
 }

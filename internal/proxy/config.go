@@ -37,10 +37,16 @@ type CORSConfig struct {
 	Origins []string `name:"origins" placeholder:"ORIGIN" help:"Exact web origins, SCHEME://HOST[:PORT], whose pages may read answers, comma separated."`
 }
 
+// EmbedConfig lists the web origins whose pages may embed the player.
+type EmbedConfig struct {
+	Origins []string `name:"origins" placeholder:"ORIGIN" help:"Exact web origins whose pages may embed the player at /embed/ID, https://HOST[:PORT] or http:// on a loopback address, comma separated; with none there is no /embed and no /oembed."`
+}
+
 // Config of the public listener.
 type Config struct {
 	Limit LimitConfig
 	CORS  CORSConfig
+	Embed EmbedConfig
 	// AccessLog says whether the ranges of a playback share a line of the access log: a
 	// value of accesslog.Lines.
 	AccessLog string
@@ -111,6 +117,9 @@ func (c Config) Validate() error {
 		if err := validOrigin(o); err != nil {
 			return fmt.Errorf("cors-origins: %q %w", o, err)
 		}
+	}
+	if err := c.Embed.Check(); err != nil {
+		return err
 	}
 	for _, d := range []struct {
 		name  string

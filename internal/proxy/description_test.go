@@ -119,8 +119,16 @@ func baseOf(pattern string) (base string) {
 // everyRoute are the routes of a server that lacks nothing but pages. No request is sent.
 func everyRoute(t *testing.T) []route.Route {
 	t.Helper()
-	nobody := &fixture{}
-	s, err := New(DefaultConfig(), Deps{
+	return newFullServer(t, &fixture{}).routes
+}
+
+// newFullServer is a server that lacks nothing but pages. Behind its access control there is
+// nothing.
+func newFullServer(t *testing.T, nobody *fixture) *Server {
+	t.Helper()
+	cfg := DefaultConfig()
+	cfg.Embed.Origins = []string{embedder}
+	s, err := New(cfg, Deps{
 		Access: nobody, Origins: nobody, Store: nobody, Grants: nobody, Companions: nobody,
 		Sessions: &sessions.Services{}, SignIn: &signin.Services{},
 		API: &api.Services{
@@ -137,5 +145,5 @@ func everyRoute(t *testing.T) []route.Route {
 			t.Error(err)
 		}
 	})
-	return s.routes
+	return s
 }

@@ -75,10 +75,10 @@ func (s *Server) bodyLimit(h *fasthttp.RequestHeader, signedIn func() bool) int 
 	return maxRequestBody
 }
 
-// signedIn reports whether a request has a valid token of any kind, also in a session's cookie
-// that a page of another site had the browser send. The handler decides what the token permits.
+// signedIn reports whether a request has a valid token of any kind, also in a cookie that a page of
+// another site had the browser send. The handler decides what the token permits.
 func (s *Server) signedIn(h *fasthttp.RequestHeader) bool {
-	tokens := credentials.SessionCookies(h)
+	tokens := append(credentials.SessionCookies(h), credentials.EmbedCookies(h)...)
 	if token, refusal := credentials.BearerOf(h); refusal == nil {
 		tokens = []media.Token{token}
 	}

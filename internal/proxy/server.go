@@ -18,6 +18,7 @@ import (
 	"github.com/lectiospace/lectern/internal/proxy/api"
 	"github.com/lectiospace/lectern/internal/proxy/corkedconn"
 	"github.com/lectiospace/lectern/internal/proxy/forwarded"
+	"github.com/lectiospace/lectern/internal/proxy/oembed"
 	"github.com/lectiospace/lectern/internal/proxy/openapi"
 	"github.com/lectiospace/lectern/internal/proxy/pages"
 	"github.com/lectiospace/lectern/internal/proxy/route"
@@ -192,7 +193,7 @@ func (s *Server) wire(deps Deps) error {
 		s.routes = append(s.routes, recordings.Routes(base)...)
 	}
 	if deps.Sessions != nil {
-		s.routes = append(s.routes, sessions.New(sessions.Config{TTL: s.cfg.SessionTTL, PagesBase: bases[1], SignIn: s.cfg.SignIn}, sessions.Deps{
+		s.routes = append(s.routes, sessions.New(sessions.Config{TTL: s.cfg.SessionTTL, PagesBase: bases[1], SignIn: s.cfg.SignIn, Embedding: len(s.cfg.Embed.Origins) > 0}, sessions.Deps{
 			Services: *deps.Sessions, Access: limitedAccess, Links: s.links, Base: s.base, Records: s.records, Now: deps.Now,
 		}).Routes()...)
 	}
@@ -200,6 +201,9 @@ func (s *Server) wire(deps Deps) error {
 		s.routes = append(s.routes, signin.New(s.cfg.SessionTTL, signin.Deps{
 			Services: *deps.SignIn, Limit: access.Limit, Links: s.links, Base: s.base, Records: s.records, Now: deps.Now,
 		}).Routes()...)
+	}
+	if len(s.cfg.Embed.Origins) > 0 {
+		s.routes = append(s.routes, oembed.Route(s.links, s.records))
 	}
 	s.routes = append(s.routes, route.Route{Pattern: "/readyz", Allow: "GET, HEAD, OPTIONS", Serve: s.readyz(deps.Ready)})
 	description, err := descriptionPages()

@@ -150,12 +150,12 @@ func (at viewport) emulate() chromedp.Action[chromedp.Void] {
 	return chromedp.EmulateViewport(width, height, options...)
 }
 
-func open(t *testing.T, at viewport) *page {
+func open(t *testing.T, at viewport, more ...chromedp.ExecAllocatorOption) *page {
 	t.Helper()
 	if at.lang == "" {
 		at.lang = "en"
 	}
-	p := &page{t: t, ctx: browser(t, chromedp.Flag("lang", at.lang), chromedp.Flag("accept-lang", at.lang))}
+	p := &page{t: t, ctx: browser(t, append(more, chromedp.Flag("lang", at.lang), chromedp.Flag("accept-lang", at.lang))...)}
 	scheme := "light"
 	if at.dark {
 		scheme = "dark"
@@ -201,6 +201,18 @@ func open(t *testing.T, at viewport) *page {
 		}
 	})
 	return p
+}
+
+// takeProblem waits for a complaint of the browser's that is wanted.
+func (p *page) takeProblem(part string) {
+	p.t.Helper()
+	waitFor(p.t, "complaint of "+part, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		before := len(p.problems)
+		p.problems = slices.DeleteFunc(p.problems, func(problem string) bool { return strings.Contains(problem, part) })
+		return len(p.problems) < before
+	})
 }
 
 func (p *page) goTo(address string) {

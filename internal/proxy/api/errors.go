@@ -37,10 +37,14 @@ func detailError(status int, text string) error {
 	return &platformError{status, errorJSON{Detail: text}}
 }
 
-// authenticate accepts a session and, without one, a token of the platform's from the header.
-// Its refusals have the platform's texts.
-func (x *request) authenticate(client netip.Addr) error {
-	tokens, refusal := credentials.SessionOrBearer(x.c, x.h.Links)
+// authenticate accepts a session and, without one, a token of the platform's from the header;
+// with embedded also the cookie of an embedded player. Its refusals have the platform's texts.
+func (x *request) authenticate(client netip.Addr, embedded bool) error {
+	read := credentials.SessionOrBearer
+	if embedded {
+		read = credentials.PlayerTokens
+	}
+	tokens, refusal := read(x.c, x.h.Links)
 	if refusal != nil {
 		return platformRefusal(refusal)
 	}

@@ -78,6 +78,8 @@ type response struct {
 // GET without its body.
 type methods struct {
 	get, post, put, patch, remove func(*request) (response, error)
+	// embedded is whether an embedded player may send the requests of its user.
+	embedded bool
 }
 
 func (a methods) allow() string {
@@ -127,7 +129,7 @@ func (h *Handler) Routes(base string) []route.Route {
 		{"/recordings/{id}/", methods{get: (*request).detail, patch: (*request).rename, remove: (*request).remove}},
 		{"/recordings/{id}/delete/", methods{remove: (*request).remove}},
 		{"/recordings/{id}/restore/", methods{post: (*request).restore}},
-		{"/recordings/{id}/view/", methods{post: (*request).view}},
+		{"/recordings/{id}/view/", methods{post: (*request).view, embedded: true}},
 		{"/recordings/{id}/resync/", methods{post: (*request).resync}},
 		{"/lessons/{id}/recording/", methods{get: (*request).lessonRecording}},
 		{"/search/", methods{get: (*request).find}},
@@ -162,7 +164,7 @@ func (h *Handler) serve(m methods) func(*fasthttp.RequestCtx, accesslog.Record, 
 		}
 		respond.Headers(&c.Response.Header, "no-store")
 		began := h.Now()
-		err := x.authenticate(rec.Client)
+		err := x.authenticate(rec.Client, m.embedded)
 		rec.Auth, rec.User = h.Now().Sub(began), x.viewer.User.ID
 		var out response
 		if err == nil {

@@ -100,11 +100,12 @@ func (p *playback) prepare(ctx context.Context, c *fasthttp.RequestCtx, id int64
 	return err
 }
 
-// authenticate accepts a session from a page of ours or a token from the header.
+// authenticate accepts a session or an embedded player's cookie from a page of ours, or a token
+// from the header.
 func (p *playback) authenticate(ctx context.Context, c *fasthttp.RequestCtx) error {
 	began := p.h.Now()
 	defer func() { p.record.Auth = p.h.Now().Sub(began) }()
-	tokens, refusal := credentials.SessionOrBearer(c, p.h.Links)
+	tokens, refusal := credentials.PlayerTokens(c, p.h.Links)
 	if refusal != nil {
 		return refusal
 	}
@@ -178,7 +179,13 @@ func (p *playback) answer(c *fasthttp.RequestCtx, base string) {
 	}
 	respond.Headers(&c.Response.Header, "no-store")
 	// A <video> of the same site plays with the cookie, which a browser sends to what belongs to
-	// the recording only, until the token expires.
-	credentials.AddCookie(c, p.h.Links, credentials.PlaybackCookie, p.grant.Token, p.grant.Expires.Sub(p.h.Now()), p.h.Links.BasePath(c)+base+"/recordings/"+id+"/")
+	// the recording only, until the token expires. In a frame of another site's page browsers
+	// send only a cookie that is partitioned.
+	life, path := p.grant.Expires.Sub(p.h.Now()), p.h.Links.BasePath(c)+base+"/recordings/"+id+"/"
+	if p.viewer.Embedded {
+		credentials.AddPartitionedCookie(c, credentials.PlaybackCookie, p.grant.Token, life, path)
+	} else {
+		credentials.AddCookie(c, p.h.Links, credentials.PlaybackCookie, p.grant.Token, life, path)
+	}
 	respond.JSON(&c.Response, http.StatusCreated, body)
 }

@@ -44,7 +44,7 @@ func (h *Handler) watchStateRoutes(base string) (out []route.Route) {
 		path string
 		methods
 	}{
-		{"/recordings/{id}/watch-state/", methods{get: (*request).watchState, put: (*request).putWatchState}},
+		{"/recordings/{id}/watch-state/", methods{get: (*request).watchState, put: (*request).putWatchState, embedded: true}},
 		{"/watch-states/", methods{get: (*request).watchStates}},
 		{"/recordings/{id}/audience/", methods{get: (*request).audience}},
 	} {

@@ -72,7 +72,7 @@ func Bearer(req *fasthttp.Request) (media.Token, *media.Refusal) { return Bearer
 func BearerOf(h *fasthttp.RequestHeader) (media.Token, *media.Refusal) {
 	words := authorization(h)
 	if len(words) == 0 || !strings.EqualFold(words[0], "Bearer") {
-		return media.Token{}, media.Refuse(media.CodeNotAuthenticated, "Authentication credentials were not provided.")
+		return media.Token{}, notAuthenticated()
 	}
 	if len(words) != 2 {
 		const detail = "Authorization header must contain two space-delimited values"
@@ -81,6 +81,11 @@ func BearerOf(h *fasthttp.RequestHeader) (media.Token, *media.Refusal) {
 		return media.Token{}, r
 	}
 	return media.Token{Value: words[1], From: media.FromHeader}, nil
+}
+
+// notAuthenticated refuses a request without credentials.
+func notAuthenticated() *media.Refusal {
+	return media.Refuse(media.CodeNotAuthenticated, "Authentication credentials were not provided.")
 }
 
 // authorization returns the words of the header Authorization: the scheme, whose letters

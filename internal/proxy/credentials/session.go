@@ -19,11 +19,12 @@ const SessionCookie = "lectern_session"
 // in a request of another site's page, and changes nothing unless the request shows that it
 // comes from a page of ours: the refusal is then of code media.CodeCSRF.
 func SessionTokens(c *fasthttp.RequestCtx, links forwarded.Resolver) ([]media.Token, *media.Refusal) {
-	if len(c.Request.Header.PeekAll("Authorization")) > 0 {
-		return nil, nil
-	}
-	tokens := SessionCookies(&c.Request.Header)
-	if len(tokens) == 0 {
+	return ofOurPages(c, links, SessionCookies(&c.Request.Header))
+}
+
+// ofOurPages returns the tokens in a cookie of pages of ours where the request is from one.
+func ofOurPages(c *fasthttp.RequestCtx, links forwarded.Resolver, tokens []media.Token) ([]media.Token, *media.Refusal) {
+	if len(tokens) == 0 || len(c.Request.Header.PeekAll("Authorization")) > 0 {
 		return nil, nil
 	}
 	safe := c.IsGet() || c.IsHead()

@@ -30,11 +30,11 @@ const earlyScript = "bundles/early.js"
 //go:embed assets/page.html assets/icon.svg bundles
 var embedded embed.FS
 
-// policy lets a page load its own script, style, pictures and media from this
-// host, run the one inline script whose digest replaces %s, ask this host, and nothing else;
-// text never becomes code.
-const policy = "default-src 'none'; script-src 'self' 'sha256-%s'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+// policy lets a page load its own script, style, pictures and media from this host, run the
+// inline script whose digest replaces the first %s, ask this host, and nothing else; text never
+// becomes code. The sources that may frame the page replace the second.
+const policy = "default-src 'none'; script-src 'self'%s; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors %s; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // contentTypes are those of the parts of a page.
 var contentTypes = map[string]string{
@@ -64,23 +64,67 @@ func Embedded() ([]Page, error) {
 	}
 	early = bytes.TrimSpace(early)
 	digest := sha256.Sum256(early)
-	bodies := map[string][]byte{}
+	p, err := translated(document{
+		Icon: addresses["icon.svg"], Style: addresses["style.css"], Early: template.JS(early),
+	}, addresses, "page", " 'sha256-"+base64.StdEncoding.EncodeToString(digest[:])+"'", "'none'")
+	if err != nil {
+		return nil, err
+	}
+	return append(pages, p.at("/", "/watch/{id}", "/watch/{id}/")...), nil
+}
+
+// Player returns the bare player, which pages of the given web origins may embed and no others;
+// none without origins. Its parts are among those of Embedded.
+func Player(origins []string) ([]Page, error) {
+	if len(origins) == 0 {
+		return nil, nil
+	}
+	addresses, _, err := parts()
+	if err != nil {
+		return nil, err
+	}
+	listed := strings.Join(origins, " ")
+	p, err := translated(document{
+		Icon: addresses["icon.svg"], Style: addresses["embed.css"], EmbedOrigins: listed,
+	}, addresses, "embed", "", listed)
+	if err != nil {
+		return nil, err
+	}
+	return p.at("/embed/{id}", "/embed/{id}/"), nil
+}
+
+// translated is a document in all languages, each with its script of a name. inline are the
+// sources of what else may run, ancestors those that may frame it.
+func translated(d document, addresses map[string]string, script, inline, ancestors string) (Page, error) {
+	p := Page{
+		ContentType: "text/html; charset=utf-8", Language: "en", Others: map[string][]byte{},
+		Header: map[string]string{
+			"Content-Security-Policy":    fmt.Sprintf(policy, inline, ancestors),
+			"Cross-Origin-Opener-Policy": "same-origin",
+			"Permissions-Policy":         "camera=(), geolocation=(), microphone=()",
+		},
+	}
 	for lang := range languages {
-		if bodies[lang], err = document(lang, early, addresses); err != nil {
-			return nil, err
+		d.Lang, d.Words, d.Script = lang, languages[lang], addresses[script+"."+lang+".js"]
+		body, err := d.html()
+		if err != nil {
+			return p, err
+		}
+		if lang == p.Language {
+			p.Body = body
+		} else {
+			p.Others[lang] = body
 		}
 	}
-	english := bodies["en"]
-	delete(bodies, "en")
-	header := map[string]string{
-		"Content-Security-Policy":    fmt.Sprintf(policy, base64.StdEncoding.EncodeToString(digest[:])),
-		"Cross-Origin-Opener-Policy": "same-origin",
-		"Permissions-Policy":         "camera=(), geolocation=(), microphone=()",
+	return p, nil
+}
+
+// at returns the page at several paths.
+func (p Page) at(paths ...string) (out []Page) {
+	for _, p.Path = range paths {
+		out = append(out, p)
 	}
-	for _, place := range []string{"/", "/watch/{id}", "/watch/{id}/"} {
-		pages = append(pages, Page{Path: place, ContentType: "text/html; charset=utf-8", Header: header, Body: english, Language: "en", Others: bodies})
-	}
-	return pages, nil
+	return out
 }
 
 // parts are the scripts, the style and the icon, and their addresses by name. An address has a
@@ -115,17 +159,22 @@ func parts() (addresses map[string]string, pages []Page, err error) {
 	return addresses, pages, nil
 }
 
-// document is the page in one language, with a script inline.
-func document(lang string, early []byte, addresses map[string]string) ([]byte, error) {
+// document is what differs between the documents.
+type document struct {
+	Lang, Icon, Style, Script string
+	Early                     template.JS // runs inline; "" for none
+	Words                     words
+	// EmbedOrigins are the web origins that send messages to an embedded player, with blanks
+	// between them; "" for a page that is none.
+	EmbedOrigins string
+}
+
+func (d document) html() ([]byte, error) {
 	page, err := template.ParseFS(embedded, "assets/page.html")
 	if err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
-	err = page.Execute(&out, struct {
-		Lang, Icon, Style, Script string
-		Early                     template.JS
-		Words                     words
-	}{lang, addresses["icon.svg"], addresses["style.css"], addresses["page."+lang+".js"], template.JS(early), languages[lang]})
+	err = page.Execute(&out, d)
 	return out.Bytes(), err
 }

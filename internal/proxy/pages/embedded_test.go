@@ -108,7 +108,7 @@ func TestBundlesAreCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(made) != 4 || len(committed) != len(made) {
+	if len(made) != 7 || len(committed) != len(made) {
 		t.Errorf("%d bundles are made, %d are committed", len(made), len(committed))
 	}
 	for _, name := range made {

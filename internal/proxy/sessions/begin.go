@@ -20,11 +20,20 @@ func (x *request) begin() error {
 	if err != nil {
 		return err
 	}
+	if wanted.Embed {
+		if err := x.mayEmbed(wanted); err != nil {
+			return err
+		}
+	}
 	viewer, err := x.entitled(wanted)
 	if err != nil {
 		return err
 	}
-	token, expires, err := x.h.Signer.Session(viewer.User.ID, viewer.Expires, x.h.cfg.TTL)
+	sign := x.h.Signer.Session
+	if wanted.Embed {
+		sign = x.h.Signer.Embed
+	}
+	token, expires, err := sign(viewer.User.ID, viewer.Expires, x.h.cfg.TTL)
 	if err != nil {
 		return err
 	}
@@ -32,8 +41,24 @@ func (x *request) begin() error {
 	if life < time.Second { // within the leeway after its end
 		return media.RefuseToken("Token is expired")
 	}
-	credentials.AddCookie(x.c, x.h.Links, credentials.SessionCookie, token, life, "/")
+	if wanted.Embed {
+		credentials.AddPartitionedCookie(x.c, credentials.EmbedCookie, token, life, "/")
+	} else {
+		credentials.AddCookie(x.c, x.h.Links, credentials.SessionCookie, token, life, "/")
+	}
 	x.c.SetStatusCode(http.StatusNoContent)
+	return nil
+}
+
+// mayEmbed refuses an embedded player where no page may embed one, and where it has no code: a
+// page that embeds one never needs to send an access token to a browser.
+func (x *request) mayEmbed(w wanted) error {
+	switch {
+	case !x.h.cfg.Embedding:
+		return media.Refuse(media.CodeNotFound, "No page may embed the player.")
+	case w.Code == "":
+		return badRequest{`An embedded player needs a code: {"code": "…", "embed": true}.`}
+	}
 	return nil
 }
 
@@ -70,9 +95,12 @@ type wanted struct {
 	// Replace is whether the session may take the place of another user's. A page sets it to
 	// false, and asks the person where the answer is 409.
 	Replace *bool `json:"replace"`
+	// Embed asks for the cookie of an embedded player instead of a session. It is beside every
+	// session, and takes the place of the one before it.
+	Embed bool `json:"embed"`
 }
 
-func (w wanted) keepsOther() bool { return w.Replace != nil && !*w.Replace }
+func (w wanted) keepsOther() bool { return w.Replace != nil && !*w.Replace && !w.Embed }
 
 // wanted reads the body, which may be missing.
 func (x *request) wanted() (w wanted, err error) {

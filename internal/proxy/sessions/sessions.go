@@ -36,6 +36,8 @@ type Access interface {
 type Signer interface {
 	// Session is a token that lasts until the given moment, and for ttl at most.
 	Session(userID int64, until time.Time, ttl time.Duration) (token string, expires time.Time, err error)
+	// Embed is a token of an embedded player, which lasts as a session's does.
+	Embed(userID int64, until time.Time, ttl time.Duration) (token string, expires time.Time, err error)
 	// SessionCode is a code for one session that ends at the given moment at the latest.
 	SessionCode(userID int64, until time.Time) (code string, expires time.Time, err error)
 }
@@ -82,6 +84,8 @@ type Config struct {
 	TTL time.Duration
 	// PagesBase is the base path under which the pages use the API.
 	PagesBase string
+	// Embedding is whether there are pages that may embed the player.
+	Embedding bool
 	// SignIn is the sign-in that GET /session offers without a session; nil where there is none.
 	SignIn *respond.SignIn
 }

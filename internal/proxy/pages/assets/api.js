@@ -28,6 +28,7 @@ export async function refusal(response) {
 // ok.
 export async function request(path, { sent, token = session.token, headers = {}, ...options } = {}) {
   if (token) headers.Authorization = `Bearer ${token}`;
+  else if (session.embedded) headers['Lectern-Player'] = 'embed';
   let response;
   try {
     response = await (sent ?? fetch(path, { headers, credentials: 'same-origin', ...options }));

@@ -21,6 +21,7 @@ export function makeControls(video, { seekbar, captions, stage, stated }) {
   const pip = button('', togglePip, { class: 'pip', 'aria-label': t.pip, title: t.pip }, icon('pip'));
   pip.hidden = !(document.pictureInPictureEnabled || video.webkitSupportsPresentationMode?.('picture-in-picture'));
   const full = button('', toggleFullscreen, { class: 'fullscreen', 'aria-label': t.fullscreen, title: t.fullscreen }, icon('fullscreen'));
+  full.hidden = !(document.fullscreenEnabled || video.webkitEnterFullscreen); // the page around may forbid it
   const captionLang = el('select', { onchange: () => captions.choose(captionLang.value) });
   const captionSize = el('select', { onchange: () => captions.setSize(captionSize.value) }, captions.sizes.map((size) => el('option', { value: size }, t.sizes[size])));
   captionSize.value = captions.size;

@@ -6,9 +6,9 @@ import { reach } from './offline.js';
 import { session } from './session.js';
 import { sentence, t } from './words.js';
 
-const SIGNS = { not_authenticated: 'key', token_not_valid: 'key', user_not_found: 'key', user_inactive: 'key', processing: 'wait', throttled: 'wait', overloaded: 'wait', too_many_streams: 'wait' };
+const SIGNS = { not_authenticated: 'key', token_not_valid: 'key', not_signed_in_here: 'key', user_not_found: 'key', user_inactive: 'key', processing: 'wait', throttled: 'wait', overloaded: 'wait', too_many_streams: 'wait' };
 const SIGNED_OUT = ['not_authenticated', 'token_not_valid'];
-const HOPELESS = ['not_authenticated', 'token_not_valid', 'user_not_found', 'user_inactive', 'not_found', 'no_media', 'no_access', 'wrong_recording', 'expired', 'unsupported'];
+const HOPELESS = ['not_authenticated', 'token_not_valid', 'code_not_valid', 'not_signed_in_here', 'user_not_found', 'user_inactive', 'not_found', 'no_media', 'no_access', 'wrong_recording', 'expired', 'unsupported'];
 const PATIENCE = 120; // seconds; who is sent away for longer presses the button
 
 export const notice = (sign, title, text, ...more) => build('h2', sign, title, text, more);

@@ -45,7 +45,7 @@ const ASKED = 100; // lessons of one request, the gateway's limit
 // fetchPlaces takes over what the gateway knows later places of, and says whether there was any.
 export async function fetchPlaces(ids) {
   if (!ids.length || !session.hasUser) return false;
-  const states = await ask('GET', `watch-states/?ids=${ids.slice(0, ASKED).join()}`).catch(() => ({}));
+  const states = await fetchStates(ids.slice(0, ASKED)).catch(() => ({}));
   const places = read(key(), {});
   let news = false;
   for (const id of ids) {
@@ -60,6 +60,13 @@ export async function fetchPlaces(ids) {
   }
   if (news) write(key(), places);
   return news;
+}
+
+// fetchStates asks for the watch states of lessons. An embedded player may ask for its own lesson's.
+async function fetchStates(ids) {
+  if (!session.embedded) return ask('GET', `watch-states/?ids=${ids.join()}`);
+  const state = await ask('GET', `recordings/${ids[0]}/watch-state/`);
+  return { [ids[0]]: state, serverTime: state.serverTime };
 }
 
 export const preference = (name, otherwise) => read(`lectern.${name}`, otherwise);

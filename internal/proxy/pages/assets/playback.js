@@ -7,7 +7,7 @@ import { BASE, grantOf } from './addresses.js';
 import { ask, Refused, refusal, request } from './api.js';
 import { watchNetwork } from './network.js';
 import { releaseWhenHidden } from './release.js';
-import { played, remember, session } from './session.js';
+import { exchangeEmbedded, played, remember, session } from './session.js';
 
 const LOOK = 2000; // ms between two looks whether one may still watch
 const UNSEEN = 10; // of how many looks one is taken while nobody sees the page
@@ -84,6 +84,7 @@ export class Playback {
   // open gets the right, which may have been asked for already, and starts to load.
   async open(asked) {
     try {
+      if (session.embedded && !session.signedIn) await exchangeEmbedded(); // what a cookie plays may be the user's before
       if (session.opens !== undefined) await this.openByToken();
       else if (session.signedIn) await this.grant(asked);
       else await this.openByCookie();

@@ -33,8 +33,10 @@ const KEEP = 4000; // ms between two notes of the place
 const UNSEEN = 100; // ms that the page is not laid out for, so that the video's source is set first
 const RETRY = 5; // seconds until a page that could not begin tries again
 
-// openPlayer makes the player of a lesson. Its node is to be shown when ready resolves.
-export function openPlayer(id) {
+// openPlayer makes the player of a lesson. Its node is to be shown when ready resolves. With
+// embedded it is the bare player: the picture, its controls and their menu, to which
+// embedded.choices are added. embedded.refused(problem) gives what else a refusal offers, and may change its code.
+export function openPlayer(id, { embedded } = {}) {
   const asked = requestGrant(id); // first of all: everything else is made meanwhile
   const placed = fetchPlaces([id]);
   const video = el('video', { playsinline: true, preload: 'metadata', 'aria-label': t.player });
@@ -43,7 +45,8 @@ export function openPlayer(id) {
   const network = el('p.bar.network', { role: 'status', hidden: true }, icon('alarm'), t.networkLost);
   const news = el('p.bar.news', { hidden: true });
   let stated = 0; // the lesson's length in seconds as the library has it
-  let going = false; // whether it had been playing when it was refused
+  let going = false; // whether it is to play as soon as it can
+  let wantedTime; // where it is to begin, where the page around says so
 
   const stage = makeStage(video, { toggle: () => controls.toggle(), skip: (by) => controls.skip(by), toggleFullscreen: () => controls.toggleFullscreen() });
   const captions = makeCaptions(video, stage.caption);
@@ -62,8 +65,10 @@ export function openPlayer(id) {
     },
   });
   controls.addChoice(quality.row);
+  if (embedded) for (const row of [quality.sound, ...embedded.choices]) controls.addChoice(row);
   const report = makeReport(id, video);
   const help = makeHelp();
+  if (embedded) controls.addChoice(button(t.help, help.open, {}, icon('help')));
   const panel = makePanel();
   const seek = (at) => controls.seek(at);
   const transcript = makeTranscript(video, id, {
@@ -102,7 +107,7 @@ export function openPlayer(id) {
       audience.offer();
     },
   });
-  const node = el('article.player', {},
+  const node = embedded ? el('article.player', {}, stage.node, el('div.bars', {}, network, resumed, news, ending), help.node) : el('article.player', {},
     el('nav.top', { 'aria-label': t.library }, el('a.back', { href: '/' }, icon('back'), t.toLibrary)),
     el('div.main', {}, stage.node, network, resumed, news, ending,
       el('header', {}, lesson.title, lesson.meta),
@@ -125,7 +130,7 @@ export function openPlayer(id) {
       if (these === known) return captions.renew(list, track);
       known = these;
       captions.fill(list, track);
-      transcript.fill(list, captions.lang);
+      if (!embedded) transcript.fill(list, captions.lang);
     },
     freeze: stage.freeze,
     lost(gone) { network.hidden = !gone; },
@@ -155,7 +160,8 @@ export function openPlayer(id) {
       problem.retryAfter ||= RETRY;
       window.addEventListener('online', () => { if (notice.isConnected) start(); }, { once: true });
     }
-    const notice = problemNotice(problem, () => start(), el('a.button', { href: '/' }, t.toLibrary));
+    const more = embedded ? embedded.refused(problem) : el('a.button', { href: '/' }, t.toLibrary);
+    const notice = problemNotice(problem, () => start(), more);
     if (running && problem.code === 'no_access') notice.querySelector('h2').textContent = t.cutOff;
     stage.over.replaceChildren(notice);
     stage.over.hidden = false;
@@ -177,6 +183,7 @@ export function openPlayer(id) {
     if (going) video.play().catch(() => {});
     going = false;
     if (playback.connection.released) return; // the playback itself knows where it stood
+    if (wantedTime !== undefined) return seek(wantedTime);
     const linked = takeFragmentTime();
     if (linked !== undefined) return seek(linked);
     await Promise.race([placed, new Promise((done) => { setTimeout(done, PATIENCE); })]);
@@ -229,10 +236,23 @@ export function openPlayer(id) {
   // To lay the page out takes a processor as long as a near gateway takes for its answer, which
   // would wait: what the video loads comes while the page is laid out instead.
   const ready = Promise.race([start(asked ?? undefined), new Promise((done) => { setTimeout(done, UNSEEN); })]);
-  lesson.learn();
+  if (!embedded) lesson.learn();
   return {
-    node,
+    node, video,
     ready,
+    // play begins as soon as it can; what keeps it from playing rejects.
+    play() {
+      going = true;
+      return video.readyState ? video.play() : Promise.resolve();
+    },
+    pause() {
+      going = false;
+      video.pause();
+    },
+    seek(at) {
+      if (video.readyState) seek(at);
+      else wantedTime = at;
+    },
     close() {
       note();
       window.removeEventListener('pagehide', onHide);

@@ -8,7 +8,7 @@ import { takeFromFragment } from './fragment.js';
 import { whenIdle } from './idle.js';
 import { claims, KEPT, keptSession, userOf } from './viewer.js';
 
-const FAR = 8.64e15; // the last date that there is
+export const FAR = 8.64e15; // the last date that there is
 const MOST = 100; // lessons whose cookies a sign-out takes back
 
 let token = ''; // until the cookie is there; of a link for one lesson, which has none; and where the gateway gives no cookie
@@ -17,10 +17,12 @@ let who = keptSession(); // {user, name, role, ends} or null
 let refused = null; // why a link did not sign in
 let offer = null; // where one can sign in, {url, label}, as the gateway says where nobody is signed in
 let looking = null; // the question to the gateway that is not answered yet
+let embedded = null; // what signs an embedded player in, which has a cookie of its own
 const subscribers = new Set();
 
 function keep(found) {
   who = found;
+  if (embedded) return;
   try {
     if (found) localStorage.setItem(KEPT, JSON.stringify(found));
     else localStorage.removeItem(KEPT);
@@ -41,6 +43,7 @@ export const session = {
   get name() { return who?.name || ''; },
   get refused() { return refused; },
   get offer() { return offer; },
+  get embedded() { return Boolean(embedded); },
   // onChange calls f('user') whenever another user is signed in, or none any more, and
   // f('details') when what is known of the user changes.
   onChange(f) { subscribers.add(f); },
@@ -57,7 +60,7 @@ export function remember(facts) {
 }
 
 // send changes the session. It goes by the cookie, or exchanges the token given for one.
-const send = (method, body, bearer = '') => request('/session', { method, token: bearer, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), cache: 'no-store' });
+export const send = (method, body, bearer = '') => request('/session', { method, token: bearer, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), cache: 'no-store' });
 
 // look asks the gateway who is here: by the session, or by the token where there is one.
 export function look() {
@@ -80,7 +83,19 @@ export async function ended({ signIn: offered }) {
   offer = offered ?? offer;
   if (!who) return;
   keep(null);
-  if (!looking) await look().catch(() => {});
+  if (!looking && !embedded) await look().catch(() => {});
+}
+
+// embed makes this the session of an embedded player: exchange makes it one, for this page
+// alone, and gives {user, ends} of who is signed in, or throws the refusal.
+export function embed(exchange) {
+  embedded = exchange;
+  who = null;
+}
+
+// exchangeEmbedded has an embedded player signed in, or throws the refusal.
+export async function exchangeEmbedded() {
+  who = await embedded();
 }
 
 // begin finds out who is here before anything is shown: from the link, or from before. Where
@@ -145,7 +160,7 @@ async function signIn({ user, code, bearer, agree, other }) {
 
 // played notes that a lesson's cookie was given, which a sign-out takes back.
 export function played(id) {
-  if (who && !who.lessons?.includes(id)) keep({ ...who, lessons: [id, ...(who.lessons || [])].slice(0, MOST) });
+  if (who && !embedded && !who.lessons?.includes(id)) keep({ ...who, lessons: [id, ...(who.lessons || [])].slice(0, MOST) });
 }
 
 // signOut ends the session in all pages of this browser.
@@ -166,7 +181,7 @@ async function signedOut() {
 
 // What another page of this browser did.
 window.addEventListener('storage', ({ key }) => {
-  if ((key !== KEPT && key !== null) || token) return;
+  if ((key !== KEPT && key !== null) || token || embedded) return;
   const before = who?.user;
   who = keptSession();
   if (who?.user === before) return changed('details');

@@ -5,6 +5,7 @@ import { speak } from './words.js';
 const codes = {
   not_authenticated: ['You are not signed in.', 'Open your school’s platform and follow its link to the lessons.'],
   code_not_valid: ['This link has been used or is too old.', 'Go back to your school’s platform and follow its link again.'],
+  not_signed_in_here: ['You are not signed in here.', 'The lesson opens in a tab of its own.'],
   other_session: ['Somebody else is signed in.', 'Sign out first.'],
   csrf: ['This page’s address is not the one that the gateway expects.', 'Open the lessons by the link of your school’s platform. If it goes on, tell your school.'],
   token_not_valid: ['Your sign-in has ended.', 'Open your school’s platform and follow its link to the lessons again.'],
@@ -194,6 +195,7 @@ speak('en', {
   chapterHint: 'A start is minutes and seconds, as 4:05, or 1:04:05. “Add one here” takes the place where the lesson stands.',
   chapterTime: 'This is not a time. Write 4:05, or 1:04:05.',
   copyLink: 'Copy link at this time',
+  openInTab: 'Open the lesson in a tab',
   copied: 'Link copied',
   neighbours: 'Other lessons of the group',
   previousLesson: 'Previous lesson',
