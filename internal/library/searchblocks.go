@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// maxReaders bounds how many connections one search reads postings or texts on.
-	maxReaders = 4
+	// maxReaders bounds how many connections one search reads postings or texts on. It reads
+	// something else on one more, and the pool keeps four that are idle.
+	maxReaders = 3
 	// blocksPerReader is how many blocks are worth a connection of their own.
 	blocksPerReader = 32
 )
