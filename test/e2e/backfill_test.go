@@ -164,7 +164,7 @@ func (s *backfillFixture) archivedFiles(t *testing.T) (n int) {
 
 // cachedProbes puts an ffprobe and an ffmpeg in front of the real ones that remember what
 // these said of the same bytes: all meetings have one of two bodies, and it is not the
-// probing that is tested with ten thousand of them. What writes a file is not remembered.
+// probing that is tested with a hundred or ten thousand of them. What writes a file is not remembered.
 func cachedProbes(t *testing.T) (path string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -205,10 +205,7 @@ func TestBackfill(t *testing.T) {
 		kills = 9
 	}
 	s := newBackfillFixture(t, n)
-	env := s.env
-	if n > 1000 {
-		env = append(env, "PATH="+cachedProbes(t))
-	}
+	env := append(s.env[:len(s.env):len(s.env)], "PATH="+cachedProbes(t))
 	from := time.Now().AddDate(-3, 0, -5).Format(time.DateOnly)
 	recordings := n - s.empty - s.notRecorded
 
