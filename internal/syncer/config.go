@@ -31,7 +31,8 @@ type Config struct {
 	Derived        []string      `name:"derived" default:"all" placeholder:"KIND" help:"Kinds of the files that are made of each recording and archived beside it, comma separated: poster, storyboard, sound; or all, or none (default: ${default})."`
 	DerivedRate    media.Size    `name:"derived-rate" default:"8MiB" help:"How fast recordings are read from the archive to make files of them, which happens once to each that was archived before; 0 = unbounded (size per second)."`
 	Rendition      string        `name:"rendition" default:"off" placeholder:"off|low" help:"low: make a rendition of at most 200 kbit/s of each recording, for thin lines. It takes at most a quarter of the recording's time on one core, at idle priority (default: ${default})."`
-	Transcribe     string        `name:"transcribe-command" placeholder:"COMMAND" help:"Program for speech recognition that is run for recordings without captions, for those of Zoom six hours after they were archived: with the path of the sound as its last argument; it prints WebVTT. No shell runs it; quotes keep blanks together (default: none)."`
+	Transcribe     string        `name:"transcribe-command" placeholder:"COMMAND" help:"Program for speech recognition that is run for recordings without captions, with the path of the sound as its last argument; it prints WebVTT. No shell runs it; quotes keep blanks together (default: none)."`
+	TranscribeWait time.Duration `name:"transcribe-wait" default:"0s" help:"How long Zoom's own captions of an archived recording are awaited before sync-transcribe-command is run for it; Zoom may list a transcript hours after the recording (duration)."`
 	TranscribeMem  media.Size    `name:"transcribe-memory" default:"8GiB" help:"Bound of the address space of each process of sync-transcribe-command; 0 = unbounded (size)."`
 	Provider       string        `name:"provider" placeholder:"NAME" help:"Where new recordings are archived: local, gdrive, s3 or azure. Recordings that exist play from where they are (default: gdrive if Drive is configured, else local)."`
 	Workers        int           `name:"workers" default:"2" help:"Recordings that are archived at the same time; each may run an ffmpeg of up to 1 GiB (number, 1 to 100)."`
@@ -48,9 +49,6 @@ type Config struct {
 	GiveUpAfter time.Duration `kong:"-"`
 	// RetryDelays are the waits after failed attempts; none = queue.DefaultRetryDelays.
 	RetryDelays []time.Duration `kong:"-"`
-	// AwaitCaptions is how long after a recording was archived Zoom's captions are awaited,
-	// before a program for speech recognition writes some; 0 = 6 h.
-	AwaitCaptions time.Duration `kong:"-"`
 	// BusyPoll is how often a queue with work is asked; 0 = queue.DefaultBusyPoll.
 	BusyPoll time.Duration `kong:"-"`
 	// IdlePoll is how often a queue without work is asked; 0 = queue.DefaultIdlePoll.
@@ -64,9 +62,6 @@ const (
 	defaultUnmatchedAfter  = 24 * time.Hour
 	defaultGiveUpAfter     = 48 * time.Hour
 	defaultSupervisorEvery = 5 * time.Second
-	// Zoom writes a transcript in about twice the recording's time; the longest lessons last
-	// three hours.
-	defaultAwaitCaptions = 6 * time.Hour
 )
 
 // The modes.
@@ -116,7 +111,6 @@ func (c Config) moveRetryDelays() []time.Duration {
 func (c Config) withDefaults() Config {
 	c.UnmatchedAfter = cmp.Or(c.UnmatchedAfter, defaultUnmatchedAfter)
 	c.GiveUpAfter = cmp.Or(c.GiveUpAfter, defaultGiveUpAfter)
-	c.AwaitCaptions = cmp.Or(c.AwaitCaptions, defaultAwaitCaptions)
 	c.SupervisorEvery = cmp.Or(c.SupervisorEvery, defaultSupervisorEvery)
 	return c
 }
@@ -130,7 +124,7 @@ func (c *Config) Check() error {
 	}{
 		{"sync-reconcile-every", c.ReconcileEvery, time.Second}, {"sync-lookback", c.Lookback, time.Hour}, {"sync-usage-every", c.UsageEvery, time.Second},
 		{"sync-trash-grace", c.TrashGrace, 0}, {"sync-settle", c.Settle, 0}, {"sync-zoom-trash-after", c.ZoomTrashAfter, 0},
-		{"sync-match-early", c.MatchEarly, 0}, {"sync-match-late", c.MatchLate, 0},
+		{"sync-match-early", c.MatchEarly, 0}, {"sync-match-late", c.MatchLate, 0}, {"sync-transcribe-wait", c.TranscribeWait, 0},
 	} {
 		if d.value < d.least {
 			return fmt.Errorf("%s: %s is too short, give at least %s", d.name, d.value, d.least)

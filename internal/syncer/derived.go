@@ -34,7 +34,7 @@ func (s *Syncer) slowMakers(tool ffmpeg.Tool) (out []derive.Maker, err error) {
 	if err != nil || program.IsNone() {
 		return out, err
 	}
-	return append(out, speech.Captions{Tool: tool, Program: program, Await: s.cfg.AwaitCaptions, Now: s.now}), nil
+	return append(out, speech.Captions{Tool: tool, Program: program, Await: s.cfg.TranscribeWait, Now: s.now}), nil
 }
 
 // derivedKinds are the kinds of makers.

@@ -110,7 +110,7 @@ func TestSoundThatZoomFailsToGive(t *testing.T) {
 
 // transcribing has a shell script write captions, at once; its first argument is the sound.
 func transcribing(script string) syncertest.Option {
-	return syncertest.Configured(func(c *syncer.Config) { c.Transcribe, c.AwaitCaptions = "sh -c '"+script+"' transcribe", 1 })
+	return syncertest.Configured(func(c *syncer.Config) { c.Transcribe = "sh -c '" + script + "' transcribe" })
 }
 
 // TestAutomaticCaptions: a program writes the captions of a recording without any. They are
