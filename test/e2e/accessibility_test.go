@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/lectiospace/lectern/internal/demo/lessons"
@@ -31,7 +32,7 @@ type axePage struct {
 // and in dark: it finds nothing.
 func TestNothingForAxe(t *testing.T) {
 	t.Parallel()
-	s := newInterceptedGateway(t, "LECTERN_ANALYTICS=audience")
+	s := newInterceptedGateway(t, "LECTERN_ANALYTICS=audience", "LECTERN_EMBED_ORIGINS=https://lms.example")
 	tracks, err := lessons.Tracks()
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +82,7 @@ func TestNothingForAxe(t *testing.T) {
 		js[any](p.page, "document.querySelector('.help').showModal()")
 		p.finds("player with help")
 		p.refused(s, "/watch/4#token="+student, "/playback/", "origin_unavailable")
+		p.embedded(s)
 
 		p.signOut()
 		p.goTo(s.url + "/#token=" + stranger)
@@ -110,6 +112,50 @@ func TestNothingForAxe(t *testing.T) {
 		p.finds("no such page")
 	}
 	t.Logf("%d states, %v in axe-core", p.states, p.took.Round(time.Millisecond))
+}
+
+// embedded looks at the player as a frame of another site's page has it: with its menu open, and
+// without a sign-in.
+func (p *axePage) embedded(s *interceptedGateway) {
+	p.t.Helper()
+	end := p.asFrame()
+	p.goTo(s.url + "/embed/4#code=" + token(p.t, "--user", "1", "--code"))
+	p.play()
+	p.until("the chapters are on the bar", "document.querySelector('.marks i')")
+	js[any](p.page, "document.querySelector('.gear').click()")
+	p.finds("embedded player")
+	p.clearCookies()
+	p.goTo(s.url + "/embed/4")
+	p.until("it offers a tab", "document.querySelector('.over a[target=_blank]')")
+	p.finds("embedded player, signed out")
+	end()
+}
+
+// asFrame gives the pages that are opened from now on a page around them, until end is called:
+// axe-core does not look into frames of other sites.
+func (p *page) asFrame() (end func()) {
+	p.t.Helper()
+	do := func(f func(ctx context.Context, target *chromedp.Target) error) {
+		p.t.Helper()
+		if err := chromedp.Do(p.ctx, chromedp.Func(f)); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	var script cdppage.ScriptIdentifier
+	do(func(ctx context.Context, target *chromedp.Target) error {
+		added, err := cdp.Call(ctx, target, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: "window.parent = { postMessage() {} }"})
+		if err == nil {
+			script = added.Identifier
+		}
+		return err
+	})
+	return func() {
+		p.t.Helper()
+		do(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, cdppage.RemoveScriptToEvaluateOnNewDocument, cdppage.RemoveScriptToEvaluateOnNewDocumentParams{Identifier: script})
+			return err
+		})
+	}
 }
 
 // speak has the browser prefer a language.

@@ -107,7 +107,7 @@ export function openPlayer(id, { embedded } = {}) {
       audience.offer();
     },
   });
-  const node = embedded ? el('article.player', {}, stage.node, el('div.bars', {}, network, resumed, news, ending), help.node) : el('article.player', {},
+  const node = embedded ? el('article.player', {}, el('h1.sr', {}, t.player), stage.node, el('div.bars', {}, network, resumed, news, ending), help.node) : el('article.player', {},
     el('nav.top', { 'aria-label': t.library }, el('a.back', { href: '/' }, icon('back'), t.toLibrary)),
     el('div.main', {}, stage.node, network, resumed, news, ending,
       el('header', {}, lesson.title, lesson.meta),
