@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/catalog/document"
 	"github.com/lectiospace/lectern/internal/catalog/schema"
+	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
 // catalogYAML is the catalog of the tests: lesson 1 of teacher 1 at ten, the same meeting id a week
@@ -65,3 +67,10 @@ var filledSQLite = sync.OnceValues(func() ([]byte, error) {
 	}
 	return os.ReadFile(path) // closing wrote its journal back
 })
+
+// filledPostgres makes copies of such a database.
+var filledPostgres = pgtest.Template{Fill: func(t testing.TB, url string) {
+	if err := fillCatalog(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+}}

@@ -4,7 +4,6 @@ import (
 	"github.com/lectiospace/lectern/internal/archive"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 	s3emu "github.com/lectiospace/lectern/internal/emulator/s3"
-	"github.com/lectiospace/lectern/internal/pgtest"
 	"github.com/lectiospace/lectern/internal/syncer"
 )
 
@@ -12,7 +11,7 @@ import (
 type Option func(*Server)
 
 // OnPostgres puts the catalog into PostgreSQL.
-func OnPostgres(s *Server) { s.url = pgtest.Start(s.t) }
+func OnPostgres(s *Server) { s.url = filledPostgres.Start(s.t) }
 
 // Through puts something between the syncer and its database: through gets the database's
 // URL and returns the one to use.

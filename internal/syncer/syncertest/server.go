@@ -106,8 +106,6 @@ func New(t *testing.T, options ...Option) *Server {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-	} else if err := fillCatalog(t.Context(), s.url); err != nil {
-		t.Fatal(err)
 	}
 	s.open()
 	return s
