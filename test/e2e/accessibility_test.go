@@ -118,7 +118,7 @@ func TestNothingForAxe(t *testing.T) {
 // without a sign-in.
 func (p *axePage) embedded(s *interceptedGateway) {
 	p.t.Helper()
-	end := p.asFrame()
+	end := p.asFrame("")
 	p.goTo(s.url + "/embed/4#code=" + token(p.t, "--user", "1", "--code"))
 	p.play()
 	p.until("the chapters are on the bar", "document.querySelector('.marks i')")
@@ -131,9 +131,10 @@ func (p *axePage) embedded(s *interceptedGateway) {
 	end()
 }
 
-// asFrame gives the pages that are opened from now on a page around them, until end is called:
-// axe-core does not look into frames of other sites.
-func (p *page) asFrame() (end func()) {
+// asFrame gives the pages that are opened from now on a page around them, until end is called,
+// and runs a script before theirs: axe-core and scripts of a test do not reach into frames of
+// other sites.
+func (p *page) asFrame(before string) (end func()) {
 	p.t.Helper()
 	do := func(f func(ctx context.Context, target *chromedp.Target) error) {
 		p.t.Helper()
@@ -143,7 +144,7 @@ func (p *page) asFrame() (end func()) {
 	}
 	var script cdppage.ScriptIdentifier
 	do(func(ctx context.Context, target *chromedp.Target) error {
-		added, err := cdp.Call(ctx, target, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: "window.parent = { postMessage() {} }"})
+		added, err := cdp.Call(ctx, target, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: "window.parent = { postMessage() {} };" + before})
 		if err == nil {
 			script = added.Identifier
 		}
