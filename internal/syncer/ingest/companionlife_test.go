@@ -257,9 +257,9 @@ func TestCompanionsOfAnOwnRecording(t *testing.T) {
 
 // TestReplacedSoundBecomesCompanion: a sound that was the recording, while no video could be
 // had, is archived beside the video that replaces it. The ingest, which waits an hour for the
-// video by itself, runs as soon as it is requested.
+// video by itself, runs as soon as it is requested; the sound stays at Zoom until then.
 func TestReplacedSoundBecomesCompanion(t *testing.T) {
-	s := syncertest.New(t, withCompanions("all")).Start()
+	s := syncertest.New(t, withCompanions("all"), syncertest.Configured(trashedSoon)).Start()
 	m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
 	m.Files[0].End, m.Files[0].PageFor = after(2), 1<<30
 	m.Files = append(m.Files, zoomemu.File{ID: "sound", Type: "M4A", View: "audio_only", Start: after(0), End: after(2), Content: syncertest.Video(t)})
@@ -276,4 +276,5 @@ func TestReplacedSoundBecomesCompanion(t *testing.T) {
 		_, list := companions(s, 1)
 		return slices.Equal(list, []string{"sound audio"}), fmt.Sprintf("%q\n%s", list, history(s, 1))
 	})
+	trashed(t, s, "file-uuid-1==", "sound")
 }

@@ -98,21 +98,22 @@ func (r *run) trashMeetings(ctx context.Context, meetings []store.Meeting, compa
 	if wait, err := r.awaitCompanions(ctx); err != nil || wait {
 		return cmp.Or(err, queue.Snooze(companionWait))
 	}
-	// A new version that is joined with the other parts needs them: none goes before that.
-	replaced := false
-	if changed {
-		err := r.s.deps.Store.View(ctx, "syncer: changed at Zoom", func(x store.Session) error {
-			known, err := store.MeetingsOfIngest(ctx, x, r.row)
-			replaced = makePlan(known, names, r.s.cfg.Settle, r.s.now()).changed
-			return err
-		})
-		if err != nil {
-			return err
-		}
+	var now plan
+	err := r.s.deps.Store.View(ctx, "syncer: parts at Zoom", func(x store.Session) error {
+		known, err := store.MeetingsOfIngest(ctx, x, r.row)
+		now = makePlan(known, names, r.s.cfg.Settle, r.s.now())
+		return err
+	})
+	if err != nil {
+		return err
 	}
+	// A new version that is joined with the other parts needs them: none goes before that.
+	replaced := changed && now.changed
+	// A sound is archived beside the video that replaces it, and out of Zoom.
+	videoAwaited := slices.ContainsFunc(slices.Concat(now.parts, now.missing), func(f store.File) bool { return f.LessonVideo() && f.ArchivedAt.IsZero() })
 	for _, m := range archived {
 		for _, f := range m.Files {
-			if replaced || f.Changed() {
+			if replaced || f.Changed() || videoAwaited && f.LessonSound() {
 				continue
 			}
 			if err := r.trashFile(ctx, r.s.accountOf(ctx, m, r.teacher), f); err != nil {
