@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/storage"
 	"github.com/chromedp/chromedp"
 
 	"github.com/lectiospace/lectern/internal/demo/lessons"
@@ -175,12 +176,16 @@ func (p *axePage) speak() {
 	}
 }
 
-// signOut has the browser forget who was signed in.
+// signOut has the browser forget who was signed in, once the page is left: the answer to a
+// request that is under way would have the page note it again.
 func (p *axePage) signOut() {
 	p.t.Helper()
-	js[any](p.page, "location.origin === 'null' || localStorage.clear()")
+	origin := js[string](p.page, "location.origin")
 	err := chromedp.Do(p.ctx, chromedp.Navigate("about:blank"), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, network.ClearBrowserCookies, cdp.Empty{})
+		if _, err := cdp.Call(ctx, target, network.ClearBrowserCookies, cdp.Empty{}); err != nil || origin == "null" {
+			return err
+		}
+		_, err := cdp.Call(ctx, target, storage.ClearDataForOrigin, storage.ClearDataForOriginParams{Origin: origin, StorageTypes: "local_storage"})
 		return err
 	}))
 	if err != nil {
