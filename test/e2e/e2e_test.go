@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,11 +32,6 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(binEnv); dir != "" {
 		bin = dir
 		os.Exit(described.exitCode(os.Stderr, m.Run()))
-	}
-	// The tests wait more than they work: for processes, timers and browsers.
-	flag.Parse()
-	if err := flag.Set("test.parallel", "3"); err != nil {
-		panic(err)
 	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "lectern-e2e-")
