@@ -4,7 +4,7 @@ import "strings"
 
 // sections are the mappings a configuration file may hold, as paths.
 var sections = map[string]bool{
-	"auth": true, "session": true, "oidc": true, "limit": true, "cache": true, "zoom": true, "sync": true, "log": true, "alert": true, "cors": true, "embed": true,
+	"auth": true, "limit": true, "cache": true, "zoom": true, "sync": true, "log": true, "alert": true, "cors": true,
 	"origin": true, "origin-local": true, "origin-drive": true, "origin-s3": true, "origin-azure": true,
 }
 

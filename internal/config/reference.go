@@ -14,8 +14,8 @@ import (
 	"github.com/lectiospace/lectern/internal/proxy"
 )
 
-// referenceSections are the headings of the reference by the first part of a setting's
-// path in a file, in the page's order. "" is what is in no section.
+// referenceSections are the headings of the reference by the first word of a setting's name,
+// in the page's order. "" is what has none of them.
 var referenceSections = []struct{ name, title string }{
 	{"", "General"},
 	{"log", "Logs"},
@@ -30,6 +30,10 @@ var referenceSections = []struct{ name, title string }{
 	{"zoom", "Zoom"},
 	{"sync", "Syncer"},
 	{"alert", "Alerts"},
+}
+
+func isReferenceSection(name string) bool {
+	return slices.ContainsFunc(referenceSections, func(heading struct{ name, title string }) bool { return heading.name == name })
 }
 
 // documented is a setting as the reference describes it: the flags of the programs that
@@ -52,10 +56,9 @@ func WriteReference(w io.Writer) error {
 	names := known{}
 	for _, s := range all {
 		names[s.flags[0].Name] = true
-		path := flagToPath(s.flags[0].Name)
-		section := ""
-		if len(path) > 1 {
-			section = path[0]
+		section, _, _ := strings.Cut(s.flags[0].Name, "-")
+		if !isReferenceSection(section) {
+			section = ""
 		}
 		sections[section] = append(sections[section], s)
 	}
@@ -73,10 +76,6 @@ func WriteReference(w io.Writer) error {
 		for _, s := range sections[heading.name] {
 			s.write(&page, names)
 		}
-		delete(sections, heading.name)
-	}
-	for name := range sections {
-		return fmt.Errorf("the section %q has no heading in the reference", name)
 	}
 	_, err := io.WriteString(w, page.String())
 	return err
