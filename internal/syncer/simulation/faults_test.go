@@ -40,6 +40,16 @@ func (f *faults) begin() {
 	}
 }
 
+// aim makes the process die, now and then, while it stores a webhook.
+func (f *faults) aim(webhook string) {
+	if !f.on || f.draw("webhook "+webhook).IntN(15) > 0 {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.steps = 1
+}
+
 // crash reports whether the process dies at this step.
 func (f *faults) crash() bool {
 	f.mu.Lock()

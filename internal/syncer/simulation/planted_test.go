@@ -17,8 +17,8 @@ var planted = flag.Int("planted", 0, "run each planted fault with up to so many 
 // plants are faults of the kind that simulations have to find: a text of a file below
 // internal/syncer and what it is replaced by.
 var plants = []struct{ name, file, text, by string }{
-	{"what is not archived is trashed at Zoom", "ingest/zoomtrash.go",
-		"held := !f.ArchivedAt.IsZero() && slices.Contains(names, f.Name()) ||", "held := true ||"},
+	{"another version than the archived one is trashed at Zoom", "ingest/zoomtrash.go",
+		"if replaced || f.Changed() || videoAwaited", "if videoAwaited"},
 	{"a later version is charged on top of the earlier", "store/quota.go",
 		"q.Used += size - c.bytes\n", "q.Used += size\n"},
 	{"an event is acknowledged that was not committed", "intake/batcher.go",

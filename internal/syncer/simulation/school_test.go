@@ -361,6 +361,7 @@ func (w *world) send(event, uuid string, body []byte, try int) {
 	if err != nil {
 		panic("BUG: " + err.Error())
 	}
+	w.faults.aim(event + " " + uuid)
 	status := w.deliver(r)
 	w.note("webhook %s of %s, delivery %d: %d", event, uuid, try+1, status)
 	if status == http.StatusOK {
