@@ -87,6 +87,7 @@ func (a memoryArchive) Put(ctx context.Context, item archive.Item) (archive.Stor
 		a.put(item.Key, a.p.w.faults.stored(item.Key, data))
 	}
 	// The bytes are there; a crash now loses the answer.
+	a.p.w.faults.aim("put " + item.Key)
 	if err := a.p.step("archive put answered", item.Key); err != nil {
 		return archive.Stored{}, err
 	}

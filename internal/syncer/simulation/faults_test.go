@@ -40,9 +40,10 @@ func (f *faults) begin() {
 	}
 }
 
-// aim makes the process die, now and then, while it stores a webhook.
-func (f *faults) aim(webhook string) {
-	if !f.on || f.draw("webhook "+webhook).IntN(15) > 0 {
+// aim makes the process die at its next step, now and then: where few deaths of chance would
+// fall, as between the archive's having a file and its answer.
+func (f *faults) aim(at string) {
+	if !f.on || f.draw("aim "+at).IntN(15) > 0 {
 		return
 	}
 	f.mu.Lock()

@@ -18,7 +18,7 @@ var planted = flag.Int("planted", 0, "run each planted fault with up to so many 
 // internal/syncer and what it is replaced by.
 var plants = []struct{ name, file, text, by string }{
 	{"another version than the archived one is trashed at Zoom", "ingest/zoomtrash.go",
-		"if replaced || f.Changed() || videoAwaited", "if videoAwaited"},
+		"if replaced || f.Changed() || videoAwaited", "if replaced && false || videoAwaited"},
 	{"a later version is charged on top of the earlier", "store/quota.go",
 		"q.Used += size - c.bytes\n", "q.Used += size\n"},
 	{"an event is acknowledged that was not committed", "intake/batcher.go",

@@ -27,7 +27,8 @@ func TestReplays(t *testing.T) {
 		if slices.Equal(histories[0], histories[1]) {
 			whole++
 		} else {
-			t.Logf("seed %d differs from line %d on", *fromSeed+uint64(n), firstDifference(histories[0], histories[1]))
+			at := firstDifference(histories[0], histories[1])
+			t.Logf("seed %d differs from line %d on:\n%s\n%s", *fromSeed+uint64(n), at, line(histories[0], at), line(histories[1], at))
 		}
 		if slices.Equal(happened(histories[0]), happened(histories[1])) {
 			faults++
@@ -37,6 +38,14 @@ func TestReplays(t *testing.T) {
 		}
 	}
 	t.Logf("of %d seeds, %d have the same history, %d the same faults and events, %d the same verdict", *replays, whole, faults, verdict)
+}
+
+// line is one of a history, "" behind its end.
+func line(history []string, n int) string {
+	if n < len(history) {
+		return history[n]
+	}
+	return ""
 }
 
 func firstDifference(a, b []string) int {
