@@ -78,8 +78,9 @@ func (t Tool) run(ctx context.Context, op, program string, l limits, out io.Writ
 	case errors.Is(err, subprocess.ErrTooLong), errors.Is(err, subprocess.ErrTooMuchOutput):
 		return &media.Error{Kind: media.Corrupt, Op: op, Reason: ReasonTooExpensive, Err: err}
 	case errors.As(err, &failed):
-		// ffmpeg ends by itself when its processor time is over.
-		return failure(op, failed, failed.Processor >= l.cpu)
+		// ffmpeg ends by itself when its processor time is over. Linux counts the time that it
+		// bounds by ticks, and what it reports afterwards by a finer clock: they differ a little.
+		return failure(op, failed, failed.Processor >= l.cpu-l.cpu/10)
 	default:
 		return media.Fault(media.Other, op, err)
 	}
