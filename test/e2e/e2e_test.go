@@ -229,7 +229,7 @@ func serveProgram(tb testing.TB, program string, env ...string) *gateway {
 		tb.Fatalf("%v in %s", err, line)
 	}
 	g.url, g.admin = "http://"+addresses.Public, "http://"+addresses.Admin
-	described.add(addresses.Public)
+	described.add(addresses.Public, addresses.Admin)
 	waitFor(tb, "readiness", func() bool {
 		res, err := http.Get(g.admin + "/readyz")
 		if err != nil {
