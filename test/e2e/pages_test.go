@@ -318,6 +318,7 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 	status := map[string]int{"not_authenticated": 401, "token_not_valid": 401, "user_not_found": 401, "user_inactive": 401, "not_found": 404, "no_media": 404,
 		"no_access": 403, "wrong_recording": 403, "expired": 410, "processing": 409, "throttled": 429, "too_many_streams": 429, "origin_timeout": 504}
 	var now atomic.Value
+	asked, answer := make(chan struct{}, 1), make(chan struct{}) // GET /session, once the session has ended
 	refuse := func(w http.ResponseWriter, r *http.Request) bool {
 		code := now.Load().(string)
 		if code == "session ended" && strings.HasPrefix(r.URL.Path, "/api/") {
@@ -326,6 +327,13 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 			return true
 		}
 		if (code == "sign in" || code == "session ended") && r.Method == http.MethodGet && r.URL.Path == "/session" {
+			if code == "session ended" {
+				asked <- struct{}{}
+				select {
+				case <-answer:
+				case <-r.Context().Done():
+				}
+			}
 			w.WriteHeader(http.StatusUnauthorized)
 			fmt.Fprint(w, `{"detail": "x", "sign_in": {"url": "/signin", "label": "School $&"}}`)
 			return true
@@ -399,7 +407,12 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 		p.goTo(s.url + "/#token=" + tok)
 		p.until("the lessons are there again", lessonCount+" === 7 && document.querySelector('.masthead .name').textContent !== ''")
 		now.Store("session ended")
-		js[any](p, "document.querySelector('.tools select').dispatchEvent(new Event('change'))")
+		const reload = "(performance.clearResourceTimings(), document.querySelector('.tools select').dispatchEvent(new Event('change')))"
+		js[any](p, reload)
+		<-asked
+		js[any](p, reload)
+		p.until("the list is refused again meanwhile", "performance.getEntriesByType('resource').some(({ name }) => name.includes('/api/recordings/'))")
+		answer <- struct{}{}
 		p.until("a sign-in is offered where the session has ended", fmt.Sprintf(offered, ".lessons", url.QueryEscape("/")))
 	}
 }

@@ -1,6 +1,6 @@
 // Requests to the gateway: one header for the token, one kind of error.
 
-import { BASE } from './addresses.js';
+import { BASE, SESSION } from './addresses.js';
 import { ended, session } from './session.js';
 
 // Refused is every answer that is not what was asked for. Its code is the
@@ -52,7 +52,7 @@ async function send(method, path, { body, type, signal, keepalive, sent } = {}) 
   if (body) headers['Content-Type'] = type;
   const response = await request(path.startsWith('/') ? path : `${BASE}/${path}`, { method, headers, body, signal, keepalive, sent, cache: 'no-store' })
     .catch(async (problem) => {
-      if (problem.status === 401 && !session.token) await ended(problem);
+      if (problem.status === 401 && !session.token) await ended(problem, path === SESSION);
       throw problem;
     });
   const answer = response.status === 204 ? {} : await response.json().catch(() => { throw new Refused(response.status, 'unknown'); });

@@ -54,7 +54,7 @@ export function makeLessonList({ filters, preparing, changed, on }) {
       more.hidden = !next;
       if (next && shown.size < PRELOADED) whenIdle(() => { if (mine === fetching || !fetching) load(); });
     } catch (problem) {
-      if (problem.name === 'AbortError') return;
+      if (mine.signal.aborted) return;
       more.hidden = !next || fresh;
       if (fresh || ['token_not_valid', 'not_authenticated'].includes(problem.code)) {
         empty();

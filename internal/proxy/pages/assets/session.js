@@ -3,6 +3,7 @@
 // is kept here says whose session it is and until when: a hint for this page and the others
 // of this browser, no right to anything.
 
+import { SESSION } from './addresses.js';
 import { ask, request } from './api.js';
 import { takeFromFragment } from './fragment.js';
 import { whenIdle } from './idle.js';
@@ -60,11 +61,11 @@ export function remember(facts) {
 }
 
 // send changes the session. It goes by the cookie, or exchanges the token given for one.
-export const send = (method, body, bearer = '') => request('/session', { method, token: bearer, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), cache: 'no-store' });
+export const send = (method, body, bearer = '') => request(SESSION, { method, token: bearer, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body), cache: 'no-store' });
 
 // look asks the gateway who is here: by the session, or by the token where there is one.
 export function look() {
-  looking ??= ask('GET', '/session').then(learn).finally(() => { looking = null; });
+  looking ??= ask('GET', SESSION).then(learn).finally(() => { looking = null; });
   return looking;
 }
 
@@ -78,12 +79,13 @@ function learn({ user, expires_at: expires }) {
 }
 
 // ended is for a session that the gateway does not take any more. GET /session alone says where
-// one can sign in: it is asked, unless this refusal is its answer.
-export async function ended({ signIn: offered }) {
+// one can sign in: every refusal waits for its answer, but the one that is its answer.
+export async function ended({ signIn: offered }, answersLook) {
   offer = offered ?? offer;
-  if (!who) return;
-  keep(null);
-  if (!looking && !embedded) await look().catch(() => {});
+  const first = Boolean(who);
+  if (first) keep(null);
+  if (answersLook || embedded) return;
+  if (first || looking) await look().catch(() => {});
 }
 
 // embed makes this the session of an embedded player: exchange makes it one, for this page
