@@ -9,18 +9,14 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/storage"
 	"github.com/chromedp/chromedp"
-
-	"github.com/lectiospace/lectern/internal/demo/lessons"
 )
 
 // The sites of the test: one name resolves to each, and all are one server's.
@@ -65,17 +61,8 @@ func TestEmbeddedPlayer(t *testing.T) {
 	}
 	origin := func(site string) string { return "https://" + site + ":" + at.Port() }
 
-	dir := t.TempDir()
-	if err := lessons.WriteTo(filepath.Join(dir, "recordings")); err != nil {
-		t.Fatal(err)
-	}
-	document, err := lessons.Catalog(time.Now(), "local")
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := []string{"LECTERN_DATA_DIR=" + dir, "LECTERN_PUBLIC_URL=" + origin(lecternSite), "LECTERN_EMBED_ORIGINS=https://other.example," + origin(embeddingSite)}
-	apply(t, env, string(document))
-	target, err := url.Parse(serve(t, env...).url)
+	gateway := serveLessons(t, "LECTERN_PUBLIC_URL="+origin(lecternSite), "LECTERN_EMBED_ORIGINS=https://other.example,"+origin(embeddingSite))
+	target, err := url.Parse(gateway.url)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,8 @@ type interceptedGateway struct {
 	asked  []string                                          // methods and addresses with query
 }
 
-func newInterceptedGateway(t *testing.T, env ...string) *interceptedGateway {
+// serveLessons starts a gateway with the demo's lessons in a local folder.
+func serveLessons(t *testing.T, env ...string) *gateway {
 	t.Helper()
 	dir := t.TempDir()
 	if err := lessons.WriteTo(filepath.Join(dir, "recordings")); err != nil {
@@ -51,9 +52,13 @@ func newInterceptedGateway(t *testing.T, env ...string) *interceptedGateway {
 		t.Fatal(err)
 	}
 	env = append([]string{"LECTERN_DATA_DIR=" + dir}, env...)
-	s := &interceptedGateway{}
 	apply(t, env, string(document))
-	s.gateway = serve(t, env...)
+	return serve(t, env...)
+}
+
+func newInterceptedGateway(t *testing.T, env ...string) *interceptedGateway {
+	t.Helper()
+	s := &interceptedGateway{gateway: serveLessons(t, env...)}
 	target, err := url.Parse(s.gateway.url)
 	if err != nil {
 		t.Fatal(err)

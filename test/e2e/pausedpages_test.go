@@ -10,8 +10,6 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
-
-	"github.com/lectiospace/lectern/internal/emulator/firefox"
 )
 
 // pausedPages is how many pages stay open: the connections that a browser opens to a host.
@@ -62,21 +60,13 @@ groups: [{name: A, teacher: tom@school.test, students: [ann@school.test]}]
 		p.until("the first goes on where it stood", fmt.Sprintf("%s && %s > %f", videoPlays, videoTime, max(left, 0.2)))
 	})
 	t.Run("firefox", func(t *testing.T) {
-		b, err := firefox.Start(t.Context(), "firefox-esr", t.TempDir(), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer b.Close()
+		p := openFirefox(t)
 		for i := range pausedPages + 1 {
-			if err := b.NewTab(); err != nil {
-				t.Fatal(err)
-			}
-			if err := b.Navigate(watch(i)); err != nil {
-				t.Fatal(err)
-			}
+			p.must(p.NewTab())
+			p.must(p.Navigate(watch(i)))
 			waitFor(t, fmt.Sprintf("page %d in Firefox", i), func() bool {
 				var at float64
-				err := b.Run(`(async () => {
+				err := p.Run(`(async () => {
 					const video = document.querySelector('video');
 					video.muted = true;
 					await video.play();
@@ -85,9 +75,7 @@ groups: [{name: A, teacher: tom@school.test, students: [ann@school.test]}]
 				return err == nil && at > 0.2
 			})
 			if i < pausedPages {
-				if err := b.Run("document.querySelector('video').pause()", nil); err != nil {
-					t.Fatal(err)
-				}
+				p.run("document.querySelector('video').pause()")
 			}
 		}
 	})

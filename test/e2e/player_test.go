@@ -16,8 +16,6 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-
-	"github.com/lectiospace/lectern/internal/emulator/firefox"
 )
 
 const (
@@ -460,54 +458,35 @@ func TestPlayerInFirefox(t *testing.T) {
 	t.Parallel()
 	s := newLessonWithParts(t)
 	talk := serveTalk(t)
-	b, err := firefox.Start(t.Context(), "firefox-esr", t.TempDir(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	run := func(expression string) {
-		t.Helper()
-		if err := b.Run(expression, nil); err != nil {
-			t.Fatalf("%s: %v", expression, err)
-		}
-	}
-	until := func(what, expression string) {
-		t.Helper()
-		waitFor(t, what+" in Firefox", func() bool {
-			var so bool
-			return b.Run("Boolean("+expression+")", &so) == nil && so
-		})
-	}
+	p := openFirefox(t)
 	press := func(code string) {
-		run("document.body.dispatchEvent(new KeyboardEvent('keydown', { code: '" + code + "', key: '', bubbles: true, cancelable: true }))")
+		p.run("document.body.dispatchEvent(new KeyboardEvent('keydown', { code: '" + code + "', key: '', bubbles: true, cancelable: true }))")
 	}
 	visit := func(address string) {
 		t.Helper()
-		if err := b.Navigate(address + token(t, "--user", "1", "--ttl", "1h")); err != nil {
-			t.Fatal(err)
-		}
-		until("metadata", "document.querySelector('video')?.readyState > 0")
-		run("(document.querySelector('video').muted = true, document.querySelector('video').play())")
+		p.must(p.Navigate(address + token(t, "--user", "1", "--ttl", "1h")))
+		p.until("metadata", "document.querySelector('video')?.readyState > 0")
+		p.run("(document.querySelector('video').muted = true, document.querySelector('video').play())")
 	}
 	visit(fmt.Sprintf("%s/watch/%d#t=62&token=", s.url, lesson))
-	until("it begins where the link says", videoTime+" >= 62 && "+videoTime+" < 80")
-	until("the transcript follows", "/^1:.*treaty/.test("+currentCue+")")
-	run("document.querySelector('.controls .captions').click()")
-	until("a caption", "/^Sentence \\d+ is about the year \\d+ & its treaty.$/.test(document.querySelector('.caption').textContent)")
-	run("document.querySelectorAll('.cues .row')[30].click()")
-	until("a press goes there", "Math.abs("+videoTime+" - 30) < 4")
+	p.until("it begins where the link says", videoTime+" >= 62 && "+videoTime+" < 80")
+	p.until("the transcript follows", "/^1:.*treaty/.test("+currentCue+")")
+	p.run("document.querySelector('.controls .captions').click()")
+	p.until("a caption", "/^Sentence \\d+ is about the year \\d+ & its treaty.$/.test(document.querySelector('.caption').textContent)")
+	p.run("document.querySelectorAll('.cues .row')[30].click()")
+	p.until("a press goes there", "Math.abs("+videoTime+" - 30) < 4")
 	press("Digit7")
-	until("seven tenths", "Math.abs("+videoTime+" - 210) < 5")
-	run("document.querySelector('.sound').click()")
-	until("the sound plays on", "/companions.1.stream/.test(document.querySelector('video').src) && Math.abs("+videoTime+" - 212) < 8 && "+videoPlays)
+	p.until("seven tenths", "Math.abs("+videoTime+" - 210) < 5")
+	p.run("document.querySelector('.sound').click()")
+	p.until("the sound plays on", "/companions.1.stream/.test(document.querySelector('video').src) && Math.abs("+videoTime+" - 212) < 8 && "+videoPlays)
 
 	visit(talk.url + "/watch/1#token=")
-	until("it plays", videoTime+" > 0.2")
-	run(videoTime + " = 3")
-	until("it is at three seconds", videoTime+" >= 3 && "+videoPlays)
-	run("document.querySelector('video').pause()")
+	p.until("it plays", videoTime+" > 0.2")
+	p.run(videoTime + " = 3")
+	p.until("it is at three seconds", videoTime+" >= 3 && "+videoPlays)
+	p.run("document.querySelector('video').pause()")
 	press("KeyL")
-	until("ten seconds on", "!document.querySelector('video').seeking && Math.abs("+videoTime+" - 13.5) < 1.5")
+	p.until("ten seconds on", "!document.querySelector('video').seeking && Math.abs("+videoTime+" - 13.5) < 1.5")
 	press("KeyJ")
-	until("ten seconds back", "!document.querySelector('video').seeking && Math.abs("+videoTime+" - 3.5) < 1.5")
+	p.until("ten seconds back", "!document.querySelector('video').seeking && Math.abs("+videoTime+" - 3.5) < 1.5")
 }

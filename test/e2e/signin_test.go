@@ -13,8 +13,6 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
-
-	"github.com/lectiospace/lectern/internal/emulator/firefox"
 )
 
 // The lesson of the walks has 300 s.
@@ -157,8 +155,8 @@ func (p *page) signOutInEveryTab(base string) {
 	tab.until("the way back needs a sign-in", "location.pathname === '"+signInLesson+"' && "+isSignedOut)
 }
 
-// changesUser: whoever signs in in a second tab is signed in in the first one too, which shows
-// nothing of the other user any more.
+// changesUser: a person who signs in in a second tab is signed in in the first one too, which
+// shows nothing of the other user any more.
 func (p *page) changesUser() {
 	tab := p.newTab()
 	tab.goTo(js[string](p, "location.origin") + "/signin?next=/")
@@ -194,81 +192,59 @@ func (p *page) losesSession(base string) {
 
 // testSignInInFirefox is the same in short in the other engine.
 func testSignInInFirefox(t *testing.T, base string) {
-	b, err := firefox.Start(t.Context(), "firefox-esr", t.TempDir(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.Close()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	until := func(what, expression string) {
-		t.Helper()
-		waitFor(t, what+" in Firefox", func() bool {
-			var so bool
-			return b.Run("(() => { try { return Boolean("+expression+") } catch { return false } })()", &so) == nil && so
-		})
-	}
-	click := func(selector string) {
-		t.Helper()
-		until(selector, fmt.Sprintf("document.querySelector(%q)?.checkVisibility()", selector))
-		must(b.Run(fmt.Sprintf("void document.querySelector(%q).click()", selector), nil))
-	}
+	p := openFirefox(t)
 	reload := func() {
 		t.Helper()
-		must(b.Run("void (document.documentElement.dataset.old = true)", nil))
-		must(b.Do("WebDriver:Refresh", nil, nil))
-		until("another document", "!document.documentElement.dataset.old")
+		p.run("void (document.documentElement.dataset.old = true)")
+		p.must(p.Do("WebDriver:Refresh", nil, nil))
+		p.until("another document", "!document.documentElement.dataset.old")
 	}
 	const lessons = lessonCount + " === 7"
 	signIn := func() {
 		t.Helper()
-		until("a sign-in", isSignedOut)
-		click(signInLink)
-		click(chosenBy("student@demo.lectern"))
-		until("the lesson", isWatching)
+		p.until("a sign-in", isSignedOut)
+		p.click(signInLink)
+		p.click(chosenBy("student@demo.lectern"))
+		p.until("the lesson", isWatching)
 	}
 	isTamara := "document.querySelector('.masthead .name').textContent === 'Tamara Teacher'"
-	must(b.Navigate(base + signInLesson))
+	p.must(p.Navigate(base + signInLesson))
 	signIn()
-	must(b.Run("(document.querySelector('video').muted = true, document.querySelector('video').play())", nil))
-	until("it plays", videoPlays)
+	p.run("(document.querySelector('video').muted = true, document.querySelector('video').play())")
+	p.until("it plays", videoPlays)
 	reload()
-	until("the lesson after a reload", isWatching)
-	click("a.back")
-	until("the lessons", lessons)
-	must(b.Do("WebDriver:Back", nil, nil))
-	until("the lesson by the back button", isWatching)
+	p.until("the lesson after a reload", isWatching)
+	p.click("a.back")
+	p.until("the lessons", lessons)
+	p.must(p.Do("WebDriver:Back", nil, nil))
+	p.until("the lesson by the back button", isWatching)
 
-	must(b.NewTab())
+	p.must(p.NewTab())
 	var tabs []string
-	must(b.Do("WebDriver:GetWindowHandles", nil, &tabs))
+	p.must(p.Do("WebDriver:GetWindowHandles", nil, &tabs))
 	switchTo := func(tab int) {
 		t.Helper()
-		must(b.Do("WebDriver:SwitchToWindow", map[string]any{"handle": tabs[tab], "focus": true}, nil))
+		p.must(p.Do("WebDriver:SwitchToWindow", map[string]any{"handle": tabs[tab], "focus": true}, nil))
 	}
-	must(b.Navigate(base + signInLesson + "#t=30"))
-	until("the bookmark at its place in a second tab", isWatching+" && Math.abs("+videoTime+" - 30) < 2")
-	must(b.Navigate(base + "/signin?next=/"))
-	click(chosenBy("teacher@demo.lectern"))
-	until("the teacher in the second tab", isTamara)
+	p.must(p.Navigate(base + signInLesson + "#t=30"))
+	p.until("the bookmark at its place in a second tab", isWatching+" && Math.abs("+videoTime+" - 30) < 2")
+	p.must(p.Navigate(base + "/signin?next=/"))
+	p.click(chosenBy("teacher@demo.lectern"))
+	p.until("the teacher in the second tab", isTamara)
 	switchTo(0)
-	until("the teacher in the first tab", isTamara)
+	p.until("the teacher in the first tab", isTamara)
 	switchTo(1)
-	click(".masthead .person button")
-	until("nobody is signed in", isSignedOut)
+	p.click(".masthead .person button")
+	p.until("nobody is signed in", isSignedOut)
 	switchTo(0)
-	until("nobody is signed in in the first tab", isSignedOut)
+	p.until("nobody is signed in in the first tab", isSignedOut)
 	signIn()
-	must(b.Navigate(base + "/")) // the lesson has a cookie of its own, with which it would go on
-	until("the lessons", lessons)
-	must(b.Do("WebDriver:DeleteAllCookies", nil, nil))
+	p.must(p.Navigate(base + "/")) // the lesson has a cookie of its own, with which it would go on
+	p.until("the lessons", lessons)
+	p.must(p.Do("WebDriver:DeleteAllCookies", nil, nil))
 	reload()
-	until("a sign-in", isSignedOut)
-	click(signInLink)
-	click(chosenBy("student@demo.lectern"))
-	until("the lessons after the sign-in", lessons)
+	p.until("a sign-in", isSignedOut)
+	p.click(signInLink)
+	p.click(chosenBy("student@demo.lectern"))
+	p.until("the lessons after the sign-in", lessons)
 }
