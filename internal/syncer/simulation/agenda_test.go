@@ -34,7 +34,7 @@ func (w *world) live(until time.Time) {
 		}
 		select {
 		case p := <-w.died:
-			w.bury(p)
+			w.replace(p)
 			continue
 		case <-time.After(time.Until(next.at)):
 		}
@@ -72,8 +72,8 @@ func (w *world) work(from time.Time, d time.Duration) {
 	})
 }
 
-// bury ends a process that died, and starts another when it is time to work.
-func (w *world) bury(p *process) {
+// replace ends a process that died, and starts another when it is time to work.
+func (w *world) replace(p *process) {
 	if w.process != p {
 		return
 	}

@@ -263,11 +263,11 @@ func (w *world) planRecording(r *rand.Rand, m *meeting, done time.Time) {
 	}
 	switch later := done.Add(time.Duration(1+r.IntN(4*3600)) * time.Second); r.IntN(12) {
 	case 0:
-		w.agenda.add(later, "somebody trashes "+m.uuid+" at Zoom", func() { w.trashAtZoom(m) })
+		w.agenda.add(later, "somebody trashes "+m.uuid+" at Zoom", func() { w.setTrashed(m, true) })
 		w.planWebhook(r, "recording.trashed", m, later.Add(time.Second))
 		if r.IntN(3) > 0 {
 			back := later.Add(time.Duration(1+r.IntN(30*3600)) * time.Second)
-			w.agenda.add(back, "somebody recovers "+m.uuid, func() { w.recoverAtZoom(m) })
+			w.agenda.add(back, "somebody recovers "+m.uuid, func() { w.setTrashed(m, false) })
 			w.planWebhook(r, "recording.recovered", m, back.Add(time.Second))
 		}
 	case 1:
@@ -278,21 +278,12 @@ func (w *world) planRecording(r *rand.Rand, m *meeting, done time.Time) {
 	}
 }
 
-func (w *world) trashAtZoom(m *meeting) {
+func (w *world) setTrashed(m *meeting, trashed bool) {
 	w.mu.Lock()
-	m.trashed = true
+	m.trashed = trashed
 	w.mu.Unlock()
 	for _, f := range m.files {
-		w.zoom.Change(m.uuid, f.f.ID, func(at *zoomemu.File) { at.Deleted = true })
-	}
-}
-
-func (w *world) recoverAtZoom(m *meeting) {
-	w.mu.Lock()
-	m.trashed = false
-	w.mu.Unlock()
-	for _, f := range m.files {
-		w.zoom.Change(m.uuid, f.f.ID, func(at *zoomemu.File) { at.Deleted = false })
+		w.zoom.Change(m.uuid, f.f.ID, func(at *zoomemu.File) { at.Deleted = trashed })
 	}
 }
 
