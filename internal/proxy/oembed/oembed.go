@@ -73,7 +73,7 @@ func describe(query *fasthttp.Args, base string) (answerJSON, *respond.Problem) 
 	if !ok {
 		return answerJSON{}, &respond.Problem{Status: http.StatusNotFound, Code: media.CodeNotFound, Detail: "This is no address of a lesson here."}
 	}
-	width, height := frameWidth, frameHeight
+	width := frameWidth
 	for _, bound := range []struct {
 		name string
 		fit  func(most int)
@@ -92,7 +92,7 @@ func describe(query *fasthttp.Args, base string) (answerJSON, *respond.Problem) 
 		bound.fit(most)
 	}
 	width = max(width, 1)
-	height = max(width*frameHeight/frameWidth, 1)
+	height := max(width*frameHeight/frameWidth, 1)
 	frame := fmt.Sprintf(`<iframe src="%s/embed/%d%s" width="%d" height="%d" title="Lectern" allow="autoplay; fullscreen; picture-in-picture" allowfullscreen style="border:0"></iframe>`,
 		html.EscapeString(base), id, place, width, height)
 	return answerJSON{Type: "video", Version: "1.0", ProviderName: "Lectern", ProviderURL: base + "/", Width: width, Height: height, HTML: frame}, nil
