@@ -738,6 +738,14 @@ var allowed = []rule{
 		},
 	},
 	{
+		pkg: "internal/pgtest/faultproxy",
+		tests: []use{
+			{"internal/pgtest", "a PostgreSQL behind the proxy"},
+			{"github.com/jackc/pgx/v5", "a client that speaks the protocol"},
+			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
+		},
+	},
+	{
 		pkg: "internal/prewarm",
 		may: []use{
 			{"internal/media", "the recordings to warm"},
@@ -1361,6 +1369,27 @@ var allowed = []rule{
 		tests: []use{
 			{"internal/emulator", "content without a disk"},
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
+		},
+	},
+	{
+		pkg: "test/database",
+		tests: []use{
+			{"internal/auth", "decides who may watch, as gateways do"},
+			{"internal/catalog", "the database under the nodes, and what it holds in the end"},
+			{"internal/catalog/document", "fills the catalog"},
+			{"internal/catalog/schema", "creates the schema"},
+			{"internal/emulator", "content without a disk"},
+			{"internal/emulator/drive", "the archive"},
+			{"internal/emulator/zoom", "the Zoom, and its signatures"},
+			{"internal/library", "the playback limit"},
+			{"internal/media", "tokens and refusals"},
+			{"internal/pgtest", "throw-away PostgreSQL clusters"},
+			{"internal/pgtest/faultproxy", "connections to PostgreSQL that fail on request"},
+			{"internal/syncer/store", "the quotas"},
+			{"os/exec", "builds and runs the programs, and tests of planted faults"},
+			{"github.com/anishathalye/porcupine", "checks linearizability"},
+			{"github.com/prometheus/client_golang", "registers the nodes' metrics"},
+			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
 		},
 	},
 	{
