@@ -74,6 +74,16 @@ simulate: ## live through SEEDS (1000) simulated schools of DAYS (7), from seed 
 simulate-planted: ## plant each of ten faults into the syncer, and live through up to SEEDS (20) simulated schools until one finds it
 	GODEBUG=asyncpreemptoff=1 go test -count=1 -v -timeout 24h -run '^TestPlanted$$' ./internal/syncer/simulation -planted $(or $(SEEDS),20) -from $(or $(FROM),1)
 
+.PHONY: torture-database torture-database-planted load-webhooks
+torture-database: ## break three gateways' and two syncers' connections to PostgreSQL for ROUNDS (5) rounds of a minute, from SEED (1) on, and check limits, codes, revocation and quotas by porcupine (needs ffmpeg)
+	go test -count=1 -v -timeout 24h -run '^(TestTorture|TestLimitsLinearizable|TestQuotaLinearizable|TestRevocationLinearizable)$$' ./test/database -seed $(or $(SEED),1) -rounds $(or $(ROUNDS),5)
+
+torture-database-planted: ## plant each of eight faults into limits, codes, revocation and quotas, and see that the short tests find it
+	go test -count=1 -v -timeout 1h -run '^TestPlanted$$' ./test/database -planted
+
+load-webhooks: ## send EVENTS (100000) webhooks to the syncer while its PostgreSQL is restarted ten times, and look for each in the table
+	go test -count=1 -v -timeout 12h -run '^TestWebhookLoad$$' ./test/database -events $(or $(EVENTS),100000) -seed $(or $(SEED),1)
+
 lessons: ## rebuild the demo's lessons (needs ffmpeg)
 	./scripts/make-lessons.sh
 
