@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lectiospace/lectern/internal/cache/eviction"
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -72,6 +73,9 @@ func newCache(cfg Config, origin Fetcher, log *slog.Logger, reg prometheus.Regis
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
+	if err := failpoint.Err("cache.make-directory"); err != nil {
+		return nil, fmt.Errorf("cache-dir: %w", err)
+	}
 	if err := os.MkdirAll(filepath.Join(cfg.Dir, "chunks"), 0o700); err != nil {
 		return nil, fmt.Errorf("cache-dir: %w", err)
 	}
@@ -111,7 +115,13 @@ func newCache(cfg Config, origin Fetcher, log *slog.Logger, reg prometheus.Regis
 func (c *Cache) tmpDir() string { return filepath.Join(c.cfg.Dir, "tmp") }
 
 func (c *Cache) clearTemporary() error {
+	if err := failpoint.Err("cache.clear-temp"); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(c.tmpDir()); err != nil {
+		return err
+	}
+	if err := failpoint.Err("cache.make-temp"); err != nil {
 		return err
 	}
 	return os.Mkdir(c.tmpDir(), 0o700)

@@ -64,7 +64,7 @@ func (r *reader) openCommitted(p *committedPiece) (media.Piece, <-chan struct{},
 	if err == nil && p.unverified != 0 {
 		chunk := chunkfile.Chunk{Index: e.index, Length: e.length, Size: c.chunkSize}
 		want := identity(r.obj, c.chunkSize)
-		err = chunk.Verify(p.file.file, func(found string) bool { return found == want }, p.unverified)
+		err = verifyChunk(chunk, p.file.file, func(found string) bool { return found == want }, p.unverified)
 	}
 	if p.unverified != 0 {
 		c.endVerifying(p, err == nil)

@@ -307,6 +307,7 @@ var allowed = []rule{
 			{"internal/cache/chunkfile", "the file format"},
 			{"internal/cache/eviction", "chooses victims"},
 			{"internal/cache/readahead", "sizes and order of origin requests"},
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "objects, spans, pieces and error kinds"},
 			{"github.com/prometheus/client_golang", "registers its metrics"},
 			{"golang.org/x/sys", "free space, flock and preallocation"},
@@ -352,6 +353,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/catalog",
 		may: []use{
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "what look-ups return"},
 			{"database/sql", "SQL is the package's purpose"},
 			{"database/sql/driver", "tells lost connections from refusals"},
@@ -543,6 +545,9 @@ var allowed = []rule{
 			{"internal/emulator", "the recordings' content"},
 		},
 	},
+	{pkg: "internal/failpoint"},
+	{pkg: "internal/failpoint/points"},
+	{pkg: "internal/failpoint/rules"},
 	{
 		pkg: "internal/ffmpeg",
 		may: []use{
@@ -623,6 +628,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/origin",
 		may: []use{
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "objects, spans and error kinds"},
 			{"github.com/prometheus/client_golang", "registers its metrics"},
 		},
@@ -671,6 +677,7 @@ var allowed = []rule{
 		pkg: "internal/origin/local",
 		may: []use{
 			{"internal/archive", "it is an archive too"},
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "objects, spans and error kinds"},
 		},
 		tests: []use{
@@ -974,6 +981,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/syncer",
 		may: []use{
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/telemetry/trace", "hands the tracer to its parts"},
 			{"internal/alert", "messages to operators"},
 			{"internal/archive", "where recordings are archived"},
@@ -1028,6 +1036,7 @@ var allowed = []rule{
 		may: []use{
 			{"internal/archive", "where recordings are read and files are stored"},
 			{"internal/catalog", "transactions and error kinds of the database"},
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/ffmpeg", "probes the recording"},
 			{"internal/media", "recordings and error kinds"},
 			{"internal/syncer/observe", "a syncer that observes makes nothing"},
@@ -1086,6 +1095,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/syncer/ingest",
 		may: []use{
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/telemetry/trace", "the spans of an ingest and its steps"},
 			{"internal/archive", "where recordings are archived"},
 			{"internal/catalog", "transactions and error kinds of the database"},
@@ -1119,6 +1129,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/syncer/intake",
 		may: []use{
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/telemetry/trace", "the spans of webhooks"},
 			{"internal/catalog", "transactions and error kinds of the database"},
 			{"internal/media", "recordings, users, error kinds"},
@@ -1147,6 +1158,7 @@ var allowed = []rule{
 		may: []use{
 			{"internal/archive", "where recordings are moved from and to"},
 			{"internal/catalog", "transactions and error kinds of the database"},
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/syncer/observe", "what a syncer that observes would do"},
 			{"internal/syncer/store", "the syncer's tables"},
@@ -1297,6 +1309,7 @@ var allowed = []rule{
 		pkg: "internal/syncer/workdir",
 		may: []use{
 			{"internal/archive", "uploads from the directory continue where they broke off"},
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/syncer/queue", "waits for a lock within a time"},
 			{"internal/syncer/store", "the reasons of full disks"},
@@ -1362,6 +1375,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/zoom",
 		may: []use{
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "error kinds"},
 			{"golang.org/x/sync", "one token request for all who wait"},
 			{"golang.org/x/time", "Zoom's rate limits"},
@@ -1408,6 +1422,7 @@ var allowed = []rule{
 			{"internal/emulator/firefox", "a real Firefox"},
 			{"internal/emulator/s3", "a bucket to move recordings to"},
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
+			{"internal/failpoint/points", "the names that no binary may have"},
 			{"internal/npmtool", "installs the rules of accessibility, and a certified sign-in provider"},
 			{"internal/origin/azure", "fills and lists the archives that recordings are moved between"},
 			{"internal/origin/drive", "fills and lists the archives that recordings are moved between"},

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -111,7 +112,11 @@ func (t *tokens) exchange(ctx context.Context, a Account) (token string, scopes 
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(a.ClientID+":"+a.ClientSecret)))
+	if err := failpoint.ErrOf("zoom.request", op); err != nil {
+		return "", nil, 0, network(ctx, op, err)
+	}
 	resp, err := t.client.Do(req)
+	failpoint.HereOf("zoom.answer", op)
 	if err != nil {
 		return "", nil, 0, network(ctx, op, err)
 	}
