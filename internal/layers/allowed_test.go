@@ -1385,6 +1385,7 @@ var allowed = []rule{
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
 		},
 	},
+	{pkg: "test/conformance"},
 	{
 		pkg: "test/database",
 		tests: []use{
@@ -1430,6 +1431,7 @@ var allowed = []rule{
 			{"internal/pgtest", "throw-away PostgreSQL clusters"},
 			{"internal/proxy/openapi/openapitest", "holds the answers against their description"},
 			{"internal/zoom", "signs webhooks"},
+			{"test/conformance", "the requirements of HTTP/1.1 that the binaries are held against"},
 			{"database/sql", "looks at rows that no route shows"},
 			{"os/exec", "runs the binaries, ffmpeg and strace"},
 			{"github.com/chromedp/cdproto", "the browser's events"},
