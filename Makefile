@@ -43,8 +43,15 @@ properties: ## check each property with CHECKS (2000) random inputs, where the s
 	go test -count=1 -timeout 3h ./internal/cache/... ./internal/fulltext ./internal/library ./internal/proxy ./internal/proxy/stream ./internal/syncer/parts ./internal/syncer/store -rapid.checks=$(or $(CHECKS),2000) \
 		-run '^(TestAgainstServeContent|TestBounds|TestChooseLosesNothing|TestChunkTableModel|TestGarbageRanges|TestIndexModel|TestMatchRuleProperties|TestModel|TestPlacesAgainstAll|TestRepeatedRequestsAgree|TestRunsMakeTheSameHeader|TestSearchIsTheRule)$$'
 
-fuzz: ## run every fuzz target for FUZZTIME (10s)
-	./scripts/fuzz $(FUZZTIME)
+fuzz: ## run every fuzz target for FUZZTIME (10s), or those of the packages DIRS, FUZZWORKERS (all processors) side by side
+	./scripts/fuzz $(or $(FUZZTIME),10s) $(DIRS)
+
+.PHONY: fuzz-corpus clients
+fuzz-corpus: ## copy from the build cache into testdata/fuzz what fuzzing has found in the packages DIRS (all), few and small
+	go run ./test/fuzzcorpus $(or $(DIRS),$(shell git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u))
+
+clients: ## install players, browsers and downloaders, and play and download recordings with CLIENTS (all)
+	CLIENTS="$(or $(CLIENTS),all)" ./scripts/clients
 
 joins: ## join LISTS (200) random lists of parts, from SEED (1) on, and check what comes out (needs ffmpeg)
 	FFMPEG_JOIN_LISTS=$(or $(LISTS),200) FFMPEG_JOIN_SEED=$(or $(SEED),1) go test -count=1 -v -timeout 3h -run '^TestJoinRandomLists$$' ./internal/ffmpeg

@@ -817,6 +817,9 @@ var allowed = []rule{
 			{"internal/webvtt", "chapters as a track"},
 			{"github.com/valyala/fasthttp", "requests and responses"},
 		},
+		tests: []use{
+			{"internal/zoom", "chapters as Zoom's assistant makes them"},
+		},
 	},
 	{
 		pkg: "internal/proxy/contenttype",
@@ -1387,6 +1390,16 @@ var allowed = []rule{
 	},
 	{pkg: "test/conformance"},
 	{
+		pkg: "test/clients",
+		tests: []use{
+			{"internal/demo/lessons", "a real MP4 to play"},
+			{"internal/emulator", "content without a disk"},
+			{"internal/emulator/drive", "a Drive to stream from"},
+			{"internal/npmtool", "installs the libraries of players"},
+			{"os/exec", "runs the gateway's binary and the clients"},
+		},
+	},
+	{
 		pkg: "test/database",
 		tests: []use{
 			{"internal/auth", "decides who may watch, as gateways do"},
@@ -1438,6 +1451,12 @@ var allowed = []rule{
 			{"github.com/chromedp/chromedp", "drives a real browser"},
 			{"github.com/jackc/pgx/v5", "PostgreSQL's driver, to look at rows"},
 			{"modernc.org/sqlite", "SQLite's driver, to look at rows"},
+		},
+	},
+	{
+		pkg: "test/fuzzcorpus",
+		may: []use{
+			{"os/exec", "builds and runs the tests' binaries"},
 		},
 	},
 }

@@ -443,6 +443,13 @@ func FuzzContentRange(f *testing.F) {
 				t.Errorf("%q was taken for bytes 3-6 of 10", field)
 			}
 		}
+		// The size of an object that is read before it is known.
+		if size, err := origin.CheckPeekResponse(response(206, field, "", "", -1), span); err == nil {
+			var a, b, n int64
+			if _, err := fmt.Sscanf(field, "bytes %d-%d/%d", &a, &b, &n); err != nil || a != 3 || b != min(6, n-1) || n != size || size <= 3 {
+				t.Errorf("%q was taken for bytes 3-6 of %d", field, size)
+			}
+		}
 	})
 }
 
