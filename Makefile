@@ -74,6 +74,10 @@ move: ## move RECORDINGS (20) between all archives under VIEWERS (20), the mover
 outage: ## read RANGES (10000) ranges through HAProxy and three gateways while the database is away for OUTAGE (60s), then restart each
 	OUTAGE=$(or $(OUTAGE),60s) OUTAGE_RANGES=$(or $(RANGES),10000) go test -count=1 -v -timeout 1h -run '^TestFleet$$' ./test/e2e
 
+.PHONY: soak
+soak: ## have SLOW (5000) and SEEKING (200) viewers watch for TIME (30m), and plot what the gateway needs meanwhile
+	go run ./bench -soak $(or $(TIME),30m) -slow $(or $(SLOW),5000) -seeking $(or $(SEEKING),200) $(BENCHFLAGS)
+
 .PHONY: simulate simulate-planted
 simulate: ## live through SEEDS (1000) simulated schools of DAYS (7), from seed FROM (1) on, and check what the syncer has made of them
 	GODEBUG=asyncpreemptoff=1 go test -count=1 -v -timeout 24h -run '^TestSeeds$$' ./internal/syncer/simulation -from $(or $(FROM),1) -seeds $(or $(SEEDS),1000) -days $(or $(DAYS),7)
