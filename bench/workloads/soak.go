@@ -92,7 +92,7 @@ func (b *Bench) Soak(ctx context.Context, s Soak) (*results.Soak, error) {
 		},
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w\n%s", err, gateway.Logs())
 	}
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -109,7 +109,7 @@ func (b *Bench) Soak(ctx context.Context, s Soak) (*results.Soak, error) {
 		err = stopErr
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w\n%s", err, gateway.Logs())
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)

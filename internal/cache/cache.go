@@ -57,6 +57,7 @@ type Cache struct {
 	budget       budget
 	health       health
 	buffers      bufferPool
+	gapped       gapped
 	writes       writeQueue
 	emptyFolders []objectKey               // of forgotten objects; they exist, and count against the budget
 	removing     map[chunkAddress]struct{} // chunks that have left the index, and whose files are being removed

@@ -127,6 +127,7 @@ func (f *fetch) requestBuffer(fl *fill) (wait, ready chan struct{}) {
 				c.backfillDetached(other, f.obj)
 			}
 		}
+		c.closeGaps()
 		f.awaitsBuffer = true
 		f.broadcast()
 		c.dropPassedWrites()
@@ -205,8 +206,8 @@ func (f *fetch) receive(body io.Reader) error {
 		}
 		f.c.mu.Lock()
 		complete, shared := f.c.verifyPart(fl, p), len(f.readers) > 1
-		if f.isBackfill && !complete && f.c.buffers.hasWaiters() {
-			f.c.backfillDetached(fl, f.obj) // there was more than one gap
+		if !complete {
+			f.c.partReceived(fl, f.obj)
 		}
 		f.releasePassed() // its readers may have read on already
 		f.c.mu.Unlock()

@@ -116,6 +116,7 @@ func (c *Cache) startFetch(obj media.Object, key objectKey, plan fetchPlan, s st
 			c.list(fl)
 			c.metrics.event(eventMiss)
 		}
+		c.gapped.remove(fl)
 		lo := max(0, plan.from-start)
 		fl.addPart(&part{fetch: f, lo: lo, have: lo, hi: min(fl.length, plan.to-start), sums: chunkfile.NewRun(c.chunkFile(fl), lo)})
 		f.fills = append(f.fills, fl)
