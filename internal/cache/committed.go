@@ -134,6 +134,19 @@ func (c *Cache) invalidate(e *fdEntry, err error) {
 	c.log.Warn("cache: chunk invalidated", slog.Int64("chunk", e.index), slog.Any("error", err))
 }
 
+// InvalidatePiece removes the chunk of the reader's last piece, whose file could not be sent:
+// it is a miss from now on. why is the reason; an error of the disk's is one of its health
+// too. The goroutine that calls Next calls it. A piece that was in memory changes nothing.
+func (r *reader) InvalidatePiece(why error) {
+	if r.file == nil {
+		return
+	}
+	if media.KindOf(why) == media.Corrupt {
+		why = chunkfile.ErrTorn // shorter than it was: damaged, and not the disk's fault
+	}
+	r.c.invalidate(r.file.entry, why)
+}
+
 // releaseFile unpins the chunk of a reader's descriptor; c.mu is held. The caller
 // closes what is returned, without the lock.
 func (c *Cache) releaseFile(f *openFile) (unused *openFile) {
