@@ -1459,4 +1459,21 @@ var allowed = []rule{
 			{"os/exec", "builds and runs the tests' binaries"},
 		},
 	},
+	{
+		pkg: "test/faults",
+		tests: []use{
+			{"internal/cache", "the cache of the gateway that is put together as the command does"},
+			{"internal/emulator", "the bytes of the emulated origins"},
+			{"internal/emulator/drive", "answers that the faults are made of"},
+			{"internal/emulator/s3", "answers that the faults are made of"},
+			{"internal/media", "recordings and viewers"},
+			{"internal/origin", "the decorators of the gateway that is put together"},
+			{"internal/origin/drive", "an origin of the gateway that is put together"},
+			{"internal/origin/s3", "an origin of the gateway that is put together"},
+			{"internal/proxy", "the server of the gateway that is put together"},
+			{"os/exec", "builds and runs the tests with a planted fault"},
+			{"github.com/prometheus/client_golang", "reads the gauges that show what is still held"},
+			{"go.uber.org/goleak", "finds goroutines that outlive their gateway"},
+		},
+	},
 }
