@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -45,9 +46,11 @@ func openJournal(path string) (*journal, map[media.Location]media.Object, error)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
-	for text := range bytes.SplitSeq(data, []byte("\n")) {
+	scanner := bufio.NewScanner(bytes.NewReader(data))
+	scanner.Buffer(nil, maxJournalLine)
+	for scanner.Scan() {
 		var line journalLine
-		if len(text) > maxJournalLine || json.Unmarshal(text, &line) != nil {
+		if json.Unmarshal(scanner.Bytes(), &line) != nil {
 			continue
 		}
 		loc := media.Location{Provider: line.Provider, Key: line.Key}

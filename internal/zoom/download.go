@@ -16,7 +16,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -164,11 +163,7 @@ func (d downloader) follow(ctx context.Context, op, link, token string, headers 
 	}
 	sent := token
 	for hop := 0; ; hop++ {
-		if err := failpoint.ErrOf("zoom.request", op); err != nil {
-			return nil, network(ctx, op, err)
-		}
 		resp, err := d.get(ctx, client, target, sent, headers)
-		failpoint.HereOf("zoom.answer", op)
 		if err != nil {
 			return nil, network(ctx, op, err)
 		}

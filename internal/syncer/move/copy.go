@@ -12,7 +12,6 @@ import (
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/syncer/workdir"
@@ -141,7 +140,6 @@ func (r *run) copyFile(ctx context.Context, lock *workdir.Lock, p plan, f file, 
 		return copied{}, err
 	}
 	r.m.step("verified")
-	failpoint.Here("move.remove-local")
 	return copied{c, stored}, os.Remove(local)
 }
 
@@ -209,9 +207,6 @@ func (r *run) fetch(ctx context.Context, f file, src source, local string, c *st
 	if err := proven(f, src, *c); err != nil {
 		return err
 	}
-	if err := failpoint.Err("move.rename-local"); err != nil {
-		return err
-	}
 	return os.Rename(local+".partial", local)
 }
 
@@ -233,9 +228,6 @@ func (r *run) download(ctx context.Context, f file, src source, to string, c *st
 		return err
 	}
 	defer in.Close()
-	if err := failpoint.Err("move.create-local"); err != nil {
-		return err
-	}
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
