@@ -43,8 +43,15 @@ properties: ## check each property with CHECKS (2000) random inputs, where the s
 	go test -count=1 -timeout 3h ./internal/cache/... ./internal/fulltext ./internal/library ./internal/proxy ./internal/proxy/stream ./internal/syncer/parts ./internal/syncer/store -rapid.checks=$(or $(CHECKS),2000) \
 		-run '^(TestAgainstServeContent|TestBounds|TestChooseLosesNothing|TestChunkTableModel|TestGarbageRanges|TestIndexModel|TestMatchRuleProperties|TestModel|TestPlacesAgainstAll|TestRepeatedRequestsAgree|TestRunsMakeTheSameHeader|TestSearchIsTheRule)$$'
 
-fuzz: ## run every fuzz target for FUZZTIME (10s)
-	./scripts/fuzz $(FUZZTIME)
+fuzz: ## run every fuzz target for FUZZTIME (10s), or those of the packages DIRS, FUZZWORKERS (all processors) side by side
+	./scripts/fuzz $(or $(FUZZTIME),10s) $(DIRS)
+
+.PHONY: fuzz-corpus clients
+fuzz-corpus: ## copy from the build cache into testdata/fuzz what fuzzing has found in the packages DIRS (all), few and small
+	go run ./test/fuzzcorpus $(or $(DIRS),$(shell git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u))
+
+clients: ## install players, browsers and downloaders, and play and download recordings with CLIENTS (all)
+	CLIENTS="$(or $(CLIENTS),all)" ./scripts/clients
 
 joins: ## join LISTS (200) random lists of parts, from SEED (1) on, and check what comes out (needs ffmpeg)
 	FFMPEG_JOIN_LISTS=$(or $(LISTS),200) FFMPEG_JOIN_SEED=$(or $(SEED),1) go test -count=1 -v -timeout 3h -run '^TestJoinRandomLists$$' ./internal/ffmpeg
@@ -67,12 +74,33 @@ move: ## move RECORDINGS (20) between all archives under VIEWERS (20), the mover
 outage: ## read RANGES (10000) ranges through HAProxy and three gateways while the database is away for OUTAGE (60s), then restart each
 	OUTAGE=$(or $(OUTAGE),60s) OUTAGE_RANGES=$(or $(RANGES),10000) go test -count=1 -v -timeout 1h -run '^TestFleet$$' ./test/e2e
 
+.PHONY: soak
+soak: ## have SLOW (5000) and SEEKING (200) viewers watch for TIME (30m), and plot what the gateway needs meanwhile
+	go run ./bench -soak $(or $(TIME),30m) -slow $(or $(SLOW),5000) -seeking $(or $(SEEKING),200) $(BENCHFLAGS)
+
 .PHONY: simulate simulate-planted
 simulate: ## live through SEEDS (1000) simulated schools of DAYS (7), from seed FROM (1) on, and check what the syncer has made of them
 	GODEBUG=asyncpreemptoff=1 go test -count=1 -v -timeout 24h -run '^TestSeeds$$' ./internal/syncer/simulation -from $(or $(FROM),1) -seeds $(or $(SEEDS),1000) -days $(or $(DAYS),7)
 
 simulate-planted: ## plant each of ten faults into the syncer, and live through up to SEEDS (20) simulated schools until one finds it
 	GODEBUG=asyncpreemptoff=1 go test -count=1 -v -timeout 24h -run '^TestPlanted$$' ./internal/syncer/simulation -planted $(or $(SEEDS),20) -from $(or $(FROM),1)
+
+.PHONY: torture-database torture-database-planted load-webhooks
+torture-database: ## break three gateways' and two syncers' connections to PostgreSQL for ROUNDS (5) rounds of a minute, from SEED (1) on, and check limits, codes, revocation and quotas by porcupine (needs ffmpeg)
+	go test -count=1 -v -timeout 24h -run '^(TestTorture|TestLimitsLinearizable|TestQuotaLinearizable|TestRevocationLinearizable)$$' ./test/database -seed $(or $(SEED),1) -rounds $(or $(ROUNDS),5)
+
+torture-database-planted: ## plant each of eight faults into limits, codes, revocation and quotas, and see that the short tests find it
+	go test -count=1 -v -timeout 1h -run '^TestPlanted$$' ./test/database -planted
+
+load-webhooks: ## send EVENTS (100000) webhooks to the syncer while its PostgreSQL is restarted ten times, and look for each in the table
+	go test -count=1 -v -timeout 12h -run '^TestWebhookLoad$$' ./test/database -events $(or $(EVENTS),100000) -seed $(or $(SEED),1)
+
+.PHONY: torture-faults torture-faults-planted
+torture-faults: ## run CELLS (1000) combinations of an origin's fault, the cache's state and a viewer, in the order of SEED (1); CELL=N repeats one
+	go test -count=1 -v -timeout 24h -run '^TestCells$$' ./test/faults -cells $(or $(CELLS),1000) -seed $(or $(SEED),1) -cell $(or $(CELL),-1)
+
+torture-faults-planted: ## plant each of several faults into the gateway, and run up to CELLS (500) combinations until one finds it
+	go test -count=1 -v -timeout 24h -run '^TestPlanted$$' ./test/faults -planted $(or $(CELLS),500) -seed $(or $(SEED),1)
 
 lessons: ## rebuild the demo's lessons (needs ffmpeg)
 	./scripts/make-lessons.sh

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -29,7 +30,7 @@ type options struct {
 	only      *regexp.Regexp // workloads
 	against   *regexp.Regexp // peers
 	rounds    int
-	soak      time.Duration
+	soak      workloads.Soak
 	base      string // commit to compare with
 	clock     bool
 	tools     string
@@ -80,7 +81,10 @@ func readOptions() (o options, err error) {
 	only := flag.String("only", ".", "workloads to run, a regular expression of their names")
 	against := flag.String("peers", ".", "servers to run, a regular expression; the references of the ratios always run")
 	flag.IntVar(&o.rounds, "rounds", 0, "rounds of every workload instead of its own number")
-	flag.DurationVar(&o.soak, "soak", 0, "instead of comparing: random seeks for so long, and the gateway's memory meanwhile")
+	flag.DurationVar(&o.soak.For, "soak", 0, "instead of comparing: many viewers for so long, how long they wait, and what the gateway needs meanwhile, which goes into soak.md of the report's folder")
+	flag.IntVar(&o.soak.Slow, "slow", 5000, "viewers of a soak who watch at 1 Mbit/s")
+	flag.IntVar(&o.soak.Seeking, "seeking", 200, "viewers of a soak who seek, and compare every byte")
+	flag.BoolVar(&o.soak.Evict, "evict", false, "the cache of a soak holds half of the lessons")
 	flag.BoolVar(&o.clock, "clock", false, "instead of comparing: browsers' times to the first frame, and how they play over a poor line, which go into the report that is there")
 	flag.StringVar(&o.base, "compare", "", "instead of the report: a commit whose gateway the working tree's is compared with; fails when it is worse beyond noise")
 	flag.StringVar(&o.module, "C", ".", "the module's folder")
@@ -137,8 +141,8 @@ func (o options) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if o.soak > 0 {
-		return bench.Soak(ctx, o.soak)
+	if o.soak.For > 0 {
+		return o.runSoak(ctx, bench, below(o.report))
 	}
 	if o.base != "" {
 		return o.compare(ctx, bench)
@@ -168,6 +172,24 @@ func (o options) run(ctx context.Context) error {
 	}
 	fmt.Printf("\n%s written after %s\n", filepath.Join(below(o.report), "report.md"), time.Since(began).Round(time.Second))
 	return nil
+}
+
+// runSoak writes what a soak has seen, and fails where a goal is not met.
+func (o options) runSoak(ctx context.Context, bench *workloads.Bench, report string) error {
+	seen, err := bench.Soak(ctx, o.soak)
+	if err != nil {
+		return err
+	}
+	seen.Machine = results.ThisMachine(ctx, o.module)
+	var missed []error
+	for _, v := range seen.Verdicts() {
+		line := fmt.Sprintf("%s: %s", v.What, v.Measured)
+		fmt.Println(line)
+		if !v.Met {
+			missed = append(missed, fmt.Errorf("not met: %s", line))
+		}
+	}
+	return errors.Join(append(missed, seen.Write(report))...)
 }
 
 // runClock measures the viewer's clock, while the machine has nothing else to do.

@@ -25,7 +25,7 @@ var environmentReaders = map[string][]string{
 }
 
 // testPackages are below internal and are in no program.
-var testPackages = []string{"pgtest", "emulator", "systemdtest", "catalogtest", "synctest", "syncertest", "tracetest"}
+var testPackages = []string{"pgtest", "emulator", "systemdtest", "catalogtest", "synctest", "syncertest", "tracetest", "failpoint"}
 
 // TestEnvironmentVariables checks that configuration.md names the variables that the
 // programs read beside those of their settings.

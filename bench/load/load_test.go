@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,12 +68,24 @@ func readEverything(t *testing.T, target Target) {
 	if r, err = Session(ctx, target, 3, steps); err != nil || r.Requests != 4 || len(r.First) != 4 || r.Bytes < 2<<20+100 || r.Elapsed < 50*time.Millisecond {
 		t.Errorf("a session of %d requests and %d bytes in %s: %v", r.Requests, r.Bytes, r.Elapsed, err)
 	}
-	viewers, err := StartViewers(ctx, target, 10, 500_000, time.Millisecond)
+	var read atomic.Int64
+	viewers, err := StartViewers(ctx, 10, Watching{
+		Target: func(int) Target { return target }, BytesPerSecond: 500_000, Gap: time.Millisecond, Again: true,
+		Read: func(_ int, off, n int64, _, _ time.Duration) {
+			if off+n > target.Content.Size() {
+				t.Errorf("%d bytes at %d of %d", n, off, target.Content.Size())
+			}
+			read.Add(n)
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if seen, err := viewers.Stop(); err != nil || len(seen.First) != 10 {
-		t.Errorf("%d of 10 viewers saw something: %v", len(seen.First), err)
+	for began := time.Now(); read.Load() == 0 && time.Since(began) < 10*time.Second; {
+		time.Sleep(time.Millisecond)
+	}
+	if seen, err := viewers.Stop(); err != nil || len(seen.First) != 10 || read.Load() == 0 {
+		t.Errorf("%d of 10 viewers saw something, %d bytes: %v", len(seen.First), read.Load(), err)
 	}
 }
 

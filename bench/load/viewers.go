@@ -16,8 +16,23 @@ const (
 	stallAfter = time.Second
 )
 
-// Viewers are slow clients of one file, each reading at a steady rate.
+// Watching is what slow viewers do.
+type Watching struct {
+	Target         func(viewer int) Target
+	BytesPerSecond int64
+	// Gap is the time between the arrivals of two viewers.
+	Gap time.Duration
+	// Again has a viewer who comes to the end of the file go to another place of it.
+	Again bool
+	// Read is called after each read: where it was, how long its bytes were awaited, and how much
+	// later than its time it began, which is this process's own fault. Several viewers call it at
+	// once. It may be nil.
+	Read func(viewer int, off, n int64, awaited, belated time.Duration)
+}
+
+// Viewers are slow clients, each reading one file at a steady rate.
 type Viewers struct {
+	w       Watching
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	running sync.WaitGroup
@@ -35,18 +50,18 @@ type ViewersResult struct {
 	Stalled int           // viewers that were late by more than a second
 }
 
-// StartViewers connects n viewers, one every gap, and returns when all have received
-// their first bytes. They read until Stop.
-func StartViewers(ctx context.Context, t Target, n int, bytesPerSecond int64, gap time.Duration) (*Viewers, error) {
-	v := &Viewers{}
+// StartViewers connects n viewers and returns when all have received their first bytes. They read
+// until Stop.
+func StartViewers(ctx context.Context, n int, w Watching) (*Viewers, error) {
+	v := &Viewers{w: w}
 	v.ctx, v.cancel = context.WithCancelCause(ctx)
-	tick := time.NewTicker(gap)
+	tick := time.NewTicker(w.Gap)
 	defer tick.Stop()
 	var started sync.WaitGroup
 	for i := range n {
 		started.Add(1)
 		v.running.Go(func() {
-			if err := v.watch(t, i, bytesPerSecond, started.Done); err != nil && v.ctx.Err() == nil {
+			if err := v.watch(i, started.Done); err != nil && v.ctx.Err() == nil {
 				v.cancel(fmt.Errorf("viewer %d: %w", i, err))
 			}
 		})
@@ -82,9 +97,10 @@ func (v *Viewers) Stop() (ViewersResult, error) {
 // while it reads.
 var viewerBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
-func (v *Viewers) watch(t Target, viewer int, bytesPerSecond int64, started func()) error {
+func (v *Viewers) watch(viewer int, started func()) error {
 	once := sync.OnceFunc(started)
 	defer once()
+	t := v.w.Target(viewer)
 	c, err := dial(v.ctx, t)
 	if err != nil {
 		return err
@@ -93,16 +109,8 @@ func (v *Viewers) watch(t Target, viewer int, bytesPerSecond int64, started func
 	stop := context.AfterFunc(v.ctx, func() { c.Close() })
 	defer stop()
 
-	off := rand.Int64N(t.Content.Size() / 2)
 	began := time.Now()
-	buf := viewerBuffers.Get().(*[readSize]byte)
-	c.buf = buf[:]
-	if t.Drop && t.TLS == nil {
-		c.buf = buf[:headSize]
-	}
-	took, err := c.request(t, viewer, off, OpenEnd)
-	viewerBuffers.Put(buf)
-	c.buf = nil
+	off, err := v.jump(c, t, viewer)
 	if err != nil {
 		return err
 	}
@@ -112,23 +120,48 @@ func (v *Viewers) watch(t Target, viewer int, bytesPerSecond int64, started func
 	once()
 
 	stalled := false
+	took := int64(0)
 	for due := time.Now(); ; due = due.Add(readInterval) {
 		select {
 		case <-v.ctx.Done():
 			return nil
 		case <-time.After(time.Until(due)):
 		}
-		earned := int64(time.Since(began).Seconds()*float64(bytesPerSecond)) - took
-		n := min(earned, readSize, t.Content.Size()-off-took)
+		woke := time.Now()
+		earned := int64(time.Since(began).Seconds()*float64(v.w.BytesPerSecond)) - took
+		n := min(earned, readSize, t.Content.Size()-off)
 		if n <= 0 {
 			continue
 		}
-		if err := v.sipOnce(c, t, off+took, n); err != nil {
+		if err := v.sipOnce(c, t, off, n); err != nil {
 			return err
 		}
-		took += n
 		v.late(time.Since(due), &stalled)
+		if v.w.Read != nil {
+			v.w.Read(viewer, off, n, time.Since(woke), woke.Sub(due))
+		}
+		took, off = took+n, off+n
+		if off == t.Content.Size() && v.w.Again {
+			if off, err = v.jump(c, t, viewer); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// jump asks for everything from a place in the first half of the file on, and returns where the
+// first byte that it has not received is.
+func (v *Viewers) jump(c *Conn, t Target, viewer int) (off int64, err error) {
+	off = rand.Int64N(t.Content.Size() / 2)
+	buf := viewerBuffers.Get().(*[readSize]byte)
+	defer viewerBuffers.Put(buf)
+	c.buf = buf[:]
+	defer func() { c.buf = nil }()
+	if t.Drop && t.TLS == nil {
+		c.buf = buf[:headSize]
+	}
+	took, err := c.request(t, viewer, off, OpenEnd)
+	return off + took, err
 }
 
 // sipOnce takes n bytes.

@@ -28,7 +28,9 @@ func Slow(name string, viewers int, size int64, hold time.Duration, rounds int, 
 			if err != nil {
 				return results.Sample{}, err
 			}
-			watching, err := load.StartViewers(ctx, run.dropped(), viewers, slowRate, 2*time.Millisecond)
+			watching, err := load.StartViewers(ctx, viewers, load.Watching{
+				Target: func(int) load.Target { return run.dropped() }, BytesPerSecond: slowRate, Gap: 2 * time.Millisecond,
+			})
 			if err != nil {
 				return results.Sample{}, err
 			}

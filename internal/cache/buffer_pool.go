@@ -19,8 +19,9 @@ type buffer struct {
 // too many.
 
 // bufferPool bounds all buffers together by limit bytes; guarded by Cache.mu.
-// Waiters are served first come, first served. A waiter must not hold a buffer that
-// another waiter needs, or both wait forever: see fetch.acquireBuffer.
+// Waiters are served first come, first served. A waiter must not hold what another one
+// needs, a buffer or one of the few requests that an origin gets at a time, or both wait
+// forever: see fetch.acquireBuffer.
 type bufferPool struct {
 	limit, used int64
 	waiters     []chan struct{} // closed when space has been given to the waiter
@@ -47,6 +48,18 @@ func (p *bufferPool) acquire(n int64) (wait chan struct{}) {
 	wait = make(chan struct{})
 	p.waiters = append(p.waiters, wait)
 	return wait
+}
+
+// acquireSome takes space for as many of count pieces of n bytes as it can without waiting, and
+// returns how many: at most half of what is free, or one, so that others find some too.
+func (p *bufferPool) acquireSome(count, n int64) int64 {
+	if len(p.waiters) > 0 {
+		return 0
+	}
+	free := (p.limit - p.used) / n
+	got := min(count, free, max(1, free/2))
+	p.used += got * n
+	return got
 }
 
 // release returns space for n bytes, which is what each waiter wants.

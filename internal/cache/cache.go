@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lectiospace/lectern/internal/cache/eviction"
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -56,6 +57,7 @@ type Cache struct {
 	budget       budget
 	health       health
 	buffers      bufferPool
+	gapped       gapped
 	writes       writeQueue
 	emptyFolders []objectKey               // of forgotten objects; they exist, and count against the budget
 	removing     map[chunkAddress]struct{} // chunks that have left the index, and whose files are being removed
@@ -71,6 +73,9 @@ func New(cfg Config, origin Fetcher, log *slog.Logger, reg prometheus.Registerer
 func newCache(cfg Config, origin Fetcher, log *slog.Logger, reg prometheus.Registerer, d disk) (*Cache, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
+	}
+	if err := failpoint.Err("cache.make-directory"); err != nil {
+		return nil, fmt.Errorf("cache-dir: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Join(cfg.Dir, "chunks"), 0o700); err != nil {
 		return nil, fmt.Errorf("cache-dir: %w", err)
@@ -111,7 +116,13 @@ func newCache(cfg Config, origin Fetcher, log *slog.Logger, reg prometheus.Regis
 func (c *Cache) tmpDir() string { return filepath.Join(c.cfg.Dir, "tmp") }
 
 func (c *Cache) clearTemporary() error {
+	if err := failpoint.Err("cache.clear-temp"); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(c.tmpDir()); err != nil {
+		return err
+	}
+	if err := failpoint.Err("cache.make-temp"); err != nil {
 		return err
 	}
 	return os.Mkdir(c.tmpDir(), 0o700)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 	"github.com/lectiospace/lectern/internal/cache/eviction"
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -134,6 +135,7 @@ func (c *Cache) removeFolders(run runIO) {
 	}
 	run(func() {
 		for _, key := range empty {
+			failpoint.Here("cache.remove-folder")
 			_ = c.disk.Remove(key.folder(c.cfg.Dir)) // fails where a new chunk is in it, which has paid for it
 		}
 	})

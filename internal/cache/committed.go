@@ -64,7 +64,7 @@ func (r *reader) openCommitted(p *committedPiece) (media.Piece, <-chan struct{},
 	if err == nil && p.unverified != 0 {
 		chunk := chunkfile.Chunk{Index: e.index, Length: e.length, Size: c.chunkSize}
 		want := identity(r.obj, c.chunkSize)
-		err = chunk.Verify(p.file.file, func(found string) bool { return found == want }, p.unverified)
+		err = verifyChunk(chunk, p.file.file, func(found string) bool { return found == want }, p.unverified)
 	}
 	if p.unverified != 0 {
 		c.endVerifying(p, err == nil)
@@ -132,6 +132,19 @@ func (c *Cache) invalidate(e *fdEntry, err error) {
 		return
 	}
 	c.log.Warn("cache: chunk invalidated", slog.Int64("chunk", e.index), slog.Any("error", err))
+}
+
+// InvalidatePiece removes the chunk of the reader's last piece, whose file could not be sent:
+// it is a miss from now on. why is the reason; an error of the disk's is one of its health
+// too. The goroutine that calls Next calls it. A piece that was in memory changes nothing.
+func (r *reader) InvalidatePiece(why error) {
+	if r.file == nil {
+		return
+	}
+	if media.KindOf(why) == media.Corrupt {
+		why = chunkfile.ErrTorn // shorter than it was: damaged, and not the disk's fault
+	}
+	r.c.invalidate(r.file.entry, why)
 }
 
 // releaseFile unpins the chunk of a reader's descriptor; c.mu is held. The caller

@@ -8,11 +8,16 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lectiospace/lectern/internal/failpoint"
 )
 
 // lockDirectory takes the directory lock, which keeps two gateways from sharing a
 // directory. The kernel releases it with the process, however the process ends.
 func lockDirectory(dir string) (*os.File, error) {
+	if err := failpoint.Err("cache.lock"); err != nil {
+		return nil, fmt.Errorf("cache-dir: %w", err)
+	}
 	f, err := os.OpenFile(lockFile(dir), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cache-dir: %w", err)
@@ -43,6 +48,7 @@ func (c *Cache) RecordOwner(admin string) error {
 	if err := c.lock.Truncate(0); err != nil {
 		return fmt.Errorf("cache-dir: %w", err)
 	}
+	failpoint.Here("cache.record-owner")
 	if _, err := c.lock.WriteAt(append(text, '\n'), 0); err != nil {
 		return fmt.Errorf("cache-dir: %w", err)
 	}

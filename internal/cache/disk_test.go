@@ -331,6 +331,53 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+// TestInvalidatePiece: a chunk whose file is damaged while it is open, after its checksums were
+// compared, is a miss once a reader reports it; other readers' pieces stay as they are.
+func TestInvalidatePiece(t *testing.T) {
+	s, dir := newFakeOrigin(), t.TempDir()
+	obj := s.put("a", "1", 3*testChunk)
+	c := openCache(t, dir, 10<<20, s, realDisk{})
+	scanned(t, c)
+	check(t, c, s, obj, obj.Span(), media.CacheMiss)
+	check(t, c, s, obj, obj.Span(), media.CacheHit) // opens the files
+	if err := os.Truncate(keyOf(obj, testChunk).path(dir, 1), 10); err != nil {
+		t.Fatal(err)
+	}
+	invalidator := func() interface {
+		media.Reader
+		InvalidatePiece(error)
+	} {
+		r, err := c.open(obj, media.Span{Off: testChunk, Len: testChunk})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := r.Next(t.Context(), 1<<20); err != nil || p.File == nil {
+			t.Fatalf("%+v, %v: want a file", p, err)
+		}
+		return r
+	}
+	one, other := invalidator(), invalidator()
+	for _, r := range []interface{ InvalidatePiece(error) }{one, other, one} { // reported more than once
+		r.InvalidatePiece(media.Fault(media.Corrupt, "test", nil))
+	}
+	check(t, c, s, obj, obj.Span(), media.CachePartial)
+	one.Close()
+	other.Close()
+	check(t, c, s, obj, obj.Span(), media.CacheHit)
+	if n := c.Stats().Events["corrupt"]; n != 1 {
+		t.Errorf("%d chunks were counted as corrupt", n)
+	}
+	r := invalidator()
+	defer r.Close()
+	r.InvalidatePiece(media.Fault(media.Unavailable, "test", syscall.EIO))
+	c.mu.Lock()
+	state := c.health.state
+	c.mu.Unlock()
+	if state == diskOK {
+		t.Error("an I/O error says nothing of the disk")
+	}
+}
+
 // TestFirstByteAfterRestart: the first piece of a chunk does not wait for all of
 // its checksums, and damage further on is found when it is read.
 func TestFirstByteAfterRestart(t *testing.T) {

@@ -34,6 +34,7 @@ type fetch struct {
 	readers      []*reader   // attached
 	graceTimer   *time.Timer // of the detach grace; set once it may go on without readers
 	fills        []*fill     // of the chunks from first on; nil when finished with one
+	granted      int64       // buffers whose space has been acquired, and which no fill has yet
 	received     int64       // bytes
 	served       int64       // end of the bytes that a reader was given
 	firstByteAt  time.Time
@@ -77,10 +78,12 @@ func (f *fetch) stopKeeping() {
 	f.keep = false
 }
 
-// acquireBuffer gives a fill its buffer, and waits for the pool where it must. A
-// waiting fetch holds no buffer that another waiter needs: chunks whose head is
-// missing get a backfill, which needs no further buffer; all others have readers,
-// which release what they have read, and which detach from their other fetches when
+// acquireBuffer gives a fill its buffer, and waits for the pool where it must: before the
+// origin is asked, and only for the first chunk of a fetch that was granted none. A fetch that
+// waited while the origin serves it would keep one of the few requests that an origin gets
+// from those that have a buffer. A waiting fetch holds no buffer that another waiter needs:
+// chunks whose head is missing get a backfill, which needs no further buffer; all others have
+// readers, which release what they have read, and which detach from their other fetches when
 // they wait for this one.
 func (f *fetch) acquireBuffer(fl *fill) error {
 	c := f.c
@@ -121,12 +124,17 @@ func (f *fetch) requestBuffer(fl *fill) (wait, ready chan struct{}) {
 	if fl.bufferReady == nil {
 		fl.bufferReady = make(chan struct{})
 	}
+	if f.granted > 0 {
+		f.granted--
+		return nil, fl.bufferReady
+	}
 	if wait = c.buffers.acquire(c.chunkSize); wait != nil {
 		for _, other := range f.fills {
 			if other != nil && other != fl && other.buffer != nil {
 				c.backfillDetached(other, f.obj)
 			}
 		}
+		c.closeGaps()
 		f.awaitsBuffer = true
 		f.broadcast()
 		c.dropPassedWrites()
@@ -205,8 +213,8 @@ func (f *fetch) receive(body io.Reader) error {
 		}
 		f.c.mu.Lock()
 		complete, shared := f.c.verifyPart(fl, p), len(f.readers) > 1
-		if f.isBackfill && !complete && f.c.buffers.hasWaiters() {
-			f.c.backfillDetached(fl, f.obj) // there was more than one gap
+		if !complete {
+			f.c.partReceived(fl, f.obj)
 		}
 		f.releasePassed() // its readers may have read on already
 		f.c.mu.Unlock()

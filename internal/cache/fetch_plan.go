@@ -19,6 +19,7 @@ type fetchPlan struct {
 	gapIn      *fill // the fill of its first chunk, when the fetch is to close a gap there
 	first, end int64 // chunks
 	from, to   int64 // bytes of the object
+	granted    int64 // buffers whose space has been acquired for it
 }
 
 // chunkLength is how many bytes chunk index of an object of size bytes has.
@@ -87,10 +88,27 @@ func (c *Cache) startOrJoin(r *reader, from, want int64, exact bool) *fetch {
 		// Memory is dearer than disk: a short fetch, and the next one when needed.
 		plan, _, _ = c.planFetch(r.key, r.obj, from, readahead.PassThroughRequest, exact)
 	}
+	c.grantBuffers(&plan)
 	f := c.startFetch(r.obj, r.key, plan, storing{storable, r.keep}, r.traceparent)
 	f.starter = r
 	f.attach(r)
 	return f
+}
+
+// grantBuffers acquires buffers for the new chunks of a plan, and shortens the plan to those that
+// it gets: a fetch does not wait for memory once the origin serves it. Where there is none the plan
+// keeps one chunk, whose fetch waits for its buffer before it begins. c.mu is held.
+func (c *Cache) grantBuffers(plan *fetchPlan) {
+	before := int64(0) // chunks that have a buffer, or will get that of another fetch
+	if plan.gapIn != nil {
+		before = 1
+	}
+	wanted := plan.end - plan.first - before
+	plan.granted = c.buffers.acquireSome(wanted, c.chunkSize)
+	if plan.granted < wanted {
+		plan.end = plan.first + max(1, before+plan.granted)
+		plan.to = min(plan.to, plan.end*c.chunkSize)
+	}
 }
 
 // storing is what becomes of a fetch's new chunks.
@@ -102,7 +120,7 @@ type storing struct {
 // startFetch starts the fetch of a plan. traceparent goes along with the request. c.mu is
 // held.
 func (c *Cache) startFetch(obj media.Object, key objectKey, plan fetchPlan, s storing, traceparent string) *fetch {
-	f := &fetch{c: c, obj: obj, first: plan.first, end: plan.end, from: plan.from, to: plan.to, served: plan.from, startedAt: time.Now(), keep: s.keep}
+	f := &fetch{c: c, obj: obj, first: plan.first, end: plan.end, from: plan.from, to: plan.to, granted: plan.granted, served: plan.from, startedAt: time.Now(), keep: s.keep}
 	f.ctx, f.cancelCtx = context.WithCancel(media.WithTraceparent(c.base, traceparent))
 	o := c.index.objectFor(key)
 	for i := plan.first; i < plan.end; i++ {
@@ -116,6 +134,7 @@ func (c *Cache) startFetch(obj media.Object, key objectKey, plan fetchPlan, s st
 			c.list(fl)
 			c.metrics.event(eventMiss)
 		}
+		c.gapped.remove(fl)
 		lo := max(0, plan.from-start)
 		fl.addPart(&part{fetch: f, lo: lo, have: lo, hi: min(fl.length, plan.to-start), sums: chunkfile.NewRun(c.chunkFile(fl), lo)})
 		f.fills = append(f.fills, fl)

@@ -98,6 +98,9 @@ func (f *fetch) cancel() {
 // not committed. Verified chunks that are not committed stay for their readers.
 func (f *fetch) finish(err error) {
 	f.finished, f.err = true, err
+	for ; f.granted > 0; f.granted-- {
+		f.c.buffers.release(f.c.chunkSize)
+	}
 	if f.graceTimer != nil {
 		f.graceTimer.Stop()
 	}

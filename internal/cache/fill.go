@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"container/list"
 	"slices"
 
 	"github.com/lectiospace/lectern/internal/cache/chunkfile"
@@ -25,6 +26,7 @@ type fill struct {
 	listed      bool          // in object.filling, where others find it
 	storing     bool          // it is complete, and its store has begun
 	unwanted    bool          // it passes through, unless admit changes that
+	gap         *list.Element // of Cache.gapped; nil where it is not there
 }
 
 // part is the bytes [lo, hi) of a chunk. Those in [lo, have) have been received.
@@ -155,6 +157,7 @@ func (c *Cache) unlist(fl *fill) {
 		return
 	}
 	fl.listed = false
+	c.gapped.remove(fl)
 	delete(fl.o.filling, fl.index)
 	c.index.updateAvailable(fl.o, fl.index)
 	c.dropIfEmpty(fl.o)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/cache/chunkfile"
+	"github.com/lectiospace/lectern/internal/failpoint"
 )
 
 // diskState is the health of the disk.
@@ -172,7 +173,10 @@ func (c *Cache) tryWrite() error {
 		return err
 	}
 	defer os.Remove(f.Name())
-	_, err = f.Write(make([]byte, chunkfile.HeaderSize))
+	_, err = failpoint.Write("cache.probe-write", f, make([]byte, chunkfile.HeaderSize))
+	if err == nil {
+		err = failpoint.Err("cache.probe-sync")
+	}
 	if err == nil {
 		err = f.Sync() // a full or read-only disk may report it only here
 	}

@@ -209,6 +209,10 @@ type lookUpResult struct {
 	absent    bool     // no fetch brings the byte
 }
 
+// scarcePiece bounds a piece of memory that fetches wait for, in bytes: it is held until the viewer
+// has taken it, and the next piece may be on the disk.
+const scarcePiece = 64 << 10
+
 // lookUp sets a field of s, which is zero. It takes the lock once.
 func (r *reader) lookUp(most int64, s *lookUpResult) {
 	c := r.c
@@ -246,6 +250,9 @@ func (r *reader) lookUp(most int64, s *lookUpResult) {
 	}
 	if p.have > off {
 		n := min(limit, p.have-off)
+		if c.buffers.hasWaiters() {
+			n = min(n, scarcePiece)
+		}
 		fl.buffer.refs++
 		r.buffer = fl.buffer
 		r.markServed(r.pos + n)

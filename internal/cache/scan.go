@@ -12,6 +12,7 @@ import (
 	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 	"github.com/lectiospace/lectern/internal/cache/eviction"
 	"github.com/lectiospace/lectern/internal/cache/readahead"
+	"github.com/lectiospace/lectern/internal/failpoint"
 )
 
 // scanBatch is how many directory entries are read at a time.
@@ -76,6 +77,9 @@ func (c *Cache) scan() {
 // listFolders lists the objects' folders, the oldest first, and deletes everything
 // else.
 func (c *Cache) listFolders() (keys []objectKey, err error) {
+	if err := failpoint.Err("cache.scan"); err != nil {
+		return nil, err
+	}
 	root := filepath.Join(c.cfg.Dir, "chunks")
 	entries, err := os.ReadDir(root)
 	type folder struct {
@@ -87,6 +91,7 @@ func (c *Cache) listFolders() (keys []objectKey, err error) {
 		key, ok := keyOfFolder(e.Name())
 		info, infoErr := e.Info()
 		if !ok || !e.IsDir() || infoErr != nil {
+			failpoint.Here("cache.scan-remove")
 			_ = os.RemoveAll(filepath.Join(root, e.Name()))
 			continue
 		}
@@ -101,6 +106,9 @@ func (c *Cache) listFolders() (keys []objectKey, err error) {
 
 // scanFolder adds one object's chunks to the index.
 func (c *Cache) scanFolder(key objectKey) (found int, err error) {
+	if err := failpoint.Err("cache.scan-folder"); err != nil {
+		return 0, err
+	}
 	dir, err := os.Open(key.folder(c.cfg.Dir))
 	if err != nil {
 		return 0, err
@@ -111,6 +119,7 @@ func (c *Cache) scanFolder(key objectKey) (found int, err error) {
 		for _, e := range entries {
 			// The lock is taken for each: readers do not wait for a folder.
 			if index, length := foundFile(e); !c.addFound(key, index, length) {
+				failpoint.Here("cache.scan-remove")
 				_ = os.RemoveAll(filepath.Join(key.folder(c.cfg.Dir), e.Name()))
 			}
 		}
@@ -126,6 +135,7 @@ func (c *Cache) scanFolder(key objectKey) (found int, err error) {
 	empty := c.index.objects[key] == nil
 	c.mu.Unlock()
 	if empty {
+		failpoint.Here("cache.scan-remove-folder")
 		_ = os.Remove(key.folder(c.cfg.Dir))
 	}
 	return found, nil

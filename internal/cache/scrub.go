@@ -128,7 +128,7 @@ func (c *Cache) verifyPinned(e *fdEntry) error {
 	}
 	defer f.Close()
 	chunk := chunkfile.Chunk{Index: e.index, Length: e.length, Size: c.chunkSize}
-	if err := chunk.Verify(f, e.key.identifiedBy, chunkfile.AllBlocks); err != nil {
+	if err := verifyChunk(chunk, f, e.key.identifiedBy, chunkfile.AllBlocks); err != nil {
 		return err
 	}
 	c.mu.Lock()

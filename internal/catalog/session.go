@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -58,7 +59,14 @@ func (s *Store) Update(ctx context.Context, op string, f func(Session) error) er
 // UpdateOnce runs f, which writes with a single statement: that is a transaction by
 // itself, without the two round trips that begin and commit one.
 func (s *Store) UpdateOnce(ctx context.Context, op string, f func(Session) error) error {
-	return WrapError(ctx, op, s.AsOnlyWriter(ctx, func() error { return f(Session{store: s, on: s.db}) }))
+	return WrapError(ctx, op, s.AsOnlyWriter(ctx, func() error {
+		if err := failpoint.ErrOf("db.commit", op); err != nil {
+			return err
+		}
+		err := f(Session{store: s, on: s.db})
+		failpoint.HereOf("db.committed", op)
+		return err
+	}))
 }
 
 // UpdateWithin is Update with a deadline of its own, as ViewWithin.

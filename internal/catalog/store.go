@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	sqlitedriver "modernc.org/sqlite"
 
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -104,6 +105,7 @@ func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, err
 		"_txlock": {"immediate"},
 		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"},
 	})
+	hookCommits()
 	connector, err := sqlitedriver.NewConnector(name)
 	if err != nil {
 		return nil, media.Fault(media.Invalid, op, err)
@@ -375,7 +377,7 @@ var ErrDryRun = errors.New("catalog: dry run, rolled back")
 // write runs f in one transaction: all of it is kept, or nothing when f or the commit
 // fails. With ErrDryRun nothing is kept and nil returned.
 func (s *Store) write(ctx context.Context, op string, f func(tx *sql.Tx) error) error {
-	err := s.AsOnlyWriter(ctx, func() error { return s.transact(ctx, f) })
+	err := s.AsOnlyWriter(ctx, func() error { return s.transact(ctx, op, f) })
 	if errors.Is(err, ErrDryRun) {
 		return nil
 	}
@@ -383,7 +385,10 @@ func (s *Store) write(ctx context.Context, op string, f func(tx *sql.Tx) error) 
 }
 
 // transact runs f in one transaction and commits it, or rolls it back when f fails.
-func (s *Store) transact(ctx context.Context, f func(tx *sql.Tx) error) error {
+func (s *Store) transact(ctx context.Context, op string, f func(tx *sql.Tx) error) error {
+	if err := failpoint.ErrOf("db.begin", op); err != nil {
+		return err
+	}
 	began := time.Now()
 	tx, err := s.db.BeginTx(ctx, nil)
 	s.statements.observe(ctx, began, err)
@@ -396,8 +401,12 @@ func (s *Store) transact(ctx context.Context, f func(tx *sql.Tx) error) error {
 		}
 		return err
 	}
+	if err := failpoint.ErrOf("db.commit", op); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
 	began = time.Now()
 	err = tx.Commit()
+	failpoint.HereOf("db.committed", op)
 	s.statements.observe(ctx, began, err)
 	if err != nil {
 		// The platform's foreign keys are deferred, so that a bad reference shows here.

@@ -307,6 +307,7 @@ var allowed = []rule{
 			{"internal/cache/chunkfile", "the file format"},
 			{"internal/cache/eviction", "chooses victims"},
 			{"internal/cache/readahead", "sizes and order of origin requests"},
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "objects, spans, pieces and error kinds"},
 			{"github.com/prometheus/client_golang", "registers its metrics"},
 			{"golang.org/x/sys", "free space, flock and preallocation"},
@@ -352,6 +353,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/catalog",
 		may: []use{
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "what look-ups return"},
 			{"database/sql", "SQL is the package's purpose"},
 			{"database/sql/driver", "tells lost connections from refusals"},
@@ -543,6 +545,9 @@ var allowed = []rule{
 			{"internal/emulator", "the recordings' content"},
 		},
 	},
+	{pkg: "internal/failpoint"},
+	{pkg: "internal/failpoint/points"},
+	{pkg: "internal/failpoint/rules"},
 	{
 		pkg: "internal/ffmpeg",
 		may: []use{
@@ -623,6 +628,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/origin",
 		may: []use{
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "objects, spans and error kinds"},
 			{"github.com/prometheus/client_golang", "registers its metrics"},
 		},
@@ -671,6 +677,7 @@ var allowed = []rule{
 		pkg: "internal/origin/local",
 		may: []use{
 			{"internal/archive", "it is an archive too"},
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "objects, spans and error kinds"},
 		},
 		tests: []use{
@@ -738,6 +745,14 @@ var allowed = []rule{
 		},
 	},
 	{
+		pkg: "internal/pgtest/faultproxy",
+		tests: []use{
+			{"internal/pgtest", "a PostgreSQL behind the proxy"},
+			{"github.com/jackc/pgx/v5", "a client that speaks the protocol"},
+			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
+		},
+	},
+	{
 		pkg: "internal/prewarm",
 		may: []use{
 			{"internal/media", "the recordings to warm"},
@@ -801,6 +816,9 @@ var allowed = []rule{
 			{"internal/watchstate", "the pieces and shares of watch states"},
 			{"internal/webvtt", "chapters as a track"},
 			{"github.com/valyala/fasthttp", "requests and responses"},
+		},
+		tests: []use{
+			{"internal/zoom", "chapters as Zoom's assistant makes them"},
 		},
 	},
 	{
@@ -966,6 +984,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/syncer",
 		may: []use{
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/telemetry/trace", "hands the tracer to its parts"},
 			{"internal/alert", "messages to operators"},
 			{"internal/archive", "where recordings are archived"},
@@ -1020,6 +1039,7 @@ var allowed = []rule{
 		may: []use{
 			{"internal/archive", "where recordings are read and files are stored"},
 			{"internal/catalog", "transactions and error kinds of the database"},
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/ffmpeg", "probes the recording"},
 			{"internal/media", "recordings and error kinds"},
 			{"internal/syncer/observe", "a syncer that observes makes nothing"},
@@ -1078,6 +1098,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/syncer/ingest",
 		may: []use{
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/telemetry/trace", "the spans of an ingest and its steps"},
 			{"internal/archive", "where recordings are archived"},
 			{"internal/catalog", "transactions and error kinds of the database"},
@@ -1111,6 +1132,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/syncer/intake",
 		may: []use{
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/telemetry/trace", "the spans of webhooks"},
 			{"internal/catalog", "transactions and error kinds of the database"},
 			{"internal/media", "recordings, users, error kinds"},
@@ -1139,6 +1161,7 @@ var allowed = []rule{
 		may: []use{
 			{"internal/archive", "where recordings are moved from and to"},
 			{"internal/catalog", "transactions and error kinds of the database"},
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/syncer/observe", "what a syncer that observes would do"},
 			{"internal/syncer/store", "the syncer's tables"},
@@ -1289,6 +1312,7 @@ var allowed = []rule{
 		pkg: "internal/syncer/workdir",
 		may: []use{
 			{"internal/archive", "uploads from the directory continue where they broke off"},
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/syncer/queue", "waits for a lock within a time"},
 			{"internal/syncer/store", "the reasons of full disks"},
@@ -1354,6 +1378,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/zoom",
 		may: []use{
+			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "error kinds"},
 			{"golang.org/x/sync", "one token request for all who wait"},
 			{"golang.org/x/time", "Zoom's rate limits"},
@@ -1361,6 +1386,38 @@ var allowed = []rule{
 		tests: []use{
 			{"internal/emulator", "content without a disk"},
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
+		},
+	},
+	{pkg: "test/conformance"},
+	{
+		pkg: "test/clients",
+		tests: []use{
+			{"internal/demo/lessons", "a real MP4 to play"},
+			{"internal/emulator", "content without a disk"},
+			{"internal/emulator/drive", "a Drive to stream from"},
+			{"internal/npmtool", "installs the libraries of players"},
+			{"os/exec", "runs the gateway's binary and the clients"},
+		},
+	},
+	{
+		pkg: "test/database",
+		tests: []use{
+			{"internal/auth", "decides who may watch, as gateways do"},
+			{"internal/catalog", "the database under the nodes, and what it holds in the end"},
+			{"internal/catalog/document", "fills the catalog"},
+			{"internal/catalog/schema", "creates the schema"},
+			{"internal/emulator", "content without a disk"},
+			{"internal/emulator/drive", "the archive"},
+			{"internal/emulator/zoom", "the Zoom, and its signatures"},
+			{"internal/library", "the playback limit"},
+			{"internal/media", "tokens and refusals"},
+			{"internal/pgtest", "throw-away PostgreSQL clusters"},
+			{"internal/pgtest/faultproxy", "connections to PostgreSQL that fail on request"},
+			{"internal/syncer/store", "the quotas"},
+			{"os/exec", "builds and runs the programs, and tests of planted faults"},
+			{"github.com/anishathalye/porcupine", "checks linearizability"},
+			{"github.com/prometheus/client_golang", "registers the nodes' metrics"},
+			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
 		},
 	},
 	{
@@ -1379,6 +1436,7 @@ var allowed = []rule{
 			{"internal/emulator/firefox", "a real Firefox"},
 			{"internal/emulator/s3", "a bucket to move recordings to"},
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
+			{"internal/failpoint/points", "the names that no binary may have"},
 			{"internal/npmtool", "installs the rules of accessibility, and a certified sign-in provider"},
 			{"internal/origin/azure", "fills and lists the archives that recordings are moved between"},
 			{"internal/origin/drive", "fills and lists the archives that recordings are moved between"},
@@ -1386,12 +1444,36 @@ var allowed = []rule{
 			{"internal/pgtest", "throw-away PostgreSQL clusters"},
 			{"internal/proxy/openapi/openapitest", "holds the answers against their description"},
 			{"internal/zoom", "signs webhooks"},
+			{"test/conformance", "the requirements of HTTP/1.1 that the binaries are held against"},
 			{"database/sql", "looks at rows that no route shows"},
 			{"os/exec", "runs the binaries, ffmpeg and strace"},
 			{"github.com/chromedp/cdproto", "the browser's events"},
 			{"github.com/chromedp/chromedp", "drives a real browser"},
 			{"github.com/jackc/pgx/v5", "PostgreSQL's driver, to look at rows"},
 			{"modernc.org/sqlite", "SQLite's driver, to look at rows"},
+		},
+	},
+	{
+		pkg: "test/fuzzcorpus",
+		may: []use{
+			{"os/exec", "builds and runs the tests' binaries"},
+		},
+	},
+	{
+		pkg: "test/faults",
+		tests: []use{
+			{"internal/cache", "the cache of the gateway that is put together as the command does"},
+			{"internal/emulator", "the bytes of the emulated origins"},
+			{"internal/emulator/drive", "answers that the faults are made of"},
+			{"internal/emulator/s3", "answers that the faults are made of"},
+			{"internal/media", "recordings and viewers"},
+			{"internal/origin", "the decorators of the gateway that is put together"},
+			{"internal/origin/drive", "an origin of the gateway that is put together"},
+			{"internal/origin/s3", "an origin of the gateway that is put together"},
+			{"internal/proxy", "the server of the gateway that is put together"},
+			{"os/exec", "builds and runs the tests with a planted fault"},
+			{"github.com/prometheus/client_golang", "reads the gauges that show what is still held"},
+			{"go.uber.org/goleak", "finds goroutines that outlive their gateway"},
 		},
 	},
 }

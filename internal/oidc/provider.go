@@ -152,11 +152,30 @@ func exchangeError(err error) error {
 
 // claims are what an ID token or the UserInfo endpoint says of a person.
 type claims struct {
-	Subject       string  `json:"sub"`
-	Email         string  `json:"email"`
-	EmailVerified truth   `json:"email_verified"`
-	Party         string  `json:"azp"`
-	NotBefore     float64 `json:"nbf"`
+	Subject       string  // sub
+	Email         string  // email
+	EmailVerified truth   // email_verified
+	Party         string  // azp
+	NotBefore     float64 // nbf
+}
+
+// UnmarshalJSON implements json.Unmarshaler. A claim is the member of exactly its name (RFC
+// 7519 section 4): encoding/json alone would take "Email" for it, which a provider may let
+// people choose, as well.
+func (c *claims) UnmarshalJSON(document []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(document, &members); err != nil {
+		return err
+	}
+	*c = claims{}
+	for name, value := range map[string]any{"sub": &c.Subject, "email": &c.Email, "email_verified": &c.EmailVerified, "azp": &c.Party, "nbf": &c.NotBefore} {
+		if member, there := members[name]; there {
+			if err := json.Unmarshal(member, value); err != nil {
+				return fmt.Errorf("claim %s: %w", name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // truth is true, or the text "true" that some providers send; known says whether it was there.

@@ -1,7 +1,6 @@
 package origin
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -46,11 +45,9 @@ func openJournal(path string) (*journal, map[media.Location]media.Object, error)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
-	scanner := bufio.NewScanner(bytes.NewReader(data))
-	scanner.Buffer(nil, maxJournalLine)
-	for scanner.Scan() {
+	for text := range bytes.SplitSeq(data, []byte("\n")) {
 		var line journalLine
-		if json.Unmarshal(scanner.Bytes(), &line) != nil {
+		if len(text) > maxJournalLine || json.Unmarshal(text, &line) != nil {
 			continue
 		}
 		loc := media.Location{Provider: line.Provider, Key: line.Key}

@@ -103,6 +103,42 @@ func TestRetryResumesBodies(t *testing.T) {
 	}
 }
 
+// TestRetryAtTheEnd: a body that breaks behind its last byte, before its end is known, is a
+// fault that passes like any other. One that goes on beyond the span is final.
+func TestRetryAtTheEnd(t *testing.T) {
+	span := media.Span{Off: 10, Len: 90_000}
+	for _, c := range []struct {
+		faults []origintest.Fault
+		opens  int64
+		want   media.Kind // Other: none
+	}{
+		{[]origintest.Fault{{After: 90_000, Error: media.Fault(media.Unavailable, "test", nil)}}, 2, media.Other},
+		{[]origintest.Fault{{After: 90_000, Stall: true}}, 2, media.Other},
+		{[]origintest.Fault{{After: 90_000, Error: media.Fault(media.Corrupt, "test", io.ErrUnexpectedEOF)}, {After: 1, Error: media.Fault(media.Unavailable, "test", nil)}}, 3, media.Other},
+		{[]origintest.Fault{{After: 90_000, Error: media.Fault(media.Changed, "test", nil)}}, 1, media.Changed},
+		{[]origintest.Fault{{Extra: 1}}, 1, media.Corrupt},
+	} {
+		t.Run(fmt.Sprintf("%+v", c.faults), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fake := origintest.New(files)
+				fake.Script(c.faults...)
+				body, err := open(t, origin.Harden(fake, origin.Options{Stall: time.Second}), span)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer body.Close()
+				got, err := io.ReadAll(body)
+				if media.KindOf(err) != c.want || err == nil && !bytes.Equal(got, files["lesson"][10:90_010]) {
+					t.Errorf("%d bytes, right %v, %v", len(got), bytes.Equal(got, files["lesson"][10:90_010]), err)
+				}
+				if opens := int64(fake.Opens()); opens != c.opens {
+					t.Errorf("%d opens, want %d", opens, c.opens)
+				}
+			})
+		})
+	}
+}
+
 // TestRetryLeavesFinalFaults: a fault that does not pass is not retried.
 func TestRetryLeavesFinalFaults(t *testing.T) {
 	for _, kind := range []media.Kind{media.NotFound, media.Denied, media.Quota, media.Changed, media.Invalid, media.Canceled} {
@@ -441,6 +477,13 @@ func FuzzContentRange(f *testing.F) {
 			var a, b, n int64
 			if _, err := fmt.Sscanf(field, "bytes %d-%d/%d", &a, &b, &n); err != nil || a != 3 || b != 6 || n != 10 {
 				t.Errorf("%q was taken for bytes 3-6 of 10", field)
+			}
+		}
+		// The size of an object that is read before it is known.
+		if size, err := origin.CheckPeekResponse(response(206, field, "", "", -1), span); err == nil {
+			var a, b, n int64
+			if _, err := fmt.Sscanf(field, "bytes %d-%d/%d", &a, &b, &n); err != nil || a != 3 || b != min(6, n-1) || n != size || size <= 3 {
+				t.Errorf("%q was taken for bytes 3-6 of %d", field, size)
 			}
 		}
 	})

@@ -2,18 +2,13 @@ package origin
 
 import (
 	"net/http"
-	"strconv"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/media"
 )
 
-// RetryAfter reads both forms of Retry-After (RFC 9110 section 10.2.3); 0 when there is none.
+// RetryAfter is how long an answer asks to wait (RFC 9110 section 10.2.3), bounded as
+// media.ParseRetryAfter does; 0 when it does not ask.
 func RetryAfter(h http.Header) time.Duration {
-	v := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(v); err == nil && seconds > 0 {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return max(0, time.Until(at))
-	}
-	return 0
+	return media.ParseRetryAfter(h.Get("Retry-After"), time.Now())
 }

@@ -9,7 +9,10 @@ import (
 )
 
 // Verify checks that a body has exactly span.Len bytes. One that ends early or goes on
-// for longer is Corrupt.
+// for longer is Corrupt. The last byte of a body that ends with an error is withheld, so that
+// Retry has something left to request: without it a connection that breaks behind the last byte,
+// before the end is known, would fail a read that one that breaks before it does not. A body that is too
+// long is not continued: what it began with may be wrong as well.
 func Verify(next Origin) Origin { return wrapped{next, verifier{next}} }
 
 type verifier struct{ next Opener }
@@ -43,15 +46,21 @@ func (b *verifiedBody) Read(p []byte) (int, error) {
 	case b.left == 0:
 		// An error that comes together with the last byte still counts: the origin may
 		// have found at its end that the version has changed.
-		if err != nil && !errors.Is(err, io.EOF) {
-			return n, err
+		if err == nil || errors.Is(err, io.EOF) {
+			err = b.end()
 		}
-		return n, b.end()
+		if !errors.Is(err, io.EOF) && !errors.Is(err, errTooLong) {
+			b.left = 1
+			return n - 1, err
+		}
+		return n, err
 	case errors.Is(err, io.EOF):
 		return n, media.Fault(media.Corrupt, "origin: body", io.ErrUnexpectedEOF)
 	}
 	return n, err
 }
+
+var errTooLong = errors.New("more bytes than were asked for")
 
 // end reads the end of the body, where an origin may report a failed check of its own.
 func (b *verifiedBody) end() error {
@@ -60,7 +69,7 @@ func (b *verifiedBody) end() error {
 		n, err := b.ReadCloser.Read(one[:])
 		switch {
 		case n > 0:
-			return media.Faultf(media.Corrupt, "origin: body", "more bytes than were asked for")
+			return media.Fault(media.Corrupt, "origin: body", errTooLong)
 		case errors.Is(err, io.EOF):
 			return io.EOF
 		case err != nil:

@@ -1,10 +1,12 @@
 package pgtest
 
 import (
+	"context"
 	"net"
 	"os"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 )
 
@@ -49,4 +51,29 @@ func TestNothingIsLeft(t *testing.T) {
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("the cluster's directory is still there: %v", err)
 	}
+}
+
+func TestCrashKeepsWhatIsCommitted(t *testing.T) {
+	s := StartServer(t)
+	url := s.Database(t)
+	Exec(t, url, "CREATE TABLE a (id bigint)")
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "INSERT INTO a VALUES (1)"); err != nil {
+		t.Fatal(err)
+	}
+	Exec(t, url, "INSERT INTO a VALUES (2)")
+	s.Crash(t)
+	if err := tx.Commit(t.Context()); err == nil {
+		t.Error("committed in a server that has crashed")
+	}
+	s.Restart(t)
+	Exec(t, url, "DO $$ BEGIN ASSERT (SELECT count(*) = 1 AND min(id) = 2 FROM a); END $$")
 }

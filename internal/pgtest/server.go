@@ -28,17 +28,19 @@ const (
 )
 
 // supervisor is a shell script that runs the server until it reads keep (stop, and leave
-// the directory for a restart) or the end of its standard input (stop, and remove the
-// directory). INT is
-// PostgreSQL's fast shutdown: sessions are ended with 57P01, as an operator's
-// restart would.
+// the directory for a restart), crash (the same, without an orderly end) or the end of its
+// standard input (stop, and remove the directory). INT is PostgreSQL's fast shutdown:
+// sessions are ended with 57P01, as an operator's restart would. QUIT is its immediate one:
+// nothing is written any more, and the next start recovers from the log.
 const supervisor = `"$1" -D "$2/data" -p "$3" -k "$2" -h 127.0.0.1 -F -c max_connections=60 -c shared_buffers=16MB -c logging_collector=off &
 pid=$!
 keep=
 read -r keep
-kill -INT $pid
+sig=INT
+[ "$keep" = crash ] && sig=QUIT
+kill -$sig $pid
 wait $pid
-[ "$keep" = keep ] || rm -rf "$2"
+[ "$keep" = keep ] || [ "$keep" = crash ] || rm -rf "$2"
 `
 
 // Server is one PostgreSQL cluster. Its methods are for one goroutine at a time.
@@ -127,6 +129,15 @@ func (s *Server) Stop(t testing.TB) {
 	t.Helper()
 	if err := s.halt("keep\n"); err != nil {
 		t.Fatalf("pgtest: stop: %v", err)
+	}
+}
+
+// Crash ends the server as its own failure would: sessions end with 57P02 or nothing, and
+// only the write-ahead log has what was committed last. The files stay for Restart.
+func (s *Server) Crash(t testing.TB) {
+	t.Helper()
+	if err := s.halt("crash\n"); err != nil {
+		t.Fatalf("pgtest: crash: %v", err)
 	}
 }
 

@@ -3,7 +3,9 @@ package printable
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestEscape(t *testing.T) {
@@ -68,4 +70,38 @@ func TestUnwrap(t *testing.T) {
 	if _, ok := Terminal(NewWriter(&b)); ok {
 		t.Error("a buffer is taken for a terminal")
 	}
+}
+
+// FuzzEscape: what is shown hides nothing, is the text again when the escapes are undone, and
+// is the same in however many pieces it is written.
+func FuzzEscape(f *testing.F) {
+	for _, seed := range []string{"Урок \u202eжы\x1b[2J\r\n", "می\u200cخواهم", "a\U000E0067b", "a\xff\xfeb", "👩‍🏫", "\u2028\ufeff\u00ad", "\xf0\x9f\x91"} {
+		f.Add(seed, 3)
+	}
+	f.Fuzz(func(t *testing.T, text string, at int) {
+		got := Escape(text)
+		if strings.ContainsFunc(got, hidden) || !utf8.ValidString(got) || Escape(got) != got {
+			t.Fatalf("%q is shown as %q", text, got)
+		}
+		if !strings.ContainsAny(text, `"\`) {
+			var again string
+			if err := json.Unmarshal([]byte(`"`+got+`"`), &again); err != nil || again != string([]rune(text)) {
+				t.Fatalf("%q is shown as %q, which reads %q, %v", text, got, again, err)
+			}
+		}
+		at = min(max(0, at), len(text))
+		var whole, pieces bytes.Buffer
+		one, two := NewWriter(&whole), NewWriter(&pieces)
+		for _, write := range []struct {
+			to   *Writer
+			text string
+		}{{one, text + "."}, {two, text[:at]}, {two, text[at:] + "."}} {
+			if n, err := write.to.Write([]byte(write.text)); n != len(write.text) || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		if whole.String() != pieces.String() {
+			t.Fatalf("%q at once, %q in two pieces", whole.String(), pieces.String())
+		}
+	})
 }

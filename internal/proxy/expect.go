@@ -19,26 +19,35 @@ import (
 var (
 	problemLongTarget  = respond.Problem{Status: http.StatusRequestURITooLong, Detail: "The request target is too long.", Code: respond.CodeTargetTooLong}
 	problemVersion     = respond.Problem{Status: http.StatusHTTPVersionNotSupported, Detail: "Only HTTP/1.1 and HTTP/1.0 are spoken here.", Code: respond.CodeVersion}
+	problemMalformed   = respond.Problem{Status: http.StatusBadRequest, Detail: "The request cannot be understood.", Code: respond.CodeBadRequest}
+	problemCoding      = respond.Problem{Status: http.StatusNotImplemented, Detail: "The only transfer coding is chunked.", Code: respond.CodeCoding}
 	problemUserinfo    = respond.Problem{Status: http.StatusBadRequest, Detail: "The host has a user name.", Code: respond.CodeBadRequest}
 	problemExpectation = respond.Problem{Status: http.StatusExpectationFailed, Detail: "Only 100-continue can be expected.", Code: respond.CodeExpectation}
 	problemLargeBody   = respond.Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The request's body is too large.", Code: respond.CodeTooLarge}
 )
 
 // refuseMessage is why a request that fasthttp parses is refused whatever it asks for.
-// Userinfo in the authority can dress a name up as another (RFC 9110 section 4.2.4), and
-// another major version has another syntax (RFC 9112 section 2.3).
+// Userinfo in the authority can dress a name up as another (RFC 9110 section 4.2.4), and another
+// major version has another syntax (RFC 9112 section 2.3).
 func refuseMessage(h *fasthttp.RequestHeader) (_ respond.Problem, refused bool) {
 	target := h.RequestURI()
 	switch {
 	case !strings.HasPrefix(string(h.Protocol()), "HTTP/1."):
 		return problemVersion, true
+	case len(h.Peek(malformed)) > 0:
+		return problemMalformed, true
 	case len(target) > requestline.MaxTarget:
 		return problemLongTarget, true
 	case requestline.HasUserinfo(string(h.Peek("Host")), string(target)):
 		return problemUserinfo, true
+	case !requestline.ValidTarget(string(target)):
+		return problemMalformed, true
 	}
 	return respond.Problem{}, false
 }
+
+// malformed is set in a request whose framing another server may read in another way.
+const malformed = "X-Lectern-Malformed"
 
 // unknownExpectation is set in a request whose Expect is not 100-continue. fasthttp would
 // read its body first; as an expectation of 100-continue it comes to expect without.
@@ -46,6 +55,13 @@ const unknownExpectation = "X-Lectern-Unknown-Expectation"
 
 // headerReceived is called before a body is read.
 func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if !requestline.WellFormed(h.RawHeaders()) || !requestline.ValidHost(string(h.Host())) {
+		// Where the body ends is uncertain, so none is read, nor waited for.
+		h.SetContentLength(0)
+		h.Del("Expect")
+		h.Set(malformed, "1")
+		return fasthttp.RequestConfig{}
+	}
 	expected := h.Peek("Expect")
 	if len(expected) > 0 && h.IsHTTP11() && !strings.EqualFold(string(expected), "100-continue") {
 		h.Set("Expect", "100-continue")

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -41,6 +42,62 @@ func TestRefusedMessages(t *testing.T) {
 		io.WriteString(conn, c.text)
 		if a := h.receive(conn, "GET"); a.StatusCode != c.want {
 			t.Errorf("%s: %d, want %d", c.name, a.StatusCode, c.want)
+		}
+	}
+}
+
+// TestAmbiguousMessages: what another server may read in another way is refused, first on a
+// connection and behind another request, and nothing behind it is answered. Fields behind a
+// chunked body are none of the header section.
+func TestAmbiguousMessages(t *testing.T) {
+	h := newFixture(t, 10, nil)
+	const host, auth = "Host: x\r\n", "Authorization: Bearer " + goodToken + "\r\n"
+	get := "GET " + streamPath + " HTTP/1.1\r\n" + host + auth
+	const good = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	for _, c := range []struct {
+		name, text string
+		want       int
+	}{
+		{"the coding identity", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: identity\r\nContent-Length: 42\r\n\r\n" + good, 400},
+		{"the coding gzip", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: gzip, chunked\r\n\r\n" + good, 501},
+		{"a space in a name", "POST / HTTP/1.1\r\n" + host + "Content Length: 5\r\n\r\n" + good, 400},
+		{"LF in the fields", "POST / HTTP/1.1\r\n" + host + "A: b\nTransfer-Encoding: chunked\r\n\r\n" + good, 400},
+		{"LF alone", "GET / HTTP/1.0\r\nA: b\n\n", 400},
+		{"an expectation and identity", "POST / HTTP/1.1\r\n" + host + "Expect: 100-continue\r\nTransfer-Encoding: identity\r\n\r\n" + good, 400},
+		{"angle brackets in Host", "GET / HTTP/1.1\r\nHost: <x>\r\n\r\n", 400},
+		{"another bad Host with a whole address", "GET http://x/ HTTP/1.1\r\nHost: a/b\r\n\r\n", 400},
+		{"a whole address without a host", "GET http:///a HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+		{"a fragment", "GET /#a HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+		{"an endless target", "GET /" + strings.Repeat("a", 3*requestline.MaxTarget), 414},
+		{"the server as a whole", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 204},
+		{"a condition behind the body", get + "Transfer-Encoding: chunked\r\n\r\n0\r\nIf-None-Match: *\r\n\r\n", 200},
+		{"two ranges", get + "Range: bytes=0-0\r\nRange: bytes=1-1\r\n\r\n", 200},
+		{"two dates", get + "If-Modified-Since: Sun, 01 Mar 2026 10:20:30 GMT\r\nIf-Modified-Since: Sun, 01 Mar 2026 10:20:30 GMT\r\n\r\n", 200},
+	} {
+		for _, before := range []string{"", good} {
+			if before != "" && c.name == "LF alone" {
+				continue // not scanned there: more is waited for, and 408 the answer
+			}
+			conn := h.dial()
+			go io.WriteString(conn, before+c.text)
+			r := bufio.NewReader(conn)
+			if before != "" {
+				resp, err := http.ReadResponse(r, nil)
+				if err != nil {
+					t.Fatalf("%s: the request before: %v", c.name, err)
+				}
+				io.Copy(io.Discard, resp.Body)
+			}
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil || resp.StatusCode != c.want {
+				t.Errorf("%s behind %q: %v %v, want %d", c.name, before, resp, err, c.want)
+				continue
+			}
+			if c.want >= 400 {
+				if rest, err := io.ReadAll(r); err != nil || !resp.Close || bytes.Contains(rest, []byte("HTTP/1.1")) {
+					t.Errorf("%s behind %q: close %v, then %q %v", c.name, before, resp.Close, rest, err)
+				}
+			}
 		}
 	}
 }

@@ -30,6 +30,7 @@ func (s *Server) handle(c *fasthttp.RequestCtx) {
 			s.records.WriteAnswered(c, rec)
 		}
 	}()
+	dropTrailers(&c.Request.Header)
 	s.commonHeaders(c)
 	draining := s.Draining()
 	if !draining && s.streams.ServeRepeat(c) {
@@ -41,12 +42,19 @@ func (s *Server) handle(c *fasthttp.RequestCtx) {
 	}
 	if p, refused := refuseMessage(&c.Request.Header); refused {
 		c.SetConnectionClose()
+		discardPending(c.Conn())
 		respond.ErrorFor(c, p)
 		rec.Code = p.Code
 		s.records.WriteAnswered(c, rec)
 		return
 	}
 	path, method := string(c.Path()), string(c.Method())
+	if method == fasthttp.MethodOptions && string(c.Request.Header.RequestURI()) == "*" { // the server as a whole
+		c.Response.Header.Set("Allow", corsMethods)
+		c.SetStatusCode(http.StatusNoContent)
+		s.records.WriteAnswered(c, rec)
+		return
+	}
 	for i := range s.routes {
 		r := &s.routes[i]
 		id, ok := r.Match(path)
@@ -71,6 +79,19 @@ func (s *Server) handle(c *fasthttp.RequestCtx) {
 	respond.ErrorFor(c, respond.ProblemOfRefusal(media.Refuse(media.CodeNotFound, "Not found.")))
 	rec.Code = media.CodeNotFound
 	s.records.WriteAnswered(c, rec)
+}
+
+// dropTrailers removes what came behind a chunked body. fasthttp returns it as fields of the
+// header section, and no field that is used here may come there (RFC 9110 section 6.5.1). A
+// field that is in both sections is removed from both.
+func dropTrailers(h *fasthttp.RequestHeader) {
+	var names []string // removing one changes what PeekTrailerKeys has returned
+	for _, name := range h.PeekTrailerKeys() {
+		names = append(names, string(name))
+	}
+	for _, name := range names {
+		h.Del(name)
+	}
 }
 
 // beginRecord starts the access record of a request.

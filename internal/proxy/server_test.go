@@ -43,7 +43,7 @@ func TestUnreadableRequests(t *testing.T) {
 		"bad header":    {"GET / HTTP/1.1\r\nHost: x\r\nSECRET\r\n\r\n", 400},
 		"large a body":  {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n", 413},
 		"bad length":    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400},
-		"two encodings": {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+		"two encodings": {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 501},
 	} {
 		conn := h.dial()
 		io.WriteString(conn, c.request)

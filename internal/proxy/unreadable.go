@@ -25,7 +25,7 @@ func (s *Server) handleUnreadable(c *fasthttp.RequestCtx, err error) {
 	rec.Route, rec.Method = "", ""
 	var netErr net.Error
 	var small *fasthttp.ErrSmallBuffer
-	p := respond.Problem{Status: http.StatusBadRequest, Detail: "The request cannot be understood.", Code: respond.CodeBadRequest}
+	p := problemMalformed
 	switch {
 	case errors.As(err, &small) && targetTooLong(c.Conn()):
 		p = problemLongTarget
@@ -33,6 +33,8 @@ func (s *Server) handleUnreadable(c *fasthttp.RequestCtx, err error) {
 		p = respond.Problem{Status: http.StatusRequestHeaderFieldsTooLarge, Detail: "The request's headers are too large.", Code: respond.CodeHeadersTooLarge}
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		p = respond.Problem{Status: http.StatusRequestEntityTooLarge, Detail: "The request's body is too large.", Code: respond.CodeTooLarge}
+	case errors.Is(err, fasthttp.ErrUnsupportedTransferEncoding):
+		p = problemCoding
 	case errors.As(err, &netErr) && netErr.Timeout():
 		p = respond.Problem{Status: http.StatusRequestTimeout, Detail: "The request did not arrive in time.", Code: respond.CodeRequestTimeout}
 	}
@@ -47,7 +49,7 @@ func (s *Server) handleUnreadable(c *fasthttp.RequestCtx, err error) {
 
 func targetTooLong(conn net.Conn) bool {
 	c, ok := conn.(*corkedconn.Conn)
-	return ok && c.TargetTooLong()
+	return ok && c.TargetTooLong(maxHeader+maxRequestLine)
 }
 
 // discardPending reads what the client has already sent. Closing a connection with

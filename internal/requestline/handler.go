@@ -35,12 +35,6 @@ func HasUserinfo(host, target string) bool {
 	if strings.Contains(host, "@") {
 		return true
 	}
-	if strings.HasPrefix(target, "/") {
-		return false
-	}
-	_, authority, _ := strings.Cut(target, "://")
-	if end := strings.IndexAny(authority, "/?#"); end >= 0 {
-		authority = authority[:end]
-	}
-	return strings.Contains(authority, "@")
+	name, _ := authority(target)
+	return strings.Contains(name, "@")
 }

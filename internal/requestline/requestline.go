@@ -28,6 +28,9 @@ const longestPreface = len("PRI * HTTP/2")
 // Scanner scans the start of one request, as its bytes arrive. The zero Scanner expects
 // the first byte. It is not safe for concurrent use.
 type Scanner struct {
+	// CRLF is for a parser that waits for CRLF: a LF alone then ends no line.
+	CRLF bool
+
 	state   state
 	empty   int // empty lines so far
 	length  int // bytes of the request line so far
@@ -96,7 +99,7 @@ func (s *Scanner) next(c byte) state {
 		return s.inMethod(c)
 	case inTarget:
 		s.keep(c)
-		return only(!s.otherProtocol(), afterText(inTarget, c))
+		return only(!s.otherProtocol(), s.afterText(inTarget, c))
 	case afterCR:
 		// A CR alone is no end of a line (RFC 9112 section 2.2).
 		return only(c == '\n', lineStart)
@@ -105,13 +108,13 @@ func (s *Scanner) next(c byte) state {
 		case '\r':
 			return lineStartAfterCR
 		case '\n':
-			return complete
+			return only(!s.CRLF, complete)
 		}
-		return afterText(inField, c)
+		return s.afterText(inField, c)
 	case lineStartAfterCR:
 		return only(c == '\n', complete)
 	default:
-		return afterText(inField, c)
+		return s.afterText(inField, c)
 	}
 }
 
@@ -155,14 +158,14 @@ func only(ok bool, next state) state {
 }
 
 // afterText is the state after a byte of a line's text. A LF alone ends a line too, as RFC
-// 9112 section 2.2 allows. Other control characters but the tab are valid nowhere in a
+// 9112 section 2.2 allows, unless CRLF is set. Other control characters but the tab are valid nowhere in a
 // header section (RFC 9110 section 5.5).
-func afterText(within state, c byte) state {
+func (s *Scanner) afterText(within state, c byte) state {
 	switch {
 	case c == '\r':
 		return afterCR
 	case c == '\n':
-		return lineStart
+		return only(!s.CRLF, lineStart)
 	case c < ' ' && c != '\t', c == 0x7f:
 		return impossible
 	}

@@ -73,6 +73,19 @@ func TestScan(t *testing.T) {
 	}
 }
 
+// TestScanCRLF: with CRLF a LF alone is impossible wherever a line may end.
+func TestScanCRLF(t *testing.T) {
+	for text, want := range map[string]bool{
+		"GET / HTTP/1.1\r\nHost: x\r\n\r\n\n": true, "\r\nGET / HTTP/1.1\r\n\r\n": true,
+		"GET / HTTP/1.1\n": false, "GET / HTTP/1.1\r\nHost: x\n": false, "GET / HTTP/1.1\r\n\n": false, "GET / HTTP/1.1\r\nHost: x\r\n\n": false,
+	} {
+		s := Scanner{CRLF: true}
+		if ok := s.Scan([]byte(text)); ok != want {
+			t.Errorf("%q: %v", text, ok)
+		}
+	}
+}
+
 // TestListener: a server of package net/http answers at once.
 func TestListener(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/lectiospace/lectern/internal/failpoint"
 )
 
 // lockFile shows other processes on this machine that this one lives: whoever can
@@ -16,6 +18,9 @@ type lockFile struct {
 
 func newLockFile(dir, id string) (*lockFile, error) {
 	path := filepath.Join(dir, id+".alive")
+	if err := failpoint.Err("syncer.create-alive-file"); err != nil {
+		return nil, fmt.Errorf("sync-work-dir: %w", err)
+	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("sync-work-dir: %w", err)
@@ -45,6 +50,7 @@ func certainlyDead(dir, id string) bool {
 	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
 		return false
 	}
+	failpoint.Here("syncer.remove-alive-file")
 	_ = os.Remove(path)
 	return true
 }

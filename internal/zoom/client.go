@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -229,7 +230,11 @@ func (c *Client) once(ctx context.Context, op, token, method, path string, query
 	if traceparent := media.TraceparentOf(ctx); traceparent != "" {
 		req.Header.Set("Traceparent", traceparent)
 	}
+	if err := failpoint.ErrOf("zoom.request", op); err != nil {
+		return network(ctx, op, err)
+	}
 	resp, err := c.api.Do(req)
+	failpoint.HereOf("zoom.answer", op)
 	if err != nil {
 		return network(ctx, op, err)
 	}

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -163,7 +164,11 @@ func (d downloader) follow(ctx context.Context, op, link, token string, headers 
 	}
 	sent := token
 	for hop := 0; ; hop++ {
+		if err := failpoint.ErrOf("zoom.request", op); err != nil {
+			return nil, network(ctx, op, err)
+		}
 		resp, err := d.get(ctx, client, target, sent, headers)
+		failpoint.HereOf("zoom.answer", op)
 		if err != nil {
 			return nil, network(ctx, op, err)
 		}

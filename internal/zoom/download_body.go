@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -44,6 +45,9 @@ func newWatchdogBody(ctx context.Context, cancel context.CancelCauseFunc, body i
 
 func (w *watchdogBody) Read(p []byte) (int, error) {
 	w.timer.Reset(stalledAfter)
+	if err := failpoint.Err("zoom.read"); err != nil {
+		return 0, network(w.ctx, "zoom: download", err)
+	}
 	n, err := w.Reader.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		if errors.Is(context.Cause(w.ctx), errStalled) {

@@ -147,19 +147,13 @@ func network(ctx context.Context, op string, err error) error {
 
 // retryAfter reads the header in the forms that occur: seconds, an HTTP date, and the ISO
 // 8601 time that Zoom sends with its daily limit, which RFC 9110 section 10.2.3 does not
-// allow.
+// allow. It is at most media.MaxRetryAfter.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
-	if seconds, err := strconv.Atoi(v); err == nil {
-		return time.Duration(max(seconds, 0)) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return max(0, at.Sub(now))
-	}
 	for _, layout := range momentLayouts {
 		if at, err := time.Parse(layout, v); err == nil {
-			return max(0, at.Sub(now))
+			return media.Until(at, now)
 		}
 	}
-	return 0
+	return media.ParseRetryAfter(v, now)
 }

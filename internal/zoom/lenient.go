@@ -62,6 +62,14 @@ func (c *count) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// minutes is a number of minutes; 0, not known, for what no meeting can last.
+func (c count) minutes() time.Duration {
+	if c > count(maxClock/time.Minute) {
+		return 0
+	}
+	return time.Duration(c) * time.Minute
+}
+
 // moment is a time that may be missing; the zero time says so.
 type moment struct{ time.Time }
 

@@ -110,7 +110,7 @@ func (m *Meeting) UnmarshalJSON(data []byte) error {
 	*m = Meeting{
 		ID: strings.ReplaceAll(string(in.ID), " ", ""), UUID: string(in.UUID), HostID: string(in.HostID), HostEmail: string(in.HostEmail),
 		AccountID: string(in.AccountID), Topic: string(in.Topic), Start: in.Start.Time, End: in.End.Time,
-		Duration: time.Duration(in.Minutes) * time.Minute, DownloadToken: string(in.DownloadToken),
+		Duration: in.Minutes.minutes(), DownloadToken: string(in.DownloadToken),
 	}
 	var files []json.RawMessage
 	if json.Unmarshal(in.Files, &files) != nil {
@@ -156,13 +156,26 @@ func viewName(s string) string {
 func withoutSecrets(link string) string {
 	u, err := url.Parse(link)
 	if err != nil {
-		return link
+		return withoutQuery(link)
 	}
 	q := u.Query()
-	for _, name := range []string{"access_token", "token", "pwd"} {
-		q.Del(name)
+	for name := range q {
+		switch strings.ToLower(name) {
+		case "access_token", "token", "pwd":
+			q.Del(name)
+		}
 	}
 	u.RawQuery = q.Encode()
+	u.Fragment, u.RawFragment = "", ""
 	u.User = nil
 	return u.String()
+}
+
+// withoutQuery cuts off a link that cannot be parsed what may hold a secret: query, fragment,
+// and everything before an @.
+func withoutQuery(link string) string {
+	if i := strings.IndexAny(link, "?#"); i >= 0 {
+		link = link[:i]
+	}
+	return link[strings.LastIndexByte(link, '@')+1:]
 }

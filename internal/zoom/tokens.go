@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -22,6 +23,9 @@ const (
 	// refusalTTL is how long refused credentials are not tried again: a teacher whose
 	// credentials are wrong must not cost a call each time.
 	refusalTTL = time.Minute
+	// maxTokenLife is for how long a token is believed to be valid, whatever Zoom says; it says
+	// an hour.
+	maxTokenLife = 24 * time.Hour
 )
 
 // tokens caches one access token per app. A token is fetched when a caller needs one, not
@@ -111,7 +115,11 @@ func (t *tokens) exchange(ctx context.Context, a Account) (token string, scopes 
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(a.ClientID+":"+a.ClientSecret)))
+	if err := failpoint.ErrOf("zoom.request", op); err != nil {
+		return "", nil, 0, network(ctx, op, err)
+	}
 	resp, err := t.client.Do(req)
+	failpoint.HereOf("zoom.answer", op)
 	if err != nil {
 		return "", nil, 0, network(ctx, op, err)
 	}
@@ -131,9 +139,9 @@ func (t *tokens) exchange(ctx context.Context, a Account) (token string, scopes 
 	if json.Unmarshal(body, &in) != nil || in.Token == "" {
 		return "", nil, 0, media.Faultf(media.Corrupt, op, "the answer holds no token")
 	}
-	life = time.Duration(in.Seconds) * time.Second
-	if life <= 0 {
-		life = time.Hour
+	life = time.Hour
+	if in.Seconds > 0 {
+		life = time.Duration(min(int64(in.Seconds), int64(maxTokenLife/time.Second))) * time.Second
 	}
 	return string(in.Token), strings.FieldsFunc(string(in.Scope), func(r rune) bool { return r == ' ' || r == ',' }), life, nil
 }

@@ -61,15 +61,19 @@ type Proxy struct {
 	target    string // scheme and host
 	transport *http.Transport
 
-	mu     sync.Mutex
-	faults []*limited
-	counts map[string]int
-	bytes  int64
+	mu      sync.Mutex
+	faults  []*limited
+	counts  map[string]int
+	bytes   int64
+	running int
+	idle    sync.Cond // running has become 0
 }
 
 // New makes a proxy of a server by its URL without a path. Close it.
 func New(target string) *Proxy {
-	return &Proxy{target: target, transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16}, counts: map[string]int{}}
+	p := &Proxy{target: target, transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16}, counts: map[string]int{}}
+	p.idle.L = &p.mu
+	return p
 }
 
 // Close closes the connections to the server.
@@ -86,6 +90,25 @@ func (p *Proxy) Set(faults ...Fault) {
 			left = -1
 		}
 		p.faults = append(p.faults, &limited{f, left})
+	}
+}
+
+// AwaitIdle waits until no request is under way. What a client that went away had sent is received
+// for a moment longer.
+func (p *Proxy) AwaitIdle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.running > 0 {
+		p.idle.Wait()
+	}
+}
+
+// add counts the requests that are under way.
+func (p *Proxy) add(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running += n; p.running == 0 {
+		p.idle.Broadcast()
 	}
 }
 
@@ -132,6 +155,8 @@ func (p *Proxy) use(f *limited) bool {
 
 // ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.add(1)
+	defer p.add(-1)
 	fault := p.take(r)
 	if fault.Status == 0 && !fault.Reset {
 		if resp := p.forward(w, r, fault); resp != nil {

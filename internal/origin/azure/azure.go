@@ -34,7 +34,7 @@ func New(cfg Config) (*Origin, error) {
 		return nil, err
 	}
 	o := &Origin{place: where, transport: origin.NewTransport(idleTimeout)}
-	o.client = &http.Client{Transport: origin.WithTraceparent(o.transport), CheckRedirect: noRedirect}
+	o.client = &http.Client{Transport: origin.WithTraceparent(origin.WithFailpoints(o.transport)), CheckRedirect: noRedirect}
 	client, err := newClient(where, secret, o.client)
 	if err != nil {
 		return nil, err

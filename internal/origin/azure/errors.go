@@ -125,14 +125,14 @@ func statusKind(status int) media.Kind {
 }
 
 // retryAfter reads both forms of Retry-After (RFC 9110 section 10.2.3), and Azure's own in
-// milliseconds; 0 when there is none.
+// milliseconds; 0 when there is none. It is at most media.MaxRetryAfter.
 func retryAfter(resp *http.Response) time.Duration {
 	if resp == nil {
 		return 0
 	}
 	for _, name := range []string{"X-Ms-Retry-After-Ms", "Retry-After-Ms"} {
-		if ms, err := strconv.Atoi(resp.Header.Get(name)); err == nil && ms > 0 {
-			return time.Duration(ms) * time.Millisecond
+		if ms, err := strconv.ParseInt(resp.Header.Get(name), 10, 64); err == nil && ms > 0 {
+			return time.Duration(min(ms, media.MaxRetryAfter.Milliseconds())) * time.Millisecond
 		}
 	}
 	return origin.RetryAfter(resp.Header)

@@ -40,7 +40,7 @@ type Origin struct {
 // unreachable.
 func New(ctx context.Context, cfg Config, log *slog.Logger) (*Origin, error) {
 	o := &Origin{transport: origin.NewTransport(idleTimeout), unpinned: map[string]bool{}}
-	client := &http.Client{Transport: origin.WithTraceparent(o.transport)}
+	client := &http.Client{Transport: origin.WithTraceparent(origin.WithFailpoints(o.transport))}
 	if cfg.Credentials != "none" {
 		source, err := tokenSource(cfg, &http.Client{Transport: o.transport, Timeout: exchangeTimeout})
 		if err != nil {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -61,6 +62,9 @@ func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, e
 	if !filepath.IsLocal(filepath.FromSlash(item.Key)) {
 		return archive.Stored{}, media.Faultf(media.Invalid, op, "the key is not a path below the folder")
 	}
+	if err := failpoint.Err("local.make-folder"); err != nil {
+		return archive.Stored{}, archiveFault(ctx, op, err)
+	}
 	if err := a.root.MkdirAll(path.Dir(item.Key), 0o750); err != nil {
 		return archive.Stored{}, archiveFault(ctx, op, err)
 	}
@@ -68,7 +72,13 @@ func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, e
 	if err := a.copyFile(ctx, item, partial); err != nil {
 		return archive.Stored{}, archiveFault(ctx, op, errors.Join(err, a.root.RemoveAll(partial)))
 	}
+	if err := failpoint.Err("local.rename"); err != nil {
+		return archive.Stored{}, archiveFault(ctx, op, err)
+	}
 	if err := a.root.Rename(partial, item.Key); err != nil {
+		return archive.Stored{}, archiveFault(ctx, op, err)
+	}
+	if err := failpoint.Err("local.sync-folder"); err != nil {
 		return archive.Stored{}, archiveFault(ctx, op, err)
 	}
 	if err := a.syncFolder(path.Dir(item.Key)); err != nil {
@@ -83,12 +93,18 @@ func (a *Archive) copyFile(ctx context.Context, item archive.Item, partial strin
 		return err
 	}
 	defer in.Close()
+	if err := failpoint.Err("local.create"); err != nil {
+		return err
+	}
 	out, err := a.root.OpenFile(partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
 	if err != nil {
 		return err
 	}
 	const step = 64 << 20 // between two checks of ctx; within one the kernel copies
 	for {
+		if err := failpoint.Err("local.write"); err != nil {
+			return errors.Join(err, out.Close())
+		}
 		n, err := io.CopyN(out, in, step)
 		if errors.Is(err, io.EOF) && n < step {
 			break
@@ -96,6 +112,9 @@ func (a *Archive) copyFile(ctx context.Context, item archive.Item, partial strin
 		if err = errors.Join(err, ctx.Err()); err != nil {
 			return errors.Join(err, out.Close())
 		}
+	}
+	if err := failpoint.Err("local.sync"); err != nil {
+		return errors.Join(err, out.Close())
 	}
 	return errors.Join(out.Sync(), out.Close())
 }
@@ -120,6 +139,9 @@ func (a *Archive) Stat(ctx context.Context, key string) (archive.Stored, error) 
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return archive.Stored{}, archiveFault(ctx, op, errors.Join(err, fs.ErrNotExist))
+	}
+	if err := failpoint.Err("local.read"); err != nil {
+		return archive.Stored{}, archiveFault(ctx, op, err)
 	}
 	sum := md5.New()
 	if _, err := io.Copy(sum, archive.ContextReader{Ctx: ctx, Reader: f}); err != nil {
@@ -151,6 +173,9 @@ func (a *Archive) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 
 // Remove deletes the file.
 func (a *Archive) Remove(ctx context.Context, key string) error {
+	if err := failpoint.Err("local.remove"); err != nil {
+		return archiveFault(ctx, "local: remove", err)
+	}
 	if err := a.root.Remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return archiveFault(ctx, "local: remove", err)
 	}

@@ -72,7 +72,7 @@ func (o *Origin) options(opts *s3.Options) {
 		opts.BaseEndpoint = aws.String(o.place.Endpoint)
 	}
 	opts.HTTPClient = &http.Client{
-		Transport:     origin.WithTraceparent(o.transport),
+		Transport:     origin.WithTraceparent(origin.WithFailpoints(o.transport)),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // it leads to another region
 	}
 	// One budget of attempts, that of origin.Retry and of Archive.

@@ -5,6 +5,7 @@
 package corkedconn
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"os"
@@ -46,6 +47,7 @@ type Conn struct {
 	scanner  requestline.Scanner
 	refused  bool                  // the scanned request is impossible, the failing read is due
 	scanned  bool                  // nothing is left to scan
+	line     int                   // bytes read since the last LF
 	fill     func(fd uintptr) bool // readAvailable, bound once
 	sending  sending
 	sendStep func(fd uintptr) bool // sending.step, bound once
@@ -104,6 +106,16 @@ func (c *Conn) Close() error {
 
 // Read implements net.Conn.
 func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.read(p)
+	if lf := bytes.LastIndexByte(p[:n], '\n'); lf >= 0 {
+		c.line = n - lf - 1
+	} else {
+		c.line += n
+	}
+	return n, err
+}
+
+func (c *Conn) read(p []byte) (int, error) {
 	if c.buffered == nil {
 		if c.refused {
 			c.refused = false
@@ -117,7 +129,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		if err := c.awaitRequest(); err != nil {
 			return 0, err
 		}
-		c.scanner, c.scanned = requestline.Scanner{}, false
+		c.scanner, c.scanned = requestline.Scanner{CRLF: true}, false
 		c.scan(c.buffered[c.readOff:c.readEnd])
 	}
 	n := copy(p, c.buffered[c.readOff:c.readEnd])
@@ -129,8 +141,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 }
 
 // TargetTooLong reports whether the request that could not be read has a target that is
-// too long.
-func (c *Conn) TargetTooLong() bool { return c.scanner.TargetTooLong() }
+// too long: by the scan or, where the request came together with the one before it, because
+// its line fills a buffer of so many bytes.
+func (c *Conn) TargetTooLong(buffer int) bool {
+	return c.scanner.TargetTooLong() || c.line >= buffer
+}
 
 // scan scans what has arrived of a request. The failing read comes once, so that what
 // arrives after it can be discarded.

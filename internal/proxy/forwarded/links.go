@@ -50,7 +50,8 @@ func (r Resolver) Secure(c *fasthttp.RequestCtx) bool {
 }
 
 // plausibleHost accepts a Host of letters, digits and the punctuation of names,
-// addresses and ports. Links repeat it, so nothing else is accepted.
+// addresses and ports, that is the host of a URL. Links repeat it, so nothing else is
+// accepted.
 func plausibleHost(host string) bool {
 	for _, r := range host {
 		if r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("-._:[]", r) {
@@ -58,5 +59,6 @@ func plausibleHost(host string) bool {
 		}
 		return false
 	}
-	return host != ""
+	u, err := url.Parse("http://" + host)
+	return err == nil && u.Hostname() != ""
 }

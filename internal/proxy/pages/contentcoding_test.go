@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -74,4 +76,46 @@ func TestRepresentations(t *testing.T) {
 			t.Errorf("%s: %d representations", what, len(few))
 		}
 	}
+}
+
+// FuzzAcceptEncoding: a coding is only sent to a client that names it or the star, and of a
+// list that follows the grammar of RFC 9110 section 12.4.2 none has a higher weight.
+func FuzzAcceptEncoding(f *testing.F) {
+	for _, seed := range []string{"gzip, deflate, br, zstd", "br;q=0, *", "identity;q=0, gzip;q=0.1", "*;q=0", "br;q=NaN", " br ; Q = 1.000 , gzip;q=0.99", "x-gzip;q=0.001", "gzip;q=0,gzip"} {
+		f.Add(seed)
+	}
+	all := newRepresentations("text/css; charset=utf-8", []byte(strings.Repeat("main { color: red }\n", 50)))
+	element := regexp.MustCompile(`^[ \t]*([a-zA-Z*-]+)[ \t]*(?:;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)[ \t]*)?$`)
+	f.Fuzz(func(t *testing.T, accept string) {
+		got := chooseRepresentation(all, accept).coding
+		if lower := strings.ToLower(accept); got != "" && !strings.Contains(lower, got) && !strings.Contains(lower, "*") {
+			t.Fatalf("%q: %q", accept, got)
+		}
+		weights := map[string]float64{}
+		for _, text := range strings.Split(accept, ",") {
+			m := element.FindStringSubmatch(text)
+			if m == nil {
+				return
+			}
+			weight := 1.0
+			if m[2] != "" {
+				weight, _ = strconv.ParseFloat(m[2], 64)
+			}
+			weights[strings.ReplaceAll(strings.ToLower(m[1]), "x-gzip", "gzip")] = weight
+		}
+		weigh := func(coding string) float64 {
+			if w, named := weights[coding]; named {
+				return w
+			}
+			return weights["*"]
+		}
+		for _, coding := range []string{"br", "gzip"} {
+			if weigh(coding) > 0 && (got == "" && weigh(coding) > weigh("identity") || got != "" && weigh(coding) > weigh(got)) {
+				t.Fatalf("%q: %q, although %s weighs more", accept, got, coding)
+			}
+		}
+		if got != "" && weigh(got) == 0 {
+			t.Fatalf("%q: %q, which is refused", accept, got)
+		}
+	})
 }

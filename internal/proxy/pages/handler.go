@@ -93,8 +93,8 @@ func serve(c *fasthttp.RequestCtx, rec *accesslog.Record, p Page, text translati
 		h.Set(k, v)
 	}
 	conditions := precondition.Headers{
-		IfMatch:     string(c.Request.Header.Peek("If-Match")),
-		IfNoneMatch: string(c.Request.Header.Peek("If-None-Match")),
+		IfMatch:     string(bytes.Join(c.Request.Header.PeekAll("If-Match"), []byte(","))),
+		IfNoneMatch: string(bytes.Join(c.Request.Header.PeekAll("If-None-Match"), []byte(","))),
 	}
 	switch conditions.Evaluate(precondition.Validators{ETag: chosen.etag}) {
 	case precondition.NotModified:

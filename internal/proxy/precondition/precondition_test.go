@@ -59,3 +59,37 @@ func TestValidatorsLeaveOutDoubtfulDates(t *testing.T) {
 		t.Errorf("a Last-Modified with fractions: %v", v.Modified)
 	}
 }
+
+// TestDatesOfTwoDigits: a year of two digits is never more than fifty years ahead, and no
+// earlier than that asks for.
+func TestDatesOfTwoDigits(t *testing.T) {
+	v := Validators{Now: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)}
+	for text, want := range map[string]int{
+		"Friday, 27-Nov-26 00:00:00 GMT": 2026, "Saturday, 01-Jan-94 00:00:00 GMT": 1994, "Sunday, 01-Jan-68 00:00:00 GMT": 2068,
+		"Tuesday, 01-Jan-69 00:00:00 GMT": 2069, "Tuesday, 01-Jan-75 00:00:00 GMT": 2075, "Friday, 27-Nov-76 00:00:00 GMT": 2076,
+		"Saturday, 27-Nov-76 00:00:01 GMT": 1976, "Saturday, 01-Jan-77 00:00:00 GMT": 1977, "Saturday, 01-Jan-00 00:00:00 GMT": 2000,
+		"Thu, 01 Jan 1970 00:00:00 GMT": 1970, "Thu Jan  1 00:00:00 1970": 1970,
+	} {
+		if got, ok := v.parseDate(text); !ok || got.Year() != want {
+			t.Errorf("%s: %v %v, want the year %d", text, got, ok, want)
+		}
+	}
+}
+
+// TestListsOfOneValue: where several lines make a list of what can only be one value, the
+// field is invalid.
+func TestListsOfOneValue(t *testing.T) {
+	now := time.Date(2026, 3, 1, 10, 20, 30, 0, time.UTC)
+	v := Validators{ETag: `"a"`, Modified: now, Now: now}
+	same, earlier := FormatDate(now), FormatDate(now.Add(-time.Hour))
+	for _, c := range []Headers{{IfModifiedSince: same + ", " + same}, {IfUnmodifiedSince: earlier + ", " + earlier}} {
+		if got := c.Evaluate(v); got != Proceed {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+	for _, text := range []string{`"a", "b"`, `"a", "a"`, `"a"x`, `"a" `, same + ", " + same} {
+		if applies := (Headers{IfRange: text}).RangeApplies(v); applies != (text == `"a" `) {
+			t.Errorf("If-Range: %s applies: %v", text, applies)
+		}
+	}
+}

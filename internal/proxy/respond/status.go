@@ -27,6 +27,7 @@ const (
 	CodeTargetTooLong   media.Code = "uri_too_long"
 	CodeVersion         media.Code = "http_version_not_supported"
 	CodeExpectation     media.Code = "expectation_failed"
+	CodeCoding          media.Code = "transfer_coding_not_supported"
 )
 
 // Upstream is what a request was waiting for when it failed: the same kind of error

@@ -1,6 +1,11 @@
 package route
 
-import "testing"
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
 
 func TestMatch(t *testing.T) {
 	const stream, captions = "/api/recordings/{id}/stream/", "/api/recordings/{id}/captions/{lang}.vtt"
@@ -44,4 +49,45 @@ func TestAllows(t *testing.T) {
 			t.Errorf("%q: %v", method, !want)
 		}
 	}
+}
+
+// FuzzMatch holds the patterns against regular expressions.
+func FuzzMatch(f *testing.F) {
+	for _, seed := range []string{
+		"/api/recordings/7/stream/", "/api/recordings/7/stream", "/api/recordings/007/captions/ru.vtt", "/api/recordings/7/companions/8/", "/api/recordings/9223372036854775808/stream/",
+		"/api/recordings/7/companions/8", "/api/recordings//companions//", "/api/recordings/7/captions/a/b.vtt", "/api/recordings/7/captions/.vtt",
+	} {
+		f.Add(seed)
+	}
+	patterns := []struct {
+		route  Route
+		regexp *regexp.Regexp
+	}{
+		{Route{Pattern: "/", OptionalSlash: false}, regexp.MustCompile(`^/$`)},
+		{Route{Pattern: "/api/recordings/{id}/stream/", OptionalSlash: true}, regexp.MustCompile(`(?s)^/api/recordings/([0-9]+)/stream/?$`)},
+		{Route{Pattern: "/api/recordings/{id}/captions/{lang}.vtt"}, regexp.MustCompile(`(?s)^/api/recordings/([0-9]+)/captions/[^/]+\.vtt$`)},
+		{Route{Pattern: "/api/recordings/{id}/companions/{cid}/", OptionalSlash: true}, regexp.MustCompile(`(?s)^/api/recordings/([0-9]+)/companions/([0-9]+)/?$`)},
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		for _, p := range patterns {
+			id, ok := p.route.Match(path)
+			var want []int64
+			m := p.regexp.FindStringSubmatch(path)
+			matches := m != nil
+			for _, digits := range m[min(1, len(m)):] {
+				n, err := strconv.ParseInt(digits, 10, 64)
+				matches = matches && err == nil && n > 0
+				want = append(want, n)
+			}
+			if ok != matches || ok && len(want) > 0 && id != want[0] {
+				t.Fatalf("%q against %s: %d, %v, want %v, %v", path, p.route.Pattern, id, ok, want, matches)
+			}
+			if !strings.Contains(p.route.Pattern, "{cid}") {
+				continue
+			}
+			if second := SecondID(p.route.Pattern, path); ok && second != want[1] {
+				t.Fatalf("%q: the second number is %d, want %d", path, second, want[1])
+			}
+		}
+	})
 }

@@ -37,8 +37,15 @@ type body struct {
 	began bool
 	// renewed is true once a write had a deadline of its own.
 	renewed bool
-	err     error
+	// reopenedAt is the offset from which bytes were last read anew; -1 before.
+	reopenedAt int64
+	err        error
 }
+
+// fileError is why a piece's file could not be sent: it is too short, or the disk failed.
+type fileError struct{ error }
+
+func (e fileError) Unwrap() error { return e.error }
 
 // Read exists because a body stream has to be an io.Reader; fasthttp prefers WriteTo,
 // and only WriteTo has deadlines, the rate limit and sendfile.
@@ -108,15 +115,36 @@ func (b *body) sendSegment(seg segment) error {
 		if err != nil {
 			return err
 		}
-		if err := b.writePiece(piece); err != nil {
-			return err
+		sent, err := b.writePiece(piece)
+		left -= sent
+		if err != nil {
+			if err := b.reopen(err, media.Span{Off: seg.span.End() - left, Len: left}); err != nil {
+				return err
+			}
 		}
-		left -= piece.Len
 	}
 	return nil
 }
 
-// openNext opens a later part, whose first byte has its own timeout.
+// reopen has the reader invalidate a piece whose file could not be sent, and opens the rest
+// of its span anew: a damaged chunk file costs a viewer a wait, and no later viewer anything.
+// It returns err where that cannot help, or has not helped.
+func (b *body) reopen(err error, rest media.Span) error {
+	var file fileError
+	invalidator, ok := b.x.reader.(PieceInvalidator)
+	if !ok || !errors.As(err, &file) {
+		return err
+	}
+	invalidator.InvalidatePiece(err)
+	if rest.Off == b.reopenedAt {
+		return err
+	}
+	b.reopenedAt = rest.Off
+	b.x.closeReader()
+	return b.openNext(rest)
+}
+
+// openNext opens a later span, whose first byte has its own timeout.
 func (b *body) openNext(span media.Span) error {
 	b.x.startTimeout()
 	defer b.x.stopTimeout()
@@ -141,21 +169,22 @@ func (b *body) piece(left int64) (media.Piece, error) {
 }
 
 // writePiece writes one piece, in parts where there is a rate limit: the first piece
-// was read without regard to it and may be larger than the bucket.
-func (b *body) writePiece(p media.Piece) error {
-	for off := int64(0); off < p.Len; {
+// was read without regard to it and may be larger than the bucket. It returns how many
+// bytes of the piece were sent.
+func (b *body) writePiece(p media.Piece) (off int64, err error) {
+	for off < p.Len {
 		n := min(p.Len-off, b.rate.piece)
 		if err := b.waitForRate(n); err != nil {
-			return err
+			return off, err
 		}
 		sent, err := b.write(p, off, n)
 		b.x.h.metrics.sent(p.From, sent)
+		off += sent
 		if err != nil {
-			return err
+			return off, err
 		}
-		off += n
 	}
-	return nil
+	return off, nil
 }
 
 // waitForRate waits for the token bucket. No origin timeout runs meanwhile; the
@@ -187,7 +216,7 @@ func (b *body) write(p media.Piece, off, n int64) (sent int64, err error) {
 		return sent, b.classifyWriteError(err)
 	}
 	if sent != n {
-		return sent, media.Faultf(media.Corrupt, "proxy: write", "a file ends %d bytes early", n-sent)
+		return sent, fileError{media.Faultf(media.Corrupt, "proxy: write", "a file ends %d bytes early", n-sent)}
 	}
 	return sent, nil
 }
@@ -241,7 +270,7 @@ func (b *body) classifyWriteError(err error) error {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errStalled
 	case errors.As(err, &path), errors.Is(err, syscall.EIO): // the latter from sendfile
-		return media.Fault(media.Unavailable, "proxy: read a file", err)
+		return fileError{media.Fault(media.Unavailable, "proxy: read a file", err)}
 	default:
 		return respond.ErrHangup
 	}

@@ -18,7 +18,9 @@
 //   - the suffix "-0" is not satisfiable; ServeContent sends an empty part
 //   - more than 16 ranges are answered with the whole
 //   - HEAD ignores Range (section 14.2); ServeContent answers 206
-//   - several If-Match or If-None-Match lines are one list
+//   - several If-Match or If-None-Match lines are one list; several lines of Range, If-Range
+//     or a date are one invalid value, where ServeContent takes the first
+//   - a year of two digits is at most fifty years ahead (section 5.6.7)
 //
 // # Locks
 //

@@ -75,7 +75,7 @@ func (x *exchange) answer(resp *fasthttp.Response, d decision) {
 	// The body writes to the socket itself, so fasthttp has to flush the headers
 	// first: into the corked connection until the body's first bytes, or out.
 	resp.ImmediateHeaderFlush = true
-	b := &body{x: x, plan: plan, rate: newRateLimit(x.h.cfg.StreamRate)}
+	b := &body{x: x, plan: plan, rate: newRateLimit(x.h.cfg.StreamRate), reopenedAt: -1}
 	if x.corked != nil && b.rate.limiter == nil {
 		x.corked.Cork()
 	}

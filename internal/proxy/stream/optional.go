@@ -42,6 +42,11 @@ type BitrateSetter interface{ Bitrate(bytesPerSecond int64) }
 // it requests of an origin.
 type ForwardingReporter interface{ Forwarding() media.Forwarding }
 
+// PieceInvalidator is the optional interface of a media.Reader that can get the bytes of a
+// piece from elsewhere when its file is damaged. InvalidatePiece says why the file of the last
+// piece could not be sent: a reader that is opened afterwards does not get it again.
+type PieceInvalidator interface{ InvalidatePiece(why error) }
+
 // optionalInterfaces returns the optional interfaces that origins has; nil for those
 // that it has not.
 func optionalInterfaces(origins Origins) (StatPrefetcher, Invalidator) {

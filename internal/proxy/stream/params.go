@@ -1,7 +1,7 @@
 package stream
 
 import (
-	"strings"
+	"bytes"
 
 	"github.com/valyala/fasthttp"
 
@@ -32,22 +32,23 @@ type requestParams struct {
 }
 
 func readParams(c *fasthttp.RequestCtx, id int64) requestParams {
-	get := func(name string) string { return string(c.Request.Header.Peek(name)) }
+	// Several lines of a field are one list, also of a field that is none, and then invalid
+	// (RFC 9110 section 5.3): one of the lines would be another's choice.
 	list := func(name string) string {
-		var lines []string
-		for _, line := range c.Request.Header.PeekAll(name) {
-			lines = append(lines, string(line))
+		lines := c.Request.Header.PeekAll(name)
+		if len(lines) == 1 {
+			return string(lines[0])
 		}
-		return strings.Join(lines, ", ")
+		return string(bytes.Join(lines, []byte(", ")))
 	}
 	p := requestParams{
-		id: id, head: c.IsHead(), rangeHeader: get("Range"),
+		id: id, head: c.IsHead(), rangeHeader: list("Range"),
 		download:       string(c.QueryArgs().Peek("download")) == "1",
 		wantReprDigest: list("Want-Repr-Digest"), wantDigest: list("Want-Digest"),
 		conditions: precondition.Headers{
 			IfMatch: list("If-Match"), IfNoneMatch: list("If-None-Match"),
-			IfModifiedSince: get("If-Modified-Since"), IfUnmodifiedSince: get("If-Unmodified-Since"),
-			IfRange: get("If-Range"),
+			IfModifiedSince: list("If-Modified-Since"), IfUnmodifiedSince: list("If-Unmodified-Since"),
+			IfRange: list("If-Range"),
 		},
 	}
 	p.page = respond.PageLanguage(&c.Request.Header)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -256,6 +257,9 @@ func (r *run) open(ctx context.Context) (Source, error) {
 // makeOne makes and stores the files of one kind.
 func (r *run) makeOne(ctx context.Context, one due, src Source) error {
 	dir := filepath.Join(r.deps.Work.Path(workJob(r.row.ID)), "made-"+one.Kind())
+	if err := failpoint.Err("derive.make-directory"); err != nil {
+		return onDisk(err)
+	}
 	if err := onDisk(errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700))); err != nil {
 		return err
 	}
@@ -269,6 +273,9 @@ func (r *run) makeOne(ctx context.Context, one due, src Source) error {
 	}
 	r.metrics.derivations.WithLabelValues(one.Kind(), outcomeMade).Inc()
 	r.log.Info("derive: made", slog.String("kind", one.Kind()), slog.Int("files", len(made.Files)), slog.Duration("took", r.now().Sub(began)))
+	if err := failpoint.Err("derive.remove-directory"); err != nil {
+		return onDisk(err)
+	}
 	return onDisk(os.RemoveAll(dir))
 }
 

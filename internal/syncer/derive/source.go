@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -59,6 +60,9 @@ func (d *Deriver) keep(recording int64, path, md5 string) error {
 		return err
 	}
 	defer lock.Release()
+	if err := failpoint.Err("derive.keep"); err != nil {
+		return err
+	}
 	return os.Rename(path, filepath.Join(d.deps.Work.Path(workJob(recording)), sourceName(store.SourceOfMD5(md5))))
 }
 
@@ -95,6 +99,9 @@ func (r *run) fetch(ctx context.Context) (string, error) {
 	}
 	if err := r.download(ctx, from, stored.Size, path+".partial"); err != nil {
 		return "", errors.Join(err, os.Remove(path+".partial"))
+	}
+	if err := failpoint.Err("derive.rename-source"); err != nil {
+		return "", onDisk(err)
 	}
 	return path, onDisk(os.Rename(path+".partial", path))
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/zoom"
@@ -53,6 +54,9 @@ func (c *companionRun) fetchCompanion(ctx context.Context, f store.File) (fetche
 		}
 		if err := c.checkFile(ctx, f, path+".partial"); err != nil {
 			return fetched{}, failedAt(atZoom, err)
+		}
+		if err := failpoint.Err("ingest.rename-companion"); err != nil {
+			return fetched{}, failedAt(atDisk, err)
 		}
 		if err := os.Rename(path+".partial", path); err != nil {
 			return fetched{}, failedAt(atDisk, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -45,6 +46,7 @@ func (c *companionRun) store(ctx context.Context, f store.File, got fetched) err
 	}
 	c.s.metrics.bytes.Add(float64(row.Size))
 	c.log.Info("companions: file archived", slog.Int64("recording", c.recording.ID), slog.String("kind", row.Kind), slog.String("file", f.ID), slog.Int64("bytes", row.Size))
+	failpoint.Here("ingest.remove-companion")
 	return failedAt(atDisk, os.Remove(got.path))
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -70,6 +71,9 @@ func (r *run) fetchStored(ctx context.Context, at media.Location, size int64, md
 	if hex.EncodeToString(sum.Sum(nil)) != md5sum {
 		return "", failedAt(atArchive, media.Faultf(media.Corrupt, "syncer: read the archive", "the archived file is not what was put there"))
 	}
+	if err := failpoint.Err("ingest.rename-archived"); err != nil {
+		return "", failedAt(atDisk, err)
+	}
 	return path, failedAt(atDisk, os.Rename(path+".partial", path))
 }
 
@@ -102,6 +106,9 @@ func (r *run) fetch(ctx context.Context, f store.File) (path string, info ffmpeg
 	switch {
 	case err == nil:
 		r.log.Info("ingest: part fetched", slog.String("file", f.ID), slog.Int64("bytes", f.Size))
+		if err := failpoint.Err("ingest.rename-part"); err != nil {
+			return "", info, failedAt(atDisk, err)
+		}
 		return path, info, failedAt(atDisk, os.Rename(partial, path))
 	case ctx.Err() != nil || errors.As(err, &known) || !aboutFile(err):
 		return "", info, failedAt(atZoom, err)
@@ -281,8 +288,18 @@ func (t *downloadTokens) get(ctx context.Context) (string, error) {
 	return t.r.s.deps.Zoom.Token(ctx, t.account, refused)
 }
 
+// partWriter is a partial file without its other methods: io.CopyBuffer uses its buffer.
+type partWriter struct{ to io.Writer }
+
+func (w partWriter) Write(b []byte) (int, error) {
+	return failpoint.Write("ingest.write-part", w.to, b)
+}
+
 // download appends to a partial file what it lacks, and says how many bytes came.
 func (r *run) download(ctx context.Context, f store.File, partial, token string) (moved int64, err error) {
+	if err := failpoint.Err("ingest.create-part"); err != nil {
+		return 0, err
+	}
 	out, err := os.OpenFile(partial, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return 0, err
@@ -309,6 +326,9 @@ func (r *run) download(ctx context.Context, f store.File, partial, token string)
 	if d.Offset > 0 && d.Size >= 0 && strconv.FormatInt(d.Size, 10) != string(whole) {
 		return 0, errors.Join(&media.Error{Kind: media.Corrupt, Op: "syncer: download", Reason: zoom.ReasonRange, Err: errors.New("the file has another size now")}, out.Truncate(0))
 	}
+	if err := failpoint.Err("ingest.truncate-part"); err != nil {
+		return 0, err
+	}
 	if err := out.Truncate(d.Offset); err != nil {
 		return 0, err
 	}
@@ -316,16 +336,22 @@ func (r *run) download(ctx context.Context, f store.File, partial, token string)
 		return 0, err
 	}
 	if d.Offset == 0 {
+		if err := failpoint.Err("ingest.write-size"); err != nil {
+			return 0, err
+		}
 		if err := os.WriteFile(partial+".size", strconv.AppendInt(nil, d.Size, 10), 0o600); err != nil {
 			return 0, err
 		}
 	}
 	if d.Validator != "" {
+		if err := failpoint.Err("ingest.write-validator"); err != nil {
+			return 0, err
+		}
 		if err := os.WriteFile(partial+".etag", []byte(d.Validator), 0o600); err != nil {
 			return 0, err
 		}
 	}
-	moved, err = io.CopyBuffer(struct{ io.Writer }{out}, d.Body, make([]byte, 1<<20))
+	moved, err = io.CopyBuffer(partWriter{out}, d.Body, make([]byte, 1<<20))
 	if err != nil {
 		return moved, err
 	}

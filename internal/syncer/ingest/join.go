@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -264,7 +265,9 @@ func (r *run) joinTo(ctx context.Context, inputs []joinInput, path string) (ffmp
 	for i, in := range inputs {
 		paths[i] = in.path
 	}
+	failpoint.Here("ingest.join")
 	result, err := r.s.deps.Tool.Join(ctx, paths, path)
+	failpoint.Here("ingest.joined")
 	if err == nil {
 		r.log.Info("ingest: parts joined", slog.Int("parts", len(paths)), slog.String("method", string(result.Method)), slog.String("why", result.Why))
 	}

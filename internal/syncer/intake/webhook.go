@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/zoom"
 )
@@ -144,7 +145,9 @@ func (in *Intake) receive(w http.ResponseWriter, r *http.Request, began time.Tim
 	ctx, span := in.beginTrace(ctx, r, began, event)
 	release() // the row has a copy; others need not wait for the database
 	release = func() {}
+	failpoint.Here("intake.store")
 	result, err := in.batcher.store(ctx, row)
+	failpoint.Here("intake.answer")
 	endTrace(span, result, err)
 	if err != nil {
 		return in.askAgain(w, event.Name, err)

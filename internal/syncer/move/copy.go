@@ -12,6 +12,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/syncer/workdir"
@@ -140,6 +141,7 @@ func (r *run) copyFile(ctx context.Context, lock *workdir.Lock, p plan, f file, 
 		return copied{}, err
 	}
 	r.m.step("verified")
+	failpoint.Here("move.remove-local")
 	return copied{c, stored}, os.Remove(local)
 }
 
@@ -207,6 +209,9 @@ func (r *run) fetch(ctx context.Context, f file, src source, local string, c *st
 	if err := proven(f, src, *c); err != nil {
 		return err
 	}
+	if err := failpoint.Err("move.rename-local"); err != nil {
+		return err
+	}
 	return os.Rename(local+".partial", local)
 }
 
@@ -228,6 +233,9 @@ func (r *run) download(ctx context.Context, f file, src source, to string, c *st
 		return err
 	}
 	defer in.Close()
+	if err := failpoint.Err("move.create-local"); err != nil {
+		return err
+	}
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

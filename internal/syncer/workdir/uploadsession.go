@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/lectiospace/lectern/internal/archive"
+	"github.com/lectiospace/lectern/internal/failpoint"
 )
 
 // uploadSession is what an interrupted upload leaves for the next run of its job, with the
@@ -42,7 +43,9 @@ func (l *Lock) Put(ctx context.Context, archives archive.Set, target archive.Arc
 		mine.Session = session
 		return l.saveSession(mine)
 	}
+	failpoint.Here("work.upload")
 	stored, err := target.Put(ctx, item)
+	failpoint.Here("work.uploaded")
 	if err == nil {
 		err = l.DropSession()
 	}
@@ -66,6 +69,9 @@ func (l *Lock) AbortUpload(ctx context.Context, archives archive.Set) error {
 
 // DropSession removes the session of an upload that has ended.
 func (l *Lock) DropSession() error {
+	if err := failpoint.Err("work.remove-session"); err != nil {
+		return fmt.Errorf("the upload's session: %w", err)
+	}
 	if err := os.Remove(l.sessionPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("the upload's session: %w", err)
 	}
@@ -89,7 +95,13 @@ func (l *Lock) saveSession(s uploadSession) error {
 		return err
 	}
 	partial := l.sessionPath() + ".partial"
+	if err := failpoint.Err("work.write-session"); err != nil {
+		return fmt.Errorf("the upload's session: %w", err)
+	}
 	if err := os.WriteFile(partial, data, 0o600); err != nil {
+		return fmt.Errorf("the upload's session: %w", err)
+	}
+	if err := failpoint.Err("work.rename-session"); err != nil {
 		return fmt.Errorf("the upload's session: %w", err)
 	}
 	return os.Rename(partial, l.sessionPath())

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -149,6 +150,9 @@ func (d *Dir) Lock(job Job) (*Lock, error) {
 	const op = "syncer: temporary files"
 	path := d.Path(job)
 	for {
+		if err := failpoint.Err("work.make-directory"); err != nil {
+			return nil, media.Fault(media.Unavailable, op, err)
+		}
 		if err := os.MkdirAll(path, 0o700); err != nil {
 			return nil, media.Fault(media.Unavailable, op, err)
 		}
@@ -189,7 +193,12 @@ func lockDir(path string) (*Lock, error) {
 }
 
 // Clear removes the files and the directory; the lock stays.
-func (l *Lock) Clear() error { return os.RemoveAll(l.path) }
+func (l *Lock) Clear() error {
+	if err := failpoint.Err("work.clear"); err != nil {
+		return err
+	}
+	return os.RemoveAll(l.path)
+}
 
 // Release releases the lock; the files stay for the next run.
 func (l *Lock) Release() { l.dir.Close() }
@@ -218,6 +227,7 @@ func (d *Dir) Sweep(kind string, keep func(id int64) (bool, error), unused func(
 		serves, err := keep(id)
 		if err == nil && !serves {
 			unused(h)
+			failpoint.Here("work.sweep")
 			err = h.Clear()
 		}
 		h.Release()

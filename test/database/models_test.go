@@ -1,0 +1,269 @@
+package database
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// either is both outcomes of an operation of which nobody knows whether it took place.
+func either(before any, after []any) []any {
+	for _, s := range after {
+		if s == before {
+			return after
+		}
+	}
+	return append(after, before)
+}
+
+// startOp asks for a playback start of a user, or counts those that are counted.
+type startOp struct {
+	user  int64
+	count bool // else it is a start
+}
+
+func (o startOp) key() string { return fmt.Sprint("user ", o.user) }
+
+func (o startOp) String() string {
+	if o.count {
+		return "count"
+	}
+	return "start"
+}
+
+// startsModel is LIMIT_PLAYBACKS_PER_HOUR over any number of gateways, in less than an hour:
+// a start is granted exactly while fewer than limit are counted.
+func startsModel(limit int) porcupine.Model {
+	m := porcupine.NondeterministicModel{
+		Init: func() []any { return []any{0} },
+		Step: func(state, input, output any) []any {
+			n := state.(int)
+			if input.(startOp).count {
+				if output.(int) == n {
+					return []any{n}
+				}
+				return nil
+			}
+			var granted []any
+			if n < limit {
+				granted = []any{n + 1}
+			}
+			switch output.(answer) {
+			case yes:
+				return granted
+			case no:
+				if n >= limit {
+					return []any{n}
+				}
+				return nil
+			default:
+				return either(n, granted)
+			}
+		},
+	}
+	return m.ToModel()
+}
+
+// codeOp redeems a code.
+type codeOp struct{ code string }
+
+func (o codeOp) key() string    { return "code " + o.code }
+func (o codeOp) String() string { return "redeem" }
+
+// codesModel: a code begins one session.
+func codesModel() porcupine.Model {
+	m := porcupine.NondeterministicModel{
+		Init: func() []any { return []any{false} },
+		Step: func(state, _, output any) []any {
+			used := state.(bool)
+			switch {
+			case output == yes && !used, output == no && used:
+				return []any{true}
+			case output == unknown:
+				return either(used, []any{true})
+			default:
+				return nil
+			}
+		},
+	}
+	return m.ToModel()
+}
+
+// accessOp changes a user's access, or uses it at a node. Changes are numbered from 1; an odd
+// one takes access away, an even one gives it back.
+type accessOp struct {
+	node   int
+	user   int64
+	change int // 0: the user watches
+}
+
+func (o accessOp) key() string { return fmt.Sprintf("user %d at node %d", o.user, o.node) }
+
+func (o accessOp) String() string {
+	switch {
+	case o.change == 0:
+		return "watch"
+	case o.change%2 == 1:
+		return fmt.Sprintf("take away (%d)", o.change)
+	default:
+		return fmt.Sprintf("give (%d)", o.change)
+	}
+}
+
+// accessModel is a user's access at one node: changes take effect there one after the other,
+// each between its beginning and the end that the history gives it, which the promised
+// staleness has put off.
+func accessModel() porcupine.Model {
+	return porcupine.Model{
+		Init: func() any { return 0 },
+		Step: func(state, input, output any) (bool, any) {
+			version, o := state.(int), input.(accessOp)
+			if o.change != 0 {
+				return o.change == version+1, o.change
+			}
+			return (output == yes) == (version%2 == 0), version
+		},
+	}
+}
+
+// quotaOp is an operation on what one recording is charged.
+type quotaOp struct {
+	teacher int64
+	what    string // reserve, commit, release, refund, read
+	slot    int    // the recording, counted from 0
+	size    int64
+}
+
+func (o quotaOp) key() string { return fmt.Sprint("teacher ", o.teacher) }
+
+func (o quotaOp) String() string { return fmt.Sprintf("%s %d of recording %d", o.what, o.size, o.slot) }
+
+// quotaAccount is what is read of an account.
+type quotaAccount struct{ used, reserved, recordings int64 }
+
+// slots bounds the recordings of one teacher.
+const slots = 8
+
+type slotState struct {
+	charged  bool
+	reserved int64
+	bytes    int64 // charged
+}
+
+type quotaState [slots]slotState
+
+func (q quotaState) account() (a quotaAccount) {
+	for _, s := range q {
+		a.reserved += s.reserved
+		if s.charged {
+			a.used += s.bytes
+			a.recordings++
+		}
+	}
+	return a
+}
+
+// quotaModel is a teacher's quota of total bytes: what is accepted is never more.
+func quotaModel(total int64) porcupine.Model {
+	m := porcupine.NondeterministicModel{
+		Init: func() []any { return []any{quotaState{}} },
+		Step: func(state, input, output any) []any {
+			q, o := state.(quotaState), input.(quotaOp)
+			if o.what == "read" {
+				if q.account() == output.(quotaAccount) {
+					return []any{q}
+				}
+				return nil
+			}
+			after, ok := q.apply(o, total)
+			switch output.(answer) {
+			case yes:
+				if ok {
+					return []any{after}
+				}
+				return nil
+			case no:
+				if !ok {
+					return []any{q}
+				}
+				return nil
+			default:
+				if !ok {
+					return []any{q}
+				}
+				return either(q, []any{after})
+			}
+		},
+	}
+	return m.ToModel()
+}
+
+// apply is an account after an operation; ok is false when there is no room.
+func (q quotaState) apply(o quotaOp, total int64) (after quotaState, ok bool) {
+	s := &q[o.slot]
+	switch o.what {
+	case "reserve":
+		more := o.size
+		if s.charged {
+			more = max(0, o.size-s.bytes)
+		}
+		a := q.account()
+		if more > 0 && a.used+a.reserved-s.reserved+more > total {
+			return q, false
+		}
+		s.reserved = more
+	case "commit":
+		*s = slotState{charged: true, bytes: o.size}
+	case "release":
+		s.reserved = 0
+	case "refund":
+		*s = slotState{}
+	}
+	return q, true
+}
+
+// TestModels: the checker finds what each model forbids, and passes what it allows.
+func TestModels(t *testing.T) {
+	const never = math.MaxInt64
+	op := func(call, end int64, input, output any) porcupine.Operation {
+		return porcupine.Operation{Call: call, Return: end, Input: input, Output: output}
+	}
+	start, count := startOp{user: 1}, startOp{user: 1, count: true}
+	code := codeOp{"a"}
+	watch := accessOp{user: 1}
+	take, give := accessOp{user: 1, change: 1}, accessOp{user: 1, change: 2}
+	quota := func(what string, slot int, size int64) quotaOp { return quotaOp{what: what, slot: slot, size: size} }
+	for _, c := range []struct {
+		name  string
+		model porcupine.Model
+		ops   []porcupine.Operation
+		want  bool
+	}{
+		{"two starts of two", startsModel(2), []porcupine.Operation{op(0, 1, start, yes), op(0, 1, start, yes), op(2, 3, start, no)}, true},
+		{"three starts of two", startsModel(2), []porcupine.Operation{op(0, 9, start, yes), op(0, 9, start, yes), op(0, 9, start, yes)}, false},
+		{"refused too early", startsModel(2), []porcupine.Operation{op(0, 1, start, yes), op(2, 3, start, no)}, false},
+		{"refused because of a lost one", startsModel(2), []porcupine.Operation{op(0, 1, start, yes), op(0, never, start, unknown), op(2, 3, start, no), op(4, 5, count, 2)}, true},
+		{"an acknowledged start is lost", startsModel(2), []porcupine.Operation{op(0, 1, start, yes), op(0, never, start, unknown), op(4, 5, count, 0)}, false},
+		{"a code once", codesModel(), []porcupine.Operation{op(0, 9, code, no), op(0, 9, code, yes)}, true},
+		{"a code twice", codesModel(), []porcupine.Operation{op(0, 9, code, yes), op(0, 9, code, yes)}, false},
+		{"a code lost on the way", codesModel(), []porcupine.Operation{op(0, never, code, unknown), op(0, 9, code, no)}, true},
+		{"a code refused by nobody's use", codesModel(), []porcupine.Operation{op(0, 1, code, no), op(2, 3, code, yes)}, false},
+		{"still watching within the bound", accessModel(), []porcupine.Operation{op(0, 10, take, yes), op(5, 6, watch, yes), op(7, 8, watch, no)}, true},
+		{"still watching after it", accessModel(), []porcupine.Operation{op(0, 10, take, yes), op(11, 12, watch, yes)}, false},
+		{"watching again", accessModel(), []porcupine.Operation{op(0, 10, take, yes), op(1, 2, watch, no), op(3, 4, watch, yes)}, false},
+		{"given back", accessModel(), []porcupine.Operation{op(0, 10, take, yes), op(1, 2, watch, no), op(3, 13, give, yes), op(4, 5, watch, yes), op(14, 15, watch, yes)}, true},
+		{"not given back", accessModel(), []porcupine.Operation{op(0, 10, take, yes), op(3, 13, give, yes), op(14, 15, watch, no)}, false},
+		{"a quota that is full", quotaModel(10), []porcupine.Operation{op(0, 1, quota("reserve", 0, 6), yes), op(2, 3, quota("reserve", 1, 6), no), op(4, 5, quota("commit", 0, 4), yes), op(6, 7, quota("reserve", 1, 6), yes)}, true},
+		{"two reserve the same room", quotaModel(10), []porcupine.Operation{op(0, 9, quota("reserve", 0, 6), yes), op(0, 9, quota("reserve", 1, 6), yes)}, false},
+		{"a charge that is lost", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(2, 3, quota("read", 0, 0), quotaAccount{})}, false},
+		{"a refund of unknown outcome", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(2, never, quota("refund", 0, 0), unknown), op(4, 5, quota("read", 0, 0), quotaAccount{}), op(6, 7, quota("reserve", 1, 9), yes)}, true},
+		{"a refund twice", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(0, 1, quota("commit", 1, 3), yes), op(2, 3, quota("refund", 0, 0), yes), op(4, 5, quota("read", 0, 0), quotaAccount{used: 0, recordings: 1})}, false},
+	} {
+		if got := porcupine.CheckOperationsTimeout(c.model, c.ops, 10*time.Second); (got == porcupine.Ok) != c.want || got == porcupine.Unknown {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}

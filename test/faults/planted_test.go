@@ -1,0 +1,117 @@
+package faults
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var planted = flag.Int("planted", 0, "run each planted fault with up to so many cells, until one finds it")
+
+// plants are faults of the kind that cells have to find: a text of a file below internal and
+// what it is replaced by.
+var plants = []struct{ name, file, text, by string }{
+	{"checksums of chunk files are not compared", "cache/chunkfile/chunkfile.go",
+		"if crc32.Checksum(part, castagnoli) != binary.LittleEndian.Uint32(header[32+4*b:]) {", "if false {"},
+	{"a chunk file may be of another object or chunk", "cache/chunkfile/chunkfile.go",
+		"binary.LittleEndian.Uint64(h[16:]) != uint64(c.Index) ||\n", "\n"},
+	{"Content-Range is not compared", "origin/response.go",
+		"if got != span || total != size {", "if got.Len != span.Len && total != size {"},
+	{"a body may be shorter than its range", "origin/verify.go",
+		"case errors.Is(err, io.EOF):\n\t\treturn n, media.Fault(media.Corrupt, \"origin: body\", io.ErrUnexpectedEOF)", "case errors.Is(err, io.EOF):\n\t\tclear(p)\n\t\tb.left = 0\n\t\treturn len(p), io.EOF"},
+	{"a page may be a recording", "origin/response.go",
+		"kind == \"text/html\" || ", ""},
+	{"a slot of the origin is not released after a refusal", "origin/limit.go",
+		"if err != nil {\n\t\tl.slots.release()\n", "if err != nil {\n"},
+	{"a stream's slot is not released after a hang-up", "proxy/stream/exchange.go",
+		"if x.admitted {\n\t\tx.h.streams.release()", "if x.admitted && !errors.Is(fault, respond.ErrHangup) {\n\t\tx.h.streams.release()"},
+	{"that an object does not exist is remembered for ever", "origin/statcache.go",
+		"if fresh && r.now().Sub(entry.checked) < r.recheck/2 ||", "if entry.failed.Year() == 1 {\n\t\tr.mu.Unlock()\n\t\treturn media.Object{}, media.Faultf(media.NotFound, op, \"remembered\")\n\t}\n\tif fresh && r.now().Sub(entry.checked) < r.recheck/2 ||"},
+	{"a chunk is stored although its fetch failed", "cache/fetch.go",
+		"case errors.Is(err, io.EOF) && at < p.hi:\n\t\t\treturn media.Fault(media.Corrupt, \"cache: fetch\", io.ErrUnexpectedEOF)\n\t\tcase err != nil && !errors.Is(err, io.EOF):\n\t\t\treturn err\n", "case err != nil && at < p.hi:\n\t\t\treturn nil\n"},
+	{"a damaged chunk stays in the cache", "cache/committed.go",
+		"c.removeChunk(e, eventCorrupt)\n\tif !errors.Is(err, chunkfile.ErrTorn)", "if !errors.Is(err, chunkfile.ErrTorn)"},
+	{"a file that is damaged while it is open stays in the cache", "cache/committed.go",
+		"r.c.invalidate(r.file.entry, why)", ""},
+	{"reads go on in another version of the object", "origin/drive/open.go",
+		"if now.Version != obj.Version || now.Size != obj.Size {", "if now.Size != obj.Size {"},
+	{"missing bytes are padded", "proxy/stream/resolve.go",
+		"case errors.Is(err, io.EOF):\n\t\treturn p, media.Faultf(", "case err != nil && x.streaming.Load():\n\t\treturn media.Piece{Data: make([]byte, min(left, most)), Len: min(left, most)}, nil\n\tcase errors.Is(err, io.EOF):\n\t\treturn p, media.Faultf("},
+	{"a broken body is continued one byte later", "origin/retry.go",
+		"b.remaining.Off+int64(n), b.remaining.Len-int64(n)\n\t\tif b.delivered", "b.remaining.Off+int64(n), b.remaining.Len-int64(n)\n\t\tif err != nil && b.remaining.Len > 1 {\n\t\t\tb.remaining.Off++\n\t\t\tb.remaining.Len--\n\t\t}\n\t\tif b.delivered"},
+	{"the origin is never asked again", "origin/retry.go",
+		"return failed < r.tries && ", "return false && "},
+}
+
+// TestPlantsApply: each planted fault still has a place in the code.
+func TestPlantsApply(t *testing.T) {
+	for _, p := range plants {
+		if _, err := mutated(p.file, p.text, p.by); err != nil {
+			t.Errorf("%s: %v", p.name, err)
+		}
+	}
+}
+
+// mutated is a file with its fault.
+func mutated(file, text, by string) (string, error) {
+	data, err := os.ReadFile(filepath.Join("..", "..", "internal", file))
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(data), text); n != 1 {
+		return "", fmt.Errorf("%s has the text %d times", file, n)
+	}
+	return strings.Replace(string(data), text, by, 1), nil
+}
+
+// findings read the numbers of cells from a failed run.
+var findings = regexp.MustCompile(`\(after (\d+) others\)`)
+
+// TestPlanted: every planted fault is found, and says after how many cells.
+func TestPlanted(t *testing.T) {
+	if *planted == 0 {
+		t.Skip("-planted says how many cells each fault may take")
+	}
+	for _, p := range plants {
+		t.Run(p.name, func(t *testing.T) {
+			dir := t.TempDir()
+			code, err := mutated(p.file, p.text, p.by)
+			if err != nil {
+				t.Fatal(err)
+			}
+			original, err := filepath.Abs(filepath.Join("..", "..", "internal", p.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed, overlay := filepath.Join(dir, "mutated.go"), filepath.Join(dir, "overlay.json")
+			replace, err := json.Marshal(map[string]any{"Replace": map[string]string{original: changed}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for path, data := range map[string]string{changed: code, overlay: string(replace)} {
+				if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			program := filepath.Join(dir, "faults.test")
+			if out, err := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-c", "-o", program, ".").CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			out, err := exec.CommandContext(t.Context(), program, "-test.run=^TestCells$", "-failures=1",
+				"-cells="+strconv.Itoa(*planted), "-seed="+strconv.FormatUint(*cellSeed, 10)).CombinedOutput()
+			found := findings.FindSubmatch(out)
+			if err == nil || found == nil {
+				t.Fatalf("no cell of %d finds it: %v\n%s", *planted, err, out)
+			}
+			line, _, _ := strings.Cut(string(out)[strings.Index(string(out), "cell "):], "\n\trepeat")
+			t.Logf("found after %s other cells: %s", found[1], line)
+		})
+	}
+}
