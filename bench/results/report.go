@@ -74,7 +74,8 @@ func readSet(path string) (s Set, err error) {
 	if err != nil {
 		return s, err
 	}
-	return s, json.Unmarshal(raw, &s)
+	err = json.Unmarshal(raw, &s)
+	return s, err
 }
 
 func (s *Set) markdown() string {

@@ -124,5 +124,6 @@ func jsonString(raw json.RawMessage) (string, bool) {
 		return "", false
 	}
 	var s string
-	return s, json.Unmarshal(raw, &s) == nil
+	err := json.Unmarshal(raw, &s)
+	return s, err == nil
 }

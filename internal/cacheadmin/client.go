@@ -50,7 +50,8 @@ func (c *Client) Stats(ctx context.Context) (s cache.Stats, err error) {
 		return s, err
 	}
 	defer res.Body.Close()
-	return s, json.NewDecoder(res.Body).Decode(&s)
+	err = json.NewDecoder(res.Body).Decode(&s)
+	return s, err
 }
 
 // Warm implements Operations.

@@ -124,7 +124,9 @@ func (s *scanner) track(trak box, movieScale uint32) (Track, error) {
 		}
 	}
 	if edits.kind != "" {
-		return t, s.editList(edits, movieScale, &t)
+		if err := s.editList(edits, movieScale, &t); err != nil {
+			return t, err
+		}
 	}
 	return t, nil
 }

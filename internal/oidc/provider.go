@@ -272,5 +272,6 @@ func (p *Provider) userInfo(ctx context.Context, found *endpoints, token *oauth2
 	case answer.StatusCode != http.StatusOK:
 		return c, false, nil
 	}
-	return c, json.NewDecoder(answer.Body).Decode(&c) == nil, nil
+	err = json.NewDecoder(answer.Body).Decode(&c)
+	return c, err == nil, nil
 }
