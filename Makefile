@@ -81,6 +81,10 @@ outage: ## read RANGES (10000) ranges through HAProxy and three gateways while t
 soak: ## have SLOW (5000) and SEEKING (200) viewers watch for TIME (30m), and plot what the gateway needs meanwhile
 	go run ./bench -soak $(or $(TIME),30m) -slow $(or $(SLOW),5000) -seeking $(or $(SEEKING),200) $(BENCHFLAGS)
 
+.PHONY: mutate
+mutate: ## make small faults in what TARGETS (all) name, and fail for those that no test notices and internal/mutate/survivors.txt does not explain
+	go run ./internal/mutate $(TARGETS)
+
 .PHONY: simulate simulate-planted
 simulate: ## live through SEEDS (1000) simulated schools of DAYS (7), from seed FROM (1) on, and check what the syncer has made of them
 	GODEBUG=asyncpreemptoff=1 go test -count=1 -v -timeout 24h -run '^TestSeeds$$' ./internal/syncer/simulation -from $(or $(FROM),1) -seeds $(or $(SEEDS),1000) -days $(or $(DAYS),7)

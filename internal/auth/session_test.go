@@ -44,6 +44,13 @@ func (u usedOnce) Use(_ context.Context, id string, _, _ time.Time) (bool, error
 	return first, nil
 }
 
+// unavailableCodes is a store of codes whose database is away.
+type unavailableCodes struct{}
+
+func (unavailableCodes) Use(context.Context, string, time.Time, time.Time) (bool, error) {
+	return false, media.Faultf(media.Unavailable, "test", "the database is away")
+}
+
 // newSessionParts are a minter and an authorizer of one configuration; user 7 is active and
 // user 8 is not.
 func newSessionParts(t *testing.T, cfg Config) (*Minter, *Authorizer) {
@@ -219,6 +226,48 @@ func TestSessionClaims(t *testing.T) {
 	}
 }
 
+// TestCodeClaims: a code says when its session ends, and only a key of ours signs one.
+func TestCodeClaims(t *testing.T) {
+	cfg := Config{JWTSecret: testSecret}
+	_, a := newSessionParts(t, cfg)
+	own, err := newOwnKeys(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := own.code.keys[0]
+	for name, c := range map[string]struct {
+		edits  map[string]any
+		key    signingKey
+		forged bool
+		ok     bool
+	}{
+		"as they are":           {key: key, ok: true},
+		"no end of the session": {edits: map[string]any{"session_exp": nil}, key: key},
+		"a text as the end":     {edits: map[string]any{"session_exp": "x"}, key: key},
+		"expired":               {edits: map[string]any{"exp": noon.Unix()}, key: key},
+		"a session's audience":  {edits: map[string]any{"aud": "lectern:session"}, key: key},
+		"no key":                {key: signingKey{id: "nobody's"}, forged: true},
+		"a session's key":       {key: own.session.keys[0], forged: true},
+	} {
+		claims := edited(map[string]any{"sub": "7", "aud": "lectern:session-code", "exp": noon.Unix() + 60, "iat": noon.Unix(), "jti": "ab", "session_exp": noon.Unix() + 3600}, c.edits)
+		code := signed(jwt.SigningMethodHS256, c.key.secret, map[string]any{"alg": "HS256", "kid": c.key.id}, claims)
+		_, err := CodeRedeemer{a, usedOnce{}}.Redeem(t.Context(), code)
+		if c.ok && err != nil || !c.ok && (outcome(err) != "code_not_valid" || media.RefusalOf(err).Forged != c.forged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSessionConfig(t *testing.T) {
+	for ttl, want := range map[time.Duration]bool{
+		time.Minute - 1: false, time.Minute: true, 12 * time.Hour: true, 366 * 24 * time.Hour: true, 366*24*time.Hour + 1: false,
+	} {
+		if err := (SessionConfig{TTL: ttl}).Check(); (err == nil) != want {
+			t.Errorf("session-ttl %s: %v", ttl, err)
+		}
+	}
+}
+
 // TestForeignAudience: the platform's key signs no token of ours, whatever aud says.
 func TestForeignAudience(t *testing.T) {
 	v := newTestVerifier(t, Config{JWTSecret: testSecret})
@@ -262,6 +311,18 @@ func TestRedeem(t *testing.T) {
 	nobody := must[string](t)(m.SessionCode(9, noon.Add(time.Hour)))
 	if _, err := r.Redeem(t.Context(), nobody); outcome(err) != "user_not_found" || refused(media.CodeUserNotFound) != 1 {
 		t.Errorf("a user who is gone: %v, %d are counted", err, refused(media.CodeUserNotFound))
+	}
+	second := must[string](t)(m.SessionCode(7, noon.Add(time.Hour)))
+	allowed := testutil.ToFloat64(a.counters.ok)
+	if user, err := r.User(second); err != nil || user != 7 || testutil.ToFloat64(a.counters.ok) != allowed {
+		t.Errorf("whose it is: user %d, %v", user, err)
+	}
+	if _, err := r.Redeem(t.Context(), second); err != nil {
+		t.Errorf("a second code of the same user: %v", err)
+	}
+	third := must[string](t)(m.SessionCode(7, noon.Add(time.Hour)))
+	if _, err := (CodeRedeemer{a, unavailableCodes{}}).Redeem(t.Context(), third); media.KindOf(err) != media.Unavailable {
+		t.Errorf("without the store of used codes: %v", err)
 	}
 	before := refused(media.CodeCodeNotValid)
 	if _, err := r.User("x"); outcome(err) != "code_not_valid" || refused(media.CodeCodeNotValid) != before+1 {

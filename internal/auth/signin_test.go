@@ -38,6 +38,20 @@ func TestSealSignIn(t *testing.T) {
 			t.Errorf("%s opens", name)
 		}
 	}
+	if _, _, err := m.SealSignIn(make(chan int)); err == nil {
+		t.Error("what is no JSON is sealed")
+	}
+	empty, _, err := m.SealSignIn(map[string]string{"state": "s", "more": ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := maxTokenBytes/4*3 - base64url.DecodedLen(len(empty))
+	for more, want := range map[int]bool{most: true, most + 1: false} {
+		long, _, err := m.SealSignIn(map[string]string{"state": "s", "more": strings.Repeat("m", more)})
+		if err != nil || opened(long) != want {
+			t.Errorf("a seal of %d bytes opens: %t, %v", len(long), !want, err)
+		}
+	}
 	for secrets, want := range map[string]bool{playTwo + "," + playOne: true, playTwo: false, playOne: true} {
 		cfg.PlaybackSecret = secrets
 		if err := m.SetSecrets(cfg); err != nil {

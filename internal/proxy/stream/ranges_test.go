@@ -38,6 +38,8 @@ func TestSelectRanges(t *testing.T) {
 		{"bytes=-", 10, "ignored"},
 		{"bytes=--1", 10, "ignored"},
 		{"bytes=a-b", 10, "ignored"},
+		{"bytes=a-5", 10, "ignored"},
+		{"bytes=a-", 10, "ignored"},
 		{"bytes=1-2-3", 10, "ignored"},
 		{"bytes=+1-2", 10, "ignored"},
 		{"bytes=0x1-2", 10, "ignored"},
@@ -53,6 +55,7 @@ func TestSelectRanges(t *testing.T) {
 		{"bytes=0-1 ,\t5-6,", 10, "0-1 5-6"},
 		{"bytes=,,0-1", 10, "0-1"},
 		{"bytes=5-6,0-1", 10, "5-6 0-1"},
+		{"bytes=0-1, ,5-6", 10, "0-1 5-6"},
 		{"bytes=0-1,100-", 10, "0-1"},
 		{"bytes=100-,200-300", 10, "416"},
 		{"bytes=0-1,x", 10, "ignored"},
@@ -185,8 +188,11 @@ func TestBodyPlanCountsEveryByte(t *testing.T) {
 	} {
 		l := planBody(decision{status: http.StatusPartialContent, spans: spans}, 10, "video/mp4")
 		n := int64(len(l.tail))
-		for _, seg := range l.segments {
+		for i, seg := range l.segments {
 			n += int64(len(seg.head)) + seg.span.Len
+			if want := map[bool]string{true: "--", false: "\r\n--"}[i == 0]; !strings.HasPrefix(string(seg.head), want) {
+				t.Errorf("%v: part %d begins with %q", spans, i, seg.head)
+			}
 		}
 		if n != l.length || l.contentRange != "" {
 			t.Errorf("%v: the length says %d, the parts have %d", spans, l.length, n)
