@@ -407,6 +407,49 @@ func TestJWKSWaitEnds(t *testing.T) {
 	}
 }
 
+// TestJWKSStops: Stop ends what Start began, without the end of Start's context.
+func TestJWKSStops(t *testing.T) {
+	server := newKeyServer(t, jwksOf(jwk("one", testKeys().ec, "")))
+	v, err := NewVerifier(Config{JWKSURL: server.URL, JWTSecret: testSecret}, quiet(), atNoon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Start(context.Background()) //nolint:usetesting // one that outlives the test, as main's does
+	v.Stop()                      // goleak finds what is left
+}
+
+// TestUnknownAlgorithm: no key is looked up for an algorithm that has none.
+func TestUnknownAlgorithm(t *testing.T) {
+	server := newKeyServer(t, jwksOf(jwk("one", testKeys().ec, "")))
+	v := startVerifier(t, Config{JWKSURL: server.URL, JWTSecret: testSecret}, 0)
+	token := signed(jwt.SigningMethodHS384, []byte(testSecret), `{"alg":"HS384","kid":"one"}`, access(nil))
+	if _, err := v.Verify(t.Context(), token); outcome(err) != isInvalid || !media.RefusalOf(err).Forged {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestKeysWithoutKid: each of them verifies tokens without one, and a symmetric key is none.
+func TestKeysWithoutKid(t *testing.T) {
+	k := testKeys()
+	const symmetric = `{"kty":"oct","k":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}`
+	set, err := parseKeySet([]byte(jwksOf(jwk("", k.ec, ""), jwk("", k.ecOther, ""), symmetric, jwk("two", k.ed, ""), jwk("two", k.edNew, ""))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.skipped != 2 || len(set.kids) != 1 {
+		t.Errorf("%d keys are skipped, kids %v", set.skipped, set.kids)
+	}
+	for _, key := range []crypto.Signer{k.ec, k.ecOther} {
+		parsed, _ := parseCompact(by("", key))
+		if !set.verify(jwt.SigningMethodES256, parsed) {
+			t.Error("a key without a kid does not verify")
+		}
+	}
+	if _, err := parseKeySet([]byte(jwksOf(symmetric))); err == nil {
+		t.Error("a symmetric key is published, and taken")
+	}
+}
+
 // TestJWKSNotStarted: without Start no look-up waits for a refresh.
 func TestJWKSNotStarted(t *testing.T) {
 	k := testKeys()

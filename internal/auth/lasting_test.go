@@ -104,6 +104,9 @@ func TestLastingRefuses(t *testing.T) {
 		{"the role has changed", func(rig *lastingRig) {
 			rig.people.users[student] = media.User{ID: student, Role: "teacher", Active: true}
 		}},
+		{"the role has changed to one that may watch", func(rig *lastingRig) {
+			rig.people.users[student] = media.User{ID: student, Role: "admin", Active: true}
+		}},
 		{"the recording has changed", func(rig *lastingRig) {
 			rec := rig.people.recordings[3]
 			rec.Title = "renamed"
@@ -131,8 +134,30 @@ func TestLastingRefuses(t *testing.T) {
 	}
 	// A directory without a memory has nothing that lasts.
 	rig := newGateRig(t, Config{})
-	if rig.Lasting(media.Token{Value: userToken(student), From: media.FromHeader}, media.Viewer{User: rig.people.users[student]}, rig.people.recordings[3]) != nil {
+	tok := media.Token{Value: userToken(student), From: media.FromHeader}
+	v, err := rig.Authenticate(t.Context(), tok)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rig.verified.cache.Wait()
+	if rig.Lasting(tok, v, rig.people.recordings[3]) != nil {
 		t.Error("lasting without a memory")
+	}
+	// Neither has a token of somebody else, or for another recording.
+	lasting := newLastingRig(t)
+	if v, err = lasting.Authenticate(t.Context(), tok); err != nil {
+		t.Fatal(err)
+	}
+	lasting.verified.cache.Wait()
+	if lasting.Lasting(tok, v, lasting.people.recordings[3]) == nil {
+		t.Error("not lasting for its own viewer")
+	}
+	for name, viewer := range map[string]media.Viewer{
+		"another user": {User: lasting.people.users[admin]}, "another recording": {User: v.User, Playback: 3},
+	} {
+		if lasting.Lasting(tok, viewer, lasting.people.recordings[3]) != nil {
+			t.Errorf("lasting for %s", name)
+		}
 	}
 }
 

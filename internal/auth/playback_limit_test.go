@@ -127,6 +127,7 @@ func TestStartsAreTakenBack(t *testing.T) {
 func TestStartsWithoutAStore(t *testing.T) {
 	s, b, now, log := starting(1)
 	b.broken = media.Fault(media.Unavailable, "catalog", errors.New("connection refused"))
+	began := *now
 	for range 5 {
 		if undo, err := s.Count(t.Context(), 5, 1, true); err != nil || undo != nil {
 			t.Errorf("%v", err)
@@ -139,10 +140,23 @@ func TestStartsWithoutAStore(t *testing.T) {
 	if _, err := s.Count(t.Context(), 5, 1, true); err != nil || b.asked != 2 {
 		t.Errorf("%v; asked %d times", err, b.asked)
 	}
-	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
-		t.Errorf("%d warnings: %s", n, log)
+	for _, c := range []struct {
+		at       time.Duration // since the first failure
+		warnings int
+	}{{uncountedReuse, 1}, {50 * time.Second, 1}, {time.Minute, 2}, {2*time.Minute - 1, 2}} {
+		*now = began.Add(c.at)
+		if _, err := s.Count(t.Context(), 5, int64(c.at), true); err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(log.String(), "level=WARN"); n != c.warnings {
+			t.Errorf("%d warnings after %s: %s", n, c.at, log)
+		}
 	}
+	b.asked = 2
 	s.unavailable = func() bool { return true }
+	if !s.Ready(6, 1) {
+		t.Error("known to be away, and not ready")
+	}
 	if _, err := s.Count(t.Context(), 6, 1, false); err != nil || b.asked != 2 {
 		t.Errorf("known to be away: %v, asked %d times", err, b.asked)
 	}
@@ -159,6 +173,65 @@ func TestStartsWithoutALimit(t *testing.T) {
 	if undo, err := s.Count(t.Context(), 5, 1, false); err != nil || undo != nil || b.asked != 0 {
 		t.Errorf("%v, asked %d times", err, b.asked)
 	}
+	if !s.Ready(5, 1) {
+		t.Error("not ready without a limit")
+	}
+}
+
+// TestStartsOfAnotherGateway: a direct stream belongs to the start that another gateway has
+// counted, and cannot uncount it.
+func TestStartsOfAnotherGateway(t *testing.T) {
+	s, b, now, _ := starting(1)
+	if _, err := s.Count(t.Context(), 5, 1, false); err != nil {
+		t.Fatal(err)
+	}
+	other := NewPlaybackLimiter(1, b, func() bool { return false }, slog.New(slog.DiscardHandler), func() time.Time { return *now })
+	if other.Ready(5, 1) {
+		t.Error("ready before it has asked")
+	}
+	if undo, err := other.Count(t.Context(), 5, 1, true); err != nil || undo != nil || len(b.rows) != 1 {
+		t.Errorf("%v, can be uncounted: %t, %d starts", err, undo != nil, len(b.rows))
+	}
+	if !other.Ready(5, 1) {
+		t.Error("not ready after it has asked")
+	}
+}
+
+// TestStartOfAClientThatLeaves: a start that was counted can be uncounted, although the client
+// has gone meanwhile.
+func TestStartOfAClientThatLeaves(t *testing.T) {
+	s, b, _, _ := starting(1)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	undo, err := s.Count(gone, 5, 1, true)
+	if err != nil || undo == nil {
+		t.Fatalf("%v", err)
+	}
+	// A refusal that came meanwhile ends with the start.
+	if _, err := s.Count(t.Context(), 5, 1, false); media.RefusalOf(err) == nil {
+		t.Fatalf("%v", err)
+	}
+	undo()
+	if len(b.rows) != 0 {
+		t.Error("the row is still there")
+	}
+	if _, err := s.Count(t.Context(), 5, 1, false); err != nil {
+		t.Errorf("after the start was uncounted: %v", err)
+	}
+}
+
+func TestRefusalsKeepWithinTheirMemory(t *testing.T) {
+	s, _, now, _ := starting(1)
+	for i := range maxStartEntries + 1 {
+		s.markRefused(startKey{1, int64(i)}, time.Hour, *now)
+		if want := i%maxStartEntries + 1; len(s.refusals) != want {
+			t.Fatalf("%d refusals are cached after %d, want %d", len(s.refusals), i+1, want)
+		}
+	}
+	*now = now.Add(refusalTTL)
+	if s.refusedFor(startKey{1, maxStartEntries}, *now) != 0 || len(s.refusals) != 0 {
+		t.Errorf("%d old refusals are cached", len(s.refusals))
+	}
 }
 
 func TestStartsKeepWithinTheirMemory(t *testing.T) {
@@ -169,7 +242,26 @@ func TestStartsKeepWithinTheirMemory(t *testing.T) {
 	if n := len(s.counted); n > maxStartEntries || n < maxStartEntries/2 {
 		t.Errorf("%d are cached", n)
 	}
+	clear(s.counted)
+	for i := range maxStartEntries {
+		s.markCounted(startKey{1, int64(i)}, now.Add(directReuse), *now)
+	}
+	s.markCounted(startKey{1, 7}, now.Add(directReuse), *now)
+	if n := len(s.counted); n != maxStartEntries {
+		t.Errorf("%d are cached, and none was new", n)
+	}
+	s.markCounted(startKey{2, 0}, now.Add(directReuse), *now)
+	if n := len(s.counted); n != maxStartEntries*9/10+1 {
+		t.Errorf("%d are cached, want a tenth less than the most", n)
+	}
+	for i := range maxStartEntries - len(s.counted) {
+		s.markCounted(startKey{3, int64(i)}, now.Add(directReuse), *now)
+	}
 	*now = now.Add(directReuse)
+	s.markCounted(startKey{4, 0}, now.Add(directReuse), *now)
+	if n := len(s.counted); n != 1 {
+		t.Errorf("%d are cached, and all but one are over", n)
+	}
 	for i := range maxStartEntries {
 		s.markCounted(startKey{2, int64(i)}, now.Add(directReuse), *now)
 	}
@@ -201,7 +293,7 @@ func TestARefusalIsCached(t *testing.T) {
 	for _, c := range []struct {
 		after time.Duration
 		asked int
-	}{{0, 1}, {time.Second, 1}, {8 * time.Second, 1}, {2 * time.Second, 2}} {
+	}{{0, 1}, {time.Second, 1}, {8 * time.Second, 1}, {time.Second, 2}} {
 		now = now.Add(c.after)
 		if _, err := s.Count(t.Context(), 1, 2, true); media.RefusalOf(err) == nil || asked != c.asked {
 			t.Errorf("after %s: %v, asked %d times, want %d", c.after, err, asked, c.asked)

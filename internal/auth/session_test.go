@@ -202,26 +202,39 @@ func TestSessionClaims(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := own.session.keys[0]
 	for name, c := range map[string]struct {
 		edits map[string]any
 		want  string
 	}{
 		"as they are":       {nil, "ok"},
 		"playback's":        {map[string]any{"aud": "lectern:playback"}, isInvalid},
-		"an embed's":        {map[string]any{"aud": "lectern:embed"}, isInvalid},
 		"a code's":          {map[string]any{"aud": "lectern:session-code"}, isInvalid},
 		"no audience":       {map[string]any{"aud": nil}, isInvalid},
 		"no expiry":         {map[string]any{"exp": nil}, isInvalid},
 		"no jti":            {map[string]any{"jti": nil}, isInvalid},
+		"an empty jti":      {map[string]any{"jti": ""}, isInvalid},
+		"expired":           {map[string]any{"exp": noon.Unix()}, isExpired},
 		"typed as access":   {map[string]any{"token_type": "access"}, isInvalid},
 		"subject as number": {map[string]any{"sub": 7}, isInvalid},
 		"user_id alone":     {map[string]any{"sub": nil, "user_id": 7}, isInvalid},
 	} {
-		claims := edited(map[string]any{"sub": "7", "aud": "lectern:session", "exp": noon.Unix() + 3600, "iat": noon.Unix(), "jti": "ab"}, c.edits)
-		token := signed(jwt.SigningMethodHS256, key.secret, map[string]any{"alg": "HS256", "typ": "JWT", "kid": key.id}, claims)
-		if _, err := a.Authenticate(t.Context(), media.Token{Value: token, From: media.FromSession}); outcome(err) != c.want {
-			t.Errorf("%s: %v, want %s", name, err, c.want)
+		for from, kind := range map[media.TokenSource]signingKeys{media.FromSession: own.session, media.FromEmbed: own.embed} {
+			key := kind.keys[0]
+			claims := edited(map[string]any{"sub": "7", "aud": kind.audience, "exp": noon.Unix() + 3600, "iat": noon.Unix(), "jti": "ab"}, c.edits)
+			token := signed(jwt.SigningMethodHS256, key.secret, map[string]any{"alg": "HS256", "typ": "JWT", "kid": key.id}, claims)
+			if _, err := a.Authenticate(t.Context(), media.Token{Value: token, From: from}); outcome(err) != c.want {
+				t.Errorf("%s of %s: %v, want %s", name, kind.audience, err, c.want)
+			}
+		}
+	}
+	for from, kind := range map[media.TokenSource]signingKeys{media.FromSession: own.session, media.FromEmbed: own.embed} {
+		key := kind.keys[0]
+		other := map[string]string{"lectern:session": "lectern:embed", "lectern:embed": "lectern:session"}[kind.audience]
+		for _, claims := range []any{`[]`, map[string]any{"sub": "7", "aud": other, "exp": noon.Unix() + 3600, "jti": "ab"}} {
+			token := signed(jwt.SigningMethodHS256, key.secret, map[string]any{"alg": "HS256", "kid": key.id}, claims)
+			if _, err := a.Authenticate(t.Context(), media.Token{Value: token, From: from}); outcome(err) != isInvalid {
+				t.Errorf("%s, claims %v: %v", kind.audience, claims, err)
+			}
 		}
 	}
 }

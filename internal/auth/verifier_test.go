@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -248,6 +249,11 @@ func TestConfigCheck(t *testing.T) {
 		{"JWKS alone", Config{JWKSURL: "https://id.example/jwks"}, "auth-playback-secret: required"},
 		{"JWKS not a URL", Config{JWKSURL: "keys.json", PlaybackSecret: playOne}, "auth-jwks-url:"},
 		{"JWKS a file", Config{JWKSURL: "file:///keys.json", PlaybackSecret: playOne}, "auth-jwks-url:"},
+		{"JWKS of another scheme", Config{JWKSURL: "ftp://id.example/jwks", PlaybackSecret: playOne}, "auth-jwks-url:"},
+		{"JWKS without a host", Config{JWKSURL: "https:///jwks", PlaybackSecret: playOne}, "auth-jwks-url:"},
+		{"JWKS not to be parsed", Config{JWKSURL: "https://[::1", PlaybackSecret: playOne}, "auth-jwks-url:"},
+		{"the shortest secrets", Config{JWTSecret: testSecret[:minSecretBytes], PlaybackSecret: playOne[:minSecretBytes]}, ""},
+		{"a secret a byte shorter", Config{JWTSecret: testSecret[:minSecretBytes-1]}, "auth-jwt-secret: has 31 bytes"},
 		{"two playback secrets", Config{JWTSecret: testSecret, PlaybackSecret: playOne + ", " + playTwo + "\n"}, ""},
 		{"short playback secret", Config{JWTSecret: testSecret, PlaybackSecret: playOne + ",short"}, "auth-playback-secret: key 2 has 5 bytes"},
 		{"comma alone", Config{JWKSURL: "https://id.example/jwks", PlaybackSecret: ","}, "auth-playback-secret: key 1 has 0 bytes"},
@@ -270,6 +276,14 @@ func TestConfigCheck(t *testing.T) {
 			case c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), c.want)):
 				t.Fatalf("got %v, want %q…", err, c.want)
 			}
+			if checked := c.cfg.Check(); (checked == nil) != (err == nil) {
+				t.Errorf("verifier %v, check %v", err, checked)
+			}
+			if a, authorized := NewAuthorizer(c.cfg, nil, nil, prometheus.NewRegistry(), atNoon); (authorized == nil) != (err == nil) {
+				t.Errorf("verifier %v, authorizer %v", err, authorized)
+			} else if authorized == nil {
+				a.Close()
+			}
 			if _, minted := NewMinter(c.cfg, atNoon); (minted == nil) != (err == nil) {
 				t.Errorf("verifier %v, minter %v", err, minted)
 			}
@@ -277,6 +291,53 @@ func TestConfigCheck(t *testing.T) {
 				t.Error("a secret stands in the error")
 			}
 		})
+	}
+}
+
+// TestSecretsStay: a setting that is wrong changes neither the verifier nor the minter, and
+// one that is right makes what is verified from then on current.
+func TestSecretsStay(t *testing.T) {
+	cfg := Config{JWTSecret: testSecret, PlaybackSecret: playOne + ", " + playTwo + "\n"}
+	v, m := newTestVerifier(t, cfg), must2(NewMinter(cfg, atNoon))(t)
+	if err := v.SetSecrets(Config{JWTSecret: "short"}); err == nil {
+		t.Error("the verifier takes a short secret")
+	}
+	if err := m.SetSecrets(Config{JWTSecret: "short"}); err == nil {
+		t.Error("the minter takes a short secret")
+	}
+	token := must2(m.Access(7, time.Hour))(t)
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Errorf("after settings that are wrong: %v", err)
+	}
+	if _, err := v.Verify(t.Context(), withKey(playTwo, playback(nil))); err != nil {
+		t.Errorf("by the second secret: %v", err)
+	}
+	if err := v.SetSecrets(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if claims, err := v.Verify(t.Context(), token); err != nil || !v.current(claims, noon) {
+		t.Errorf("verified with the present secrets, and not current: %v", err)
+	}
+}
+
+func must2[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// TestWithoutJWKS: there is nothing to start, to refresh or to stop.
+func TestWithoutJWKS(t *testing.T) {
+	v := newTestVerifier(t, Config{JWTSecret: testSecret})
+	v.Start(t.Context())
+	v.RefreshKeys()
+	v.Stop()
+	if _, err := v.Verify(t.Context(), hs256(access(nil))); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -146,12 +146,12 @@ func (c *campaign) survey() error {
 			return fmt.Errorf("list the tests of %s: %w", b.dir, err)
 		}
 		for name := range strings.FieldsSeq(string(out)) {
-			if !regexp.MustCompile("^(Test|Fuzz|Example)").MatchString(name) || c.skip != "" && regexp.MustCompile(c.skip).MatchString(name) {
+			if !regexp.MustCompile("^(Test|Fuzz|Example)").MatchString(name) {
 				continue
 			}
 			seen := filepath.Join(c.tmp, "seen")
 			_ = os.Remove(seen)
-			cmd := b.command(context.Background(), "-test.run", "^"+name+"$", "-test.timeout", "2m")
+			cmd := b.command(context.Background(), "-test.run", c.pattern(name), "-test.timeout", "2m")
 			cmd.Env = append(cmd.Env, "LECTERN_MUTANTS_SEEN="+seen)
 			began := time.Now()
 			if output, err := cmd.CombinedOutput(); err != nil {
@@ -173,6 +173,15 @@ func (c *campaign) survey() error {
 	return nil
 }
 
+// pattern is what -test.run takes for some tests.
+func (c *campaign) pattern(names ...string) string {
+	all := "^(" + strings.Join(names, "|") + ")$"
+	if c.subtests != "" {
+		all += "/" + c.subtests
+	}
+	return all
+}
+
 // batchTime is how much of the tests' time one process takes, so that a mutant that fast
 // tests kill costs no more.
 const batchTime = time.Second
@@ -189,7 +198,7 @@ func (c *campaign) try(m mutant) result {
 				return false
 			}
 			r.reached = true
-			killed := b.kills(m, names, took)
+			killed := b.kills(m, c.pattern(names...), took)
 			names, took = nil, 0
 			return killed
 		}
@@ -212,11 +221,11 @@ func (c *campaign) try(m mutant) result {
 }
 
 // kills reports whether tests fail with a mutant, or take much longer than without.
-func (b *binary) kills(m mutant, names []string, took time.Duration) bool {
+func (b *binary) kills(m mutant, tests string, took time.Duration) bool {
 	limit := 20*time.Second + 10*took
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	cmd := b.command(ctx, "-test.run", "^("+strings.Join(names, "|")+")$", "-test.failfast")
+	cmd := b.command(ctx, "-test.run", tests, "-test.failfast")
 	cmd.Env = append(cmd.Env, "LECTERN_MUTANT="+strconv.Itoa(m.id))
 	return cmd.Run() != nil
 }
