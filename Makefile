@@ -109,6 +109,16 @@ torture-faults: ## run CELLS (1000) combinations of an origin's fault, the cache
 torture-faults-planted: ## plant each of several faults into the gateway, and run up to CELLS (500) combinations until one finds it
 	go test -count=1 -v -timeout 24h -run '^TestPlanted$$' ./test/faults -planted $(or $(CELLS),500) -seed $(or $(SEED),1)
 
+.PHONY: conformance conformance-planted differential
+conformance: ## hold the gateway against the table of HTTP/1.1 requirements, bare and behind nginx, Caddy and HAProxy, and print the results
+	CONFORMANCE_PROXIES=all go test -count=1 -v -timeout 1h -run '^TestConformance$$' ./test/e2e
+
+conformance-planted: ## plant each of nine faults into the gateway, and have the table, the proxies or net/http find it
+	CONFORMANCE_PLANTED=1 go test -count=1 -v -timeout 1h -run '^TestConformancePlanted$$' ./test/e2e
+
+differential: ## compare REQUESTS (1000000) random ranges and conditions, from SEED (1) on, with nginx, Apache and net/http
+	./scripts/differential $(or $(REQUESTS),1000000) $(or $(SEED),1)
+
 lessons: ## rebuild the demo's lessons (needs ffmpeg)
 	./scripts/make-lessons.sh
 

@@ -1395,6 +1395,7 @@ var allowed = []rule{
 		},
 	},
 	{pkg: "test/conformance"},
+	{pkg: "test/differential"},
 	{
 		pkg: "test/clients",
 		tests: []use{
@@ -1451,6 +1452,7 @@ var allowed = []rule{
 			{"internal/proxy/openapi/openapitest", "holds the answers against their description"},
 			{"internal/zoom", "signs webhooks"},
 			{"test/conformance", "the requirements of HTTP/1.1 that the binaries are held against"},
+			{"test/differential", "the answers that the gateway's are compared with"},
 			{"database/sql", "looks at rows that no route shows"},
 			{"os/exec", "runs the binaries, ffmpeg and strace"},
 			{"github.com/chromedp/cdproto", "the browser's events"},

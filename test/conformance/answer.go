@@ -131,7 +131,7 @@ func (a answer) faults() (faults []string) {
 	fault(len(a.fields.Values("Content-Length")) > 1, "has two lengths (9110 8.6)")
 	fault((a.status < 200 || a.status == 204) && (has("Content-Length") || has("Transfer-Encoding")), "has a length without a body (9110 8.6)")
 	fault(a.unended && len(a.body) > 0 && a.status < 400, "ends with the connection (9112 6.3)")
-	fault(a.status >= 200 && a.status < 500 && !has("Date"), "has no Date (9110 6.6.1)")
+	fault(a.status >= 200 && a.status < 500 && !has("Date"), noDate)
 	fault(a.status == 405 && !has("Allow"), "has no Allow (9110 15.5.6)")
 	fault(a.status == 401 && !has("WWW-Authenticate"), "has no WWW-Authenticate (9110 15.5.2)")
 	fault(a.status == 426 && !has("Upgrade"), "has no Upgrade (9110 15.5.22)")
@@ -141,6 +141,9 @@ func (a answer) faults() (faults []string) {
 	fault(a.status != 206 && a.status != 416 && has("Content-Range"), "has a Content-Range (9110 14.4)")
 	return faults
 }
+
+// noDate is the fault that refusals of proxies have all alike.
+const noDate = "has no Date (9110 6.6.1)"
 
 // faultsOf are the faults of all answers, and of how the connection ended.
 func faultsOf(t transcript) (faults []string) {

@@ -35,8 +35,16 @@ func (c Case) Half() bool { return strings.HasPrefix(c.ID, "half-") }
 
 // Cases returns the whole table.
 func Cases() []Case {
-	return slices.Concat(requestLines, hosts, fields, lengths, encodings, chunks, connections, methods, conditions, ranges, answers)
+	return slices.Concat(Framing(), conditions, ranges, answers)
 }
+
+// Framing returns the cases of which bytes are a request.
+func Framing() []Case {
+	return slices.Concat(requestLines, hosts, fields, lengths, encodings, chunks, connections, methods)
+}
+
+// Encodings returns the cases of Transfer-Encoding.
+func Encodings() []Case { return encodings }
 
 // Subject is what the cases ask for: a stream of the gateway whose content is known.
 type Subject struct {

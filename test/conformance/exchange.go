@@ -29,6 +29,9 @@ type Server struct {
 	Name    string
 	Dial    func() (net.Conn, error)
 	Subject *Subject
+	// Proxy is set where the server is a proxy. Which refusal it chooses is its own affair, and
+	// so is whether it keeps a connection on which the request has ended.
+	Proxy bool
 	// Patience is how long the server may be silent before the client closes its side.
 	Patience time.Duration
 }
@@ -45,6 +48,7 @@ type transcript struct {
 	probed  bool     // the probe was answered
 	waited  bool     // the server was silent for longer than Patience
 	rest    []byte   // what is no answer
+	proxy   bool     // see Server.Proxy
 }
 
 // Send sends one case and returns what is wrong with the answers, nothing for none.
@@ -54,6 +58,7 @@ func (s Server) Send(c Case, d Delivery) (faults []string) {
 
 // transcript sends a case, and behind it the probe, and reads until the server closes.
 func (s Server) transcript(c Case, d Delivery) (t transcript) {
+	t.proxy = s.Proxy
 	conn, err := s.Dial()
 	if err != nil {
 		t.rest = []byte("dial: " + err.Error())

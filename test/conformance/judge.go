@@ -74,7 +74,7 @@ func (t transcript) meets(word string, last answer, s *Subject) bool {
 	case "keep":
 		return t.probed
 	case "close", "silent":
-		return !t.probed
+		return !t.probed || t.proxy && last.status >= 400
 	case "interim":
 		return t.interim > 0
 	case "!interim":
@@ -99,9 +99,15 @@ func (t transcript) meets(word string, last answer, s *Subject) bool {
 	if name, part, ok := strings.Cut(word, "~"); ok {
 		return strings.Contains(strings.ToLower(strings.Join(last.fields.Values(name), ",")), strings.ToLower(part))
 	}
+	if t.proxy && refusals[word] && last.status >= 400 {
+		return true
+	}
 	status := strconv.Itoa(last.status)
 	return status == word || strings.HasSuffix(word, "xx") && status[:1] == word[:1]
 }
+
+// refusals are the statuses in place of which a proxy may choose another one.
+var refusals = map[string]bool{"400": true, "413": true, "414": true, "501": true, "505": true, "4xx": true}
 
 // holds reports whether contentRange and body are the bytes of a range "first-last".
 func (a answer) holds(want, contentRange string, body []byte, s *Subject) bool {
