@@ -119,6 +119,13 @@ conformance-planted: ## plant each of nine faults into the gateway, and have the
 differential: ## compare REQUESTS (1000000) random ranges and conditions, from SEED (1) on, with nginx, Apache and net/http
 	./scripts/differential $(or $(REQUESTS),1000000) $(or $(SEED),1)
 
+.PHONY: torture-crash torture-crash-planted
+torture-crash: ## end the lives of gateways and syncers ITERATIONS (1000) times, at every step and at random, by SEED (1), and check what they leave; a line for each in REPORT (torture-crash.log)
+	go test -count=1 -v -timeout 24h -run '^(TestTexts|TestGateway|TestSyncer)$$' ./test/crash -iterations $(or $(ITERATIONS),1000) -seed $(or $(SEED),1) -report $(abspath $(or $(REPORT),torture-crash.log))
+
+torture-crash-planted: ## plant each of some faults into the programs, and end up to ITERATIONS (400) lives until one finds it
+	go test -count=1 -v -timeout 24h -run '^TestPlanted$$' ./test/crash -planted $(or $(ITERATIONS),400) -seed $(or $(SEED),1)
+
 lessons: ## rebuild the demo's lessons (needs ffmpeg)
 	./scripts/make-lessons.sh
 

@@ -1428,6 +1428,23 @@ var allowed = []rule{
 		},
 	},
 	{
+		pkg: "test/crash",
+		tests: []use{
+			{"internal/catalog", "opens the database"},
+			{"internal/catalog/document", "fills the catalog"},
+			{"internal/catalog/schema", "creates the schema"},
+			{"internal/emulator", "content without a disk"},
+			{"internal/emulator/drive", "an origin and an archive"},
+			{"internal/emulator/zoom", "a Zoom with recordings"},
+			{"internal/failpoint/points", "the points at which lives have to end"},
+			{"internal/media", "where rows say that bytes are"},
+			{"internal/syncer/store", "quotas, charged and recomputed"},
+			{"database/sql", "looks at rows that no route shows"},
+			{"os/exec", "runs the programs"},
+			{"modernc.org/sqlite", "SQLite's driver, to look at rows"},
+		},
+	},
+	{
 		pkg: "test/e2e",
 		tests: []use{
 			{"internal/telemetry/trace/tracetest", "a collector of traces"},
