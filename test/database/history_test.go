@@ -21,9 +21,12 @@ const (
 	unknown answer = iota
 	yes
 	no
+	// uncounted: a playback that was granted while the database could not be reached, when
+	// starts are not counted. It may have been counted all the same.
+	uncounted
 )
 
-func (a answer) String() string { return []string{"unknown", "yes", "no"}[a] }
+func (a answer) String() string { return []string{"unknown", "yes", "no", "uncounted"}[a] }
 
 // history records requests, for the checker. Safe for concurrent use.
 type history struct {
@@ -54,6 +57,15 @@ func (h *history) do(input any, request func() answer) answer {
 	got := request()
 	h.add(call, h.now(), input, got)
 	return got
+}
+
+// change replaces what operations have come to, with what is known only afterwards.
+func (h *history) change(f func(op *porcupine.Operation)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range h.ops {
+		f(&h.ops[i])
+	}
 }
 
 // counted says how many operations there are, and how many of them have an unknown outcome.

@@ -21,6 +21,7 @@ func either(before any, after []any) []any {
 
 // startOp asks for a playback start of a user, or counts those that are counted.
 type startOp struct {
+	node  int
 	user  int64
 	count bool // else it is a start
 }
@@ -31,7 +32,7 @@ func (o startOp) String() string {
 	if o.count {
 		return "count"
 	}
-	return "start"
+	return fmt.Sprint("start at node ", o.node)
 }
 
 // startsModel is LIMIT_PLAYBACKS_PER_HOUR over any number of gateways, in less than an hour:
@@ -59,7 +60,7 @@ func startsModel(limit int) porcupine.Model {
 					return []any{n}
 				}
 				return nil
-			default:
+			default: // unknown, uncounted
 				return either(n, granted)
 			}
 		},
@@ -247,6 +248,8 @@ func TestModels(t *testing.T) {
 		{"refused too early", startsModel(2), []porcupine.Operation{op(0, 1, start, yes), op(2, 3, start, no)}, false},
 		{"refused because of a lost one", startsModel(2), []porcupine.Operation{op(0, 1, start, yes), op(0, never, start, unknown), op(2, 3, start, no), op(4, 5, count, 2)}, true},
 		{"an acknowledged start is lost", startsModel(2), []porcupine.Operation{op(0, 1, start, yes), op(0, never, start, unknown), op(4, 5, count, 0)}, false},
+		{"granted during an outage", startsModel(1), []porcupine.Operation{op(0, 1, start, uncounted), op(2, 3, start, yes), op(4, 5, start, uncounted), op(6, 7, count, 1)}, true},
+		{"granted above the limit", startsModel(1), []porcupine.Operation{op(0, 1, start, uncounted), op(2, 3, start, yes), op(4, 5, start, yes), op(6, 7, count, 1)}, false},
 		{"a code once", codesModel(), []porcupine.Operation{op(0, 9, code, no), op(0, 9, code, yes)}, true},
 		{"a code twice", codesModel(), []porcupine.Operation{op(0, 9, code, yes), op(0, 9, code, yes)}, false},
 		{"a code lost on the way", codesModel(), []porcupine.Operation{op(0, never, code, unknown), op(0, 9, code, no)}, true},

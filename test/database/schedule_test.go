@@ -154,6 +154,26 @@ func (s *schedule) String() string {
 	return strings.Join(all, ", ")
 }
 
+// during reports whether something was wrong with a node's database in a time, or not known
+// to be over.
+func (s *schedule) during(node int, call, end int64, recovery time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.faulty[node], func(f span) bool { return f.from <= end && f.to+int64(recovery) >= call })
+}
+
+// everywhere runs what is a fault of all nodes.
+func (s *schedule) everywhere(name string, do func()) {
+	from := s.now()
+	do()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.faulty {
+		s.faulty[i] = append(s.faulty[i], span{from, s.now()})
+	}
+	s.counts[name]++
+}
+
 // putOff is the last moment at which a node may still act on what was true before a change
 // that was acknowledged at a moment: the staleness that is promised, and while its database
 // cannot be reached, until recovery after that is over.
