@@ -22,6 +22,10 @@ const (
 	// DefaultIdlePoll is how often it is asked otherwise. An idle syncer shall not be seen
 	// in the database's load: polling every 500 ms would alone be six statements a second.
 	DefaultIdlePoll = 8 * time.Second
+	// pollTimeout ends a poll. The library polls without a deadline, one poll of a queue at a
+	// time: on a connection that never answers the queue would stand still. Jobs that were
+	// fetched all the same are found by LostEnds.
+	pollTimeout = 10 * time.Second
 	// settingsAge is how old the answer may be whether somebody has paused a queue.
 	settingsAge = 30 * time.Second
 )
@@ -104,6 +108,8 @@ func (e *pacedExecutor) JobGetAvailable(ctx context.Context, params *riverdriver
 	if !e.pace.due(params.Queue) {
 		return &riverdriver.JobGetAvailableResult{}, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
+	defer cancel()
 	if e.available != nil {
 		found, err := e.available(ctx, params.Queue)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/riverqueue/river/riverdriver"
@@ -56,6 +57,29 @@ func TestPollsThatWouldFindNothing(t *testing.T) {
 	if _, err := polls.JobGetAvailable(t.Context(), &riverdriver.JobGetAvailableParams{Queue: ingestQueue}); err == nil {
 		t.Error("a database that does not answer has no jobs")
 	}
+}
+
+// silentDriver is a database that never answers.
+type silentDriver struct{ countingDriver }
+
+func (d *silentDriver) GetExecutor() riverdriver.Executor { return d }
+
+func (d *silentDriver) JobGetAvailable(ctx context.Context, _ *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// TestPollsEnd: a poll that is not answered ends, although the library sets it no deadline.
+func TestPollsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		polls := pacedDriver{Driver: &silentDriver{}, pace: newPace(time.Second)}.GetExecutor()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		began := time.Now()
+		if _, err := polls.JobGetAvailable(ctx, &riverdriver.JobGetAvailableParams{Queue: ingestQueue}); err == nil || time.Since(began) > time.Minute {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+	})
 }
 
 // TestLookUpUsesTheIndex: the look-up before a poll reads no rows of other queues or states.
