@@ -4,6 +4,9 @@ import (
 	"context"
 )
 
+// KeepLeases is keepLeases.
+func (m *Mover) KeepLeases(ctx context.Context) (context.Context, func()) { return m.keepLeases(ctx) }
+
 // OnStep calls f after each step that a kill may follow.
 func (m *Mover) OnStep(f func(name string)) { m.step = f }
 

@@ -43,7 +43,7 @@ func (m *Mover) keepLeases(ctx context.Context) (kept context.Context, stop func
 				return
 			case <-tick.C:
 			}
-			err := m.deps.Store.UpdateOnce(kept, "move: renew leases", func(x store.Session) error { return store.RenewMoves(kept, x, m.deps.ID, m.now()) })
+			err := m.renewLeases(kept)
 			switch {
 			case err == nil:
 				renewed = time.Now()
@@ -54,6 +54,14 @@ func (m *Mover) keepLeases(ctx context.Context) (kept context.Context, stop func
 		}
 	}()
 	return kept, func() { cancel(nil); <-ended }
+}
+
+// renewLeases renews the leases of this mover, or fails soon: while it waits, nobody looks
+// whether they are too old.
+func (m *Mover) renewLeases(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, renewEvery)
+	defer cancel()
+	return m.deps.Store.UpdateOnce(ctx, "move: renew leases", func(x store.Session) error { return store.RenewMoves(ctx, x, m.deps.ID, m.now()) })
 }
 
 // acquire takes the lease of a recording. A *busyError: another mover that lives has it. One
