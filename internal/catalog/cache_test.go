@@ -133,6 +133,34 @@ func TestCacheStaleness(t *testing.T) {
 	})
 }
 
+// TestLateAnswerReplacesNoNewer: an answer that was long on its way, for somebody who has
+// hung up, does not replace one that was asked for later. In an outage it would give back what
+// was taken away.
+func TestLateAnswerReplacesNoNewer(t *testing.T) {
+	bubble(t, CacheConfig{MaxStaleness: 30 * time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
+		late := make(chan struct{})
+		f.hold = func(context.Context) { <-late }
+		ctx, hangUp := context.WithCancel(t.Context())
+		var first sync.WaitGroup
+		first.Go(func() { _, _ = c.User(ctx, 5) })
+		synctest.Wait()
+		hangUp()
+		first.Wait()
+		c.reloadAll() // the connection to the database is back
+		f.mu.Lock()
+		f.role, f.hold = "teacher", nil
+		f.mu.Unlock()
+		time.Sleep(time.Second)
+		wantAsk(t, c, f, "asked for later", 5, "teacher", 0, 1)
+		close(late)
+		synctest.Wait()
+		c.users.entries.Wait()
+		f.set("", errGone)
+		c.observe(errGone)
+		wantAsk(t, c, f, "in an outage", 5, "teacher", 0, 0)
+	})
+}
+
 func TestCacheAbsence(t *testing.T) {
 	bubble(t, CacheConfig{MaxStaleness: 30 * time.Second, OutageGrace: time.Minute}, func(t *testing.T, c *Cache, f *fakeSource) {
 		wantAsk(t, c, f, "new", 500, "", media.NotFound, 1)

@@ -36,6 +36,8 @@ type loadingCache[K comparable, V any] struct {
 
 	mu    sync.Mutex // guards calls; the source and entries are not used under it
 	calls map[callKey[K]]*call[V]
+
+	storing sync.Mutex // held while an entry is compared and replaced
 }
 
 // callKey includes the generation, so that a look-up after an invalidation does not join
@@ -188,11 +190,22 @@ func (l *loadingCache[K, V]) run(k callKey[K], c *call[V]) {
 		if absent {
 			e.absent = c.err
 		}
-		// After an invalidation this entry is of an old generation and is not used.
-		l.entries.Set(l.hash(k.key), e, 1)
+		l.store(e)
 	}
 	l.mu.Lock()
 	delete(l.calls, k)
 	l.mu.Unlock()
 	close(c.done)
+}
+
+// store keeps an answer, unless there is one of a later call. After an invalidation it is of
+// an old generation, which is used in an outage only.
+func (l *loadingCache[K, V]) store(e *cacheEntry[K, V]) {
+	l.storing.Lock()
+	defer l.storing.Unlock()
+	hash := l.hash(e.key)
+	if known, ok := l.entries.Get(hash); ok && known.key == e.key && known.at > e.at {
+		return
+	}
+	l.entries.Set(hash, e, 1)
 }
