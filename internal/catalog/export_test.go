@@ -21,3 +21,6 @@ func (c *Cache) WaitUntilUp(ctx context.Context) {
 		time.Sleep(10 * time.Millisecond)
 	}
 }
+
+// SetStatementTimeout replaces the bound of statements without a deadline.
+func (s *Store) SetStatementTimeout(d time.Duration) { s.statementTimeout = d }

@@ -14,7 +14,7 @@ var platformWrite = regexp.MustCompile(`(?i)\b(?:INSERT\s+INTO|MERGE\s+INTO|UPDA
 // media.Denied, every statement that changes a row of the tables that are the platform's.
 // Closing either Store closes both.
 func (s *Store) ProtectPlatform() *Store {
-	protected := &Store{db: s.db, dialect: s.dialect, log: s.log, path: s.path, connConfig: s.connConfig, writer: s.writer, statements: s.statements, protected: true}
+	protected := &Store{db: s.db, dialect: s.dialect, log: s.log, path: s.path, connConfig: s.connConfig, writer: s.writer, statements: s.statements, protected: true, statementTimeout: s.statementTimeout}
 	protected.password.Store(s.password.Load())
 	return protected
 }

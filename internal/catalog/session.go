@@ -39,15 +39,19 @@ func (s *Store) Snapshot(ctx context.Context, op string, f func(Session) error) 
 	if s.dialect == SQLite {
 		opts = nil // every transaction of SQLite's sees one moment
 	}
+	caller := ctx
+	ctx, timer, cancel := s.watched(ctx)
+	defer cancel()
 	began := time.Now()
 	tx, err := s.db.BeginTx(ctx, opts)
 	s.statements.observe(ctx, began, err)
 	if err != nil {
-		return WrapError(ctx, op, err)
+		return WrapError(caller, op, err)
 	}
+	timer.stop()
 	// It only reads: how it ends does not matter.
 	defer func() { _ = tx.Rollback() }()
-	return WrapError(ctx, op, f(Session{store: s, on: tx, tx: tx}))
+	return WrapError(caller, op, f(Session{store: s, on: tx, tx: tx}))
 }
 
 // Update runs f in one transaction: all of it is kept, or nothing when f or the commit
@@ -137,6 +141,8 @@ func (x Session) Exec(ctx context.Context, query string, args ...any) (int64, er
 	if err := x.store.permit(query); err != nil {
 		return 0, err
 	}
+	ctx, cancel := x.store.bounded(ctx)
+	defer cancel()
 	began := time.Now()
 	result, err := x.on.ExecContext(ctx, x.store.dialect.rewrite(query), x.store.dialect.bind(args)...)
 	x.store.statements.observe(ctx, began, err)

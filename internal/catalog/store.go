@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,15 @@ const (
 
 	// lookupTries bounds how many cut connections of the pool one read may get.
 	lookupTries = maxIdleConns + 1
+
+	// statementTimeout bounds a statement of PostgreSQL's whose context has no deadline. A
+	// connection that a firewall has forgotten never answers, and TCP finds out after a
+	// quarter of an hour, or never where a pooler is in between.
+	statementTimeout = 30 * time.Second
+	// idleInTransaction is when PostgreSQL ends a transaction whose client does nothing. The
+	// session of a machine that lost its power would keep its locks, a user's starts among
+	// them, until TCP's keepalive finds out: two hours by default.
+	idleInTransaction = 30 * time.Second
 )
 
 // Store is the catalog in its database. It is safe for concurrent use.
@@ -62,6 +72,8 @@ type Store struct {
 	lookUps sync.Map
 	// protected: statements that change the platform's tables are refused.
 	protected bool
+	// statementTimeout is the constant, or less in tests.
+	statementTimeout time.Duration
 }
 
 // Open makes a Store for sqlite://PATH (relative paths too; the file and its directory
@@ -171,18 +183,38 @@ func openPostgres(dsn string, log *slog.Logger) (*Store, error) {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "lectern"
 	}
-	s := &Store{dialect: Postgres, log: log, connConfig: cfg, statements: newStatements()}
+	s := &Store{dialect: Postgres, log: log, connConfig: cfg, statements: newStatements(), statementTimeout: statementTimeout}
 	s.password.Store(&cfg.Password)
 	db := stdlib.OpenDB(*cfg, stdlib.OptionBeforeConnect(func(_ context.Context, c *pgx.ConnConfig) error {
 		c.Password = *s.password.Load()
 		return nil
-	}))
+	}), stdlib.OptionAfterConnect(boundSession))
 	s.db = db
 	db.SetMaxOpenConns(maxConns)
 	db.SetMaxIdleConns(maxIdleConns)
 	db.SetConnMaxIdleTime(idleTime)
 	db.SetConnMaxLifetime(lifeTime)
 	return s, nil
+}
+
+// boundSession has the server notice within a minute that the client of a new session is
+// gone. Behind a pooler, whose process numbers are made up, it does nothing: the next client
+// of the server's session would have the settings too.
+func boundSession(ctx context.Context, conn *pgx.Conn) error {
+	// The pool opens some connections under a context without an end.
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	_, err := conn.Exec(ctx, `SELECT set_config(name, setting, false)
+FROM (VALUES ('idle_in_transaction_session_timeout', $2), ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3')) AS v (name, setting)
+WHERE pg_backend_pid() = $1`, int64(conn.PgConn().PID()), strconv.FormatInt(idleInTransaction.Milliseconds(), 10))
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		return nil // the session works without
+	}
+	if err != nil {
+		_ = conn.Close(ctx)
+	}
+	return err
 }
 
 // redactParseError is a parse error without the URL in it, which holds the password.
@@ -307,8 +339,18 @@ type session interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
+// bounded is a context for a statement, which has a deadline on PostgreSQL.
+func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, has := ctx.Deadline(); has || s.dialect == SQLite {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, s.statementTimeout, errOwnDeadline)
+}
+
 // one runs a query and scans the first row of its answer, or gives sql.ErrNoRows.
 func (s *Store) one(ctx context.Context, on session, query string, args []any, dest ...any) (err error) {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
 	defer func(began time.Time) { s.statements.observe(ctx, began, err) }(time.Now())
 	return on.QueryRowContext(ctx, s.dialect.rewrite(query), s.dialect.bind(args)...).Scan(dest...)
 }
@@ -347,6 +389,8 @@ func (s *Store) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
 
 // each runs a query and calls row for every row of its answer, in order.
 func (s *Store) each(ctx context.Context, on session, query string, args []any, row func(scan func(...any) error) error) error {
+	ctx, timer, cancel := s.watched(ctx)
+	defer cancel()
 	began := time.Now()
 	rows, err := on.QueryContext(ctx, s.dialect.rewrite(query), s.dialect.bind(args)...)
 	s.statements.observe(ctx, began, err)
@@ -355,15 +399,52 @@ func (s *Store) each(ctx context.Context, on session, query string, args []any, 
 	}
 	defer rows.Close()
 	for rows.Next() {
+		timer.stop() // what is done with a row may take longer
 		if err := row(rows.Scan); err != nil {
 			return err
 		}
+		timer.start()
 	}
 	return rows.Err()
 }
 
+// watched is bounded for what lasts longer than one statement: the context ends when the
+// timer does, which runs.
+func (s *Store) watched(ctx context.Context) (_ context.Context, timer statementTimer, cancel func()) {
+	if _, has := ctx.Deadline(); has || s.dialect == SQLite {
+		return ctx, statementTimer{}, func() {}
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	timer = statementTimer{time.AfterFunc(s.statementTimeout, func() { end(errOwnDeadline) }), s.statementTimeout}
+	return ctx, timer, func() {
+		timer.stop()
+		end(nil)
+	}
+}
+
+// statementTimer ends a context when a statement takes too long; the zero value ends none.
+type statementTimer struct {
+	timer *time.Timer
+	limit time.Duration
+}
+
+// stop is called after a statement, start before the next one.
+func (t statementTimer) stop() {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+}
+
+func (t statementTimer) start() {
+	if t.timer != nil {
+		t.timer.Reset(t.limit)
+	}
+}
+
 // exec runs a statement.
 func (s *Store) exec(ctx context.Context, on session, query string, args ...any) error {
+	ctx, cancel := s.bounded(ctx)
+	defer cancel()
 	began := time.Now()
 	_, err := on.ExecContext(ctx, s.dialect.rewrite(query), s.dialect.bind(args)...)
 	s.statements.observe(ctx, began, err)
@@ -389,14 +470,18 @@ func (s *Store) transact(ctx context.Context, op string, f func(tx *sql.Tx) erro
 	if err := failpoint.ErrOf("db.begin", op); err != nil {
 		return err
 	}
+	ctx, timer, cancel := s.watched(ctx)
+	defer cancel()
 	began := time.Now()
 	tx, err := s.db.BeginTx(ctx, nil)
 	s.statements.observe(ctx, began, err)
 	if err != nil {
 		return err
 	}
+	timer.stop()
 	if err := f(tx); err != nil {
-		if rollbackErr := tx.Rollback(); rollbackErr != nil && !errors.Is(rollbackErr, sql.ErrTxDone) {
+		// A transaction whose connection is gone is rolled back by the server.
+		if rollbackErr := tx.Rollback(); rollbackErr != nil && !errors.Is(rollbackErr, sql.ErrTxDone) && !isConnectionError(rollbackErr) {
 			s.log.Warn("catalog: rollback failed", slog.Any("error", rollbackErr))
 		}
 		return err
@@ -404,6 +489,7 @@ func (s *Store) transact(ctx context.Context, op string, f func(tx *sql.Tx) erro
 	if err := failpoint.ErrOf("db.commit", op); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
+	timer.start()
 	began = time.Now()
 	err = tx.Commit()
 	failpoint.HereOf("db.committed", op)

@@ -367,6 +367,7 @@ var allowed = []rule{
 			{"internal/catalog/document", "fills the catalog from YAML"},
 			{"internal/catalog/schema", "a database with the schema"},
 			{"internal/pgtest", "throw-away PostgreSQL clusters"},
+			{"internal/pgtest/faultproxy", "connections to PostgreSQL that fail on request"},
 			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
 		},
 	},

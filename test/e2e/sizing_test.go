@@ -117,9 +117,9 @@ func (s *sizing) status(g *gateway, method string, recording int, route, tok, by
 	return body
 }
 
-// background is in the texts of statements that no viewer causes: checks of connections that
-// have rested, heartbeats, the search for new recordings, the pruning of old rows.
-var background = regexp.MustCompile(`^-- ping|^\x00?SELECT 1\b|lectern_gateways|verified_at|pg_notify|(?i:listen)|DELETE FROM lectern\.lectern_(views|starts) WHERE (counted|started)_ms`)
+// background is in the texts of statements that no viewer causes: settings of new connections,
+// checks of those that have rested, heartbeats, the search for new recordings, the pruning of old rows.
+var background = regexp.MustCompile(`^-- ping|set_config\(name, setting|^\x00?SELECT 1\b|lectern_gateways|verified_at|pg_notify|(?i:listen)|DELETE FROM lectern\.lectern_(views|starts) WHERE (counted|started)_ms`)
 
 // taken is how many statements viewers caused since the last call. The begins and commits of
 // background work are among them: they have no text of their own.
