@@ -453,10 +453,12 @@ func TestFaultsPassThrough(t *testing.T) {
 	if media.RefusalOf(err) != nil || media.KindOf(err) != media.Unavailable || media.RetryAfterOf(err) != 3*time.Second {
 		t.Errorf("authenticate: %v", err)
 	}
-	if _, err := rig.Authorize(t.Context(), media.Viewer{User: rig.people.users[student]}, 3); media.KindOf(err) != media.Unavailable {
-		t.Errorf("authorize: %v", err)
+	for _, viewer := range []int64{student, admin} {
+		if _, err := rig.Authorize(t.Context(), media.Viewer{User: rig.people.users[viewer]}, 3); media.KindOf(err) != media.Unavailable {
+			t.Errorf("authorize %d: %v", viewer, err)
+		}
 	}
-	if got := rig.counted("error"); got != 2 {
+	if got := rig.counted("error"); got != 3 {
 		t.Errorf("counted %v", got)
 	}
 }

@@ -45,7 +45,7 @@ type Planner struct {
 	from, end       int64 // of the span
 	wholeSpanWanted bool  // all of the span is wanted, or very probably
 	bitrate         int64 // bytes a second of the recording; 0 = unknown
-	waitedAt        int64 // where the reader last waited for the origin
+	waitedAt        int64 // where the reader last waited for the origin; before steadyReader it does not count
 	rate            int64 // bytes a second that the reader takes; 0 = unknown
 	seenAt          int64 // the reader's position at seenTime
 	seenTime        time.Time
@@ -56,7 +56,7 @@ type Planner struct {
 // An open end behind the start is a seek: nothing is known of how much will be read.
 func New(streams int, want media.Span, size int64) Planner {
 	return Planner{
-		streams: max(1, streams), from: want.Off, end: want.End(), waitedAt: -1, seenAt: want.Off,
+		streams: max(1, streams), from: want.Off, end: want.End(),
 		wholeSpanWanted: want.Off == 0 || want.End() < size,
 	}
 }

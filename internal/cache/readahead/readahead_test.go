@@ -92,6 +92,165 @@ func TestSlowReaderIsKeptAheadByTime(t *testing.T) {
 	}
 }
 
+func TestFirstRequestThatIsAllThatIsLeft(t *testing.T) {
+	const size, off = 1000 * mib, 100 * mib
+	p := New(4, media.Span{Off: off, Len: size - off}, size)
+	for left, exact := range map[int64]bool{firstRequest - 1: false, firstRequest: false, firstRequest + 1: true} {
+		if got, e := p.First(left); got != min(left, firstRequest) || e != exact {
+			t.Errorf("%d bytes left: %d, exact %v", left, got, e)
+		}
+	}
+	if whole := New(4, media.Span{Len: size}, size); p.WholeSpanWanted() || !whole.WholeSpanWanted() {
+		t.Error("a seek is wanted whole, or the whole object is not")
+	}
+}
+
+func TestRate(t *testing.T) {
+	start := time.Unix(0, 0)
+	for _, c := range []struct {
+		name string
+		seen []int64 // positions at each half second from the first on; -1 = none
+		want int64
+	}{
+		{"seen once", []int64{100}, 0},
+		{"half a second", []int64{100, 500_100}, 0},
+		{"a second", []int64{100, -1, 400_100}, 400_000},
+		{"two seconds", []int64{100, -1, -1, -1, 800_100}, 400_000},
+		{"the mean with what was before", []int64{100, -1, 400_100, -1, 1_200_100}, 600_000},
+		{"a reader that stands still", []int64{100, -1, 100}, 1},
+	} {
+		p := New(4, media.Span{Len: 1000 * mib}, 1000*mib)
+		for i, pos := range c.seen {
+			if pos >= 0 {
+				p.Observe(pos, start.Add(time.Duration(i)*time.Second/2))
+			}
+		}
+		if p.rate != c.want {
+			t.Errorf("%s: %d bytes a second, want %d", c.name, p.rate, c.want)
+		}
+	}
+}
+
+func TestOriginBound(t *testing.T) {
+	const size, off = 1000 * mib, int64(100 * mib)
+	ranged, seek := media.Span{Off: off, Len: 800 * mib}, media.Span{Off: off, Len: size - off}
+	for _, c := range []struct {
+		name        string
+		span        media.Span
+		pos, waited int64 // from the span's start
+		want        bool
+	}{
+		{"just enough", ranged, mib, mib, true},
+		{"read too little", ranged, mib - 1, mib, false},
+		{"waited too early", ranged, 2 * mib, mib - 1, false},
+		{"waited at the start", ranged, 2 * mib, 0, false},
+		{"waited a request ago", ranged, 17 * mib, mib, true},
+		{"waited longer ago", ranged, 17*mib + 1, mib, false},
+		{"a seek, just enough", seek, 2 * mib, 2 * mib, true},
+		{"a seek, too little", seek, 2*mib - 1, 2*mib - 1, false},
+	} {
+		p := New(4, c.span, size)
+		p.Waited(off + c.waited)
+		if got := p.originBound(off + c.pos); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+// TestAhead has every bound of read-ahead once.
+func TestAhead(t *testing.T) {
+	const size, off = 1000 * mib, int64(100 * mib)
+	ranged, seek := media.Span{Off: off, Len: 800 * mib}, media.Span{Off: off, Len: size - off}
+	for _, c := range []struct {
+		name          string
+		span          media.Span
+		read          int64
+		waits         bool
+		rate, bitrate int64
+		want          int64
+	}{
+		{"the span is wanted whole", ranged, 20 * mib, false, 0, 0, 4 * smallRequest},
+		{"a seek", seek, 20 * mib, false, 0, 0, smallRequest},
+		{"waits, at first", ranged, mib, true, 0, 0, 16 * mib},
+		{"waits, later", ranged, 20 * mib, true, 0, 0, 60 * mib},
+		{"waits, at most", ranged, 100 * mib, true, 0, 0, 128 * mib},
+		{"a rate", ranged, 20 * mib, false, 400_000, 0, 3_200_000},
+		{"a low rate", ranged, 20 * mib, false, 1, 0, smallRequest},
+		{"a bit rate", ranged, 20 * mib, false, 400_000, 500_000, 10_000_000},
+		{"a bit rate that says less", ranged, 20 * mib, false, 0, 1, 4 * smallRequest},
+		{"a high bit rate", ranged, 20 * mib, false, 0, 10 * mib, largeRequest},
+	} {
+		p := New(4, c.span, size)
+		p.SetBitrate(c.bitrate)
+		p.rate = c.rate
+		if c.waits {
+			p.Waited(off + c.read)
+		}
+		if got := p.ahead(off + c.read); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+// TestShouldFetch: up to which byte, and beside how many other requests.
+func TestShouldFetch(t *testing.T) {
+	const size, off = 1000 * mib, int64(100 * mib)
+	ranged, seek := media.Span{Off: off, Len: 800 * mib}, media.Span{Off: off, Len: size - off}
+	for _, c := range []struct {
+		name        string
+		span        media.Span
+		read        int64
+		waits       bool
+		passThrough bool
+		most        int64 // ahead, for which a request starts; one byte more is too far
+		busy        int   // requests beside which one starts; beside one more it does not
+	}{
+		{"from the first byte on", ranged, 0, false, false, 6 * mib, 3},
+		{"a steady reader after a seek", seek, steadyReader, false, false, mib - 1, 3},
+		{"a reader that waits", ranged, 20 * mib, true, false, 60*mib - 1, 3},
+		{"chunks that are not stored", ranged, 20 * mib, true, true, PassThroughRequest/2 - 1, 0},
+	} {
+		p := New(4, c.span, size)
+		pos := off + c.read
+		if c.waits {
+			p.Waited(pos)
+		}
+		for _, at := range []struct {
+			ahead int64
+			busy  int
+			want  bool
+		}{{0, 0, true}, {c.most, c.busy, true}, {c.most + 1, c.busy, false}, {c.most, c.busy + 1, false}} {
+			if got := p.ShouldFetch(pos, pos+at.ahead, at.busy, c.passThrough); got != at.want {
+				t.Errorf("%s, %d ahead, %d busy: %v", c.name, at.ahead, at.busy, got)
+			}
+		}
+	}
+}
+
+// TestRequestSize: no request is cut to a share before the read-ahead reaches the end.
+func TestRequestSize(t *testing.T) {
+	const size = 256 * mib
+	for _, c := range []struct {
+		name      string
+		pos, from int64
+		waits     bool
+		want      int64
+	}{
+		{"half of a stream's share", 20 * mib, 40 * mib, true, 7*mib + mib/2},
+		{"no reader that waits", 20 * mib, 24 * mib, false, smallRequest},
+		{"no reader that waits, near the end", size - 4*mib, size - 4*mib, false, smallRequest},
+		{"the rest, far ahead", 20 * mib, size - 6*mib, true, 6 * mib},
+	} {
+		p := New(4, media.Span{Len: size}, size)
+		if c.waits {
+			p.Waited(c.pos)
+		}
+		if got, exact := p.RequestSize(c.pos, c.from, 0); got != c.want || exact {
+			t.Errorf("%s: %d, exact %v; want %d", c.name, got, exact, c.want)
+		}
+	}
+}
+
 // TestBounds: no request and no horizon leaves the span, whatever the reader does.
 func TestBounds(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

@@ -93,3 +93,38 @@ func TestListsOfOneValue(t *testing.T) {
 		}
 	}
 }
+
+func TestCutTag(t *testing.T) {
+	for text, want := range map[string][2]string{
+		`"a"`: {`"a"`, ""}, `"a",x`: {`"a"`, ",x"}, `W/"a" x`: {`W/"a"`, " x"}, `""`: {`""`, ""}, `W/""`: {`W/""`, ""},
+		"\"!~\x80\"": {"\"!~\x80\"", ""}, `"a,b"`: {`"a,b"`, ""},
+		"": {}, `"`: {}, "W/": {}, `W/"`: {}, "a": {}, `ab"c"`: {}, `"a`: {}, `"a b"`: {}, "\"a\x7f\"": {}, "\"a\x00\"": {}, `w/"a"`: {},
+	} {
+		if tag, rest := cutTag(text); tag != want[0] || rest != want[1] {
+			t.Errorf("%q: %q, %q", text, tag, rest)
+		}
+	}
+	if MatchesStrong("abc", "") || MatchesWeak("abc", "") {
+		t.Error("what is no tag matches an object without one")
+	}
+}
+
+// TestWithoutLastModified: no date matches an object without one.
+func TestWithoutLastModified(t *testing.T) {
+	now := time.Date(2026, 3, 1, 10, 20, 30, 0, time.UTC)
+	v := ValidatorsOf(media.Object{Version: "1"}, `"1"`, now)
+	if !v.Now.Equal(now) {
+		t.Errorf("the present is %v", v.Now)
+	}
+	const first = "Mon, 01 Jan 0001 00:00:00 GMT" // the zero time
+	for _, c := range []Headers{{IfModifiedSince: FormatDate(now)}, {IfModifiedSince: "odd"}, {IfUnmodifiedSince: first}, {IfUnmodifiedSince: "odd"}} {
+		if got := c.Evaluate(v); got != Proceed {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+	for _, text := range []string{first, FormatDate(now), "odd"} {
+		if (Headers{IfRange: text}).RangeApplies(v) {
+			t.Errorf("If-Range: %s applies", text)
+		}
+	}
+}

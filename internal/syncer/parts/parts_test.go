@@ -91,11 +91,65 @@ func TestChoose(t *testing.T) {
 		{name: "what only the archive has stays though it plays short", files: []File{file("a", speaker, 0, 60, only, measured(5)), file("b", share, 0, 60)}, want: "a"},
 		{name: "the longer duplicate of one that lost to another view", files: []File{file("a", share, 0, 60), file("b", share, 30, 60, archived), file("c", screen, 30, 90, archived)}, want: "a c"},
 		{name: "late segments around an archived one", files: []File{file("b", share, 100, 160, archived), file("c", share, 200, 260), file("a", share, 0, 60)}, want: "a b c"},
+		{name: "sound that is gone", files: []File{file("a", "audio_only", 0, 60, sound, state(Gone))}, gone: true},
+		{name: "sound of pictures that are gone", files: []File{file("a", "audio_only", 0, 60, sound), file("b", gallery, 0, 60, state(Gone))}, want: "a"},
+		{name: "one awaited, another not", files: []File{file("a", share, 0, 60), file("b", share, 100, -1, state(Processing)), file("c", gallery, 0, 60, state(Processing))}, want: "a", awaited: true},
+		{name: "the same view is processed", files: []File{file("a", share, 0, 60), file("b", share, 0, 60, state(Processing))}, want: "a"},
+		{name: "the best view of each stretch", files: []File{file("a", share, 0, 60), file("b", speaker, 0, 60), file("c", speaker, 100, 1000)}, want: "a c"},
+		{name: "a better view without an end", files: []File{file("a", share, 0, -1), file("b", speaker, 0, 60)}, want: "a"},
+		{name: "a better view, partly without ends", files: []File{file("a", share, 0, -1, archived), file("b", share, 300, 310), file("c", speaker, 0, 600)}, want: "a b"},
+		{name: "a view of which a part is archived", files: []File{file("a", speaker, 0, 70, archived), file("b", speaker, 71, 150), file("c", share, 0, 150)}, want: "a b"},
+		{name: "the longer of two duplicates", files: []File{file("a", share, 0, 60), file("b", share, 5, 105)}, want: "b"},
+		{name: "measured as long as Zoom says", files: []File{file("a", share, 0, 60, measured(60)), file("b", speaker, 0, 60)}, want: "a"},
+		{name: "of views that cover too little the longer one", files: []File{
+			file("a", gallery, 0, 1000), file("b", "odd", 990, 1000), file("c", share, 985, 1060), file("d", speaker, 985, 1100),
+		}, want: "a d"},
+		{name: "of equal duplicates the first in time, however listed", files: []File{
+			file("b", share, 2, 60), file("a", share, 0, 60), file("c", share, 30, 60, archived), file("d", screen, 30, 90, archived),
+		}, want: "a d"},
 	} {
 		got := Choose(c.files)
 		if keys(got.Parts) != c.want || got.Awaited != c.awaited || keys(got.Missing) != c.missing || got.Gone != c.gone {
 			t.Errorf("%s: parts %q, awaited %v, missing %q, gone %v; want %q, %v, %q, %v",
 				c.name, keys(got.Parts), got.Awaited, keys(got.Missing), got.Gone, c.want, c.awaited, c.missing, c.gone)
+		}
+	}
+}
+
+func TestRank(t *testing.T) {
+	for i, view := range []string{share, "shared_screen_with_gallery_view", screen, speaker, "speaker_view", gallery, "odd"} {
+		if got := rank(view); got != i {
+			t.Errorf("%s ranks %d, want %d", view, got, i)
+		}
+	}
+	if a, b := file("b", share, 0, 60), file("a", speaker, 0, 60); byTime(a, b) >= 0 || byTime(b, a) <= 0 {
+		t.Error("of two views that begin together the better one is not the first")
+	}
+}
+
+// TestDuplicates: which files show the same minutes where an end is not known.
+func TestDuplicates(t *testing.T) {
+	const none = -1
+	for _, c := range []struct {
+		from, to           int // of one file
+		otherFrom, otherTo int
+		want               bool
+	}{
+		{0, none, 2, none, true},
+		{0, none, 3, none, false},
+		{98, none, 100, 160, true},
+		{97, none, 100, 160, false},
+		{103, none, 100, 160, true},
+		{157, none, 100, 160, true},
+		{158, none, 100, 160, false},
+		{200, none, 100, 160, false},
+		{60, 60, 0, 600, true},
+		{0, 100, 20, 120, true},
+		{0, 100, 21, 121, false},
+	} {
+		a, b := file("a", share, c.from, c.to), file("b", speaker, c.otherFrom, c.otherTo)
+		if duplicates(a, b) != c.want || duplicates(b, a) != c.want {
+			t.Errorf("%d to %d and %d to %d: %v and %v, want %v", c.from, c.to, c.otherFrom, c.otherTo, duplicates(a, b), duplicates(b, a), c.want)
 		}
 	}
 }

@@ -26,15 +26,44 @@ type step func(ctx context.Context, x store.Session) (string, error)
 
 func reserve(recording, size int64) step {
 	return func(ctx context.Context, x store.Session) (string, error) {
-		ok, _, err := store.Reserve(ctx, x, recording, teacher, size, now)
+		loaded, err := store.LoadQuota(ctx, x, teacher, now)
+		if err != nil {
+			return "", err
+		}
+		ok, q, err := store.Reserve(ctx, x, recording, teacher, size, now)
+		if err == nil && q != loaded {
+			err = fmt.Errorf("the account is %+v, and Reserve says %+v", loaded, q)
+		}
 		return map[bool]string{true: "reserved", false: "no room"}[ok], err
 	}
 }
 
 func commit(recording, size int64) step {
 	return func(ctx context.Context, x store.Session) (string, error) {
-		warn, _, err := store.Commit(ctx, x, recording, teacher, size, now)
+		warn, q, err := store.Commit(ctx, x, recording, teacher, size, now)
+		if err != nil {
+			return "", err
+		}
+		loaded, err := store.LoadQuota(ctx, x, teacher, now)
+		if q.Reserved = loaded.Reserved; err == nil && q != loaded { // Commit has read it before
+			err = fmt.Errorf("the account is %+v, and Commit says %+v", loaded, q)
+		}
 		return map[bool]string{true: "warned", false: "-"}[warn], err
+	}
+}
+
+// reserveForAnother reserves for a teacher who has room enough.
+func reserveForAnother(recording, size int64) step {
+	return func(ctx context.Context, x store.Session) (string, error) {
+		q, err := store.LoadQuota(ctx, x, teacher+1, now)
+		if err != nil {
+			return "", err
+		}
+		if err := store.RaiseQuota(ctx, x, q.ID, 1<<40, 0, now); err != nil {
+			return "", err
+		}
+		ok, _, err := store.Reserve(ctx, x, recording, teacher+1, size, now)
+		return map[bool]string{true: "reserved", false: "no room"}[ok], err
 	}
 }
 
@@ -82,6 +111,10 @@ func TestQuota(t *testing.T) {
 		}{
 			{"a reservation", 0, 0, []step{reserve(one, 100)}, "reserved", "0/0/100"},
 			{"a second reservation replaces the first", 0, 0, []step{reserve(one, 900), reserve(one, 100)}, "reserved reserved", "0/0/100"},
+			{"a second reservation takes the first one's room", 0, 0, []step{reserve(one, 900), reserve(one, 200)}, "reserved reserved", "0/0/200"},
+			{"a reservation that was another teacher's", 0, 0, []step{reserveForAnother(one, 600), reserve(one, 1000)}, "reserved reserved", "0/0/1000"},
+			{"one that was another teacher's gives no room", 0, 0, []step{reserveForAnother(one, 600), reserve(one, 1001)}, "reserved no room", "0/0/0"},
+			{"what was refunded is reserved whole", 0, 0, []step{commit(one, 100), refund(one, 100), reserve(one, 300)}, "- - reserved", "0/0/300"},
 			{"a reservation that fits exactly", 500, 5, []step{reserve(one, 500)}, "reserved", "500/5/500"},
 			{"one byte too many", 500, 5, []step{reserve(one, 501)}, "no room", "500/5/0"},
 			{"reservations count against each other", 0, 0, []step{reserve(one, 600), reserve(two, 401)}, "reserved no room", "0/0/600"},
@@ -92,6 +125,8 @@ func TestQuota(t *testing.T) {
 			{"a later version replaces the charge", 0, 0, []step{commit(one, 100), reserve(one, 300), commit(one, 300)}, "- reserved -", "300/1/0"},
 			{"a later version reserves what it adds", 0, 0, []step{commit(one, 100), reserve(one, 300)}, "- reserved", "100/1/200"},
 			{"a smaller version needs no room", 999, 9, []step{commit(one, 1), reserve(one, 1)}, "warned reserved", "1000/10/0 exceeded warned"},
+			{"a smaller version where too much is used", 1100, 10, []step{commit(one, 50), reserve(one, 50)}, "warned reserved", "1150/11/0 exceeded warned"},
+			{"a smaller version below 80 %", 0, 0, []step{commit(one, 800), commit(one, 100)}, "warned -", "100/1/0"},
 			{"a release", 0, 0, []step{reserve(one, 100), release(one)}, "reserved -", "0/0/0"},
 			{"a release leaves the charge", 0, 0, []step{commit(one, 100), reserve(one, 300), release(one)}, "- reserved -", "100/1/0"},
 			{"the warning comes at 80 %, once", 0, 0, []step{commit(one, 799), commit(two, 1), commit(two, 2)}, "- warned -", "801/2/0 warned"},
@@ -145,6 +180,47 @@ func TestQuota(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestNewAccount: a teacher without an account has the platform's quota, and reading it makes
+// none.
+func TestNewAccount(t *testing.T) {
+	want := store.Quota{TeacherID: teacher, Total: 5 << 30}
+	err := catalogtest.Databases[0].Open(t).Update(t.Context(), "test", func(x store.Session) error {
+		ctx := t.Context()
+		if _, err := x.Exec(ctx, `DELETE FROM public.schedule_teacherstoragequota`); err != nil {
+			return err
+		}
+		if got, err := store.ReadQuota(ctx, x, teacher); err != nil || got != want {
+			t.Errorf("read: %+v, %v", got, err)
+		}
+		if made, err := accounts(ctx, x); err != nil || made != "" {
+			t.Errorf("after it was read: %s, %v", made, err)
+		}
+		got, err := store.LoadQuota(ctx, x, teacher, now)
+		if got.ID == 0 {
+			t.Error("loaded, and not made")
+		}
+		got.ID = 0
+		if err != nil || got != want {
+			t.Errorf("loaded: %+v, %v", got, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestShare(t *testing.T) {
+	for _, c := range []struct {
+		used, total int64
+		want        int
+	}{{0, 0, 100}, {0, -1, 100}, {0, 1, 0}, {799, 1000, 79}, {800, 1000, 80}, {1000, 1000, 100}} {
+		if got := (store.Quota{Used: c.used, Total: c.total}).Share(); got != c.want {
+			t.Errorf("%d of %d: %d %%", c.used, c.total, got)
+		}
+	}
 }
 
 func describe(q store.Quota) string {

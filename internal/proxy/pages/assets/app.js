@@ -2,11 +2,9 @@
 // library to a lesson loads nothing anew.
 
 import { LESSON } from './addresses.js';
-import { Refused } from './api.js';
 import { button, el } from './dom.js';
-import { claimEarly } from './earlyplayback.js';
-import { whenIdle } from './idle.js';
-import { pageNotice, problemNotice } from './notice.js';
+import { makeLibrary } from './library.js';
+import { pageNotice } from './notice.js';
 import { showPerson } from './person.js';
 import { openPlayer } from './player.js';
 import { begin, session, takeFragment } from './session.js';
@@ -14,8 +12,6 @@ import { t } from './words.js';
 
 // The module is async, so that it does not wait for the style: it may be here first.
 if (document.readyState === 'loading') await new Promise((parsed) => document.addEventListener('DOMContentLoaded', parsed, { once: true }));
-
-const AHEAD = 5000; // ms after a lesson was opened until the library's script is loaded ahead
 
 const main = document.getElementById('main');
 let library = null; // made when it is first shown
@@ -29,37 +25,18 @@ function show() {
   player = null;
   if (lesson) {
     const opened = player = openPlayer(lesson[1]);
-    const put = () => {
+    opened.ready.then(() => {
       if (player !== opened) return;
       present('watch', opened.node);
       scrollTo(0, 0);
-    };
-    if (opened.ready) opened.ready.then(put);
-    else put();
-    setTimeout(() => whenIdle(() => loadLibrary().catch(() => {})), AHEAD);
+    });
   } else {
     document.title = `${t.library} · ${t.brand}`;
-    if (library) showLibrary();
-    else loadLibrary().then(showLibrary, showLost);
+    library ??= makeLibrary();
+    present('library', library.node);
+    library.show();
+    scrollTo(0, libraryScroll);
   }
-}
-
-// loadLibrary makes the library. Its script is one of its own, which a lesson does not wait for.
-async function loadLibrary() {
-  const { makeLibrary } = await import('./library.js');
-  library ??= makeLibrary();
-}
-
-function showLibrary() {
-  if (player) return; // somebody was quicker
-  present('library', library.node);
-  library.show();
-  scrollTo(0, libraryScroll);
-}
-
-// showLost is for a script that did not come: browsers do not load it again for the same page.
-function showLost() {
-  if (!player) present('library', problemNotice(new Refused(0, 'offline'), () => location.reload()));
 }
 
 function present(page, node) {
@@ -121,13 +98,4 @@ session.onChange((what) => {
   show();
 });
 showPerson(document.querySelector('.masthead'));
-await Promise.all([styled(), claimEarly()]);
 show();
-
-// styled applies the style once it is here, or goes on without where it does not come. Until then it is one
-// for print: Firefox loads no video while a page's own style is on its way.
-async function styled() {
-  const style = document.querySelector('link[rel="stylesheet"]');
-  if (!style.sheet) await new Promise((done) => { for (const name of ['load', 'error']) style.addEventListener(name, done); });
-  style.media = 'all';
-}
