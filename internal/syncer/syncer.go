@@ -145,7 +145,7 @@ func New(cfg Config, deps Deps) (*Syncer, error) {
 	s.backfiller = backfill.New(backfill.Deps{
 		Store: deps.Store, Queue: s.queue, Zoom: deps.Zoom, Meetings: s.reconciler, Log: deps.Log, Now: deps.Now,
 	})
-	s.cleaner = retention.New(retention.Config{CleanupAt: cfg.CleanupAt, TrashGrace: cfg.TrashGrace}, retention.Deps{
+	s.cleaner = retention.New(retention.Config{CleanupAt: cfg.CleanupAt, UsageEvery: cfg.UsageEvery, TrashGrace: cfg.TrashGrace}, retention.Deps{
 		Store: deps.Store, Queue: s.queue, Archives: deps.Archives, Alerts: alerts, Log: deps.Log, Metrics: deps.Metrics, Now: deps.Now, Observer: s.observer,
 	})
 	return s, s.queue.Open()

@@ -12,6 +12,10 @@ import (
 type due struct {
 	// cleanup: the latest daily clean-up was missed.
 	cleanup bool
+	// usage: the used storage was not recomputed for Config.UsageEvery. The job queue counts
+	// a period from its own start, so that syncers that are restarted within one would never
+	// recompute it.
+	usage bool
 	// spared is when a syncer first started here, zero once a daily clean-up has been due
 	// since. Nothing expires before that, and what was removed before is not purged: an
 	// operator who starts a syncer beside a platform finds out by then what it will do.
@@ -23,17 +27,21 @@ type due struct {
 // reason to spare anything.
 func (c *Cleaner) due(ctx context.Context) (due, error) {
 	kind := queue.CleanupArgs{}.Kind()
-	var last store.Run
+	var last, usage store.Run
 	err := c.deps.Store.View(ctx, "syncer: latest clean-up", func(x store.Session) (err error) {
-		last, err = store.LastRunOrStart(ctx, x, kind)
+		if last, err = store.LastRunOrStart(ctx, x, kind); err != nil {
+			return err
+		}
+		usage, err = store.LastRunOrStart(ctx, x, queue.UsageArgs{}.Kind())
 		return err
 	})
 	if err != nil {
 		return due{}, err
 	}
+	stale := c.now().Sub(usage.Started) >= c.cfg.UsageEvery
 	missed := last.Started.Before(queue.DailyAt(c.cfg.CleanupAt).Last(c.now()))
 	if c.deps.Observer.On() {
-		return due{cleanup: missed}, nil
+		return due{cleanup: missed, usage: stale}, nil
 	}
 	if last.Started.IsZero() || last.Outcome == store.RunObserved {
 		now := c.now()
@@ -45,11 +53,12 @@ func (c *Cleaner) due(ctx context.Context) (due, error) {
 	if last.Outcome == store.RunFirstStart && !d.cleanup {
 		d.spared = last.Started
 	}
+	d.usage = stale && d.spared.IsZero()
 	return d, nil
 }
 
-// EnqueueMissed enqueues the daily clean-up when the latest one was missed, and a
-// purge when something is due.
+// EnqueueMissed enqueues the daily clean-up and the recomputation of the used storage when
+// the latest one was missed, and a purge when something is due.
 func (c *Cleaner) EnqueueMissed(ctx context.Context) error {
 	d, err := c.due(ctx)
 	if err != nil {
@@ -75,6 +84,11 @@ func (c *Cleaner) EnqueueMissed(ctx context.Context) error {
 		}
 	case len(purge) > 0 || len(replaced) > 0 || moved:
 		if err := c.enqueue(ctx, queue.PurgeArgs{}); err != nil {
+			return err
+		}
+	}
+	if d.usage {
+		if err := c.enqueue(ctx, queue.UsageArgs{}); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,8 @@ const jobTimeout = 30 * time.Minute
 type Config struct {
 	// CleanupAt is when the daily clean-up is due, HH:MM in UTC.
 	CleanupAt string
+	// UsageEvery is how often the used storage is recomputed at least.
+	UsageEvery time.Duration
 	// TrashGrace is between a recording's removal and the deletion of its bytes.
 	TrashGrace time.Duration
 }
