@@ -119,6 +119,45 @@ func TestUsage(t *testing.T) {
 	}
 }
 
+// TestUsageTakesCharges: once the storage was counted, a recording whose lesson was given to
+// another teacher is refunded to that one when it is removed.
+func TestUsageTakesCharges(t *testing.T) {
+	s := syncertest.New(t)
+	s.Exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, status, storage_provider, archive_key, file_size) VALUES (1, 'ready', 'local', 'a.mp4', 1000)`)
+	change := func(f func(x store.Session) error) {
+		t.Helper()
+		if err := s.Store.Update(t.Context(), "test", f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(func(x store.Session) error {
+		_, _, err := store.Commit(t.Context(), x, 1, 1, 1000, time.Now())
+		return err
+	})
+	s.Exec(`UPDATE public.schedule_lesson SET teacher_id = 2 WHERE id = 1`)
+	if _, failed, err := s.Syncer.RunPeriodic(t.Context(), "usage"); err != nil || failed != 0 {
+		t.Fatal(failed, err)
+	}
+	s.Exec(`UPDATE public.schedule_lessonrecording SET is_deleted = $1`, true)
+	change(func(x store.Session) error { return store.Refund(t.Context(), x, 1, 2, 1000, time.Now()) })
+	if one, two := s.Quota(1), s.Quota(2); one.Used != 0 || one.Recordings != 0 || two.Used != 0 || two.Recordings != 0 {
+		t.Errorf("%+v, %+v", one, two)
+	}
+}
+
+// TestMissedUsage: a syncer that starts when the storage was not counted for a period counts
+// it, and not a period after its start.
+func TestMissedUsage(t *testing.T) {
+	s := syncertest.New(t, syncertest.Configured(func(c *syncer.Config) { c.SupervisorEvery = 20 * time.Millisecond }))
+	s.Quota(1)
+	s.Exec(`UPDATE public.schedule_teacherstoragequota SET used_bytes = 77, recordings_count = 7`)
+	for kind, ago := range map[string]time.Duration{"cleanup": time.Second, "usage": 7 * time.Hour} {
+		s.Exec(`INSERT INTO lectern.lectern_runs (kind, started_at, finished_at, outcome, summary) VALUES ($1, $2, $2, 'ok', '{}')`, kind, syncertest.Stamp(time.Now().Add(-ago)))
+	}
+	s.Start()
+	syncertest.Eventually(t, "the storage is counted", func() (bool, string) { q := s.Quota(1); return q.Used == 0, fmt.Sprint(q) })
+}
+
 // TestManyReserveAtOnce: platform-pains F2: reservations are exact, however many are made at once.
 func TestManyReserveAtOnce(t *testing.T) {
 	t.Parallel()

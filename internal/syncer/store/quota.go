@@ -242,6 +242,16 @@ func MarkRefunded(ctx context.Context, x Session, recording int64, now time.Time
 	return saveCharge(ctx, x, recording, c, now)
 }
 
+// takeCharges notes that a teacher's account bears the charges of the teacher's recordings,
+// as it does once their bytes are counted in it: a lesson that is given to another teacher
+// costs that one from the next count on, and a later refund has to reach the same account.
+func takeCharges(ctx context.Context, x Session, teacher int64, now time.Time) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_quota_charges SET teacher_id = $1, updated_at = $3 WHERE state = 'charged' AND teacher_id <> $1 AND recording_id IN (
+		SELECT r.id FROM public.schedule_lessonrecording r LEFT JOIN public.schedule_lesson l ON l.id = r.lesson_id WHERE r.is_deleted = $2 AND `+catalog.RecordingOwner+` = $1)`,
+		teacher, false, stamp(now))
+	return err
+}
+
 // RecomputeUsage recomputes a teacher's account from the recordings that are stored and not
 // removed. warn says that the 80 % have been crossed just now.
 func RecomputeUsage(ctx context.Context, x Session, teacher int64, now time.Time) (before, after Quota, warn bool, err error) {
@@ -249,6 +259,9 @@ func RecomputeUsage(ctx context.Context, x Session, teacher int64, now time.Time
 		return before, after, false, err
 	}
 	if after, err = StoredUsage(ctx, x, before); err != nil {
+		return before, after, false, err
+	}
+	if err = takeCharges(ctx, x, teacher, now); err != nil {
 		return before, after, false, err
 	}
 	warn, err = after.save(ctx, x, now)
@@ -270,6 +283,9 @@ func FillUsage(ctx context.Context, x Session, now time.Time) error {
 		}
 		after, err := StoredUsage(ctx, x, before)
 		if err != nil {
+			return err
+		}
+		if err := takeCharges(ctx, x, teacher, now); err != nil {
 			return err
 		}
 		if after == before {
