@@ -82,12 +82,19 @@ soak: ## have SLOW (5000) and SEEKING (200) viewers watch for TIME (30m), and pl
 mutate: ## make small faults in what TARGETS (all) name, and fail for those that no test notices and internal/mutate/survivors.txt does not explain
 	go run ./internal/mutate $(TARGETS)
 
-.PHONY: simulate simulate-planted
-simulate: ## live through SEEDS (1000) simulated schools of DAYS (7), from seed FROM (1) on, and check what the syncer has made of them
-	GODEBUG=asyncpreemptoff=1 go test -count=1 -v -timeout 24h -run '^TestSeeds$$' ./internal/syncer/simulation -from $(or $(FROM),1) -seeds $(or $(SEEDS),1000) -days $(or $(DAYS),7)
+# The runtime of the overlay runs goroutines in the same order each time, so that a seed is
+# replayed by its number; the first build compiles everything with it.
+SIMULATION := GODEBUG=asyncpreemptoff=1 go test -count=1 -v -timeout 24h -tags deterministic -overlay "$$(go run ./internal/syncer/simulation/deterministic)" ./internal/syncer/simulation
 
-simulate-planted: ## plant each of ten faults into the syncer, and live through up to SEEDS (20) simulated schools until one finds it
-	GODEBUG=asyncpreemptoff=1 go test -count=1 -v -timeout 24h -run '^TestPlanted$$' ./internal/syncer/simulation -planted $(or $(SEEDS),20) -from $(or $(FROM),1)
+.PHONY: simulate simulate-replays simulate-planted
+simulate: ## live through SEEDS (1000) simulated schools of DAYS (28), from seed FROM (1) on, and check what the syncers have made of them
+	$(SIMULATION) -run '^TestSeeds$$' -from $(or $(FROM),1) -seeds $(or $(SEEDS),1000) -days $(or $(DAYS),28)
+
+simulate-replays: ## live through SEEDS (20) simulated schools of DAYS (7) twice each, and compare their histories
+	$(SIMULATION) -run '^TestReplays$$' -replays $(or $(SEEDS),20) -from $(or $(FROM),1) -days $(or $(DAYS),7)
+
+simulate-planted: ## plant faults into the syncer, one at a time, and live through up to SEEDS (20) simulated schools of DAYS (7) until one finds it
+	$(SIMULATION) -run '^TestPlanted$$' -planted $(or $(SEEDS),20) -from $(or $(FROM),1) -days $(or $(DAYS),7)
 
 .PHONY: torture-database torture-database-planted load-webhooks
 torture-database: ## break three gateways' and two syncers' connections to PostgreSQL for ROUNDS (5) rounds of a minute, from SEED (1) on, and check limits, codes, revocation and quotas by porcupine (needs ffmpeg)

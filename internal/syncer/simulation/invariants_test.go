@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -28,8 +29,23 @@ func (w *world) fail(format string, args ...any) {
 // checkAlways checks what holds whenever no process runs.
 func (w *world) checkAlways() {
 	w.t.Helper()
-	w.checkQuotas()
+	w.checkAccess(false)
+	if w.runs() {
+		return
+	}
+	if w.counted() {
+		w.checkQuotas()
+	}
 	w.checkEvents()
+}
+
+// counted reports whether the storage was counted since a lesson has changed its teacher.
+func (w *world) counted() bool {
+	if w.substituted.IsZero() {
+		return true
+	}
+	n := w.number64(`SELECT COUNT(*) FROM lectern.lectern_runs WHERE kind = 'usage' AND outcome = 'ok' AND started_at > $1`, catalog.NewDBTime(w.substituted))
+	return n > 0
 }
 
 // checkQuotas: every account is the sum of what is stored.
@@ -127,6 +143,9 @@ func contentOf(data []byte) []string {
 func (w *world) checkEnd() {
 	w.t.Helper()
 	w.checkAlways()
+	w.checkQuotas()
+	w.checkAccess(true)
+	w.checkAudience()
 	w.checkArchived()
 	w.checkOrphans()
 	w.checkJobs()
@@ -163,7 +182,7 @@ func (w *world) checkArchived() {
 			held := holders[f.name()]
 			switch {
 			case len(held) == 1:
-			case len(held) == 0 && (m.trashed || m.expires):
+			case len(held) == 0 && (m.trashed || m.expires || m.removed > 0 || f.broken):
 			case len(held) == 0:
 				w.fail("%s is not archived:\n%s", f.name(), w.explain(m.uuid))
 			default:
@@ -176,10 +195,11 @@ func (w *world) checkArchived() {
 // explain is the syncer's own account of a meeting.
 func (w *world) explain(uuid string) string {
 	var b strings.Builder
-	if w.process == nil {
-		w.start()
+	m := w.machines[0]
+	if m.process == nil {
+		w.start(m)
 	}
-	if err := w.process.syncer.Explain(w.ctx, uuid, &b); err != nil {
+	if err := m.process.syncer.Explain(w.ctx, uuid, &b); err != nil {
 		return err.Error()
 	}
 	return b.String()

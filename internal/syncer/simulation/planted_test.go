@@ -76,12 +76,14 @@ func TestPlanted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: write(t, dir, "mutated.go", code)}})
+			replace := runtimeOverlay(t)
+			replace[original] = write(t, filepath.Join(dir, "mutated.go"), code)
+			overlay, err := json.Marshal(map[string]any{"Replace": replace})
 			if err != nil {
 				t.Fatal(err)
 			}
 			program := filepath.Join(dir, "simulation.test")
-			build := exec.Command("go", "test", "-c", "-vet=off", "-overlay", write(t, dir, "overlay.json", string(overlay)), "-o", program, ".")
+			build := exec.Command("go", "test", "-c", "-vet=off", "-tags", tags, "-overlay", write(t, filepath.Join(dir, "overlay.json"), string(overlay)), "-o", program, ".")
 			if out, err := build.CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
@@ -98,6 +100,27 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
+// runtimeOverlay is what the command deterministic replaces, nothing where this program is
+// built without.
+func runtimeOverlay(t *testing.T) map[string]string {
+	t.Helper()
+	var overlay struct{ Replace map[string]string }
+	if !deterministic {
+		return map[string]string{}
+	}
+	path, err := exec.Command("go", "run", "./deterministic").Output()
+	if err == nil {
+		path, err = os.ReadFile(strings.TrimSpace(string(path)))
+	}
+	if err == nil {
+		err = json.Unmarshal(path, &overlay)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return overlay.Replace
+}
+
 // firstComplaint is the first line of a test's output that says what is wrong.
 func firstComplaint(out string) string {
 	for line := range strings.Lines(out) {
@@ -108,9 +131,9 @@ func firstComplaint(out string) string {
 	return out[:min(len(out), 500)]
 }
 
-func write(t *testing.T, dir, name, text string) string {
+// write writes a file and returns its path.
+func write(t *testing.T, path, text string) string {
 	t.Helper()
-	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,12 +30,13 @@ const webhookSecret = "the-secret-token-of-the-zoom-app"
 
 // process is one life of the syncer.
 type process struct {
-	w      *world
-	number int
-	dead   atomic.Bool // what it does changes nothing any more
-	store  *catalog.Store
-	client *zoom.Client
-	syncer *syncer.Syncer
+	w       *world
+	machine *machine
+	number  int
+	dead    atomic.Bool // what it does changes nothing any more
+	store   *catalog.Store
+	client  *zoom.Client
+	syncer  *syncer.Syncer
 }
 
 // errDead is what a process sees of the outside once it is dead.
@@ -89,12 +91,12 @@ var hookCommits = sync.OnceFunc(func() {
 	})
 })
 
-// start begins a life of the syncer.
-func (w *world) start() {
+// start begins a life of a machine's syncer.
+func (w *world) start(m *machine) {
 	w.t.Helper()
 	w.number++
 	w.faults.begin()
-	p := &process{w: w, number: w.number}
+	p := &process{w: w, machine: m, number: w.number}
 	// A link of its own to the database's folder tells its connections from those before.
 	view := filepath.Join(w.dir, fmt.Sprintf("process-%d", p.number))
 	if err := os.Symlink(filepath.Join(w.dir, "database"), view); err != nil {
@@ -117,7 +119,9 @@ func (w *world) start() {
 	}
 	p.client = zoom.NewClientOver(zooms, log, transport{p, w.net})
 	target := memoryArchive{w.objects, p}
-	p.syncer, err = syncer.New(w.config, syncer.Deps{
+	config := w.config
+	config.WorkDir = filepath.Join(w.dir, fmt.Sprintf("work-%d", m.number))
+	p.syncer, err = syncer.New(config, syncer.Deps{
 		Store: p.store, Zoom: p.client, Zooms: zooms, Target: target, Archives: archive.Set{target.Provider(): target}, Parts: tool{},
 		Alerts: alert.NewSender(alert.Config{}), SecretsKey: []byte(strings.Repeat("k", 32)), Log: log, Metrics: prometheus.NewRegistry(), Now: w.now,
 	})
@@ -127,14 +131,20 @@ func (w *world) start() {
 	if err := p.syncer.Start(w.ctx); err != nil {
 		w.t.Fatal(err)
 	}
-	w.note("process %d started", p.number)
-	w.process = p
+	w.note("process %d started on machine %d", p.number, m.number)
+	m.process = p
 }
 
-// end stops the process and releases what it has. One that is not dead stops by itself.
-func (w *world) end() {
-	p := w.process
-	w.process = nil
+// runs reports whether a machine has a process.
+func (w *world) runs() bool {
+	return slices.ContainsFunc(w.machines, func(m *machine) bool { return m.process != nil })
+}
+
+// end stops a machine's process and releases what it has. One that is not dead stops by
+// itself.
+func (w *world) end(m *machine) {
+	p := m.process
+	m.process = nil
 	p.syncer.Stop()
 	p.dead.Store(true)
 	if err := errors.Join(p.store.Close(), p.client.Close()); err != nil {
@@ -177,9 +187,10 @@ func (l logWriter) Write(b []byte) (int, error) {
 
 var _ io.Writer = logWriter{}
 
-// deliver sends a webhook to the process and returns the status, 0 where nobody answers.
-func (w *world) deliver(r *http.Request) int {
-	p := w.process
+// deliver sends a webhook to one of the syncers and returns the status, 0 where nobody
+// answers.
+func (w *world) deliver(r *http.Request, to int) int {
+	p := w.machines[to%len(w.machines)].process
 	if p == nil || p.dead.Load() {
 		return 0
 	}

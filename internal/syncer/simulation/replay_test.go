@@ -3,6 +3,8 @@ package simulation
 import (
 	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +24,13 @@ func TestReplays(t *testing.T) {
 		var histories [2][]string
 		var failed [2]bool
 		for i := range histories {
-			failed[i] = !t.Run(fmt.Sprintf("%d-%d", *fromSeed+uint64(n), i), func(t *testing.T) { simulate(t, *fromSeed+uint64(n), true, &histories[i]) })
+			seed, path := *fromSeed+uint64(n), filepath.Join(t.TempDir(), "history")
+			failed[i] = !t.Run(fmt.Sprintf("%d-%d", seed, i), func(t *testing.T) { apart(t, seed, "-history", path) })
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			histories[i] = strings.Split(string(data), "\n")
 		}
 		if slices.Equal(histories[0], histories[1]) {
 			whole++
@@ -59,8 +67,11 @@ func firstDifference(a, b []string) int {
 
 // happened are the lines of a history that are no log, without their times, in order of text.
 func happened(history []string) (out []string) {
-	const stamp = len("01-02 15:04:05 ")
+	const stamp = len("2006-01-02 15:04:05 ")
 	for _, line := range history {
+		if len(line) < stamp {
+			continue
+		}
 		if line = line[stamp:]; !strings.HasPrefix(line, "[") {
 			out = append(out, line)
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,20 +36,33 @@ type world struct {
 	objects *objects
 	faults  *faults
 
-	clock atomic.Int64 // by how much the clock of the syncer's machine is ahead
+	clock atomic.Int64 // by how much the clock of the syncers' machines is ahead
 
-	process  *process       // nil = none runs
+	machines []*machine     // each runs a syncer, or none
 	number   int            // of processes so far
 	died     chan *process  // those that nobody has buried
 	until    time.Time      // when the syncer is to stop
 	admin    *catalog.Store // the database, apart from all processes
 	agenda   agenda
 	meetings []*meeting
+	lessons  []*lesson
+	// substituted is when a lesson has last changed its teacher: the platform does not change
+	// the accounts then, the next count does.
+	substituted time.Time
+	students    []*student
+	teachers    map[int]int64 // their ids
+	groups      map[int]int64 // the ids of their groups
 
 	mu           sync.Mutex
 	history      []string       // guarded by mu
 	acknowledged []acknowledged // guarded by mu
 	began        time.Time
+}
+
+// machine is one that runs a syncer over the one database.
+type machine struct {
+	number  int
+	process *process // nil = none runs
 }
 
 // emptyDatabase is a migrated database without rows, made once.
@@ -82,17 +96,22 @@ const memory = "/dev/shm"
 func newWorld(t *testing.T, seed uint64, dir string) *world {
 	t.Helper()
 	hookCommits()
+	setDatabaseClock()
 	w := &world{
-		t: t, ctx: t.Context(), seed: seed, dir: dir, zoom: zoomemu.New(), objects: newObjects(), died: make(chan *process, 100), began: time.Now(),
+		t: t, ctx: t.Context(), seed: seed, dir: dir, zoom: zoomemu.New(), objects: newObjects(), died: make(chan *process, 100), began: time.Now().Round(0),
 		config: syncer.Config{
 			ReconcileEvery: 30 * time.Minute, Lookback: 72 * time.Hour, UsageEvery: 6 * time.Hour, CleanupAt: "03:00", TrashGrace: 24 * time.Hour,
 			Settle: 5 * time.Minute, MatchEarly: 30 * time.Minute, MatchLate: 30 * time.Minute, Unmatched: syncer.UnmatchedArchive,
 			DeleteFromZoom: true, ZoomTrashAfter: 24 * time.Hour, Companions: []string{"all"}, Derived: []string{"none"}, Workers: 2,
-			WorkDir: filepath.Join(dir, "work"), WorkSize: 1 << 30, ShutdownGrace: 20 * time.Second,
+			WorkSize: 1 << 30, ShutdownGrace: 20 * time.Second,
 			SupervisorEvery: 20 * time.Second, BusyPoll: 15 * time.Second, IdlePoll: 90 * time.Second,
 		},
 	}
 	w.faults = newFaults(w)
+	w.machines = []*machine{{number: 1}}
+	if w.random("machines").IntN(3) == 0 {
+		w.machines = append(w.machines, &machine{number: 2})
+	}
 	w.net = w.zoom.InProcess()
 	data, err := emptyDatabase()
 	if err == nil {
@@ -123,14 +142,31 @@ func (w *world) close() {
 	})
 }
 
-// now is the clock of the syncer's machine.
+// time is the true time.
+func (w *world) time() time.Time { return time.Now().Add(-wallClock()).Round(0) }
+
+// setClock sets by how much the clock of the syncers' machines is ahead.
+func (w *world) setClock(ahead time.Duration) {
+	if deterministic {
+		setWallClock(ahead)
+		return
+	}
+	w.clock.Store(int64(ahead))
+}
+
+// now is the clock of the syncers' machines. Where setWallClock works it is that of the whole
+// process.
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.clock.Load())) }
+
+// names keeps this process's number, which the names of syncers have, out of the history.
+var names = strings.NewReplacer(fmt.Sprintf("-%d-", os.Getpid()), "-PID-")
 
 // note appends to the history.
 func (w *world) note(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.history = append(w.history, time.Now().UTC().Format("01-02 15:04:05 ")+fmt.Sprintf(format, args...))
+	line := names.Replace(strings.ReplaceAll(fmt.Sprintf(format, args...), w.dir, "DIR"))
+	w.history = append(w.history, w.time().UTC().Format("2006-01-02 15:04:05 ")+line)
 }
 
 // noteRemoval checks that no recording plays from what the archive is about to remove.

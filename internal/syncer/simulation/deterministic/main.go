@@ -1,0 +1,129 @@
+// Command deterministic prints the path of an overlay (see go help build) with which a
+// program's goroutines in a bubble of testing/synctest run in the same order each time: give
+// it to go test as -overlay, together with -tags deterministic and GODEBUG=asyncpreemptoff=1.
+//
+// The overlay replaces four files of the Go runtime. Hashes of maps have the same keys in each
+// process. In a bubble, once simulationState is set, what the runtime draws (the case that a
+// select takes, the order of timers of one moment, the iteration of maps, math/rand/v2) comes
+// from one generator; nobody is preempted, and a thread keeps its processor during system
+// calls; and the wall clock can be set.
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// change replaces a text of a file of the runtime, which has to be there once.
+type change struct{ file, text, by string }
+
+// changes were made for Go 1.26.
+var changes = []change{
+	{"rand.go", "\tmp := getg().m\n\tc := &mp.chacha8\n", `	if simulationState != 0 && getg().bubble != nil {
+		return simulationNext()
+	}
+	mp := getg().m
+	c := &mp.chacha8
+`},
+	{"rand.go", "\tglobalRand.state.Init(*seed)\n", "\t*seed = [32]byte{1}\n\tglobalRand.state.Init(*seed)\n"},
+	{"rand.go", "// mrandinit initializes the random state of an m.\n", `// simulationState is the state of what is drawn in bubbles; 0 = they draw as all others.
+//
+//go:linkname simulationState
+var simulationState uint64
+
+// simulationWall is what the wall clock of bubbles is ahead, in nanoseconds.
+//
+//go:linkname simulationWall
+var simulationWall int64
+
+// simulationNext is splitmix64.
+//
+//go:nosplit
+func simulationNext() uint64 {
+	simulationState += 0x9e3779b97f4a7c15
+	z := simulationState
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// mrandinit initializes the random state of an m.
+`},
+	{"select.go", "\t\tj := cheaprandn(uint32(norder + 1))\n", `		j := cheaprandn(uint32(norder + 1))
+		if simulationState != 0 && gp.bubble != nil {
+			j = uint32(simulationNext() % uint64(norder+1))
+		}
+`},
+	{"time.go", "\t\t\tt.rand = cheaprand()\n", `			t.rand = cheaprand()
+			if simulationState != 0 {
+				t.rand = uint32(simulationNext())
+			}
+`},
+	{"time.go", `		sec = bubble.now / (1000 * 1000 * 1000)
+		nsec = int32(bubble.now % (1000 * 1000 * 1000))
+`, `		if simulationState != 0 {
+			wall := bubble.now + simulationWall
+			return wall / (1000 * 1000 * 1000), int32(wall % (1000 * 1000 * 1000)), bubble.now
+		}
+		sec = bubble.now / (1000 * 1000 * 1000)
+		nsec = int32(bubble.now % (1000 * 1000 * 1000))
+`},
+	{"proc.go", "func retake(now int64) uint32 {\n\tn := 0\n", "func retake(now int64) uint32 {\n\tn := 0\n\tif simulationState != 0 {\n\t\treturn 0\n\t}\n"},
+}
+
+func main() {
+	path, err := overlay()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "deterministic:", err)
+		os.Exit(1)
+	}
+	fmt.Println(path)
+}
+
+// overlay writes the changed files and their list into a directory that is named for them.
+func overlay() (string, error) {
+	files := map[string]string{}
+	for _, c := range changes {
+		code, ok := files[c.file]
+		if !ok {
+			data, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "src", "runtime", c.file))
+			if err != nil {
+				return "", err
+			}
+			code = string(data)
+		}
+		if n := strings.Count(code, c.text); n != 1 {
+			return "", fmt.Errorf("runtime/%s of %s has a text %d times that is to be replaced: %q", c.file, runtime.Version(), n, c.text)
+		}
+		files[c.file] = strings.Replace(code, c.text, c.by, 1)
+	}
+	all, err := json.Marshal(files) // in order of their names
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(all)
+	dir := filepath.Join(os.TempDir(), "lectern-simulation-"+hex.EncodeToString(sum[:6]))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	replace := map[string]string{}
+	for name, code := range files {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(code), 0o600); err != nil {
+			return "", err
+		}
+		replace[filepath.Join(runtime.GOROOT(), "src", "runtime", name)] = path
+	}
+	list, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "overlay.json")
+	return path, os.WriteFile(path, list, 0o600)
+}
