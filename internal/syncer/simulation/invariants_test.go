@@ -70,6 +70,14 @@ func (w *world) checkQuotas() {
 	})
 }
 
+// checkReservations: no quota is reserved when nothing is under way.
+func (w *world) checkReservations() {
+	w.t.Helper()
+	if n := w.number64(`SELECT COALESCE(SUM(reserved), 0) FROM lectern.lectern_quota_charges`); n != 0 {
+		w.fail("%d bytes of quotas are reserved for nothing", n)
+	}
+}
+
 // checkEvents: what was acknowledged is in the database.
 func (w *world) checkEvents() {
 	w.t.Helper()
@@ -144,6 +152,7 @@ func (w *world) checkEnd() {
 	w.t.Helper()
 	w.checkAlways()
 	w.checkQuotas()
+	w.checkReservations()
 	w.checkAccess(true)
 	w.checkAudience()
 	w.checkArchived()

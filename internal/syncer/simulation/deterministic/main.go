@@ -2,8 +2,8 @@
 // program's goroutines in a bubble of testing/synctest run in the same order each time: give
 // it to go test as -overlay, together with -tags deterministic and GODEBUG=asyncpreemptoff=1.
 //
-// The overlay replaces four files of the Go runtime. Hashes of maps have the same keys in each
-// process. In a bubble, once simulationState is set, what the runtime draws (the case that a
+// The overlay replaces files of the Go runtime. Hashes of maps have the same keys in each
+// process, and a mutex never notices how long it was waited for. In a bubble, once simulationState is set, what the runtime draws (the case that a
 // select takes, the order of timers of one moment, the iteration of maps, math/rand/v2) comes
 // from one generator; nobody is preempted, and a thread keeps its processor during system
 // calls; and the wall clock can be set.
@@ -20,19 +20,19 @@ import (
 	"strings"
 )
 
-// change replaces a text of a file of the runtime, which has to be there once.
+// change replaces a text of a file below GOROOT/src, which has to be there once.
 type change struct{ file, text, by string }
 
 // changes were made for Go 1.26.
 var changes = []change{
-	{"rand.go", "\tmp := getg().m\n\tc := &mp.chacha8\n", `	if simulationState != 0 && getg().bubble != nil {
+	{"runtime/rand.go", "\tmp := getg().m\n\tc := &mp.chacha8\n", `	if simulationState != 0 && getg().bubble != nil {
 		return simulationNext()
 	}
 	mp := getg().m
 	c := &mp.chacha8
 `},
-	{"rand.go", "\tglobalRand.state.Init(*seed)\n", "\t*seed = [32]byte{1}\n\tglobalRand.state.Init(*seed)\n"},
-	{"rand.go", "// mrandinit initializes the random state of an m.\n", `// simulationState is the state of what is drawn in bubbles; 0 = they draw as all others.
+	{"runtime/rand.go", "\tglobalRand.state.Init(*seed)\n", "\t*seed = [32]byte{1}\n\tglobalRand.state.Init(*seed)\n"},
+	{"runtime/rand.go", "// mrandinit initializes the random state of an m.\n", `// simulationState is the state of what is drawn in bubbles; 0 = they draw as all others.
 //
 //go:linkname simulationState
 var simulationState uint64
@@ -55,17 +55,17 @@ func simulationNext() uint64 {
 
 // mrandinit initializes the random state of an m.
 `},
-	{"select.go", "\t\tj := cheaprandn(uint32(norder + 1))\n", `		j := cheaprandn(uint32(norder + 1))
+	{"runtime/select.go", "\t\tj := cheaprandn(uint32(norder + 1))\n", `		j := cheaprandn(uint32(norder + 1))
 		if simulationState != 0 && gp.bubble != nil {
 			j = uint32(simulationNext() % uint64(norder+1))
 		}
 `},
-	{"time.go", "\t\t\tt.rand = cheaprand()\n", `			t.rand = cheaprand()
+	{"runtime/time.go", "\t\t\tt.rand = cheaprand()\n", `			t.rand = cheaprand()
 			if simulationState != 0 {
 				t.rand = uint32(simulationNext())
 			}
 `},
-	{"time.go", `		sec = bubble.now / (1000 * 1000 * 1000)
+	{"runtime/time.go", `		sec = bubble.now / (1000 * 1000 * 1000)
 		nsec = int32(bubble.now % (1000 * 1000 * 1000))
 `, `		if simulationState != 0 {
 			wall := bubble.now + simulationWall
@@ -74,7 +74,10 @@ func simulationNext() uint64 {
 		sec = bubble.now / (1000 * 1000 * 1000)
 		nsec = int32(bubble.now % (1000 * 1000 * 1000))
 `},
-	{"proc.go", "func retake(now int64) uint32 {\n\tn := 0\n", "func retake(now int64) uint32 {\n\tn := 0\n\tif simulationState != 0 {\n\t\treturn 0\n\t}\n"},
+	{"runtime/proc.go", "func retake(now int64) uint32 {\n\tn := 0\n", "func retake(now int64) uint32 {\n\tn := 0\n\tif simulationState != 0 {\n\t\treturn 0\n\t}\n"},
+	// These two depend on the real time.
+	{"runtime/proc.go", "\t\tif scavenger.sysmonWake.Load() != 0 {\n", "\t\tif scavenger.sysmonWake.Load() != 0 && simulationState == 0 {\n"},
+	{"internal/sync/mutex.go", "starvationThresholdNs = 1e6\n", "starvationThresholdNs = 1 << 62\n"},
 }
 
 func main() {
@@ -92,14 +95,14 @@ func overlay() (string, error) {
 	for _, c := range changes {
 		code, ok := files[c.file]
 		if !ok {
-			data, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "src", "runtime", c.file))
+			data, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "src", c.file))
 			if err != nil {
 				return "", err
 			}
 			code = string(data)
 		}
 		if n := strings.Count(code, c.text); n != 1 {
-			return "", fmt.Errorf("runtime/%s of %s has a text %d times that is to be replaced: %q", c.file, runtime.Version(), n, c.text)
+			return "", fmt.Errorf("%s of %s has a text %d times that is to be replaced: %q", c.file, runtime.Version(), n, c.text)
 		}
 		files[c.file] = strings.Replace(code, c.text, c.by, 1)
 	}
@@ -114,11 +117,11 @@ func overlay() (string, error) {
 	}
 	replace := map[string]string{}
 	for name, code := range files {
-		path := filepath.Join(dir, name)
+		path := filepath.Join(dir, strings.ReplaceAll(name, "/", "-"))
 		if err := os.WriteFile(path, []byte(code), 0o600); err != nil {
 			return "", err
 		}
-		replace[filepath.Join(runtime.GOROOT(), "src", "runtime", name)] = path
+		replace[filepath.Join(runtime.GOROOT(), "src", name)] = path
 	}
 	list, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
