@@ -1,6 +1,9 @@
 package conformance
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // ranges are cases of RFC 9110 section 14. A server may ignore any Range; this one supports
 // them, and then the bytes have to be those that Content-Range names.
@@ -65,6 +68,9 @@ var ranges = []Case{
 	{"range-overlapping", "9110 14.2", Should, get + "Range: bytes=0-9,5-14\r\n\r\n", "206 keep parts=0-9,5-14 | 206 keep bytes=0-14 | 200 keep whole | 416"},
 	{"range-overlapping-many", "9110 17.15", Should, get + "Range: bytes=" + strings.Repeat("0-,", 100) + "0-\r\n\r\n", "200 keep whole | 206 keep bytes=0-999 | 416"},
 	{"range-many-small", "9110 17.15", Should, get + "Range: bytes=0-0" + strings.Repeat(",2-2", 300) + "\r\n\r\n", "200 keep whole | 416 keep | 400"},
+	// The gateway answers up to sixteen ranges.
+	{"range-sixteen", "9110 14.2", May, get + "Range: bytes=" + everySecond(16) + "\r\n\r\n", "206 keep parts=" + everySecond(16)},
+	{"range-seventeen", "9110 14.2", May, get + "Range: bytes=" + everySecond(17) + "\r\n\r\n", "200 keep whole"},
 	{"range-head", "9110 14.2", Must, head + "Range: bytes=0-9\r\n\r\n", "200 keep none !Content-Range"},
 	{"range-head-beyond", "9110 14.2", Must, head + "Range: bytes={size}-\r\n\r\n", "200 keep none !Content-Range"},
 	{"range-post", "9110 14.2", Must, post + "Range: bytes=0-0\r\nContent-Length: 0\r\n\r\n", "201 keep !Content-Range"},
@@ -89,4 +95,13 @@ var answers = []Case{
 	{"answer-options-length", "9110 8.6", Must, "OPTIONS {stream} HTTP/1.1\r\nHost: {host}\r\n\r\n", "204 keep none !Content-Length !Transfer-Encoding | 200 keep"},
 	{"answer-head-refused", "9110 9.3.2", Must, "HEAD /api/recordings/0/stream/ HTTP/1.1\r\nHost: {host}\r\n{auth}\r\n", "404 keep none"},
 	{"answer-connection-close", "9112 9.6", Should, get + "Connection: close\r\n\r\n", "200 close whole Connection~close"},
+}
+
+// everySecond is a list of n ranges of a byte, which neither touch nor overlap.
+func everySecond(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprintf("%d-%d", 2*i, 2*i))
+	}
+	return strings.Join(list, ",")
 }

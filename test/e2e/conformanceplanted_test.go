@@ -41,7 +41,7 @@ var plantedFaults = []plantedFault{
 }
 
 // TestConformancePlanted builds a gateway with each fault, and counts by what the campaigns
-// find it: the table, bare; the gateway and nginx, that disagree; the oracle and net/http. A
+// find it: the table, bare; the gateway and HAProxy, that disagree; the oracle and net/http. A
 // fault that nothing finds fails. It runs where CONFORMANCE_PLANTED is 1.
 func TestConformancePlanted(t *testing.T) {
 	if os.Getenv("CONFORMANCE_PLANTED") != "1" {
@@ -55,7 +55,7 @@ func TestConformancePlanted(t *testing.T) {
 			cases, found := f.failing()
 			disagreements := f.disagreeing(t)
 			differences := f.differing(t)
-			fmt.Fprintf(t.Output(), "%s: %d cases %v, %d disagreements with nginx, %d differences of no known class in 3000\n", fault.name, cases, found, disagreements, differences)
+			fmt.Fprintf(t.Output(), "%s: %d cases %v, %d disagreements with HAProxy, %d differences of no known class in 3000\n", fault.name, cases, found, disagreements, differences)
 			if cases+disagreements+differences == 0 {
 				t.Error("nothing finds it")
 			}
@@ -71,38 +71,72 @@ func (p plantedFault) build(t *testing.T) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := filepath.Join(root, p.file)
-	if p.module != "" {
-		out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", p.module).Output()
+	var args []string
+	if p.module == "" {
+		changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
+		p.change(t, filepath.Join(root, p.file), changed)
+		list, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root, p.file): changed}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		source = filepath.Join(strings.TrimSpace(string(out)), p.file)
+		if err := os.WriteFile(overlay, list, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = []string{"-overlay", overlay}
+	} else {
+		args = []string{"-modfile", p.replaceModule(t, root, dir)}
 	}
-	text, err := os.ReadFile(source)
+	build := exec.Command("go", append(append([]string{"build"}, args...), "-o", dir+"/", "./cmd/gateway")...)
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
+}
+
+// change writes the source with the fault.
+func (p plantedFault) change(t *testing.T, from, to string) {
+	t.Helper()
+	text, err := os.ReadFile(from)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(text), p.old); n != 1 {
 		t.Fatalf("%s has %q %d times, want once", p.file, p.old, n)
 	}
-	changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
-	list, err := json.Marshal(map[string]map[string]string{"Replace": {source: changed}})
+	if err := os.WriteFile(to, []byte(strings.Replace(string(text), p.old, p.new, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// replaceModule copies the module, with the fault, and returns a go.mod that names the copy: an
+// overlay may not be in the module cache.
+func (p plantedFault) replaceModule(t *testing.T, root, dir string) (modfile string) {
+	t.Helper()
+	list := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", p.module)
+	list.Dir = root
+	out, err := list.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(text), p.old, p.new, 1)), 0o600); err != nil {
+	source, copied := strings.TrimSpace(string(out)), filepath.Join(dir, "module")
+	if err := os.CopyFS(copied, os.DirFS(source)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(overlay, list, 0o600); err != nil {
-		t.Fatal(err)
+	p.change(t, filepath.Join(source, p.file), filepath.Join(copied, p.file))
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "go.mod" {
+			text = fmt.Appendf(text, "\nreplace %s => %s\n", p.module, copied)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	build := exec.Command("go", "build", "-overlay", overlay, "-o", dir+"/", "./cmd/gateway")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return dir
+	return filepath.Join(dir, "go.mod")
 }
 
 // failing is how many cases of the table the gateway fails, and the first of them.
@@ -117,9 +151,10 @@ func (f *conformanceFixture) failing() (n int, first []string) {
 	return n, first
 }
 
-// disagreeing is how often the gateway saw other requests than nginx has sent.
+// disagreeing is how often the gateway saw other requests than HAProxy has sent, which passes
+// chunked bodies on as such.
 func (f *conformanceFixture) disagreeing(t *testing.T) int {
-	server, tap := f.tapped(t, nginxExample("nginx", "nginx.conf"))
+	server, tap := f.tapped(t, haproxyExample)
 	server.Patience = time.Second
 	server.Run(conformance.Encodings(), conformance.First)
 	return len(tap.Disagreements())
