@@ -26,7 +26,7 @@ func commitRange(c *Cache, obj media.Object, first, end int64) {
 	for i := first; i < end; i++ {
 		c.mu.Lock()
 		length := c.chunkLength(i, obj.Size)
-		c.commit(c.index.objectFor(key), i, length, 0, eventFound, eviction.Arrival{})
+		c.commit(c.index.objectFor(key), i, length, eventFound, eviction.Arrival{})
 		c.budget.used += footprint(length)
 		c.mu.Unlock()
 	}

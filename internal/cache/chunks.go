@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 
-	"github.com/lectiospace/lectern/internal/cache/chunkfile"
 	"github.com/lectiospace/lectern/internal/cache/eviction"
 	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
@@ -30,13 +29,14 @@ const (
 
 var events = []event{eventHit, eventMiss, eventJoined, eventCommit, eventFailed, eventEvict, eventCorrupt, eventFound, eventBypass, eventPurge}
 
-// commit is the one transition to committed. The chunk's bytes are in the budget. It
-// reports false when the chunk is committed already. c.mu is held.
-func (c *Cache) commit(o *object, index, length int64, verified chunkfile.Blocks, why event, a eviction.Arrival) bool {
+// commit is the one transition to committed. The chunk's bytes are in the budget, and its
+// checksums are compared when it is first read. It reports false when the chunk is committed
+// already. c.mu is held.
+func (c *Cache) commit(o *object, index, length int64, why event, a eviction.Arrival) bool {
 	if c.index.find(o, index) != 0 || !c.index.accepts(o, index, length) {
 		return false
 	}
-	id := c.index.add(o, index, length, verified)
+	id := c.index.add(o, index, length, 0)
 	a.Edge = a.Edge || index == 0 || length < c.chunkSize
 	c.policy.Admit(id, a)
 	c.metrics.event(why)

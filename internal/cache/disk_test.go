@@ -378,6 +378,49 @@ func TestInvalidatePiece(t *testing.T) {
 	}
 }
 
+// tornDisk loses what is written behind the first bytes of a chunk, and says nothing.
+type tornDisk struct {
+	realDisk
+	torn atomic.Bool
+}
+
+func (d *tornDisk) Rename(from, to string) error {
+	if d.torn.Load() {
+		f, err := os.OpenFile(from, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := f.WriteAt(make([]byte, testChunk-100), chunkfile.HeaderSize+100); err != nil {
+			return err
+		}
+	}
+	return d.realDisk.Rename(from, to)
+}
+
+// TestTornWrite: a write that succeeds and whose bytes are not on the disk is found out when
+// the chunk is first read, by this process too.
+func TestTornWrite(t *testing.T) {
+	s, d := newFakeOrigin(), &tornDisk{}
+	obj := s.put("a", "1", 4*testChunk)
+	c := openCache(t, t.TempDir(), 10<<20, s, d)
+	scanned(t, c)
+	d.torn.Store(true)
+	check(t, c, s, obj, obj.Span(), media.CacheMiss)
+	d.torn.Store(false)
+	for range 3 {
+		got, _, err := read(t.Context(), c, obj, obj.Span(), 1<<20)
+		if err != nil || !bytes.Equal(got, s.bytes(obj)) {
+			t.Fatalf("right bytes %v, %v", bytes.Equal(got, s.bytes(obj)), err)
+		}
+		waitForFills(t, c)
+	}
+	check(t, c, s, obj, obj.Span(), media.CacheHit)
+	if n := c.Stats().Events["corrupt"]; n == 0 {
+		t.Error("no chunk was found to be torn")
+	}
+}
+
 // TestFirstByteAfterRestart: the first piece of a chunk does not wait for all of
 // its checksums, and damage further on is found when it is read.
 func TestFirstByteAfterRestart(t *testing.T) {

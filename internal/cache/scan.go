@@ -172,7 +172,7 @@ func (c *Cache) addFound(key objectKey, index, length int64) bool {
 	}
 	o = c.index.objectFor(key)
 	o.hasFolder = true
-	c.commit(o, index, length, 0, eventFound, eviction.Arrival{})
+	c.commit(o, index, length, eventFound, eviction.Arrival{})
 	c.budget.used += size
 	c.budget.usedThen += size // the free space was measured with it
 	return true

@@ -126,7 +126,8 @@ func (c *Cache) chunkFile(fl *fill) chunkfile.Chunk {
 }
 
 // commitFill commits a chunk that has been written, and turns its reservation into
-// used space; c.mu is held.
+// used space; c.mu is held. What was written is compared with its checksums when it is first
+// read: a write that succeeds says nothing of what the disk has.
 func (c *Cache) commitFill(fl *fill, a eviction.Arrival) {
 	// The last reader may have left during the write, and the object's entry with it.
 	o := c.index.objectFor(fl.o.key)
@@ -134,7 +135,7 @@ func (c *Cache) commitFill(fl *fill, a eviction.Arrival) {
 		o.hasFolder = true
 		fl.reserved -= folderFootprint
 	}
-	if c.commit(o, fl.index, fl.length, chunkfile.AllBlocks, eventCommit, a) {
+	if c.commit(o, fl.index, fl.length, eventCommit, a) {
 		fl.reserved -= footprint(fl.length)
 	} // else the scan has found the file, and its space is counted
 	for _, p := range slices.Clone(fl.parts) {
