@@ -34,8 +34,12 @@ type Link struct {
 	group sync.WaitGroup
 }
 
-// New makes a line. It needs root and /dev/net/tun, and one line can exist at a time.
+// New makes a line. It needs root and /dev/net/tun. One line can exist at a time: an error says
+// that there is one already, whose packets this one would get.
 func New(s Shape) (_ *Link, err error) {
+	if err := noOther(); err != nil {
+		return nil, err
+	}
 	far, err := newNamespace()
 	if err != nil {
 		return nil, err
@@ -59,6 +63,20 @@ func New(s Shape) (_ *Link, err error) {
 	l.group.Go(func() { carry(ctx, l.ends[0], l.ends[1], newQueue(s, 0)) })
 	l.group.Go(func() { carry(ctx, l.ends[1], l.ends[0], newQueue(s, 1)) })
 	return l, nil
+}
+
+// noOther fails while another line has its near end in this network.
+func noOther() error {
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return fmt.Errorf("link: %w", err)
+	}
+	for _, a := range addresses {
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.Equal(nearAddress) {
+			return errors.New("link: another line exists")
+		}
+	}
+	return nil
 }
 
 // open makes an interface in the network of the calling thread. It is there until its file

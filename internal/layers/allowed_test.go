@@ -1493,10 +1493,12 @@ var allowed = []rule{
 	{
 		pkg: "test/faults",
 		tests: []use{
+			{"bench/link", "a line that loses packets"},
 			{"internal/cache", "the cache of the gateway that is put together as the command does"},
 			{"internal/emulator", "the bytes of the emulated origins"},
 			{"internal/emulator/drive", "answers that the faults are made of"},
 			{"internal/emulator/s3", "answers that the faults are made of"},
+			{"internal/failpoint", "says whether the disk can be made to fail"},
 			{"internal/media", "recordings and viewers"},
 			{"internal/origin", "the decorators of the gateway that is put together"},
 			{"internal/origin/drive", "an origin of the gateway that is put together"},

@@ -28,7 +28,7 @@ const (
 	// slots is how many reads of the origin may run at a time.
 	slots = 4
 	// stall is how long an origin may send nothing. It is 15 s in production.
-	stall = 3 * time.Second
+	stall = 5 * time.Second
 )
 
 // The keys of the objects, and the recordings that they are of.
@@ -58,7 +58,7 @@ type gatewayConfig struct {
 	cacheSize int64
 	memory    int64
 	recheck   time.Duration
-	timeout   time.Duration // of the origin, as viewers see it; 0 = 20 s
+	timeout   time.Duration // of the origin, as viewers see it; 0 = 40 s
 	origin    string        // URL
 	kind      upstreamKind
 	log       io.Writer
@@ -113,7 +113,7 @@ func startGateway(cfg gatewayConfig) (_ *gateway, err error) {
 		return g.chunks.Open(ctx, obj, span)
 	})
 	settings := proxy.DefaultConfig()
-	settings.OriginTimeout = cmp.Or(cfg.timeout, 20*time.Second)
+	settings.OriginTimeout = cmp.Or(cfg.timeout, 40*time.Second)
 	settings.Limit.StreamsPerUser = 0
 	if g.proxy, err = proxy.New(settings, proxy.Deps{Access: anybody{provider}, Origins: opener, Store: readers, Log: log, Metrics: g.metrics}); err != nil {
 		return nil, err
@@ -186,6 +186,22 @@ func (g *gateway) metric(name string) float64 {
 		}
 	}
 	return -1
+}
+
+// diskState is the state of the cache's disk.
+func (g *gateway) diskState() string {
+	families, _ := g.metrics.Gather()
+	for _, f := range families {
+		if f.GetName() != "lectern_cache_state" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			if m.GetGauge().GetValue() == 1 {
+				return m.GetLabel()[0].GetValue()
+			}
+		}
+	}
+	return ""
 }
 
 // chunkFiles are the paths of the chunk files.

@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// hang is what counts as no end: far more than anything takes, also on a loaded machine.
-const hang = 60 * time.Second
+// hang is what counts as nothing more coming: more than the gateway's own timeouts, also on a
+// loaded machine.
+const hang = 100 * time.Second
 
 // request is one of a viewer's.
 type request struct {
@@ -64,8 +65,15 @@ func connect(addr string) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = conn.SetDeadline(time.Now().Add(hang))
-	return &connection{conn, bufio.NewReaderSize(conn, 4<<10)}, nil
+	c := &connection{Conn: conn}
+	c.from = bufio.NewReaderSize(c, 4<<10)
+	return c, nil
+}
+
+// Read gives up when nothing comes for hang. A body that goes on may take as long as it takes.
+func (c *connection) Read(p []byte) (int, error) {
+	_ = c.SetReadDeadline(time.Now().Add(hang))
+	return c.Conn.Read(p)
 }
 
 // send sends a request.
@@ -135,7 +143,6 @@ func over(addr string, requests ...request) (out []response) {
 		if q.slow {
 			_ = conn.Conn.(*net.TCPConn).SetReadBuffer(32 << 10)
 		}
-		_ = conn.SetDeadline(time.Now().Add(hang))
 		if err := conn.send(q); err != nil {
 			out = append(out, response{request: q, err: err})
 			conn.Close()
