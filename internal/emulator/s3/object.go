@@ -158,7 +158,9 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, o *object, data []
 	switch {
 	case f.Page:
 		page := "<html><body>Sign in to the network</body></html>"
-		h.Del("Content-Range")
+		for name := range h { // a page of a proxy says nothing of the object
+			h.Del(name)
+		}
 		h.Set("Content-Type", "text/html")
 		h.Set("Content-Length", strconv.Itoa(len(page)))
 		_, _ = io.WriteString(w, page)

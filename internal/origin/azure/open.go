@@ -47,17 +47,22 @@ func (o *Origin) Open(ctx context.Context, obj media.Object, span media.Span) (i
 	return origin.FaultBody(stream.Body, "azure: read", fault), nil
 }
 
-// checkAnswer refuses an answer that is not the requested range of the requested version.
+// checkAnswer refuses an answer that is not the requested range of the requested version. One
+// that names no version, as a page of a proxy, says nothing of the blob: it is Corrupt and not
+// Changed.
 func checkAnswer(resp *http.Response, stream blob.DownloadStreamResponse, obj media.Object, span media.Span) error {
-	if err := origin.CheckRangeResponse(resp, span, obj.Size); err != nil {
-		return err
-	}
 	got := value(stream.VersionID)
 	if isETag(obj.Version) {
 		got = string(value(stream.ETag))
 	}
-	if got != obj.Version {
+	if got != "" && got != obj.Version {
 		return media.Faultf(media.Changed, "azure: open", "the answer is of another version")
+	}
+	if err := origin.CheckRangeResponse(resp, span, obj.Size); err != nil {
+		return err
+	}
+	if got == "" {
+		return media.Faultf(media.Corrupt, "azure: open", "the answer names no version")
 	}
 	return nil
 }

@@ -42,16 +42,23 @@ func (o *Origin) Open(ctx context.Context, obj media.Object, span media.Span) (i
 	return faultBody(got.Body, action), nil
 }
 
-// checkRead refuses an answer that is not the span of obj's version.
+// checkRead refuses an answer that is not the span of obj's version. One without an ETag, as a
+// page of a proxy, says nothing of the object: it is Corrupt and not Changed.
 func checkRead(got *read, obj media.Object, span media.Span) error {
-	if isETag(obj.Version) {
-		if tag := versionOf(nil, &got.etag); tag != obj.Version {
-			return media.Faultf(media.Changed, "s3: open", "the object has another ETag")
-		}
-	} else if got.version != "" && got.version != obj.Version {
+	tag := versionOf(nil, &got.etag)
+	switch {
+	case !isETag(obj.Version) && got.version != "" && got.version != obj.Version:
 		return media.Faultf(media.Corrupt, "s3: open", "the answer is another version than was requested")
+	case isETag(obj.Version) && tag != "" && tag != obj.Version:
+		return media.Faultf(media.Changed, "s3: open", "the object has another ETag")
 	}
-	return origin.CheckRangeResponse(got.Response, span, obj.Size)
+	if err := origin.CheckRangeResponse(got.Response, span, obj.Size); err != nil {
+		return err
+	}
+	if isETag(obj.Version) && tag == "" {
+		return media.Faultf(media.Corrupt, "s3: open", "the answer has no ETag")
+	}
+	return nil
 }
 
 // read is an answer to GetObject.
