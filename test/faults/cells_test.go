@@ -21,6 +21,7 @@ var (
 	cellCount    = flag.Int("cells", 10, "how many cells of the product are run")
 	cellSeed     = flag.Uint64("seed", 1, "which cells these are, and in which order")
 	oneCell      = flag.Int("cell", -1, "run this cell only, and print its log")
+	cellsFor     = flag.Duration("for", 24*time.Hour, "begin no cell after so long")
 	mostFailures = flag.Int("failures", 20, "end after so many failing cells")
 	cellsAtATime = flag.Int("workers", 8, "cells that run at a time; they mostly wait")
 )
@@ -540,7 +541,7 @@ func TestCells(t *testing.T) {
 		mu.Lock()
 		enough := len(failures) >= *mostFailures
 		mu.Unlock()
-		if enough {
+		if enough || time.Since(began) > *cellsFor {
 			break
 		}
 		next <- number
