@@ -34,7 +34,7 @@ func (s *Syncer) supervise(ctx context.Context) {
 func (s *Syncer) round(ctx context.Context, n int) error {
 	var steps []func(context.Context) error
 	if n%aliveEvery == 0 { // before what may fail: others take the leases of a syncer without a heartbeat
-		steps = append(steps, s.heartbeat, s.reapDeadSyncers, s.ingester.Sweep, s.deriver.Sweep)
+		steps = append(steps, s.heartbeat, s.reapDeadSyncers, s.ingester.ReleaseLapsed, s.ingester.Sweep, s.deriver.Sweep)
 	}
 	steps = append(steps, s.reconciler.EnqueueResyncs)
 	if n%rareEvery == 0 {
@@ -98,7 +98,7 @@ func (s *Syncer) deregister(ctx context.Context) error {
 // remove releases what a syncer holds: the leases of its ingests, and the leadership of
 // the queue.
 func (s *Syncer) remove(ctx context.Context, x store.Session, id string) error {
-	if err := store.ReleaseLeases(ctx, x, id, s.now()); err != nil {
+	if err := store.ReleaseLeases(ctx, x, id, nil, s.now()); err != nil {
 		return err
 	}
 	if err := store.ResignLeadership(ctx, x, id); err != nil {

@@ -37,6 +37,27 @@ func TestDeadSyncerIsReaped(t *testing.T) {
 	}
 }
 
+// TestLostLeaseIsReleased: a lease of a run whose end could not be written down does not stay,
+// although its syncer lives and gets no job for the ingest: another one may fetch it each time,
+// and wait for the lease.
+func TestLostLeaseIsReleased(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string][]syncertest.Option{"sqlite": nil, "postgres": {syncertest.OnPostgres}} {
+		t.Run(name, func(t *testing.T) {
+			s := syncertest.New(t, options...)
+			s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+			s.Reconcile(reconcile.Summary{Processed: 2, Synced: 1})
+			s.Exec(`DELETE FROM lectern.river_job WHERE kind = 'ingest'`)
+			s.Start()
+			s.Exec(`UPDATE lectern.lectern_ingests SET owner = (SELECT MAX(id) FROM lectern.lectern_syncers) || '#77', state = 'working'`)
+			syncertest.Eventually(t, "the lease released", func() (bool, string) {
+				lease := s.Ingest(1).Lease
+				return lease == "", lease
+			})
+		})
+	}
+}
+
 // TestTheHeartbeatGoesOn: a step of the supervisor's that fails keeps no syncer from its
 // heartbeat, without which others would take its leases.
 func TestTheHeartbeatGoesOn(t *testing.T) {

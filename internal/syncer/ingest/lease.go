@@ -91,3 +91,21 @@ func (s *Ingester) takeLease(ctx context.Context, id int64, lease string) (i sto
 	})
 	return i, wait, err
 }
+
+// ReleaseLapsed releases the leases of this process whose runs have ended without writing that
+// down. Another syncer that fetches the job waits for a lease of one that lives, and may
+// fetch it every time.
+func (s *Ingester) ReleaseLapsed(ctx context.Context) error {
+	const op = "syncer: release lapsed leases"
+	var some bool
+	err := s.deps.Store.View(ctx, op, func(x store.Session) (err error) {
+		some, err = store.HoldsLeases(ctx, x, s.leases.syncer)
+		return err
+	})
+	if err != nil || !some {
+		return err
+	}
+	return s.deps.Store.Update(ctx, op, func(x store.Session) error {
+		return store.ReleaseLeases(ctx, x, s.leases.syncer, s.leases.lapsed, s.now())
+	})
+}

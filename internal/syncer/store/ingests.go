@@ -285,14 +285,17 @@ func OldestUnarchived(ctx context.Context, x Session) (time.Time, error) {
 }
 
 // ReleaseLeases frees the ingests that a dead or ending syncer was working on, under
-// any of its leases: the syncer's id, '#', and a number.
-func ReleaseLeases(ctx context.Context, x Session, syncer string, now time.Time) error {
+// any of its leases: the syncer's id, '#', and a number. which picks leases; nil = all.
+func ReleaseLeases(ctx context.Context, x Session, syncer string, which func(lease string) bool, now time.Time) error {
 	held, err := ingests(ctx, x, `WHERE owner = $1 OR substr(owner, 1, length($1) + 1) = $1 || '#' ORDER BY id`+x.ForUpdate(), syncer)
 	if err != nil {
 		return err
 	}
 	for _, i := range held {
 		lease := i.Lease
+		if which != nil && !which(lease) {
+			continue
+		}
 		i.Lease = ""
 		if err := i.Apply(Pause); err != nil {
 			return err
@@ -302,6 +305,12 @@ func ReleaseLeases(ctx context.Context, x Session, syncer string, now time.Time)
 		}
 	}
 	return nil
+}
+
+// HoldsLeases reports whether ingests are leased by a syncer.
+func HoldsLeases(ctx context.Context, x Session, syncer string) (some bool, err error) {
+	err = x.One(ctx, `SELECT EXISTS (SELECT 1 FROM lectern.lectern_ingests WHERE substr(owner, 1, length($1) + 1) = $1 || '#')`, []any{syncer}, &some)
+	return some, err
 }
 
 // RestoreIngest follows the restoration of a removed recording, whose ingest may be
