@@ -350,7 +350,8 @@ func message(in *bufio.Reader, first bool) (kind byte, raw []byte, err error) {
 	if length < 0 || length > 1<<30 {
 		return 0, nil, errors.New("not a message of PostgreSQL's")
 	}
-	raw = append(head, make([]byte, length)...)
+	raw = make([]byte, len(head)+length)
+	copy(raw, head)
 	_, err = io.ReadFull(in, raw[len(head):])
 	if !first {
 		kind = raw[0]
