@@ -52,6 +52,9 @@ func (a *Archive) NewKey(_ context.Context, hint string) (string, error) {
 	return path.Join(recordingsDir, time.Now().UTC().Format("2006"), archive.KeyName(hint)), nil
 }
 
+// partialOf is the temporary name of a key's file while it is copied.
+func partialOf(key string) string { return path.Join(path.Dir(key), "."+path.Base(key)+".partial") }
+
 // Put copies the file to a temporary name in the same folder, syncs it, and renames it: a
 // reader sees the old file or the new one, whole.
 func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, error) {
@@ -68,7 +71,7 @@ func (a *Archive) Put(ctx context.Context, item archive.Item) (archive.Stored, e
 	if err := a.root.MkdirAll(path.Dir(item.Key), 0o750); err != nil {
 		return archive.Stored{}, archiveFault(ctx, op, err)
 	}
-	partial := path.Join(path.Dir(item.Key), "."+path.Base(item.Key)+".partial")
+	partial := partialOf(item.Key)
 	if err := a.copyFile(ctx, item, partial); err != nil {
 		return archive.Stored{}, archiveFault(ctx, op, errors.Join(err, a.root.RemoveAll(partial)))
 	}
@@ -171,13 +174,16 @@ func (a *Archive) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// Remove deletes the file.
+// Remove deletes the file, and what a process that was killed has left of its upload: the key
+// may have been given up since, and nobody else knows of that.
 func (a *Archive) Remove(ctx context.Context, key string) error {
 	if err := failpoint.Err("local.remove"); err != nil {
 		return archiveFault(ctx, "local: remove", err)
 	}
-	if err := a.root.Remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return archiveFault(ctx, "local: remove", err)
+	for _, name := range []string{key, partialOf(key)} {
+		if err := a.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return archiveFault(ctx, "local: remove", err)
+		}
 	}
 	return nil
 }

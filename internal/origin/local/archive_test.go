@@ -86,3 +86,31 @@ func TestAnArchivedVersionIsTheOrigins(t *testing.T) {
 		}
 	}
 }
+
+// TestRemoveAfterAKill: what a process that was killed has left of an upload goes with the key
+// that is given up, although no file has that name yet.
+func TestRemoveAfterAKill(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "recordings")
+	a, err := local.NewArchive(local.Config{Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	key, err := a.NewKey(t.Context(), "1.mp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(root, filepath.Dir(key))
+	if err := os.MkdirAll(folder, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "."+filepath.Base(key)+".partial"), []byte("half of it"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Remove(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("left in the folder: %v, %v", left, err)
+	}
+}
