@@ -205,6 +205,27 @@ func TestZoomsTrash(t *testing.T) {
 	}
 }
 
+// TestTrashOfALaterSegment: a segment that is archived while Zoom's copy of the earlier ones is
+// being trashed, by a run that does not know it yet, is trashed by another run.
+func TestTrashOfALaterSegment(t *testing.T) {
+	s := syncertest.New(t).Start()
+	m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	s.Archived(1)
+	s.Idle()
+	s.Exec(`UPDATE lectern.river_job SET state = 'running' WHERE kind = 'zoom_trash'`)
+	s.Zoom.AddFile("uuid-1==", zoomemu.File{ID: "late", Type: "MP4", View: syncertest.SpeakerView, Start: syncertest.LessonStart.Add(61 * time.Minute), End: syncertest.LessonStart.Add(70 * time.Minute), Content: syncertest.Video(t)})
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	s.Archived(1, "uuid-1==/"+m.Files[0].ID, "uuid-1==/late")
+	var waiting int
+	s.View(func(ctx context.Context, x store.Session) error {
+		return x.One(ctx, `SELECT COUNT(*) FROM lectern.river_job WHERE kind = 'zoom_trash' AND state = 'scheduled'`, nil, &waiting)
+	})
+	if waiting != 1 {
+		t.Errorf("%d runs of the trash wait, want one", waiting)
+	}
+}
+
 // TestNoTrashWithoutArchive: platform-pains B2: what the archive lost in the meantime
 // stays at Zoom, and is archived again from there.
 func TestNoTrashWithoutArchive(t *testing.T) {

@@ -213,7 +213,7 @@ func (c *companionRun) releaseTrash(ctx context.Context, x store.Session) error 
 	if !c.s.cfg.DeleteFromZoom || len(c.archivedBefore) == 0 || len(c.plan.wanted) > 0 || c.plan.processing {
 		return nil
 	}
-	return c.s.deps.Queue.EnqueueTrash(ctx, x, c.row.ID)
+	return c.s.deps.Queue.EnqueueTrash(ctx, x, c.row.ID, time.Time{})
 }
 
 // dropJoined removes companions that have become parts of the recording. Their bytes are

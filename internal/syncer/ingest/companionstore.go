@@ -12,7 +12,6 @@ import (
 	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
-	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
@@ -150,7 +149,7 @@ func (c *companionRun) commitCompanion(ctx context.Context, f store.File, row st
 		if err := c.history(ctx, x, &c.row, "companion archived", fmt.Sprintf("%s: %s, %s, of %s", row.Kind, row.ArchiveKey, media.Size(row.Size), row.ZoomFile)); err != nil || !c.s.cfg.DeleteFromZoom {
 			return err
 		}
-		return c.s.deps.Queue.Enqueue(ctx, x, queue.ZoomTrashArgs{IngestID: c.row.ID}, c.s.now().Add(c.s.cfg.ZoomTrashAfter))
+		return c.s.deps.Queue.EnqueueTrash(ctx, x, c.row.ID, c.s.now().Add(c.s.cfg.ZoomTrashAfter))
 	})
 }
 

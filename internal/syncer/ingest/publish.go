@@ -135,7 +135,7 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 		}
 	}
 	if r.s.cfg.DeleteFromZoom {
-		if err := r.s.deps.Queue.Enqueue(ctx, x, queue.ZoomTrashArgs{IngestID: i.ID}, now.Add(r.s.cfg.ZoomTrashAfter)); err != nil {
+		if err := r.s.deps.Queue.EnqueueTrash(ctx, x, i.ID, now.Add(r.s.cfg.ZoomTrashAfter)); err != nil {
 			return err
 		}
 	}

@@ -294,19 +294,27 @@ func (q *Queue) EnqueueIdle(ctx context.Context, x store.Session, args river.Job
 }
 
 // EnqueueTrash is EnqueueCaptions for the job that trashes Zoom's copy of what an ingest has
-// archived, which waits by itself where it is too early.
-func (q *Queue) EnqueueTrash(ctx context.Context, x store.Session, ingest int64) error {
-	return q.enqueueFollower(ctx, x, ZoomTrashArgs{IngestID: ingest}, func(again int64) Args { return ZoomTrashArgs{IngestID: ingest, Again: again} })
+// archived, to be run at a moment. One that waits is run now where that moment has come, and
+// else as it is: it waits by itself where it is too early.
+func (q *Queue) EnqueueTrash(ctx context.Context, x store.Session, ingest int64, at time.Time) error {
+	return q.enqueueFollowerAt(ctx, x, ZoomTrashArgs{IngestID: ingest}, at, func(again int64) Args { return ZoomTrashArgs{IngestID: ingest, Again: again} })
 }
 
 func (q *Queue) enqueueFollower(ctx context.Context, x store.Session, args Args, second func(again int64) Args) error {
-	result, err := q.insert(ctx, x, args, time.Time{})
+	return q.enqueueFollowerAt(ctx, x, args, time.Time{}, second)
+}
+
+func (q *Queue) enqueueFollowerAt(ctx context.Context, x store.Session, args Args, at time.Time, second func(again int64) Args) error {
+	result, err := q.insert(ctx, x, args, at)
 	switch {
 	case err != nil || !result.UniqueSkippedAsDuplicate:
 		return err
 	case result.Job.State == rivertype.JobStateRunning:
-		at := q.now().Add(time.Second)
+		if soon := q.now().Add(time.Second); at.Before(soon) {
+			at = soon
+		}
 		return q.Enqueue(ctx, x, second(at.Unix()), at)
+	case at.After(q.now()):
 	case result.Job.State == rivertype.JobStateRetryable, result.Job.State == rivertype.JobStateScheduled:
 		if _, err := q.client.JobRetryTx(ctx, x.Tx(), result.Job.ID); err != nil {
 			return media.Fault(media.Unavailable, "syncer: run a job of "+args.Kind()+" now", err)
