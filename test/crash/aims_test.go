@@ -70,7 +70,7 @@ func (a *aims) kindOf(name string) *kind {
 func (a *aims) begin() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.begun == a.most {
+	if a.begun == a.most || *within > 0 && time.Since(a.began) > *within {
 		return false
 	}
 	a.begun++
@@ -91,7 +91,11 @@ func (a *aims) next(random *rand.Rand, name string) aim {
 	}
 	var best []string
 	least := 0
-	for _, point := range slices.Sorted(maps.Keys(k.most)) {
+	points := slices.Sorted(maps.Keys(k.most))
+	if near := slices.DeleteFunc(slices.Clone(points), func(point string) bool { return !strings.HasPrefix(point, *aimed) }); len(near) > 0 {
+		points = near
+	}
+	for _, point := range points {
 		// A point that was aimed at in vain comes later again.
 		weight := a.died[point] + a.tried[point]
 		if len(best) == 0 || weight < least {

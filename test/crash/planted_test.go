@@ -14,50 +14,61 @@ import (
 
 var planted = flag.Int("planted", 0, "plant each fault, and end up to so many lives until one finds it")
 
+// plantedEnv names the fault that a program has, of those that are built into it.
+const plantedEnv = "LECTERN_PLANTED"
+
 // plants are faults of the kind that the campaign has to find: a text of a file below internal
-// and what it is replaced by.
-var plants = []struct{ name, test, file, text, by string }{
-	{"the checksums of chunks of an earlier run are not compared", "TestGateway", "cache/scan.go",
-		"c.commit(o, index, length, 0, eventFound", "c.commit(o, index, length, chunkfile.AllBlocks, eventFound"},
-	{"the file of an evicted chunk stays", "TestGateway", "cache/chunks.go",
-		"err = c.disk.Remove(r.key.path(c.cfg.Dir, r.index))", "err = nil"},
-	{"temporary files of an earlier run stay", "TestGateway", "cache/cache.go",
-		"if err := os.RemoveAll(c.tmpDir()); err != nil {\n\t\treturn err\n\t}", "_ = os.RemoveAll(\"\")"},
-	{"an event is acknowledged before its commit", "TestSyncer", "syncer/intake/batcher.go",
-		"\tresults, err := b.insert(ctx, all)\n", "\tfor _, p := range all {\n\t\tp.done <- outcome{result: resultAccepted}\n\t\tp.done = make(chan outcome, 1)\n\t}\n\ttime.Sleep(50 * time.Millisecond)\n\tresults, err := b.insert(ctx, all)\n"},
-	{"the key of an upload is not stored before it", "TestSyncer", "syncer/ingest/upload.go",
-		"return target, key, r.update(ctx, \"syncer: an archive key\", func(_ store.Session, i *store.Ingest) error {", "return target, key, func(string, func(store.Session, *store.Ingest) error) error {\n\t\tif r.row.Archived() {\n\t\t\tr.row.StagedKey = key\n\t\t} else {\n\t\t\tr.row.Provider, r.row.ArchiveKey = target.Provider(), key\n\t\t}\n\t\treturn nil\n\t}(\"\", func(_ store.Session, i *store.Ingest) error {"},
-	{"quota is counted again when a version is published", "TestSyncer", "syncer/store/quota.go",
-		"q.Used += size - c.bytes\n", "q.Used += size\n"},
-	{"the local archive writes to the file's own name", "TestSyncer", "origin/local/archive.go",
-		"partial := path.Join(path.Dir(item.Key), \".\"+path.Base(item.Key)+\".partial\")", "partial := path.Join(path.Dir(item.Key), \".\"+path.Base(item.Key)+time.Now().Format(\"150405.000000\")+\".partial\")"},
-	{"Zoom's copy is trashed before the recording is published", "TestSyncer", "syncer/ingest/run.go",
-		"\terr = step(ctx, \"publish\", ", "\tfor _, f := range r.plan.parts {\n\t\t_ = r.s.deps.Zoom.TrashFile(ctx, r.teacher.ZoomAccount(), f.MeetingUUID, f.ID)\n\t}\n\terr = step(ctx, \"publish\", "},
-	{"a download continues behind whatever is there", "TestSyncer", "syncer/ingest/fetch.go",
-		"\tif err := out.Truncate(d.Offset); err != nil {\n\t\treturn 0, err\n\t}\n\tif _, err := out.Seek(d.Offset, io.SeekStart); err != nil {", "\tif _, err := out.Seek(0, io.SeekEnd); err != nil {"},
-	{"the jobs of dead syncers stay theirs", "TestSyncer", "syncer/supervisor.go",
-		"if job.Worker == \"\" || slices.Contains(alive, job.Worker) {", "if true {"},
+// and what it is replaced by, which has the fault where PLANTED holds. aimed is where lives
+// end that show it: the whole campaign ends there as well, but not as soon.
+var plants = []struct{ name, test, aimed, file, text, by string }{
+	{"the checksums of chunks of an earlier run are not compared", "TestGateway", "cache.renamed", "cache/scan.go",
+		"c.commit(o, index, length, 0, eventFound", "c.commit(o, index, length, map[bool]chunkfile.Blocks{true: chunkfile.AllBlocks}[PLANTED], eventFound"},
+	{"the file of an evicted chunk stays", "TestGateway", "", "cache/chunks.go",
+		"err = c.disk.Remove(r.key.path(c.cfg.Dir, r.index))", "if !PLANTED {\n\t\t\t\terr = c.disk.Remove(r.key.path(c.cfg.Dir, r.index))\n\t\t\t}"},
+	{"temporary files of an earlier run stay", "TestGateway", "cache.rename", "cache/cache.go",
+		"if err := os.RemoveAll(c.tmpDir()); err != nil {", "if PLANTED {\n\t\treturn os.MkdirAll(c.tmpDir(), 0o700)\n\t}\n\tif err := os.RemoveAll(c.tmpDir()); err != nil {"},
+	{"an event is acknowledged before its commit", "TestSyncer", "db.commit[syncer: store events]", "syncer/intake/batcher.go",
+		"\tresults, err := b.insert(ctx, all)\n", "\tif PLANTED {\n\t\tfor _, p := range all {\n\t\t\tp.done <- outcome{result: resultAccepted}\n\t\t\tp.done = make(chan outcome, 1)\n\t\t}\n\t\ttime.Sleep(100 * time.Millisecond)\n\t}\n\tresults, err := b.insert(ctx, all)\n"},
+	{"the key of an upload is not stored before it", "TestSyncer", "work.uploaded", "syncer/ingest/upload.go",
+		"return target, key, r.update(ctx, \"syncer: an archive key\"", "if PLANTED {\n\t\tif r.row.Archived() {\n\t\t\tr.row.StagedKey = key\n\t\t} else {\n\t\t\tr.row.Provider, r.row.ArchiveKey = target.Provider(), key\n\t\t}\n\t\treturn target, key, nil\n\t}\n\treturn target, key, r.update(ctx, \"syncer: an archive key\""},
+	{"a later version is charged on top of the earlier", "TestSyncer", "db.committed[syncer: publish]", "syncer/store/quota.go",
+		"q.Used += size - c.bytes\n", "q.Used += size - c.bytes\n\tif PLANTED {\n\t\tq.Used += c.bytes\n\t}\n"},
+	{"the local archive begins another temporary file with each try", "TestSyncer", "local.", "origin/local/archive.go",
+		"partial := partialOf(item.Key)\n", "partial := partialOf(item.Key)\n\tif PLANTED {\n\t\tpartial += time.Now().Format(\"150405.000000\")\n\t}\n"},
+	{"Zoom's copy is trashed before the recording is published", "TestSyncer", "db.commit[syncer: publish]", "syncer/ingest/run.go",
+		"\terr = step(ctx, \"publish\", ", "\tif PLANTED {\n\t\tfor _, f := range r.plan.parts {\n\t\t\t_ = r.s.deps.Zoom.TrashFile(ctx, r.teacher.ZoomAccount(), f.MeetingUUID, f.ID)\n\t\t}\n\t}\n\terr = step(ctx, \"publish\", "},
+	{"the jobs of dead syncers stay theirs", "TestSyncer", "zoom.", "syncer/supervisor.go",
+		"if job.Worker == \"\" || ", "if PLANTED || job.Worker == \"\" || "},
 }
 
 // TestPlantsApply: each planted fault still has a place in the code.
 func TestPlantsApply(t *testing.T) {
-	for _, p := range plants {
-		if _, err := mutated(p.file, p.text, p.by); err != nil {
+	for i, p := range plants {
+		if _, err := mutated(i); err != nil {
 			t.Errorf("%s: %v", p.name, err)
 		}
 	}
 }
 
-// mutated is a file with its fault.
-func mutated(file, text, by string) (string, error) {
-	data, err := os.ReadFile(filepath.Join("..", "..", "internal", file))
+// mutated is the file of a plant with its fault.
+func mutated(i int) (string, error) {
+	p := plants[i]
+	data, err := os.ReadFile(filepath.Join("..", "..", "internal", p.file))
 	if err != nil {
 		return "", err
 	}
-	if n := strings.Count(string(data), text); n != 1 {
-		return "", fmt.Errorf("%s has the text %d times", file, n)
+	code := string(data)
+	if n := strings.Count(code, p.text); n != 1 {
+		return "", fmt.Errorf("%s has the text %d times", p.file, n)
 	}
-	return strings.Replace(string(data), text, by, 1), nil
+	code = strings.Replace(code, p.text, strings.ReplaceAll(p.by, "PLANTED", fmt.Sprintf("os.Getenv(%q) == \"%d\"", plantedEnv, i)), 1)
+	if !strings.Contains(code, "\t\"os\"\n") {
+		code = strings.Replace(code, "import (\n", "import (\n\t\"os\"\n", 1)
+	}
+	if strings.Contains(p.by, "chunkfile.") && !strings.Contains(code, "internal/cache/chunkfile\"\n") {
+		return "", fmt.Errorf("%s does not import chunkfile", p.file)
+	}
+	return code, nil
 }
 
 // TestPlanted: every planted fault is found, and says after how many lives.
@@ -69,13 +80,17 @@ func TestPlanted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range plants {
+	programs := *binaries
+	if programs == "" {
+		programs = t.TempDir()
+		plant(t, programs)
+	}
+	for i, p := range plants {
 		t.Run(p.name, func(t *testing.T) {
-			dir := t.TempDir()
-			plant(t, dir, p.file, p.text, p.by)
 			began := time.Now()
-			log := filepath.Join(dir, "report")
-			cmd := exec.Command(self, "-test.run", "^"+p.test+"$", "-iterations", fmt.Sprint(2**planted), "-seed", fmt.Sprint(*seed), "-binaries", dir, "-report", log)
+			log := filepath.Join(t.TempDir(), "report")
+			cmd := exec.Command(self, "-test.run", "^"+p.test+"$", "-iterations", fmt.Sprint(2**planted), "-seed", fmt.Sprint(*seed), "-binaries", programs, "-report", log, "-aimed", p.aimed)
+			cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", plantedEnv, i))
 			out, err := cmd.CombinedOutput()
 			lives, _ := os.ReadFile(log)
 			if err == nil {
@@ -86,18 +101,22 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
-// plant builds the programs with a fault.
-func plant(t *testing.T, dir, file, text, by string) {
+// plant builds the programs with all faults, each of which the environment turns on.
+func plant(t *testing.T, dir string) {
 	t.Helper()
-	code, err := mutated(file, text, by)
-	if err != nil {
-		t.Fatal(err)
+	replace := map[string]string{}
+	for i, p := range plants {
+		code, err := mutated(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		original, err := filepath.Abs(filepath.Join("..", "..", "internal", p.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		replace[original] = write(t, dir, fmt.Sprintf("mutated-%d.go", i), code)
 	}
-	original, err := filepath.Abs(filepath.Join("..", "..", "internal", file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: write(t, dir, "mutated.go", code)}})
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,8 @@ import (
 var (
 	iterations = flag.Int("iterations", 0, "lives of the programs to end, of the gateway and of the syncer together")
 	seed       = flag.Uint64("seed", 1, "decides what is done in each life, and where it ends")
+	within     = flag.Duration("within", 0, "begin no life after so long; 0 = whenever")
+	aimed      = flag.String("aimed", "", "end most lives at points whose names begin so; all by default")
 	report     = flag.String("report", "", "file that gets a line for each life")
 	binaries   = flag.String("binaries", "", "directory of gateway and syncer, built with the tag failpoint; built into a temporary one by default")
 )
@@ -82,7 +84,7 @@ func start(t *testing.T, env []string, rules, program string, args ...string) *p
 	p.log = filepath.Join(t.TempDir(), "passed")
 	p.cmd.Dir = filepath.Dir(p.log)
 	p.cmd.Env = append(cleanEnv(), env...)
-	p.cmd.Env = append(p.cmd.Env, "LECTERN_FAILPOINTS="+rules, "LECTERN_FAILPOINTS_LOG="+p.log, "LECTERN_LOG_FORMAT=json", "LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0")
+	p.cmd.Env = append(p.cmd.Env, plantedEnv+"="+os.Getenv(plantedEnv), "LECTERN_FAILPOINTS="+rules, "LECTERN_FAILPOINTS_LOG="+p.log, "LECTERN_LOG_FORMAT=json", "LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0")
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	errs, err := p.cmd.StderrPipe()
 	if err != nil {

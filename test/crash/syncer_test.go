@@ -215,6 +215,7 @@ func (s *school) exec(query string, args ...any) {
 func (s *school) timePasses() {
 	s.t.Helper()
 	s.exec(`UPDATE river_job SET state = 'available', scheduled_at = ? WHERE state IN ('scheduled', 'retryable')`, time.Now().UTC().Add(-time.Second).Format("2006-01-02 15:04:05.000"))
+	s.exec(`UPDATE lectern_zoom_files SET retry_at = ? WHERE retry_at IS NOT NULL`, time.Now().UTC().Add(-time.Second).Format(time.RFC3339))
 }
 
 // schools is how many there are at a time; their lives wait more than they work.
