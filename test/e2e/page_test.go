@@ -99,10 +99,13 @@ func (s *interceptedGateway) intercept(answer func(w http.ResponseWriter, r *htt
 }
 
 // times counts requests whose method and path begin so.
-func (s *interceptedGateway) times(prefix string) (n int) {
+func (s *interceptedGateway) times(prefix string) int { return s.timesSince(0, prefix) }
+
+// timesSince is times without the first so many requests.
+func (s *interceptedGateway) timesSince(first int, prefix string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, a := range s.asked {
+	for _, a := range s.asked[first:] {
 		if strings.HasPrefix(a, prefix) {
 			n++
 		}

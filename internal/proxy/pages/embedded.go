@@ -1,12 +1,12 @@
 // Package pages serves the web pages: the library and the player. They load nothing from
-// other hosts, and their Content-Security-Policy names by its digest the one script that stands
-// inline: early.js, which requests a lesson's grant a round trip earlier than the page's script
-// could.
+// other hosts, and their Content-Security-Policy names by their digests what stands inline:
+// first.css, and early.js, which requests a lesson's grant and loads its video before the page's
+// script is here (ADR 17).
 //
 // assets has the sources, which are small modules. A browser on a slow line would wait a round
-// trip for each six of them, so it is given bundles: one script, in its language, and one
-// style sheet. scripts/pages makes them; they are committed, so that nothing but Go is needed
-// to build a gateway.
+// trip for each six of them, so it is given bundles: a script, in its language, one that it shares
+// with the library's, which a lesson loads ahead of its need, and one style sheet. scripts/pages makes
+// them; they are committed, so that nothing but Go is needed to build a gateway.
 package pages
 
 //go:generate ../../../scripts/pages
@@ -24,16 +24,19 @@ import (
 	"strings"
 )
 
-// earlyScript stands in the document.
-const earlyScript = "bundles/early.js"
+// The bundles that stand in the document.
+const (
+	firstStyle  = "bundles/first.css"
+	earlyScript = "bundles/early.js"
+)
 
 //go:embed assets/page.html assets/icon.svg bundles
 var embedded embed.FS
 
-// policy lets a page load its own script, style, pictures and media from this host, run the
-// inline script whose digest replaces the first %s, ask this host, and nothing else; text never
-// becomes code. The sources that may frame the page replace the second.
-const policy = "default-src 'none'; script-src 'self'%s; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; " +
+// policy lets a page load its own script, style, pictures and media from this host, have the inline
+// script and style whose digests replace the first and the second %s, ask this host, and nothing else; text
+// never becomes code. The sources that may frame the page replace the third.
+const policy = "default-src 'none'; script-src 'self'%s; style-src 'self'%s; img-src 'self'; media-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors %s; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // contentTypes are those of the parts of a page.
@@ -58,15 +61,18 @@ func Embedded() ([]Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	early, err := embedded.ReadFile(earlyScript)
+	early, runs, err := inline(earlyScript)
 	if err != nil {
 		return nil, err
 	}
-	early = bytes.TrimSpace(early)
-	digest := sha256.Sum256(early)
+	first, styles, err := inline(firstStyle)
+	if err != nil {
+		return nil, err
+	}
 	p, err := translated(document{
-		Icon: addresses["icon.svg"], Style: addresses["style.css"], Early: template.JS(early),
-	}, addresses, "page", " 'sha256-"+base64.StdEncoding.EncodeToString(digest[:])+"'", "'none'")
+		Icon: addresses["icon.svg"], Style: addresses["style.css"], First: template.CSS(first), Early: template.JS(early),
+		Shared: addresses["chunk"], Library: addresses["library"],
+	}, addresses, "page", fmt.Sprintf(policy, runs, styles, "'none'"))
 	if err != nil {
 		return nil, err
 	}
@@ -86,20 +92,28 @@ func Player(origins []string) ([]Page, error) {
 	listed := strings.Join(origins, " ")
 	p, err := translated(document{
 		Icon: addresses["icon.svg"], Style: addresses["embed.css"], EmbedOrigins: listed,
-	}, addresses, "embed", "", listed)
+	}, addresses, "embed", fmt.Sprintf(policy, "", "", listed))
 	if err != nil {
 		return nil, err
 	}
 	return p.at("/embed/{id}", "/embed/{id}/"), nil
 }
 
-// translated is a document in all languages, each with its script of a name. inline are the
-// sources of what else may run, ancestors those that may frame it.
-func translated(d document, addresses map[string]string, script, inline, ancestors string) (Page, error) {
+// inline is a bundle that stands in a document, and its source in the document's policy, with a
+// blank before it.
+func inline(file string) (text, source string, err error) {
+	body, err := embedded.ReadFile(file)
+	body = bytes.TrimSpace(body)
+	digest := sha256.Sum256(body)
+	return string(body), " 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) + "'", err
+}
+
+// translated is a document in all languages, each with its script of a name.
+func translated(d document, addresses map[string]string, script, policy string) (Page, error) {
 	p := Page{
 		ContentType: "text/html; charset=utf-8", Language: "en", Others: map[string][]byte{},
 		Header: map[string]string{
-			"Content-Security-Policy":    fmt.Sprintf(policy, inline, ancestors),
+			"Content-Security-Policy":    policy,
 			"Cross-Origin-Opener-Policy": "same-origin",
 			"Permissions-Policy":         "camera=(), geolocation=(), microphone=()",
 		},
@@ -137,7 +151,7 @@ func parts() (addresses map[string]string, pages []Page, err error) {
 	}
 	addresses = map[string]string{}
 	for _, file := range append(files, bundles...) {
-		if file == earlyScript {
+		if file == earlyScript || file == firstStyle {
 			continue
 		}
 		body, err := embedded.ReadFile(file)
@@ -145,14 +159,23 @@ func parts() (addresses map[string]string, pages []Page, err error) {
 			return nil, nil, err
 		}
 		name, extension := path.Base(file), path.Ext(file)
+		address := "/assets/" + name
 		kind, ok := contentTypes[extension]
 		if !ok {
 			return nil, nil, fmt.Errorf("pages: %s has no content type", file)
 		}
-		sum := sha256.Sum256(body)
-		addresses[name] = "/assets/" + strings.TrimSuffix(name, extension) + "." + hex.EncodeToString(sum[:8]) + extension
+		if part, _, divided := strings.Cut(name, "-"); divided { // the bundler's name has a digest, and other scripts import it
+			if addresses[part] != "" {
+				return nil, nil, fmt.Errorf("pages: there are two scripts %s", part)
+			}
+			name = part
+		} else {
+			sum := sha256.Sum256(body)
+			address = "/assets/" + strings.TrimSuffix(name, extension) + "." + hex.EncodeToString(sum[:8]) + extension
+		}
+		addresses[name] = address
 		pages = append(pages, Page{
-			Path: addresses[name], ContentType: kind, Body: body,
+			Path: address, ContentType: kind, Body: body,
 			Header: map[string]string{"Cache-Control": "public, max-age=31536000, immutable", "Content-Security-Policy": "default-src 'none'"},
 		})
 	}
@@ -162,8 +185,12 @@ func parts() (addresses map[string]string, pages []Page, err error) {
 // document is what differs between the documents.
 type document struct {
 	Lang, Icon, Style, Script string
-	Early                     template.JS // runs inline; "" for none
-	Words                     words
+	// First and Early stand inline; "" for none. Style, Shared and Script are then loaded by Early, and
+	// Library where the page shows it first.
+	First           template.CSS
+	Early           template.JS
+	Shared, Library string
+	Words           words
 	// EmbedOrigins are the web origins that send messages to an embedded player, with blanks
 	// between them; "" for a page that is none.
 	EmbedOrigins string

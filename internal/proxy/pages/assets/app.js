@@ -2,9 +2,11 @@
 // library to a lesson loads nothing anew.
 
 import { LESSON } from './addresses.js';
+import { Refused } from './api.js';
 import { button, el } from './dom.js';
-import { makeLibrary } from './library.js';
-import { pageNotice } from './notice.js';
+import { claimEarly } from './earlyplayback.js';
+import { whenIdle } from './idle.js';
+import { pageNotice, problemNotice } from './notice.js';
 import { showPerson } from './person.js';
 import { openPlayer } from './player.js';
 import { begin, session, takeFragment } from './session.js';
@@ -12,6 +14,9 @@ import { t } from './words.js';
 
 // The module is async, so that it does not wait for the style: it may be here first.
 if (document.readyState === 'loading') await new Promise((parsed) => document.addEventListener('DOMContentLoaded', parsed, { once: true }));
+
+const UNSTYLED = 3000; // ms after which the page is shown without its style
+const AHEAD = 5000; // ms after a lesson was opened until the library's script is loaded ahead
 
 const main = document.getElementById('main');
 let library = null; // made when it is first shown
@@ -25,18 +30,37 @@ function show() {
   player = null;
   if (lesson) {
     const opened = player = openPlayer(lesson[1]);
-    opened.ready.then(() => {
+    const put = () => {
       if (player !== opened) return;
       present('watch', opened.node);
       scrollTo(0, 0);
-    });
+    };
+    if (opened.ready) opened.ready.then(put);
+    else put();
+    setTimeout(() => whenIdle(() => loadLibrary().catch(() => {})), AHEAD);
   } else {
     document.title = `${t.library} · ${t.brand}`;
-    library ??= makeLibrary();
-    present('library', library.node);
-    library.show();
-    scrollTo(0, libraryScroll);
+    if (library) showLibrary();
+    else loadLibrary().then(showLibrary, showLost);
   }
+}
+
+// loadLibrary makes the library. Its script is one of its own, which a lesson does not wait for.
+async function loadLibrary() {
+  const { makeLibrary } = await import('./library.js');
+  library ??= makeLibrary();
+}
+
+function showLibrary() {
+  if (player) return; // somebody was quicker
+  present('library', library.node);
+  library.show();
+  scrollTo(0, libraryScroll);
+}
+
+// showLost is for a script that did not come: browsers do not load it again for the same page.
+function showLost() {
+  if (!player) present('library', problemNotice(new Refused(0, 'offline'), () => location.reload()));
 }
 
 function present(page, node) {
@@ -98,4 +122,18 @@ session.onChange((what) => {
   show();
 });
 showPerson(document.querySelector('.masthead'));
+await Promise.all([styled(), claimEarly()]);
 show();
+
+// styled applies the style once it is here, or goes on without where it does not come. Until then it is one
+// for print: Firefox loads no video while a page's own style is on its way.
+async function styled() {
+  const style = document.querySelector('link[rel="stylesheet"]');
+  if (!style.sheet) {
+    await new Promise((done) => {
+      for (const name of ['load', 'error']) style.addEventListener(name, done);
+      setTimeout(done, UNSTYLED); // it may have failed before this script was here
+    });
+  }
+  style.media = 'all';
+}

@@ -5,16 +5,12 @@ import { el, icon, button, say } from './dom.js';
 import { clock, count, dayMonth, megabytes, minutes, percent } from './format.js';
 import { placeOf } from './places.js';
 import { makePoster, progressBar } from './posters.js';
+import { playable, titleOf } from './recording.js';
 import { lang, reason, t } from './words.js';
 
 const SOON = 7; // days left that are worth a colour
 const BEGUN = 5; // seconds of a lesson that are no look at it
 const SEEN = 0.95; // the credits need not be watched
-
-export const titleOf = (recording) => recording.title || recording.lesson_info?.title || t.untitled.replace('{0}', recording.id);
-
-// playable reports whether a recording has something to watch.
-export const playable = ({ status }) => ['ready', 'archived'].includes(status);
 
 // unfinished reports whether a lesson was begun and its end not reached.
 export const unfinished = ({ at, of }) => of > 0 && at >= BEGUN && at / of < SEEN;

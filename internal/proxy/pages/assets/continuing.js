@@ -1,11 +1,12 @@
 // The lessons that were begun and not finished, the last one first.
 
 import { ask } from './api.js';
-import { playable, titleOf, unfinished } from './card.js';
+import { unfinished } from './card.js';
 import { el } from './dom.js';
 import { clock } from './format.js';
 import { recentPlaces } from './places.js';
 import { makePoster, progressBar } from './posters.js';
+import { playable, titleOf } from './recording.js';
 import { t } from './words.js';
 
 const MOST = 3;

@@ -2,10 +2,10 @@
 
 import { BASE } from './addresses.js';
 import { ask } from './api.js';
-import { titleOf } from './card.js';
 import { STEP } from './controls.js';
 import { el, icon } from './dom.js';
 import { fullDate } from './format.js';
+import { titleOf } from './recording.js';
 import { learnRole } from './role.js';
 import { remember, session } from './session.js';
 import { t } from './words.js';

@@ -1,8 +1,8 @@
 // The lessons before and after this one in its group, from the list that the library shows.
 
 import { ask } from './api.js';
-import { playable, titleOf } from './card.js';
 import { el, icon, button } from './dom.js';
+import { playable, titleOf } from './recording.js';
 import { LISTS } from './role.js';
 import { t } from './words.js';
 

@@ -14,22 +14,14 @@ const UNSEEN = 10; // of how many looks one is taken while nobody sees the page
 const FINAL = [401, 403, 404, 410]; // statuses that end a lesson; the others may pass
 const RELOADS = 4; // in a minute; more is no hitch but a fault
 
-// requestGrant asks for the right to play a lesson. It needs the token of a user: without one,
-// or with the token of a link for one lesson, there is nothing to ask, and it is null.
-export function requestGrant(id) {
-  const sent = takeEarlyGrant(id);
+// requestGrant asks for the right to play a lesson, or takes the response to a request that was
+// sent already. It needs the token of a user: without one, or with the token of a link for one
+// lesson, there is nothing to ask, and it is null.
+export function requestGrant(id, sent) {
   if (!session.hasUser) return null;
   const asked = ask('POST', grantOf(id), { sent });
   asked.catch(() => {}); // the refusal is for what awaits it
   return asked;
-}
-
-// takeEarlyGrant is the response that early.js has requested, once, where that was for the same
-// lesson and by what its viewer is signed in with.
-function takeEarlyGrant(id) {
-  const early = window.earlyGrant;
-  delete window.earlyGrant;
-  return early?.id === id && early.user === session.user && early.token === session.token ? early.response : undefined;
 }
 
 // on: refused(problem) when it is over, until(date) when it cannot be renewed,
@@ -88,11 +80,18 @@ export class Playback {
       if (session.opens !== undefined) await this.openByToken();
       else if (session.signedIn) await this.grant(asked);
       else await this.openByCookie();
-      if (!this.closed) this.video.src = this.source();
+      if (!this.closed) this.begin();
     } catch (problem) {
       if (problem.status === 401 && session.refused) problem.code = session.refused;
       this.refuse(problem);
     }
+  }
+
+  // begin loads the video, unless early.js has begun to.
+  begin() {
+    const source = this.source();
+    if (this.video.getAttribute('src') !== source) this.video.src = source;
+    else if (this.video.error) this.recover();
   }
 
   async openByCookie() {

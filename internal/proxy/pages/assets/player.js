@@ -6,6 +6,7 @@ import { makeChapters } from './chapters.js';
 import { makeControls } from './controls.js';
 import { copyLink, followFragment, fragmentTime, takeFragmentTime } from './deeplink.js';
 import { el, icon, button, say } from './dom.js';
+import { takeEarly } from './earlyplayback.js';
 import { clock, timeOfDay } from './format.js';
 import { makeFiles } from './files.js';
 import { makeHelp } from './help.js';
@@ -33,13 +34,16 @@ const KEEP = 4000; // ms between two notes of the place
 const UNSEEN = 100; // ms that the page is not laid out for, so that the video's source is set first
 const RETRY = 5; // seconds until a page that could not begin tries again
 
-// openPlayer makes the player of a lesson. Its node is to be shown when ready resolves. With
+// openPlayer makes the player of a lesson. Its node is to be shown when ready resolves, and at
+// once where ready is null: a video that is taken out of its page for longer is paused. With
 // embedded it is the bare player: the picture, its controls and their menu, to which
 // embedded.choices are added. embedded.refused(problem) gives what else a refusal offers, and may change its code.
 export function openPlayer(id, { embedded } = {}) {
-  const asked = requestGrant(id); // first of all: everything else is made meanwhile
-  const placed = fetchPlaces([id]);
-  const video = el('video', { playsinline: true, preload: 'metadata', 'aria-label': t.player });
+  const { response, video = el('video', { playsinline: true, preload: 'metadata' }), events = [], placed: begun } = takeEarly(id);
+  const asked = requestGrant(id, response); // first of all: everything else is made meanwhile
+  const placed = begun ?? fetchPlaces([id]);
+  const inPlace = video.isConnected;
+  video.setAttribute('aria-label', t.player);
   const resumed = el('p.bar.resumed', { hidden: true });
   const ending = el('p.bar.ending', { role: 'status', hidden: true });
   const network = el('p.bar.network', { role: 'status', hidden: true }, icon('alarm'), t.networkLost);
@@ -235,7 +239,9 @@ export function openPlayer(id, { embedded } = {}) {
 
   // To lay the page out takes a processor as long as a near gateway takes for its answer, which
   // would wait: what the video loads comes while the page is laid out instead.
-  const ready = Promise.race([start(asked ?? undefined), new Promise((done) => { setTimeout(done, UNSEEN); })]);
+  const started = start(asked ?? undefined);
+  started.then(() => { for (const name of events) video.dispatchEvent(new Event(name)); });
+  const ready = inPlace ? null : Promise.race([started, new Promise((done) => { setTimeout(done, UNSEEN); })]);
   if (!embedded) lesson.learn();
   return {
     node, video,

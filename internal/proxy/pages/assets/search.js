@@ -1,10 +1,10 @@
 // Results of a search in titles and transcripts: each leads to the second at which it is said.
 
 import { ask } from './api.js';
-import { titleOf } from './card.js';
 import { el, button, say } from './dom.js';
 import { clock, count, fullDate } from './format.js';
 import { notice, problemNotice } from './notice.js';
+import { titleOf } from './recording.js';
 import { skeleton } from './skeleton.js';
 import { t } from './words.js';
 
