@@ -46,7 +46,10 @@ properties: ## check each property with CHECKS (2000) random inputs, where the s
 fuzz: ## run every fuzz target for FUZZTIME (10s), or those of the packages DIRS, FUZZWORKERS (all processors) side by side
 	./scripts/fuzz $(or $(FUZZTIME),10s) $(DIRS)
 
-.PHONY: fuzz-corpus clients
+.PHONY: fuzz-corpus fuzz-planted clients
+fuzz-planted: ## plant faults into parsers, one at a time, and fail unless the seeds and committed inputs of their fuzz targets find them
+	./scripts/fuzz-planted
+
 fuzz-corpus: ## copy from the build cache into testdata/fuzz what fuzzing has found in the packages DIRS (all), few and small
 	go run ./test/fuzzcorpus $(or $(DIRS),$(shell git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u))
 

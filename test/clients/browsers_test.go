@@ -92,11 +92,11 @@ func tryLibrary(p *pages, name, player string) func(t *testing.T, u user) {
 			t.Fatal(err)
 		}
 		u.version = strings.TrimSpace(described.Version) + ", Chromium " + u.version
-		p.tryPlayer(t, u, chromium, player)
+		p.tryPlayer(t, u, chromium, player, true)
 	}
 }
 
 // tryBrowser tries a browser's own player.
-func tryBrowser(p *pages, open browser) func(t *testing.T, u user) {
-	return func(t *testing.T, u user) { p.tryPlayer(t, u, open, "native") }
+func tryBrowser(p *pages, open browser, reconnects bool) func(t *testing.T, u user) {
+	return func(t *testing.T, u user) { p.tryPlayer(t, u, open, "native", reconnects) }
 }

@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 )
@@ -20,10 +21,25 @@ func ownPath(next string) string {
 		return "/"
 	}
 	// As it is written out again: what is not ASCII is escaped, and "/.//host" stays a path.
+	u.RawQuery = escapedQuery(u.RawQuery)
 	if path := u.EscapedPath(); strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && !strings.Contains(path, "/./") && !strings.Contains(path, "/../") {
 		return u.String()
 	}
 	return "/"
+}
+
+// escapedQuery escapes what may not stand in a query, and leaves the rest as it is (RFC 3986
+// section 3.4). net/url writes a query out as it came.
+func escapedQuery(query string) string {
+	var b strings.Builder
+	for i := range len(query) {
+		if c := query[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>`, c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 func neverInPath(r rune) bool { return r == '\\' || r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 }

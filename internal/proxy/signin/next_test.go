@@ -13,6 +13,7 @@ func TestOwnPath(t *testing.T) {
 		"/watch/7?t=1&u=//evil.example#t=12": "/watch/7?t=1&u=//evil.example#t=12",
 		"/?q=%2F%2Fx":                        "/?q=%2F%2Fx",
 		"/урок":                              "/%D1%83%D1%80%D0%BE%D0%BA",
+		"/?q=урок 7&a=%20":                   "/?q=%D1%83%D1%80%D0%BE%D0%BA%207&a=%20",
 		"":                                   "/",
 		"watch/7":                            "/",
 		"//evil.example":                     "/",

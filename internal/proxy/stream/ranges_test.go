@@ -284,6 +284,7 @@ func FuzzConditions(f *testing.F) {
 }
 
 // FuzzIfRange holds If-Range against ServeContent, which answers 206 where the range applies.
+// ServeContent takes the first tag of a list; If-Range is none (RFC 9110 section 13.1.5).
 func FuzzIfRange(f *testing.F) {
 	for _, seed := range []string{`"abc"`, `W/"abc"`, `"abc", "x"`, ` "abc"`, precondition.FormatDate(testModified), precondition.FormatDate(testModified.Add(time.Second)), "Sunday, 01-Mar-26 10:20:30 GMT", "Sun Mar  1 10:20:30 2026", `"`, "*"} {
 		f.Add(seed)
@@ -295,6 +296,9 @@ func FuzzIfRange(f *testing.F) {
 		r := &http.Request{Method: "GET", Header: http.Header{"Range": {"bytes=1-2"}, "If-Range": {value}}}
 		const etag = `"abc"`
 		want := serveContent(r, etag, pattern(10)).Code
+		if strings.HasPrefix(value, etag) && value != etag {
+			want = http.StatusOK
+		}
 		got := decide(false, "bytes=1-2", precondition.Headers{IfRange: value}, precondition.Validators{ETag: etag, Modified: testModified}, 10).status
 		if got != want {
 			t.Fatalf("%q: %d, ServeContent says %d", value, got, want)
