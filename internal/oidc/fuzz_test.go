@@ -30,6 +30,7 @@ func FuzzDiscovery(f *testing.F) {
 		`{"issuer":"https://evil.example","authorization_endpoint":"https://id.example/auth","token_endpoint":"https://id.example/token","jwks_uri":"https://id.example/jwks"}`,
 		`{"issuer":"https://id.example","authorization_endpoint":"http://127.0.0.1.evil.example/","token_endpoint":"javascript:1","jwks_uri":"//x"}`,
 		`{"issuer":"https://id.example","authorization_endpoint":"http://[::1]:1/","token_endpoint":"http://localhost/","jwks_uri":"http://127.9.9.9/"}`,
+		`{"issuer":"https://id.example","authorization_endpoint":"https://id.example/auth","token_endpoint":"https://id.example/token","jwks_uri":"http://id.example/jwks"}`,
 		`[]`, `{"issuer":"https://id.example"}`,
 	} {
 		f.Add(seed)

@@ -50,7 +50,7 @@ func TestNobodyWaitsForTheJournal(t *testing.T) {
 func FuzzJournal(f *testing.F) {
 	const one = `{"provider":"gdrive","key":"a","object":{"Provider":"gdrive","ID":"a","Version":"1","Size":5,"ModTime":"2026-11-20T10:00:00Z"}}`
 	for _, seed := range []string{
-		one + "\n", one + "\n" + `{"provider":"gdrive","key":"a"}` + "\n" + one, one[:40] + "\n" + one, "\n\n[]\nnull\n7\n" + one, `{"provider":"x","key":"y","object":{"Version":"","Size":-1}}`,
+		one + "\n", one + "\n" + `{"provider":"gdrive","key":"a"}`, one + "\n" + `{"provider":"gdrive","key":"a"}` + "\n" + one, one[:40] + "\n" + one, "\n\n[]\nnull\n7\n" + one, `{"provider":"x","key":"y","object":{"Version":"","Size":-1}}`,
 		`{"object":{"Version":"1","ModTime":"2026-11-20T10:00:00+23:59"}}`,
 	} {
 		f.Add([]byte(seed), 0)

@@ -467,7 +467,7 @@ func TestCheckRangeResponse(t *testing.T) {
 }
 
 func FuzzContentRange(f *testing.F) {
-	for _, seed := range []string{"bytes 0-0/1", "bytes 10-29/100", "bytes */5", "bytes 5-2/9", "bytes 0-18446744073709551615/1", "bytes -1-2/3", "items 0-1/2", "bytes 0-1/2/3"} {
+	for _, seed := range []string{"bytes 0-0/1", "bytes 10-29/100", "bytes */5", "bytes 5-2/9", "bytes 0-18446744073709551615/1", "bytes -1-2/3", "items 0-1/2", "bytes 0-1/2/3", "bytes 3-6/10", "bytes 3-6/11", "bytes 3-4/5"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, field string) {

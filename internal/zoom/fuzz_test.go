@@ -19,7 +19,7 @@ import (
 func FuzzEvent(f *testing.F) {
 	f.Add([]byte(`{"event":"recording.completed","event_ts":1700000000000,"payload":{"account_id":"a","object":{"uuid":"/u//","id":1,"recording_files":[{"id":"f","file_size":1e3}]}}}`))
 	f.Add([]byte(`{"payload":{"object":{"meeting_uuids":["a",1]}},"event":"\u0000"}`))
-	f.Add([]byte(`{"download_token":"dt","payload":{"object":{"password":"pw","share_url":"https://z/?pwd=x","recording_files":[{"download_url":"https://u:p@z/%zz?Access_Token=x#token=y","recording_play_passcode":"pp"}]}}}`))
+	f.Add([]byte(`{"download_token":"dt","payload":{"object":{"password":"pw","share_url":"https://z/?PWD=x","recording_files":[{"download_url":"https://u:p@z/%zz?Access_Token=x#token=y","recording_play_passcode":"pp"}]}}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		e, err := ParseEvent(body)
 		if err != nil {

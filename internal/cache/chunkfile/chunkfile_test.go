@@ -81,6 +81,9 @@ func FuzzVerify(f *testing.F) {
 	f.Add(append(small.Header("", data), data...), true)
 	f.Add(append(Chunk{Index: 7, Length: 40, Size: 32}.Header("identity", data), data...), true)
 	f.Add(small.Header("identity", data), true)
+	damaged := append(small.Header("identity", data), data...)
+	damaged[HeaderSize+30] ^= 1
+	f.Add(damaged, true)
 	f.Fuzz(func(t *testing.T, file []byte, sealed bool) {
 		if sealed && len(file) >= HeaderSize {
 			file = bytes.Clone(file)

@@ -61,7 +61,7 @@ func CheckAnswer(t *testing.T, o origin.Origin, answer []byte, obj media.Object)
 	defer cancel()
 	stated, err := o.Stat(ctx, obj.Location())
 	if err != nil {
-		checkFault(t, ctx, err)
+		checkFault(t, err, ctx.Err())
 		if strings.Contains(err.Error(), private) {
 			t.Fatalf("the error quotes the answer: %v", err)
 		}
@@ -71,13 +71,13 @@ func CheckAnswer(t *testing.T, o origin.Origin, answer []byte, obj media.Object)
 	span := media.Span{Off: 3, Len: 4}
 	body, err := origin.Verify(o).Open(ctx, obj, span)
 	if err != nil {
-		checkFault(t, ctx, err)
+		checkFault(t, err, ctx.Err())
 		return
 	}
 	defer body.Close()
 	got, err := io.ReadAll(body)
 	if err != nil {
-		checkFault(t, ctx, err)
+		checkFault(t, err, ctx.Err())
 		return
 	}
 	if int64(len(got)) != span.Len || !bytes.Contains(bytes.ToLower(answer), []byte("content-range:")) {
@@ -85,10 +85,12 @@ func CheckAnswer(t *testing.T, o origin.Origin, answer []byte, obj media.Object)
 	}
 }
 
-func checkFault(t *testing.T, ctx context.Context, err error) {
+// checkFault fails the test unless an error has a kind and a bounded wait. ended is that of the
+// context, which nothing has to reach.
+func checkFault(t *testing.T, err, ended error) {
 	t.Helper()
 	wait := media.RetryAfterOf(err)
-	if ctx.Err() != nil || media.KindOf(err) == media.Other || media.KindOf(err) == media.Canceled || wait < 0 || wait > media.MaxRetryAfter {
+	if ended != nil || media.KindOf(err) == media.Other || media.KindOf(err) == media.Canceled || wait < 0 || wait > media.MaxRetryAfter {
 		t.Fatalf("%v: %v, a wait of %s", media.KindOf(err), err, wait)
 	}
 	if text := err.Error(); len(text) > 1000 || strings.ContainsAny(text, "\r\n\x00") {

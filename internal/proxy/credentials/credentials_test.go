@@ -18,6 +18,7 @@ func FuzzTokens(f *testing.F) {
 	f.Add("Bearer a.b.c", "token=d", "lectern_playback=e")
 	f.Add("Basic YTpi", "token=d&token=d&token=&token=f+g%20h", "lectern_playback=e")
 	f.Add("", "Token=x&token", "a=b; lectern_playback=e; lectern_playback=f; lectern_playback=e")
+	f.Add("", "token=1&token=2&token=3&token=4&token=5&token=6&token=7&token=8&token=9", "")
 	f.Add("bearer", "", `lectern_playback="quoted"; x`)
 	f.Add("Bearer a b", "token=%zz;token=y", "")
 	f.Fuzz(func(t *testing.T, authorization, query, cookie string) {

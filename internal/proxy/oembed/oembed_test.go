@@ -68,7 +68,7 @@ func TestDescribe(t *testing.T) {
 func FuzzDescribe(f *testing.F) {
 	const base = "https://lms.example/school"
 	for _, seed := range []string{
-		base + "/watch/7#t=1m5s", base + "/embed/7/?a=b", base + "/watch/7#t=1\"><script>", "https://lms.example%2f.evil.example/school/watch/7", "https://lms.example/school/watch%2F7", "https://LMS.EXAMPLE:443/school/watch/07",
+		base + "/watch/7#t=1m5s", base + "/embed/7/?a=b", base + "/watch/7#t=1\"><script>", "https://lms.example%2f.evil.example/school/watch/7", "https://lms.example/school/watch%2F7", "https://evil.example/school/watch/7", "https://lms.example:8443/school/watch/7", "https://LMS.EXAMPLE:443/school/watch/07",
 		"https://lms.example:/school/watch/7", "HTTPS://lms.example/school/../school/watch/7", "https://lms.example/school/watch/7;x", "https://lms.example\\@evil.example/school/watch/7",
 	} {
 		f.Add(seed, "640", "")

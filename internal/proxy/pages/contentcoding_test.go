@@ -114,6 +114,9 @@ func FuzzAcceptEncoding(f *testing.F) {
 				t.Fatalf("%q: %q, although %s weighs more", accept, got, coding)
 			}
 		}
+		if got == "gzip" && weigh("br") == weigh("gzip") {
+			t.Fatalf("%q: gzip, although br is smaller and weighs as much", accept)
+		}
 		if got != "" && weigh(got) == 0 {
 			t.Fatalf("%q: %q, which is refused", accept, got)
 		}

@@ -55,7 +55,7 @@ func TestAllows(t *testing.T) {
 func FuzzMatch(f *testing.F) {
 	for _, seed := range []string{
 		"/api/recordings/7/stream/", "/api/recordings/7/stream", "/api/recordings/007/captions/ru.vtt", "/api/recordings/7/companions/8/", "/api/recordings/9223372036854775808/stream/",
-		"/api/recordings/7/companions/8", "/api/recordings//companions//", "/api/recordings/7/captions/a/b.vtt", "/api/recordings/7/captions/.vtt",
+		"/api/recordings/0/stream/", "/api/recordings/7/companions/0/", "/api/recordings/7/companions/8", "/api/recordings//companions//", "/api/recordings/7/captions/a/b.vtt", "/api/recordings/7/captions/.vtt",
 	} {
 		f.Add(seed)
 	}
