@@ -52,8 +52,10 @@ func TestMatchRule(t *testing.T) {
 		{"between two: out of reach of both", []store.Lesson{lesson(1, number, 0, hour), lesson(2, number, 3*hour, 4*hour)}, 2 * hour, 0},
 		{"between two: nearer to the start", near, hour + 21*minute, 2},
 		{"between two: equally near", near, hour + 20*minute, 2},
+		{"between two: equally near, listed the other way", []store.Lesson{near[1], near[0]}, hour + 20*minute, 2},
 		{"between two: nearer to the end by a second", near, hour + 20*minute - second, 1},
 		{"in two: the one that starts latest", nested, 90 * minute, 2},
+		{"in two: as the second begins", nested, hour, 2},
 		{"in one again", nested, 2 * hour, 1},
 		{"in alike: the lower id", alike, minute, 1},
 		{"another meeting id", []store.Lesson{lesson(1, "999", 0, hour)}, 0, 0},
@@ -65,6 +67,9 @@ func TestMatchRule(t *testing.T) {
 				t.Errorf("%s: lesson %d, want %d", c.name, got.ID, c.want)
 			}
 		}
+	}
+	if got, ok := halfAnHour.Lesson([]store.Lesson{lesson(1, "", 0, hour)}, "", ten); ok {
+		t.Errorf("a meeting without an id, and a lesson without one: lesson %d", got.ID)
 	}
 	if got, ok := (store.MatchRule{}).Lesson(alone, "86412345678", ten.Add(hour+second)); ok {
 		t.Errorf("no time before and after: lesson %d", got.ID)

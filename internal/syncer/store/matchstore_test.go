@@ -55,6 +55,8 @@ func TestMatch(t *testing.T) {
 		anew    = "lesson a, belongs to lesson a; stored a, belongs to lesson a; matched anew: it belonged to lesson b; belongs to lesson a; "
 		keptB   = "lesson b, belongs to lesson b; stored b, ; "
 		noneOfB = "b: none"
+
+		lessonGone = "its lesson was deleted"
 	)
 	begun := []store.IngestEvent{store.Begin}
 	archive := []store.IngestEvent{store.Begin, store.Archive}
@@ -101,6 +103,8 @@ func TestMatch(t *testing.T) {
 			return errors.Join(c.belongsToB(ctx), c.exec(ctx, `UPDATE public.schedule_lesson SET zoom_meeting_id = '' WHERE id = $1`, c.a))
 		}, "lesson 0, no lesson of its teacher has this meeting id at this time; stored 0, no lesson of its teacher has this meeting id at this time; " +
 			"matched anew: it belonged to lesson b; no lesson of its teacher has this meeting id at this time; " + noneOfB},
+		lessonGone: {func(context.Context, *matched) error { return nil },
+			"lesson a, belongs to lesson a; stored a, belongs to lesson a; matched anew: it belonged to lesson 999999; belongs to lesson a; " + noneOfB},
 		"assigned by a person": {func(ctx context.Context, c *matched) error {
 			return errors.Join(c.belongsToB(ctx), store.SetAssigned(ctx, c.x, c.m.UUID))
 		}, keptB + noneOfB},
@@ -134,6 +138,9 @@ func TestMatch(t *testing.T) {
 				}
 				if at.m, err = store.LoadMeeting(background, x, at.m.UUID); err != nil {
 					return err
+				}
+				if name == lessonGone {
+					at.m.LessonID = 999999
 				}
 				var l store.Lesson
 				var note string
@@ -186,7 +193,7 @@ func TestMatch(t *testing.T) {
 		}
 		for _, among := range []bool{false, true} {
 			if got, err := run(t.Context(), among); err != nil || got != c.want {
-				t.Errorf("%s: %v\n%s, want\n%s", name, err, got, c.want)
+				t.Fatalf("%s: %v\n%s, want\n%s", name, err, got, c.want)
 			}
 			if !slices.Contains([]string{"the rule's lesson", "assigned by a person", "archived with its lesson", "had another lesson, whose ingest has nothing"}, name) ||
 				among && name != "assigned by a person" {
@@ -202,7 +209,7 @@ func TestMatch(t *testing.T) {
 				if err != nil {
 					failures++
 				} else if got != c.want {
-					t.Errorf("%s: a statement fails at look %d, and the match says\n%s", name, n, got)
+					t.Fatalf("%s: a statement fails at look %d, and the match says\n%s", name, n, got)
 				}
 			}
 			if failures == 0 {

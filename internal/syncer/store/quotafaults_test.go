@@ -181,7 +181,7 @@ func TestQuotaCalls(t *testing.T) {
 		}
 		said, left, err := run(t.Context())
 		if err != nil || left != c.want {
-			t.Errorf("%s: %v, leaves\n%s, want\n%s", name, err, left, c.want)
+			t.Fatalf("%s: %v, leaves\n%s, want\n%s", name, err, left, c.want)
 		}
 		failures := 0
 		for n := 1; ; n++ {
@@ -193,7 +193,7 @@ func TestQuotaCalls(t *testing.T) {
 			if err != nil {
 				failures++
 			} else if again != said || then != left {
-				t.Errorf("%s: a statement fails at look %d, and the call says %s and leaves\n%s", name, n, again, then)
+				t.Fatalf("%s: a statement fails at look %d, and the call says %s and leaves\n%s", name, n, again, then)
 			}
 		}
 		if failures == 0 {
