@@ -414,7 +414,7 @@ func TestJWKSStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.Start(context.Background()) //nolint:usetesting // one that outlives the test, as main's does
+	v.Start(context.Background()) // one that outlives the test, as main's does
 	v.Stop()                      // goleak finds what is left
 }
 

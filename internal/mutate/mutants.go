@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"go/ast"
 	"go/constant"
@@ -518,9 +517,4 @@ func (w *finder) typeArgument(t types.Type) string {
 		}
 	}
 	return ""
-}
-
-// byPlace orders mutants as they are in the file.
-func byPlace(a, b mutant) int {
-	return cmp.Or(strings.Compare(a.file, b.file), cmp.Compare(a.line, b.line), cmp.Compare(a.id, b.id))
 }

@@ -34,7 +34,6 @@ type campaign struct {
 	root     string // of the module
 	tmp      string
 	mutants  []mutant
-	left     int // out, because their lines do not compile
 	binaries []binary
 }
 

@@ -25,7 +25,7 @@ var targets = []target{
 	{name: "session", dir: "internal/auth", files: []string{"session.go", "signin.go"}, tests: []string{"internal/auth"}},
 	{name: "credentials", dir: "internal/proxy/credentials", tests: []string{"internal/proxy/credentials", "internal/proxy"}},
 	{name: "ranges", dir: "internal/proxy/stream", files: []string{"ranges.go", "multipart.go"}, tests: []string{"internal/proxy/stream"}},
-	{name: "precondition", dir: "internal/proxy/precondition", tests: []string{"internal/proxy/precondition"}},
+	{name: "precondition", dir: "internal/proxy/precondition", tests: []string{"internal/proxy/precondition", "internal/proxy/stream"}},
 	{name: "readahead", dir: "internal/cache/readahead", tests: []string{"internal/cache/readahead"}},
 	{name: "health", dir: "internal/cache", files: []string{"health.go"}, tests: []string{"internal/cache"}},
 	{name: "cache", dir: "internal/cache", files: []string{"budget.go", "chunk_table.go", "fetch_plan.go", "fetch_readers.go"}, tests: []string{"internal/cache"}},

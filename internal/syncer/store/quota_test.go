@@ -212,6 +212,40 @@ func TestNewAccount(t *testing.T) {
 	}
 }
 
+// TestRaise: a raised quota takes a warning back below 80 %, and gives none.
+func TestRaise(t *testing.T) {
+	db := catalogtest.Databases[0].Open(t)
+	for _, c := range []struct {
+		used, more       int64
+		warned           bool
+		after, exceeding bool
+	}{
+		{900, 100, true, true, false}, {900, 125, true, true, false}, {900, 139, true, false, false},
+		{900, 100, false, false, false}, {100, 1, false, false, false}, {1100, 100, true, true, true}, {1099, 100, true, true, false},
+	} {
+		err := db.Update(t.Context(), "test", func(x store.Session) error {
+			ctx := t.Context()
+			q, err := store.LoadQuota(ctx, x, teacher, now)
+			if err != nil {
+				return err
+			}
+			if _, err := x.Exec(ctx, `UPDATE public.schedule_teacherstoragequota SET total_quota_bytes = 1000, used_bytes = $2, warning_sent = $3, quota_exceeded = $3 WHERE id = $1`, q.ID, c.used, c.warned); err != nil {
+				return err
+			}
+			if err := store.RaiseQuota(ctx, x, q.ID, c.more, 0, now); err != nil {
+				return err
+			}
+			if q, err = store.LoadQuota(ctx, x, teacher, now); err == nil && (q.Warned != c.after || q.Exceeded != c.exceeding || q.Total != 1000+c.more) {
+				t.Errorf("%+v: %+v", c, q)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestShare(t *testing.T) {
 	for _, c := range []struct {
 		used, total int64

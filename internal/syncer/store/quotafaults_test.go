@@ -86,7 +86,15 @@ var quotaCalls = map[string]struct {
 		return store.LoadQuota(ctx, x, teacher, now)
 	}, before},
 	"read": {func(ctx context.Context, x store.Session, _ int64) (any, error) {
-		return store.ReadQuota(ctx, x, teacher)
+		q, err := store.ReadQuota(ctx, x, teacher)
+		if err != nil {
+			return nil, err
+		}
+		loaded, err := store.LoadQuota(context.Background(), x, teacher, now)
+		if err == nil && loaded != q {
+			err = fmt.Errorf("read %+v, loaded %+v", q, loaded)
+		}
+		return q, err
 	}, before},
 	"raise": {func(ctx context.Context, x store.Session, row int64) (any, error) {
 		return nil, store.RaiseQuota(ctx, x, row, 100, 2, now)
@@ -103,6 +111,10 @@ var quotaCalls = map[string]struct {
 		warn, q, err := store.Commit(ctx, x, two, teacher, 300, now)
 		return []any{warn, q}, err
 	}, "teacher 3: 800 of 1000, 6 recordings, 0 GB, warned\n" + chargeOne + "recording 2: charged, 300 and 0 of teacher 3\n"},
+	"commit of a later version": {func(ctx context.Context, x store.Session, _ int64) (any, error) {
+		warn, q, err := store.Commit(ctx, x, one, teacher, 120, now)
+		return []any{warn, q}, err
+	}, "teacher 3: 520 of 1000, 5 recordings, 0 GB\nrecording 1: charged, 120 and 0 of teacher 3\n" + reservedTwo},
 	"adopt": {func(ctx context.Context, x store.Session, _ int64) (any, error) {
 		return nil, store.AdoptCharge(ctx, x, two, teacher, 60, now)
 	}, "teacher 3: 500 of 1000, 5 recordings, 0 GB\n" + chargeOne + "recording 2: charged, 60 and 0 of teacher 3\n"},
@@ -120,6 +132,9 @@ var quotaCalls = map[string]struct {
 	}, "teacher 3: 500 of 1000, 5 recordings, 0 GB\nrecording 1: released, 100 and 0 of teacher 3\n" + reservedTwo},
 	"recompute": {func(ctx context.Context, x store.Session, _ int64) (any, error) {
 		before, after, warn, err := store.RecomputeUsage(ctx, x, teacher, now)
+		if err == nil && (before.Used != 500 || !warn) {
+			err = fmt.Errorf("before %+v, warned %t", before, warn)
+		}
 		return []any{before, after, warn}, err
 	}, "teacher 3: 900 of 1000, 1 recordings, 0 GB, warned\n" + charges},
 	"fill": {func(ctx context.Context, x store.Session, _ int64) (any, error) {
