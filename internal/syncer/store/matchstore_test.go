@@ -209,7 +209,7 @@ func TestMatch(t *testing.T) {
 				if err != nil {
 					failures++
 				} else if got != c.want {
-					t.Fatalf("%s: a statement fails at look %d, and the match says\n%s", name, n, got)
+					t.Fatalf("%s: statement %d fails, and the match says\n%s", name, n, got)
 				}
 			}
 			if failures == 0 {

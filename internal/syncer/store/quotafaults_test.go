@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/lectiospace/lectern/internal/catalog"
@@ -13,21 +13,25 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
-// failingOnce is a context that has ended at one of the moments at which the database driver
-// looks at it, and at no other: exactly one statement fails.
+// failingOnce is a context that has ended when one of the statements of a transaction begins,
+// and at no other moment: exactly that statement fails.
 type failingOnce struct {
 	context.Context
-	mu      sync.Mutex
-	left    int // looks until the one at which it has ended
+	left    int // statements until the one that fails
 	ended   bool
 	reached bool
 }
 
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
+// Done is called by goroutines of database/sql, too; only a transaction that begins a statement
+// finds the context ended.
 func (c *failingOnce) Done() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	var caller [1]uintptr
+	runtime.Callers(2, caller[:])
+	if frame, _ := runtime.CallersFrames(caller[:]).Next(); !strings.HasSuffix(frame.Function, "(*Tx).grabConn") {
+		return nil
+	}
 	c.left--
 	if c.ended = c.left == 0; c.ended {
 		c.reached = true
@@ -37,9 +41,9 @@ func (c *failingOnce) Done() <-chan struct{} {
 }
 
 func (c *failingOnce) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ended {
+	var caller [1]uintptr
+	runtime.Callers(2, caller[:])
+	if frame, _ := runtime.CallersFrames(caller[:]).Next(); strings.HasSuffix(frame.Function, "(*Tx).grabConn") && c.ended {
 		return context.Canceled
 	}
 	return nil
@@ -208,7 +212,7 @@ func TestQuotaCalls(t *testing.T) {
 			if err != nil {
 				failures++
 			} else if again != said || then != left {
-				t.Fatalf("%s: a statement fails at look %d, and the call says %s and leaves\n%s", name, n, again, then)
+				t.Fatalf("%s: statement %d fails, and the call says %s and leaves\n%s", name, n, again, then)
 			}
 		}
 		if failures == 0 {
