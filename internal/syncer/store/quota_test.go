@@ -238,6 +238,9 @@ func TestRaise(t *testing.T) {
 			if q, err = store.LoadQuota(ctx, x, teacher, now); err == nil && (q.Warned != c.after || q.Exceeded != c.exceeding || q.Total != 1000+c.more) {
 				t.Errorf("%+v: %+v", c, q)
 			}
+			if read, err := store.ReadQuota(ctx, x, teacher); err != nil || read != q {
+				t.Errorf("loaded %+v, read %+v, %v", q, read, err)
+			}
 			return err
 		})
 		if err != nil {

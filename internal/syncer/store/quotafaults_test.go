@@ -90,15 +90,7 @@ var quotaCalls = map[string]struct {
 		return store.LoadQuota(ctx, x, teacher, now)
 	}, before},
 	"read": {func(ctx context.Context, x store.Session, _ int64) (any, error) {
-		q, err := store.ReadQuota(ctx, x, teacher)
-		if err != nil {
-			return nil, err
-		}
-		loaded, err := store.LoadQuota(context.Background(), x, teacher, now)
-		if err == nil && loaded != q {
-			err = fmt.Errorf("read %+v, loaded %+v", q, loaded)
-		}
-		return q, err
+		return store.ReadQuota(ctx, x, teacher)
 	}, before},
 	"raise": {func(ctx context.Context, x store.Session, row int64) (any, error) {
 		return nil, store.RaiseQuota(ctx, x, row, 100, 2, now)
@@ -107,6 +99,10 @@ var quotaCalls = map[string]struct {
 		ok, q, err := store.Reserve(ctx, x, two, teacher, 70, now)
 		return []any{ok, q}, err
 	}, "teacher 3: 500 of 1000, 5 recordings, 0 GB\n" + chargeOne + "recording 2: reserved, 0 and 70 of teacher 3\n"},
+	"reserve for a later version": {func(ctx context.Context, x store.Session, _ int64) (any, error) {
+		ok, q, err := store.Reserve(ctx, x, one, teacher, 150, now)
+		return []any{ok, q}, err
+	}, "teacher 3: 500 of 1000, 5 recordings, 0 GB\nrecording 1: charged, 100 and 50 of teacher 3\n" + reservedTwo},
 	"reserve too much": {func(ctx context.Context, x store.Session, _ int64) (any, error) {
 		ok, q, err := store.Reserve(ctx, x, two, teacher, 501, now)
 		return []any{ok, q}, err
