@@ -140,7 +140,34 @@ var quotaCalls = map[string]struct {
 	"fill": {func(ctx context.Context, x store.Session, _ int64) (any, error) {
 		return nil, store.FillUsage(ctx, x, now)
 	}, "teacher 3: 900 of 1000, 1 recordings, 0 GB\n" + charges},
+	"recompute with a charge of another teacher": {func(ctx context.Context, x store.Session, _ int64) (any, error) {
+		if err := chargeAnother(x); err != nil {
+			return nil, err
+		}
+		_, _, _, err := store.RecomputeUsage(ctx, x, teacher, now)
+		if err != nil {
+			return nil, err
+		}
+		_, _, again, err := store.RecomputeUsage(context.Background(), x, teacher, now)
+		return again, err
+	}, "teacher 3: 900 of 1000, 1 recordings, 0 GB, warned\n" + charges},
+	"fill with a charge of another teacher": {func(ctx context.Context, x store.Session, _ int64) (any, error) {
+		if err := chargeAnother(x); err != nil {
+			return nil, err
+		}
+		return nil, store.FillUsage(ctx, x, now)
+	}, "teacher 3: 900 of 1000, 1 recordings, 0 GB\n" + charges},
 	"teachers": {func(ctx context.Context, x store.Session, _ int64) (any, error) { return store.QuotaTeachers(ctx, x) }, before},
+}
+
+// chargeAnother makes recording 1 teacher 3's, and its charge another teacher's.
+func chargeAnother(x store.Session) error {
+	ctx := context.Background()
+	if _, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET is_deleted = FALSE, status = 'failed', lesson_id = (SELECT MIN(id) FROM public.schedule_lesson WHERE teacher_id = 3) WHERE id = 1`); err != nil {
+		return err
+	}
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_quota_charges SET teacher_id = 4 WHERE recording_id = 1`)
+	return err
 }
 
 const (
