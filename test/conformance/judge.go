@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -138,5 +139,5 @@ func (a answer) holdsParts(want string, s *Subject) bool {
 		}
 	}
 	_, err = parts.NextPart()
-	return err == io.EOF
+	return errors.Is(err, io.EOF)
 }
