@@ -85,7 +85,7 @@ soak: ## have SLOW (5000) and SEEKING (200) viewers watch for TIME (30m), and pl
 mutate: ## make small faults in what TARGETS (all) name, and fail for those that no test notices and internal/mutate/survivors.txt does not explain
 	go run ./internal/mutate $(TARGETS)
 
-# The runtime of the overlay runs goroutines in the same order each time, so that a seed is
+# The runtime of the overlay runs goroutines in the same order, as far as NOTES.md beside the tests says, so that a seed is
 # replayed by its number; the first build compiles everything with it.
 SIMULATION := GODEBUG=asyncpreemptoff=1 go test -count=1 -v -timeout 24h -tags deterministic -overlay "$$(go run ./internal/syncer/simulation/deterministic)" ./internal/syncer/simulation
 

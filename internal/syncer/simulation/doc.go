@@ -10,7 +10,7 @@
 // the order in which goroutines run matters as little as can be.
 //
 // When the faults have ceased and reconciliations have run, the invariants are checked: see
-// invariants_test.go. A failing seed is replayed by its number:
+// invariants_test.go. NOTES.md has figures. A failing seed is replayed by its number:
 //
-//	go test ./internal/syncer/simulation -run TestSeeds -from 4711 -seeds 1 -v
+//	make simulate FROM=4711 SEEDS=1
 package simulation

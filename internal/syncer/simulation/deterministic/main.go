@@ -1,6 +1,6 @@
 // Command deterministic prints the path of an overlay (see go help build) with which a
-// program's goroutines in a bubble of testing/synctest run in the same order each time: give
-// it to go test as -overlay, together with -tags deterministic and GODEBUG=asyncpreemptoff=1.
+// program's goroutines in a bubble of testing/synctest run in nearly the same order each time
+// (what is left depends on addresses, by which maps are ordered): give it to go test as -overlay, together with -tags deterministic and GODEBUG=asyncpreemptoff=1.
 //
 // The overlay replaces files of the Go runtime. Hashes of maps have the same keys in each
 // process, and a mutex never notices how long it was waited for. In a bubble, once simulationState is set, what the runtime draws (the case that a
