@@ -146,6 +146,8 @@ type quotaRun struct {
 	h        *history
 	teacher  int64
 	accounts []account
+	// size is the least of a recording, and spread how many sizes there are.
+	size, spread int64
 }
 
 // settled repeats a request until its outcome is known, as the syncer's jobs do.
@@ -182,7 +184,7 @@ func (q *quotaRun) settled(ctx context.Context, random *rand.Rand, o quotaOp, re
 
 // archive is the life of one recording: reserved, charged or given up, made longer, removed.
 func (q *quotaRun) archive(ctx context.Context, random *rand.Rand, slot int, recording int64) {
-	size := 100 + random.Int64N(200)
+	size := q.size + random.Int64N(q.spread)
 	for range 3 {
 		op := quotaOp{teacher: q.teacher, slot: slot, size: size}
 		op.what = "reserve"
@@ -204,12 +206,12 @@ func (q *quotaRun) archive(ctx context.Context, random *rand.Rand, slot int, rec
 }
 
 // runQuota runs teachers' recordings at all accounts, and reads what is left.
-func runQuota(t *testing.T, h *history, teachers []int64, seed uint64, accounts []account) {
+func runQuota(t *testing.T, h *history, teachers []int64, seed uint64, size, spread int64, accounts []account) {
 	t.Helper()
 	var group sync.WaitGroup
 	const slotsUsed = 6
 	for n, teacher := range teachers {
-		q := &quotaRun{h: h, teacher: teacher, accounts: accounts}
+		q := &quotaRun{h: h, teacher: teacher, accounts: accounts, size: size, spread: spread}
 		for slot := range slotsUsed {
 			random := rand.New(rand.NewPCG(seed, uint64(n*slots+slot)))
 			recording := firstCharged + int64(n*slots+slot)
@@ -272,7 +274,7 @@ func TestQuotaLinearizable(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		s.start(ctx, *seed+uint64(round))
-		runQuota(t, h, teachers, *seed+uint64(round), accounts)
+		runQuota(t, h, teachers, *seed+uint64(round), 100, 200, accounts)
 		stop()
 		s.wait()
 		endConnections(f.proxies[:])
