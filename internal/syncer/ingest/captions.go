@@ -29,6 +29,9 @@ func (s *Ingester) captionsJob(ctx context.Context, job *queue.Job[queue.Caption
 	if err != nil || r == nil || r.row.RecordingID == 0 {
 		return err
 	}
+	if removed, err := r.recordingRemoved(ctx); err != nil || removed {
+		return err // Zoom's copies may be in its trash, and would be tried for weeks
+	}
 	if meetings, err = r.loadCompanionTexts(ctx, meetings); err != nil {
 		return err
 	}
@@ -55,6 +58,16 @@ func (s *Ingester) captionsJob(ctx context.Context, job *queue.Job[queue.Caption
 			return r.history(ctx, x, &r.row, "captions kept", "")
 		}
 	})
+}
+
+// recordingRemoved reports whether the recording was removed, or has expired.
+func (r *run) recordingRemoved(ctx context.Context) (removed bool, err error) {
+	err = r.s.deps.Store.View(ctx, "syncer: a recording of captions", func(x store.Session) error {
+		row, err := store.LoadRecording(ctx, x, r.row.RecordingID, false)
+		removed = row.Deleted || catalog.IsNotFound(err)
+		return catalog.IgnoreNotFound(err)
+	})
+	return removed, err
 }
 
 // loadArchived loads an archived ingest for the jobs that follow it; nil when there is

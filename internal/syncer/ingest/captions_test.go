@@ -10,6 +10,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/emulator"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
+	"github.com/lectiospace/lectern/internal/syncer"
 	"github.com/lectiospace/lectern/internal/syncer/reconcile"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/syncer/syncertest"
@@ -68,6 +69,36 @@ func TestCaptions(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestCaptionsOfARemovedRecording: nobody needs them, and Zoom's file, which may be in its trash,
+// is not tried for weeks.
+func TestCaptionsOfARemovedRecording(t *testing.T) {
+	s := syncertest.New(t, syncertest.Configured(func(c *syncer.Config) { c.Companions = []string{"none"} })).Start()
+	s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	s.Zoom.AddFile("uuid-1==", zoomemu.File{ID: "words", Type: "TRANSCRIPT", Start: after(0), End: after(3600), Content: emulator.Bytes([]byte("WEBVTT\n\n00:01.000 --> 00:01.500\nwords\n"))})
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	r := s.Archived(1)
+	s.Idle()
+	s.Exec(`UPDATE public.schedule_lessonrecording SET is_deleted = $2, status = 'deleted', deleted_at = $3 WHERE id = $1`, r.ID, true, syncertest.Stamp(time.Now()))
+	s.Zoom.Change("uuid-1==", "words", func(f *zoomemu.File) { f.Deleted = true })
+	var job int64
+	s.View(func(ctx context.Context, x store.Session) error {
+		return x.One(ctx, `SELECT MAX(id) FROM lectern.river_job WHERE kind = 'captions'`, nil, &job)
+	})
+	if err := s.Syncer.Retry(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	syncertest.Eventually(t, "the job done", func() (bool, string) {
+		var state string
+		s.View(func(ctx context.Context, x store.Session) error {
+			return x.One(ctx, `SELECT state FROM lectern.river_job WHERE id = $1`, []any{job}, &state)
+		})
+		if state == "retryable" {
+			t.Fatal("the job is tried again")
+		}
+		return state == "completed", state
+	})
 }
 
 // TestLateCaptions adds a transcript hours after the recording was archived, and loses
