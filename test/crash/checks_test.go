@@ -46,9 +46,9 @@ func (s *school) settle() {
 		switch {
 		case p.ended():
 			return true
-		case len(s.pending) > 0, len(s.unfinished()) > 0:
+		case s.number(`SELECT count(*) FROM river_job WHERE state IN ('available', 'running')`) > 0, len(s.pending) > 0:
 			return false
-		case s.number(`SELECT count(*) FROM river_job WHERE state = 'scheduled'`) > 0:
+		case s.number(`SELECT count(*) FROM river_job WHERE state IN ('scheduled', 'retryable')`) > 0:
 			s.timePasses()
 			return false
 		default:

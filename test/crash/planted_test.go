@@ -61,7 +61,7 @@ func mutated(i int) (string, error) {
 	if n := strings.Count(code, p.text); n != 1 {
 		return "", fmt.Errorf("%s has the text %d times", p.file, n)
 	}
-	code = strings.Replace(code, p.text, strings.ReplaceAll(p.by, "PLANTED", fmt.Sprintf("os.Getenv(%q) == \"%d\"", plantedEnv, i)), 1)
+	code = strings.Replace(code, p.text, strings.ReplaceAll(p.by, "PLANTED", fmt.Sprintf("(os.Getenv(%q) == \"%d\")", plantedEnv, i)), 1)
 	if !strings.Contains(code, "\t\"os\"\n") {
 		code = strings.Replace(code, "import (\n", "import (\n\t\"os\"\n", 1)
 	}
