@@ -2,7 +2,10 @@ package stream
 
 import (
 	"fmt"
+	"io"
 	"math/big"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"regexp"
 	"strings"
@@ -194,9 +197,40 @@ func TestBodyPlanCountsEveryByte(t *testing.T) {
 				t.Errorf("%v: part %d begins with %q", spans, i, seg.head)
 			}
 		}
+		var text strings.Builder
+		for _, seg := range l.segments {
+			text.Write(seg.head)
+			text.WriteString(strings.Repeat("x", int(seg.span.Len)))
+		}
+		text.Write(l.tail)
+		_, params, err := mime.ParseMediaType(l.contentType)
+		if err != nil || len(params["boundary"]) != 32 || params["boundary"] == strings.Repeat("0", 32) {
+			t.Fatalf("%s: %v", l.contentType, err)
+		}
+		parts := multipart.NewReader(strings.NewReader(text.String()), params["boundary"])
+		for _, span := range spans {
+			part, err := parts.NextRawPart()
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(part)
+			if want := "bytes " + span.String() + "/10"; err != nil || int64(len(body)) != span.Len || part.Header.Get("Content-Range") != want || part.Header.Get("Content-Type") != "video/mp4" {
+				t.Errorf("part %v: %d bytes, %v, %v", span, len(body), part.Header, err)
+			}
+		}
+		if _, err := parts.NextRawPart(); err != io.EOF {
+			t.Errorf("behind the last part: %v", err)
+		}
 		if n != l.length || l.contentRange != "" {
 			t.Errorf("%v: the length says %d, the parts have %d", spans, l.length, n)
 		}
+	}
+}
+
+func TestBodyPlanOfOneSpan(t *testing.T) {
+	l := planBody(decision{status: http.StatusPartialContent, spans: []media.Span{{Off: 2, Len: 3}}}, 10, "video/mp4")
+	if l.contentType != "video/mp4" || l.contentRange != "bytes 2-4/10" || l.length != 3 || len(l.segments) != 1 || l.tail != nil {
+		t.Errorf("%+v", l)
 	}
 }
 
