@@ -194,10 +194,13 @@ func (q *quotaRun) archive(ctx context.Context, random *rand.Rand, slot int, rec
 			op.what = "release"
 			q.settled(ctx, random, op, recording)
 		default:
+			// Each twice: jobs run at least once.
 			op.what = "commit"
+			q.settled(ctx, random, op, recording)
 			q.settled(ctx, random, op, recording)
 			if random.IntN(3) == 0 {
 				op.what = "refund"
+				q.settled(ctx, random, op, recording)
 				q.settled(ctx, random, op, recording)
 			}
 		}
