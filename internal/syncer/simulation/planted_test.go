@@ -48,7 +48,7 @@ var plants = []struct{ name, file, text, by string }{
 	{"the used storage is not counted after a restart", "retention/due.go",
 		"d.usage = stale && d.spared.IsZero()", "d.usage = false"},
 	{"the leases of dead syncers stay theirs", "supervisor.go",
-		"if err := store.ReleaseLeases(ctx, x, id, s.now()); err != nil {", "if err := store.ReleaseLeases(ctx, x, \"\", s.now()); err != nil {"},
+		"if err := store.ReleaseLeases(ctx, x, id, nil, s.now()); err != nil {", "if err := store.ReleaseLeases(ctx, x, \"\", nil, s.now()); err != nil {"},
 }
 
 // TestPlantsApply: each planted fault still has a place in the code.
