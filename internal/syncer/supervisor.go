@@ -34,11 +34,11 @@ func (s *Syncer) supervise(ctx context.Context) {
 func (s *Syncer) round(ctx context.Context, n int) error {
 	var steps []func(context.Context) error
 	if n%aliveEvery == 0 { // before what may fail: others take the leases of a syncer without a heartbeat
-		steps = append(steps, s.heartbeat, s.reapDeadSyncers, s.ingester.ReleaseLapsed, s.ingester.Sweep, s.deriver.Sweep)
+		steps = append(steps, s.heartbeat, s.reapDeadSyncers, s.ingester.Sweep, s.deriver.Sweep)
 	}
 	steps = append(steps, s.reconciler.EnqueueResyncs)
 	if n%rareEvery == 0 {
-		steps = append(steps, s.requestObserved, s.ingester.RetryBlockedByQuota, s.backfiller.EnqueueMissed, s.measure, s.mover.Sweep, s.indexCaptions)
+		steps = append(steps, s.requestObserved, s.ingester.ReleaseLapsed, s.ingester.RetryBlockedByQuota, s.backfiller.EnqueueMissed, s.measure, s.mover.Sweep, s.indexCaptions)
 		if !s.ingestsOnly {
 			steps = append(steps, s.cleaner.EnqueueMissed, s.deriver.EnqueueMissing)
 		}
