@@ -49,12 +49,11 @@ func FuzzTokens(f *testing.F) {
 			}
 			return
 		}
-		wanted, from := []string(nil), media.FromQuery
-		if values, err := url.ParseQuery(query); err == nil {
-			wanted = distinct(values["token"])
-		} else {
+		values, err := url.ParseQuery(query)
+		if err != nil {
 			return
 		}
+		wanted, from := distinct(values["token"]), media.FromQuery
 		if len(wanted) == 0 {
 			from = media.FromCookie
 			cookies, err := http.ParseCookie(cookie)

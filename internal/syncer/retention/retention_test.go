@@ -98,6 +98,7 @@ func TestPurgeOfALateFile(t *testing.T) {
 // ranBefore makes the clean-up of two days ago the latest that ran.
 func ranBefore(s *syncertest.Server) {
 	s.Exec(`INSERT INTO lectern.lectern_runs (kind, started_at, finished_at, outcome, summary) VALUES ('cleanup', $1, $1, 'ok', '{}')`, syncertest.Stamp(time.Now().Add(-48*time.Hour)))
+	s.Exec(`INSERT INTO lectern.lectern_runs (kind, started_at, finished_at, outcome, summary) VALUES ('usage', $1, $1, 'ok', '{}')`, syncertest.Stamp(time.Now()))
 }
 
 // TestUsage: platform-pains F1, F4: what is booked becomes what is stored, charged to

@@ -26,14 +26,14 @@ func (a *agenda) add(at time.Time, what string, do func()) {
 // addService puts on the agenda what starts, stops or checks the syncers.
 func (a *agenda) addService(at time.Time, do func()) { a.insert(entry{at: at, do: do, service: true}) }
 
-func (a *agenda) insert(new entry) {
-	n, _ := slices.BinarySearchFunc(a.entries, new.at, func(e entry, at time.Time) int {
+func (a *agenda) insert(added entry) {
+	n, _ := slices.BinarySearchFunc(a.entries, added.at, func(e entry, at time.Time) int {
 		if e.at.After(at) {
 			return 1
 		}
 		return -1
 	})
-	a.entries = slices.Insert(a.entries, n, new)
+	a.entries = slices.Insert(a.entries, n, added)
 }
 
 // live lets time pass until a moment, with all that happens before it.

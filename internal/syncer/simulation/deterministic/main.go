@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -91,11 +92,16 @@ func main() {
 
 // overlay writes the changed files and their list into a directory that is named for them.
 func overlay() (string, error) {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOROOT: %w", err)
+	}
+	src := filepath.Join(strings.TrimSpace(string(root)), "src")
 	files := map[string]string{}
 	for _, c := range changes {
 		code, ok := files[c.file]
 		if !ok {
-			data, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "src", c.file))
+			data, err := os.ReadFile(filepath.Join(src, c.file))
 			if err != nil {
 				return "", err
 			}
@@ -121,7 +127,7 @@ func overlay() (string, error) {
 		if err := os.WriteFile(path, []byte(code), 0o600); err != nil {
 			return "", err
 		}
-		replace[filepath.Join(runtime.GOROOT(), "src", name)] = path
+		replace[filepath.Join(src, name)] = path
 	}
 	list, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
