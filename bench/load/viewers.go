@@ -121,7 +121,8 @@ func (v *Viewers) watch(viewer int, started func()) error {
 
 	stalled := false
 	took := int64(0)
-	for due := time.Now(); ; due = due.Add(readInterval) {
+	free := time.Now() // since when nothing but this process keeps the next read from its time
+	for due := free; ; due = due.Add(readInterval) {
 		select {
 		case <-v.ctx.Done():
 			return nil
@@ -138,15 +139,22 @@ func (v *Viewers) watch(viewer int, started func()) error {
 		}
 		v.late(time.Since(due), &stalled)
 		if v.w.Read != nil {
-			v.w.Read(viewer, off, n, time.Since(woke), woke.Sub(due))
+			v.w.Read(viewer, off, n, time.Since(woke), woke.Sub(later(due, free)))
 		}
-		took, off = took+n, off+n
+		took, off, free = took+n, off+n, time.Now()
 		if off == t.Content.Size() && v.w.Again {
 			if off, err = v.jump(c, t, viewer); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // jump asks for everything from a place in the first half of the file on, and returns where the
