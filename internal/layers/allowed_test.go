@@ -742,6 +742,10 @@ var allowed = []rule{
 		},
 	},
 	{
+		pkg:   "internal/plant",
+		tests: []use{{"os/exec", "runs a program that was compiled with a fault"}},
+	},
+	{
 		pkg: "internal/pgtest",
 		may: []use{
 			{"os/exec", "starts PostgreSQL and PgBouncer"},
@@ -1252,6 +1256,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/syncer/simulation",
 		tests: []use{
+			{"internal/plant", "compiles what is tested with a fault"},
 			{"internal/alert", "alerts that are switched off"},
 			{"internal/archive", "the archive in memory"},
 			{"internal/auth", "the rule that says who may watch"},
@@ -1418,6 +1423,7 @@ var allowed = []rule{
 	{
 		pkg: "test/database",
 		tests: []use{
+			{"internal/plant", "compiles what is tested with a fault"},
 			{"internal/auth", "decides who may watch, as gateways do"},
 			{"internal/catalog", "the database under the nodes, and what it holds in the end"},
 			{"internal/catalog/document", "fills the catalog"},
@@ -1439,6 +1445,7 @@ var allowed = []rule{
 	{
 		pkg: "test/crash",
 		tests: []use{
+			{"internal/plant", "compiles what is tested with a fault"},
 			{"internal/catalog", "opens the database"},
 			{"internal/catalog/document", "fills the catalog"},
 			{"internal/catalog/schema", "creates the schema"},
@@ -1456,6 +1463,7 @@ var allowed = []rule{
 	{
 		pkg: "test/e2e",
 		tests: []use{
+			{"internal/plant", "compiles what is tested with a fault"},
 			{"internal/telemetry/trace/tracetest", "a collector of traces"},
 			{"configs/monitoring", "the queries of the dashboard"},
 			{"internal/archive", "fills and lists the archives that recordings are moved between"},
@@ -1496,6 +1504,7 @@ var allowed = []rule{
 	{
 		pkg: "test/faults",
 		tests: []use{
+			{"internal/plant", "compiles what is tested with a fault"},
 			{"bench/link", "a line that loses packets"},
 			{"internal/cache", "the cache of the gateway that is put together as the command does"},
 			{"internal/emulator", "the bytes of the emulated origins"},

@@ -130,7 +130,7 @@ recordings:
 	return g
 }
 
-// environment is that of the gateway's programs, without settings of whoever runs the tests.
+// environment is that of the gateway's programs, without the settings of the shell that runs the tests.
 func (g *gateway) environment() []string {
 	env := []string{"GORACE=atexit_sleep_ms=0 halt_on_error=1"}
 	for _, e := range os.Environ() {

@@ -1,7 +1,6 @@
 package crash
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -10,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/plant"
 )
 
 var planted = flag.Int("planted", 0, "plant each fault, and end up to so many lives until one finds it")
@@ -53,15 +54,10 @@ func TestPlantsApply(t *testing.T) {
 // mutated is the file of a plant with its fault.
 func mutated(i int) (string, error) {
 	p := plants[i]
-	data, err := os.ReadFile(filepath.Join("..", "..", "internal", p.file))
+	code, err := plant.Fault{File: p.file, Text: p.text, By: strings.ReplaceAll(p.by, "PLANTED", fmt.Sprintf("(os.Getenv(%q) == \"%d\")", plantedEnv, i))}.Source("../../internal")
 	if err != nil {
 		return "", err
 	}
-	code := string(data)
-	if n := strings.Count(code, p.text); n != 1 {
-		return "", fmt.Errorf("%s has the text %d times", p.file, n)
-	}
-	code = strings.Replace(code, p.text, strings.ReplaceAll(p.by, "PLANTED", fmt.Sprintf("(os.Getenv(%q) == \"%d\")", plantedEnv, i)), 1)
 	if !strings.Contains(code, "\t\"os\"\n") {
 		code = strings.Replace(code, "import (\n", "import (\n\t\"os\"\n", 1)
 	}
@@ -80,7 +76,7 @@ func TestPlanted(t *testing.T) {
 	programs := *binaries
 	if programs == "" {
 		programs = t.TempDir()
-		plant(t, programs)
+		buildPlanted(t, programs)
 	}
 	for i, p := range plants {
 		t.Run(p.name, func(t *testing.T) {
@@ -98,26 +94,22 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
-// plant builds the programs with all faults, each of which the environment turns on.
-func plant(t *testing.T, dir string) {
+// buildPlanted builds the programs with all faults, each of which the environment turns on.
+func buildPlanted(t *testing.T, dir string) {
 	t.Helper()
-	replace := map[string]string{}
+	sources := map[string]string{}
 	for i, p := range plants {
 		code, err := mutated(i)
 		if err != nil {
 			t.Fatal(err)
 		}
-		original, err := filepath.Abs(filepath.Join("..", "..", "internal", p.file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		replace[original] = write(t, dir, fmt.Sprintf("mutated-%d.go", i), code)
+		sources[filepath.Join("..", "..", "internal", p.file)] = code
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	overlay, err := plant.Overlay(dir, sources, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	build := exec.Command("go", "build", "-tags", "failpoint", "-overlay", write(t, dir, "overlay.json", string(overlay)), "-o", dir, "./cmd/gateway", "./cmd/syncer")
+	build := exec.Command("go", "build", "-tags", "failpoint", "-overlay", overlay, "-o", dir, "./cmd/gateway", "./cmd/syncer")
 	build.Dir = filepath.Join("..", "..")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -132,13 +124,4 @@ func complaint(out string) string {
 		}
 	}
 	return out[:min(len(out), 500)]
-}
-
-func write(t *testing.T, dir, name, text string) string {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

@@ -1,14 +1,14 @@
 package database
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/plant"
 )
 
 // plants are faults of the kind that the short tests have to find: a text of a file and what
@@ -29,25 +29,13 @@ var plants = []struct{ name, file, text, by, test string }{
 	{"a refund is made again when it is repeated", "internal/syncer/store/quota.go",
 		"\tcase \"released\":\n\t\treturn nil\n", "", "TestQuotaLinearizable"},
 	{"entries are used for longer than they may", "internal/catalog/cache.go",
-		"c.cfg.MaxStaleness", "8 * c.cfg.MaxStaleness", "TestRevocationLinearizable"},
-}
-
-// mutated is a file with its fault; every place of the text has it.
-func mutated(file, text, by string) (string, error) {
-	data, err := os.ReadFile(filepath.Join("..", "..", file))
-	if err != nil {
-		return "", err
-	}
-	if !strings.Contains(string(data), text) {
-		return "", fmt.Errorf("%s does not have the text", file)
-	}
-	return strings.ReplaceAll(string(data), text, by), nil
+		"limit := c.cfg.MaxStaleness", "limit := 8 * c.cfg.MaxStaleness", "TestRevocationLinearizable"},
 }
 
 // TestPlantsApply: each planted fault still has a place in the code.
 func TestPlantsApply(t *testing.T) {
 	for _, p := range plants {
-		if _, err := mutated(p.file, p.text, p.by); err != nil {
+		if _, err := (plant.Fault{File: p.file, Text: p.text, By: p.by}).Source("../.."); err != nil {
 			t.Errorf("%s: %v", p.name, err)
 		}
 	}
@@ -61,24 +49,11 @@ func TestPlanted(t *testing.T) {
 	for _, p := range plants {
 		t.Run(p.name, func(t *testing.T) {
 			dir := t.TempDir()
-			code, err := mutated(p.file, p.text, p.by)
+			overlay, err := plant.Fault{File: p.file, Text: p.text, By: p.by}.Overlay(dir, "../..")
 			if err != nil {
 				t.Fatal(err)
 			}
-			original, err := filepath.Abs(filepath.Join("..", "..", p.file))
-			if err != nil {
-				t.Fatal(err)
-			}
-			changed, overlay, binary := filepath.Join(dir, "mutated.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "database.test")
-			replace, err := json.Marshal(map[string]any{"Replace": map[string]string{original: changed}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for path, text := range map[string]string{changed: code, overlay: string(replace)} {
-				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
+			binary := filepath.Join(dir, "database.test")
 			if out, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}

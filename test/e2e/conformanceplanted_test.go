@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/plant"
 	"github.com/lectiospace/lectern/test/conformance"
 	"github.com/lectiospace/lectern/test/differential"
 )
@@ -73,13 +73,8 @@ func (p plantedFault) build(t *testing.T) (dir string) {
 	}
 	var args []string
 	if p.module == "" {
-		changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
-		p.change(t, filepath.Join(root, p.file), changed)
-		list, err := json.Marshal(map[string]map[string]string{"Replace": {filepath.Join(root, p.file): changed}})
+		overlay, err := plant.Fault{File: p.file, Text: p.old, By: p.new}.Overlay(dir, root)
 		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(overlay, list, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		args = []string{"-overlay", overlay}
@@ -92,21 +87,6 @@ func (p plantedFault) build(t *testing.T) (dir string) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return dir
-}
-
-// change writes the source with the fault.
-func (p plantedFault) change(t *testing.T, from, to string) {
-	t.Helper()
-	text, err := os.ReadFile(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(text), p.old); n != 1 {
-		t.Fatalf("%s has %q %d times, want once", p.file, p.old, n)
-	}
-	if err := os.WriteFile(to, []byte(strings.Replace(string(text), p.old, p.new, 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // replaceModule copies the module, with the fault, and returns a go.mod that names the copy: an
@@ -123,7 +103,13 @@ func (p plantedFault) replaceModule(t *testing.T, root, dir string) (modfile str
 	if err := os.CopyFS(copied, os.DirFS(source)); err != nil {
 		t.Fatal(err)
 	}
-	p.change(t, filepath.Join(source, p.file), filepath.Join(copied, p.file))
+	changed, err := plant.Fault{File: p.file, Text: p.old, By: p.new}.Source(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(copied, p.file), []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"go.mod", "go.sum"} {
 		text, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {

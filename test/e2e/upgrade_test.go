@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -16,6 +15,7 @@ import (
 
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
 	"github.com/lectiospace/lectern/internal/pgtest"
+	"github.com/lectiospace/lectern/internal/plant"
 )
 
 // plantedVersion is the version of the schema that only the newer gateway knows.
@@ -37,17 +37,10 @@ func buildNewer(t *testing.T) (program string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	migration, overlay := filepath.Join(dir, "planted.sql"), filepath.Join(dir, "overlay.json")
 	inPlace := filepath.Join(root, "internal/catalog/schema/migrations/postgres", fmt.Sprintf("%d_planted.sql", plantedVersion))
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {inPlace: migration}})
+	overlay, err := plant.Overlay(t.TempDir(), map[string]string{inPlace: plantedMigration}, nil)
 	if err != nil {
 		t.Fatal(err)
-	}
-	for path, text := range map[string]string{migration: plantedMigration, overlay: string(replace)} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
 	}
 	program = "gateway.newer"
 	build := exec.CommandContext(t.Context(), "go", "build", "-race", "-ldflags=-s -w", "-overlay", overlay, "-o", filepath.Join(bin, program), "./cmd/gateway")

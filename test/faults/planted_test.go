@@ -1,16 +1,15 @@
 package faults
 
 import (
-	"encoding/json"
 	"flag"
-	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/lectiospace/lectern/internal/plant"
 )
 
 var planted = flag.Int("planted", 0, "run each planted fault with up to so many cells, until one finds it")
@@ -49,22 +48,10 @@ var plants = []struct{ name, file, text, by string }{
 // TestPlantsApply: each planted fault still has a place in the code.
 func TestPlantsApply(t *testing.T) {
 	for _, p := range plants {
-		if _, err := mutated(p.file, p.text, p.by); err != nil {
+		if _, err := (plant.Fault{File: p.file, Text: p.text, By: p.by}).Source("../../internal"); err != nil {
 			t.Errorf("%s: %v", p.name, err)
 		}
 	}
-}
-
-// mutated is a file with its fault.
-func mutated(file, text, by string) (string, error) {
-	data, err := os.ReadFile(filepath.Join("..", "..", "internal", file))
-	if err != nil {
-		return "", err
-	}
-	if n := strings.Count(string(data), text); n != 1 {
-		return "", fmt.Errorf("%s has the text %d times", file, n)
-	}
-	return strings.Replace(string(data), text, by, 1), nil
 }
 
 // findings read the numbers of cells from a failed run.
@@ -78,23 +65,9 @@ func TestPlanted(t *testing.T) {
 	for _, p := range plants {
 		t.Run(p.name, func(t *testing.T) {
 			dir := t.TempDir()
-			code, err := mutated(p.file, p.text, p.by)
+			overlay, err := plant.Fault{File: p.file, Text: p.text, By: p.by}.Overlay(dir, "../../internal")
 			if err != nil {
 				t.Fatal(err)
-			}
-			original, err := filepath.Abs(filepath.Join("..", "..", "internal", p.file))
-			if err != nil {
-				t.Fatal(err)
-			}
-			changed, overlay := filepath.Join(dir, "mutated.go"), filepath.Join(dir, "overlay.json")
-			replace, err := json.Marshal(map[string]any{"Replace": map[string]string{original: changed}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for path, data := range map[string]string{changed: code, overlay: string(replace)} {
-				if err := os.WriteFile(path, []byte(data), 0o600); err != nil {
-					t.Fatal(err)
-				}
 			}
 			program := filepath.Join(dir, "faults.test")
 			if out, err := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-c", "-o", program, ".").CombinedOutput(); err != nil {

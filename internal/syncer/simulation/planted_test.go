@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/plant"
 )
 
 var only = flag.String("only", "", "plant only the faults whose name has this in it")
@@ -54,22 +56,10 @@ var plants = []struct{ name, file, text, by string }{
 // TestPlantsApply: each planted fault still has a place in the code.
 func TestPlantsApply(t *testing.T) {
 	for _, p := range plants {
-		if _, err := mutated(p.file, p.text, p.by); err != nil {
+		if _, err := (plant.Fault{File: p.file, Text: p.text, By: p.by}).Source(".."); err != nil {
 			t.Errorf("%s: %v", p.name, err)
 		}
 	}
-}
-
-// mutated is a file with its fault.
-func mutated(file, text, by string) (string, error) {
-	data, err := os.ReadFile(filepath.Join("..", file))
-	if err != nil {
-		return "", err
-	}
-	if n := strings.Count(string(data), text); n != 1 {
-		return "", fmt.Errorf("%s has the text %d times", file, n)
-	}
-	return strings.Replace(string(data), text, by, 1), nil
 }
 
 // TestPlanted: every planted fault is found, and says after how many seeds.
@@ -83,22 +73,16 @@ func TestPlanted(t *testing.T) {
 		}
 		t.Run(p.name, func(t *testing.T) {
 			dir := t.TempDir()
-			code, err := mutated(p.file, p.text, p.by)
+			code, err := plant.Fault{File: p.file, Text: p.text, By: p.by}.Source("..")
 			if err != nil {
 				t.Fatal(err)
 			}
-			original, err := filepath.Abs(filepath.Join("..", p.file))
-			if err != nil {
-				t.Fatal(err)
-			}
-			replace := runtimeOverlay(t)
-			replace[original] = write(t, filepath.Join(dir, "mutated.go"), code)
-			overlay, err := json.Marshal(map[string]any{"Replace": replace})
+			overlay, err := plant.Overlay(dir, map[string]string{filepath.Join("..", p.file): code}, runtimeOverlay(t))
 			if err != nil {
 				t.Fatal(err)
 			}
 			program := filepath.Join(dir, "simulation.test")
-			build := exec.Command("go", "test", "-c", "-vet=off", "-tags", tags, "-overlay", write(t, filepath.Join(dir, "overlay.json"), string(overlay)), "-o", program, ".")
+			build := exec.Command("go", "test", "-c", "-vet=off", "-tags", tags, "-overlay", overlay, "-o", program, ".")
 			if out, err := build.CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
