@@ -48,6 +48,9 @@ type hedgedBody struct {
 	since  time.Time // when the wait began; guarded by mu
 	lateAt time.Time // when what is awaited will be late; zero = nothing is awaited; guarded by mu
 	rival  *rival    // of the wait; guarded by mu
+	// decided: the first byte was late, and whether it gets a rival has been decided.
+	// Guarded by mu.
+	decided bool
 }
 
 // rival is a second request for what a read waits for.
@@ -120,6 +123,11 @@ func (b *hedgedBody) await() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.since = time.Now()
+	if !b.started && b.decided {
+		// The answer came late: the wait for its first byte is the same one, which is
+		// neither counted nor given a rival again.
+		return
+	}
 	b.lateAt = b.since.Add(late)
 	if b.timer == nil {
 		b.timer = time.AfterFunc(late, b.late)
@@ -135,6 +143,7 @@ func (b *hedgedBody) late() {
 	if b.lateAt.IsZero() || time.Now().Before(b.lateAt) || b.rival != nil || b.left.Len == 0 {
 		return // the wait has ended, the timer is that of an earlier one, or nothing is left
 	}
+	b.decided = true
 	if !b.h.slots.tryAcquire() {
 		b.h.count(hedgeSkipped)
 		return
