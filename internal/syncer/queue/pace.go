@@ -21,7 +21,7 @@ const (
 	busyFor = 10 * time.Second
 	// DefaultIdlePoll is how often it is asked otherwise. An idle syncer shall not be seen
 	// in the database's load: polling every 500 ms would alone be six statements a second.
-	DefaultIdlePoll = 8 * time.Second
+	DefaultIdlePoll = 10 * time.Second
 	// pollTimeout ends a poll. The library polls without a deadline, one poll of a queue at a
 	// time: on a connection that never answers the queue would stand still. Jobs that were
 	// fetched all the same are found by LostEnds.
