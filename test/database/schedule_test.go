@@ -49,11 +49,11 @@ var faultKinds = []fault{
 	}},
 	{"commits not seen", true, func(p *faultproxy.Proxy, random *rand.Rand, hold func(time.Duration)) {
 		p.Set(faultproxy.Faults{At: faultproxy.Commits(1+random.IntN(10), faultproxy.CutBefore)})
-		hold(500 * time.Millisecond)
+		awaitCommits(hold)
 	}},
 	{"commits' answers lost", true, func(p *faultproxy.Proxy, random *rand.Rand, hold func(time.Duration)) {
 		p.Set(faultproxy.Faults{At: faultproxy.Commits(1+random.IntN(10), faultproxy.CutAfter)})
-		hold(500 * time.Millisecond)
+		awaitCommits(hold)
 	}},
 	{"statements cut", true, func(p *faultproxy.Proxy, random *rand.Rand, hold func(time.Duration)) {
 		p.Set(faultproxy.Faults{At: statements(random, 20, faultproxy.CutBefore, faultproxy.CutAfter)})
@@ -69,6 +69,13 @@ var faultKinds = []fault{
 		hold(500 * time.Millisecond)
 	}},
 	{"abandoned", false, func(p *faultproxy.Proxy, _ *rand.Rand, _ func(time.Duration)) { p.Abandon() }},
+}
+
+// awaitCommits is long enough for some commits: they are few among the statements.
+func awaitCommits(hold func(time.Duration)) {
+	for range 5 {
+		hold(500 * time.Millisecond)
+	}
 }
 
 // statements cuts one in n statements.
