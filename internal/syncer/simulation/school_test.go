@@ -328,7 +328,7 @@ func (w *world) planMoves(r *rand.Rand, l *lesson, m *meeting, done time.Time) {
 		n := 1 + r.IntN(teachers)
 		w.agenda.add(at, fmt.Sprintf("%s is given by teacher %d", l.title, n), func() {
 			l.teachers = append(l.teachers, n)
-			w.substituted = w.time()
+			w.substituted, w.runsBefore = true, w.number64(`SELECT COALESCE(MAX(id), 0) FROM lectern.lectern_runs`)
 			w.exec(`UPDATE public.schedule_lesson SET teacher_id = $2 WHERE title = $1`, l.title, w.teachers[n])
 		})
 	}

@@ -46,9 +46,10 @@ type world struct {
 	agenda   agenda
 	meetings []*meeting
 	lessons  []*lesson
-	// substituted is when a lesson has last changed its teacher: the platform does not change
-	// the accounts then, the next count does.
-	substituted time.Time
+	// substituted: a lesson has changed its teacher, the last time after the run runsBefore. The
+	// platform does not change the accounts then, the next count does.
+	substituted bool
+	runsBefore  int64
 	students    []*student
 	teachers    map[int]int64 // their ids
 	groups      map[int]int64 // the ids of their groups
@@ -104,7 +105,8 @@ func newWorld(t *testing.T, seed uint64, dir string) *world {
 			Settle: 5 * time.Minute, MatchEarly: 30 * time.Minute, MatchLate: 30 * time.Minute, Unmatched: syncer.UnmatchedArchive,
 			DeleteFromZoom: true, ZoomTrashAfter: 24 * time.Hour, Companions: []string{"all"}, Derived: []string{"none"}, Workers: 2,
 			WorkSize: 1 << 30, ShutdownGrace: 20 * time.Second,
-			SupervisorEvery: 20 * time.Second, BusyPoll: 15 * time.Second, IdlePoll: 90 * time.Second,
+			// Every second round has a heartbeat, and a syncer without one for 30 s is dead.
+			SupervisorEvery: 12 * time.Second, BusyPoll: 15 * time.Second, IdlePoll: 90 * time.Second,
 		},
 	}
 	w.faults = newFaults(w)
