@@ -420,7 +420,7 @@ func (x *torture) checkRound(t *testing.T, starts, codes *history) {
 	})
 	eventually(t, "an idle queue", func() (bool, string) {
 		n := x.number(`SELECT count(*) FROM lectern.river_job WHERE state IN ('available', 'running', 'retryable', 'pending') AND kind <> 'reconcile'`)
-		return n == 0, fmt.Sprint(n, " jobs")
+		return n == 0, fmt.Sprint(n, " jobs; ", x.unfinished())
 	})
 	if n := x.number(`SELECT count(*) FROM public.schedule_lessonrecording WHERE storage_provider = 'gdrive'`); n != all {
 		t.Errorf("%d rows of recordings, %d lessons were recorded", n, all)
