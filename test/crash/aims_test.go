@@ -111,6 +111,50 @@ func (a *aims) next(random *rand.Rand, name string) aim {
 	return aim{point: point, rules: fmt.Sprintf("%s=kill@%d", point, n)}
 }
 
+// vainTries is how many lives a point may have been to end in vain before its kind is no
+// longer preferred for it.
+const vainTries = 3
+
+// neediest is the kind of lives that has passed the most points that have ended none, "" where
+// there is no such kind.
+func (a *aims) neediest() (name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	most := 0
+	for _, of := range slices.Sorted(maps.Keys(a.kinds)) {
+		open := 0
+		for point := range a.kinds[of].most {
+			if a.died[point] == 0 && a.tried[point] < vainTries {
+				open++
+			}
+		}
+		if open > most {
+			name, most = of, open
+		}
+	}
+	return name
+}
+
+// TestNeediest: a kind is preferred for the points that have ended no life, as long as they
+// have not been tried in vain too often.
+func TestNeediest(t *testing.T) {
+	a := newAims(t, 0)
+	a.kindOf("archive").most = map[string]int{"begin": 1, "commit": 1}
+	a.kindOf("move").most = map[string]int{"begin": 1, "rename": 1, "remove": 1, "sync": 1}
+	a.died["begin"] = 2
+	if got := a.neediest(); got != "move" {
+		t.Errorf("with three open points of a move and one of an archive: %q", got)
+	}
+	a.died["rename"], a.died["sync"], a.tried["remove"] = 1, 1, vainTries
+	if got := a.neediest(); got != "archive" {
+		t.Errorf("with none of a move and one of an archive: %q", got)
+	}
+	a.died["commit"] = 1
+	if got := a.neediest(); got != "" {
+		t.Errorf("with none: %q", got)
+	}
+}
+
 // note records how a life that has ended went.
 func (a *aims) note(t *testing.T, p *process, name string, to aim) {
 	t.Helper()

@@ -297,7 +297,12 @@ var kinds = []struct {
 }{
 	{"archive", 34, func(s *school, name string, env []string) { s.record(); s.serve(name, env) }},
 	{"archive a later segment", 14, func(s *school, name string, env []string) { s.continueOne(); s.serve(name, env) }},
-	{"make posters", 6, func(s *school, name string, env []string) { s.serve(name, append(env, "LECTERN_SYNC_DERIVED=poster")) }},
+	{"make posters", 6, func(s *school, name string, env []string) {
+		if s.random.IntN(2) == 0 { // else posters are made of what lies in the archive
+			s.record()
+		}
+		s.serve(name, append(env, "LECTERN_SYNC_DERIVED=poster"))
+	}},
 	{"reconcile", 9, func(s *school, name string, env []string) { s.record(); s.command(name, env, "reconcile") }},
 	{"backfill", 8, func(s *school, name string, env []string) {
 		s.record()
@@ -311,14 +316,18 @@ var kinds = []struct {
 	{"run usage", 3, func(s *school, name string, env []string) { s.command(name, env, "run", "usage") }},
 }
 
-// live is one life of one of the syncer's commands.
+// live is one life of one of the syncer's commands: by their shares, and every third of those
+// that have the most points which have ended none.
 func (s *school) live() {
 	s.t.Helper()
 	s.timePasses()
 	env := append(slices.Clone(s.env), []string{"LECTERN_SYNC_PROVIDER=local", "LECTERN_SYNC_PROVIDER=gdrive"}[s.random.IntN(2)])
-	n := s.random.IntN(100)
+	n, needy := s.random.IntN(100), ""
+	if s.random.IntN(3) == 0 {
+		needy = s.aims.neediest()
+	}
 	for _, k := range kinds {
-		if n -= k.share; n < 0 {
+		if n -= k.share; needy == "" && n < 0 || needy == k.name {
 			k.live(s, k.name, env)
 			return
 		}
