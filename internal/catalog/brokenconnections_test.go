@@ -23,11 +23,19 @@ func throughProxy(t *testing.T) (*faultproxy.Proxy, *catalogtest.DB) {
 }
 
 // TestAbandonedConnections: whatever waits for an answer that never comes ends, although its
-// context has no deadline, and the next call has another connection.
+// context has no deadline or that of a long job, and the next call has another connection.
 func TestAbandonedConnections(t *testing.T) {
 	p, db := throughProxy(t)
 	db.SetStatementTimeout(300 * time.Millisecond)
-	ctx := context.WithoutCancel(t.Context())
+	t.Run("without a deadline", func(t *testing.T) { testAbandoned(context.WithoutCancel(t.Context()), t, p, db) })
+	t.Run("in a long job", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		testAbandoned(ctx, t, p, db)
+	})
+}
+
+func testAbandoned(ctx context.Context, t *testing.T, p *faultproxy.Proxy, db *catalogtest.DB) {
 	insert := func(x catalog.Session) error {
 		_, err := x.Exec(ctx, "INSERT INTO a VALUES (1)")
 		return err

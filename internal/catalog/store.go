@@ -44,8 +44,8 @@ const (
 	// lookupTries bounds how many cut connections of the pool one read may get.
 	lookupTries = maxIdleConns + 1
 
-	// statementTimeout bounds a statement of PostgreSQL's whose context has no deadline. A
-	// connection that a firewall has forgotten never answers, and TCP finds out after a
+	// statementTimeout bounds a statement of PostgreSQL's whose context has no deadline, or that
+	// of a whole job, which may take half an hour. A connection that a firewall has forgotten never answers, and TCP finds out after a
 	// quarter of an hour, or never where a pooler is in between.
 	statementTimeout = 30 * time.Second
 	// idleInTransaction is when PostgreSQL ends a transaction whose client does nothing. The
@@ -339,9 +339,15 @@ type session interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
+// isBounded reports whether a statement under ctx ends soon enough without a timeout of its own.
+func (s *Store) isBounded(ctx context.Context) bool {
+	deadline, has := ctx.Deadline()
+	return s.dialect == SQLite || has && time.Until(deadline) <= s.statementTimeout
+}
+
 // bounded is a context for a statement, which has a deadline on PostgreSQL.
 func (s *Store) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, has := ctx.Deadline(); has || s.dialect == SQLite {
+	if s.isBounded(ctx) {
 		return ctx, func() {}
 	}
 	return context.WithTimeoutCause(ctx, s.statementTimeout, errOwnDeadline)
@@ -411,7 +417,7 @@ func (s *Store) each(ctx context.Context, on session, query string, args []any, 
 // watched is bounded for what lasts longer than one statement: the context ends when the
 // timer does, which runs.
 func (s *Store) watched(ctx context.Context) (_ context.Context, timer statementTimer, cancel func()) {
-	if _, has := ctx.Deadline(); has || s.dialect == SQLite {
+	if s.isBounded(ctx) {
 		return ctx, statementTimer{}, func() {}
 	}
 	ctx, end := context.WithCancelCause(ctx)
