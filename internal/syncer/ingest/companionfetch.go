@@ -7,12 +7,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -53,6 +55,9 @@ func (c *companionRun) fetchCompanion(ctx context.Context, f store.File) (fetche
 			return fetched{}, failedAt(atZoom, err)
 		}
 		if err := c.checkFile(ctx, f, path+".partial"); err != nil {
+			return fetched{}, failedAt(atZoom, err)
+		}
+		if err := c.confirm(ctx, f, path+".partial"); err != nil {
 			return fetched{}, failedAt(atZoom, err)
 		}
 		if err := failpoint.Err("ingest.rename-companion"); err != nil {
@@ -98,6 +103,40 @@ func (c *companionRun) checkFile(ctx context.Context, f store.File, path string)
 		return errors.Join(&media.Error{Kind: media.Corrupt, Op: "syncer: download", Reason: zoom.ReasonPage, Err: errors.New("a page for people instead of the file")}, os.Remove(path))
 	}
 	return c.checkSize(ctx, f, path)
+}
+
+// confirm downloads a document again whose size Zoom does not list, and compares. One that was
+// cut on its way, and came with the length of what was left of it, shows by nothing else. One
+// that differs store.DownloadTries times is kept as it comes.
+func (c *companionRun) confirm(ctx context.Context, f store.File, path string) error {
+	if f.Size != 0 || f.Media() || f.Fault.Count+1 >= store.DownloadTries {
+		return nil
+	}
+	again := path + ".again"
+	if err := errors.Join(remove(again), c.fetchTo(ctx, f, again)); err != nil {
+		return err
+	}
+	first, err := archive.FileSums(ctx, path)
+	if err != nil {
+		return failedAt(atDisk, err)
+	}
+	second, err := archive.FileSums(ctx, again)
+	if err != nil {
+		return failedAt(atDisk, err)
+	}
+	err = failedAt(atDisk, remove(again))
+	if first != second {
+		err = errors.Join(media.Faultf(media.Corrupt, "syncer: download", "Zoom lists no size, and two downloads differ: %d and %d bytes", first.Size, second.Size), remove(path))
+	}
+	return err
+}
+
+// remove deletes a file that need not be there.
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return failedAt(atDisk, err)
+	}
+	return nil
 }
 
 // beginning are the first bytes of a file.

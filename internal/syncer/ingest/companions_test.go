@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/emulator"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
 	"github.com/lectiospace/lectern/internal/media"
@@ -134,7 +136,7 @@ func TestCompanionFilter(t *testing.T) {
 	}
 }
 
-// TestFaultyCompanions: a page with status 200, a file cut short and one without a size are
+// TestFaultyCompanions: a page with status 200, a file cut short, with a size or without one, are
 // tried again; what stays empty or cut is kept as it is and told, but for a video that is cut
 // and does not play. None of them keeps the recording, or another companion, waiting.
 func TestFaultyCompanions(t *testing.T) {
@@ -152,6 +154,8 @@ func TestFaultyCompanions(t *testing.T) {
 		file("cut-once", func(f *zoomemu.File) { f.CutFor = 1 }),
 		file("always-cut", func(f *zoomemu.File) { f.CutFor = 1 << 30 }),
 		file("no-size", func(f *zoomemu.File) { f.NoSize = true }),
+		file("no-size-cut-once", func(f *zoomemu.File) { f.NoSize, f.CutFor = true, 1 }),
+		file("no-size-always-cut", func(f *zoomemu.File) { f.NoSize, f.CutFor = true, 1<<30 }),
 		file("empty", func(f *zoomemu.File) { f.Content = emulator.Bytes(nil) }),
 		file("no-video", func(f *zoomemu.File) { f.Type, f.View, f.Extension = "MP4", "gallery_view", "MP4" }),
 		file("cut-video", func(f *zoomemu.File) {
@@ -171,12 +175,17 @@ func TestFaultyCompanions(t *testing.T) {
 	if r := s.Archived(1, "uuid-1==/file-uuid-1=="); r.Status != media.StatusReady {
 		t.Errorf("%+v", r)
 	}
-	want := []string{"a-page-once chat", "always-cut chat", "cut-once chat", "empty chat", "no-chapters chapters", "no-size chat", "no-video view"}
+	want := []string{"a-page-once chat", "always-cut chat", "cut-once chat", "empty chat", "no-chapters chapters", "no-size chat", "no-size-always-cut chat", "no-size-cut-once chat", "no-video view"}
+	var rows map[string]store.RecordingFile
 	syncertest.Eventually(t, "companions", func() (bool, string) {
-		_, list := companions(s, 1)
+		var list []string
+		rows, list = companions(s, 1)
 		story := history(s, 1)
 		return slices.Equal(list, want) && strings.Count(story, "companion not archived") >= 3, fmt.Sprintf("%q\n%s", list, story)
 	})
+	if got := string(bytesAt(t, s, rows["no-size-cut-once"])); got != "00:00:01\tAnna:\tno-size-cut-once\n" {
+		t.Errorf("a file that came cut once, and has no size, is archived as %q", got)
+	}
 	story := history(s, 1)
 	for _, line := range []string{
 		"companion not archived: uuid-1==/always-a-page: ", "companion not archived: uuid-1==/cut-video: ", "companion not archived: uuid-1==/an-error: ",
@@ -190,4 +199,65 @@ func TestFaultyCompanions(t *testing.T) {
 		titles := fmt.Sprint(s.Alerts.Titles())
 		return strings.Contains(titles, "3 companion(s) of a recording could not be archived"), titles
 	})
+}
+
+// archivedTwice is an archive in which another syncer is faster: what it does before the first
+// transcript goes up.
+type archivedTwice struct {
+	archive.Archive
+	before func(archive.Archive, archive.Item)
+}
+
+func (a archivedTwice) Put(ctx context.Context, item archive.Item) (archive.Stored, error) {
+	if strings.HasSuffix(item.Key, ".vtt") {
+		a.before(a.Archive, item)
+	}
+	return a.Archive.Put(ctx, item)
+}
+
+// TestCompanionArchivedMeanwhile: a companion that another syncer has archived, since it took this
+// one for dead, is not there twice, and neither are its bytes.
+func TestCompanionArchivedMeanwhile(t *testing.T) {
+	var s *syncertest.Server
+	var once sync.Once
+	faster := func(a archive.Archive, item archive.Item) {
+		once.Do(func() {
+			theirs := item
+			theirs.Key += ".theirs.vtt"
+			stored, err := a.Put(t.Context(), theirs)
+			if err != nil {
+				t.Error(err)
+			}
+			s.Update(func(ctx context.Context, x store.Session) error {
+				recording := s.Recordings(1)[0].ID
+				all, err := store.Companions(ctx, x, recording)
+				if err != nil || len(all) != 1 {
+					return fmt.Errorf("%+v, %w", all, err)
+				}
+				row := all[0]
+				row.ArchiveKey = stored.Key
+				if row.ID, err = store.AddRecordingFile(ctx, x, row, time.Now()); err != nil {
+					return err
+				}
+				row.Size, row.MD5, row.ArchivedVersion, row.VerifiedAt = stored.Size, stored.MD5, stored.Version, time.Now()
+				return store.SaveRecordingFile(ctx, x, row)
+			})
+		})
+	}
+	s = syncertest.New(t, withCompanions("all"), syncertest.WithArchive(func(a archive.Archive) archive.Archive { return archivedTwice{a, faster} })).Start()
+	m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	m.Files[0].End = after(2)
+	m.Files = append(m.Files, words("transcript"))
+	s.Zoom.AddMeeting(m)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	s.Archived(1)
+	s.Idle()
+	rows, list := companions(s, 1)
+	if len(list) != 1 || !strings.HasSuffix(rows["transcript"].ArchiveKey, ".theirs.vtt") {
+		t.Errorf("the companions are %q, %+v", list, rows)
+	}
+	keys := slices.DeleteFunc(s.Keys(), func(key string) bool { return !strings.HasSuffix(key, ".vtt") })
+	if len(keys) != 1 || keys[0] != rows["transcript"].ArchiveKey {
+		t.Errorf("the archive has %q", keys)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
@@ -126,12 +127,8 @@ func (c *companionRun) commitCompanion(ctx context.Context, f store.File, row st
 			if err != nil || !now.RemovedAt.IsZero() || rec.ID != row.RecordingID {
 				return errors.Join(catalog.IgnoreNotFound(err), errWithdrawn)
 			}
-			for _, old := range c.archivedBefore {
-				if old.ZoomFile == row.ZoomFile && old.ID != row.ID {
-					if err := replaceCompanion(ctx, x, old.ID, row.ID, c.s.now()); err != nil {
-						return err
-					}
-				}
+			if err := c.replaceEarlier(ctx, x, row); err != nil {
+				return err
 			}
 			return store.SaveRecordingFile(ctx, x, row)
 		})
@@ -151,6 +148,28 @@ func (c *companionRun) commitCompanion(ctx context.Context, f store.File, row st
 		}
 		return c.s.deps.Queue.EnqueueTrash(ctx, x, c.row.ID, c.s.now().Add(c.s.cfg.ZoomTrashAfter))
 	})
+}
+
+// replaceEarlier removes the versions of a companion that the archive had when the run began.
+// errWithdrawn: another syncer, which was taken for dead, has archived one since, and ours would
+// be there beside it. If Zoom has made it anew meanwhile, the next run replaces that one.
+func (c *companionRun) replaceEarlier(ctx context.Context, x store.Session, row store.RecordingFile) error {
+	known, err := store.Companions(ctx, x, row.RecordingID)
+	if err != nil {
+		return err
+	}
+	for _, k := range known {
+		switch before := slices.ContainsFunc(c.archivedBefore, func(b store.RecordingFile) bool { return b.ID == k.ID }); {
+		case k.ID == row.ID || k.ZoomFile != row.ZoomFile:
+		case k.Verified() && !before:
+			return errWithdrawn
+		case before:
+			if err := replaceCompanion(ctx, x, k.ID, row.ID, c.s.now()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // replaceCompanion removes an earlier version of a companion. The new one is shown to whom the

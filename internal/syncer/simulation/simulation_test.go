@@ -126,9 +126,12 @@ func simulate(t *testing.T, seed uint64, faulty bool, history *[]string) {
 		w.faults.on = false
 		w.setClock(0)
 		w.note("faults have ceased")
-		for day := range 6 {
+		for day := range 5 {
 			w.work(end.AddDate(0, 0, day).Add(12*time.Hour), 8*time.Minute)
 		}
+		// The last time until nothing is left to do: a file that never becomes readable is tried
+		// anew each day, a few times.
+		w.work(end.AddDate(0, 0, 5).Add(12*time.Hour), 3*time.Hour)
 		w.live(end.AddDate(0, 0, 6))
 		w.checkEnd()
 	})
