@@ -84,6 +84,32 @@ func TestTrashAwaitsCompanions(t *testing.T) {
 	})
 }
 
+// TestRemovedRecordingAwaitsNoCompanions: companions that nobody archives any more, since their
+// recording has expired, do not keep the trash of Zoom's copy waiting for ever. They stay at Zoom.
+func TestRemovedRecordingAwaitsNoCompanions(t *testing.T) {
+	s := syncertest.New(t, withCompanions("all"), syncertest.Configured(trashedSoon), syncertest.Configured(func(c *syncer.Config) { c.TrashGrace = time.Hour })).Start()
+	m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	m.Files[0].End = after(2)
+	page := words("page")
+	page.PageFor = 1 << 30
+	m.Files = append(m.Files, page)
+	s.Zoom.AddMeeting(m)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	row := s.Archived(1)
+	syncertest.Eventually(t, "the trash waits", func() (bool, string) {
+		return strings.Contains(s.Log(), "zoom trash: companions are not archived yet"), ""
+	})
+	s.Exec(`UPDATE public.schedule_lessonrecording SET available_until = $1 WHERE id = $2`, syncertest.Stamp(time.Now().Add(-time.Minute)), row.ID)
+	if _, failed, err := s.Syncer.RunPeriodic(t.Context(), "cleanup"); err != nil || failed != 0 {
+		t.Fatalf("%d, %v", failed, err)
+	}
+	syncertest.Eventually(t, "the trash", func() (bool, string) {
+		s.Exec(`UPDATE lectern.river_job SET scheduled_at = CURRENT_TIMESTAMP WHERE kind = 'zoom_trash' AND state = 'scheduled'`)
+		got := s.Zoom.Stats().Trashed
+		return slices.Equal(got, []string{"file-uuid-1=="}), fmt.Sprintf("%q", got)
+	})
+}
+
 // TestLateCompanions: a recording that was archived without companions, and trashed at Zoom,
 // gets those that Zoom still has, and a transcript that comes hours later without an event.
 func TestLateCompanions(t *testing.T) {

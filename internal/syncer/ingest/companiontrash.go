@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -14,12 +15,19 @@ import (
 const companionWait = 10 * time.Minute
 
 // awaitCompanions reports whether Zoom lists companions that are wanted and that the archive
-// lacks: nothing of the meetings is trashed before they are safe. They are requested.
+// lacks: nothing of the meetings is trashed before they are safe. They are requested. Those of a
+// recording that was removed are not: nothing waits for what nobody archives, and they stay at
+// Zoom for the case that it is restored.
 func (r *run) awaitCompanions(ctx context.Context) (wait bool, err error) {
 	if r.s.cfg.Companions.IsNone() {
 		return false, nil
 	}
 	err = r.s.deps.Store.Update(ctx, "syncer: companions before the trash", func(x store.Session) error {
+		wait = false
+		row, err := store.LoadRecording(ctx, x, r.row.RecordingID, false)
+		if err != nil || row.Deleted {
+			return catalog.IgnoreNotFound(err)
+		}
 		meetings, err := store.MeetingsOfIngest(ctx, x, r.row)
 		if err != nil {
 			return err

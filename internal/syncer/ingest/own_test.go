@@ -325,6 +325,47 @@ func TestARescheduledLesson(t *testing.T) {
 	}
 }
 
+// lostAnswer is an archive that stores what it is given and says that it cannot be reached.
+type lostAnswer struct{ archive.Archive }
+
+func (a lostAnswer) Put(ctx context.Context, item archive.Item) (archive.Stored, error) {
+	if _, err := a.Archive.Put(ctx, item); err != nil {
+		return archive.Stored{}, err
+	}
+	return archive.Stored{}, media.Faultf(media.Unavailable, "put", "the answer is lost")
+}
+
+// TestRescheduledWhileItIsArchived: what a run, at work or dead, has put into the archive of a
+// lesson that the meeting does not belong to any more is deleted by the purge.
+func TestRescheduledWhileItIsArchived(t *testing.T) {
+	for _, atWork := range []bool{true, false} {
+		t.Run(fmt.Sprintf("its run is at work: %t", atWork), func(t *testing.T) {
+			entered, release := make(chan struct{}, 10), make(chan struct{})
+			s := syncertest.New(t, syncertest.WithArchive(func(a archive.Archive) archive.Archive {
+				if atWork {
+					return slowArchive{a, entered, release}
+				}
+				return lostAnswer{a}
+			})).Start()
+			s.Record("1", number, "uuid-1==", syncertest.LessonStart)
+			reconcileAll(t, s)
+			syncertest.Eventually(t, "it goes into the archive", func() (bool, string) {
+				return len(entered) > 0 || len(s.Keys()) > 0 && s.Ingest(1).Lease == "", fmt.Sprint(s.Keys())
+			})
+			s.Exec(`UPDATE public.schedule_lesson SET start_time = $1, end_time = $2 WHERE id = 1`, syncertest.Stamp(syncertest.LessonStart.Add(-48*time.Hour)), syncertest.Stamp(syncertest.LessonStart.Add(-47*time.Hour)))
+			reconcileAll(t, s)
+			close(release)
+			syncertest.Eventually(t, "the ingest is given up", func() (bool, string) {
+				return s.Ingest(1).ID == 0 && s.Running() == 0, fmt.Sprintf("%+v, %v", s.Ingest(1), s.Keys())
+			})
+			s.Exec(`UPDATE lectern.lectern_recording_files SET failed_at = $1 WHERE failed_at IS NOT NULL`, syncertest.Stamp(time.Now().Add(-time.Hour)))
+			if _, failed, err := s.Syncer.RunPeriodic(t.Context(), "purge"); err != nil || failed != 0 || len(s.Keys()) != 0 {
+				t.Errorf("purged: %v, %d failed, %v", s.Keys(), failed, err)
+			}
+		})
+	}
+}
+
 func assign(t *testing.T, s *syncertest.Server, meeting string, lesson int64) {
 	t.Helper()
 	if a, err := s.Syncer.Assign(t.Context(), meeting, lesson); err != nil || a.Lesson.ID != lesson {

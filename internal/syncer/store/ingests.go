@@ -219,9 +219,12 @@ func SaveIngest(ctx context.Context, x Session, i Ingest, lease string, now time
 }
 
 // DropIngest deletes an ingest of which nothing is archived: its reservation of quota is
-// released and its recording's row removed, unless that plays. A run at work loses its
-// lease, and may leave a file in the archive, which reconciliation reports.
+// released and its recording's row removed, unless that plays. A run at work loses its lease.
+// What it, or one that died, has put into the archive is deleted by the purge.
 func DropIngest(ctx context.Context, x Session, i Ingest, why string, now time.Time) error {
+	if err := giveUpKeys(ctx, x, i, now); err != nil {
+		return err
+	}
 	if err := DeleteIngest(ctx, x, i.ID); err != nil {
 		return err
 	}
@@ -239,6 +242,35 @@ func DropIngest(ctx context.Context, x Session, i Ingest, why string, now time.T
 		return err
 	}
 	return DiscardRecording(ctx, x, row.ID, why, now)
+}
+
+// giveUpKeys makes what may be in the archive of an ingest that nothing names yet files of its
+// recording that were replaced. A run at work may put one there a moment later: they are left
+// alone for as long as after a purge that failed.
+func giveUpKeys(ctx context.Context, x Session, i Ingest, now time.Time) error {
+	if i.RecordingID == 0 {
+		return nil
+	}
+	for _, key := range []string{i.ArchiveKey, i.StagedKey} {
+		if key == "" || key == i.ArchiveKey && i.Archived() {
+			continue
+		}
+		f := RecordingFile{RecordingID: i.RecordingID, Kind: KindPart, Provider: i.Provider, ArchiveKey: key, RemovedAt: now}
+		var err error
+		if f.ID, err = AddRecordingFile(ctx, x, f, now); err != nil {
+			return err
+		}
+		if err := SaveRecordingFile(ctx, x, f); err != nil {
+			return err
+		}
+		if i.Lease == "" {
+			continue
+		}
+		if err := MarkFilePurgeFailed(ctx, x, f.ID, now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DeleteIngest deletes an ingest whose recording, if any, is no longer its.
