@@ -106,7 +106,7 @@ func TestRemovedRecordingAwaitsNoCompanions(t *testing.T) {
 	syncertest.Eventually(t, "the trash", func() (bool, string) {
 		s.Exec(`UPDATE lectern.river_job SET scheduled_at = CURRENT_TIMESTAMP WHERE kind = 'zoom_trash' AND state = 'scheduled'`)
 		got := s.Zoom.Stats().Trashed
-		return slices.Equal(got, []string{"file-uuid-1=="}), fmt.Sprintf("%q", got)
+		return slices.Equal(got, []string{"uuid-1==/file-uuid-1=="}), fmt.Sprintf("%q", got)
 	})
 }
 
