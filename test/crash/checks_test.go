@@ -34,13 +34,14 @@ func (s *school) check() {
 	s.aims.verdict("%d lessons, %d events, %d archived files: %v", len(s.lessons), len(s.acked), len(held), map[bool]string{false: "all holds", true: "BROKEN"}[s.t.Failed()])
 }
 
-// settle runs servers until all is done that is to be done, whatever the moment, and one
-// after that: what it finds at its start it clears up.
+// settle runs servers until all is done that is to be done, whatever the moment, with all that
+// Zoom lists, and one after that: what it finds at its start it clears up.
 func (s *school) settle() {
 	s.t.Helper()
 	s.aDayPasses()
 	p := start(s.t, s.env, "", "syncer", "serve")
 	<-p.listening
+	run(s.t, s.env, "syncer", "reconcile") // the server's own may not have begun when all else is done
 	settled := eventually(func() bool {
 		s.deliver(p)
 		switch {
@@ -113,6 +114,16 @@ func (s *school) contents() map[media.Location][]byte {
 	return held
 }
 
+// explain is what the syncer knows of a lesson's meeting.
+func (s *school) explain(l *lesson) string {
+	s.t.Helper()
+	out, err := try(s.t, s.env, "syncer", "explain", l.uuid)
+	if err != nil {
+		return err.Error()
+	}
+	return out
+}
+
 // row is a recording that is not removed.
 type row struct {
 	id     int64
@@ -155,7 +166,7 @@ func (s *school) checkLessons(held map[media.Location][]byte) {
 			continue
 		}
 		if len(rows) != 1 || rows[0].status != "ready" {
-			s.t.Errorf("%v has the recordings %+v\n%s", l, rows, run(s.t, s.env, "syncer", "explain", l.uuid))
+			s.t.Errorf("%v has the recordings %+v\n%s", l, rows, s.explain(l))
 			continue
 		}
 		data := held[rows[0].at]
@@ -181,7 +192,7 @@ func (s *school) checkJoined(l *lesson, data []byte) {
 	}
 	for n := range l.parts {
 		if name := fmt.Sprintf("%s/file-%d-%d", l.uuid, l.n, n); !slices.Contains(strings.Split(parts, "\n"), name) {
-			s.t.Errorf("%v is made of %q, without %s\n%s", l, parts, name, run(s.t, s.env, "syncer", "explain", l.uuid))
+			s.t.Errorf("%v is made of %q, without %s\n%s", l, parts, name, s.explain(l))
 		}
 	}
 	if md5 != sum(data) {

@@ -194,6 +194,16 @@ func (p *process) passed(t *testing.T) (points []string, died string) {
 // run runs a command to its end, undisturbed, and returns its standard output.
 func run(t *testing.T, env []string, program string, args ...string) string {
 	t.Helper()
+	out, err := try(t, env, program, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// try is run with an error for a command that fails.
+func try(t *testing.T, env []string, program string, args ...string) (string, error) {
+	t.Helper()
 	dir, err := build()
 	if err != nil {
 		t.Fatal(err)
@@ -207,9 +217,9 @@ func run(t *testing.T, env []string, program string, args ...string) string {
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s %q: %v\n%s\n%s", program, args, err, out, errs.String())
+		return "", fmt.Errorf("%s %q: %w\n%s\n%s", program, args, err, out, errs.String())
 	}
-	return string(out)
+	return string(out), nil
 }
 
 // eventually polls until ok, for two minutes at most.

@@ -351,11 +351,15 @@ func (s *school) command(name string, env []string, args ...string) {
 	s.ended(p, name, to)
 }
 
+// advisedToServe is how a move ends that finds a recording in the hands of a syncer that was
+// killed: only one that serves takes it out of them.
+const advisedToServe = "start one, then move again"
+
 // ended records a life.
 func (s *school) ended(p *process, name string, to aim) {
 	s.t.Helper()
 	s.aims.note(s.t, p, name, to)
-	if code := p.exitCode(); code > 0 {
+	if code := p.exitCode(); code > 0 && !strings.Contains(p.tail(), advisedToServe) {
 		s.t.Errorf("%s ended with status %d, %s:\n%s", name, code, to.rules, p.tail())
 	}
 }
