@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,6 +181,48 @@ func TestWatchdogEndsAStall(t *testing.T) {
 		got, err := io.ReadAll(body)
 		if len(got) != 100 || media.KindOf(err) != media.Timeout || time.Since(began) != 5*time.Second {
 			t.Errorf("%d bytes, %v after %v", len(got), err, time.Since(began))
+		}
+	})
+}
+
+// silentOnce is an origin whose first description never comes, as on a connection that has died
+// unnoticed while nothing used it.
+type silentOnce struct {
+	origin.Origin
+	asked atomic.Int32
+}
+
+func (s *silentOnce) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
+	if s.asked.Add(1) == 1 {
+		<-ctx.Done()
+		return media.Object{}, origin.NetworkFault("test: stat", ctx.Err())
+	}
+	return s.Origin.Stat(ctx, loc)
+}
+
+// TestWatchdogEndsASilentStat: it ends while there is time for another one, so that who asks is
+// answered. All of a viewer's queries are bounded by the StatCache.
+func TestWatchdogEndsASilentStat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := &silentOnce{Origin: origintest.New(files)}
+		stats := origin.NewStatCache(origin.Harden(silent, origin.Options{}), time.Minute, time.Now)
+		defer stats.Close()
+		obj, err := stats.Stat(t.Context(), media.Location{Provider: origintest.Provider, Key: "lesson"})
+		if err != nil || obj.Size != int64(len(files["lesson"])) || silent.asked.Load() != 2 {
+			t.Errorf("%+v, %v, asked %d times", obj, err, silent.asked.Load())
+		}
+	})
+}
+
+// TestWatchdogLeavesCancelledStats: only what it has ended itself is a Timeout.
+func TestWatchdogLeavesCancelledStats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		silent := &silentOnce{Origin: origintest.New(files)}
+		_, err := origin.Watchdog(silent, 5*time.Second).Stat(ctx, media.Location{Provider: origintest.Provider, Key: "lesson"})
+		if err == nil || media.KindOf(err) == media.Timeout {
+			t.Errorf("%v", err)
 		}
 	})
 }

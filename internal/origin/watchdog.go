@@ -16,9 +16,26 @@ var errStalled = errors.New("nothing came within the deadline")
 
 // Watchdog ends a read, as Timeout, when for the duration stall neither the response nor
 // the next bytes of its body have come. It bounds each wait and never the whole read.
-// A read gets a context of its own, whose end stops it even while it blocks.
+// A read gets a context of its own, whose end stops it even while it blocks. A Stat, which is
+// small, is bounded as a whole: one on a connection that has died unnoticed leaves time for
+// another.
 func Watchdog(next Origin, stall time.Duration) Origin {
-	return wrapped{next, watchdog{next, stall}}
+	return wrapped{statWatchdog{next, stall}, watchdog{next, stall}}
+}
+
+type statWatchdog struct {
+	next  Stater
+	stall time.Duration
+}
+
+func (w statWatchdog) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, w.stall, errStalled)
+	defer cancel()
+	obj, err := w.next.Stat(ctx, loc)
+	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
+		err = media.Fault(media.Timeout, "origin: wait", errStalled)
+	}
+	return obj, err
 }
 
 type watchdog struct {
