@@ -110,11 +110,11 @@ load-webhooks: ## send EVENTS (100000) webhooks to the syncer while its PostgreS
 	go test -count=1 -v -timeout 12h -run '^TestWebhookLoad$$' ./test/database -events $(or $(EVENTS),100000) -seed $(or $(SEED),1)
 
 .PHONY: torture-faults torture-faults-planted torture-disk torture-line
-torture-faults: ## run CELLS (1000) combinations of an origin's fault, the cache's state and a viewer, in the order of SEED (1), for FOR (24h) at most; CELL=N repeats one
+torture-faults: ## run CELLS (1000) combinations of an origin's fault, the cache's state and a viewer, in the order of SEED (1), for FOR (24h) at most: 3045 have all pairs; CELL=N repeats one
 	go test -count=1 -v -timeout 24h -run '^TestCells$$' ./test/faults -cells $(or $(CELLS),1000) -seed $(or $(SEED),1) -cell $(or $(CELL),-1) -for $(or $(FOR),24h)
 
-torture-disk: ## make the disk of the cache fail in 32 ways in CELLS (640) combinations of the cache's state and a viewer, in the order of SEED (1)
-	go test -count=1 -v -timeout 24h -tags failpoint -run '^TestDiskCells$$' ./test/faults -cells $(or $(CELLS),640) -seed $(or $(SEED),1)
+torture-disk: ## make the disk of the cache fail in 32 ways in CELLS (480, which have all pairs) combinations with the cache's state and a viewer, in the order of SEED (1); CELL=N repeats one
+	go test -count=1 -v -timeout 24h -tags failpoint -run '^TestDiskCells$$' ./test/faults -cells $(or $(CELLS),480) -seed $(or $(SEED),1) -cell $(or $(CELL),-1)
 
 torture-line: ## serve every kind of viewer over lines that delay, limit and lose packets (needs root and /dev/net/tun)
 	go test -count=1 -v -timeout 1h -run '^TestLine$$' ./test/faults -line

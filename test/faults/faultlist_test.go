@@ -23,6 +23,10 @@ type fault struct {
 	invisible bool
 	// status is one that a viewer may get beside 502, 503 and 504; 0 = none.
 	status int
+	// unseen: the origin gets no request by which it could be told that the fault was met.
+	unseen bool
+	// size is what the origin may say that the object's is; nil: the right one.
+	size func(c *cell) int
 	// rests: the gateway reads the object no more for minutes, although the fault has ceased.
 	rests bool
 }
@@ -130,7 +134,7 @@ var bodies = []fault{
 
 // lasting are faults that last until they cease, or change nothing for a viewer.
 var lasting = []fault{
-	{name: "connections are refused", begin: func(c *cell) { c.upstream.refuse() }, end: func(c *cell) { c.must(c.upstream.listen()) }},
+	{name: "connections are refused", unseen: true, begin: func(c *cell) { c.upstream.refuse() }, end: func(c *cell) { c.must(c.upstream.listen()) }},
 	{name: "a longer chunked body than the range", answer: func(w *wire) {
 		w.chunkedHead()
 		w.chunk(w.body)
@@ -201,7 +205,7 @@ var lasting = []fault{
 		w.sendAll()
 	}},
 	{name: "the described size is larger", on: onMetadata, answer: func(w *wire) { w.describeSize(100_000); w.sendAll() }},
-	{name: "the described size is smaller", on: onMetadata, answer: func(w *wire) { w.describeSize(-100_000); w.sendAll() }},
+	{name: "the described size is smaller", on: onMetadata, size: func(c *cell) int { return len(c.content) - 100_000 }, answer: func(w *wire) { w.describeSize(-100_000); w.sendAll() }},
 	{name: "the described size is negative", on: onMetadata, answer: func(w *wire) { w.describeSize(-1 << 40); w.sendAll() }},
 	{name: "the described version exists nowhere", on: onMetadata, answer: func(w *wire) {
 		w.describe(func(f map[string]any) { f["headRevisionId"] = "rev-none" })
@@ -210,10 +214,12 @@ var lasting = []fault{
 	}},
 	{name: "the description is slow", on: onMetadata, invisible: true, answer: func(w *wire) { time.Sleep(300 * time.Millisecond); w.sendAll() }},
 	{name: "the object is removed", status: 404, begin: func(c *cell) { c.upstream.remove(lessonKey) }, end: func(c *cell) { c.upstream.put(lessonKey, c.content) }},
-	{name: "the object is replaced", begin: func(c *cell) { c.upstream.put(lessonKey, c.next) }},
+	{name: "the object is replaced", size: nextSize, begin: func(c *cell) { c.upstream.put(lessonKey, c.next) }},
 	{name: "the object is replaced by one of its size", begin: func(c *cell) { c.next = c.sameSize; c.upstream.put(lessonKey, c.next) }},
-	{name: "the object is replaced at each request", on: onAll, begin: func(c *cell) { c.upstream.swapBefore(c.swapVersions) }, end: func(c *cell) { c.upstream.swapBefore(nil) }},
+	{name: "the object is replaced at each request", on: onAll, size: nextSize, begin: func(c *cell) { c.upstream.swapBefore(c.swapVersions) }, end: func(c *cell) { c.upstream.swapBefore(nil) }},
 }
+
+func nextSize(c *cell) int { return len(c.next) }
 
 // all is the list of faults that cells are made of.
 var allFaults = func() (all []*fault) {

@@ -216,6 +216,9 @@ func (u *upstream) faultOf(r *http.Request) *fault {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	f := u.fault
+	if f != nil && f.answer == nil && f.begin != nil {
+		u.hits++ // the emulator answers, of what the fault has left
+	}
 	if f == nil || f.answer == nil || u.left == 0 || f.on == onMedia && !media || f.on == onMetadata && media {
 		return nil
 	}

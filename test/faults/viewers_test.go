@@ -200,7 +200,9 @@ type viewer struct {
 	name string
 	// tag: it needs to know the object's ETag, which it requests before the fault begins.
 	tag bool
-	do  func(c *cell, addr string) []response
+	// bodiless: the description is all that it takes.
+	bodiless bool
+	do       func(c *cell, addr string) []response
 }
 
 // randomRange is a range within the object, of most bytes at most.
@@ -264,7 +266,7 @@ var viewers = []viewer{
 	{name: "If-Range that does not hold", do: func(c *cell, addr string) []response {
 		return over(addr, request{byteRange: "5-9", header: "If-Range: \"another\"\r\n"})
 	}},
-	{name: "If-None-Match", tag: true, do: func(c *cell, addr string) []response {
+	{name: "If-None-Match", tag: true, bodiless: true, do: func(c *cell, addr string) []response {
 		return over(addr, request{header: "If-None-Match: " + c.tag + "\r\n"})
 	}},
 	{name: "pipelined", do: func(c *cell, addr string) []response {
