@@ -523,7 +523,7 @@ func TestCells(t *testing.T) {
 	}
 	late := startLateness(t)
 	began := time.Now()
-	next := make(chan int)
+	next := make(chan int) // places in the order
 	var group sync.WaitGroup
 	var mu sync.Mutex
 	var done, reached int
@@ -532,7 +532,8 @@ func TestCells(t *testing.T) {
 	run, met, metFaults := newPairs(len(allFaults)), newPairs(len(allFaults)), map[int]bool{}
 	for range *cellsAtATime {
 		group.Go(func() {
-			for number := range next {
+			for before := range next {
+				number := numbers[before]
 				c := newCell(t, number)
 				wrong := c.run()
 				for attempts := 0; wrong != "" && attempts < 3 && late.most() > time.Second && !strings.Contains(wrong, "wrong byte"); attempts++ {
@@ -555,7 +556,7 @@ func TestCells(t *testing.T) {
 					t.Logf("%s\nrecovered after %v, the fault was met %d times\n%s", c, c.recovered, c.hits, c.log)
 				}
 				if wrong != "" {
-					failures = append(failures, fmt.Sprintf("%s\n\t%s\n\trepeat it: make torture-faults CELL=%d (after %d others)", c, wrong, number, done-1))
+					failures = append(failures, fmt.Sprintf("%s\n\t%s\n\trepeat it: make torture-faults CELL=%d (after %d others)", c, wrong, number, before))
 					t.Error(failures[len(failures)-1] + "\n\t" + strings.Join(c.lastLines(4), "\n\t"))
 				}
 				slowest = append(slowest, &cell{number: c.number, fault: c.fault, state: c.state, viewer: c.viewer, kind: c.kind, recovered: c.recovered})
@@ -563,14 +564,14 @@ func TestCells(t *testing.T) {
 			}
 		})
 	}
-	for _, number := range numbers {
+	for before := range numbers {
 		mu.Lock()
 		enough := len(failures) >= *mostFailures
 		mu.Unlock()
 		if enough || time.Since(began) > *cellsFor {
 			break
 		}
-		next <- number
+		next <- before
 	}
 	close(next)
 	group.Wait()

@@ -19,11 +19,6 @@ func placeOf(number int) (p place) {
 	return p
 }
 
-// number is that of the cell at a place.
-func (p place) number() int {
-	return p[3] + len(upstreamKinds)*(p[2]+len(viewers)*(p[1]+len(states)*p[0]))
-}
-
 // sides are the two sides of each sort of pairs.
 var sides = [6][2]int{{0, 1}, {0, 2}, {0, 3}, {1, 2}, {1, 3}, {2, 3}}
 

@@ -57,7 +57,7 @@ func TestPlantsApply(t *testing.T) {
 // findings read the numbers of cells from a failed run.
 var findings = regexp.MustCompile(`\(after (\d+) others\)`)
 
-// TestPlanted: every planted fault is found, and says after how many cells.
+// TestPlanted: every planted fault is found, and says after how many others of the order.
 func TestPlanted(t *testing.T) {
 	if *planted == 0 {
 		t.Skip("-planted says how many cells each fault may take")
