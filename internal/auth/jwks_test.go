@@ -16,7 +16,6 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -291,17 +290,13 @@ func TestJWKSRefresh(t *testing.T) {
 	}
 	server.set(http.StatusServiceUnavailable, "")
 	v.RefreshKeys()
-	for server.count() < 2 && t.Context().Err() == nil {
-		runtime.Gosched()
-	}
+	eventually(t, "the fetch that fails", func() bool { return server.count() >= 2 })
 	if got := verify(); got != "ok" {
 		t.Errorf("after a failed fetch: %s", got)
 	}
 	server.set(http.StatusOK, jwksOf(jwk("two", k.ed, "")))
 	v.RefreshKeys()
-	for verify() == "ok" && t.Context().Err() == nil {
-		runtime.Gosched()
-	}
+	eventually(t, "the end of a withdrawn key", func() bool { return verify() != "ok" })
 	if got := verify(); got != isInvalid {
 		t.Errorf("by a withdrawn key: %s", got)
 	}
@@ -310,6 +305,16 @@ func TestJWKSRefresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	without.RefreshKeys() // nothing to do
+}
+
+// eventually waits until ok, for a minute at the most.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no %s within a minute", what)
+		}
+	}
 }
 
 func TestJWKSUnknownKidIsRateLimited(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -105,7 +104,7 @@ func TestAmbiguousMessages(t *testing.T) {
 // TestExpect: a client that waits with its body gets the final status at once when the
 // body would be refused, and 100 when it is wanted. No body is sent before that.
 func TestExpect(t *testing.T) {
-	h := newFixture(t, 10, func(cfg *Config, _ *fixture) { cfg.HeaderTimeout = testTimeout })
+	h := newFixture(t, 10, func(cfg *Config, _ *fixture) { cfg.HeaderTimeout = 10 * testTimeout })
 	const playback = "POST /api/recordings/7/playback/ HTTP/1.1\r\nHost: x\r\n"
 	authorized := playback + "Authorization: Bearer " + goodToken + "\r\n"
 	for _, c := range []struct {
@@ -124,17 +123,13 @@ func TestExpect(t *testing.T) {
 		{"a session", playback + "Cookie: lectern_session=" + goodToken + "\r\nSec-Fetch-Site: same-origin\r\nExpect: 100-continue\r\n", 10, 100},
 		{"a forged session", playback + "Cookie: lectern_session=forged\r\nSec-Fetch-Site: same-origin\r\nExpect: 100-continue\r\n", 10, 401},
 	} {
-		began := time.Now()
-		conn := h.dial()
+		conn := h.dial() // with a deadline before the server's
 		fmt.Fprintf(conn, "%sContent-Length: %d\r\n\r\n", c.head, c.length)
 		r := bufio.NewReader(conn)
 		line, err := r.ReadString('\n')
 		if err != nil || !strings.HasPrefix(line, fmt.Sprintf("HTTP/1.1 %d ", c.want)) {
 			t.Errorf("%s: %q %v, want %d", c.name, line, err, c.want)
 			continue
-		}
-		if took := time.Since(began); took > testTimeout/3 {
-			t.Errorf("%s: an answer after %v", c.name, took)
 		}
 		if c.want == 100 {
 			io.WriteString(conn, strings.Repeat(" ", c.length))

@@ -12,7 +12,7 @@ import (
 // TestWhatIsNoRequestIsAnsweredAtOnce: nothing waits for the header timeout that can
 // never become a request, however slowly it comes.
 func TestWhatIsNoRequestIsAnsweredAtOnce(t *testing.T) {
-	h := newFixture(t, 10, func(cfg *Config, _ *fixture) { cfg.HeaderTimeout = testTimeout })
+	h := newFixture(t, 10, func(cfg *Config, _ *fixture) { cfg.HeaderTimeout = 10 * testTimeout })
 	hello, err := os.ReadFile("../requestline/testdata/tls-hello.bin")
 	if err != nil {
 		t.Fatal(err)
@@ -31,8 +31,7 @@ func TestWhatIsNoRequestIsAnsweredAtOnce(t *testing.T) {
 		{"a control byte in a field", "GET / HTTP/1.1\r\nHost: x\r\nA: \x1b"},
 	} {
 		for _, pause := range []time.Duration{0, 5 * time.Millisecond} {
-			began := time.Now()
-			conn := h.dial()
+			conn := h.dial() // with a deadline before the server's
 			if pause == 0 {
 				io.WriteString(conn, c.text)
 			} else if !trickle(conn, c.text, pause) {
@@ -44,9 +43,6 @@ func TestWhatIsNoRequestIsAnsweredAtOnce(t *testing.T) {
 			}
 			if status, _, _ := strings.Cut(string(answer), "\r\n"); status != "" && status != "HTTP/1.1 400 Bad Request" {
 				t.Errorf("%s: %s", c.name, status)
-			}
-			if waited := time.Since(began); waited > testTimeout/3 {
-				t.Errorf("%s: an answer after %v", c.name, waited)
 			}
 		}
 	}
@@ -62,10 +58,10 @@ func TestWhatIsNoRequestIsAnsweredAtOnce(t *testing.T) {
 	if a := h.receive(conn, "GET"); a.StatusCode != 200 {
 		t.Errorf("a request: %d", a.StatusCode)
 	}
-	began := time.Now()
 	conn.Write(hello)
-	if answer, _ := io.ReadAll(conn); !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") || time.Since(began) > testTimeout/3 {
-		t.Errorf("TLS after a request: %q after %v", answer, time.Since(began))
+	answer, err := io.ReadAll(conn)
+	if !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") || err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Errorf("TLS after a request: %q %v", answer, err)
 	}
 }
 

