@@ -12,9 +12,9 @@ import (
 
 var replays = flag.Int("replays", 0, "live through so many seeds twice, and compare their histories")
 
-// TestReplays says how often two runs of one seed give the same history. What keeps the rest:
-// waits that production code and the job library lengthen by a random part, and goroutines
-// that are runnable at one moment of the fake clock.
+// TestReplays says how often two runs of one seed give the same history, line by line. In a
+// program that is built without the overlay of the command deterministic they hardly do: waits
+// have a random part, and of several goroutines that can run at a moment any may be the first.
 func TestReplays(t *testing.T) {
 	if *replays == 0 {
 		t.Skip("-replays says how many seeds are compared")

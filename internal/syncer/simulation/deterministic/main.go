@@ -1,12 +1,14 @@
 // Command deterministic prints the path of an overlay (see go help build) with which a
-// program's goroutines in a bubble of testing/synctest run in nearly the same order each time
-// (what is left depends on addresses, by which maps are ordered): give it to go test as -overlay, together with -tags deterministic and GODEBUG=asyncpreemptoff=1.
+// program's goroutines in a bubble of testing/synctest run in the same order each time: give it
+// to go test as -overlay, together with -tags deterministic and GODEBUG=asyncpreemptoff=1.
 //
 // The overlay replaces files of the Go runtime. Hashes of maps have the same keys in each
-// process, and a mutex never notices how long it was waited for. In a bubble, once simulationState is set, what the runtime draws (the case that a
-// select takes, the order of timers of one moment, the iteration of maps, math/rand/v2) comes
-// from one generator; nobody is preempted, and a thread keeps its processor during system
-// calls; and the wall clock can be set.
+// process, and a mutex never notices how long it was waited for. In a bubble, once
+// simulationState is set, what the runtime draws (the case that a select takes, the order of
+// timers of one moment, the iteration of maps, math/rand/v2) comes from one generator; nobody is
+// preempted, a thread keeps its processor during system calls, and the scheduler does not look
+// elsewhere after a number of goroutines that depends on the runtime's own; and the wall clock
+// can be set. A context cancels its children in the order in which they came.
 package main
 
 import (
@@ -76,9 +78,25 @@ func simulationNext() uint64 {
 		nsec = int32(bubble.now % (1000 * 1000 * 1000))
 `},
 	{"runtime/proc.go", "func retake(now int64) uint32 {\n\tn := 0\n", "func retake(now int64) uint32 {\n\tn := 0\n\tif simulationState != 0 {\n\t\treturn 0\n\t}\n"},
+	// Its ticks count goroutines of the runtime, too.
+	{"runtime/proc.go", "if pp.schedtick%61 == 0 && !sched.runq.empty() {", "if pp.schedtick%61 == 0 && !sched.runq.empty() && simulationState == 0 {"},
 	// These two depend on the real time.
 	{"runtime/proc.go", "\t\tif scavenger.sysmonWake.Load() != 0 {\n", "\t\tif scavenger.sysmonWake.Load() != 0 && simulationState == 0 {\n"},
 	{"internal/sync/mutex.go", "starvationThresholdNs = 1e6\n", "starvationThresholdNs = 1 << 62\n"},
+	// Children are keys by their address: they are canceled in the order in which they came.
+	{"context/context.go", "children map[canceler]struct{} // set", "added    uint64\n\tchildren map[canceler]uint64 // when each was added; set"},
+	{"context/context.go", "make(map[canceler]struct{})", "make(map[canceler]uint64)"},
+	{"context/context.go", "\t\t\tp.children[child] = struct{}{}\n", "\t\t\tp.added++\n\t\t\tp.children[child] = p.added\n"},
+	{"context/context.go", "\tfor child := range c.children {\n", `	for len(c.children) > 0 {
+		var child canceler
+		first := ^uint64(0)
+		for other, at := range c.children {
+			if at < first {
+				child, first = other, at
+			}
+		}
+		delete(c.children, child)
+`},
 }
 
 func main() {
