@@ -43,9 +43,15 @@ func Harden(o Origin, opts Options) Origin {
 	if opts.Observer == nil {
 		opts.Observer = NewObserver(prometheus.NewRegistry())
 	}
+	// Where one connection has died unnoticed, those that nothing uses mostly have, too: a
+	// firewall has forgotten them, or a balancer was replaced. Each would cost another attempt.
+	drop := func() {}
+	if c, ok := o.(idleCloser); ok {
+		drop = c.CloseIdleConnections
+	}
 	o = opts.Observer.Observe(opts.Provider, o)
 	o = Verify(o)
-	o = Watchdog(o, opts.Stall)
+	o = watchdogWith(o, opts.Stall, drop)
 	reads := newSlots(opts.Concurrent)
 	if opts.Hedge > 0 {
 		o = hedge(o, reads, opts.Hedge, opts.Observer.hedges(opts.Provider))
@@ -54,6 +60,9 @@ func Harden(o Origin, opts Options) Origin {
 	o = Breaker(o)
 	return Retry(o, opts.Tries)
 }
+
+// idleCloser is what an origin with connections of its own implements.
+type idleCloser interface{ CloseIdleConnections() }
 
 // wrapped is an origin with one of its two methods replaced.
 type wrapped struct {

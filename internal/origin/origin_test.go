@@ -214,6 +214,37 @@ func TestWatchdogEndsASilentStat(t *testing.T) {
 	})
 }
 
+// pooled is an origin with connections of its own.
+type pooled struct {
+	*silentOnce
+	closed atomic.Int32
+}
+
+func (p *pooled) CloseIdleConnections() { p.closed.Add(1) }
+
+// TestStallClosesIdleConnections: those are likely to be dead as well. Answers in time close none.
+func TestStallClosesIdleConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := origintest.New(files)
+		o := &pooled{silentOnce: &silentOnce{Origin: fake}}
+		hardened := origin.Harden(o, origin.Options{})
+		for i, fault := range []origintest.Fault{{Stall: true}, {After: 100, Stall: true}, {}} {
+			fake.Script(fault)
+			body, err := open(t, hardened, media.Span{Len: 1000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadAll(body); err != nil {
+				t.Fatal(err)
+			}
+			body.Close()
+			if want := []int32{2, 3, 3}[i]; o.closed.Load() != want { // the first has a silent Stat too
+				t.Errorf("read %d: idle connections were closed %d times, not %d", i, o.closed.Load(), want)
+			}
+		}
+	})
+}
+
 // TestWatchdogLeavesCancelledStats: only what it has ended itself is a Timeout.
 func TestWatchdogLeavesCancelledStats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -17,7 +17,7 @@ const wholeStall = time.Minute
 // requested at most one step too many. Timeout: nothing has come for a minute. It is used by one
 // goroutine at a time.
 func ReadWhole(ctx context.Context, from Opener, obj media.Object, step int64) io.ReadCloser {
-	return &wholeReader{ctx: ctx, from: watchdog{from, wholeStall}, obj: obj, step: step}
+	return &wholeReader{ctx: ctx, from: watchdog{from, wholeStall, func() {}}, obj: obj, step: step}
 }
 
 type wholeReader struct {

@@ -20,12 +20,19 @@ var errStalled = errors.New("nothing came within the deadline")
 // small, is bounded as a whole: one on a connection that has died unnoticed leaves time for
 // another.
 func Watchdog(next Origin, stall time.Duration) Origin {
-	return wrapped{statWatchdog{next, stall}, watchdog{next, stall}}
+	return watchdogWith(next, stall, func() {})
+}
+
+// watchdogWith is Watchdog with a function that is called at each wait that it ends, before
+// there can be another attempt.
+func watchdogWith(next Origin, stall time.Duration, ended func()) Origin {
+	return wrapped{statWatchdog{next, stall, ended}, watchdog{next, stall, ended}}
 }
 
 type statWatchdog struct {
 	next  Stater
 	stall time.Duration
+	ended func()
 }
 
 func (w statWatchdog) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
@@ -33,6 +40,7 @@ func (w statWatchdog) Stat(ctx context.Context, loc media.Location) (media.Objec
 	defer cancel()
 	obj, err := w.next.Stat(ctx, loc)
 	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
+		w.ended()
 		err = media.Fault(media.Timeout, "origin: wait", errStalled)
 	}
 	return obj, err
@@ -41,11 +49,12 @@ func (w statWatchdog) Stat(ctx context.Context, loc media.Location) (media.Objec
 type watchdog struct {
 	next  Opener
 	stall time.Duration
+	ended func()
 }
 
 func (w watchdog) Open(ctx context.Context, obj media.Object, span media.Span) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	body := &watchedBody{ctx: ctx, cancel: cancel, stall: w.stall}
+	body := &watchedBody{ctx: ctx, cancel: cancel, stall: w.stall, ended: w.ended}
 	body.timer = time.AfterFunc(w.stall, body.expire)
 	inner, err := w.next.Open(ctx, obj, span)
 	body.timer.Stop()
@@ -62,6 +71,7 @@ type watchedBody struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	stall  time.Duration
+	ended  func()
 	timer  *time.Timer
 	inner  io.ReadCloser
 	fired  atomic.Bool
@@ -71,6 +81,7 @@ type watchedBody struct {
 
 func (b *watchedBody) expire() {
 	b.fired.Store(true)
+	b.ended()
 	b.cancel(errStalled)
 }
 

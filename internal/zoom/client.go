@@ -90,9 +90,14 @@ func errReadOnly(op string) error {
 
 // Close drops idle connections.
 func (c *Client) Close() error {
+	c.CloseIdleConnections()
+	return nil
+}
+
+// CloseIdleConnections closes connections that nothing uses.
+func (c *Client) CloseIdleConnections() {
 	c.api.CloseIdleConnections()
 	c.downloads.close()
-	return nil
 }
 
 // Token is an access token of an account, for downloads. refused is a token that was just

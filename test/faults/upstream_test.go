@@ -3,6 +3,7 @@ package faults
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -58,6 +59,8 @@ type upstream struct {
 	left   int           // requests that it is still for; negative: all; guarded by mu
 	hits   int           // requests that it was for; guarded by mu
 	swap   func()        // called before each request; may be nil; guarded by mu
+	kept   int           // open connections; guarded by mu
+	era    int           // connections of earlier ones get no answers; guarded by mu
 	active int           // requests being answered, stalled ones included; guarded by mu
 	// barrier holds requests for bytes of the objects slot-0, slot-1 … until so many have come;
 	// 0: none. Guarded by mu.
@@ -100,7 +103,7 @@ func (u *upstream) listen() (err error) {
 	if u.tls != nil {
 		ln = tls.NewListener(ln, u.tls)
 	}
-	server, ended := &http.Server{Handler: u, ErrorLog: log.New(io.Discard, "", 0)}, make(chan struct{})
+	server, ended := &http.Server{Handler: u, ErrorLog: log.New(io.Discard, "", 0), ConnContext: u.connContext, ConnState: u.connState}, make(chan struct{})
 	u.mu.Lock()
 	u.server, u.ended = server, ended
 	u.mu.Unlock()
@@ -179,6 +182,43 @@ func (u *upstream) swapBefore(f func()) {
 	u.swap = f
 }
 
+// eraKey is the key of a connection's era in the context of its requests.
+type eraKey struct{}
+
+// connContext remembers when a connection was opened.
+func (u *upstream) connContext(ctx context.Context, _ net.Conn) context.Context {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return context.WithValue(ctx, eraKey{}, u.era)
+}
+
+func (u *upstream) connState(_ net.Conn, state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		u.kept++
+	case http.StateHijacked, http.StateClosed:
+		u.kept--
+	}
+}
+
+// silence has no further request on the connections of now answered, and says how many they
+// are. New connections are served.
+func (u *upstream) silence() (connections int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.era++
+	return u.kept
+}
+
+// silent says of a request's connection that it was silenced.
+func (u *upstream) silent(r *http.Request) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return r.Context().Value(eraKey{}).(int) < u.era
+}
+
 // hitCount is how many requests the fault was for.
 func (u *upstream) hitCount() int {
 	u.mu.Lock()
@@ -239,6 +279,13 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		u.active--
 		u.mu.Unlock()
 	}()
+	if u.silent(r) {
+		select {
+		case <-r.Context().Done():
+		case <-u.done:
+		}
+		panic(http.ErrAbortHandler)
+	}
 	u.awaitBarrier(r)
 	u.mu.Lock()
 	swap := u.swap

@@ -64,6 +64,9 @@ func (o *Origin) SetCredentials(cfg Config) error {
 // Stop closes idle connections. It may be called twice.
 func (o *Origin) Stop() { o.transport.CloseIdleConnections() }
 
+// CloseIdleConnections closes connections that nothing uses.
+func (o *Origin) CloseIdleConnections() { o.transport.CloseIdleConnections() }
+
 // noRedirect makes a redirect an answer like any other. Blob storage sends none; a captive
 // portal does.
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

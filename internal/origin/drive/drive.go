@@ -98,6 +98,9 @@ func (o *Origin) Stop() {
 	o.transport.CloseIdleConnections()
 }
 
+// CloseIdleConnections closes connections that nothing uses.
+func (o *Origin) CloseIdleConnections() { o.transport.CloseIdleConnections() }
+
 // idleTimeout is how long an unused connection is kept.
 const idleTimeout = 4 * time.Minute
 

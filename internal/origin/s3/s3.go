@@ -135,6 +135,9 @@ func (o *Origin) SetCredentials(ctx context.Context, cfg Config) error {
 // Stop closes idle connections. It may be called twice.
 func (o *Origin) Stop() { o.transport.CloseIdleConnections() }
 
+// CloseIdleConnections closes connections that nothing uses.
+func (o *Origin) CloseIdleConnections() { o.transport.CloseIdleConnections() }
+
 // idleTimeout is how long an unused connection is kept: services close it sooner than Drive
 // does.
 const idleTimeout = 30 * time.Second

@@ -43,6 +43,13 @@ func New(accounts Accounts, fetch Fetcher) *Origin {
 	return &Origin{accounts: accounts, fetch: fetch, known: map[int64]zoom.Account{}}
 }
 
+// CloseIdleConnections closes those of the client, if it has some.
+func (o *Origin) CloseIdleConnections() {
+	if c, ok := o.fetch.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
 // Stat requests the first byte of the file: Zoom sends size and type with the bytes only.
 func (o *Origin) Stat(ctx context.Context, loc media.Location) (media.Object, error) {
 	const op = "zoom origin: stat"
