@@ -120,13 +120,14 @@ func TestRevocationLinearizable(t *testing.T) {
 	if *rounds > 0 {
 		faulty = f.proxies[:]
 	}
+	sum := &tally{what: "access", model: accessModel()}
 	for round := range max(1, *rounds) {
 		a := &accessRun{f: f, schedule: &schedule{proxies: faulty, kinds: brief(), pause: lasts / 3, longest: lasts / 30}}
 		for i, p := range f.proxies {
 			a.nodes = append(a.nodes, newLocalNode(t, p.URL(), staleness, i < nodes-1))
 		}
 		a.run(t, users, *seed+uint64(round), lasts, 800*time.Millisecond)
-		a.h.mustCheck(t, "access", accessModel())
+		sum.mustCheck(t, a.h, a.schedule)
 		if refused := a.h.answers(no); refused == 0 {
 			t.Error("nobody was ever refused")
 		}
@@ -137,4 +138,5 @@ func TestRevocationLinearizable(t *testing.T) {
 			f.exec(`INSERT INTO public.schedule_group_students (group_id, customuser_id) VALUES (1, $1)`, int64(firstStudent+u))
 		}
 	}
+	sum.report(t)
 }

@@ -33,7 +33,13 @@ type history struct {
 	began time.Time
 
 	mu  sync.Mutex
-	ops []porcupine.Operation // guarded by mu
+	ops []record // guarded by mu
+}
+
+// record is an operation, and when its client had its answer or gave it up.
+type record struct {
+	porcupine.Operation
+	ended int64
 }
 
 func newHistory() *history { return &history{began: time.Now()} }
@@ -41,14 +47,27 @@ func newHistory() *history { return &history{began: time.Now()} }
 // now is the time as the history has it: nanoseconds since its beginning, monotonic.
 func (h *history) now() int64 { return int64(time.Since(h.began)) }
 
-// add adds an operation. One of unknown outcome never returns.
+// add adds an operation. One of unknown outcome never returns, unless settle says by when.
 func (h *history) add(call, end int64, input any, output any) {
+	returns := end
 	if output == unknown {
-		end = math.MaxInt64
+		returns = math.MaxInt64
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.ops = append(h.ops, porcupine.Operation{Input: input, Output: output, Call: call, Return: end})
+	h.ops = append(h.ops, record{porcupine.Operation{Input: input, Output: output, Call: call, Return: returns}, end})
+}
+
+// settle is called when nothing is under way: what has had no effect so far has none any
+// more. Without it every operation of unknown outcome would overlap all that follow, and no
+// long history could be decided.
+func (h *history) settle() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := h.now()
+	for i := range h.ops {
+		h.ops[i].Return = min(h.ops[i].Return, now)
+	}
 }
 
 // do makes a request and records it.
@@ -64,7 +83,7 @@ func (h *history) change(f func(op *porcupine.Operation)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range h.ops {
-		f(&h.ops[i])
+		f(&h.ops[i].Operation)
 	}
 }
 
@@ -73,7 +92,7 @@ func (h *history) counted() (all, open int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, op := range h.ops {
-		if op.Return == math.MaxInt64 {
+		if op.Output == unknown {
 			open++
 		}
 	}
@@ -92,8 +111,27 @@ func (h *history) answers(a answer) (n int) {
 	return n
 }
 
-// keyed is an input of an operation on one of several independent objects.
-type keyed interface{ key() string }
+// struck counts the operations that were under way while something was wrong with the
+// database of their node.
+func (h *history) struck(s *schedule) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, op := range h.ops {
+		if node := op.Input.(keyed).at(); node >= 0 && node < len(s.proxies) && s.during(node, op.Call, op.ended, 0) {
+			n++
+		}
+	}
+	return n
+}
+
+// direct is the node of an operation that asks the database itself.
+const direct = -1
+
+// keyed is an input of an operation on one of several independent objects, at a node.
+type keyed interface {
+	key() string
+	at() int
+}
 
 // parts are the histories of the objects, by their keys.
 func (h *history) parts() map[string][]porcupine.Operation {
@@ -103,7 +141,7 @@ func (h *history) parts() map[string][]porcupine.Operation {
 	for _, op := range h.ops {
 		key := op.Input.(keyed).key()
 		op.ClientId = len(out[key])
-		out[key] = append(out[key], op)
+		out[key] = append(out[key], op.Operation)
 	}
 	return out
 }
@@ -156,16 +194,55 @@ func describe(ops []porcupine.Operation) string {
 	return b.String()
 }
 
-// mustCheck fails the test for each object whose answers have no explanation.
-func (h *history) mustCheck(t *testing.T, what string, model porcupine.Model) {
+// tally is what the histories of one model have come to in a campaign's rounds.
+type tally struct {
+	what  string
+	model porcupine.Model
+
+	rounds, faults, fewest            int // fewest: faults of a round
+	operations, open, struck, longest int
+}
+
+// mustCheck fails the test for each object whose answers have no explanation or could not be
+// decided, and for a round without faults, which shows nothing.
+func (c *tally) mustCheck(t *testing.T, h *history, s *schedule) {
 	t.Helper()
-	broken, undecided := h.check(model)
+	broken, undecided := h.check(c.model)
 	for _, b := range broken[:min(len(broken), 3)] {
-		t.Errorf("%s: no order explains %s", what, b)
+		t.Errorf("%s: no order explains %s", c.what, b)
 	}
 	if len(broken) > 3 {
-		t.Errorf("%s: and %d more", what, len(broken)-3)
+		t.Errorf("%s: and %d more", c.what, len(broken)-3)
+	}
+	if undecided > 0 {
+		t.Errorf("%s: %d objects could not be decided", c.what, undecided)
+	}
+	faults := s.injected()
+	if faults == 0 {
+		t.Errorf("%s: a round without faults", c.what)
 	}
 	all, open := h.counted()
-	t.Logf("%s: %d operations, %d of unknown outcome, %d objects, %d broken, %d undecided", what, all, open, len(h.parts()), len(broken), undecided)
+	longest, parts := 0, h.parts()
+	for _, ops := range parts {
+		longest = max(longest, len(ops))
+	}
+	struck := h.struck(s)
+	t.Logf("%s: %d operations, %d of unknown outcome, %d during faults; %d faults; %d objects, the longest history has %d; %d broken, %d undecided",
+		c.what, all, open, struck, faults, len(parts), longest, len(broken), undecided)
+	if c.rounds == 0 || faults < c.fewest {
+		c.fewest = faults
+	}
+	c.rounds++
+	c.faults += faults
+	c.operations += all
+	c.open += open
+	c.struck += struck
+	c.longest = max(c.longest, longest)
+}
+
+// report logs the sums.
+func (c *tally) report(t *testing.T) {
+	t.Helper()
+	t.Logf("%s in all: %d rounds with %d faults, at least %d in each; %d operations, %d of unknown outcome, %d during faults; longest history %d",
+		c.what, c.rounds, c.faults, c.fewest, c.operations, c.open, c.struck, c.longest)
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/pgtest/faultproxy"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
@@ -20,79 +19,133 @@ type limits struct {
 	schedule *schedule
 	starts   *history
 	codes    *history
+	// epochs are the parts of a run, after each of which nothing is under way; each lasts for
+	// faults faults.
+	epochs, faults int
+	// think is the mean time between two bursts of a user.
+	think time.Duration
+	// wide gives every second user a limit that takes several epochs to reach.
+	wide bool
 }
 
-// run has each user ask for twice as many starts as they may have, at random nodes, and each
-// code redeemed at all of them at once.
-func (l *limits) run(t *testing.T, users int, seed uint64, code func(user int) string) {
+// limit is the playback limit of a user.
+func (l *limits) limit(user int) int {
+	if l.wide && user%2 == 1 {
+		return 12 * startsLimit
+	}
+	return startsLimit
+}
+
+// run has each user ask for more starts than they may have, several at a time at random nodes,
+// and each code redeemed at all of them at once, again and again.
+func (l *limits) run(t *testing.T, users int, seed uint64, name string) {
 	t.Helper()
 	l.starts, l.codes = newHistory(), newHistory()
 	l.schedule.now = l.starts.now
-	ctx, stop := context.WithCancel(t.Context())
-	l.schedule.start(ctx, seed)
-	var clients sync.WaitGroup
-	slots := make(chan struct{}, 16)
-	for u := range users {
-		user := int64(firstStudent + u)
-		random := rand.New(rand.NewPCG(seed, uint64(1000+u)))
-		order := random.Perm(2*startsLimit + 2)
-		clients.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			var own sync.WaitGroup
-			for _, i := range order {
-				n := l.nodes[i%len(l.nodes)]
-				own.Go(func() { l.starts.do(startOp{user: user}, func() answer { return n.start(ctx, user) }) })
-				if i%4 == 0 { // two or three at a time
-					own.Wait()
-				}
-			}
-			own.Wait()
-			text := code(u)
-			for _, n := range l.nodes {
-				own.Go(func() { l.codes.do(codeOp{text}, func() answer { return n.redeem(ctx, text) }) })
-			}
-			own.Wait()
-			l.codes.do(codeOp{text}, func() answer { return l.nodes[u%len(l.nodes)].redeem(ctx, text) })
-		})
+	for epoch := range l.epochs {
+		ctx, stop := context.WithCancel(t.Context())
+		l.schedule.start(ctx, seed)
+		more := l.schedule.until(l.faults)
+		var clients sync.WaitGroup
+		for u := range users {
+			random := rand.New(rand.NewPCG(seed, uint64(1000*(epoch+1)+u)))
+			clients.Go(func() { l.user(ctx, random, u, codeOf(name, epoch, u), more) })
+		}
+		clients.Wait()
+		stop()
+		l.schedule.wait()
+		l.f.quiesce()
+		l.starts.settle()
+		l.codes.settle()
+		for u := range users {
+			l.close(t.Context(), u, epoch, name)
+		}
 	}
-	clients.Wait()
-	stop()
-	l.schedule.wait()
-	endConnections(l.f.proxies[:])
-	// What was answered while the connections broke is true when they no longer do.
-	for u := range users {
-		text := code(u)
-		l.codes.do(codeOp{text}, func() answer { return l.nodes[u%len(l.nodes)].redeem(t.Context(), text) })
+}
+
+// codeOf is a user's code in an epoch.
+func codeOf(name string, epoch, user int) string { return fmt.Sprintf("%s-%d-%d", name, epoch, user) }
+
+// user asks and redeems for the time of an epoch, and until the limit was asked for twice.
+func (l *limits) user(ctx context.Context, random *rand.Rand, u int, code string, more func() bool) {
+	user, limit := int64(firstStudent+u), l.limit(u)
+	for asked := 0; asked < 2*startsLimit+2 || more(); {
+		var burst sync.WaitGroup
+		for range 1 + random.IntN(4) {
+			i := random.IntN(len(l.nodes))
+			burst.Go(func() {
+				l.starts.do(startOp{node: i, user: user, limit: limit}, func() answer { return l.nodes[i].start(ctx, user, limit) })
+			})
+			asked++
+		}
+		burst.Wait()
+		if random.IntN(3) == 0 {
+			l.redeem(ctx, code)
+		}
+		if l.think > 0 {
+			time.Sleep(time.Duration((0.5 + random.Float64()) * float64(l.think)))
+		}
 	}
-	for u := range users {
-		op := startOp{user: int64(firstStudent + u), count: true}
-		call := l.starts.now()
-		n := l.f.number(`SELECT count(*) FROM lectern.lectern_starts WHERE user_id = $1`, op.user)
-		l.starts.add(call, l.starts.now(), op, int(n))
+	l.redeem(ctx, code)
+}
+
+// redeem redeems a code at all nodes at once.
+func (l *limits) redeem(ctx context.Context, code string) {
+	var all sync.WaitGroup
+	for i, n := range l.nodes {
+		all.Go(func() { l.codes.do(codeOp{code, i}, func() answer { return n.redeem(ctx, code) }) })
+	}
+	all.Wait()
+}
+
+// close looks at what is true when nothing is under way: a user's codes are used up, those
+// of earlier epochs too, and their starts are counted. Those of a user who has reached the
+// limit are forgotten, so that they may reach it again.
+func (l *limits) close(ctx context.Context, u, epoch int, name string) {
+	for past := range epoch + 1 {
+		code, i := codeOf(name, past, u), (u+past)%len(l.nodes)
+		for range 50 { // until the node has connections again
+			if l.codes.do(codeOp{code, i}, func() answer { return l.nodes[i].redeem(ctx, code) }) != unknown {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	op := startOp{node: direct, user: int64(firstStudent + u), count: true}
+	call := l.starts.now()
+	n := int(l.f.number(`SELECT count(*) FROM lectern.lectern_starts WHERE user_id = $1`, op.user))
+	l.starts.add(call, l.starts.now(), op, n)
+	if n >= l.limit(u) {
+		op = startOp{node: direct, user: op.user, forget: true}
+		call = l.starts.now()
+		l.f.exec(`DELETE FROM lectern.lectern_starts WHERE user_id = $1`, op.user)
+		l.starts.add(call, l.starts.now(), op, yes)
 	}
 }
 
 // TestLimitsLinearizable: whatever happens to the connections, the playback limit is granted
 // exactly, and a code begins one session.
 func TestLimitsLinearizable(t *testing.T) {
-	f := newFixture(t, 60)
+	f := newFixture(t, 24)
+	starts, codes := &tally{what: "starts", model: startsModel()}, &tally{what: "codes", model: codesModel()}
 	for round := range max(1, *rounds) {
-		l := &limits{f: f, schedule: &schedule{proxies: f.proxies[:], kinds: brief(), pause: 250 * time.Millisecond, longest: 40 * time.Millisecond}}
+		l := &limits{f: f, epochs: 1, faults: 4, schedule: &schedule{proxies: f.proxies[:], kinds: brief(), pause: 250 * time.Millisecond, longest: 40 * time.Millisecond}}
 		users := 20
 		if *rounds > 0 {
-			users, l.schedule.kinds = 60, faultKinds
-			l.schedule.pause, l.schedule.longest = 800*time.Millisecond, 400*time.Millisecond
+			users, l.epochs, l.faults, l.think, l.wide = 24, 8, 6, 250*time.Millisecond, true
+			l.schedule.kinds, l.schedule.pause, l.schedule.longest = faultKinds, 800*time.Millisecond, 400*time.Millisecond
 		}
 		for _, p := range f.proxies {
 			l.nodes = append(l.nodes, newLocalNode(t, p.URL(), staleness, false))
 		}
-		l.run(t, users, *seed+uint64(round), func(user int) string { return fmt.Sprintf("code-%d-%d", round, user) })
-		l.starts.mustCheck(t, "starts", startsModel(startsLimit))
-		l.codes.mustCheck(t, "codes", codesModel())
+		l.run(t, users, *seed+uint64(round), fmt.Sprint("code-", round))
+		starts.mustCheck(t, l.starts, l.schedule)
+		codes.mustCheck(t, l.codes, l.schedule)
 		t.Logf("seed %d: %s", *seed+uint64(round), l.schedule)
 		f.exec(`DELETE FROM lectern.lectern_starts`)
 	}
+	starts.report(t)
+	codes.report(t)
 }
 
 // account is a teacher's quota as the syncers work with it.
@@ -153,12 +206,18 @@ type quotaRun struct {
 	accounts []account
 	// size is the least of a recording, and spread how many sizes there are.
 	size, spread int64
+	// think is the mean time between two operations of a recording.
+	think time.Duration
 }
 
 // settled repeats a request until its outcome is known, as the syncer's jobs do.
 func (q *quotaRun) settled(ctx context.Context, random *rand.Rand, o quotaOp, recording int64) answer {
 	for {
-		a := q.accounts[random.IntN(len(q.accounts))]
+		if q.think > 0 {
+			time.Sleep(time.Duration((0.5 + random.Float64()) * float64(q.think)))
+		}
+		o.node = random.IntN(len(q.accounts))
+		a := q.accounts[o.node]
 		got := q.h.do(o, func() answer {
 			ok, err := true, error(nil)
 			switch o.what {
@@ -213,23 +272,28 @@ func (q *quotaRun) archive(ctx context.Context, random *rand.Rand, slot int, rec
 	}
 }
 
-// runQuota runs teachers' recordings at all accounts, and reads what is left.
-func runQuota(t *testing.T, h *history, teachers []int64, seed uint64, size, spread int64, accounts []account) {
+// runQuota runs teachers' recordings at all accounts, once and as long as there is more.
+func runQuota(t *testing.T, h *history, teachers []int64, seed uint64, size, spread int64, accounts []account, think time.Duration, more func() bool) {
 	t.Helper()
 	var group sync.WaitGroup
 	const slotsUsed = 6
 	for n, teacher := range teachers {
-		q := &quotaRun{h: h, teacher: teacher, accounts: accounts, size: size, spread: spread}
+		q := &quotaRun{h: h, teacher: teacher, accounts: accounts, size: size, spread: spread, think: think}
 		for slot := range slotsUsed {
 			random := rand.New(rand.NewPCG(seed, uint64(n*slots+slot)))
 			recording := firstCharged + int64(n*slots+slot)
-			group.Go(func() { q.archive(t.Context(), random, slot, recording) })
+			group.Go(func() {
+				q.archive(t.Context(), random, slot, recording)
+				for more() {
+					q.archive(t.Context(), random, slot, recording)
+				}
+			})
 		}
 	}
 	group.Wait()
 }
 
-// readQuotas reads the accounts in the end, and removes them.
+// readQuotas reads the accounts when nothing is under way.
 func readQuotas(f *fixture, h *history, teachers []int64) {
 	for _, teacher := range teachers {
 		call := h.now()
@@ -238,15 +302,15 @@ func readQuotas(f *fixture, h *history, teachers []int64) {
 			reserved:   f.number(`SELECT CAST(COALESCE(SUM(reserved), 0) AS bigint) FROM lectern.lectern_quota_charges WHERE teacher_id = $1`, teacher),
 			recordings: f.number(`SELECT COALESCE(SUM(recordings_count), 0) FROM public.schedule_teacherstoragequota WHERE teacher_id = $1`, teacher),
 		}
-		h.add(call, h.now(), quotaOp{teacher: teacher, what: "read"}, a)
+		h.add(call, h.now(), quotaOp{node: direct, teacher: teacher, what: "read"}, a)
 	}
-	f.exec(`DELETE FROM lectern.lectern_quota_charges`)
-	f.exec(`DELETE FROM public.schedule_teacherstoragequota`)
 }
 
-// giveQuotas gives each teacher their quota.
+// giveQuotas gives each teacher their quota, with nothing charged.
 func giveQuotas(t *testing.T, f *fixture, teachers []int64) {
 	t.Helper()
+	f.exec(`DELETE FROM lectern.lectern_quota_charges`)
+	f.exec(`DELETE FROM public.schedule_teacherstoragequota`)
 	for _, teacher := range teachers {
 		err := f.store.Update(t.Context(), "test", func(x catalog.Session) error {
 			_, err := store.LoadQuota(t.Context(), x, teacher, time.Now())
@@ -269,6 +333,7 @@ func TestQuotaLinearizable(t *testing.T) {
 		teachers = []int64{1, 2, 3, 4, 5}
 	}
 	f.addRecordings(firstCharged, slots*len(teachers))
+	sum := &tally{what: "quota", model: quotaModel(quotaTotal)}
 	for round := range max(1, *rounds) {
 		h := newHistory()
 		giveQuotas(t, f, teachers)
@@ -276,25 +341,24 @@ func TestQuotaLinearizable(t *testing.T) {
 		for _, p := range f.proxies {
 			accounts = append(accounts, storeAccount{f.open(p.URL())})
 		}
+		epochs, faults, think := 1, 4, time.Duration(0)
 		s := &schedule{proxies: f.proxies[:], kinds: brief(), pause: 250 * time.Millisecond, longest: 40 * time.Millisecond, now: h.now}
 		if *rounds > 0 {
+			epochs, faults, think = 8, 6, 100*time.Millisecond
 			s.kinds, s.pause, s.longest = faultKinds, 800*time.Millisecond, 300*time.Millisecond
 		}
-		ctx, stop := context.WithCancel(t.Context())
-		s.start(ctx, *seed+uint64(round))
-		runQuota(t, h, teachers, *seed+uint64(round), 100, 200, accounts)
-		stop()
-		s.wait()
-		endConnections(f.proxies[:])
-		readQuotas(f, h, teachers)
-		h.mustCheck(t, "quota", quotaModel(quotaTotal))
+		for epoch := range epochs {
+			ctx, stop := context.WithCancel(t.Context())
+			s.start(ctx, *seed+uint64(round))
+			runQuota(t, h, teachers, (*seed+uint64(round))<<8|uint64(epoch), 100, 200, accounts, think, s.until(faults))
+			stop()
+			s.wait()
+			f.quiesce()
+			h.settle()
+			readQuotas(f, h, teachers)
+		}
+		sum.mustCheck(t, h, s)
 		t.Logf("seed %d: %s", *seed+uint64(round), s)
 	}
-}
-
-// endConnections cuts what is left of the connections, so that nothing is under way.
-func endConnections(proxies []*faultproxy.Proxy) {
-	for _, p := range proxies {
-		p.Cut()
-	}
+	sum.report(t)
 }

@@ -19,44 +19,54 @@ func either(before any, after []any) []any {
 	return append(after, before)
 }
 
-// startOp asks for a playback start of a user, or counts those that are counted.
+// startOp asks for a playback start of a user, counts those that are counted, or forgets them.
 type startOp struct {
-	node  int
-	user  int64
-	count bool // else it is a start
+	node   int
+	user   int64
+	count  bool
+	forget bool // as when an hour has passed
+	limit  int  // of a start
 }
 
 func (o startOp) key() string { return fmt.Sprint("user ", o.user) }
+func (o startOp) at() int     { return o.node }
 
 func (o startOp) String() string {
-	if o.count {
+	switch {
+	case o.count:
 		return "count"
+	case o.forget:
+		return "forget"
+	default:
+		return fmt.Sprintf("start at node %d of at most %d", o.node, o.limit)
 	}
-	return fmt.Sprint("start at node ", o.node)
 }
 
-// startsModel is LIMIT_PLAYBACKS_PER_HOUR over any number of gateways, in less than an hour:
-// a start is granted exactly while fewer than limit are counted.
-func startsModel(limit int) porcupine.Model {
+// startsModel is LIMIT_PLAYBACKS_PER_HOUR over any number of gateways: a start is granted
+// exactly while fewer than the limit are counted.
+func startsModel() porcupine.Model {
 	m := porcupine.NondeterministicModel{
 		Init: func() []any { return []any{0} },
 		Step: func(state, input, output any) []any {
-			n := state.(int)
-			if input.(startOp).count {
+			n, o := state.(int), input.(startOp)
+			if o.forget {
+				return []any{0}
+			}
+			if o.count {
 				if output.(int) == n {
 					return []any{n}
 				}
 				return nil
 			}
 			var granted []any
-			if n < limit {
+			if n < o.limit {
 				granted = []any{n + 1}
 			}
 			switch output.(answer) {
 			case yes:
 				return granted
 			case no:
-				if n >= limit {
+				if n >= o.limit {
 					return []any{n}
 				}
 				return nil
@@ -69,10 +79,14 @@ func startsModel(limit int) porcupine.Model {
 }
 
 // codeOp redeems a code.
-type codeOp struct{ code string }
+type codeOp struct {
+	code string
+	node int
+}
 
 func (o codeOp) key() string    { return "code " + o.code }
-func (o codeOp) String() string { return "redeem" }
+func (o codeOp) at() int        { return o.node }
+func (o codeOp) String() string { return fmt.Sprint("redeem at node ", o.node) }
 
 // codesModel: a code begins one session.
 func codesModel() porcupine.Model {
@@ -102,6 +116,7 @@ type accessOp struct {
 }
 
 func (o accessOp) key() string { return fmt.Sprintf("user %d at node %d", o.user, o.node) }
+func (o accessOp) at() int     { return o.node }
 
 func (o accessOp) String() string {
 	switch {
@@ -132,6 +147,7 @@ func accessModel() porcupine.Model {
 
 // quotaOp is an operation on what one recording is charged.
 type quotaOp struct {
+	node    int
 	teacher int64
 	what    string // reserve, commit, release, refund, read
 	slot    int    // the recording, counted from 0
@@ -139,8 +155,14 @@ type quotaOp struct {
 }
 
 func (o quotaOp) key() string { return fmt.Sprint("teacher ", o.teacher) }
+func (o quotaOp) at() int     { return o.node }
 
-func (o quotaOp) String() string { return fmt.Sprintf("%s %d of recording %d", o.what, o.size, o.slot) }
+func (o quotaOp) String() string {
+	if o.what == "read" {
+		return "read"
+	}
+	return fmt.Sprintf("%s %d of recording %d at node %d", o.what, o.size, o.slot, o.node)
+}
 
 // quotaAccount is what is read of an account.
 type quotaAccount struct{ used, reserved, recordings int64 }
@@ -232,8 +254,8 @@ func TestModels(t *testing.T) {
 	op := func(call, end int64, input, output any) porcupine.Operation {
 		return porcupine.Operation{Call: call, Return: end, Input: input, Output: output}
 	}
-	start, count := startOp{user: 1}, startOp{user: 1, count: true}
-	code := codeOp{"a"}
+	start, one, count, forget := startOp{user: 1, limit: 2}, startOp{user: 1, limit: 1}, startOp{user: 1, count: true}, startOp{user: 1, forget: true}
+	code := codeOp{code: "a"}
 	watch := accessOp{user: 1}
 	take, give := accessOp{user: 1, change: 1}, accessOp{user: 1, change: 2}
 	quota := func(what string, slot int, size int64) quotaOp { return quotaOp{what: what, slot: slot, size: size} }
@@ -243,13 +265,16 @@ func TestModels(t *testing.T) {
 		ops   []porcupine.Operation
 		want  bool
 	}{
-		{"two starts of two", startsModel(2), []porcupine.Operation{op(0, 1, start, yes), op(0, 1, start, yes), op(2, 3, start, no)}, true},
-		{"three starts of two", startsModel(2), []porcupine.Operation{op(0, 9, start, yes), op(0, 9, start, yes), op(0, 9, start, yes)}, false},
-		{"refused too early", startsModel(2), []porcupine.Operation{op(0, 1, start, yes), op(2, 3, start, no)}, false},
-		{"refused because of a lost one", startsModel(2), []porcupine.Operation{op(0, 1, start, yes), op(0, never, start, unknown), op(2, 3, start, no), op(4, 5, count, 2)}, true},
-		{"an acknowledged start is lost", startsModel(2), []porcupine.Operation{op(0, 1, start, yes), op(0, never, start, unknown), op(4, 5, count, 0)}, false},
-		{"granted during an outage", startsModel(1), []porcupine.Operation{op(0, 1, start, uncounted), op(2, 3, start, yes), op(4, 5, start, uncounted), op(6, 7, count, 1)}, true},
-		{"granted above the limit", startsModel(1), []porcupine.Operation{op(0, 1, start, uncounted), op(2, 3, start, yes), op(4, 5, start, yes), op(6, 7, count, 1)}, false},
+		{"two starts of two", startsModel(), []porcupine.Operation{op(0, 1, start, yes), op(0, 1, start, yes), op(2, 3, start, no)}, true},
+		{"three starts of two", startsModel(), []porcupine.Operation{op(0, 9, start, yes), op(0, 9, start, yes), op(0, 9, start, yes)}, false},
+		{"refused too early", startsModel(), []porcupine.Operation{op(0, 1, start, yes), op(2, 3, start, no)}, false},
+		{"refused because of a lost one", startsModel(), []porcupine.Operation{op(0, 1, start, yes), op(0, never, start, unknown), op(2, 3, start, no), op(4, 5, count, 2)}, true},
+		{"an acknowledged start is lost", startsModel(), []porcupine.Operation{op(0, 1, start, yes), op(0, never, start, unknown), op(4, 5, count, 0)}, false},
+		{"granted during an outage", startsModel(), []porcupine.Operation{op(0, 1, one, uncounted), op(2, 3, one, yes), op(4, 5, one, uncounted), op(6, 7, count, 1)}, true},
+		{"granted above the limit", startsModel(), []porcupine.Operation{op(0, 1, one, uncounted), op(2, 3, one, yes), op(4, 5, one, yes), op(6, 7, count, 1)}, false},
+		{"granted again after an hour", startsModel(), []porcupine.Operation{op(0, 1, one, yes), op(2, 3, forget, yes), op(4, 5, one, yes), op(6, 7, one, no), op(8, 9, count, 1)}, true},
+		{"refused after an hour", startsModel(), []porcupine.Operation{op(0, 1, one, yes), op(2, 3, forget, yes), op(4, 5, one, no)}, false},
+		{"an unknown start that was settled counts later", startsModel(), []porcupine.Operation{op(0, 3, one, unknown), op(4, 5, count, 0), op(6, 7, count, 1)}, false},
 		{"a code once", codesModel(), []porcupine.Operation{op(0, 9, code, no), op(0, 9, code, yes)}, true},
 		{"a code twice", codesModel(), []porcupine.Operation{op(0, 9, code, yes), op(0, 9, code, yes)}, false},
 		{"a code lost on the way", codesModel(), []porcupine.Operation{op(0, never, code, unknown), op(0, 9, code, no)}, true},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,7 +40,7 @@ const (
 // node is a gateway as its clients see it.
 type node interface {
 	// start asks for a playback.
-	start(ctx context.Context, user int64) answer
+	start(ctx context.Context, user int64, limit int) answer
 	// redeem begins a session with a code.
 	redeem(ctx context.Context, code string) answer
 	// watch reads something of the recording.
@@ -88,10 +89,43 @@ func newFixture(t *testing.T, students int) *fixture {
 		t.Fatal(err)
 	}
 	for i := range f.proxies {
-		f.proxies[i] = faultproxy.Start(t, f.direct)
+		f.proxies[i] = faultproxy.Start(t, f.behindProxy())
 		f.proxies[i].KeepAbandoned(5 * time.Second)
 	}
 	return f
+}
+
+// proxied is the application's name of sessions through proxies.
+const proxied = "proxied"
+
+// behindProxy is the database's URL for a proxy: its sessions can be told from the others.
+func (f *fixture) behindProxy() string {
+	f.t.Helper()
+	u, err := url.Parse(f.direct)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	query := u.Query()
+	query.Set("application_name", proxied)
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// quiesce cuts the connections of all nodes and returns when PostgreSQL has ended their
+// sessions, the abandoned ones too. Nothing is under way then: a commit that was sent has been
+// made, or never will be.
+func (f *fixture) quiesce() {
+	f.t.Helper()
+	for _, p := range f.proxies {
+		p.Set(faultproxy.Faults{Away: true})
+	}
+	eventually(f.t, "sessions ended", func() (bool, string) {
+		n := f.number(`SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND datname = current_database()`, proxied)
+		return n == 0, fmt.Sprint(n, " sessions")
+	})
+	for _, p := range f.proxies {
+		p.Set(faultproxy.Faults{})
+	}
 }
 
 // addRecordings adds rows of recordings, from id first on, that are archived nowhere.
@@ -202,8 +236,8 @@ func newLocalNode(t *testing.T, url string, maxStaleness time.Duration, listens 
 	return &localNode{starts: library.NewPlaybackStarts(store), codes: catalog.NewUsedCodes(store), gate: gate}
 }
 
-func (n *localNode) start(ctx context.Context, user int64) answer {
-	started, err := n.starts.CountStart(ctx, user, 1, time.Now(), time.Hour, 0, startsLimit)
+func (n *localNode) start(ctx context.Context, user int64, limit int) answer {
+	started, err := n.starts.CountStart(ctx, user, 1, time.Now(), time.Hour, 0, limit)
 	switch {
 	case err != nil:
 		return unknown

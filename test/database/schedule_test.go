@@ -105,6 +105,7 @@ type schedule struct {
 
 	running sync.WaitGroup
 	mu      sync.Mutex
+	begun   int            // how often it was started; guarded by mu
 	faulty  [][]span       // by proxy; guarded by mu
 	counts  map[string]int // by the faults' names; guarded by mu
 }
@@ -114,10 +115,17 @@ func brief() []fault {
 	return slices.DeleteFunc(slices.Clone(faultKinds), func(f fault) bool { return !f.brief })
 }
 
+// start may be called again after wait: the faults add up, and are others.
 func (s *schedule) start(ctx context.Context, seed uint64) {
-	s.faulty, s.counts = make([][]span, len(s.proxies)), map[string]int{}
+	s.mu.Lock()
+	if s.begun == 0 {
+		s.faulty, s.counts = make([][]span, len(s.proxies)), map[string]int{}
+	}
+	offset := s.begun * len(s.proxies)
+	s.begun++
+	s.mu.Unlock()
 	for i, p := range s.proxies {
-		random := rand.New(rand.NewPCG(seed, uint64(i)))
+		random := rand.New(rand.NewPCG(seed, uint64(offset+i)))
 		s.running.Go(func() { s.run(ctx, i, p, random) })
 	}
 }
@@ -147,6 +155,23 @@ func (s *schedule) run(ctx context.Context, i int, p *faultproxy.Proxy, random *
 		s.counts[kind.name]++
 		s.mu.Unlock()
 	}
+}
+
+// injected is how many faults there have been.
+func (s *schedule) injected() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, of := range s.counts {
+		n += of
+	}
+	return n
+}
+
+// until returns what reports whether there are less than n faults from now on: clients go on
+// as long, however fast they are. Without proxies there are none to wait for.
+func (s *schedule) until(n int) (more func() bool) {
+	enough := s.injected() + n
+	return func() bool { return len(s.proxies) > 0 && s.injected() < enough }
 }
 
 // String lists how often there was which fault.

@@ -31,6 +31,8 @@ const (
 	viewers = 10
 	// lessonsPerRound are recorded in each round.
 	lessonsPerRound = 12
+	// playbacks is the playback limit of an hour: some viewers reach it in the middle of a round.
+	playbacks = 15
 	// roundLasts is how long the faults of a round go on.
 	roundLasts = 40 * time.Second
 	// meetingID is Zoom's id of the first lesson's meeting; each lesson has the next.
@@ -41,15 +43,16 @@ const (
 // PostgreSQL, and the viewers and the Zoom that use them.
 type torture struct {
 	*fixture
-	t        *testing.T
-	gateways []*program
-	syncers  []*program
-	proxies  []*faultproxy.Proxy // of the gateways, then of the syncers
-	zoom     *zoomemu.Server
-	drive    *driveemu.Server
-	lesson   []byte // an MP4
-	round    int
-	began    time.Time
+	t                   *testing.T
+	gateways            []*program
+	syncers             []*program
+	proxies             []*faultproxy.Proxy // of the gateways, then of the syncers
+	zoom                *zoomemu.Server
+	drive               *driveemu.Server
+	lesson              []byte // an MP4
+	round               int
+	began               time.Time
+	startsSum, codesSum tally
 
 	mu       sync.Mutex
 	statuses map[string]int           // of answers, by request and status; guarded by mu
@@ -65,6 +68,7 @@ func newTorture(t *testing.T) *torture {
 	t.Helper()
 	f := newFixture(t, viewers)
 	x := &torture{fixture: f, t: t, zoom: zoomemu.New(), drive: driveemu.New(), lesson: smallMP4(t), began: time.Now(),
+		startsSum: tally{what: "starts", model: startsModel()}, codesSum: tally{what: "codes", model: codesModel()},
 		tokens: map[int64]string{}, statuses: map[string]int{}, slowest: map[string]time.Duration{}, acked: map[string]bool{}, states: map[int64]float64{}, viewed: map[int64]bool{}}
 	x.drive.SpoolIn(t.TempDir())
 	if err := x.zoom.Start(); err != nil {
@@ -79,10 +83,10 @@ func newTorture(t *testing.T) *torture {
 	for i := range nodes {
 		x.proxies = append(x.proxies, f.proxies[i])
 		x.gateways = append(x.gateways, serve(t, "gateway", append(shared, "LECTERN_DATABASE_URL="+f.proxies[i].URL(),
-			fmt.Sprint("LECTERN_LIMIT_PLAYBACKS_PER_HOUR=", startsLimit), "LECTERN_LIMIT_API_RATE=0", "LECTERN_LIMIT_STREAMS_PER_USER=0", "LECTERN_AUTH_MAX_STALENESS=2s")...))
+			fmt.Sprint("LECTERN_LIMIT_PLAYBACKS_PER_HOUR=", playbacks), "LECTERN_LIMIT_API_RATE=0", "LECTERN_LIMIT_STREAMS_PER_USER=0", "LECTERN_AUTH_MAX_STALENESS=2s")...))
 	}
 	for range syncers {
-		p := faultproxy.Start(t, f.direct)
+		p := faultproxy.Start(t, f.behindProxy())
 		p.KeepAbandoned(5 * time.Second)
 		x.proxies = append(x.proxies, p)
 		x.syncers = append(x.syncers, serve(t, "syncer", append(shared, "LECTERN_DATABASE_URL="+p.URL(), "ZOOM_WEBHOOK_SECRET_TOKEN="+webhookSecret,
@@ -211,9 +215,7 @@ func (x *torture) viewer(ctx context.Context, user int64, random *rand.Rand, sta
 		case 5:
 			x.request(background, "list", g, "GET", "/api/recordings/", user, "", 200)
 		case 6:
-			if random.IntN(3) == 0 {
-				starts.do(startOp{node: node, user: user}, func() answer { return x.start(background, g, user) })
-			}
+			starts.do(startOp{node: node, user: user, limit: playbacks}, func() answer { return x.start(background, g, user) })
 		case 7:
 			if random.IntN(3) == 0 {
 				x.code(background, g, user, codes)
@@ -268,9 +270,9 @@ func (x *torture) code(ctx context.Context, g *program, user int64, codes *histo
 		return
 	}
 	var group sync.WaitGroup
-	for _, n := range x.gateways {
+	for i, n := range x.gateways {
 		group.Go(func() {
-			codes.do(codeOp{made.Code}, func() answer {
+			codes.do(codeOp{made.Code, i}, func() answer {
 				status, _, ok := x.request(ctx, "session", n, "POST", "/session", 0, fmt.Sprintf(`{"code": %q}`, made.Code), 204, 401)
 				switch {
 				case !ok:
@@ -351,6 +353,8 @@ func TestTorture(t *testing.T) {
 		}
 	}
 	x.checkOpen(before)
+	x.startsSum.report(t)
+	x.codesSum.report(t)
 	x.report()
 }
 
@@ -406,12 +410,12 @@ func (x *torture) runRound(t *testing.T, seed uint64) {
 			op.Output = uncounted
 		}
 	})
-	x.checkRound(t, starts, codes)
+	x.checkRound(t, starts, codes, s)
 	t.Logf("seed %d: %s", seed, s)
 }
 
 // checkRound compares the database and the archive with what was acknowledged.
-func (x *torture) checkRound(t *testing.T, starts, codes *history) {
+func (x *torture) checkRound(t *testing.T, starts, codes *history, s *schedule) {
 	t.Helper()
 	all := int64((x.round + 1) * lessonsPerRound)
 	eventually(t, "all recordings archived", func() (bool, string) {
@@ -451,16 +455,16 @@ func (x *torture) checkRound(t *testing.T, starts, codes *history) {
 	}
 	x.checkViewers(t)
 	for v := range viewers {
-		op := startOp{user: int64(firstStudent + v), count: true}
+		op := startOp{node: direct, user: int64(firstStudent + v), count: true}
 		call := starts.now()
 		n := x.number(`SELECT count(*) FROM lectern.lectern_starts WHERE user_id = $1`, op.user)
 		starts.add(call, starts.now(), op, int(n))
 	}
-	starts.mustCheck(t, "starts", startsModel(startsLimit))
-	codes.mustCheck(t, "codes", codesModel())
+	x.startsSum.mustCheck(t, starts, s)
+	x.codesSum.mustCheck(t, codes, s)
 	x.exec(`DELETE FROM lectern.lectern_starts`)
-	for _, s := range x.strange[:min(10, len(x.strange))] {
-		t.Error(s)
+	for _, answer := range x.strange[:min(10, len(x.strange))] {
+		t.Error(answer)
 	}
 }
 

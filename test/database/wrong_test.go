@@ -51,9 +51,9 @@ type countingNode struct {
 	counts map[int64]int // by user; guarded by mu
 }
 
-func (n *countingNode) start(ctx context.Context, user int64) answer {
+func (n *countingNode) start(ctx context.Context, user int64, limit int) answer {
 	n.mu.Lock()
-	full := n.counts[user] == startsLimit
+	full := n.counts[user] == limit
 	if !full {
 		n.counts[user]++
 	}
@@ -61,7 +61,7 @@ func (n *countingNode) start(ctx context.Context, user int64) answer {
 	if full {
 		return no
 	}
-	return n.node.start(ctx, user)
+	return n.node.start(ctx, user, limit)
 }
 
 // readingNode looks whether a code is used, and then uses it.
@@ -112,13 +112,13 @@ func quiet() *schedule { return &schedule{} }
 // TestLimitCountedPerProcess: a limit that each gateway counts for itself is found out.
 func TestLimitCountedPerProcess(t *testing.T) {
 	f := newFixture(t, 4)
-	l, met := &limits{f: f, schedule: quiet()}, &pairs{waiting: map[string]chan struct{}{}}
+	l, met := &limits{f: f, schedule: quiet(), epochs: 1}, &pairs{waiting: map[string]chan struct{}{}}
 	for range nodes {
 		n := newLocalNode(t, f.direct, staleness, false)
 		l.nodes = append(l.nodes, readingNode{&countingNode{node: unlimited{n}, counts: map[int64]int{}}, f, met})
 	}
-	l.run(t, 4, 1, func(user int) string { return "code-" + string(rune('a'+user)) })
-	if broken, _ := l.starts.check(startsModel(startsLimit)); len(broken) == 0 {
+	l.run(t, 4, 1, "code")
+	if broken, _ := l.starts.check(startsModel()); len(broken) == 0 {
 		t.Error("a limit that is counted per process passes")
 	}
 	if broken, _ := l.codes.check(codesModel()); len(broken) == 0 {
@@ -129,7 +129,7 @@ func TestLimitCountedPerProcess(t *testing.T) {
 // unlimited grants all starts.
 type unlimited struct{ *localNode }
 
-func (n unlimited) start(ctx context.Context, user int64) answer {
+func (n unlimited) start(ctx context.Context, user int64, _ int) answer {
 	if _, err := n.starts.CountStart(ctx, user, 1, time.Now(), time.Hour, 0, 0); err != nil {
 		return unknown
 	}
@@ -164,7 +164,7 @@ func TestQuotaReadBefore(t *testing.T) {
 	for range nodes {
 		accounts = append(accounts, readingAccount{storeAccount{f.open(f.direct)}, met})
 	}
-	runQuota(t, h, teachers, 1, size, 1, accounts)
+	runQuota(t, h, teachers, 1, size, 1, accounts, 0, func() bool { return false })
 	if broken, _ := h.check(quotaModel(total)); len(broken) == 0 {
 		t.Error("a quota that is read outside the transaction passes")
 	}
