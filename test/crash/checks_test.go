@@ -267,7 +267,7 @@ func (s *school) checkZoom() {
 	for _, l := range s.lessons {
 		for n := range l.parts {
 			if name := fmt.Sprintf("%s/file-%d-%d", l.uuid, l.n, n); !l.expired && !slices.Contains(stats.Trashed, name) {
-				s.t.Errorf("%v is archived, and Zoom still has %s", l, name)
+				s.t.Errorf("%v is archived, and Zoom still has %s\n%s", l, name, s.explain(l))
 			}
 		}
 	}
