@@ -78,9 +78,11 @@ func awaitCommits(hold func(time.Duration)) {
 	}
 }
 
-// statements cuts one in n statements.
+// statements cuts one in n statements. It has a generator of its own: the schedule goes on with
+// random meanwhile.
 func statements(random *rand.Rand, n int, actions ...faultproxy.Action) func(string) faultproxy.Action {
 	var mu sync.Mutex
+	random = rand.New(rand.NewPCG(random.Uint64(), random.Uint64()))
 	return func(text string) faultproxy.Action {
 		mu.Lock()
 		defer mu.Unlock()
