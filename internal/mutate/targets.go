@@ -23,7 +23,7 @@ var targets = []target{
 	}, tests: []string{"internal/auth"}},
 	{name: "jwks", dir: "internal/auth", files: []string{"jwks.go"}, tests: []string{"internal/auth"}},
 	{name: "session", dir: "internal/auth", files: []string{"session.go", "signin.go"}, tests: []string{"internal/auth"}},
-	{name: "credentials", dir: "internal/proxy/credentials", tests: []string{"internal/proxy/credentials", "internal/proxy"}},
+	{name: "credentials", dir: "internal/proxy/credentials", tests: []string{"internal/proxy/credentials"}},
 	{name: "ranges", dir: "internal/proxy/stream", files: []string{"ranges.go", "multipart.go"}, tests: []string{"internal/proxy/stream"}},
 	{name: "precondition", dir: "internal/proxy/precondition", tests: []string{"internal/proxy/precondition", "internal/proxy/stream"}},
 	{name: "readahead", dir: "internal/cache/readahead", tests: []string{"internal/cache/readahead"}},

@@ -25,10 +25,10 @@ func PlayerTokens(c *fasthttp.RequestCtx, links forwarded.Resolver) ([]media.Tok
 		none = notAuthenticated()
 	} else {
 		tokens, refusal := SessionOrBearer(c, links)
-		if refusal == nil || refusal.Code != media.CodeNotAuthenticated {
-			return tokens, refusal
+		if refusal == nil {
+			return tokens, nil
 		}
-		none = refusal
+		none = refusal // where Authorization or the page is refused, this cookie counts for nothing, either
 	}
 	tokens, refusal := ofOurPages(c, links, EmbedCookies(&c.Request.Header))
 	if len(tokens) == 0 && refusal == nil {

@@ -137,8 +137,8 @@ func initiatorOf(c *fasthttp.RequestCtx, links forwarded.Resolver) initiator {
 // the request was sent to: which scheme the client used may be known to nobody here.
 func isOurs(origin string, c *fasthttp.RequestCtx, links forwarded.Resolver) bool {
 	if links.PublicURL == "" {
-		_, host, ok := strings.Cut(origin, "://")
-		return ok && host != "" && strings.EqualFold(host, string(c.Host()))
+		_, host, _ := strings.Cut(origin, "://")
+		return host != "" && strings.EqualFold(host, string(c.Host()))
 	}
 	u, err := url.Parse(links.PublicURL)
 	return err == nil && strings.EqualFold(origin, originOf(u))
