@@ -131,7 +131,8 @@ func TestJWKSSchedule(t *testing.T) {
 // again; look-ups have an answer then. Stop does not wait for it, but for its request's end.
 func TestJWKSHungServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		j, k := newTestJWKS(io.Discard, func(r *http.Request) (int, io.Reader, error) {
+		var lines bytes.Buffer
+		j, k := newTestJWKS(&lines, func(r *http.Request) (int, io.Reader, error) {
 			<-r.Context().Done()
 			time.Sleep(time.Millisecond) // a connection takes a moment to close
 			return 0, nil, r.Context().Err()
@@ -153,6 +154,9 @@ func TestJWKSHungServer(t *testing.T) {
 		j.stop()
 		if took, n := time.Since(began), k.underWay.Load(); took > time.Second || n != 0 {
 			t.Errorf("stopped after %v, with %d requests under way", took, n)
+		}
+		if n := strings.Count(lines.String(), "keys could not be fetched"); n != 1 {
+			t.Errorf("%d failures are logged; the end is none:\n%s", n, lines.String())
 		}
 		if k.idleClosed.Load() == 0 {
 			t.Error("connections are kept after the end")
@@ -192,6 +196,37 @@ func TestJWKSAsksForUnknownKid(t *testing.T) {
 			t.Errorf("a known kid: %v, fetched at %v", err, k.since(n))
 		}
 	})
+}
+
+// TestJWKSStopReleasesLookups: a look-up that waits for the fetch after the present one has its
+// answer when the refresh stops. Which of two ways the refresh ends is left to chance, hence the
+// repetitions.
+func TestJWKSStopReleasesLookups(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			j, k := newTestJWKS(io.Discard, keysAre(jwksOf(jwk("one", testKeys().ed, ""))))
+			j.start(t.Context())
+			time.Sleep(jwksMinInterval)
+			k.set(func(r *http.Request) (int, io.Reader, error) {
+				<-r.Context().Done()
+				return 0, nil, r.Context().Err()
+			})
+			j.refresh()
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			answer := make(chan error, 1)
+			go func() {
+				_, err := j.lookup(ctx, "two")
+				answer <- err
+			}()
+			synctest.Wait()
+			j.stop()
+			if err := <-answer; media.RefusalOf(err) == nil {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 }
 
 // TestJWKSFaultsInTheLog: why keys could not be fetched is logged with the server's name, never

@@ -274,7 +274,6 @@ func TestJWKSRotation(t *testing.T) {
 	}
 }
 
-// TestJWKSUnknownKidIsRateLimited: a flood of made-up kids makes one fetch a pause.
 // TestJWKSRefresh: RefreshKeys fetches at once, so that a withdrawn key ends; a failed
 // fetch keeps the keys.
 func TestJWKSRefresh(t *testing.T) {
@@ -317,6 +316,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
+// TestJWKSUnknownKidIsRateLimited: a flood of made-up kids makes one fetch a pause.
 func TestJWKSUnknownKidIsRateLimited(t *testing.T) {
 	k := testKeys()
 	server := newKeyServer(t, jwksOf(jwk("one", k.ec, "")))
@@ -589,8 +589,8 @@ func TestJWKSWaitersAreFew(t *testing.T) {
 	for range beyond {
 		select {
 		case err := <-refused:
-			if media.KindOf(err) != media.Unavailable {
-				t.Errorf("refused with %v", err)
+			if media.KindOf(err) != media.Unavailable || media.RetryAfterOf(err) != jwksTimeout || !strings.Contains(err.Error(), "auth: wait for keys") {
+				t.Errorf("refused with %v, to be repeated in %v", err, media.RetryAfterOf(err))
 			}
 		case <-time.After(10 * time.Second):
 			t.Fatal("more look-ups wait than may")

@@ -149,12 +149,8 @@ func (c *Cache) probeOnce() bool {
 	c.setHealth(probeDue)
 	c.mu.Unlock()
 	began := time.Now()
-	err := c.tryWrite()
-	if err == nil && time.Since(began) > slowWrite {
-		err = errSlow
-	}
 	result := writeOK
-	if err != nil {
+	if err := c.tryWrite(); err != nil || time.Since(began) > slowWrite {
 		result = writeFault
 	}
 	c.mu.Lock()
