@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -269,4 +270,44 @@ func describe(q store.Quota) string {
 		out += " warned"
 	}
 	return out
+}
+
+// TestAccountsOfTwo: what is reserved is the reserving teacher's alone, filling goes on after the
+// first account that changes, and what belongs to no teacher has no account.
+func TestAccountsOfTwo(t *testing.T) {
+	err := catalogtest.Databases[0].Open(t).Update(t.Context(), "test", func(x store.Session) error {
+		ctx := t.Context()
+		if ok, _, err := store.Reserve(ctx, x, one, teacher, 70, now); err != nil || !ok {
+			return fmt.Errorf("reserve: %t, %w", ok, err)
+		}
+		for id, want := range map[int64]int64{teacher: 70, teacher + 1: 0} {
+			if q, err := store.ReadQuota(ctx, x, id); err != nil || q.Reserved != want {
+				t.Errorf("teacher %d has reserved %d, want %d; %v", id, q.Reserved, want, err)
+			}
+			if _, err := store.LoadQuota(ctx, x, id, now); err != nil {
+				return err
+			}
+		}
+		if _, err := x.Exec(ctx, `UPDATE public.schedule_teacherstoragequota SET used_bytes = 1, recordings_count = 99`); err != nil {
+			return err
+		}
+		if err := store.FillUsage(ctx, x, now); err != nil {
+			return err
+		}
+		var stale int
+		if err := x.One(ctx, `SELECT COUNT(*) FROM public.schedule_teacherstoragequota WHERE recordings_count = 99`, nil, &stale); err != nil || stale != 0 {
+			t.Errorf("%d accounts are as wrong as before they were filled, %v", stale, err)
+		}
+		if _, err := x.Exec(ctx, `UPDATE public.schedule_lessonrecording SET lesson_id = NULL, is_deleted = FALSE WHERE id = 1`); err != nil {
+			return err
+		}
+		teachers, err := store.QuotaTeachers(ctx, x)
+		if err != nil || slices.Contains(teachers, 0) || !slices.Contains(teachers, teacher) {
+			t.Errorf("teachers %v, %v", teachers, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
