@@ -105,6 +105,9 @@ func TestJWKSSchedule(t *testing.T) {
 		if got, want := k.since(0), []time.Duration{0, second, 3 * second, 7 * second, 15 * second, 31 * second, 63 * second, 123 * second}; !slices.Equal(got, want) {
 			t.Errorf("fetched at %v while the server is down, want %v", got, want)
 		}
+		if got := j.generation(); got != 0 {
+			t.Errorf("generation %d without keys", got)
+		}
 		k.set(keysAre(document))
 		time.Sleep(60 * second) // at 183 s it succeeds
 		n := len(k.since(0))
