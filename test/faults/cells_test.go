@@ -391,8 +391,8 @@ func (c *cell) wrongError(r response, describe func(string, ...any) string) stri
 	default:
 		return describe("%s %s", r.Status, r.body)
 	}
-	if r.request.method == http.MethodHead {
-		return ""
+	if r.request.method == http.MethodHead || r.left && int64(len(r.body)) < r.ContentLength {
+		return "" // no body, or the viewer has left in it
 	}
 	var problem struct{ Code, Detail string }
 	if err := json.Unmarshal(r.body, &problem); err != nil || problem.Code == "" || problem.Detail == "" {
