@@ -160,7 +160,7 @@ func TestGateway(t *testing.T) {
 	t.Logf("gateway, seed %d: %d ranges compared, %d wrong, %d refused\n%s", *seed, v.ranges.Load(), v.wrong.Load(), v.refused.Load(), v.aims.summary())
 	v.example.Range(func(what, example any) bool { t.Errorf("%v: %v", what, example); return true })
 	for _, p := range points.All {
-		if strings.HasPrefix(p.Name, "cache.") && !v.aims.reached(p) && v.aims.lives >= 100 {
+		if strings.HasPrefix(p.Name, "cache.") && !v.aims.reached(p) && v.aims.lives >= 100 && *aimed == "" {
 			t.Errorf("no life ended at %s", p.Name)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -22,9 +23,9 @@ const plantedEnv = "LECTERN_PLANTED"
 // plants are faults of the kind that the campaign has to find: a text of a file below internal
 // and what it is replaced by, which has the fault where PLANTED holds. aimed is where lives
 // end that show it: the whole campaign ends there as well, but not as soon. shown is what a check
-// says then: another complaint is of another fault, or of the check itself.
+// says then, a regular expression: another complaint is of another fault, or of the check itself.
 var plants = []struct{ name, test, aimed, shown, file, text, by string }{
-	{"checksums of chunks are not compared", "TestGateway", "cache.renamed", "a range was wrong", "cache/disk.go",
+	{"checksums of chunks are not compared", "TestGateway", "cache.renamed", "a range was wrong|verify: ", "cache/disk.go",
 		"return chunk.Verify(f, accept, blocks)", "if PLANTED {\n\t\treturn nil\n\t}\n\treturn chunk.Verify(f, accept, blocks)"},
 	{"the file of an evicted chunk stays", "TestGateway", "", "the index lists", "cache/chunks.go",
 		"err = c.disk.Remove(r.key.path(c.cfg.Dir, r.index))", "if !PLANTED {\n\t\t\t\terr = c.disk.Remove(r.key.path(c.cfg.Dir, r.index))\n\t\t\t}"},
@@ -93,7 +94,7 @@ func TestPlanted(t *testing.T) {
 			}
 			said := complaints(string(out))
 			ended := fmt.Sprintf("after %d lives, %s", strings.Count(string(lives), "points passed"), time.Since(began).Round(time.Second))
-			found := slices.IndexFunc(said, func(c string) bool { return strings.Contains(c, p.shown) })
+			found := slices.IndexFunc(said, func(c string) bool { return regexp.MustCompile(p.shown).MatchString(c) })
 			if found < 0 {
 				t.Fatalf("%s the campaign failed for something else than %q:\n%s", ended, p.shown, out)
 			}

@@ -274,7 +274,7 @@ func TestSyncer(t *testing.T) {
 		}
 	})
 	t.Logf("syncer, seed %d: %d lessons, %d checks\n%s", *seed, lessons.Load(), checks.Load(), a.summary())
-	if a.lives < 400 {
+	if a.lives < 400 || *aimed != "" {
 		return
 	}
 	for _, p := range points.All {
