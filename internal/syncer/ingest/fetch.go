@@ -154,7 +154,8 @@ func (r *run) fetchTo(ctx context.Context, f store.File, partial string) error {
 }
 
 // relink reads a file's meeting again and returns the file with the link that Zoom lists
-// now; its token is stored with the meeting. cause is returned where Zoom cannot be asked.
+// now; its token is stored with the meeting. cause is returned where Zoom cannot be asked, or
+// does not list the meeting.
 func (r *run) relink(ctx context.Context, f store.File, cause error) (store.File, error) {
 	var m store.Meeting
 	err := r.s.deps.Store.View(ctx, "syncer: a meeting", func(x store.Session) (err error) {
@@ -171,7 +172,13 @@ func (r *run) relink(ctx context.Context, f store.File, cause error) (store.File
 	got, err := r.s.deps.Zoom.Recordings(ctx, account, m.UUID)
 	if err != nil {
 		r.log.Debug("ingest: no new link", slog.Any("error", err))
-		return f, cause
+		if zoom.ClassOf(err) != zoom.ClassAbsent {
+			return f, cause
+		}
+		// Nothing waits for what Zoom does not list. An absence is not final: whoever finds the
+		// meeting listed again takes that back.
+		markErr := r.s.deps.Store.Update(ctx, "syncer: not listed at Zoom", func(x store.Session) error { return r.markUnlisted(ctx, x, m, nil) })
+		return f, errors.Join(cause, markErr)
 	}
 	fresh := r.s.meetingFromZoom(got, m.UUID)
 	for _, listed := range fresh.Files {
