@@ -13,6 +13,7 @@ import (
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 	"github.com/lectiospace/lectern/internal/webvtt"
+	"github.com/lectiospace/lectern/internal/zoom"
 )
 
 // maxTranscript bounds one transcript: three hours of speech are about 400 KiB.
@@ -101,6 +102,10 @@ func (s *Ingester) loadArchived(ctx context.Context, id int64) (r *run, meetings
 func (r *run) captions(ctx context.Context, meetings []store.Meeting) (track webvtt.Track, problems []string, err error) {
 	for _, source := range captionSources(archivedFiles(meetings, r.row), meetings) {
 		data, err := r.captionData(ctx, source.file)
+		if errors.Is(err, errNotListed) {
+			problems = append(problems, fmt.Sprintf("%s: %v", source.file.Name(), err))
+			continue
+		}
 		if err != nil {
 			return track, problems, err
 		}
@@ -129,23 +134,40 @@ func archivedFiles(meetings []store.Meeting, i store.Ingest) (files []store.File
 	return files
 }
 
+// errNotListed says that Zoom does not list a file any more.
+var errNotListed = errors.New("Zoom does not list it any more")
+
 // captionData reads a file of captions from the archive, or downloads it, with another token
-// where one is refused.
+// where one is refused, and by another link where Zoom lists one. errNotListed: neither has it.
 func (r *run) captionData(ctx context.Context, f store.File) ([]byte, error) {
 	if data, ok, err := r.archivedText(ctx, f); ok || err != nil {
 		return data, err
 	}
+	if f.LeftZoom() {
+		return nil, errNotListed
+	}
 	tokens := r.tokensFor(ctx, f)
+	relinked := 0
 	for try := 0; ; try++ {
 		token, err := tokens.get(ctx)
 		if err != nil {
 			return nil, err
 		}
 		data, err := r.read(ctx, f, token)
-		if err == nil || try == 2 || ctx.Err() != nil {
+		switch {
+		case err == nil || ctx.Err() != nil:
 			return data, err
+		case zoom.ClassOf(err) == zoom.ClassNewLink && relinked < maxRelinks:
+			relinked++
+			if f, err = r.relink(ctx, f, err); err != nil {
+				return nil, err
+			}
+			tokens = r.tokensFor(ctx, f)
+		case try == 2:
+			return nil, err
+		default:
+			tokens.refuse(token)
 		}
-		tokens.refuse(token)
 	}
 }
 

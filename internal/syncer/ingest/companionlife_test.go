@@ -110,34 +110,40 @@ func TestRemovedRecordingAwaitsNoCompanions(t *testing.T) {
 	})
 }
 
-// TestCompanionsTrashedByOthers: companions that others have trashed at Zoom before they could be
-// archived, and of which no event came, are neither awaited nor tried for ever.
+// TestCompanionsTrashedByOthers: companions and captions that others have trashed at Zoom before
+// they could be archived, and of which no event came, are neither awaited nor tried for ever.
 func TestCompanionsTrashedByOthers(t *testing.T) {
-	s := syncertest.New(t, withCompanions("all"), syncertest.Configured(trashedSoon)).Start()
-	m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
-	m.Files[0].End = after(2)
-	page := words("page")
-	page.PageFor = 1 << 30
-	m.Files = append(m.Files, page)
-	s.Zoom.AddMeeting(m)
-	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
-	s.Archived(1)
-	syncertest.Eventually(t, "the trash waits", func() (bool, string) {
-		return strings.Contains(s.Log(), "zoom trash: companions are not archived yet"), ""
-	})
-	for _, id := range []string{"file-uuid-1==", "page"} {
-		s.Zoom.Change("uuid-1==", id, func(f *zoomemu.File) { f.Deleted = true })
-	}
-	syncertest.Eventually(t, "the trash ends", func() (bool, string) {
-		s.Exec(`UPDATE lectern.river_job SET scheduled_at = CURRENT_TIMESTAMP WHERE kind IN ('zoom_trash', 'companions') AND state = 'scheduled'`)
-		var jobs strings.Builder
-		if err := s.Syncer.Jobs(t.Context(), "", &jobs); err != nil {
-			t.Fatal(err)
-		}
-		return strings.Contains(jobs.String(), "zoom_trash\tcompleted") && !strings.Contains(jobs.String(), "zoom_trash\tscheduled"), jobs.String()
-	})
-	if got := s.Zoom.Stats().Trashed; len(got) != 0 {
-		t.Errorf("trashed: %q", got)
+	for _, kinds := range []string{"all", "none"} {
+		t.Run("companions "+kinds, func(t *testing.T) {
+			s := syncertest.New(t, withCompanions(kinds), syncertest.Configured(func(c *syncer.Config) { c.ZoomTrashAfter = time.Second })).Start()
+			m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+			m.Files[0].End = after(2)
+			page := words("page")
+			page.PageFor = 1 << 30
+			m.Files = append(m.Files, page)
+			s.Zoom.AddMeeting(m)
+			s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+			s.Archived(1)
+			for _, id := range []string{"file-uuid-1==", "page"} {
+				s.Zoom.Change("uuid-1==", id, func(f *zoomemu.File) { f.Deleted = true })
+			}
+			syncertest.Eventually(t, "the jobs end", func() (bool, string) {
+				s.Exec(`UPDATE lectern.river_job SET scheduled_at = CURRENT_TIMESTAMP WHERE kind IN ('zoom_trash', 'companions', 'captions') AND state IN ('scheduled', 'retryable')`)
+				var jobs strings.Builder
+				if err := s.Syncer.Jobs(t.Context(), "", &jobs); err != nil {
+					t.Fatal(err)
+				}
+				for _, kind := range []string{"zoom_trash", "captions"} {
+					if !strings.Contains(jobs.String(), kind+"\tcompleted") || strings.Contains(jobs.String(), kind+"\tscheduled") || strings.Contains(jobs.String(), kind+"\tretryable") {
+						return false, jobs.String()
+					}
+				}
+				return true, ""
+			})
+			if got := s.Zoom.Stats().Trashed; len(got) != 0 {
+				t.Errorf("trashed: %q", got)
+			}
+		})
 	}
 }
 
