@@ -19,6 +19,7 @@ import (
 // TestDemo does what a newcomer does: starts the demo, pastes the curl line,
 // asks ffprobe, opens the page in a browser, plays and seeks, presses Ctrl-C.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	tmp := t.TempDir()
 	demo := start(t, []string{"TMPDIR=" + tmp}, "gateway", "demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
 	urlPattern := regexp.MustCompile(`http://\S+/watch/\d+#token=\S+`)
@@ -72,6 +73,7 @@ func TestDemo(t *testing.T) {
 
 // TestDemoWithS3: the printed line's bytes come from the emulated bucket, and are stored.
 func TestDemoWithS3(t *testing.T) {
+	t.Parallel()
 	demo := start(t, []string{"TMPDIR=" + t.TempDir()}, "gateway", "demo", "--with-s3", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
 	curl := demo.stdout.find(t, "a curl line", func(l string) bool { return strings.Contains(l, "curl ") })
 	metrics := regexp.MustCompile(`http://\S+/metrics`).FindString(demo.stdout.find(t, "the metrics URL", func(l string) bool { return strings.Contains(l, "/metrics") }))
@@ -91,6 +93,7 @@ func TestDemoWithS3(t *testing.T) {
 // TestDemoWithSyncer: a meeting ends at the emulated Zoom, its webhook comes, and the
 // lesson plays on its watch page.
 func TestDemoWithSyncer(t *testing.T) {
+	t.Parallel()
 	tmp := t.TempDir()
 	demo := start(t, []string{"TMPDIR=" + tmp}, "gateway", "demo", "--with-syncer", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
 	demo.stdout.find(t, "the webhook", func(l string) bool { return strings.Contains(l, `recording.completed: {"status":"accepted"}`) })
@@ -120,7 +123,9 @@ func playInBrowser(t *testing.T, page string) {
 		Error          string
 	}
 	var now state
-	const read = `(() => { const v = document.querySelector('video');
+	// The page takes the video over from the script that began to load it: for a moment there may
+	// be none.
+	const read = `(() => { const v = document.querySelector('video') || {currentTime: 0};
 		return {Duration: v.duration || 0, Time: v.currentTime, Error: v.error ? String(v.error.code) + ' ' + v.error.message : ''} })()`
 	until := func(what string, ok func() bool) {
 		t.Helper()
@@ -139,9 +144,13 @@ func playInBrowser(t *testing.T, page string) {
 	}
 	script := func(code string) {
 		t.Helper()
-		if _, err := chromedp.Run(ctx, chromedp.Evaluate[int]("(() => { const video = document.querySelector('video'); "+code+"; return 0 })()")); err != nil {
-			t.Fatalf("%s: %v", code, err)
-		}
+		waitFor(t, "video for "+code, func() bool {
+			there, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("(() => { const video = document.querySelector('video'); if (!video) return false; "+code+"; return true })()"))
+			if err != nil {
+				t.Fatalf("%s: %v", code, err)
+			}
+			return there
+		})
 	}
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1024, 720), chromedp.Navigate(page), chromedp.WaitReady("video")); err != nil {
 		t.Fatal(err)
