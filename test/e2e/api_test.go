@@ -30,6 +30,7 @@ recordings:
 
 // TestRecordingsAPI asks the real gateway as a frontend does.
 func TestRecordingsAPI(t *testing.T) {
+	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) (url string, stop func()){
 		"sqlite": func(t *testing.T) (string, func()) {
 			return "sqlite://" + filepath.Join(t.TempDir(), "lectern.db"), nil

@@ -36,6 +36,7 @@ const killsFor = 40 * time.Second
 // TestKill kills the gateway while it fills and evicts, again and again, and
 // compares random ranges after each restart.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	const size = 24 << 20
 	s := newDriveFixture(t, size)
 	s.drive.SetDefaults(driveemu.Faults{Rate: 48 << 20})
@@ -88,6 +89,7 @@ func chunkFiles(data string) int {
 
 // TestCacheCommands tries them with a gateway running and without.
 func TestCacheCommands(t *testing.T) {
+	t.Parallel()
 	const size = 5<<20 + 100
 	s := newDriveFixture(t, size)
 	type numbers struct {

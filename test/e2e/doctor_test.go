@@ -41,6 +41,7 @@ func runDoctor(t *testing.T, code int, env ...string) map[string]finding {
 }
 
 func TestDoctor(t *testing.T) {
+	t.Parallel()
 	remote := httptest.NewServer(driveemu.New())
 	defer remote.Close()
 	broken := t.TempDir()
@@ -89,6 +90,7 @@ func TestDoctor(t *testing.T) {
 // TestSecretFileWithAMark: invisible bytes of a secret file are no part of the key, and
 // doctor names the file's setting.
 func TestSecretFileWithAMark(t *testing.T) {
+	t.Parallel()
 	file, err := filepath.Abs("testdata/secret-with-mark.txt")
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +131,7 @@ func TestSecretFileWithAMark(t *testing.T) {
 // TestUnreadableCredentials: exit 2 and the setting's name, from each command that needs
 // the file.
 func TestUnreadableCredentials(t *testing.T) {
+	t.Parallel()
 	missing := "LECTERN_ORIGIN_DRIVE_CREDENTIALS=" + filepath.Join(t.TempDir(), "missing.json")
 	for _, c := range [][]string{{"gateway", "doctor"}, {"gateway", "serve"}, {"syncer", "doctor"}, {"syncer", "serve"}} {
 		env := []string{missing, "LECTERN_AUTH_JWT_SECRET=" + secret, "LECTERN_ZOOM_WEBHOOK_SECRET=x", "LECTERN_LISTEN=127.0.0.1:0", "LECTERN_ADMIN_LISTEN=127.0.0.1:0"}
@@ -141,6 +144,7 @@ func TestUnreadableCredentials(t *testing.T) {
 
 // TestDoctorBesideARunningGateway: what the gateway itself holds is no fault.
 func TestDoctorBesideARunningGateway(t *testing.T) {
+	t.Parallel()
 	dir := "LECTERN_DATA_DIR=" + t.TempDir()
 	g := serve(t, dir, "LECTERN_CACHE_MIN_FREE=0")
 	for check, f := range runDoctor(t, 0, dir, "LECTERN_AUTH_JWT_SECRET="+secret,
@@ -156,6 +160,7 @@ func TestDoctorBesideARunningGateway(t *testing.T) {
 }
 
 func TestDoctorBesideThePlatform(t *testing.T) {
+	t.Parallel()
 	database := pgtest.Start(t)
 	psql := func(args ...string) {
 		t.Helper()

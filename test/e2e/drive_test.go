@@ -63,6 +63,7 @@ recordings:
 // TestColdWarmCrowd plays one cold lesson to fifty people at once: everybody
 // gets the right bytes and Drive is asked for each byte once.
 func TestColdWarmCrowd(t *testing.T) {
+	t.Parallel()
 	const size = 64 << 20
 	s := newDriveFixture(t, size)
 	s.drive.SetDefaults(driveemu.Faults{Latency: 50 * time.Millisecond})
@@ -141,6 +142,7 @@ func sameBytes(body io.Reader, want []byte) (bool, error) {
 
 // TestRefusals asks as everybody who must not get in.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	s := newDriveFixture(t, 1<<20)
 	g := serve(t, s.env...)
 	for _, c := range []struct {
@@ -170,6 +172,7 @@ func TestRefusals(t *testing.T) {
 
 // TestDrain lets a running stream finish after SIGTERM while nobody new gets in.
 func TestDrain(t *testing.T) {
+	t.Parallel()
 	s := newDriveFixture(t, 8<<20)
 	s.drive.SetDefaults(driveemu.Faults{Rate: 4 << 20})
 	g := serve(t, s.env...)
@@ -195,6 +198,7 @@ func TestDrain(t *testing.T) {
 
 // TestUsage shows that wrong settings are named and end with exit code 2.
 func TestUsage(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		env  []string

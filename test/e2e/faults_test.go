@@ -74,6 +74,7 @@ func TestOriginFaults(t *testing.T) {
 // TestNewVersion replaces the file: the next answer is wholly of the new one, with
 // another ETag, and a range of the old one is not continued with the new.
 func TestNewVersion(t *testing.T) {
+	t.Parallel()
 	s := newDriveFixture(t, 3<<20)
 	g := serve(t, append(s.env, "LECTERN_ORIGIN_RECHECK=0s")...)
 	student := token(t, "--user", "2")
@@ -98,6 +99,7 @@ func TestNewVersion(t *testing.T) {
 
 // TestHangUp: when the viewer leaves, Drive is not read any further.
 func TestHangUp(t *testing.T) {
+	t.Parallel()
 	s := newDriveFixture(t, 64<<20)
 	s.drive.SetDefaults(driveemu.Faults{Rate: 4 << 20})
 	g := serve(t, s.env...)
@@ -129,10 +131,9 @@ func TestHangUp(t *testing.T) {
 	})
 }
 
-// onPostgres creates a standalone catalog on PostgreSQL with one local recording.
-func onPostgres(t *testing.T, server *pgtest.Server) (env []string, database string) {
+// onPostgres creates a standalone catalog, with one local recording, in an empty database.
+func onPostgres(t *testing.T, database string) (env []string) {
 	t.Helper()
-	database = server.Database(t)
 	data := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(data, "recordings"), 0o755); err != nil {
 		t.Fatal(err)
@@ -152,13 +153,15 @@ recordings: [{lesson: L, title: L, status: ready, provider: local, key: l.mp4}]
 	env = []string{"LECTERN_DATA_DIR=" + data, "LECTERN_DATABASE_URL=" + database}
 	command(t, env, 0, "gateway", "migrate", "up")
 	command(t, env, 0, "gateway", "catalog", "apply", doc)
-	return env, database
+	return env
 }
 
 // TestRevokedWhilePlaying: a student who is taken out of the group is cut off
 // within a second, by the standalone schema's own triggers.
 func TestRevokedWhilePlaying(t *testing.T) {
-	env, database := onPostgres(t, pgtest.StartServer(t))
+	t.Parallel()
+	database := pgtest.Start(t)
+	env := onPostgres(t, database)
 	g := serve(t, append(env, "LECTERN_LIMIT_STREAM_RATE=1MiB", "LECTERN_AUTH_MAX_STALENESS=10m")...)
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+lessonPath, nil)
 	req.Header.Set("Authorization", "Bearer "+token(t, "--user", "2"))
@@ -188,7 +191,7 @@ func TestRevokedWhilePlaying(t *testing.T) {
 func TestDatabaseOutage(t *testing.T) {
 	t.Parallel()
 	server := pgtest.StartServer(t)
-	env, _ := onPostgres(t, server)
+	env := onPostgres(t, server.Database(t))
 	g := serve(t, append(env, "LECTERN_AUTH_MAX_STALENESS=1s", "LECTERN_AUTH_OUTAGE_GRACE=6s")...)
 	student, teacher := token(t, "--user", "2"), token(t, "--user", "1")
 	ask := func(tok string) string {
@@ -247,7 +250,7 @@ func wantMetrics(t *testing.T, g *gateway, lines ...string) {
 // listener says 503 to the end of the grace.
 func TestShutdownDelay(t *testing.T) {
 	t.Parallel()
-	env, _ := onPostgres(t, pgtest.StartServer(t))
+	env := onPostgres(t, pgtest.Start(t))
 	g := serve(t, append(env, "LECTERN_SHUTDOWN_DELAY=4s")...)
 	student := token(t, "--user", "2")
 	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -290,6 +293,7 @@ func TestShutdownDelay(t *testing.T) {
 
 // TestSocketActivation hands a listening socket over as systemd does.
 func TestSocketActivation(t *testing.T) {
+	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

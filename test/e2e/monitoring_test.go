@@ -17,7 +17,7 @@ import (
 func TestMonitoring(t *testing.T) {
 	t.Parallel()
 	server := pgtest.StartServer(t)
-	env, _ := onPostgres(t, server)
+	env := onPostgres(t, server.Database(t))
 	g := serve(t, env...)
 	s := serveProgram(t, "syncer", append(env, "ZOOM_WEBHOOK_SECRET_TOKEN="+zoomSecret)...)
 	var exposed []string

@@ -172,6 +172,7 @@ func (m *moving) inArchive(a archive.Archive, env ...string) archiveOf {
 // and the mover is killed again and again. No range fails, no byte is wrong, no entity tag
 // changes, no file is there twice, and the quota stays as it is.
 func TestMove(t *testing.T) {
+	t.Parallel()
 	routes := []struct {
 		name     string
 		from, to func(*moving) archiveOf

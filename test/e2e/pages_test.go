@@ -23,6 +23,7 @@ import (
 // TestStudentWatches is a student's evening: in through the platform's link, a lesson
 // found by typing, watched, left by a reload and gone on with.
 func TestStudentWatches(t *testing.T) {
+	t.Parallel()
 	s := newInterceptedGateway(t)
 	tok := token(t, "--user", "1", "--ttl", "1h")
 	at := viewport{}
@@ -218,6 +219,7 @@ func TestThePageSaysItIsRevoked(t *testing.T) {
 
 // TestPagesOnAPhone looks at everything on a small screen, in the dark and in Russian.
 func TestPagesOnAPhone(t *testing.T) {
+	t.Parallel()
 	s := newInterceptedGateway(t)
 	at := viewport{lang: "ru", phone: true, dark: true}
 	p := open(t, at)
@@ -248,6 +250,7 @@ func TestPagesOnAPhone(t *testing.T) {
 
 // TestTeachersLibrary sees what is being prepared, removes a lesson and thinks again.
 func TestTeachersLibrary(t *testing.T) {
+	t.Parallel()
 	s := newInterceptedGateway(t)
 	at := viewport{}
 	p := open(t, at)
@@ -306,6 +309,7 @@ func statusOf(t *testing.T, address, tok string) int {
 
 // TestEveryRefusalIsExplained gives the player each code there is, in both languages.
 func TestEveryRefusalIsExplained(t *testing.T) {
+	t.Parallel()
 	s := newInterceptedGateway(t)
 	source, err := os.ReadFile("../../internal/media/refusal.go")
 	if err != nil {
@@ -419,6 +423,7 @@ func TestEveryRefusalIsExplained(t *testing.T) {
 
 // TestLinkForOneLesson plays with a playback token, which opens that lesson only.
 func TestLinkForOneLesson(t *testing.T) {
+	t.Parallel()
 	s := newInterceptedGateway(t)
 	tok := token(t, "--user", "1", "--recording", "5", "--ttl", "1h")
 	p := open(t, viewport{})
@@ -488,6 +493,7 @@ func forgetCached(p *page) {
 // TestCaptionsInTheDemo switches the demo's captions on, and has the page's languages
 // and headers looked at.
 func TestCaptionsInTheDemo(t *testing.T) {
+	t.Parallel()
 	demo := start(t, []string{"TMPDIR=" + t.TempDir()}, "gateway", "demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
 	pattern := regexp.MustCompile(`http://\S+/watch/4#token=\S+`)
 	address := pattern.FindString(demo.stdout.find(t, "the lesson's URL", pattern.MatchString))

@@ -148,6 +148,7 @@ func requestGrant(t *testing.T, url, bearer string) grant {
 // TestPlayback goes the way of a <video>: a grant by header, bytes by the cookie
 // or the link, captions by their links; and nothing else opens.
 func TestPlayback(t *testing.T) {
+	t.Parallel()
 	c := newPlaybackFixture(t, "", "")
 	c.change(t, `INSERT INTO lectern.lectern_captions (recording_id, lang, label, body, updated_at) VALUES (1, 'ru', 'Русский', 'WEBVTT', '2026-11-20T10:00:00Z')`)
 	g := c.serve(t, "LECTERN_AUTH_QUERY_TOKENS=playback")
@@ -232,6 +233,7 @@ func TestPlayback(t *testing.T) {
 // TestPlaybackKeysRotate: what the old key signed opens the new gateway, and what
 // the new one signs opens the old as soon as it knows both.
 func TestPlaybackKeysRotate(t *testing.T) {
+	t.Parallel()
 	c := newPlaybackFixture(t, "", "")
 	const oldKey, newKey = "the-old-playback-key-0123456789abcdef", "the-new-playback-key-0123456789abcdef"
 	access := token(t, "--user", pupil)
@@ -257,6 +259,7 @@ func TestPlaybackKeysRotate(t *testing.T) {
 
 // TestPlaybackLimit: two gateways on one PostgreSQL count together.
 func TestPlaybackLimit(t *testing.T) {
+	t.Parallel()
 	database := pgtest.Start(t)
 	c := newPlaybackFixture(t, database, database)
 	one, two := c.serve(t, "LECTERN_LIMIT_PLAYBACKS_PER_HOUR=3"), c.serve(t, "LECTERN_LIMIT_PLAYBACKS_PER_HOUR=3")
@@ -319,6 +322,7 @@ const token0 = "eyJhbGciOiJIUzI1NiJ9.e30.AAAA"
 // TestViews: two gateways count each viewer once, and what was counted just before
 // a gateway receives SIGTERM is written.
 func TestViews(t *testing.T) {
+	t.Parallel()
 	database := pgtest.Start(t)
 	c := newPlaybackFixture(t, database, database)
 	one, two := c.serve(t), c.serve(t)

@@ -148,6 +148,7 @@ func TestStreamRate(t *testing.T) {
 
 // TestTooManyAtOnce: streams of one user, and of all.
 func TestTooManyAtOnce(t *testing.T) {
+	t.Parallel()
 	c := newPlaybackFixture(t, "", "")
 	g := c.serve(t, "LECTERN_LIMIT_STREAM_RATE=64KiB", "LECTERN_LIMIT_STREAMS_PER_USER=2", "LECTERN_LIMIT_STREAMS=3")
 	refused := func(user string, status int, code string) {

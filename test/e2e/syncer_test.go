@@ -139,6 +139,7 @@ func mp4(t *testing.T, seconds int, movflags ...string) []byte {
 // TestSyncerCommands: the commands of the contract, with their exit codes, and a
 // lesson that plays through the gateway when they are done.
 func TestSyncerCommands(t *testing.T) {
+	t.Parallel()
 	s := newZoomFixture(t, "", 3)
 	lesson := mp4(t, 20)
 	uuid := s.record(0, emulator.Bytes(lesson))

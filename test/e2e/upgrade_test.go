@@ -134,6 +134,7 @@ func webhooks(url, secret string) func(context.Context) error {
 // no webhook fails. On a schema that needs the newer version they are not ready, and do
 // not start.
 func TestUpgradeSideBySide(t *testing.T) {
+	t.Parallel()
 	const webhookSecret = "the-secret-of-the-zoom-app"
 	newer := buildNewer(t)
 	database := pgtest.Start(t)

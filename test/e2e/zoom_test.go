@@ -17,6 +17,7 @@ import (
 // TestPlaysFromZoom: a recording that is not archived yet plays through Zoom's
 // download, with the credentials of the lesson's teacher, and from the cache after.
 func TestPlaysFromZoom(t *testing.T) {
+	t.Parallel()
 	server := zoomemu.New()
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
