@@ -106,6 +106,10 @@ func (c *campaign) compile(s *source, texts map[string][]byte) (output []byte, e
 		// All errors are listed, not the first ten of them.
 		output, err := exec.Command("go", "test", "-c", "-vet=off", "-overlay", file, "-o", b.path, "-gcflags="+"./"+c.dir+"=-e", "./"+dir).CombinedOutput()
 		if err != nil {
+			// The compiler may name the file that stands in for another.
+			for path, mutated := range overlay {
+				output = bytes.ReplaceAll(output, []byte(mutated), []byte(path))
+			}
 			return output, err
 		}
 		c.binaries = append(c.binaries, b)

@@ -38,3 +38,7 @@ func Untested(a, b bool, n int) (int, bool) {
 	}
 	return n, a && b
 }
+
+// Shifted has a constant whose type the result decides: mutants of this line do not
+// compile, and are left out.
+func Shifted(n int) int64 { return 1 << (2 * n) }
