@@ -341,3 +341,34 @@ func TestReplacedSoundBecomesCompanion(t *testing.T) {
 	})
 	trashed(t, s, "file-uuid-1==", "sound")
 }
+
+// TestSoundThatLeftZoomBecomesCompanion: a sound that was archived alone and trashed at Zoom stays
+// in the archive, as it is, when its video comes after all.
+func TestSoundThatLeftZoomBecomesCompanion(t *testing.T) {
+	s := syncertest.New(t, withCompanions("all"), syncertest.Configured(trashedSoon)).Start()
+	m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	video := m.Files[0]
+	video.End = after(2)
+	m.Files = []zoomemu.File{{ID: "sound", Type: "M4A", View: "audio_only", Start: after(0), End: after(2), Content: syncertest.Video(t)}}
+	s.Zoom.AddMeeting(m)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	sound := s.Archived(1, "uuid-1==/sound")
+	trashed(t, s, "sound")
+	s.Idle()
+	s.Zoom.AddFile("uuid-1==", video)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	row := s.Archived(1, "uuid-1==/file-uuid-1==")
+	trashed(t, s, "sound", "file-uuid-1==")
+	s.Idle()
+	rows, list := companions(s, 1)
+	kept := rows["sound"]
+	if !slices.Equal(list, []string{"sound audio"}) || kept.ArchiveKey != sound.ArchiveKey || kept.Size != sound.Size || int64(len(bytesAt(t, s, kept))) != sound.Size || row.ArchiveKey == sound.ArchiveKey {
+		t.Errorf("%q, %+v\nthe sound was %+v\nthe video is %+v", list, kept, sound, row)
+	}
+	if _, failed, err := s.Syncer.RunPeriodic(t.Context(), "purge"); err != nil || failed != 0 || len(s.Keys()) != 2 {
+		t.Errorf("purged: %v, %d failed, %v", s.Keys(), failed, err)
+	}
+	if story := history(s, 1); !strings.Contains(story, "sound kept beside the video: uuid-1==/sound: ") {
+		t.Error(story)
+	}
+}

@@ -79,6 +79,10 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 	if err := r.commitBeside(ctx, x, m, now); err != nil {
 		return err
 	}
+	kept, err := r.keepSound(ctx, x, *i, m)
+	if err != nil {
+		return err
+	}
 	beside, err := store.FileBytes(ctx, x, row.ID)
 	if err != nil {
 		return err
@@ -111,6 +115,9 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 	if m.path != "" {
 		if i.Archived() {
 			i.OriginalKey, i.ArchiveKey, i.StagedKey = i.ArchiveKey, stored.Key, ""
+		}
+		if kept {
+			i.OriginalKey = ""
 		}
 		i.ArchivedParts, i.ArchivedVersion = strings.Join(plan{parts: m.of}.names(), "\n"), stored.Version
 		i.Size, i.MD5, i.SHA256 = m.size, m.md5, m.sha256
@@ -145,6 +152,43 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 		}
 	}
 	return r.s.enqueueFollowers(ctx, x, i.ID)
+}
+
+// keepSound makes the archived file a companion where a video takes the place of a sound that
+// Zoom has no more, and reports whether it has: nothing else is left of that sound.
+func (r *run) keepSound(ctx context.Context, x store.Session, i store.Ingest, m joined) (kept bool, err error) {
+	if m.path == "" || !i.Archived() {
+		return false, nil
+	}
+	meetings, err := store.MeetingsOfIngest(ctx, x, i)
+	sounds := archivedFiles(meetings, i)
+	names := plan{parts: m.of}.names()
+	only := func(f store.File) bool { return f.LessonSound() && f.LeftZoom() && !slices.Contains(names, f.Name()) }
+	if err != nil || len(sounds) == 0 || slices.ContainsFunc(sounds, func(f store.File) bool { return !only(f) }) {
+		return false, err
+	}
+	kind, label := sounds[0].CompanionKind()
+	if !r.s.cfg.Companions.Wants(kind) {
+		return false, nil
+	}
+	f := store.RecordingFile{
+		RecordingID: i.RecordingID, Kind: string(kind), Label: label, ContentType: sounds[0].ContentType(),
+		Provider: i.Provider, ArchiveKey: i.ArchiveKey, ZoomFile: sounds[0].Name(),
+	}
+	if start := sounds[0].Start; !start.IsZero() {
+		f.Position = start.Unix()
+	}
+	if f.ID, err = store.AddRecordingFile(ctx, x, f, r.s.now()); err != nil {
+		return false, err
+	}
+	f.Size, f.MD5, f.SHA256, f.ArchivedVersion, f.VerifiedAt = i.Size, i.MD5, i.SHA256, i.ArchivedVersion, i.VerifiedAt
+	for _, part := range sounds {
+		f.Duration += playedFor(part)
+	}
+	if err := store.SaveRecordingFile(ctx, x, f); err != nil {
+		return false, err
+	}
+	return true, r.history(ctx, x, &i, "sound kept beside the video", fmt.Sprintf("%s: %s, %s", f.ZoomFile, f.ArchiveKey, media.Size(f.Size)))
 }
 
 // forgetReplaced notes that the archive no longer holds the parts of the earlier version that
