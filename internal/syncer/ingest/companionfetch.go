@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/archive"
 	"github.com/lectiospace/lectern/internal/failpoint"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -57,8 +56,10 @@ func (c *companionRun) fetchCompanion(ctx context.Context, f store.File) (fetche
 		if err := c.checkFile(ctx, f, path+".partial"); err != nil {
 			return fetched{}, failedAt(atZoom, err)
 		}
-		if err := c.confirm(ctx, f, path+".partial"); err != nil {
-			return fetched{}, failedAt(atZoom, err)
+		if !f.Media() {
+			if err := c.confirm(ctx, f, path+".partial"); err != nil {
+				return fetched{}, failedAt(atZoom, err)
+			}
 		}
 		if err := failpoint.Err("ingest.rename-companion"); err != nil {
 			return fetched{}, failedAt(atDisk, err)
@@ -105,30 +106,28 @@ func (c *companionRun) checkFile(ctx context.Context, f store.File, path string)
 	return c.checkSize(ctx, f, path)
 }
 
-// confirm downloads a document again whose size Zoom does not list, and compares. One that was
-// cut on its way, and came with the length of what was left of it, shows by nothing else. One
-// that differs store.DownloadTries times is kept as it comes.
+// confirm downloads a file again whose size Zoom does not list, and compares the sizes: one that
+// was cut on its way, and came with the length of what was left of it, shows by nothing else.
 func (c *companionRun) confirm(ctx context.Context, f store.File, path string) error {
-	if f.Size != 0 || f.Media() || f.Fault.Count+1 >= store.DownloadTries {
+	if f.Size != 0 {
 		return nil
 	}
 	again := path + ".again"
 	if err := errors.Join(remove(again), c.fetchTo(ctx, f, again)); err != nil {
 		return err
 	}
-	first, err := archive.FileSums(ctx, path)
+	first, err := os.Stat(path)
 	if err != nil {
 		return failedAt(atDisk, err)
 	}
-	second, err := archive.FileSums(ctx, again)
+	second, err := os.Stat(again)
 	if err != nil {
 		return failedAt(atDisk, err)
 	}
-	err = failedAt(atDisk, remove(again))
-	if first != second {
-		err = errors.Join(media.Faultf(media.Corrupt, "syncer: download", "Zoom lists no size, and two downloads differ: %d and %d bytes", first.Size, second.Size), remove(path))
+	if err := remove(again); err != nil || first.Size() == second.Size() {
+		return err
 	}
-	return err
+	return errors.Join(media.Faultf(media.Corrupt, "syncer: download", "Zoom lists no size, and two downloads differ: %d and %d bytes", first.Size(), second.Size()), remove(path))
 }
 
 // remove deletes a file that need not be there.
@@ -157,8 +156,8 @@ func isPage(head []byte) bool {
 
 // inspect says how long a companion plays, or that its text cannot be read. One that is empty
 // or does not play is tried again a few times, since a file host may be late, and kept as it
-// is then, if it is as long as Zoom lists: another size and no picture are a broken download,
-// and Zoom's copy would be trashed after it.
+// is then, if it is as long as Zoom lists, or as it comes a second time: another size and no
+// picture are a broken download, and Zoom's copy would be trashed after it.
 func (c *companionRun) inspect(ctx context.Context, f store.File, path string) (fetched, error) {
 	out := fetched{path: path}
 	stat, err := os.Stat(path)
@@ -185,6 +184,11 @@ func (c *companionRun) inspect(ctx context.Context, f store.File, path string) (
 	}
 	if f.Fault.Count+1 < store.DownloadTries || f.Size != 0 && stat.Size() != f.Size {
 		return out, failedAt(atZoom, errors.Join(problem, os.Remove(path)))
+	}
+	if f.Media() {
+		if err := c.confirm(ctx, f, path); err != nil {
+			return out, failedAt(atZoom, err)
+		}
 	}
 	out.problem = strings.ReplaceAll(problem.Error(), "\n", " ")
 	c.log.Warn("companions: file kept as it is", slog.String("file", f.ID), slog.String("problem", out.problem))

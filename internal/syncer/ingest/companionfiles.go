@@ -34,7 +34,7 @@ func (s *Ingester) planCompanions(meetings []store.Meeting, i store.Ingest, part
 		for _, f := range m.Files {
 			kind, _ := f.CompanionKind()
 			switch {
-			case slices.Contains(taken, f.Name()), !f.ArchivedAt.IsZero(), f.LeftZoom(), f.DownloadURL == "", !s.cfg.Companions.Wants(kind):
+			case slices.Contains(taken, f.Name()), !f.ArchivedAt.IsZero(), leftForGood(f), f.DownloadURL == "", !s.cfg.Companions.Wants(kind):
 			case !f.Completed():
 				out.processing = out.processing || s.now().Sub(latest(f.Start, m.Start)) < stuck
 			case !slices.ContainsFunc(companions, func(c store.RecordingFile) bool { return holds(c, f) }):
@@ -51,6 +51,16 @@ func (s *Ingester) planCompanions(meetings []store.Meeting, i store.Ingest, part
 		}
 	}
 	return out
+}
+
+// leftForGood reports whether a file is not worth another try. One that has failed often is gone
+// when Zoom has been found not to list its meeting, and again unlistedFor later: what it says
+// once may be an error.
+func leftForGood(f store.File) bool {
+	if f.UnlistedAt.IsZero() || f.Fault.Count < absentTries {
+		return f.LeftZoom()
+	}
+	return !f.TrashedAt.IsZero() || !f.GoneAt.IsZero() || f.Fault.At.Sub(f.UnlistedAt) >= unlistedFor
 }
 
 // holds reports whether a companion is a file in the version that Zoom lists. A file whose

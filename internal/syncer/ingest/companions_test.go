@@ -201,6 +201,32 @@ func TestFaultyCompanions(t *testing.T) {
 	})
 }
 
+// TestCutSoundWithoutASize: a sound that comes cut, with no size to tell it by, is not kept because
+// it has failed otherwise before.
+func TestCutSoundWithoutASize(t *testing.T) {
+	s := syncertest.New(t, withCompanions("all"), syncertest.Configured(trashedSoon)).Start()
+	m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	m.Files[0].End = after(2)
+	sound := zoomemu.File{ID: "sound", Type: "M4A", View: "audio_only", Start: after(0), End: after(2), Content: syncertest.Video(t), NoSize: true, PageFor: 4, CutFor: 1} // two pages a try: there is no other link
+	m.Files = append(m.Files, sound)
+	s.Zoom.AddMeeting(m)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	s.Archived(1)
+	syncertest.Eventually(t, "three tries", func() (bool, string) {
+		story := history(s, 1)
+		return strings.Contains(story, "two downloads differ"), story
+	})
+	if got := s.Zoom.Stats().Trashed; len(got) != 0 {
+		t.Errorf("trashed: %q", got)
+	}
+	syncertest.Eventually(t, "the whole sound", func() (bool, string) {
+		s.Exec(`UPDATE lectern.lectern_zoom_files SET retry_at = NULL`)
+		s.Exec(`UPDATE lectern.river_job SET scheduled_at = CURRENT_TIMESTAMP WHERE kind = 'companions' AND state = 'scheduled'`)
+		rows, _ := companions(s, 1)
+		return rows["sound"].Size == sound.Content.Size(), fmt.Sprintf("%+v\n%s", rows, history(s, 1))
+	})
+}
+
 // archivedTwice is an archive in which another syncer is faster: what it does before the first
 // transcript goes up.
 type archivedTwice struct {

@@ -153,6 +153,9 @@ func (r *run) fetchTo(ctx context.Context, f store.File, partial string) error {
 	}
 }
 
+// absentTries is how often a file has failed when it is noted that Zoom does not list its meeting.
+const absentTries = 2 * store.DownloadTries
+
 // relink reads a file's meeting again and returns the file with the link that Zoom lists
 // now; its token is stored with the meeting. cause is returned where Zoom cannot be asked, or
 // does not list the meeting.
@@ -172,11 +175,10 @@ func (r *run) relink(ctx context.Context, f store.File, cause error) (store.File
 	got, err := r.s.deps.Zoom.Recordings(ctx, account, m.UUID)
 	if err != nil {
 		r.log.Debug("ingest: no new link", slog.Any("error", err))
-		if zoom.ClassOf(err) != zoom.ClassAbsent {
+		if zoom.ClassOf(err) != zoom.ClassAbsent || f.Fault.Count < absentTries {
 			return f, cause
 		}
-		// Nothing waits for what Zoom does not list. An absence is not final: whoever finds the
-		// meeting listed again takes that back.
+		// An absence is not final: whoever finds the meeting listed takes this back.
 		markErr := r.s.deps.Store.Update(ctx, "syncer: not listed at Zoom", func(x store.Session) error { return r.markUnlisted(ctx, x, m, nil) })
 		return f, errors.Join(cause, markErr)
 	}
