@@ -45,7 +45,7 @@ func (c *Cache) mayStore(n int64) bool {
 	if c.closed || c.scanning.running || !c.health.state.writable() {
 		return false
 	}
-	return n <= c.limit() && n <= c.available()+c.budget.used
+	return n <= c.available()+c.budget.used // which is within the limit
 }
 
 // reserve reserves the disk space of a chunk that is about to be written, and evicts
