@@ -226,6 +226,54 @@ func TestTrashOfALaterSegment(t *testing.T) {
 	}
 }
 
+// TestTrashAfterADoubtedLoss: the trash that does not find a file, while a run of the ingest is
+// at work and may have replaced it, looks again later.
+func TestTrashAfterADoubtedLoss(t *testing.T) {
+	var ahead atomic.Int64 // of the syncer's clock
+	s := syncertest.New(t, func(s *syncertest.Server) {
+		s.Deps.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	}).Start()
+	s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	r := s.Archived(1)
+	s.Idle()
+	path := filepath.Join(s.Root, r.ArchiveKey)
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	s.Exec(`UPDATE lectern.lectern_ingests SET owner = 'a run at work'`)
+	ahead.Store(int64(2 * time.Hour)) // it is time to trash Zoom's copy
+	var job int64
+	s.View(func(ctx context.Context, x store.Session) error {
+		return x.One(ctx, `SELECT id FROM lectern.river_job WHERE kind = 'zoom_trash'`, nil, &job)
+	})
+	if err := s.Syncer.Retry(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	s.Idle()
+	if trashed := s.Zoom.Stats().Trashed; len(trashed) != 0 {
+		t.Errorf("trashed at Zoom without an archive: %v", trashed)
+	}
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	s.Exec(`UPDATE lectern.lectern_ingests SET owner = ''`)
+	var waiting int
+	s.View(func(ctx context.Context, x store.Session) error {
+		return x.One(ctx, `SELECT COUNT(*) FROM lectern.river_job WHERE kind = 'zoom_trash' AND state = 'scheduled'`, nil, &waiting)
+	})
+	if waiting != 1 {
+		t.Fatalf("%d runs of the trash wait, want one", waiting)
+	}
+	if err := s.Syncer.Retry(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	syncertest.Eventually(t, "trashed at Zoom", func() (bool, string) {
+		trashed := s.Zoom.Stats().Trashed
+		return len(trashed) == 1, fmt.Sprint(trashed)
+	})
+}
+
 // TestNoTrashWithoutArchive: platform-pains B2: what the archive lost in the meantime
 // stays at Zoom, and is archived again from there.
 func TestNoTrashWithoutArchive(t *testing.T) {

@@ -19,6 +19,12 @@ import (
 // its parts are to be joined into a lesson's.
 const joinWait = 10 * time.Minute
 
+// lossWait is how long the trash waits after a file was not where the archive had it. It may
+// have been replaced or moved since the ingest was loaded, or a run at work may find nothing to
+// archive: then nobody else asks for the trash again. What is lost is not archived by then, and
+// the job ends.
+const lossWait = time.Minute
+
 // zoomTrashJob moves what is archived to Zoom's trash, one file at a time and never
 // wider, after a last check that the archive holds it.
 func (s *Ingester) zoomTrashJob(ctx context.Context, job *queue.Job[queue.ZoomTrashArgs]) error {
@@ -47,14 +53,13 @@ func (s *Ingester) zoomTrashJob(ctx context.Context, job *queue.Job[queue.ZoomTr
 	stored, err := from.Stat(ctx, i.ArchiveKey)
 	if media.KindOf(err) == media.NotFound || err == nil && !stored.Same(i.Size, i.MD5) {
 		r.log.Error("zoom trash: file lost from the archive, Zoom's copy stays", slog.Int64("ingest", i.ID))
-		return s.RecordLoss(ctx, i)
+		return cmp.Or(s.RecordLoss(ctx, i), queue.Snooze(lossWait))
 	}
 	if err != nil {
 		return err
 	}
-	lost, err := r.loadBeside(ctx)
-	if err != nil || lost {
-		return err
+	if lost, err := r.loadBeside(ctx); err != nil || lost {
+		return cmp.Or(err, queue.Snooze(lossWait))
 	}
 	companions, left, err := r.loadTrashable(ctx)
 	if err != nil {
