@@ -196,7 +196,7 @@ func answer(r *http.Request, status int, contentType, body string) *http.Respons
 }
 
 // checkTrash: what is trashed at Zoom is in the archive, whole, at that moment, or was removed by
-// its teacher: the bytes of that may be purged while Zoom's copy is being trashed.
+// its teacher or has expired: the bytes of that may be purged while Zoom's copy is being trashed.
 func (w *world) checkTrash(r *http.Request) {
 	if r.Method != http.MethodDelete {
 		return
@@ -209,7 +209,7 @@ func (w *world) checkTrash(r *http.Request) {
 	uuid := unescape(path[1])
 	for _, m := range w.meetings {
 		for _, f := range m.files {
-			if m.uuid == uuid && f.f.ID == unescape(path[3]) && m.removed == 0 && !w.archived(f) {
+			if m.uuid == uuid && f.f.ID == unescape(path[3]) && m.removed == 0 && !m.expires && !w.archived(f) {
 				w.fail("%s is trashed at Zoom and not in the archive in version %d", f.name(), f.version)
 			}
 		}
