@@ -110,6 +110,34 @@ func TestRemovedRecordingAwaitsNoCompanions(t *testing.T) {
 	})
 }
 
+// TestTrashOfAPurgedRecording: the trash of Zoom's copy ends, and does not wait, when the recording
+// has been purged before it was due.
+func TestTrashOfAPurgedRecording(t *testing.T) {
+	s := syncertest.New(t, syncertest.Configured(func(c *syncer.Config) { c.TrashGrace, c.ZoomTrashAfter = 0, time.Hour })).Start()
+	s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	row := s.Archived(1)
+	s.Idle()
+	s.Exec(`UPDATE public.schedule_lessonrecording SET available_until = $1 WHERE id = $2`, syncertest.Stamp(time.Now().Add(-time.Minute)), row.ID)
+	for _, kind := range []string{"cleanup", "purge"} {
+		if _, failed, err := s.Syncer.RunPeriodic(t.Context(), kind); err != nil || failed != 0 {
+			t.Fatalf("%s: %d, %v", kind, failed, err)
+		}
+	}
+	s.Exec(`UPDATE lectern.lectern_ingests SET verified_at = $1`, syncertest.Stamp(time.Now().Add(-2*time.Hour)))
+	syncertest.Eventually(t, "the trash ends", func() (bool, string) {
+		s.Exec(`UPDATE lectern.river_job SET scheduled_at = CURRENT_TIMESTAMP WHERE kind = 'zoom_trash' AND state = 'scheduled'`)
+		var jobs strings.Builder
+		if err := s.Syncer.Jobs(t.Context(), "", &jobs); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(jobs.String(), "zoom_trash\tcompleted"), jobs.String()
+	})
+	if got := s.Zoom.Stats().Trashed; len(got) != 0 {
+		t.Errorf("trashed: %q", got)
+	}
+}
+
 // TestCompanionsTrashedByOthers: companions and captions that others have trashed at Zoom before
 // they could be archived, and of which no event came, are neither awaited nor tried for ever.
 func TestCompanionsTrashedByOthers(t *testing.T) {

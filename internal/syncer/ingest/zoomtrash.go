@@ -52,6 +52,9 @@ func (s *Ingester) zoomTrashJob(ctx context.Context, job *queue.Job[queue.ZoomTr
 	}
 	stored, err := from.Stat(ctx, i.ArchiveKey)
 	if media.KindOf(err) == media.NotFound || err == nil && !stored.Same(i.Size, i.MD5) {
+		if removed, err := r.recordingRemoved(ctx); err != nil || removed {
+			return err // purged: nobody archives it again
+		}
 		r.log.Error("zoom trash: file lost from the archive, Zoom's copy stays", slog.Int64("ingest", i.ID))
 		return cmp.Or(s.RecordLoss(ctx, i), queue.Snooze(lossWait))
 	}
