@@ -63,7 +63,7 @@ func (s *Ingester) captionsJob(ctx context.Context, job *queue.Job[queue.Caption
 
 // recordingRemoved reports whether the recording was removed, or has expired.
 func (r *run) recordingRemoved(ctx context.Context) (removed bool, err error) {
-	err = r.s.deps.Store.View(ctx, "syncer: a recording of captions", func(x store.Session) error {
+	err = r.s.deps.Store.View(ctx, "syncer: is a recording removed", func(x store.Session) error {
 		row, err := store.LoadRecording(ctx, x, r.row.RecordingID, false)
 		removed = row.Deleted || catalog.IsNotFound(err)
 		return catalog.IgnoreNotFound(err)

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -113,7 +112,10 @@ func (c *companionRun) confirm(ctx context.Context, f store.File, path string) e
 		return nil
 	}
 	again := path + ".again"
-	if err := errors.Join(remove(again), c.fetchTo(ctx, f, again)); err != nil {
+	if err := os.RemoveAll(again); err != nil {
+		return failedAt(atDisk, err)
+	}
+	if err := c.fetchTo(ctx, f, again); err != nil {
 		return err
 	}
 	first, err := os.Stat(path)
@@ -124,18 +126,10 @@ func (c *companionRun) confirm(ctx context.Context, f store.File, path string) e
 	if err != nil {
 		return failedAt(atDisk, err)
 	}
-	if err := remove(again); err != nil || first.Size() == second.Size() {
-		return err
-	}
-	return errors.Join(media.Faultf(media.Corrupt, "syncer: download", "Zoom lists no size, and two downloads differ: %d and %d bytes", first.Size(), second.Size()), remove(path))
-}
-
-// remove deletes a file that need not be there.
-func remove(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(again); err != nil || first.Size() == second.Size() {
 		return failedAt(atDisk, err)
 	}
-	return nil
+	return errors.Join(media.Faultf(media.Corrupt, "syncer: download", "Zoom lists no size, and two downloads differ: %d and %d bytes", first.Size(), second.Size()), os.Remove(path))
 }
 
 // beginning are the first bytes of a file.

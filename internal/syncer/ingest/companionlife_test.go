@@ -25,6 +25,17 @@ func words(id string) zoomemu.File {
 	return zoomemu.File{ID: id, Type: "TRANSCRIPT", View: "audio_transcript", Extension: "VTT", Start: after(0), End: after(2), Content: emulator.Bytes([]byte("WEBVTT\n\n00:00.500 --> 00:01.000\n" + id + "\n"))}
 }
 
+// recordWithAPage records a meeting whose transcript never comes: a page for people does.
+func recordWithAPage(s *syncertest.Server) {
+	m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	m.Files[0].End = after(2)
+	page := words("page")
+	page.PageFor = 1 << 30
+	m.Files = append(m.Files, page)
+	s.Zoom.AddMeeting(m)
+	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+}
+
 func trashedSoon(c *syncer.Config) { c.ZoomTrashAfter = 0 }
 
 // trashed waits until these files, and no others, are in Zoom's trash.
@@ -88,13 +99,7 @@ func TestTrashAwaitsCompanions(t *testing.T) {
 // recording has expired, do not keep the trash of Zoom's copy waiting for ever. They stay at Zoom.
 func TestRemovedRecordingAwaitsNoCompanions(t *testing.T) {
 	s := syncertest.New(t, withCompanions("all"), syncertest.Configured(trashedSoon), syncertest.Configured(func(c *syncer.Config) { c.TrashGrace = time.Hour })).Start()
-	m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
-	m.Files[0].End = after(2)
-	page := words("page")
-	page.PageFor = 1 << 30
-	m.Files = append(m.Files, page)
-	s.Zoom.AddMeeting(m)
-	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+	recordWithAPage(s)
 	row := s.Archived(1)
 	syncertest.Eventually(t, "the trash waits", func() (bool, string) {
 		return strings.Contains(s.Log(), "zoom trash: companions are not archived yet"), ""
@@ -144,13 +149,7 @@ func TestCompanionsTrashedByOthers(t *testing.T) {
 	for _, kinds := range []string{"all", "none"} {
 		t.Run("companions "+kinds, func(t *testing.T) {
 			s := syncertest.New(t, withCompanions(kinds), syncertest.Configured(func(c *syncer.Config) { c.ZoomTrashAfter = time.Second })).Start()
-			m := s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
-			m.Files[0].End = after(2)
-			page := words("page")
-			page.PageFor = 1 << 30
-			m.Files = append(m.Files, page)
-			s.Zoom.AddMeeting(m)
-			s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
+			recordWithAPage(s)
 			s.Archived(1)
 			for _, id := range []string{"file-uuid-1==", "page"} {
 				s.Zoom.Change("uuid-1==", id, func(f *zoomemu.File) { f.Deleted = true })

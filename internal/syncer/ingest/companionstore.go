@@ -67,14 +67,7 @@ func (c *companionRun) stageCompanion(ctx context.Context, f store.File) (archiv
 	if err != nil {
 		return nil, store.RecordingFile{}, failedAt(atArchive, err)
 	}
-	kind, label := f.CompanionKind()
-	row := store.RecordingFile{
-		RecordingID: c.recording.ID, Kind: string(kind), Label: label, ContentType: f.ContentType(), Position: c.startOf(f),
-		Provider: target.Provider(), ArchiveKey: key, ZoomFile: f.Name(),
-	}
-	if kind == media.CompanionTranscript || kind == media.CompanionCaptions {
-		row.Lang = "und" // Zoom does not say which
-	}
+	row := companionRow(c.recording.ID, f, c.meetings, media.Location{Provider: target.Provider(), Key: key})
 	err = c.s.deps.Store.Update(ctx, "syncer: a companion's archive key", func(x store.Session) error {
 		if _, err := store.LoadIngest(ctx, x, c.row.ID, true); err != nil {
 			return err
@@ -96,10 +89,23 @@ func (c *companionRun) stageCompanion(ctx context.Context, f store.File) (archiv
 	return target, row, err
 }
 
+// companionRow is a file at Zoom as a companion, without what is known once it is archived.
+func companionRow(recording int64, f store.File, meetings []store.Meeting, at media.Location) store.RecordingFile {
+	kind, label := f.CompanionKind()
+	row := store.RecordingFile{
+		RecordingID: recording, Kind: string(kind), Label: label, ContentType: f.ContentType(), Position: startOf(f, meetings),
+		Provider: at.Provider, ArchiveKey: at.Key, ZoomFile: f.Name(),
+	}
+	if kind == media.CompanionTranscript || kind == media.CompanionCaptions {
+		row.Lang = "und" // Zoom does not say which
+	}
+	return row
+}
+
 // startOf is when a file begins, in seconds since 1970: its own start, else its meeting's.
-func (c *companionRun) startOf(f store.File) int64 {
+func startOf(f store.File, meetings []store.Meeting) int64 {
 	at := f.Start
-	for _, m := range c.meetings {
+	for _, m := range meetings {
 		if at.IsZero() && m.UUID == f.MeetingUUID {
 			at = m.Start
 		}

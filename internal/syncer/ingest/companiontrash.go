@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -22,12 +21,10 @@ func (r *run) awaitCompanions(ctx context.Context) (wait bool, err error) {
 	if r.s.cfg.Companions.IsNone() {
 		return false, nil
 	}
+	if removed, err := r.recordingRemoved(ctx); err != nil || removed {
+		return false, err
+	}
 	err = r.s.deps.Store.Update(ctx, "syncer: companions before the trash", func(x store.Session) error {
-		wait = false
-		row, err := store.LoadRecording(ctx, x, r.row.RecordingID, false)
-		if err != nil || row.Deleted {
-			return catalog.IgnoreNotFound(err)
-		}
 		meetings, err := store.MeetingsOfIngest(ctx, x, r.row)
 		if err != nil {
 			return err

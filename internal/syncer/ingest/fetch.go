@@ -178,7 +178,7 @@ func (r *run) relink(ctx context.Context, f store.File, cause error) (store.File
 		if zoom.ClassOf(err) != zoom.ClassAbsent || f.Fault.Count < absentTries {
 			return f, cause
 		}
-		// An absence is not final: whoever finds the meeting listed takes this back.
+		// It may be listed again: the next list that has it takes this back.
 		markErr := r.s.deps.Store.Update(ctx, "syncer: not listed at Zoom", func(x store.Session) error { return r.markUnlisted(ctx, x, m, nil) })
 		return f, errors.Join(cause, markErr)
 	}

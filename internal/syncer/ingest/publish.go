@@ -115,9 +115,9 @@ func (r *run) commit(ctx context.Context, x store.Session, i *store.Ingest, row 
 	if m.path != "" {
 		if i.Archived() {
 			i.OriginalKey, i.ArchiveKey, i.StagedKey = i.ArchiveKey, stored.Key, ""
-		}
-		if kept {
-			i.OriginalKey = ""
+			if kept {
+				i.OriginalKey = "" // it is a companion's now
+			}
 		}
 		i.ArchivedParts, i.ArchivedVersion = strings.Join(plan{parts: m.of}.names(), "\n"), stored.Version
 		i.Size, i.MD5, i.SHA256 = m.size, m.md5, m.sha256
@@ -167,17 +167,10 @@ func (r *run) keepSound(ctx context.Context, x store.Session, i store.Ingest, m 
 	if err != nil || len(sounds) == 0 || slices.ContainsFunc(sounds, func(f store.File) bool { return !only(f) }) {
 		return false, err
 	}
-	kind, label := sounds[0].CompanionKind()
-	if !r.s.cfg.Companions.Wants(kind) {
+	if kind, _ := sounds[0].CompanionKind(); !r.s.cfg.Companions.Wants(kind) {
 		return false, nil
 	}
-	f := store.RecordingFile{
-		RecordingID: i.RecordingID, Kind: string(kind), Label: label, ContentType: sounds[0].ContentType(),
-		Provider: i.Provider, ArchiveKey: i.ArchiveKey, ZoomFile: sounds[0].Name(),
-	}
-	if start := sounds[0].Start; !start.IsZero() {
-		f.Position = start.Unix()
-	}
+	f := companionRow(i.RecordingID, sounds[0], meetings, media.Location{Provider: i.Provider, Key: i.ArchiveKey})
 	if f.ID, err = store.AddRecordingFile(ctx, x, f, r.s.now()); err != nil {
 		return false, err
 	}
@@ -192,8 +185,8 @@ func (r *run) keepSound(ctx context.Context, x store.Session, i store.Ingest, m 
 }
 
 // forgetReplaced notes that the archive no longer holds the parts of the earlier version that
-// the new one is not made of, as a sound is replaced by the picture that comes after all. They
-// are at Zoom still, and may be archived beside the recording.
+// the new one is not made of, as a sound is replaced by the picture that comes after all. Those
+// that are at Zoom still may be archived beside the recording; see keepSound for the others.
 func (r *run) forgetReplaced(ctx context.Context, x store.Session, i store.Ingest, m joined) error {
 	now := plan{parts: m.of}.names()
 	replaced := slices.DeleteFunc(i.Parts(), func(name string) bool { return slices.Contains(now, name) })
