@@ -12,6 +12,10 @@ import (
 // so that the chunk in which the span ends becomes complete.
 const detachGrace = 5 * time.Second
 
+// aboutToEnd is when a fetch that nobody reads any longer is not worth cancelling: its bytes have
+// been asked for, and are under way.
+const aboutToEnd = 25 * time.Millisecond
+
 // attach adds a reader. It reports false when the reader is attached already, or the
 // fetch is closed.
 func (f *fetch) attach(r *reader) bool {
@@ -33,7 +37,7 @@ func (f *fetch) attach(r *reader) bool {
 
 // detach removes a reader. The last one cancels the fetch and unlists its fills in
 // the same hold of the lock, so that nobody joins a cancelled fetch; unless its
-// detach grace has begun, or it only has to store its last chunk.
+// detach grace has begun, it only has to store its last chunk, or it is worth its end.
 func (f *fetch) detach(r *reader) {
 	i := slices.Index(f.readers, r)
 	if i < 0 {
@@ -45,7 +49,10 @@ func (f *fetch) detach(r *reader) {
 		f.releasePassed()
 	case f.finished:
 		f.close()
-	case f.graceTimer == nil && !f.allReceived():
+	case f.graceTimer != nil || f.allReceived():
+	case f.isBackfill && worthCompleting(f.fills[0]), f.endsWithin(aboutToEnd):
+		f.startDetachGrace()
+	default:
 		f.cancel()
 	}
 }
@@ -86,6 +93,7 @@ func (f *fetch) endDetachGrace() {
 // cancel ends the request. What no other fetch has a part in is unlisted at once.
 func (f *fetch) cancel() {
 	f.cancelled = true
+	f.completeChunks()
 	for _, fl := range f.fills {
 		if fl != nil && (fl.refs == 1 || !fl.partOf(f).verified) {
 			f.c.unlist(fl)
@@ -122,8 +130,25 @@ func (f *fetch) close() {
 		return
 	}
 	f.closed = true
+	if f.err == nil {
+		f.completeChunks()
+	}
 	f.abandon()
 	f.c.metrics.fetchClosed(f)
+}
+
+// completeChunks has the gaps fetched of the chunks that would be dropped with the fetch although
+// most of them is there: a seek begins and ends in the middle of a chunk, and who seeks there
+// later would ask for the same bytes again. Where others wait for memory they come first.
+func (f *fetch) completeChunks() {
+	if f.c.closed || f.c.buffers.hasWaiters() {
+		return
+	}
+	for _, fl := range f.fills {
+		if fl != nil && fl.refs == 1 && fl.received() && worthCompleting(fl) {
+			f.c.backfillDetached(fl, f.obj)
+		}
+	}
 }
 
 // abandon gives up every fill.
@@ -177,6 +202,12 @@ func (f *fetch) releasePassed() {
 
 // allReceived reports whether every byte has been received.
 func (f *fetch) allReceived() bool { return f.received == f.to-f.from }
+
+// endsWithin reports whether the last byte arrives within d, as far as the rate so far can tell.
+func (f *fetch) endsWithin(d time.Duration) bool {
+	left := f.to - f.from - f.received
+	return f.received > 0 && float64(left)*float64(time.Since(f.firstByteAt)) <= float64(f.received)*float64(d)
+}
 
 // leftAfterFirstByte is how many bytes will be left to receive when the first byte of a
 // new fetch arrives, as far as can be told: 0 when a new one is not one more stream.

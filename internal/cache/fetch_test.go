@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -259,6 +260,68 @@ func TestCloseStopsFetches(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHangUpKeepsChunks: a viewer seeks and hangs up. Of the chunks in whose middle the request began
+// and ended those are completed and stored of which most was received, and no others: little more
+// is asked for than without that, and who seeks there later does not ask for the same again.
+func TestHangUpKeepsChunks(t *testing.T) {
+	const kib = 1 << 10
+	for name, test := range map[string]struct {
+		from, hangUpAt int64         // bytes: of the request, and read of it
+		rate           int64         // of the origin
+		rest           time.Duration // from the last byte read to the hang-up
+		kept           []int64       // chunks
+	}{
+		"both ends":                          {from: 5*mib + 320*kib, hangUpAt: 64 * kib, rate: 1 << 30, rest: time.Second, kept: []int64{5, 6}},
+		"the beginning":                      {from: 5*mib + 250*kib, hangUpAt: 64 * kib, rate: 1 << 30, rest: time.Second, kept: []int64{5}},
+		"the end":                            {from: 5*mib + 400*kib, hangUpAt: 64 * kib, rate: 1 << 30, rest: time.Second, kept: []int64{6}},
+		"little of both ends":                {from: 5*mib + 900*kib, hangUpAt: 64 * kib, rate: 1 << 30, rest: time.Second, kept: []int64{6}},
+		"what was received before a hang-up": {from: 5*mib + 250*kib, hangUpAt: 900 * kib, rate: streamRate, kept: []int64{5}},
+		"an end that is near":                {from: 5*mib + 400*kib, hangUpAt: 900 * kib, rate: 25 * mib, kept: []int64{6}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object) {
+				v.rate = test.rate
+				r, err := c.Open(t.Context(), obj, media.Span{Off: test.from, Len: obj.Size - test.from})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for had := int64(0); had < test.hangUpAt; {
+					p, err := r.Next(t.Context(), min(64*kib, test.hangUpAt-had))
+					if err != nil {
+						t.Fatal(err)
+					}
+					had += p.Len
+				}
+				time.Sleep(test.rest)
+				r.Close()
+				time.Sleep(2 * detachGrace)
+				if kept := chunksOf(c, obj, 4, 8); !slices.Equal(kept, test.kept) {
+					t.Errorf("the chunks %v were stored, want %v", kept, test.kept)
+				}
+				if most := 2*firstRequestBytes - 1; v.asked.Load() > most {
+					t.Errorf("%d bytes were asked for, want at most %d", v.asked.Load(), most)
+				}
+				if c.buffers.used != 0 {
+					t.Errorf("%d bytes are in memory", c.buffers.used)
+				}
+			})
+		})
+	}
+}
+
+// firstRequestBytes is how much a seek asks for at first.
+const firstRequestBytes = int64(mib + 384<<10)
+
+// chunksOf are the chunks from first to end that are stored.
+func chunksOf(c *Cache, obj media.Object, first, end int64) (stored []int64) {
+	for i := first; i < end; i++ {
+		if c.isCommitted(keyOf(obj, c.chunkSize), i) {
+			stored = append(stored, i)
+		}
+	}
+	return stored
 }
 
 // TestFailedReadAheadIsRetried: the failure of a fetch ahead of a viewer is not the

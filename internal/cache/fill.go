@@ -115,6 +115,26 @@ func (fl *fill) complete() bool {
 	return at == fl.length
 }
 
+// received reports whether no fetch brings a part that is not verified yet.
+func (fl *fill) received() bool {
+	return !slices.ContainsFunc(fl.parts, func(p *part) bool { return !p.verified })
+}
+
+// worthCompleting reports whether a chunk that nobody reads should be stored none the less: half of
+// what is there, or less, is missing. fl may be nil.
+func worthCompleting(fl *fill) bool {
+	if fl == nil || fl.storing || !fl.listed || !fl.toBeStored() {
+		return false
+	}
+	there := int64(0)
+	for _, p := range fl.parts {
+		if p.verified {
+			there += p.hi - p.lo
+		}
+	}
+	return there >= 2*(fl.length-there)
+}
+
 // available reports whether the chunk counts as cached: it is complete, and on its way
 // to the disk. What passes through is not: its readers have to attach to its fetch,
 // which keeps its buffer.

@@ -54,12 +54,8 @@ func (c *Cache) closeGaps() {
 // partReceived looks at a chunk that a part has been added to and that is not complete: where a
 // fetch waits for memory its next gap is fetched at once, else it is remembered. c.mu is held.
 func (c *Cache) partReceived(fl *fill, obj media.Object) {
-	for _, p := range fl.parts {
-		if !p.verified {
-			return // another fetch is at it
-		}
-	}
 	switch {
+	case !fl.received(): // another fetch is at it
 	case fl.storing || !fl.listed || !fl.toBeStored():
 	case c.buffers.hasWaiters():
 		c.backfillDetached(fl, obj)
