@@ -11,15 +11,19 @@ type slowConns struct {
 	n      atomic.Int64
 }
 
-// mark returns the mark of each.
+// mark returns the mark of each: its share of the budget, in steps, so that a connection more
+// does not change those of all others.
 func (s *slowConns) mark() int {
-	switch share := s.budget / max(1, s.n.Load()); {
+	share := s.budget / max(1, s.n.Load())
+	switch {
 	case share >= slowMark:
 		return slowMark
 	case share >= slowMark/2:
 		return slowMark / 2
-	default:
+	case share >= newMark:
 		return newMark
+	default:
+		return max(leastMark, int(share-share%leastMark))
 	}
 }
 

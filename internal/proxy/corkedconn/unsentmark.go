@@ -20,6 +20,10 @@ const (
 	// seconds of a lesson at 1 Mbit/s, refilled every four. Where there are many it is less:
 	// see slowConns.
 	slowMark = 1 << 20
+	// leastMark is that of slow connections where there are too many for their memory: a quarter
+	// of a second at 1 Mbit/s, refilled every eighth. It is also the step by which marks below
+	// newMark differ.
+	leastMark = 32 << 10
 
 	// fastProof is what has to leave within fastWithin: 32 MiB/s. The queues on a path take
 	// less at once.
