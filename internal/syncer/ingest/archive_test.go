@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -217,23 +216,37 @@ func TestTrashOfALaterSegment(t *testing.T) {
 	s.Zoom.AddFile("uuid-1==", zoomemu.File{ID: "late", Type: "MP4", View: syncertest.SpeakerView, Start: syncertest.LessonStart.Add(61 * time.Minute), End: syncertest.LessonStart.Add(70 * time.Minute), Content: syncertest.Video(t)})
 	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
 	s.Archived(1, "uuid-1==/"+m.Files[0].ID, "uuid-1==/late")
-	var waiting int
-	s.View(func(ctx context.Context, x store.Session) error {
-		return x.One(ctx, `SELECT COUNT(*) FROM lectern.river_job WHERE kind = 'zoom_trash' AND state = 'scheduled'`, nil, &waiting)
-	})
-	if waiting != 1 {
+	if waiting := waitingTrash(s); waiting != 1 {
 		t.Errorf("%d runs of the trash wait, want one", waiting)
+	}
+}
+
+// waitingTrash is how many runs of Zoom's trash are scheduled.
+func waitingTrash(s *syncertest.Server) (n int) {
+	s.View(func(ctx context.Context, x store.Session) error {
+		return x.One(ctx, `SELECT COUNT(*) FROM lectern.river_job WHERE kind = 'zoom_trash' AND state = 'scheduled'`, nil, &n)
+	})
+	return n
+}
+
+// retryTrash runs the one job of Zoom's trash now.
+func retryTrash(t *testing.T, s *syncertest.Server) {
+	t.Helper()
+	var job int64
+	s.View(func(ctx context.Context, x store.Session) error {
+		return x.One(ctx, `SELECT id FROM lectern.river_job WHERE kind = 'zoom_trash'`, nil, &job)
+	})
+	if err := s.Syncer.Retry(t.Context(), job); err != nil {
+		t.Fatal(err)
 	}
 }
 
 // TestTrashAfterADoubtedLoss: the trash that does not find a file, while a run of the ingest is
 // at work and may have replaced it, looks again later.
 func TestTrashAfterADoubtedLoss(t *testing.T) {
-	var ahead atomic.Int64 // of the syncer's clock
-	s := syncertest.New(t, func(s *syncertest.Server) {
-		s.Deps.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	}).Start()
-	s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	var clock offsetClock
+	s := syncertest.New(t, clock.option).Start()
+	s.Record("1", number, "uuid-1==", syncertest.LessonStart)
 	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
 	r := s.Archived(1)
 	s.Idle()
@@ -242,14 +255,8 @@ func TestTrashAfterADoubtedLoss(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Exec(`UPDATE lectern.lectern_ingests SET owner = 'a run at work'`)
-	ahead.Store(int64(2 * time.Hour)) // it is time to trash Zoom's copy
-	var job int64
-	s.View(func(ctx context.Context, x store.Session) error {
-		return x.One(ctx, `SELECT id FROM lectern.river_job WHERE kind = 'zoom_trash'`, nil, &job)
-	})
-	if err := s.Syncer.Retry(t.Context(), job); err != nil {
-		t.Fatal(err)
-	}
+	clock.add(2 * time.Hour) // it is time to trash Zoom's copy
+	retryTrash(t, s)
 	s.Idle()
 	if trashed := s.Zoom.Stats().Trashed; len(trashed) != 0 {
 		t.Errorf("trashed at Zoom without an archive: %v", trashed)
@@ -258,16 +265,10 @@ func TestTrashAfterADoubtedLoss(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Exec(`UPDATE lectern.lectern_ingests SET owner = ''`)
-	var waiting int
-	s.View(func(ctx context.Context, x store.Session) error {
-		return x.One(ctx, `SELECT COUNT(*) FROM lectern.river_job WHERE kind = 'zoom_trash' AND state = 'scheduled'`, nil, &waiting)
-	})
-	if waiting != 1 {
+	if waiting := waitingTrash(s); waiting != 1 {
 		t.Fatalf("%d runs of the trash wait, want one", waiting)
 	}
-	if err := s.Syncer.Retry(t.Context(), job); err != nil {
-		t.Fatal(err)
-	}
+	retryTrash(t, s)
 	syncertest.Eventually(t, "trashed at Zoom", func() (bool, string) {
 		trashed := s.Zoom.Stats().Trashed
 		return len(trashed) == 1, fmt.Sprint(trashed)
@@ -277,25 +278,17 @@ func TestTrashAfterADoubtedLoss(t *testing.T) {
 // TestNoTrashWithoutArchive: platform-pains B2: what the archive lost in the meantime
 // stays at Zoom, and is archived again from there.
 func TestNoTrashWithoutArchive(t *testing.T) {
-	var ahead atomic.Int64 // of the syncer's clock
-	s := syncertest.New(t, func(s *syncertest.Server) {
-		s.Deps.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	}).Start()
-	s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+	var clock offsetClock
+	s := syncertest.New(t, clock.option).Start()
+	s.Record("1", number, "uuid-1==", syncertest.LessonStart)
 	s.Deliver(s.Zoom.Event("recording.completed", "uuid-1=="))
 	r := s.Archived(1)
 	if err := os.WriteFile(filepath.Join(s.Root, r.ArchiveKey), []byte("cut short"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.Idle()
-	ahead.Store(int64(2 * time.Hour)) // it is time to trash Zoom's copy
-	var job int64
-	s.View(func(ctx context.Context, x store.Session) error {
-		return x.One(ctx, `SELECT id FROM lectern.river_job WHERE kind = 'zoom_trash'`, nil, &job)
-	})
-	if err := s.Syncer.Retry(t.Context(), job); err != nil {
-		t.Fatal(err)
-	}
+	clock.add(2 * time.Hour) // it is time to trash Zoom's copy
+	retryTrash(t, s)
 	syncertest.Eventually(t, "archived again", func() (bool, string) {
 		rows := s.Recordings(1)
 		return len(rows) == 1 && rows[0].Status == media.StatusReady && rows[0].ArchiveKey != r.ArchiveKey, fmt.Sprintf("%+v", rows)

@@ -146,6 +146,7 @@ func TestTrashOfAPurgedRecording(t *testing.T) {
 // TestCompanionsTrashedByOthers: companions and captions that others have trashed at Zoom before
 // they could be archived, and of which no event came, are neither awaited nor tried for ever.
 func TestCompanionsTrashedByOthers(t *testing.T) {
+	t.Parallel()
 	for _, kinds := range []string{"all", "none"} {
 		t.Run("companions "+kinds, func(t *testing.T) {
 			s := syncertest.New(t, withCompanions(kinds), syncertest.Configured(func(c *syncer.Config) { c.ZoomTrashAfter = time.Second })).Start()

@@ -338,6 +338,7 @@ func (a lostAnswer) Put(ctx context.Context, item archive.Item) (archive.Stored,
 // TestRescheduledWhileItIsArchived: what a run, at work or dead, has put into the archive of a
 // lesson that the meeting does not belong to any more is deleted by the purge.
 func TestRescheduledWhileItIsArchived(t *testing.T) {
+	t.Parallel()
 	for _, atWork := range []bool{true, false} {
 		t.Run(fmt.Sprintf("its run is at work: %t", atWork), func(t *testing.T) {
 			entered, release := make(chan struct{}, 10), make(chan struct{})
