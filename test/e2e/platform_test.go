@@ -21,6 +21,7 @@ import (
 // TestBesideThePlatform runs the gateway on a copy of the platform's own
 // database with its demo data, which Lectern must not change.
 func TestBesideThePlatform(t *testing.T) {
+	t.Parallel()
 	database := pgtest.Start(t)
 	psql := func(args ...string) string {
 		t.Helper()

@@ -18,6 +18,7 @@ import (
 // TestStandalone runs the commands of docs/standalone.md: from nothing to a playing lesson
 // on both databases, and on SQLite to a lesson from Zoom.
 func TestStandalone(t *testing.T) {
+	t.Parallel()
 	media := t.TempDir()
 	if err := lessons.WriteTo(media); err != nil {
 		t.Fatal(err)
