@@ -64,12 +64,12 @@ var (
 // Listener wraps each TCP connection that it accepts in a Conn.
 type Listener struct {
 	net.Listener
-	slow slowConns
+	slow *slowConns
 }
 
 // NewListener returns a Listener of the connections that ln accepts.
 func NewListener(ln net.Listener) *Listener {
-	return &Listener{Listener: ln, slow: slowConns{budget: memoryForSlow()}}
+	return &Listener{Listener: ln, slow: newSlowConns(machineMemory())}
 }
 
 // Accept implements net.Listener.
@@ -82,7 +82,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	if !ok {
 		return c, nil
 	}
-	return newConn(tcp, &l.slow), nil
+	return newConn(tcp, l.slow), nil
 }
 
 func newConn(tcp *net.TCPConn, slow *slowConns) net.Conn {

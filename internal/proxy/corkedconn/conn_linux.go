@@ -6,8 +6,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -17,32 +15,6 @@ import (
 // setUnsentMark sets a socket's mark. A kernel that refuses still serves, with more memory.
 func setUnsentMark(fd uintptr, bytes int) {
 	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, bytes)
-}
-
-// memoryForSlow is how many bytes all slow connections together may leave unsent: half of what
-// TCP may have before the kernel counts it as short of memory. The rest is for what is in flight,
-// for fast connections and for other programs; clients on the same machine keep as much unread.
-// Once TCP has been short of memory the kernel drops what arrives, for connections that wait
-// longer and longer to send it again, until less than this bound is used.
-func memoryForSlow() int64 {
-	return tcpMemory() / 2
-}
-
-// tcpMemory is the first bound of tcp_mem, tcp(7), in bytes; 0 where nothing is known. In a
-// network namespace without the file it is computed as the kernel does at boot: three quarters of
-// a sixteenth of all memory.
-func tcpMemory() int64 {
-	text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_mem")
-	if fields := strings.Fields(string(text)); err == nil && len(fields) == 3 {
-		if pages, err := strconv.ParseInt(fields[0], 10, 64); err == nil {
-			return pages * int64(os.Getpagesize())
-		}
-	}
-	var info unix.Sysinfo_t
-	if unix.Sysinfo(&info) != nil {
-		return 0
-	}
-	return int64(info.Totalram*uint64(info.Unit)/64) * 3
 }
 
 // initSending prepares the connection's sends and sets its first mark.
@@ -148,6 +120,7 @@ func (s *sending) goOn(fd uintptr) {
 	}
 	s.mark.observe(n, elapsed, now.Sub(s.blockedAt))
 	s.slow.set(s.mark.pace == slow)
+	s.slow.of.look(now)
 	s.setMark(fd)
 	s.accepted, s.wentOn, s.blockedAt, s.inTurn = 0, now, time.Time{}, 0
 	s.residentUntil = 0

@@ -1,7 +1,6 @@
 package corkedconn
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -175,26 +174,5 @@ func TestSendsTakeTurns(t *testing.T) {
 	client.Close()
 	if longest > 2*turn {
 		t.Errorf("%d bytes were sent while no other goroutine could run, want %d at most", longest, 2*turn)
-	}
-}
-
-// TestMemoryForSlowIsBelowTheKernelsBound: all slow connections leave the kernel half of what TCP
-// may have before it is short of memory.
-func TestMemoryForSlowIsBelowTheKernelsBound(t *testing.T) {
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
-		t.Fatal(err)
-	}
-	all := int64(info.Totalram * uint64(info.Unit))
-	most := all * 3 / 128
-	if text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_mem"); err == nil {
-		var low, pressure, high int64
-		if _, err := fmt.Sscan(string(text), &low, &pressure, &high); err != nil {
-			t.Fatal(err)
-		}
-		most = low * int64(os.Getpagesize()) / 2
-	}
-	if budget := memoryForSlow(); budget <= 0 || budget > most {
-		t.Errorf("slow connections may leave %d bytes unsent, want more than 0 and at most %d", budget, most)
 	}
 }

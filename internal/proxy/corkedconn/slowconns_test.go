@@ -1,23 +1,26 @@
 package corkedconn
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestSlowConnsShareTheKernelsMemory(t *testing.T) {
-	s := &slowConns{budget: 1000 * slowMark}
+	s := newSlowConns(tcpMemory{bound: 2000 * slowMark})
 	members := make([]membership, 10_000)
 	for i := range members {
 		m := &members[i]
 		m.of = s
 		m.set(true)
 		m.set(true) // is one all the same
-		if all := int64(s.mark()) * int64(i+1); all > s.budget {
-			t.Fatalf("%d slow connections may leave %d bytes unsent, more than %d", i+1, all, s.budget)
+		if all := int64(s.mark()) * int64(i+1); all > s.budget.Load() {
+			t.Fatalf("%d slow connections may leave %d bytes unsent, more than %d", i+1, all, s.budget.Load())
 		}
 		if want, ok := map[int]int{1000: slowMark, 1001: slowMark / 2, 4000: newMark, 5000: 6 * leastMark, 10_000: 3 * leastMark}[i+1]; ok && s.mark() != want {
 			t.Errorf("a mark of %d for %d, want %d", s.mark(), i+1, want)
 		}
 	}
-	s.budget = 0
+	s.budget.Store(0)
 	if s.mark() != leastMark {
 		t.Errorf("a mark of %d where there is no memory, want %d", s.mark(), leastMark)
 	}
@@ -33,5 +36,43 @@ func TestSlowConnsShareTheKernelsMemory(t *testing.T) {
 	}
 	if n := s.n.Load(); n != 0 {
 		t.Errorf("%d slow connections are left", n)
+	}
+}
+
+// TestMarksShrinkWhereMemoryIsShort: whatever else uses the kernel's memory for TCP, the slow
+// connections leave it within seconds, and take it again when there is some.
+func TestMarksShrinkWhereMemoryIsShort(t *testing.T) {
+	const bound = 2000 * slowMark
+	others, known := int64(0), true
+	s := newSlowConns(tcpMemory{bound: bound})
+	s.memory.used = func() (int64, bool) { return others + s.n.Load()*int64(s.mark()), known }
+	s.n.Store(1000)
+	now := time.Now()
+	after := func(d time.Duration) int {
+		for end := now.Add(d); now.Before(end); now = now.Add(lookEvery / 4) {
+			s.look(now)
+		}
+		return s.mark()
+	}
+	if mark := after(time.Minute); mark != slowMark {
+		t.Errorf("a mark of %d where half of the memory is free, want %d", mark, slowMark)
+	}
+	others = bound - 100*slowMark
+	if mark := after(5 * time.Second); 1000*mark > 100*slowMark {
+		t.Errorf("a mark of %d where others leave %d for 1000", mark, 100*slowMark)
+	}
+	known = false
+	mark := s.mark()
+	others = 0
+	if again := after(time.Minute); again != mark {
+		t.Errorf("a mark of %d and then %d while nothing is known", mark, again)
+	}
+	known = true
+	if mark := after(20 * time.Second); mark < slowMark/2 {
+		t.Errorf("a mark of %d when others have gone, want at least %d", mark, slowMark/2)
+	}
+	others = 2 * bound
+	if mark := after(time.Minute); mark != leastMark {
+		t.Errorf("a mark of %d where others use all, want %d", mark, leastMark)
 	}
 }
