@@ -83,6 +83,13 @@ func SQLState(err error) string {
 	return pg.Code
 }
 
+// IsConflict reports whether PostgreSQL has rolled a transaction back for the sake of another one,
+// by a deadlock or a serialization failure: the same succeeds when it is run again.
+func IsConflict(err error) bool {
+	code := SQLState(err)
+	return code == "40P01" || code == "40001"
+}
+
 // classifyPostgres goes by SQLSTATE (PostgreSQL's manual, appendix A).
 func classifyPostgres(code string) (media.Kind, string) {
 	switch code {

@@ -224,3 +224,20 @@ func TestGoneFromTheArchive(t *testing.T) {
 		})
 	}
 }
+
+// TestConflictIsTriedAgain: a transaction that PostgreSQL rolls back for the sake of another one
+// costs no teacher's reconciliation.
+func TestConflictIsTriedAgain(t *testing.T) {
+	for name, state := range map[string]string{"a deadlock": "40P01", "a serialization failure": "40001"} {
+		t.Run(name, func(t *testing.T) {
+			s := syncertest.New(t, syncertest.OnPostgres)
+			s.Record("1", 86412345678, "uuid-1==", syncertest.LessonStart)
+			s.Exec(`CREATE SEQUENCE lectern.passings`) // a roll-back does not turn it back
+			s.Exec(`CREATE FUNCTION lectern.conflict_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+				IF nextval('lectern.passings') = 1 THEN RAISE EXCEPTION 'another transaction was first' USING ERRCODE = '` + state + `'; END IF;
+				RETURN NEW; END $$`)
+			s.Exec(`CREATE TRIGGER conflict_once BEFORE INSERT ON lectern.lectern_zoom_meetings FOR EACH ROW EXECUTE FUNCTION lectern.conflict_once()`)
+			s.Reconcile(reconcile.Summary{Processed: 2, Synced: 1})
+		})
+	}
+}

@@ -83,10 +83,23 @@ func (r *Reconciler) compareChunk(ctx context.Context, t store.Teacher, chunk []
 	return actions, err
 }
 
+// conflictTries is how often meetings are compared where other transactions, as that of a
+// publication, are in the way.
+const conflictTries = 3
+
 // compareMeetings stores what Zoom lists of some meetings and requests what is missing.
 func (r *Reconciler) compareMeetings(ctx context.Context, t store.Teacher, listed []zoom.Meeting, asked time.Time, dryRun bool) (actions []Action, err error) {
+	for range conflictTries {
+		actions, err = r.tryCompareMeetings(ctx, t, listed, asked, dryRun)
+		if !catalog.IsConflict(err) {
+			break
+		}
+	}
+	return actions, err
+}
+
+func (r *Reconciler) tryCompareMeetings(ctx context.Context, t store.Teacher, listed []zoom.Meeting, asked time.Time, dryRun bool) (actions []Action, err error) {
 	err = r.deps.Store.Update(ctx, "syncer: compare meetings", func(x store.Session) error {
-		actions = nil
 		lessons, err := store.LessonsOfTeacher(ctx, x, t.ID)
 		if err != nil {
 			return err
