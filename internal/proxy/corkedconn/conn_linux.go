@@ -107,6 +107,7 @@ func (s *sending) step(fd uintptr) bool {
 		return true
 	}
 	s.blockedAt = time.Now()
+	s.slow.set(true) // as far as is known: what it leaves unsent stays until it goes on
 	return false
 }
 

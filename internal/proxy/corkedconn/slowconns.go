@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// slowConns is a listener's slow connections, which share the kernel's memory for TCP.
+// slowConns is a listener's slow connections, and those whose send is blocked, which share the kernel's memory for TCP.
 // Beyond what tcp_mem of tcp(7) allows the kernel takes bytes from no connection, and all of
 // them stall; so the more of them there are, the smaller is their mark. Other programs, and
 // clients on the same machine, use that memory as well: where it is short all the same, the marks
@@ -83,7 +83,7 @@ const (
 	closed
 )
 
-// membership is whether a connection is one of the slow ones. The goroutine that sends
+// membership is whether a connection is one of them. The goroutine that sends
 // calls set; close may be called from any, and more than once.
 type membership struct {
 	of    *slowConns

@@ -8,7 +8,7 @@ import "time"
 // goes on when half of it has left. Without a mark the send buffer of a client that reads
 // 1 Mbit/s grows like that of a fast one, to megabytes each.
 const (
-	// newMark is a new connection's. Ranges of a megabyte cost least with it: what is sent
+	// newMark is a new connection's, or less where slow ones have less. Ranges of a megabyte cost least with it: what is sent
 	// when acknowledgements arrive, instead of at once, arrives in larger bursts.
 	newMark = 256 << 10
 	// fastMark is that of a connection that empties fastProof in milliseconds. There a small
@@ -59,7 +59,7 @@ func (m *unsentMark) bytes(ofSlow int) int {
 	case slow:
 		return ofSlow
 	default:
-		return newMark
+		return min(newMark, ofSlow)
 	}
 }
 
