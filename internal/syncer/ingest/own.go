@@ -46,7 +46,7 @@ func (s *Ingester) RequestMissingOwn(ctx context.Context, x store.Session, m sto
 	}
 	why, request := s.missing([]store.Meeting{m}, i, known, parts)
 	if !request {
-		return "", s.requestMissingFollowers(ctx, x, []store.Meeting{m}, i, parts)
+		return "", s.requestMissingFollowers(ctx, x, []store.Meeting{m}, i)
 	}
 	if i.State() == store.Failed {
 		return why, s.retake(ctx, x, i, why)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/catalog"
-	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
 
@@ -109,7 +108,7 @@ func (s *Ingester) RequestMissing(ctx context.Context, x store.Session, lesson i
 	why, request := s.missing(meetings, i, known, parts)
 	switch {
 	case !request:
-		return "", s.requestMissingFollowers(ctx, x, meetings, i, parts)
+		return "", s.requestMissingFollowers(ctx, x, meetings, i)
 	case i.State() == store.Failed:
 		return why, s.retake(ctx, x, i, why)
 	}
@@ -118,12 +117,8 @@ func (s *Ingester) RequestMissing(ctx context.Context, x store.Session, lesson i
 
 // requestMissingFollowers requests the captions and companions of an archived recording that
 // it lacks although Zoom lists them: they come hours later, and their event may be lost; or
-// the recording was archived by a version that left them at Zoom. It asks again for the trash
-// of Zoom's copies, too. parts are beside the recording.
-func (s *Ingester) requestMissingFollowers(ctx context.Context, x store.Session, meetings []store.Meeting, i store.Ingest, parts []store.RecordingFile) error {
-	if err := s.requestMissingTrash(ctx, x, meetings, i, parts); err != nil {
-		return err
-	}
+// the recording was archived by a version that left them at Zoom.
+func (s *Ingester) requestMissingFollowers(ctx context.Context, x store.Session, meetings []store.Meeting, i store.Ingest) error {
 	if err := s.requestMissingCaptions(ctx, x, meetings, i); err != nil || s.cfg.Companions.IsNone() || i.State() != store.Done || i.RecordingID == 0 {
 		return err
 	}
@@ -132,46 +127,6 @@ func (s *Ingester) requestMissingFollowers(ctx context.Context, x store.Session,
 		return err
 	}
 	return s.deps.Queue.EnqueueCompanions(ctx, x, i.ID)
-}
-
-// trashOverdue is how long after its time the trash of Zoom's copies is asked for again: until
-// then its own job is at it, with pauses.
-const trashOverdue = time.Hour
-
-// requestMissingTrash enqueues the trash of Zoom's copies where one is long due and Zoom lists
-// the file all the same: the job that was to do it has ended without it, or is lost. A file that
-// was trashed once and that a person has recovered at Zoom stays there. A job that waits is left
-// as it is.
-func (s *Ingester) requestMissingTrash(ctx context.Context, x store.Session, meetings []store.Meeting, i store.Ingest, parts []store.RecordingFile) error {
-	if !s.cfg.DeleteFromZoom || i.State() != store.Done || !i.Archived() || i.RecordingID == 0 || s.now().Before(i.VerifiedAt.Add(s.cfg.ZoomTrashAfter+trashOverdue)) {
-		return nil
-	}
-	companions, err := store.Companions(ctx, x, i.RecordingID)
-	if err != nil {
-		return err
-	}
-	due := func(c store.RecordingFile) bool {
-		return c.Verified() && !s.now().Before(c.VerifiedAt.Add(s.cfg.ZoomTrashAfter+trashOverdue))
-	}
-	names := archivedNames(i, parts)
-	var left []string
-	for _, m := range meetings {
-		for _, f := range m.Files {
-			held := slices.Contains(names, f.Name()) ||
-				slices.ContainsFunc(companions, func(c store.RecordingFile) bool { return due(c) && holds(c, f) })
-			if held && !f.ArchivedAt.IsZero() && !f.LeftZoom() && !f.HasMadeID() && !f.Changed() {
-				left = append(left, f.Name())
-			}
-		}
-	}
-	if len(left) == 0 {
-		return nil
-	}
-	trashed, err := store.TrashedOnce(ctx, x, i.ID)
-	if err != nil || !slices.ContainsFunc(left, func(name string) bool { return !slices.Contains(trashed, name) }) {
-		return err
-	}
-	return s.deps.Queue.Enqueue(ctx, x, queue.ZoomTrashArgs{IngestID: i.ID}, s.now())
 }
 
 // requestMissingCaptions requests the captions of an archived recording that has none

@@ -191,6 +191,6 @@ func (r *run) trashFile(ctx context.Context, account zoom.Account, f store.File)
 		if err := store.MarkTrashed(ctx, x, f.MeetingUUID, f.ID, r.s.now()); err != nil {
 			return err
 		}
-		return r.history(ctx, x, &r.row, store.WhatTrashed, f.Name())
+		return r.history(ctx, x, &r.row, "trashed at Zoom", f.Name())
 	})
 }

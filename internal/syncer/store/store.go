@@ -53,22 +53,6 @@ func AppendHistory(ctx context.Context, x Session, l HistoryEntry) error {
 	return err
 }
 
-// WhatTrashed is the entry of history of a file that was moved to Zoom's trash; its detail names
-// the file.
-const WhatTrashed = "trashed at Zoom"
-
-// TrashedOnce are the names of the files of an ingest that were moved to Zoom's trash, recovered
-// since or not.
-func TrashedOnce(ctx context.Context, x Session, ingest int64) (names []string, err error) {
-	err = x.Each(ctx, `SELECT detail FROM lectern.lectern_history WHERE ingest_id = $1 AND what = $2`, []any{ingest, WhatTrashed}, func(scan func(...any) error) error {
-		var name string
-		err := scan(&name)
-		names = append(names, name)
-		return err
-	})
-	return names, err
-}
-
 // History lists the entries about a recording, an ingest or meetings, in order.
 func History(ctx context.Context, x Session, ingest, recording int64, meetings []string) ([]HistoryEntry, error) {
 	var out []HistoryEntry
