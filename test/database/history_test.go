@@ -111,6 +111,18 @@ func (h *history) answers(a answer) (n int) {
 	return n
 }
 
+// direct counts the operations that asked the database itself.
+func (h *history) direct() (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, op := range h.ops {
+		if op.Input.(keyed).at() == direct {
+			n++
+		}
+	}
+	return n
+}
+
 // struck counts the operations that were under way while something was wrong with the
 // database of their node.
 func (h *history) struck(s *schedule) (n int) {

@@ -299,17 +299,49 @@ func runQuota(t *testing.T, h *history, teachers []int64, seed uint64, size, spr
 	group.Wait()
 }
 
-// readQuotas reads the accounts when nothing is under way.
-func readQuotas(f *fixture, h *history, teachers []int64) {
-	for _, teacher := range teachers {
-		call := h.now()
-		a := quotaAccount{
-			used:       f.number(`SELECT COALESCE(SUM(used_bytes), 0) FROM public.schedule_teacherstoragequota WHERE teacher_id = $1`, teacher),
-			reserved:   f.number(`SELECT CAST(COALESCE(SUM(reserved), 0) AS bigint) FROM lectern.lectern_quota_charges WHERE teacher_id = $1`, teacher),
-			recordings: f.number(`SELECT COALESCE(SUM(recordings_count), 0) FROM public.schedule_teacherstoragequota WHERE teacher_id = $1`, teacher),
-		}
+// readQuota reads an account in one statement, which is one moment, and adds it to the history.
+// A read without an answer says nothing.
+func readQuota(ctx context.Context, f *fixture, h *history, teacher int64) error {
+	var a quotaAccount
+	call := h.now()
+	err := f.store.Row(ctx, "test: account", `SELECT
+			(SELECT COALESCE(SUM(used_bytes), 0)::bigint FROM public.schedule_teacherstoragequota WHERE teacher_id = $1),
+			(SELECT COALESCE(SUM(reserved), 0)::bigint FROM lectern.lectern_quota_charges WHERE teacher_id = $1),
+			(SELECT COALESCE(SUM(recordings_count), 0)::bigint FROM public.schedule_teacherstoragequota WHERE teacher_id = $1)`,
+		[]any{teacher}, &a.used, &a.reserved, &a.recordings)
+	if err == nil {
 		h.add(call, h.now(), quotaOp{node: direct, teacher: teacher, what: "read"}, a)
 	}
+	return err
+}
+
+// readQuotas reads the accounts when nothing is under way.
+func readQuotas(f *fixture, h *history, teachers []int64) {
+	f.t.Helper()
+	for _, teacher := range teachers {
+		if err := readQuota(f.t.Context(), f, h, teacher); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// watchQuotas reads the accounts again and again while recordings are archived, until ctx ends:
+// what was acknowledged and lost is set again by the recording's next operation, so that a read
+// afterwards does not show the loss.
+func watchQuotas(ctx context.Context, f *fixture, h *history, teachers []int64, pause time.Duration) {
+	var all sync.WaitGroup
+	for _, teacher := range teachers {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				_ = readQuota(ctx, f, h, teacher)
+				select {
+				case <-ctx.Done():
+				case <-time.After(pause):
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // giveQuotas gives each teacher their quota, with nothing charged.
@@ -356,15 +388,19 @@ func TestQuotaLinearizable(t *testing.T) {
 		for epoch := range epochs {
 			ctx, stop := context.WithCancel(t.Context())
 			s.start(ctx, *seed+uint64(round))
+			var watching sync.WaitGroup
+			// More often than a recording's operations follow each other.
+			watching.Go(func() { watchQuotas(ctx, f, h, teachers, think/4) })
 			runQuota(t, h, teachers, (*seed+uint64(round))<<8|uint64(epoch), 100, 200, accounts, think, s.until(faults))
 			stop()
 			s.wait()
+			watching.Wait()
 			f.quiesce()
 			h.settle()
 			readQuotas(f, h, teachers)
 		}
 		sum.mustCheck(t, h, s)
-		t.Logf("seed %d: %s", *seed+uint64(round), s)
+		t.Logf("seed %d: %d reads; %s", *seed+uint64(round), h.direct(), s)
 	}
 	sum.report(t)
 }

@@ -287,6 +287,10 @@ func TestModels(t *testing.T) {
 		{"a quota that is full", quotaModel(10), []porcupine.Operation{op(0, 1, quota("reserve", 0, 6), yes), op(2, 3, quota("reserve", 1, 6), no), op(4, 5, quota("commit", 0, 4), yes), op(6, 7, quota("reserve", 1, 6), yes)}, true},
 		{"two reserve the same room", quotaModel(10), []porcupine.Operation{op(0, 9, quota("reserve", 0, 6), yes), op(0, 9, quota("reserve", 1, 6), yes)}, false},
 		{"a charge that is lost", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(2, 3, quota("read", 0, 0), quotaAccount{})}, false},
+		{"a charge that was lost and is made again", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(2, 3, quota("read", 0, 0), quotaAccount{}), op(4, 5, quota("commit", 0, 6), yes), op(6, 7, quota("read", 0, 0), quotaAccount{used: 6, recordings: 1})}, false},
+		{"a reservation that is lost", quotaModel(10), []porcupine.Operation{op(0, 1, quota("reserve", 0, 6), yes), op(2, 3, quota("read", 0, 0), quotaAccount{}), op(4, 5, quota("commit", 0, 6), yes)}, false},
+		{"reads while a charge is made", quotaModel(10), []porcupine.Operation{op(0, 9, quota("commit", 0, 6), yes), op(1, 2, quota("read", 0, 0), quotaAccount{}), op(3, 4, quota("read", 0, 0), quotaAccount{used: 6, recordings: 1})}, true},
+		{"a charge that is seen and gone again", quotaModel(10), []porcupine.Operation{op(0, 9, quota("commit", 0, 6), yes), op(1, 2, quota("read", 0, 0), quotaAccount{used: 6, recordings: 1}), op(3, 4, quota("read", 0, 0), quotaAccount{})}, false},
 		{"a refund of unknown outcome", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(2, never, quota("refund", 0, 0), unknown), op(4, 5, quota("read", 0, 0), quotaAccount{}), op(6, 7, quota("reserve", 1, 9), yes)}, true},
 		{"a refund twice", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(0, 1, quota("commit", 1, 3), yes), op(2, 3, quota("refund", 0, 0), yes), op(4, 5, quota("read", 0, 0), quotaAccount{used: 0, recordings: 1})}, false},
 	} {
