@@ -26,6 +26,8 @@ type limits struct {
 	think time.Duration
 	// wide gives every second user a limit that takes several epochs to reach.
 	wide bool
+	// used are the codes of each user so far.
+	used [][]string
 }
 
 // limit is the playback limit of a user.
@@ -40,7 +42,7 @@ func (l *limits) limit(user int) int {
 // and each code redeemed at all of them at once, again and again.
 func (l *limits) run(t *testing.T, users int, seed uint64, name string) {
 	t.Helper()
-	l.starts, l.codes = newHistory(), newHistory()
+	l.starts, l.codes, l.used = newHistory(), newHistory(), make([][]string, users)
 	l.schedule.now = l.starts.now
 	for epoch := range l.epochs {
 		ctx, stop := context.WithCancel(t.Context())
@@ -49,7 +51,7 @@ func (l *limits) run(t *testing.T, users int, seed uint64, name string) {
 		var clients sync.WaitGroup
 		for u := range users {
 			random := rand.New(rand.NewPCG(seed, uint64(1000*(epoch+1)+u)))
-			clients.Go(func() { l.user(ctx, random, u, codeOf(name, epoch, u), more) })
+			clients.Go(func() { l.user(ctx, random, u, fmt.Sprintf("%s-%d-%d", name, epoch, u), more) })
 		}
 		clients.Wait()
 		stop()
@@ -57,17 +59,20 @@ func (l *limits) run(t *testing.T, users int, seed uint64, name string) {
 		l.f.quiesce()
 		l.starts.settle()
 		l.codes.settle()
+		var redeeming sync.WaitGroup
 		for u := range users {
-			l.close(t.Context(), u, epoch, name)
+			redeeming.Go(func() { l.redeemAgain(t.Context(), u) })
+		}
+		redeeming.Wait()
+		for u := range users {
+			l.close(u)
 		}
 	}
 }
 
-// codeOf is a user's code in an epoch.
-func codeOf(name string, epoch, user int) string { return fmt.Sprintf("%s-%d-%d", name, epoch, user) }
-
-// user asks and redeems for the time of an epoch, and until the limit was asked for twice.
-func (l *limits) user(ctx context.Context, random *rand.Rand, u int, code string, more func() bool) {
+// user asks and redeems for the time of an epoch, and until the limit was asked for twice. Most
+// codes are new: only the first use of one can be lost.
+func (l *limits) user(ctx context.Context, random *rand.Rand, u int, name string, more func() bool) {
 	user, limit := int64(firstStudent+u), l.limit(u)
 	for asked := 0; asked < 2*startsLimit+2 || more(); {
 		var burst sync.WaitGroup
@@ -79,14 +84,17 @@ func (l *limits) user(ctx context.Context, random *rand.Rand, u int, code string
 			asked++
 		}
 		burst.Wait()
-		if random.IntN(3) == 0 {
-			l.redeem(ctx, code)
+		code := fmt.Sprint(name, "-", asked)
+		if n := len(l.used[u]); n > 0 && random.IntN(4) == 0 {
+			code = l.used[u][random.IntN(n)]
+		} else {
+			l.used[u] = append(l.used[u], code)
 		}
+		l.redeem(ctx, code)
 		if l.think > 0 {
 			time.Sleep(time.Duration((0.5 + random.Float64()) * float64(l.think)))
 		}
 	}
-	l.redeem(ctx, code)
 }
 
 // redeem redeems a code at all nodes at once.
@@ -98,12 +106,11 @@ func (l *limits) redeem(ctx context.Context, code string) {
 	all.Wait()
 }
 
-// close looks at what is true when nothing is under way: a user's codes are used up, those
-// of earlier epochs too, and their starts are counted. Those of a user who has reached the
-// limit are forgotten, so that they may reach it again.
-func (l *limits) close(ctx context.Context, u, epoch int, name string) {
-	for past := range epoch + 1 {
-		code, i := codeOf(name, past, u), (u+past)%len(l.nodes)
+// redeemAgain redeems each code of a user when nothing is under way: those of earlier epochs
+// are used up too.
+func (l *limits) redeemAgain(ctx context.Context, u int) {
+	for n, code := range l.used[u] {
+		i := (u + n) % len(l.nodes)
 		for range 50 { // until the node has connections again
 			if l.codes.do(codeOp{code, i}, func() answer { return l.nodes[i].redeem(ctx, code) }) != unknown {
 				break
@@ -111,6 +118,11 @@ func (l *limits) close(ctx context.Context, u, epoch int, name string) {
 			time.Sleep(100 * time.Millisecond)
 		}
 	}
+}
+
+// close counts a user's starts when nothing is under way. Those of a user who has reached the
+// limit are forgotten, so that they may reach it again.
+func (l *limits) close(u int) {
 	op := startOp{node: direct, user: int64(firstStudent + u), count: true}
 	call := l.starts.now()
 	n := int(l.f.number(`SELECT count(*) FROM lectern.lectern_starts WHERE user_id = $1`, op.user))
@@ -129,7 +141,7 @@ func TestLimitsLinearizable(t *testing.T) {
 	f := newFixture(t, 24)
 	starts, codes := &tally{what: "starts", model: startsModel()}, &tally{what: "codes", model: codesModel()}
 	for round := range max(1, *rounds) {
-		l := &limits{f: f, epochs: 1, faults: 6, think: 40 * time.Millisecond, wide: true, schedule: &schedule{proxies: f.proxies[:], kinds: brief(), pause: 250 * time.Millisecond, longest: 40 * time.Millisecond}}
+		l := &limits{f: f, epochs: 1, faults: 9, think: 40 * time.Millisecond, wide: true, schedule: &schedule{proxies: f.proxies[:], kinds: brief(), pause: 250 * time.Millisecond, longest: 40 * time.Millisecond}}
 		users := 20
 		if *rounds > 0 {
 			users, l.epochs, l.faults, l.think, l.wide = 24, 8, 6, 250*time.Millisecond, true

@@ -249,7 +249,8 @@ func (n *localNode) start(ctx context.Context, user int64, limit int) answer {
 }
 
 func (n *localNode) redeem(ctx context.Context, code string) answer {
-	first, err := n.codes.Use(ctx, code, time.Now().Add(time.Minute), time.Now())
+	// Codes outlast a round: one that has expired is forgotten, and new again.
+	first, err := n.codes.Use(ctx, code, time.Now().Add(time.Hour), time.Now())
 	switch {
 	case err != nil:
 		return unknown
