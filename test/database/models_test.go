@@ -164,8 +164,14 @@ func (o quotaOp) String() string {
 	return fmt.Sprintf("%s %d of recording %d at node %d", o.what, o.size, o.slot, o.node)
 }
 
-// quotaAccount is what is read of an account.
+// quotaAccount is what an account says.
 type quotaAccount struct{ used, reserved, recordings int64 }
+
+// quotaRead is what is read of an account and its charges, at one moment.
+type quotaRead struct {
+	quotaAccount
+	charges quotaState
+}
 
 // slots bounds the recordings of one teacher.
 const slots = 8
@@ -174,6 +180,50 @@ type slotState struct {
 	charged  bool
 	reserved int64
 	bytes    int64 // charged
+}
+
+// apply is a charge after an operation that takes place.
+func (s slotState) apply(o quotaOp) slotState {
+	switch o.what {
+	case "reserve":
+		s.reserved = o.size
+		if s.charged {
+			s.reserved = max(0, o.size-s.bytes)
+		}
+	case "commit":
+		s = slotState{charged: true, bytes: o.size}
+	case "release":
+		s.reserved = 0
+	case "refund":
+		s = slotState{}
+	}
+	return s
+}
+
+// chargeModel is one recording's charge, of which a refused reservation says nothing: whether
+// there is room the other recordings decide. Its reads give a slotState.
+func chargeModel() porcupine.Model {
+	m := porcupine.NondeterministicModel{
+		Init: func() []any { return []any{slotState{}} },
+		Step: func(state, input, output any) []any {
+			s, o := state.(slotState), input.(quotaOp)
+			if o.what == "read" {
+				if output.(slotState) == s {
+					return []any{s}
+				}
+				return nil
+			}
+			switch output.(answer) {
+			case yes:
+				return []any{s.apply(o)}
+			case no:
+				return []any{s}
+			default:
+				return either(s, []any{s.apply(o)})
+			}
+		},
+	}
+	return m.ToModel()
 }
 
 type quotaState [slots]slotState
@@ -196,7 +246,7 @@ func quotaModel(total int64) porcupine.Model {
 		Step: func(state, input, output any) []any {
 			q, o := state.(quotaState), input.(quotaOp)
 			if o.what == "read" {
-				if q.account() == output.(quotaAccount) {
+				if output.(quotaRead) == (quotaRead{q.account(), q}) {
 					return []any{q}
 				}
 				return nil
@@ -226,25 +276,14 @@ func quotaModel(total int64) porcupine.Model {
 
 // apply is an account after an operation; ok is false when there is no room.
 func (q quotaState) apply(o quotaOp, total int64) (after quotaState, ok bool) {
-	s := &q[o.slot]
-	switch o.what {
-	case "reserve":
-		more := o.size
-		if s.charged {
-			more = max(0, o.size-s.bytes)
-		}
+	s := q[o.slot].apply(o)
+	if o.what == "reserve" && s.reserved > 0 {
 		a := q.account()
-		if more > 0 && a.used+a.reserved-s.reserved+more > total {
+		if a.used+a.reserved-q[o.slot].reserved+s.reserved > total {
 			return q, false
 		}
-		s.reserved = more
-	case "commit":
-		*s = slotState{charged: true, bytes: o.size}
-	case "release":
-		s.reserved = 0
-	case "refund":
-		*s = slotState{}
 	}
+	q[o.slot] = s
 	return q, true
 }
 
@@ -259,6 +298,14 @@ func TestModels(t *testing.T) {
 	watch := accessOp{user: 1}
 	take, give := accessOp{user: 1, change: 1}, accessOp{user: 1, change: 2}
 	quota := func(what string, slot int, size int64) quotaOp { return quotaOp{what: what, slot: slot, size: size} }
+	// read is what is read of charges that begin with some.
+	read := func(charged ...int64) (r quotaRead) {
+		for slot, bytes := range charged {
+			r.charges[slot] = slotState{charged: true, bytes: bytes}
+		}
+		r.quotaAccount = r.charges.account()
+		return r
+	}
 	for _, c := range []struct {
 		name  string
 		model porcupine.Model
@@ -286,13 +333,13 @@ func TestModels(t *testing.T) {
 		{"not given back", accessModel(), []porcupine.Operation{op(0, 10, take, yes), op(3, 13, give, yes), op(14, 15, watch, no)}, false},
 		{"a quota that is full", quotaModel(10), []porcupine.Operation{op(0, 1, quota("reserve", 0, 6), yes), op(2, 3, quota("reserve", 1, 6), no), op(4, 5, quota("commit", 0, 4), yes), op(6, 7, quota("reserve", 1, 6), yes)}, true},
 		{"two reserve the same room", quotaModel(10), []porcupine.Operation{op(0, 9, quota("reserve", 0, 6), yes), op(0, 9, quota("reserve", 1, 6), yes)}, false},
-		{"a charge that is lost", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(2, 3, quota("read", 0, 0), quotaAccount{})}, false},
-		{"a charge that was lost and is made again", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(2, 3, quota("read", 0, 0), quotaAccount{}), op(4, 5, quota("commit", 0, 6), yes), op(6, 7, quota("read", 0, 0), quotaAccount{used: 6, recordings: 1})}, false},
-		{"a reservation that is lost", quotaModel(10), []porcupine.Operation{op(0, 1, quota("reserve", 0, 6), yes), op(2, 3, quota("read", 0, 0), quotaAccount{}), op(4, 5, quota("commit", 0, 6), yes)}, false},
-		{"reads while a charge is made", quotaModel(10), []porcupine.Operation{op(0, 9, quota("commit", 0, 6), yes), op(1, 2, quota("read", 0, 0), quotaAccount{}), op(3, 4, quota("read", 0, 0), quotaAccount{used: 6, recordings: 1})}, true},
-		{"a charge that is seen and gone again", quotaModel(10), []porcupine.Operation{op(0, 9, quota("commit", 0, 6), yes), op(1, 2, quota("read", 0, 0), quotaAccount{used: 6, recordings: 1}), op(3, 4, quota("read", 0, 0), quotaAccount{})}, false},
-		{"a refund of unknown outcome", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(2, never, quota("refund", 0, 0), unknown), op(4, 5, quota("read", 0, 0), quotaAccount{}), op(6, 7, quota("reserve", 1, 9), yes)}, true},
-		{"a refund twice", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(0, 1, quota("commit", 1, 3), yes), op(2, 3, quota("refund", 0, 0), yes), op(4, 5, quota("read", 0, 0), quotaAccount{used: 0, recordings: 1})}, false},
+		{"a charge that is lost", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(2, 3, quota("read", 0, 0), read())}, false},
+		{"a charge that was lost and is made again", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(2, 3, quota("read", 0, 0), read()), op(4, 5, quota("commit", 0, 6), yes), op(6, 7, quota("read", 0, 0), read(6))}, false},
+		{"a reservation that is lost", quotaModel(10), []porcupine.Operation{op(0, 1, quota("reserve", 0, 6), yes), op(2, 3, quota("read", 0, 0), read()), op(4, 5, quota("commit", 0, 6), yes)}, false},
+		{"reads while a charge is made", quotaModel(10), []porcupine.Operation{op(0, 9, quota("commit", 0, 6), yes), op(1, 2, quota("read", 0, 0), read()), op(3, 4, quota("read", 0, 0), read(6))}, true},
+		{"a charge that is seen and gone again", quotaModel(10), []porcupine.Operation{op(0, 9, quota("commit", 0, 6), yes), op(1, 2, quota("read", 0, 0), read(6)), op(3, 4, quota("read", 0, 0), read())}, false},
+		{"a refund of unknown outcome", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(2, never, quota("refund", 0, 0), unknown), op(4, 5, quota("read", 0, 0), read()), op(6, 7, quota("reserve", 1, 9), yes)}, true},
+		{"a refund twice", quotaModel(10), []porcupine.Operation{op(0, 1, quota("commit", 0, 6), yes), op(0, 1, quota("commit", 1, 3), yes), op(2, 3, quota("refund", 0, 0), yes), op(4, 5, quota("read", 0, 0), quotaRead{quotaAccount{recordings: 1}, read(0, 3).charges})}, false},
 	} {
 		if got := porcupine.CheckOperationsTimeout(c.model, c.ops, 10*time.Second); (got == porcupine.Ok) != c.want || got == porcupine.Unknown {
 			t.Errorf("%s: %v", c.name, got)
