@@ -103,7 +103,7 @@ simulate-planted: ## plant faults into the syncer, one at a time, and live throu
 torture-database: ## break three gateways' and two syncers' connections to PostgreSQL for ROUNDS (5) rounds of a minute, from SEED (1) on, and check limits, codes, revocation and quotas by porcupine (needs ffmpeg)
 	go test -count=1 -v -timeout 24h -run '^(TestTorture|TestLimitsLinearizable|TestQuotaLinearizable|TestRevocationLinearizable)$$' ./test/database -seed $(or $(SEED),1) -rounds $(or $(ROUNDS),5)
 
-torture-database-planted: ## plant each of eight faults into limits, codes, revocation and quotas, and see that the model for it finds it
+torture-database-planted: ## plant each of eight faults (one of them twice) into limits, codes, revocation and quotas, and see that the model for it finds it
 	go test -count=1 -v -timeout 1h -run '^TestPlanted$$' ./test/database -planted
 
 load-webhooks: ## send EVENTS (100000) webhooks to the syncer while its PostgreSQL is restarted ten times, and look for each in the table
