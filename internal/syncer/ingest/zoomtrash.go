@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/catalog"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/observe"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
@@ -24,6 +25,9 @@ const joinWait = 10 * time.Minute
 // archive: then nobody else asks for the trash again. What is lost is not archived by then, and
 // the job ends.
 const lossWait = time.Minute
+
+// trashedAtZoom is what the history says of a file that was trashed.
+const trashedAtZoom = "trashed at Zoom"
 
 // zoomTrashJob moves what is archived to Zoom's trash, one file at a time and never
 // wider, after a last check that the archive holds it.
@@ -191,6 +195,66 @@ func (r *run) trashFile(ctx context.Context, account zoom.Account, f store.File)
 		if err := store.MarkTrashed(ctx, x, f.MeetingUUID, f.ID, r.s.now()); err != nil {
 			return err
 		}
-		return r.history(ctx, x, &r.row, "trashed at Zoom", f.Name())
+		return r.history(ctx, x, &r.row, trashedAtZoom, f.Name())
 	})
+}
+
+// requestMissingTrash requests the trash of Zoom's copies of an archived recording when no job
+// for it is left: one may have exhausted its attempts, or have ended because Zoom did not list a
+// file at that moment, or listed it in another size. What was trashed before in the version that
+// is archived has been recovered by somebody since, and stays.
+func (s *Ingester) requestMissingTrash(ctx context.Context, x store.Session, meetings []store.Meeting, i store.Ingest) error {
+	if !s.cfg.DeleteFromZoom || s.deps.Observer.On() || !i.Archived() {
+		return nil
+	}
+	due, err := s.archivedAtZoom(ctx, x, meetings, i)
+	if err != nil || due.IsZero() {
+		return err
+	}
+	if queued, err := store.JobQueued(ctx, x, queue.ZoomTrashArgs{}.Kind(), "ingest_id", i.ID); err != nil || queued {
+		return err
+	}
+	if row, err := store.LoadRecording(ctx, x, i.RecordingID, false); err != nil || row.Deleted {
+		return catalog.IgnoreNotFound(err)
+	}
+	s.log.Info("zoom trash: requested again, a copy of what is archived is still at Zoom", slog.Int64("ingest", i.ID))
+	return s.deps.Queue.EnqueueTrash(ctx, x, i.ID, due.Add(s.cfg.ZoomTrashAfter))
+}
+
+// archivedAtZoom is when the first of the files was archived whose copy Zoom has in that version
+// and that we have not trashed since, zero for none.
+func (s *Ingester) archivedAtZoom(ctx context.Context, x store.Session, meetings []store.Meeting, i store.Ingest) (first time.Time, err error) {
+	parts, err := store.RecordingParts(ctx, x, i.RecordingID)
+	if err != nil {
+		return first, err
+	}
+	companions, err := store.Companions(ctx, x, i.RecordingID)
+	if err != nil {
+		return first, err
+	}
+	history, err := store.History(ctx, x, i.ID, 0, nil)
+	if err != nil {
+		return first, err
+	}
+	names := archivedNames(i, parts)
+	for _, m := range meetings {
+		for _, f := range m.Files {
+			var since time.Time
+			if slices.Contains(names, f.Name()) {
+				since = f.ArchivedAt
+			} else if at := slices.IndexFunc(companions, func(c store.RecordingFile) bool { return c.Verified() && holds(c, f) }); at >= 0 {
+				since = companions[at].VerifiedAt
+			}
+			if since.IsZero() || !f.Completed() || f.LeftZoom() || f.Changed() || f.HasMadeID() {
+				continue
+			}
+			recovered := slices.ContainsFunc(history, func(h store.HistoryEntry) bool {
+				return h.What == trashedAtZoom && h.Detail == f.Name() && !h.At.Before(since)
+			})
+			if !recovered && (first.IsZero() || since.Before(first)) {
+				first = since
+			}
+		}
+	}
+	return first, nil
 }
