@@ -221,13 +221,14 @@ func (s *school) timePasses() {
 // schools is how many there are at a time; their lives wait more than they work.
 const schools = 5
 
-// aDayPasses makes due what waits for a day, too: copies that no mover continues.
+// aDayPasses makes due what waits for a day, too: copies that no mover continues, and derived files that no run has finished.
 func (s *school) aDayPasses() {
 	s.t.Helper()
 	s.timePasses()
 	before := time.Now().UTC().AddDate(0, 0, -2)
 	s.exec(`UPDATE lectern_copies SET created_at = ?, failed_at = NULL WHERE removed_at IS NULL AND switched_at IS NULL`, before.Format(time.RFC3339))
 	s.exec(`UPDATE lectern_moves SET beat_at = ?`, before.Format(time.RFC3339))
+	s.exec(`UPDATE lectern_recording_files SET created_at = ? WHERE derivation <> '' AND verified_at IS NULL`, before.Format(time.RFC3339))
 	for _, pattern := range []string{"move-*", "move-*/*"} {
 		paths, err := filepath.Glob(filepath.Join(s.dir, "sync", pattern))
 		for _, path := range paths {

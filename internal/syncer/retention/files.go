@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/syncer/store"
 )
@@ -21,9 +22,21 @@ func (c *Cleaner) purgeBeside(ctx context.Context, row store.Recording) error {
 	return err
 }
 
+// derivedLapse is how old a derived file is at least that counts as left by a killed run. The next
+// run for the recording removes it, too; but where that kind is not made any more, or fails each
+// time, there is none.
+const derivedLapse = 24 * time.Hour
+
 // purgeReplaced deletes the bytes of files that were replaced and that the run which
-// replaced them has not deleted. One that fails stops no other.
+// replaced them has not deleted, and of derived files that killed runs have left. One that
+// fails stops no other.
 func (c *Cleaner) purgeReplaced(ctx context.Context, out *Summary) error {
+	err := c.deps.Store.Update(ctx, "syncer: give up derived files", func(x store.Session) error {
+		return store.GiveUpDerivedFiles(ctx, x, c.now().Add(-derivedLapse), c.now())
+	})
+	if err != nil {
+		return err
+	}
 	files, err := c.replaced(ctx)
 	for _, f := range files {
 		fault := c.purgeFile(ctx, f)

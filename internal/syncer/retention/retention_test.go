@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -99,6 +100,38 @@ func TestPurgeOfALateFile(t *testing.T) {
 func ranBefore(s *syncertest.Server) {
 	s.Exec(`INSERT INTO lectern.lectern_runs (kind, started_at, finished_at, outcome, summary) VALUES ('cleanup', $1, $1, 'ok', '{}')`, syncertest.Stamp(time.Now().Add(-48*time.Hour)))
 	s.Exec(`INSERT INTO lectern.lectern_runs (kind, started_at, finished_at, outcome, summary) VALUES ('usage', $1, $1, 'ok', '{}')`, syncertest.Stamp(time.Now()))
+}
+
+// TestPurgeOfLeftDerivedFiles: what a killed run has left of a derivation that is never made again
+// does not stay in the archive; what may be under way does.
+func TestPurgeOfLeftDerivedFiles(t *testing.T) {
+	for name, options := range map[string][]syncertest.Option{"sqlite": nil, "postgres": {syncertest.OnPostgres}} {
+		t.Run(name, func(t *testing.T) {
+			s := syncertest.New(t, options...)
+			now := time.Now()
+			s.Exec(`INSERT INTO public.schedule_lessonrecording (lesson_id, status, storage_provider, archive_key) VALUES (1, 'ready', 'local', 'a.mp4')`)
+			recording := s.Recordings(1)[0].ID
+			put := func(file string, begun, verified time.Time) {
+				if err := os.WriteFile(filepath.Join(s.Root, file), []byte("bytes"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				s.Exec(`INSERT INTO lectern.lectern_recording_files (recording_id, kind, provider, archive_key, derivation, name, created_at, verified_at) VALUES ($4, 'poster', 'local', $1, 'poster', 'poster.jpg', $2, $3)`,
+					file, syncertest.Stamp(begun), syncertest.Stamp(verified), recording)
+			}
+			put("left.jpg", now.Add(-25*time.Hour), time.Time{})
+			put("made.jpg", now.Add(-25*time.Hour), now.Add(-24*time.Hour))
+			put("being made.jpg", now.Add(-23*time.Hour), time.Time{})
+			for range 2 {
+				if _, _, err := s.Syncer.RunPeriodic(t.Context(), "purge"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			left, err := filepath.Glob(filepath.Join(s.Root, "*.jpg"))
+			if want := []string{filepath.Join(s.Root, "being made.jpg"), filepath.Join(s.Root, "made.jpg")}; err != nil || !slices.Equal(left, want) {
+				t.Errorf("the archive has %q, want %q (%v)", left, want, err)
+			}
+		})
+	}
 }
 
 // TestUsage: platform-pains F1, F4: what is booked becomes what is stored, charged to

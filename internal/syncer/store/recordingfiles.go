@@ -132,6 +132,14 @@ func UnpurgedFiles(ctx context.Context, x Session, recording int64) ([]Recording
 	return recordingFiles(ctx, x, `WHERE recording_id = $1 AND purged_at IS NULL ORDER BY id`, recording)
 }
 
+// GiveUpDerivedFiles removes the derived files of all recordings that were begun before a moment and
+// that no run has finished. A run that is at work all the same finds that out and begins anew.
+func GiveUpDerivedFiles(ctx context.Context, x Session, begunBefore, now time.Time) error {
+	_, err := x.Exec(ctx, `UPDATE lectern.lectern_recording_files SET removed_at = $2
+		WHERE derivation <> '' AND verified_at IS NULL AND removed_at IS NULL AND created_at < $1`, stamp(begunBefore), stamp(now))
+	return err
+}
+
 // ReplacedFiles are the removed files whose bytes are not deleted yet, of all recordings,
 // without those that could not be deleted since a moment.
 func ReplacedFiles(ctx context.Context, x Session, failedBefore time.Time) ([]RecordingFile, error) {
