@@ -29,7 +29,11 @@ func TestChunkTableModel(t *testing.T) {
 				e.id = chunkID(rapid.Uint32Range(1, 1000).Draw(rt, "id"))
 			}
 			for i := index; i < min(index+run, maxIndex+1); i++ {
+				levels := table.levels
 				table.set(i, e.id, e.available)
+				if !e.available && table.levels > levels {
+					rt.Fatalf("the table has grown from %d to %d levels for what is not available", levels, table.levels)
+				}
 				if model[i] = e; !e.available {
 					delete(model, i)
 				}
@@ -58,6 +62,9 @@ func TestChunkTableModel(t *testing.T) {
 				rt.Fatalf("%d nodes were visited, want at most %d", visits-before, most)
 			}
 		}
+		if table.root != nil {
+			noEmptyNode(rt, table.root)
+		}
 		for i := range model {
 			table.set(i, 0, false)
 		}
@@ -65,4 +72,40 @@ func TestChunkTableModel(t *testing.T) {
 			rt.Fatal("an empty table keeps nodes")
 		}
 	})
+}
+
+// noEmptyNode fails for a node below n under which nothing is available: it would stay for good.
+func noEmptyNode(rt *rapid.T, n *tableNode) {
+	if n.children == nil {
+		return
+	}
+	for slot, child := range n.children {
+		if child == nil {
+			continue
+		}
+		if child.some == 0 {
+			rt.Fatalf("an empty node is kept in slot %d", slot)
+		}
+		noEmptyNode(rt, child)
+	}
+}
+
+// TestFullTable: a table whose every slot is available has no missing chunk within it.
+func TestFullTable(t *testing.T) {
+	for _, full := range []int64{tableFan, tableFan * tableFan} {
+		table := chunkTable{visits: new(uint64)}
+		for i := range full {
+			table.set(i, chunkID(i+1), true)
+		}
+		for _, test := range []struct{ from, end, missing, available int64 }{
+			{0, full + 9, full, 0}, {full - 1, full + 9, full, full - 1}, {0, full - 1, full - 1, 0}, {full, full + 9, full, full + 9}, {full + 3, full + 9, full + 3, full + 9},
+		} {
+			if got := table.nextMissing(test.from, test.end); got != test.missing {
+				t.Errorf("%d chunks: the next missing in [%d, %d) is %d, want %d", full, test.from, test.end, got, test.missing)
+			}
+			if got := table.nextAvailable(test.from, test.end); got != test.available {
+				t.Errorf("%d chunks: the next available in [%d, %d) is %d, want %d", full, test.from, test.end, got, test.available)
+			}
+		}
+	}
 }
