@@ -18,7 +18,8 @@
 // queue for a writer, which writes it to a file of its own; the file appears by a
 // rename, and is read from there from then on. Several fetches may fill one chunk, a part each: the head that a seek left out
 // is backfilled once the seek's reader stays, or has read its whole span, or at once
-// in a file's head and tail, where players look for its index.
+// in a file's head and tail, where players look for its index. When the last reader hangs
+// up the gaps of those chunks are fetched of which at most half of what is there is missing.
 //
 //	                    all bytes received                last reader detaches
 //	transferring ─────────────────────────────▶ finished ─────────────────────▶ closed
@@ -26,9 +27,9 @@
 //	     ├── last reader detaches ──▶ cancelled ──▶ its goroutine has ended ──────┤
 //	     └── the origin fails ──────▶ failed ────── last reader detaches ─────────┘
 //
-// The last reader to detach cancels a fetch. A fetch whose readers have read their
-// whole span goes on for a grace of a few seconds, so that its last chunk becomes
-// complete. A reader sees the failure of a fetch that it waited for; what failed in
+// The last reader to detach cancels a fetch, unless its last byte is about to arrive. A fetch
+// whose readers have read their whole span goes on for a grace of a few seconds, so that its last
+// chunk becomes complete; so does one that completes a chunk. A reader sees the failure of a fetch that it waited for; what failed in
 // read-ahead is fetched again when it is needed. No reader and no fetch waits for the
 // disk: chunks that find no disk space or no place in the queue pass through. They stay
 // in memory until their readers have passed, and are never stored. So do those that a

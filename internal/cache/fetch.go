@@ -32,12 +32,13 @@ type fetch struct {
 
 	// Guarded by Cache.mu.
 	readers      []*reader   // attached
-	graceTimer   *time.Timer // of the detach grace; set once it may go on without readers
+	graceTimer   *time.Timer // of a grace: until it ends the fetch may go on without readers
 	fills        []*fill     // of the chunks from first on; nil when finished with one
 	granted      int64       // buffers whose space has been acquired, and which no fill has yet
 	received     int64       // bytes
 	served       int64       // end of the bytes that a reader was given
 	firstByteAt  time.Time
+	atFirst      int64 // bytes that had been received then
 	keep         bool  // nobody watches: it was started to store what it fetches
 	isBackfill   bool  // no reader waits for its bytes
 	awaitsBuffer bool  // it waits for the buffer pool
@@ -234,7 +235,7 @@ func (f *fetch) receivePart(body io.Reader, data []byte, p *part) error {
 			at += int64(n)
 			f.c.mu.Lock()
 			if f.received == 0 {
-				f.firstByteAt = time.Now()
+				f.firstByteAt, f.atFirst = time.Now(), int64(n)
 			}
 			f.received += int64(n)
 			p.have = at

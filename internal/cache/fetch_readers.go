@@ -37,7 +37,8 @@ func (f *fetch) attach(r *reader) bool {
 
 // detach removes a reader. The last one cancels the fetch and unlists its fills in
 // the same hold of the lock, so that nobody joins a cancelled fetch; unless its
-// detach grace has begun, it only has to store its last chunk, or it is worth its end.
+// grace has begun, it only has to store its last chunk, it completes a chunk of which
+// most is there, or its last byte is about to arrive.
 func (f *fetch) detach(r *reader) {
 	i := slices.Index(f.readers, r)
 	if i < 0 {
@@ -50,8 +51,10 @@ func (f *fetch) detach(r *reader) {
 	case f.finished:
 		f.close()
 	case f.graceTimer != nil || f.allReceived():
-	case f.isBackfill && worthCompleting(f.fills[0]), f.endsWithin(aboutToEnd):
+	case f.isBackfill && worthCompleting(f.fills[0]):
 		f.startDetachGrace()
+	case f.endsWithin(aboutToEnd) && !f.c.buffers.hasWaiters():
+		f.startGrace(4 * aboutToEnd)
 	default:
 		f.cancel()
 	}
@@ -74,17 +77,22 @@ func (f *fetch) broadcast() {
 }
 
 // startDetachGrace lets a fetch go on without readers, for detachGrace.
-func (f *fetch) startDetachGrace() {
+func (f *fetch) startDetachGrace() { f.startGrace(detachGrace) }
+
+// startGrace lets a fetch go on without readers for a while, unless that has begun.
+func (f *fetch) startGrace(d time.Duration) {
 	if f.finished || f.graceTimer != nil {
 		return
 	}
-	f.graceTimer = time.AfterFunc(detachGrace, f.endDetachGrace)
+	f.graceTimer = time.AfterFunc(d, f.endGrace)
 }
 
-// endDetachGrace is the timer's; unlike the others it takes the lock itself.
-func (f *fetch) endDetachGrace() {
+// endGrace is the timer's; unlike the others it takes the lock itself. Readers that are
+// attached by now cancel the fetch when they leave, as without a grace.
+func (f *fetch) endGrace() {
 	f.c.mu.Lock()
 	defer f.c.mu.Unlock()
+	f.graceTimer = nil
 	if len(f.readers) == 0 && !f.finished {
 		f.cancel()
 	}
@@ -116,6 +124,9 @@ func (f *fetch) finish(err error) {
 		f.c.metrics.event(eventFailed)
 	}
 	if err != nil {
+		if f.cancelled {
+			f.completeChunks() // that another fetch had a part in until now
+		}
 		f.abandon()
 	}
 	if len(f.readers) == 0 {
@@ -203,10 +214,11 @@ func (f *fetch) releasePassed() {
 // allReceived reports whether every byte has been received.
 func (f *fetch) allReceived() bool { return f.received == f.to-f.from }
 
-// endsWithin reports whether the last byte arrives within d, as far as the rate so far can tell.
+// endsWithin reports whether the last byte arrives within d, as far as the rate since the first
+// bytes can tell.
 func (f *fetch) endsWithin(d time.Duration) bool {
-	left := f.to - f.from - f.received
-	return f.received > 0 && float64(left)*float64(time.Since(f.firstByteAt)) <= float64(f.received)*float64(d)
+	left, since := f.to-f.from-f.received, f.received-f.atFirst
+	return since > 0 && float64(left)*float64(time.Since(f.firstByteAt)) <= float64(since)*float64(d)
 }
 
 // leftAfterFirstByte is how many bytes will be left to receive when the first byte of a

@@ -49,7 +49,7 @@ func newMetrics(reg prometheus.Registerer, c *Cache) (*metrics, error) {
 	}
 	m := &metrics{
 		chunks: map[event]*counter{}, fetches: map[fetchOutcome]prometheus.Counter{}, passes: map[passReason]prometheus.Counter{},
-		overread:    counterOf("lectern_cache_overread_bytes_total", "Bytes fetched from origins that no viewer had been given when the last one left their request: read-ahead and heads of chunks. What was stored may still be served later."),
+		overread:    counterOf("lectern_cache_overread_bytes_total", "Bytes fetched from origins that no viewer had been given when the last one left their request: read-ahead, heads of chunks, and what completes a chunk. What was stored may still be served later."),
 		scrubBytes:  counterOf("lectern_cache_verified_bytes_total", "Bytes of chunk files whose checksums were compared by the scrub or on demand."),
 		scrubRounds: counterOf("lectern_cache_scrubs_total", "How often the scrub has been through the whole cache."),
 	}
