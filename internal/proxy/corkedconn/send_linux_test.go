@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,8 +15,9 @@ import (
 // block is a moment at which a send blocked.
 type block struct {
 	pace   pace
-	mark   int // the socket's
-	unsent int // bytes
+	mark   int   // the socket's
+	unsent int   // bytes
+	slow   int64 // connections that count as slow while this one is blocked
 }
 
 const fileSize = 8 << 20
@@ -57,6 +59,7 @@ type stalling struct {
 	blocked chan block
 	reads   chan int64
 	waited  chan time.Duration
+	looks   atomic.Int64 // how often the kernel's memory was looked at
 }
 
 // next has the client read n more bytes and the blocked send go on, once it counts as having
@@ -71,12 +74,13 @@ func newStalling(t *testing.T) *stalling {
 	t.Helper()
 	conn, client, file := newPair(t, 64<<10)
 	s := &stalling{blocked: make(chan block), reads: make(chan int64, 1000), waited: make(chan time.Duration)}
+	conn.sending.slow.of = newSlowConns(tcpMemory{bound: 1 << 40, used: func() (int64, bool) { s.looks.Add(1); return 0, true }})
 	done := make(chan struct{})
 	conn.sendStep = func(fd uintptr) bool {
 		if conn.sending.step(fd) {
 			return true
 		}
-		b := block{pace: conn.sending.mark.pace}
+		b := block{pace: conn.sending.mark.pace, slow: conn.sending.slow.of.n.Load()}
 		b.mark, _ = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT)
 		b.unsent, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQNSD)
 		select {
@@ -122,13 +126,19 @@ const segment = 64 << 10
 func TestUnsentBytesAreBounded(t *testing.T) {
 	s := newStalling(t)
 	b := <-s.blocked
+	if s.looks.Load() != 0 || b.slow != 1 {
+		t.Errorf("blocked for the first time: %d connections count as slow, and %d looks at the kernel's memory", b.slow, s.looks.Load())
+	}
 	for b.pace != fast {
 		if b.mark != newMark && b.pace == unknown || b.unsent > b.mark+segment {
 			t.Fatalf("before it was fast: %+v", b)
 		}
 		b = s.next(fastMark, 0)
 	}
-	if b.mark != fastMark || b.unsent > fastMark+segment {
+	if s.looks.Load() == 0 {
+		t.Error("nobody has looked at the kernel's memory")
+	}
+	if b.mark != fastMark || b.unsent > fastMark+segment || b.slow != 1 {
 		t.Errorf("fast: %+v", b)
 	}
 	for most := b.unsent; most > slowMark+segment; most = max(b.unsent, slowMark+segment) {

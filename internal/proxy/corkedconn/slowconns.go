@@ -14,7 +14,8 @@ type slowConns struct {
 	memory tcpMemory
 	n      atomic.Int64
 	budget atomic.Int64 // bytes that all together may leave unsent
-	looked atomic.Int64 // when the memory was looked at last, in nanoseconds since 1970
+	began  time.Time
+	next   atomic.Int64 // when the memory is looked at next, in nanoseconds since began
 }
 
 // tcpMemory is the kernel's memory for TCP.
@@ -28,7 +29,7 @@ type tcpMemory struct {
 
 // newSlowConns returns the slow connections of a listener, none so far.
 func newSlowConns(m tcpMemory) *slowConns {
-	s := &slowConns{memory: m}
+	s := &slowConns{memory: m, began: time.Now()}
 	s.budget.Store(s.mostBudget())
 	return s
 }
@@ -37,16 +38,20 @@ func newSlowConns(m tcpMemory) *slowConns {
 // other programs; clients on the same machine keep as much unread.
 func (s *slowConns) mostBudget() int64 { return s.memory.bound / 2 }
 
-// lookEvery is how often the memory is looked at: a slow connection goes on about once a second,
-// and has its new mark then.
-const lookEvery = time.Second
+// The memory is looked at every lookEvery, and after a cut when that has had its effect: a slow
+// connection has its new mark when it goes on, which is every four seconds at slowMark.
+const (
+	lookEvery = time.Second
+	cutEvery  = 4 * time.Second
+)
 
 // look adjusts the budget, when the time has come. Once TCP has been short of memory the kernel drops
 // what arrives, and what is sent again takes more memory, until all use less than the bound: the
-// budget falls faster than it rises.
+// budget falls faster than it rises. It rises only while a quarter is free, so that it does not swing.
 func (s *slowConns) look(now time.Time) {
-	before := s.looked.Load()
-	if now.UnixNano()-before < int64(lookEvery) || !s.looked.CompareAndSwap(before, now.UnixNano()) {
+	at := int64(now.Sub(s.began))
+	due := s.next.Load()
+	if s.memory.bound <= 0 || at < due || !s.next.CompareAndSwap(due, at+int64(lookEvery)) {
 		return
 	}
 	used, known := s.memory.used()
@@ -54,7 +59,8 @@ func (s *slowConns) look(now time.Time) {
 	switch {
 	case !known:
 	case used > s.memory.bound:
-		s.budget.Store(max(s.n.Load()*leastMark, budget/2))
+		s.budget.Store(budget / 2)
+		s.next.Store(at + int64(cutEvery))
 	case used < s.memory.bound/4*3:
 		s.budget.Store(min(s.mostBudget(), budget+s.mostBudget()/16))
 	}
@@ -63,6 +69,9 @@ func (s *slowConns) look(now time.Time) {
 // mark returns the mark of each: its share of the budget, in steps, so that a connection more
 // does not change those of all others.
 func (s *slowConns) mark() int {
+	if s.memory.bound <= 0 {
+		return newMark
+	}
 	share := s.budget.Load() / max(1, s.n.Load())
 	switch {
 	case share >= slowMark:

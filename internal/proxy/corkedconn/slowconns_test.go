@@ -58,7 +58,7 @@ func TestMarksShrinkWhereMemoryIsShort(t *testing.T) {
 		t.Errorf("a mark of %d where half of the memory is free, want %d", mark, slowMark)
 	}
 	others = bound - 100*slowMark
-	if mark := after(5 * time.Second); 1000*mark > 100*slowMark {
+	if mark := after(5 * cutEvery); 1000*mark > 100*slowMark {
 		t.Errorf("a mark of %d where others leave %d for 1000", mark, 100*slowMark)
 	}
 	known = false
@@ -72,7 +72,23 @@ func TestMarksShrinkWhereMemoryIsShort(t *testing.T) {
 		t.Errorf("a mark of %d when others have gone, want at least %d", mark, slowMark/2)
 	}
 	others = 2 * bound
-	if mark := after(time.Minute); mark != leastMark {
+	if mark := after(2 * time.Minute); mark != leastMark {
 		t.Errorf("a mark of %d where others use all, want %d", mark, leastMark)
+	}
+	s.n.Store(1)
+	if mark := after(time.Minute); mark != leastMark {
+		t.Errorf("a mark of %d for one while others use all, want %d", mark, leastMark)
+	}
+}
+
+// TestMarksWhereNothingIsKnown: without a bound each has what a new one has.
+func TestMarksWhereNothingIsKnown(t *testing.T) {
+	s := newSlowConns(tcpMemory{used: func() (int64, bool) { return 1 << 60, true }})
+	s.n.Store(10_000)
+	for now := time.Now(); now.Before(s.began.Add(time.Minute)); now = now.Add(lookEvery) {
+		s.look(now)
+	}
+	if s.mark() != newMark {
+		t.Errorf("a mark of %d, want %d", s.mark(), newMark)
 	}
 }

@@ -15,19 +15,21 @@ func machineMemory() tcpMemory { return tcpMemory{bound: tcpBound(), used: tcpUs
 
 // tcpBound is the first bound of tcp_mem, tcp(7), in bytes; 0 where nothing is known. In a
 // network namespace without the file it is computed as the kernel does at boot: three quarters of
-// a sixteenth of all memory.
+// a sixteenth of all memory. It counts up to a quarter of all memory.
 func tcpBound() int64 {
-	text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_mem")
-	if fields := strings.Fields(string(text)); err == nil && len(fields) == 3 {
-		if pages, err := strconv.ParseInt(fields[0], 10, 64); err == nil {
-			return pages * int64(os.Getpagesize())
-		}
-	}
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) != nil {
 		return 0
 	}
-	return int64(info.Totalram*uint64(info.Unit)/64) * 3
+	all := int64(info.Totalram * uint64(info.Unit))
+	text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_mem")
+	if fields := strings.Fields(string(text)); err == nil && len(fields) == 3 {
+		if pages, err := strconv.ParseInt(fields[0], 10, 64); err == nil {
+			page := int64(os.Getpagesize())
+			return min(pages, all/4/page) * page
+		}
+	}
+	return all / 64 * 3
 }
 
 // tcpUsed is what all connections use, IPv6's included, in bytes.
