@@ -204,7 +204,8 @@ func (r *run) trashFile(ctx context.Context, account zoom.Account, f store.File)
 // file at that moment, or listed it in another size. What was trashed before in the version that
 // is archived has been recovered by somebody since, and stays.
 func (s *Ingester) requestMissingTrash(ctx context.Context, x store.Session, meetings []store.Meeting, i store.Ingest) error {
-	if !s.cfg.DeleteFromZoom || s.deps.Observer.On() || !i.Archived() {
+	atZoom := func(f store.File) bool { return f.Completed() && !f.LeftZoom() && !f.Changed() }
+	if !s.cfg.DeleteFromZoom || s.deps.Observer.On() || !i.Archived() || !slices.ContainsFunc(meetings, func(m store.Meeting) bool { return slices.ContainsFunc(m.Files, atZoom) }) {
 		return nil
 	}
 	due, err := s.archivedAtZoom(ctx, x, meetings, i)
