@@ -44,7 +44,7 @@ type SoakPoint struct {
 	Descriptors, Goroutines float64
 	CPU                     float64 // seconds since the gateway's start
 	Served, Unique          float64 // MiB, read, read at least once
-	Origin, Asked           float64 // MiB that the origin sent, and that it was asked for: who hangs up has requests cancelled
+	Sent, Asked             float64 // MiB that the origin sent, and that it was asked for: who hangs up has requests cancelled
 	Worst, Machine          float64 // ms: the longest wait for bytes since the last look, and of a byte sent to oneself
 }
 
@@ -103,8 +103,8 @@ func (s *Soak) Verdicts() (all []SoakVerdict) {
 		last := s.Points[len(s.Points)-1]
 		all = append(all, SoakVerdict{
 			What:     fmt.Sprintf("origin bytes at most %g times the unique ones", soakOrigin),
-			Measured: fmt.Sprintf("%.0f MiB of %.0f MiB: %.3f; %.0f MiB were asked for", last.Origin, last.Unique, last.Origin/max(last.Unique, 1), last.Asked),
-			Met:      last.Origin <= last.Unique*soakOrigin,
+			Measured: fmt.Sprintf("%.0f MiB of %.0f MiB: %.3f; %.0f MiB were asked for", last.Sent, last.Unique, last.Sent/max(last.Unique, 1), last.Asked),
+			Met:      last.Sent <= last.Unique*soakOrigin,
 		})
 	}
 	return all
@@ -192,7 +192,7 @@ var soakPlots = []struct {
 		{"of a byte sent to oneself", "#9aa7b5", func(p SoakPoint) float64 { return p.Machine }},
 	}},
 	{"Origin and unique bytes, MiB", []soakLine{
-		{"sent by the origin", "#2f6fb0", func(p SoakPoint) float64 { return p.Origin }},
+		{"sent by the origin", "#2f6fb0", func(p SoakPoint) float64 { return p.Sent }},
 		{"asked of the origin", "#8a8a8a", func(p SoakPoint) float64 { return p.Asked }},
 		{"unique", "#9aa7b5", func(p SoakPoint) float64 { return p.Unique }},
 	}},

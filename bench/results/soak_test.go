@@ -11,7 +11,7 @@ import (
 func steady() *Soak {
 	s := &Soak{Slow: 5000, Seeking: 200}
 	for i := range 40 {
-		s.Points = append(s.Points, SoakPoint{At: float64(i+1) * 10, RSS: 200 + float64(i%7), Descriptors: 5300 + float64(i%11), Goroutines: 5400, Unique: 2048, Origin: 2100})
+		s.Points = append(s.Points, SoakPoint{At: float64(i+1) * 10, RSS: 200 + float64(i%7), Descriptors: 5300 + float64(i%11), Goroutines: 5400, Unique: 2048, Sent: 2100})
 	}
 	return s
 }
@@ -40,8 +40,8 @@ func TestSoakVerdicts(t *testing.T) {
 				s.Points[i].Goroutines += float64(i) * 40
 			}
 		}, "goroutines"},
-		"fetched twice":                {func(s *Soak) { s.Points[39].Origin = 2300 }, "origin bytes"},
-		"fetched twice, since evicted": {func(s *Soak) { s.Points[39].Origin, s.Evicting = 2300, true }, ""},
+		"fetched twice":                {func(s *Soak) { s.Points[39].Sent = 2300 }, "origin bytes"},
+		"fetched twice, since evicted": {func(s *Soak) { s.Points[39].Sent, s.Evicting = 2300, true }, ""},
 	} {
 		s := steady()
 		c.change(s)

@@ -226,7 +226,7 @@ func (w *soakWatch) lookOn(ctx context.Context, runFor time.Duration, b *Bench) 
 		w.mu.Unlock()
 		if look%10 == 9 {
 			fmt.Fprintf(b.Progress, "%5.0f s: %7d seeks, %6.1f GiB, RSS %.0f MiB, %.0f descriptors, %.0f goroutines, longest wait %.0f ms (machine %.0f), origin %.0f MiB (asked for %.0f) of %.0f unique\n",
-				p.At, w.seeks.Load(), p.Served/1024, p.RSS, p.Descriptors, p.Goroutines, p.Worst, p.Machine, p.Origin, p.Asked, p.Unique)
+				p.At, w.seeks.Load(), p.Served/1024, p.RSS, p.Descriptors, p.Goroutines, p.Worst, p.Machine, p.Sent, p.Asked, p.Unique)
 		}
 	}
 	return nil
@@ -262,7 +262,7 @@ func (w *soakWatch) look(ctx context.Context) (p results.SoakPoint, err error) {
 	return results.SoakPoint{
 		At: at.Seconds(), RSS: gauges[2] / mebi, Sockets: float64(sockets) / mebi, Descriptors: gauges[1], Goroutines: gauges[0], CPU: gauges[3],
 		Served: float64(w.served.Load()) / mebi, Unique: float64(w.unique.Load()) / mebi,
-		Origin: float64(stats.BytesSent) / mebi, Asked: float64(stats.BytesAsked) / mebi,
+		Sent: float64(stats.BytesSent) / mebi, Asked: float64(stats.BytesAsked) / mebi,
 		Worst: milliseconds(time.Duration(w.worst.Swap(0))), Machine: milliseconds(w.echo.Worst(time.Now().Add(-every))),
 	}, nil
 }
