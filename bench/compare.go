@@ -24,6 +24,7 @@ var errWorse = errors.New("worse beyond noise")
 // compare measures the gateway of the working tree and that of the commit base, one right
 // after the other in turns, and fails when the former is worse beyond noise.
 func (o options) compare(ctx context.Context, bench *workloads.Bench) error {
+	bench.Site.Static = "" // no server of files takes part
 	base := filepath.Join(bench.Site.Dir, "gateway-base")
 	if err := buildCommit(ctx, o.module, o.base, base); err != nil {
 		return err
