@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/lectiospace/lectern/internal/tcpmemory"
 )
 
 // ticksPerSecond is USER_HZ, which is 100 on every Linux that Go runs on.
@@ -147,20 +149,9 @@ func parseStat(raw []byte) (s processStat, err error) {
 
 // SocketMemory returns the kernel's TCP memory of all processes, in bytes.
 func SocketMemory() (int64, error) {
-	raw, err := os.ReadFile("/proc/net/sockstat")
-	if err != nil {
-		return 0, err
+	used, known := tcpmemory.Used()
+	if !known {
+		return 0, errors.New("the kernel does not say how much memory TCP uses")
 	}
-	for line := range strings.Lines(string(raw)) {
-		fields := strings.Fields(line)
-		if len(fields) > 0 && fields[0] == "TCP:" {
-			for i := 1; i+1 < len(fields); i += 2 {
-				if fields[i] == "mem" {
-					pages, err := strconv.ParseInt(fields[i+1], 10, 64)
-					return pages * int64(os.Getpagesize()), err
-				}
-			}
-		}
-	}
-	return 0, errors.New("/proc/net/sockstat has no memory of TCP")
+	return used, nil
 }

@@ -105,6 +105,9 @@ var allowed = []rule{
 	},
 	{
 		pkg: "bench/meter",
+		may: []use{
+			{"internal/tcpmemory", "the kernel's memory for sockets"},
+		},
 		tests: []use{
 			{"os/exec", "a process to measure"},
 		},
@@ -842,6 +845,7 @@ var allowed = []rule{
 		pkg: "internal/proxy/corkedconn",
 		may: []use{
 			{"internal/requestline", "scans the start of each request"},
+			{"internal/tcpmemory", "what slow connections may leave unsent"},
 			{"golang.org/x/sys", "socket options and sendfile"},
 			{"unsafe", "system calls of which the scheduler is not told"},
 		},
@@ -1336,6 +1340,12 @@ var allowed = []rule{
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/syncer/queue", "waits for a lock within a time"},
 			{"internal/syncer/store", "the reasons of full disks"},
+		},
+	},
+	{
+		pkg: "internal/tcpmemory",
+		may: []use{
+			{"golang.org/x/sys", "how much memory the machine has"},
 		},
 	},
 	{

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/lectiospace/lectern/internal/requestline"
+	"github.com/lectiospace/lectern/internal/tcpmemory"
 )
 
 // Conn is a client's connection. It holds no buffer while it waits.
@@ -69,7 +70,7 @@ type Listener struct {
 
 // NewListener returns a Listener of the connections that ln accepts.
 func NewListener(ln net.Listener) *Listener {
-	return &Listener{Listener: ln, slow: newSlowConns(machineMemory())}
+	return &Listener{Listener: ln, slow: newSlowConns(tcpMemory{bound: tcpmemory.Bound(), used: tcpmemory.Used})}
 }
 
 // Accept implements net.Listener.

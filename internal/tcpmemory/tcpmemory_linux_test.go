@@ -1,4 +1,4 @@
-package corkedconn
+package tcpmemory
 
 import (
 	"net"
@@ -26,15 +26,14 @@ func TestParseSockstat(t *testing.T) {
 	}
 }
 
-// TestMachineMemory: the kernel's own files are understood. What connections hold unsent counts.
-func TestMachineMemory(t *testing.T) {
+// TestBoundAndUsed: the kernel's own files are understood. What connections hold unsent counts.
+func TestBoundAndUsed(t *testing.T) {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
 		t.Fatal(err)
 	}
-	m := machineMemory()
-	if all := int64(info.Totalram * uint64(info.Unit)); m.bound <= 0 || m.bound > all {
-		t.Errorf("TCP may use %d of %d bytes", m.bound, all)
+	if all, bound := int64(info.Totalram*uint64(info.Unit)), Bound(); bound <= 0 || bound > all {
+		t.Errorf("TCP may use %d of %d bytes", bound, all)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -60,7 +59,7 @@ func TestMachineMemory(t *testing.T) {
 			t.Fatalf("%d bytes were sent that nobody reads: %v", n, err)
 		}
 	}
-	if used, known := m.used(); !known || used < 1<<20 {
+	if used, known := Used(); !known || used < 1<<20 {
 		t.Errorf("%d bytes are used, known: %t, while eight connections are full", used, known)
 	}
 }

@@ -1,4 +1,4 @@
-package corkedconn
+package tcpmemory
 
 import (
 	"bufio"
@@ -10,13 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machineMemory is the memory for TCP of this machine.
-func machineMemory() tcpMemory { return tcpMemory{bound: tcpBound(), used: tcpUsed} }
-
-// tcpBound is the first bound of tcp_mem, tcp(7), in bytes; 0 where nothing is known. In a
+// Bound is the first bound of tcp_mem, tcp(7), in bytes; 0 where nothing is known. In a
 // network namespace without the file it is computed as the kernel does at boot: three quarters of
 // a sixteenth of all memory. It counts up to a quarter of all memory.
-func tcpBound() int64 {
+func Bound() int64 {
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) != nil {
 		return 0
@@ -32,8 +29,8 @@ func tcpBound() int64 {
 	return all / 64 * 3
 }
 
-// tcpUsed is what all connections use, IPv6's included, in bytes.
-func tcpUsed() (used int64, known bool) {
+// Used is what all connections use, IPv6's included, in bytes; false where that is unknown.
+func Used() (used int64, known bool) {
 	text, err := os.ReadFile("/proc/net/sockstat")
 	if err != nil {
 		return 0, false
