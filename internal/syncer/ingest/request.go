@@ -118,7 +118,7 @@ func (s *Ingester) RequestMissing(ctx context.Context, x store.Session, lesson i
 // requestMissingFollowers requests the captions and companions of an archived recording that
 // it lacks although Zoom lists them: they come hours later, and their event may be lost; or
 // the recording was archived by a version that left them at Zoom.
-// The trash of Zoom's copies is requested where nobody will do it any more.
+// So is the trash of Zoom's copies where no job for it is left.
 func (s *Ingester) requestMissingFollowers(ctx context.Context, x store.Session, meetings []store.Meeting, i store.Ingest) error {
 	if err := s.requestMissingCaptions(ctx, x, meetings, i); err != nil || i.State() != store.Done || i.RecordingID == 0 {
 		return err

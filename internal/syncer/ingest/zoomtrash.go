@@ -204,8 +204,8 @@ func (r *run) trashFile(ctx context.Context, account zoom.Account, f store.File)
 // file at that moment, or listed it in another size. What was trashed before in the version that
 // is archived has been recovered by somebody since, and stays.
 func (s *Ingester) requestMissingTrash(ctx context.Context, x store.Session, meetings []store.Meeting, i store.Ingest) error {
-	atZoom := func(f store.File) bool { return f.Completed() && !f.LeftZoom() && !f.Changed() }
-	if !s.cfg.DeleteFromZoom || s.deps.Observer.On() || !i.Archived() || !slices.ContainsFunc(meetings, func(m store.Meeting) bool { return slices.ContainsFunc(m.Files, atZoom) }) {
+	atZoom := slices.ContainsFunc(meetings, func(m store.Meeting) bool { return slices.ContainsFunc(m.Files, trashable) })
+	if !s.cfg.DeleteFromZoom || s.deps.Observer.On() || !i.Archived() || !atZoom {
 		return nil
 	}
 	due, err := s.archivedAtZoom(ctx, x, meetings, i)
@@ -220,6 +220,12 @@ func (s *Ingester) requestMissingTrash(ctx context.Context, x store.Session, mee
 	}
 	s.log.Info("zoom trash: requested again, a copy of what is archived is still at Zoom", slog.Int64("ingest", i.ID))
 	return s.deps.Queue.EnqueueTrash(ctx, x, i.ID, due.Add(s.cfg.ZoomTrashAfter))
+}
+
+// trashable reports whether Zoom has a finished file, in the version that is archived if it is, and
+// lets one name it.
+func trashable(f store.File) bool {
+	return f.Completed() && !f.LeftZoom() && !f.Changed() && !f.HasMadeID()
 }
 
 // archivedAtZoom is when the first of the files was archived whose copy Zoom has in that version
@@ -246,7 +252,7 @@ func (s *Ingester) archivedAtZoom(ctx context.Context, x store.Session, meetings
 			} else if at := slices.IndexFunc(companions, func(c store.RecordingFile) bool { return c.Verified() && holds(c, f) }); at >= 0 {
 				since = companions[at].VerifiedAt
 			}
-			if since.IsZero() || !f.Completed() || f.LeftZoom() || f.Changed() || f.HasMadeID() {
+			if since.IsZero() || !trashable(f) {
 				continue
 			}
 			recovered := slices.ContainsFunc(history, func(h store.HistoryEntry) bool {
