@@ -190,19 +190,11 @@ func TestChunksAreReadWithoutATime(t *testing.T) {
 	}
 }
 
-// fullDisk has left bytes of free space.
-type fullDisk struct {
-	realDisk
-	left atomic.Int64
-}
-
-func (d *fullDisk) Free(string) (int64, error) { return d.left.Load(), nil }
-
 // TestMinFree: below the minimum of free space nothing is stored, and chunks are
 // evicted until it is free.
 func TestMinFree(t *testing.T) {
-	s, d := newFakeOrigin(), &fullDisk{}
-	d.left.Store(1 << 30)
+	s, d := newFakeOrigin(), &freeDisk{}
+	d.free.Store(1 << 30)
 	obj := s.put("a", "1", 20*testChunk)
 	c, err := newCache(Config{Dir: t.TempDir(), Size: 100 << 20, MinFree: 10 << 20, ChunkSize: testChunk, Memory: 8 << 20, Streams: 4}, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), d)
 	if err != nil {
@@ -216,13 +208,13 @@ func TestMinFree(t *testing.T) {
 		c.budget.at = time.Time{}
 		c.mu.Unlock()
 	}
-	d.left.Store(10<<20 - 5*testChunk)
+	d.free.Store(10<<20 - 5*testChunk)
 	forget()
 	c.restoreMinFree()
 	if n := c.Stats().Chunks; n < 13 || n > 15 {
 		t.Errorf("%d of 20 chunks are left after the space of five was missing", n)
 	}
-	d.left.Store(0)
+	d.free.Store(0)
 	forget()
 	other := s.put("b", "1", 3*testChunk)
 	got, _, err := read(t.Context(), c, other, other.Span(), 1<<20)
