@@ -70,7 +70,7 @@ type Listener struct {
 
 // NewListener returns a Listener of the connections that ln accepts.
 func NewListener(ln net.Listener) *Listener {
-	return &Listener{Listener: ln, slow: newSlowConns(tcpMemory{bound: tcpmemory.Bound(), used: tcpmemory.Used})}
+	return &Listener{Listener: ln, slow: newSlowConns(tcpMemory{bound: tcpmemory.Bound(), group: tcpmemory.GroupLimit(), used: tcpmemory.Used})}
 }
 
 // Accept implements net.Listener.

@@ -119,7 +119,7 @@ func (s *sending) goOn(fd uintptr) {
 	if !s.wentOn.IsZero() {
 		n, elapsed = s.accepted, now.Sub(s.wentOn)
 	}
-	s.mark.observe(n, elapsed, now.Sub(s.blockedAt))
+	s.mark.observe(n, elapsed, now.Sub(s.blockedAt), s.set)
 	s.slow.set(s.mark.pace == slow)
 	s.slow.of.look(now)
 	s.setMark(fd)

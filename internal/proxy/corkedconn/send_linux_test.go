@@ -142,7 +142,7 @@ func TestUnsentBytesAreBounded(t *testing.T) {
 		t.Errorf("fast: %+v", b)
 	}
 	for most := b.unsent; most > slowMark+segment; most = max(b.unsent, slowMark+segment) {
-		if b = s.next(fastMark, 2*slowAfter); b.pace != slow || b.mark != slowMark || b.unsent > most {
+		if b = s.next(fastMark, 2*slowAfter(fastMark)); b.pace != slow || b.mark != slowMark || b.unsent > most {
 			t.Fatalf("after a long wait: %+v, no more than %d bytes expected", b, most)
 		}
 	}

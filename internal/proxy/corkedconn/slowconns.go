@@ -23,6 +23,10 @@ type tcpMemory struct {
 	// bound is how many bytes all connections of the machine may use without the kernel being short
 	// of memory; 0 = unknown.
 	bound int64
+	// group is how many bytes the control group of the process may use for everything; 0 = unknown
+	// or unbounded. As a unit's MemoryMax it counts sockets, and what files of the process are in
+	// the page cache.
+	group int64
 	// used says how many bytes they use; false where that is unknown.
 	used func() (bytes int64, known bool)
 }
@@ -35,11 +39,19 @@ func newSlowConns(m tcpMemory) *slowConns {
 }
 
 // mostBudget is half of the bound. The rest is for what is in flight, for fast connections and for
-// other programs; clients on the same machine keep as much unread.
-func (s *slowConns) mostBudget() int64 { return s.memory.bound / 2 }
+// other programs; clients on the same machine keep as much unread. Of what the process may use it is
+// a quarter, beside the heap, the memory of fetches, and the chunks that are being sent.
+func (s *slowConns) mostBudget() int64 {
+	most := s.memory.bound / 2
+	if s.memory.group > 0 {
+		most = min(most, s.memory.group/4)
+	}
+	return most
+}
 
 // The memory is looked at every lookEvery, and after a cut when that has had its effect: a slow
-// connection has its new mark when it goes on, which is every four seconds at slowMark.
+// connection has its new mark when it goes on, which at 1 Mbit/s takes eight seconds with slowMark
+// and less where there are many.
 const (
 	lookEvery = time.Second
 	cutEvery  = 4 * time.Second
@@ -78,6 +90,8 @@ func (s *slowConns) mark() int {
 		return slowMark
 	case share >= slowMark/2:
 		return slowMark / 2
+	case share >= slowMark/4:
+		return slowMark / 4
 	case share >= newMark:
 		return newMark
 	default:

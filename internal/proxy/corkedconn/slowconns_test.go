@@ -16,7 +16,7 @@ func TestSlowConnsShareTheKernelsMemory(t *testing.T) {
 		if all := int64(s.mark()) * int64(i+1); all > s.budget.Load() {
 			t.Fatalf("%d slow connections may leave %d bytes unsent, more than %d", i+1, all, s.budget.Load())
 		}
-		if want, ok := map[int]int{1000: slowMark, 1001: slowMark / 2, 4000: newMark, 5000: 6 * leastMark, 10_000: 3 * leastMark}[i+1]; ok && s.mark() != want {
+		if want, ok := map[int]int{1000: slowMark, 1001: slowMark / 2, 4000: slowMark / 4, 4001: newMark, 8000: newMark, 10_000: 6 * leastMark}[i+1]; ok && s.mark() != want {
 			t.Errorf("a mark of %d for %d, want %d", s.mark(), i+1, want)
 		}
 	}
@@ -78,6 +78,38 @@ func TestMarksShrinkWhereMemoryIsShort(t *testing.T) {
 	s.n.Store(1)
 	if mark := after(time.Minute); mark != leastMark {
 		t.Errorf("a mark of %d for one while others use all, want %d", mark, leastMark)
+	}
+}
+
+// TestMarksInAControlGroup: a unit's limit bounds what lies unsent where it is less than the
+// kernel's, and what other programs use of the kernel's still counts.
+func TestMarksInAControlGroup(t *testing.T) {
+	const bound = 2000 * slowMark
+	others := int64(0)
+	s := newSlowConns(tcpMemory{bound: bound, group: 400 * slowMark, used: func() (int64, bool) { return others, true }})
+	s.n.Store(100)
+	if s.mark() != slowMark {
+		t.Errorf("a mark of %d for 100, want %d", s.mark(), slowMark)
+	}
+	now := time.Now()
+	for range 100 {
+		now = now.Add(lookEvery)
+		s.look(now)
+	}
+	s.n.Store(101)
+	if s.mark() != slowMark/2 {
+		t.Errorf("a mark of %d for 101, want %d", s.mark(), slowMark/2)
+	}
+	others = bound + 1
+	for range 100 {
+		now = now.Add(lookEvery)
+		s.look(now)
+	}
+	if s.mark() != leastMark {
+		t.Errorf("a mark of %d where others use all, want %d", s.mark(), leastMark)
+	}
+	if s = newSlowConns(tcpMemory{bound: bound, group: 1 << 50}); s.budget.Load() != bound/2 {
+		t.Errorf("a budget of %d of a large group, want %d", s.budget.Load(), bound/2)
 	}
 }
 

@@ -16,10 +16,10 @@ const (
 	// buffer grow to by default (tcp_wmem), and what such a client leaves unsent, once, when
 	// it stops reading.
 	fastMark = 4 << 20
-	// slowMark is that of a connection that has blocked for longer than slowAfter: eight
-	// seconds of a lesson at 1 Mbit/s, refilled every four. Where there are many it is less:
-	// see slowConns.
-	slowMark = 1 << 20
+	// slowMark is that of a connection of which half a mark took longer to leave than at slowRate,
+	// as that of most viewers does: sixteen seconds of a lesson at 1 Mbit/s, refilled every eight.
+	// What it costs is refills. Where there are many such connections it is less: see slowConns.
+	slowMark = 2 << 20
 	// leastMark is that of slow connections where there are too many for their memory: a quarter
 	// of a second at 1 Mbit/s, refilled every eighth. It is also the step by which marks below
 	// newMark differ.
@@ -29,9 +29,8 @@ const (
 	// less at once.
 	fastProof  = 512 << 10
 	fastWithin = 16 * time.Millisecond
-	// slowAfter is how long a fast connection may block: half of fastMark leaves within it at
-	// 16 MiB/s.
-	slowAfter = 125 * time.Millisecond
+	// slowRate is in bytes a second.
+	slowRate = 16 << 20
 )
 
 // pace is what is known of how soon a connection's bytes leave.
@@ -66,12 +65,12 @@ func (m *unsentMark) bytes(ofSlow int) int {
 // observe is called when a send that had blocked goes on, before it sends more. n bytes
 // were accepted since the one before went on; as half a mark was unsent both times, as many
 // have left. elapsed is the time between the two; both are 0 for a connection's first.
-// blocked is how long this one waited.
-func (m *unsentMark) observe(n int64, elapsed, blocked time.Duration) {
+// blocked is how long this one waited, until half of mark had left.
+func (m *unsentMark) observe(n int64, elapsed, blocked time.Duration, mark int) {
 	m.drained += n
 	m.elapsed += elapsed
 	switch {
-	case blocked > slowAfter:
+	case blocked > slowAfter(mark):
 		m.pace = slow
 	case m.elapsed > fastWithin:
 	case m.drained < fastProof:
@@ -80,4 +79,9 @@ func (m *unsentMark) observe(n int64, elapsed, blocked time.Duration) {
 		m.pace = fast
 	}
 	m.drained, m.elapsed = 0, 0
+}
+
+// slowAfter is how long half of a mark takes at slowRate: 8 ms of newMark, 125 ms of fastMark.
+func slowAfter(mark int) time.Duration {
+	return time.Duration(mark/2) * time.Second / slowRate
 }
