@@ -37,12 +37,12 @@ func (c *Cache) planFetch(key objectKey, obj media.Object, from, want int64, exa
 	o := c.index.objects[key]
 	plan = fetchPlan{first: index, end: index + 1, from: from, to: index*c.chunkSize + length}
 	if c.index.find(o, index) != 0 {
-		return plan, nil, false
+		return fetchPlan{}, nil, false
 	}
 	if o != nil && o.filling[index] != nil {
 		plan.gapIn = o.filling[index]
 		if p := plan.gapIn.partAt(off); p != nil {
-			return plan, p.fetch, false
+			return fetchPlan{}, p.fetch, false
 		}
 		if gapEnd := plan.gapIn.gapEnd(off); gapEnd < length {
 			plan.to = index*c.chunkSize + gapEnd
@@ -103,15 +103,12 @@ func (c *Cache) grantBuffers(plan *fetchPlan) {
 	if plan.gapIn != nil {
 		before = 1
 	}
-	wanted := plan.end - plan.first - before
-	plan.granted = c.buffers.acquireSome(wanted, c.chunkSize)
-	if plan.granted < wanted {
-		plan.end = plan.first + max(1, before+plan.granted)
-		plan.to = min(plan.to, plan.end*c.chunkSize)
-	}
+	plan.granted = c.buffers.acquireSome(plan.end-plan.first-before, c.chunkSize)
+	plan.end = plan.first + max(1, before+plan.granted)
+	plan.to = min(plan.to, plan.end*c.chunkSize)
 }
 
-// storing is what becomes of a fetch's new chunks.
+// storing is what becomes of a fetch's new chunks; the one whose gap it closes has been judged.
 type storing struct {
 	storable bool // they may find disk space
 	keep     bool // they are stored at their first use too
@@ -156,7 +153,7 @@ func (c *Cache) backfill(fl *fill, obj media.Object) *fetch {
 		return nil
 	}
 	start := fl.index * c.chunkSize
-	f := c.startFetch(obj, fl.o.key, fetchPlan{gapIn: fl, first: fl.index, end: fl.index + 1, from: start + lo, to: start + hi}, storing{storable: true}, "")
+	f := c.startFetch(obj, fl.o.key, fetchPlan{gapIn: fl, first: fl.index, end: fl.index + 1, from: start + lo, to: start + hi}, storing{}, "")
 	f.isBackfill = true
 	return f
 }

@@ -141,9 +141,7 @@ func (f *fetch) close() {
 		return
 	}
 	f.closed = true
-	if f.err == nil {
-		f.completeChunks()
-	}
+	f.completeChunks() // a failed one has none left
 	f.abandon()
 	f.c.metrics.fetchClosed(f)
 }
@@ -225,7 +223,7 @@ func (f *fetch) endsWithin(d time.Duration) bool {
 // new fetch arrives, as far as can be told: 0 when a new one is not one more stream.
 // c.mu is held.
 func (f *fetch) leftAfterFirstByte(now time.Time) int64 {
-	if f.finished || f.allReceived() {
+	if f.finished {
 		return 0
 	}
 	left := f.to - f.from - f.received
