@@ -55,10 +55,11 @@ func TestStoredAtFirstUse(t *testing.T) {
 		check(t, c, s, obj, span, media.CacheMiss)
 		check(t, c, s, obj, span, media.CacheHit)
 	}
-	warmed := media.Span{Off: 5 * testChunk, Len: 10 * testChunk}
-	if _, err := c.fetchSpan(t.Context(), obj, warmed, 0, nil); err != nil {
+	// Of another object: the two heads and tails above make the first one popular.
+	warmed, middle := s.put("warmed", "1", 60*testChunk), media.Span{Off: 5 * testChunk, Len: 10 * testChunk}
+	if _, err := c.fetchSpan(t.Context(), warmed, middle, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	waitForFills(t, c)
-	check(t, c, s, obj, warmed, media.CacheHit)
+	check(t, c, s, warmed, middle, media.CacheHit)
 }

@@ -109,6 +109,46 @@ func shrinkTo(c *Cache, n int64) {
 	}
 }
 
+// TestReserveUsesEmptyFolders: what folders take that have become empty is there for a chunk, and
+// no other goes for it.
+func TestReserveUsesEmptyFolders(t *testing.T) {
+	c := bigCache(t, 0, 1)
+	fl := &fill{o: &object{key: keyOf(smallObject(2), testChunk)}, length: testChunk}
+	c.mu.Lock()
+	c.emptyFolders = append(c.emptyFolders, keyOf(smallObject(3), testChunk))
+	c.cfg.Size = 1 << 30
+	c.budget.used = c.limit() - spaceOf(testChunk) + folderFootprint
+	c.budget.usedThen = c.budget.used
+	c.mu.Unlock()
+	if ok, chunks := c.reserve(fl, here), c.Stats().Chunks; !ok || chunks != 16 {
+		t.Errorf("reserved: %t, and %d of 16 chunks are left", ok, chunks)
+	}
+}
+
+// TestReserveGivesUp: where others take all that is evicted for a chunk, not everything is evicted.
+func TestReserveGivesUp(t *testing.T) {
+	c := bigCache(t, 0, 0)
+	commitRange(c, bigObject("a"), 0, 200)
+	fl := &fill{o: &object{key: keyOf(smallObject(1), testChunk)}, length: testChunk}
+	c.mu.Lock()
+	c.cfg.Size = 1 << 30
+	c.budget.used = c.limit()
+	c.budget.usedThen = c.budget.used
+	c.mu.Unlock()
+	others := func(do func()) time.Duration {
+		do()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if len(c.removing) > 0 {
+			c.budget.used += footprint(testChunk)
+		}
+		return 0
+	}
+	if ok, chunks := c.reserve(fl, others), c.Stats().Chunks; ok || fl.reserved != 0 || chunks != 200-64*2 {
+		t.Errorf("reserved: %t, %d bytes, and %d chunks are left", ok, fl.reserved, chunks)
+	}
+}
+
 // TestEvict: as many chunks go as their bytes need, and no more at once than a batch.
 func TestEvict(t *testing.T) {
 	s := newFakeOrigin()
