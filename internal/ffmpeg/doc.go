@@ -2,7 +2,7 @@
 // ffprobe. Media is never read into memory, and a file that is made appears whole or
 // not at all.
 //
-// Joiner.Join is the whole of a join: every part is probed; parts that are equal in all
+// Joiner.Join is the whole of a join of parts that were probed: parts that are equal in all
 // that copying needs (Compatible) are copied one behind the other, others are encoded
 // once to the shape of the best part; and what was made is measured (Tool.Verify)
 // against the parts before it gets its name. A result that does not pass is never

@@ -62,29 +62,22 @@ const (
 	WarnNoSound = "no_sound"
 )
 
-// PartError is a part that cannot be joined because it does not play. The others may:
-// the caller joins them without it, or waits. Its kind and reason are those of Err.
-type PartError struct {
-	Part int // from 0
-	Err  error
+// Part is one file of a join. It is probed once, when it comes into being, by whoever has
+// it made or downloaded: the join relies on Info.
+type Part struct {
+	Path string
+	Info Info
 }
-
-// Error implements error.
-func (e *PartError) Error() string { return fmt.Sprintf("part %d: %v", e.Part, e.Err) }
-
-// Unwrap gives the cause to errors.Is and errors.As.
-func (e *PartError) Unwrap() error { return e.Err }
 
 // Join makes one plain MP4 of parts in their order. The picture and the sound of
 // compatible parts are copied; others, and those whose copy does not pass Verify, are
 // encoded once. out appears whole, when it has passed, or not at all; an existing file
 // is replaced.
 //
-// Errors: *PartError, when a part does not play. Kind Corrupt with ReasonJoinFailed:
-// the parts play, and no result passes; they are best kept as they are. Kind Unavailable
-// with ReasonDiskFull or ReasonMissing, or the end of the context: try again later.
-// Cancelling the context kills ffmpeg before Join returns.
-func (j Joiner) Join(ctx context.Context, parts []string, out string) (Result, error) {
+// Errors: kind Corrupt with ReasonJoinFailed: no result passes; the parts are best kept as
+// they are. Kind Unavailable with ReasonDiskFull or ReasonMissing, or the end of the
+// context: try again later. Cancelling the context kills ffmpeg before Join returns.
+func (j Joiner) Join(ctx context.Context, parts []Part, out string) (Result, error) {
 	const op = "ffmpeg: join"
 	if len(parts) == 0 {
 		return Result{}, media.Faultf(media.Invalid, op, "there is no part")
@@ -112,7 +105,7 @@ func (j Joiner) Join(ctx context.Context, parts []string, out string) (Result, e
 }
 
 // Join is the Join of a Joiner of this tool.
-func (t Tool) Join(ctx context.Context, parts []string, out string) (Result, error) {
+func (t Tool) Join(ctx context.Context, parts []Part, out string) (Result, error) {
 	return Joiner{Tool: t}.Join(ctx, parts, out)
 }
 
@@ -124,8 +117,8 @@ type joinRun struct {
 	result Result
 }
 
-func (r *joinRun) join(ctx context.Context, parts []string) error {
-	parts, infos, err := r.inspect(ctx, parts)
+func (r *joinRun) join(ctx context.Context, from []Part) error {
+	parts, infos, err := r.plain(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -151,26 +144,20 @@ func (r *joinRun) join(ctx context.Context, parts []string) error {
 // or the caller.
 func encodingMayHelp(err error) bool { return media.KindOf(err) == media.Corrupt }
 
-// inspect probes the parts. A fragmented part is copied into a plain file first, whose
-// times are certain; one that resists is encoded from what it is.
-func (r *joinRun) inspect(ctx context.Context, parts []string) (paths []string, infos []Info, err error) {
+// plain are the paths of the parts, and what they hold. A fragmented part among others is
+// copied into a plain file first, whose times are certain; one that resists is encoded from
+// what it is.
+func (r *joinRun) plain(ctx context.Context, parts []Part) (paths []string, infos []Info, err error) {
 	for i, part := range parts {
-		info, err := r.Tool.Probe(ctx, part)
-		if err != nil {
-			if encodingMayHelp(err) {
-				err = &PartError{i, err}
-			}
-			return nil, nil, err
-		}
-		path := part
+		path, info := part.Path, part.Info
 		if info.Layout.Fragmented && len(parts) > 1 {
-			plain := filepath.Join(r.dir, fmt.Sprintf("plain-%d.mp4", i))
-			remuxed, err := r.remux(ctx, part, info, plain)
+			copied := filepath.Join(r.dir, fmt.Sprintf("plain-%d.mp4", i))
+			remuxed, err := r.remux(ctx, path, info, copied)
 			switch {
 			case err == nil:
 				// The warnings about the part itself stay.
 				remuxed.Layout.Warnings, remuxed.Dropped = info.Layout.Warnings, info.Dropped
-				path, info = plain, remuxed
+				path, info = copied, remuxed
 			case !encodingMayHelp(err):
 				return nil, nil, err
 			}

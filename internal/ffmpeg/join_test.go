@@ -49,7 +49,7 @@ func TestJoin(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			out := filepath.Join(dir, "out.mp4")
-			got, err := Joiner{}.Join(t.Context(), c.parts, out)
+			got, err := Joiner{}.Join(t.Context(), parts(t, c.parts...), out)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,18 +91,18 @@ func TestJoin(t *testing.T) {
 func TestJoinAgain(t *testing.T) {
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out.mp4")
-	parts := []string{encode(t, "a.mp4", both("160x90", "1")...), encode(t, "b.mp4", both("160x90", "1")...)}
+	paths := []string{encode(t, "a.mp4", both("160x90", "1")...), encode(t, "b.mp4", both("160x90", "1")...)}
 	for range 3 {
-		got, err := Joiner{}.Join(t.Context(), parts, out)
+		got, err := Joiner{}.Join(t.Context(), parts(t, paths...), out)
 		if err != nil || got.Method != Copied {
 			t.Fatalf("%s because of %q, %v", got.Method, got.Why, err)
 		}
-		parts[0] = filepath.Join(dir, "archived.mp4")
-		if err := os.Rename(out, parts[0]); err != nil {
+		paths[0] = filepath.Join(dir, "archived.mp4")
+		if err := os.Rename(out, paths[0]); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := probe(t, parts[0]).Duration; !near(got, 4*time.Second, 300*time.Millisecond) {
+	if got := probe(t, paths[0]).Duration; !near(got, 4*time.Second, 300*time.Millisecond) {
 		t.Errorf("%v after three joins, want 4s", got)
 	}
 }
@@ -110,7 +110,7 @@ func TestJoinAgain(t *testing.T) {
 func TestJoinSoundOnly(t *testing.T) {
 	for _, second := range []string{encode(t, "b.m4a", sound("3")...), encode(t, "c.m4a", append(sound("3"), "-ar", "32000", "-ac", "2")...)} {
 		out := filepath.Join(t.TempDir(), "out.m4a")
-		got, err := Joiner{}.Join(t.Context(), []string{encode(t, "a.m4a", sound("2")...), second}, out)
+		got, err := Joiner{}.Join(t.Context(), parts(t, encode(t, "a.m4a", sound("2")...), second), out)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,33 +120,27 @@ func TestJoinSoundOnly(t *testing.T) {
 	}
 }
 
-// TestJoinBadPart: the part that does not play is named, and no file is made.
-func TestJoinBadPart(t *testing.T) {
-	a := sample("part-a.mp4")
-	data, err := os.ReadFile(a)
+// TestJoinProbesWhatItMakes: the parts were probed by whoever has them, and are not probed
+// again; the copy of a fragmented part and the result are.
+func TestJoinProbesWhatItMakes(t *testing.T) {
+	whole := encode(t, "a.mp4", both("160x90", "1")...)
+	fragmented := derived(t, whole, "f.mp4", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
+	two, dir := parts(t, whole, fragmented), t.TempDir()
+	probed := filepath.Join(t.TempDir(), "probed")
+	fake := fileOf(t, "ffprobe", []byte("#!/bin/sh\nfor last; do :; done\necho \"$last\" >>"+probed+"\nexec ffprobe \"$@\"\n"))
+	if err := os.Chmod(fake, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Joiner{Tool: Tool{FFprobe: fake}}).Join(t.Context(), two, filepath.Join(dir, "out.mp4")); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(probed)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
-		name, part, reason string
-	}{
-		{"no track", sample("empty.mp4"), mp4.ReasonNoPlayableTrack},
-		{"truncated", fileOf(t, "cut.mp4", data[:len(data)-500]), mp4.ReasonCutShort},
-		{"a page", fileOf(t, "page.mp4", []byte("<html>Only the host can download this</html>")), mp4.ReasonNotMP4},
-		{"a playlist", fileOf(t, "list.mp4", []byte("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")), mp4.ReasonNotMP4},
-		{"subtitles only", derived(t, fileOf(t, "a.srt", []byte("1\n00:00:00,000 --> 00:00:02,000\nHello\n")), "text.mp4", "-c:s", "mov_text"), mp4.ReasonNoPlayableTrack},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			dir := t.TempDir()
-			_, err := Joiner{}.Join(t.Context(), []string{a, c.part, a}, filepath.Join(dir, "out.mp4"))
-			var part *PartError
-			if !errors.As(err, &part) || part.Part != 1 || reasonOf(err) != c.reason || media.KindOf(err) != media.Corrupt {
-				t.Errorf("%v, want part 1, %s", err, c.reason)
-			}
-			if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 0 {
-				t.Errorf("left behind: %v", left)
-			}
-		})
+	paths := strings.Fields(strings.ReplaceAll(string(text), "file:", ""))
+	if len(paths) != 2 || filepath.Base(paths[0]) != "plain-1.mp4" || !strings.HasPrefix(paths[1], dir) {
+		t.Errorf("probed: %q", paths)
 	}
 }
 
@@ -166,7 +160,7 @@ func TestJoinCopyThatDoesNotPass(t *testing.T) {
 	if err := os.Chmod(fake, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Joiner{Tool: Tool{FFmpeg: fake}}.Join(t.Context(), []string{a, a}, out)
+	got, err := Joiner{Tool: Tool{FFmpeg: fake}}.Join(t.Context(), parts(t, a, a), out)
 	if err != nil || got.Method != Encoded || !strings.Contains(got.Why, "does not pass") {
 		t.Fatalf("%s because of %q, %v", got.Method, got.Why, err)
 	}
@@ -185,7 +179,7 @@ func TestJoinFailed(t *testing.T) {
 	if err := os.Chmod(fake, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Joiner{Tool: Tool{FFmpeg: fake}}.Join(t.Context(), []string{a, a}, filepath.Join(dir, "out.mp4"))
+	_, err := Joiner{Tool: Tool{FFmpeg: fake}}.Join(t.Context(), parts(t, a, a), filepath.Join(dir, "out.mp4"))
 	if reasonOf(err) != ReasonJoinFailed || media.KindOf(err) != media.Corrupt || !strings.Contains(err.Error(), ReasonNotPlain) && !strings.Contains(err.Error(), ReasonDurationDiffers) {
 		t.Errorf("%v", err)
 	}
@@ -214,9 +208,10 @@ func TestJoinCanceled(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	two := parts(t, sample("part-a.mp4"), sample("part-b.mp4"))
 	ended := make(chan error, 1)
 	go func() {
-		_, err := Joiner{Tool: Tool{FFmpeg: fake}}.Join(ctx, []string{sample("part-a.mp4"), sample("part-b.mp4")}, filepath.Join(dir, "out.mp4"))
+		_, err := Joiner{Tool: Tool{FFmpeg: fake}}.Join(ctx, two, filepath.Join(dir, "out.mp4"))
 		ended <- err
 	}()
 	pid, err := os.ReadFile(started) // returns when the program runs

@@ -23,7 +23,10 @@ func TestMeasureRenditions(t *testing.T) {
 		}
 		lesson = screen(t, time.Duration(minutes*float64(time.Minute)))
 	}
-	info := probe(t, lesson)
+	info, err := Tool{}.Probe(t.Context(), lesson)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Logf("the lesson: %v, %d x %d, %.1f frames/s, %d kbit/s", info.Duration, info.Video.Width, info.Video.Height, info.Video.AverageRate.Float(), info.BitRate/1000)
 	for _, c := range []struct {
 		name string

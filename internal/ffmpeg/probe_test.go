@@ -81,7 +81,7 @@ func TestJoinLeavesOutOtherTracks(t *testing.T) {
 	subtitles := fileOf(t, "a.srt", []byte("1\n00:00:00,000 --> 00:00:09,000\nHello\n"))
 	with := joined(t, "-i", a, "-i", subtitles, "-map", "0", "-map", "1", "-c", "copy", "-c:s", "mov_text")
 	out := filepath.Join(t.TempDir(), "out.mp4")
-	got, err := Joiner{}.Join(t.Context(), []string{with, a, with}, out)
+	got, err := Joiner{}.Join(t.Context(), parts(t, with, a, with), out)
 	if err != nil || got.Method != Copied || got.Info.Streams != 2 || !near(got.Info.Duration, 6*time.Second, 100*time.Millisecond) {
 		t.Errorf("%s because of %q, %+v, %v", got.Method, got.Why, got.Info, err)
 	}
@@ -99,8 +99,11 @@ func TestProbeRefuses(t *testing.T) {
 		{"no track", sample("empty.mp4"), mp4.ReasonNoPlayableTrack, media.Corrupt},
 		{"an empty file", fileOf(t, "0.mp4", nil), mp4.ReasonNotMP4, media.Corrupt},
 		{"a page", fileOf(t, "p.mp4", []byte("<!DOCTYPE html><html><body>Sign in</body></html>")), mp4.ReasonNotMP4, media.Corrupt},
+		{"a playlist", fileOf(t, "l.mp4", []byte("#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n")), mp4.ReasonNotMP4, media.Corrupt},
+		{"subtitles only", derived(t, fileOf(t, "a.srt", []byte("1\n00:00:00,000 --> 00:00:02,000\nHello\n")), "text.mp4", "-c:s", "mov_text"), mp4.ReasonNoPlayableTrack, media.Corrupt},
 		{"JSON", fileOf(t, "j.mp4", []byte(`{"code":300,"message":"no"}`)), mp4.ReasonNotMP4, media.Corrupt},
 		{"cut short", fileOf(t, "c.mp4", data[:len(data)-1]), mp4.ReasonCutShort, media.Corrupt},
+		{"cut shorter", fileOf(t, "s.mp4", data[:len(data)-500]), mp4.ReasonCutShort, media.Corrupt},
 		{"codecs that nobody knows", fileOf(t, "u.mp4", renamed(data, "avc1", "avcC", "mp4a", "esds")), mp4.ReasonNoPlayableTrack, media.Corrupt},
 		{"no file", filepath.Join(t.TempDir(), "none.mp4"), "", media.Other},
 	} {

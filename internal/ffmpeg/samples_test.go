@@ -1,11 +1,13 @@
 package ffmpeg
 
 import (
+	"crypto/md5"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,11 +26,23 @@ func command(t testing.TB, args ...string) {
 	}
 }
 
-// encode makes a small real MP4 from inputs.
+// encoded are the files that encode has made, by its arguments.
+var encoded sync.Map
+
+// encode makes a small real MP4 from inputs, once for all tests that want the same.
 func encode(t testing.TB, name string, args ...string) string {
 	t.Helper()
+	key := filepath.Ext(name) + "\n" + strings.Join(args, "\n")
+	if data, ok := encoded.Load(key); ok {
+		return fileOf(t, name, data.([]byte))
+	}
 	out := filepath.Join(t.TempDir(), name)
 	command(t, append(args, "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-c:a", "aac", out)...)
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded.Store(key, data)
 	return out
 }
 
@@ -71,13 +85,35 @@ func fileOf(t testing.TB, name string, data []byte) string {
 	return out
 }
 
+// probed is what probe said of files, by their MD5.
+var probed sync.Map
+
+// probe is what a file holds. Most files are looked at several times by one test.
 func probe(t testing.TB, path string) Info {
 	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := md5.Sum(data)
+	if info, ok := probed.Load(sum); ok {
+		return info.(Info)
+	}
 	info, err := Tool{}.Probe(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	probed.Store(sum, info)
 	return info
+}
+
+// parts are files, probed.
+func parts(t testing.TB, paths ...string) (out []Part) {
+	t.Helper()
+	for _, path := range paths {
+		out = append(out, Part{path, probe(t, path)})
+	}
+	return out
 }
 
 func reasonOf(err error) string {

@@ -76,7 +76,7 @@ func TestVerifyCarelessCopies(t *testing.T) {
 func TestVerifyJoint(t *testing.T) {
 	part := encode(t, "a.mp4", both("160x90", "4")...)
 	out := filepath.Join(t.TempDir(), "out.mp4")
-	got, err := Joiner{}.Join(t.Context(), []string{part, part}, out)
+	got, err := Joiner{}.Join(t.Context(), parts(t, part, part), out)
 	if err != nil {
 		t.Fatal(err)
 	}

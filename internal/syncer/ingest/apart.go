@@ -3,7 +3,6 @@ package ingest
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/lectiospace/lectern/internal/archive"
-	"github.com/lectiospace/lectern/internal/ffmpeg"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/syncer/queue"
 	"github.com/lectiospace/lectern/internal/syncer/store"
@@ -71,12 +69,8 @@ func hasAll(p plan, i store.Ingest, parts []store.RecordingFile) bool {
 	return slices.Equal(names, archived)
 }
 
-// cannotJoin reports whether a join of inputs failed with all of them playing.
+// cannotJoin reports whether a join of inputs, all of which play, failed. It is pure.
 func cannotJoin(inputs []joinInput, err error) bool {
-	var unplayable *ffmpeg.PartError
-	if errors.As(err, &unplayable) && !inputs[unplayable.Part].fromArchive() {
-		return false
-	}
 	return err != nil && len(inputs) > 1 && media.KindOf(err) == media.Corrupt
 }
 

@@ -83,8 +83,8 @@ type Tool interface {
 	Version(ctx context.Context) (string, error)
 	// Probe says what a file holds. Kind Corrupt: it is no recording.
 	Probe(ctx context.Context, path string) (ffmpeg.Info, error)
-	// Join makes one file of parts: see ffmpeg.Joiner.
-	Join(ctx context.Context, parts []string, out string) (ffmpeg.Result, error)
+	// Join makes one file of parts, which were probed: see ffmpeg.Joiner.
+	Join(ctx context.Context, parts []ffmpeg.Part, out string) (ffmpeg.Result, error)
 	// Smaller encodes a file anew and reports whether that made it smaller.
 	Smaller(ctx context.Context, in, out string) (bool, error)
 }

@@ -54,33 +54,27 @@ type note struct{ what, detail string }
 // build fetches the parts and joins them. What is learnt on the way changes the choice
 // of the parts: how long each of them really is, and which are no recordings.
 func (r *run) build(ctx context.Context) (joined, error) {
-	for {
-		inputs, err := r.collect(ctx)
-		if err != nil || len(inputs) == 0 {
-			return joined{}, err
-		}
-		out, err := joined{}, errTriedInVain
-		if len(inputs) == 1 || !triedInVain(r.parts, r.s.joinName(r.plan)) {
-			err = step(ctx, "join", func(ctx context.Context) (err error) {
-				out, err = r.join(ctx, inputs)
-				return err
-			})
-		}
-		if cannotJoin(inputs, err) {
-			out, err = r.keepApart(ctx, inputs, err)
-		}
-		if again, err := r.withoutUnjoinable(ctx, inputs, err); err != nil {
-			return joined{}, err
-		} else if again && r.nothingLeft() {
-			return joined{}, nil
-		} else if again {
-			continue
-		}
-		if out.path != "" {
-			err = step(ctx, "checksum", out.readChecksums)
-		}
-		return out, failedAt(atDisk, err)
+	inputs, err := r.collect(ctx)
+	if err != nil || len(inputs) == 0 {
+		return joined{}, err
 	}
+	out, err := joined{}, errTriedInVain
+	if len(inputs) == 1 || !triedInVain(r.parts, r.s.joinName(r.plan)) {
+		err = step(ctx, "join", func(ctx context.Context) (err error) {
+			out, err = r.join(ctx, inputs)
+			return err
+		})
+	}
+	if cannotJoin(inputs, err) {
+		out, err = r.keepApart(ctx, inputs, err)
+	}
+	if err != nil {
+		return joined{}, err
+	}
+	if out.path != "" {
+		err = step(ctx, "checksum", out.readChecksums)
+	}
+	return out, failedAt(atDisk, err)
 }
 
 // errTriedInVain stands for a join that did not pass before: an earlier run ended before
@@ -261,15 +255,15 @@ func (r *run) joinTo(ctx context.Context, inputs []joinInput, path string) (ffmp
 			return ffmpeg.Result{Path: path, Info: info}, nil
 		}
 	}
-	paths := make([]string, len(inputs))
+	parts := make([]ffmpeg.Part, len(inputs))
 	for i, in := range inputs {
-		paths[i] = in.path
+		parts[i] = ffmpeg.Part{Path: in.path, Info: in.info}
 	}
 	failpoint.Here("ingest.join")
-	result, err := r.s.deps.Tool.Join(ctx, paths, path)
+	result, err := r.s.deps.Tool.Join(ctx, parts, path)
 	failpoint.Here("ingest.joined")
 	if err == nil {
-		r.log.Info("ingest: parts joined", slog.Int("parts", len(paths)), slog.String("method", string(result.Method)), slog.String("why", result.Why))
+		r.log.Info("ingest: parts joined", slog.Int("parts", len(parts)), slog.String("method", string(result.Method)), slog.String("why", result.Why))
 	}
 	return result, err
 }
@@ -286,36 +280,6 @@ func flaws(inputs []joinInput) (out []note) {
 		}
 	}
 	return out
-}
-
-// withoutUnjoinable follows a failed join. again says that the choice has changed: a
-// part that does not play is left out, stays at Zoom and is tried again.
-func (r *run) withoutUnjoinable(ctx context.Context, inputs []joinInput, joinErr error) (again bool, err error) {
-	var unplayable *ffmpeg.PartError
-	switch {
-	case joinErr == nil:
-		return false, nil
-	case errors.As(joinErr, &unplayable) && !inputs[unplayable.Part].fromArchive():
-		inputs = inputs[unplayable.Part : unplayable.Part+1]
-	default:
-		return false, joinErr
-	}
-	for _, in := range inputs {
-		if in.archived || !in.part.ArchivedAt.IsZero() && !in.part.Changed() {
-			continue
-		}
-		again = true
-		if _, err := r.markFault(ctx, in.part, joinErr, true); err != nil {
-			return false, err
-		}
-	}
-	if !again {
-		return false, joinErr
-	}
-	if err := r.choose(ctx); err != nil {
-		return false, err
-	}
-	return true, nil
 }
 
 // fingerprintOf names the inputs of a join, and which version of each: a part may have

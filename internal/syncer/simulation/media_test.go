@@ -95,15 +95,12 @@ func (v video) info() ffmpeg.Info {
 }
 
 // Join implements ingest.Tool.
-func (tool) Join(ctx context.Context, parts []string, out string) (ffmpeg.Result, error) {
+func (tool) Join(ctx context.Context, parts []ffmpeg.Part, out string) (ffmpeg.Result, error) {
 	var joined video
 	result := ffmpeg.Result{Path: out, Method: ffmpeg.Copied}
-	for i, part := range parts {
-		v, err := probe(ctx, part)
+	for _, part := range parts {
+		v, err := probe(ctx, part.Path)
 		if err != nil {
-			if media.KindOf(err) == media.Corrupt {
-				err = &ffmpeg.PartError{Part: i, Err: err}
-			}
 			return ffmpeg.Result{}, err
 		}
 		joined.Of = slices.Concat(joined.Of, v.Of)
