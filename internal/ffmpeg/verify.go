@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -146,9 +147,15 @@ func checkTimestamps(made Info, parts []Info) error {
 	return check("sound", made.Audio.Stream, func(i Info) Stream { return i.Audio.Stream })
 }
 
+// window is how long each piece is that is decoded of a file.
+const window = time.Second
+
+// windowsAtOnce bounds the windows that one ffmpeg decodes. Each has decoders of its own, with
+// their memory; and a start of ffmpeg costs as much as many a window.
+const windowsAtOnce = 3
+
 // checkDecoding decodes a second at the beginning, around each joint and at the end.
 func (t Tool) checkDecoding(ctx context.Context, path string, made Info, parts []Info) error {
-	const window = time.Second
 	starts := []time.Duration{0}
 	at := time.Duration(0)
 	for _, p := range parts[:len(parts)-1] {
@@ -156,34 +163,33 @@ func (t Tool) checkDecoding(ctx context.Context, path string, made Info, parts [
 		starts = append(starts, max(0, at-window/2))
 	}
 	starts = append(starts, max(0, made.Duration-window))
-	for i, start := range starts {
-		if err := t.decode(ctx, path, made, start, window, i == 0); err != nil {
+	for some := range slices.Chunk(starts, windowsAtOnce) {
+		if err := t.decode(ctx, path, made, some); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// decode decodes a window of a file, and counts the frames that come out. A stream that
-// must cover the window has some; a picture may stand still for longer than that, but
-// not at the beginning.
-func (t Tool) decode(ctx context.Context, path string, made Info, start, window time.Duration, beginning bool) error {
+// decode decodes windows of a file, and counts the frames that come out. A stream that
+// must cover a window has some in it; a picture may stand still for longer than that, but
+// not at the beginning of the file.
+func (t Tool) decode(ctx context.Context, path string, made Info, starts []time.Duration) error {
 	frames := map[string]int{}
 	out := &lines{f: func(line string) {
 		if index, _, ok := strings.Cut(line, ","); ok && !strings.HasPrefix(line, "#") {
 			frames[strings.TrimSpace(index)]++
 		}
 	}}
-	args := concat(quiet, []string{"-xerror", "-threads", "2", "-ss", seconds(start), "-t", seconds(window)}, reading(path), mapped(made), []string{"-f", "framecrc", "pipe:1"})
-	err := t.run(ctx, "ffmpeg: decode", t.ffmpeg(), encodeLimits(time.Minute, made.Video.Width*made.Video.Height, 1), out, args...)
+	err := t.run(ctx, "ffmpeg: decode", t.ffmpeg(), encodeLimits(time.Minute, made.Video.Width*made.Video.Height, len(starts)), out, decoding(path, made, starts)...)
 	if err != nil {
 		if media.KindOf(err) == media.Corrupt {
-			return differs(ReasonUndecodable, "at %v: %w", start, err)
+			return differs(ReasonUndecodable, "at one of %v: %w", starts, err)
 		}
 		return err
 	}
 	index := 0
-	check := func(s Stream, name string, required bool) error {
+	check := func(s Stream, name string, start time.Duration, required bool) error {
 		if s.Codec == "" {
 			return nil
 		}
@@ -196,8 +202,34 @@ func (t Tool) decode(ctx context.Context, path string, made Info, start, window 
 		return nil
 	}
 	steady := made.Video.Track.Seconds(uint64(made.Video.Track.Times.Longest)) < window/2
-	if err := check(made.Video.Stream, "picture", beginning || steady); err != nil {
-		return err
+	for _, start := range starts {
+		if err := check(made.Video.Stream, "picture", start, start == 0 || steady); err != nil {
+			return err
+		}
+		if err := check(made.Audio.Stream, "sound", start, true); err != nil {
+			return err
+		}
 	}
-	return check(made.Audio.Stream, "sound", true)
+	return nil
+}
+
+// decoding are the arguments that decode windows of a file and write a line for each frame,
+// with the number of its stream: that of the first window's picture is 0. ffmpeg keeps
+// frames until each of the streams has one, which a picture that stands still may not have: they
+// are kept small.
+func decoding(path string, made Info, starts []time.Duration) []string {
+	args := concat(quiet, []string{"-xerror"})
+	var streams []string
+	for input, start := range starts {
+		args = concat(args, []string{"-threads", "2", "-ss", seconds(start), "-t", seconds(window)}, reading(path))
+		for _, s := range []Stream{made.Video.Stream, made.Audio.Stream} {
+			if s.Codec != "" {
+				streams = append(streams, "-map", fmt.Sprintf("%d:%d", input, s.Index))
+			}
+		}
+	}
+	if made.Video.Present() {
+		streams = append(streams, "-vf", "scale=16:16:flags=neighbor")
+	}
+	return concat(args, []string{"-map_chapters", "-1"}, streams, []string{"-f", "framecrc", "pipe:1"})
 }

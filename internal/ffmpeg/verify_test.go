@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -68,6 +70,44 @@ func TestVerifyCarelessCopies(t *testing.T) {
 		if _, err := (Tool{}).Verify(t.Context(), out, infos); reasonOf(err) != ReasonDurationDiffers {
 			t.Errorf("%s: %v", second, err)
 		}
+	}
+}
+
+// TestVerifyStarts: three windows are decoded by one ffmpeg, however many joints there are.
+func TestVerifyStarts(t *testing.T) {
+	part := encode(t, "a.mp4", both("160x90", "1")...)
+	out := filepath.Join(t.TempDir(), "out.mp4")
+	got, err := Joiner{}.Join(t.Context(), parts(t, part, part, part, part, part), out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	starts := filepath.Join(t.TempDir(), "starts")
+	fake := fileOf(t, "ffmpeg", []byte("#!/bin/sh\necho start >>"+starts+"\nexec ffmpeg \"$@\"\n"))
+	if err := os.Chmod(fake, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (Tool{FFmpeg: fake}).Verify(t.Context(), out, got.Parts); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(starts); err != nil || strings.Count(string(text), "start") != 2 {
+		t.Errorf("%q, %v, want two starts for six windows", text, err)
+	}
+}
+
+// TestVerifyEachWindow: a window without a frame is told from its neighbours, which the same
+// ffmpeg decodes.
+func TestVerifyEachWindow(t *testing.T) {
+	t.Parallel()
+	still := encode(t, "still.mp4", append(append(picture("160x90", "1"), sound("6")...), "-movflags", "+faststart")...)
+	made := probe(t, still)
+	made.Video.Duration = 6 * time.Second // it claims a picture until the end, and that it moves
+	err := Tool{}.decode(t.Context(), still, made, []time.Duration{0, 3 * time.Second, 5 * time.Second})
+	if reasonOf(err) != ReasonUndecodable || !strings.Contains(err.Error(), "at 3s: no frame of the picture") {
+		t.Errorf("%v", err)
+	}
+	made.Video.Duration = time.Second
+	if err := (Tool{}).decode(t.Context(), still, made, []time.Duration{0, 3 * time.Second, 5 * time.Second}); err != nil {
+		t.Errorf("a picture that ends after a second: %v", err)
 	}
 }
 
