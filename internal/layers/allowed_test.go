@@ -1316,6 +1316,7 @@ var allowed = []rule{
 			{"internal/emulator/drive", "the archive"},
 			{"internal/emulator/s3", "an S3 that fails on request"},
 			{"internal/emulator/zoom", "the source"},
+			{"internal/ffmpeg", "what was probed of the same bytes"},
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/origin/drive", "the archive in Drive"},
 			{"internal/origin/local", "the archive in a folder"},

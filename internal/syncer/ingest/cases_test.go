@@ -152,6 +152,7 @@ func TestRecordingsAsTheyAre(t *testing.T) {
 		{name: "empty-part-between", meeting: listed("empty-part-between"), seconds: 4, parts: "f-1 f-3", history: []string{"part missing: ", "f-2", "no_playable_track"}},
 		{name: "nothing-but-empty", meeting: listed("nothing-but-empty"), reason: "download_invalid", history: []string{"no_playable_track", "next try"}},
 		{name: "bytes-behind", meeting: listed("bytes-behind"), seconds: 2, parts: "f-1", history: []string{"warning: ", "trailing_bytes"}},
+		{name: "its index behind", meeting: of(syncertest.IndexBehind), seconds: 2, parts: "f-1"},
 		{name: "text-behind", meeting: of(part("text-behind")), seconds: 2, parts: "f-1", history: []string{"warning: "}},
 		{name: "listed-one-byte-too-long", meeting: listed("listed-one-byte-too-long"), faults: zoomemu.Faults{SizeOff: 1}, seconds: 2, parts: "f-1", history: []string{"warning: ", "Zoom lists"}},
 		{name: "listed a hundred bytes too short", meeting: of(a), faults: zoomemu.Faults{SizeOff: -100}, seconds: 2, parts: "f-1", history: []string{"warning: ", "Zoom lists"}},

@@ -168,7 +168,9 @@ func (s *Server) Idle() {
 	})
 }
 
-// countJobs counts the jobs that match, and those of them that are due or running.
+// countJobs counts the jobs that match, and those of them that are due or running, or follow
+// a running one within a second: captions and companions that were requested again when their
+// first job was at work.
 func (s *Server) countJobs(match func(kind, state string) bool) (all, open int) {
 	s.t.Helper()
 	var list bytes.Buffer
@@ -184,6 +186,10 @@ func (s *Server) countJobs(match func(kind, state string) bool) (all, open int) 
 		switch columns[2] {
 		case "available", "pending", "retryable", "running":
 			open++
+		case "scheduled":
+			if follows := columns[1] == "captions" || columns[1] == "companions"; follows && strings.Contains(line, `"again":`) {
+				open++
+			}
 		}
 	}
 	return all, open

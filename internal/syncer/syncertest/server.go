@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -157,6 +156,9 @@ func (s *Server) open() {
 	s.Deps.Alerts = alert.NewSender(alert.Config{URLs: []string{s.Alerts.server.URL}})
 	s.Deps.SecretsKey = bytes.Repeat([]byte{7}, 32)
 	s.Deps.Log, s.Deps.Metrics = log, s.Metrics
+	if s.Deps.Parts == nil {
+		s.Deps.Parts = rememberingTool{s.Deps.Tool}
+	}
 	if s.Deps.Now == nil {
 		s.Deps.Now = time.Now
 	}
@@ -289,22 +291,6 @@ func (s *Server) Start() *Server {
 	})
 	return s
 }
-
-// Clip is a small real MP4, made once.
-var Clip = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "clip")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	out := filepath.Join(dir, "clip.mp4")
-	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10:duration=2", "-f", "lavfi", "-i", "sine=frequency=440:duration=2",
-		"-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-shortest", out)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w: %s", err, text)
-	}
-	return os.ReadFile(out)
-})
 
 // SpeakerView is Zoom's best view.
 const SpeakerView = "shared_screen_with_speaker_view"
