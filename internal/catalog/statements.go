@@ -11,8 +11,7 @@ import (
 	"github.com/lectiospace/lectern/internal/failpoint"
 )
 
-// How statements and transactions run: bounded in time, prepared once, and again where a
-// connection was lost.
+// How statements and transactions run: bounded in time, and again where a connection was lost.
 
 // Row runs a query of one row within LookupTimeout and scans it. A row that
 // is not there is Kind NotFound.
@@ -21,7 +20,7 @@ func (s *Store) Row(ctx context.Context, op, query string, args []any, dest ...a
 	defer cancel()
 	var err error
 	for range lookupTries {
-		err = s.lookUp(limited, query, args, dest...)
+		err = s.one(limited, s.db, query, args, dest...)
 		if err == nil || limited.Err() != nil || !retriable(err) {
 			break
 		}
@@ -56,38 +55,6 @@ func (s *Store) one(ctx context.Context, on session, query string, args []any, d
 	defer cancel()
 	defer func(began time.Time) { s.statements.observe(ctx, began, err) }(time.Now())
 	return on.QueryRowContext(ctx, s.dialect.rewrite(query), s.dialect.bind(args)...).Scan(dest...)
-}
-
-// lookUp is one on the pool, with a statement that is prepared once where that is possible.
-func (s *Store) lookUp(ctx context.Context, query string, args []any, dest ...any) (err error) {
-	if s.dialect != SQLite {
-		return s.one(ctx, s.db, query, args, dest...)
-	}
-	defer func(began time.Time) { s.statements.observe(ctx, began, err) }(time.Now())
-	statement, err := s.prepared(ctx, query) //nolint:sqlclosecheck // closed with the pool
-	if err != nil {
-		return err
-	}
-	return statement.QueryRowContext(ctx, s.dialect.bind(args)...).Scan(dest...)
-}
-
-// prepared is the statement of a query. SQLite's parser and planner take most of the time
-// of a look-up by key, and a statement of a connection knows when the schema has changed. On
-// PostgreSQL a pooler may hand the next query to another session, which has not prepared it.
-// The queries are constants, so that there are few. They are closed with the pool.
-func (s *Store) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
-	if known, ok := s.lookUps.Load(query); ok {
-		return known.(*sql.Stmt), nil
-	}
-	made, err := s.db.PrepareContext(ctx, s.dialect.rewrite(query))
-	if err != nil {
-		return nil, err
-	}
-	known, raced := s.lookUps.LoadOrStore(query, made)
-	if raced {
-		_ = made.Close() //nolint:sqlclosecheck // another goroutine was quicker, and its statement is returned
-	}
-	return known.(*sql.Stmt), nil
 }
 
 // each runs a query and calls row for every row of its answer, in order.

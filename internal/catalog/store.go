@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -58,8 +57,6 @@ type Store struct {
 	// the file's lock is neither. nil on PostgreSQL.
 	writer     chan struct{}
 	statements *statements
-	// lookUps has a prepared statement (*sql.Stmt) for each query of Row; SQLite only.
-	lookUps sync.Map
 	// protected: statements that change the platform's tables are refused.
 	protected bool
 	// statementTimeout is the constant, or less in tests.

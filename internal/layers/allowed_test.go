@@ -358,6 +358,7 @@ var allowed = []rule{
 		may: []use{
 			{"internal/failpoint", "where tests end the process or have a step fail"},
 			{"internal/media", "what look-ups return"},
+			{"internal/stmtcache", "statements on SQLite are prepared once"},
 			{"database/sql", "SQL is the package's purpose"},
 			{"database/sql/driver", "tells lost connections from refusals"},
 			{"github.com/dgraph-io/ristretto/v2", "the bounded cache of look-ups"},
@@ -400,6 +401,7 @@ var allowed = []rule{
 		may: []use{
 			{"internal/catalog", "the database to migrate, and its dialect"},
 			{"internal/media", "error kinds"},
+			{"internal/stmtcache", "the driver's connection under one that keeps statements"},
 			{"database/sql", "runs migrations"},
 			{"os/exec", "pg_dump and pg_restore, for backups"},
 			{"github.com/jackc/pgx/v5", "COPY in the transaction of a restore"},
@@ -994,6 +996,18 @@ var allowed = []rule{
 		may: []use{
 			{"os/exec", "runs programs"},
 			{"golang.org/x/sys", "limits their memory, and ends them with us"},
+		},
+	},
+	{
+		pkg: "internal/stmtcache",
+		may: []use{
+			{"database/sql/driver", "stands between database/sql and a driver"},
+		},
+		tests: []use{
+			{"database/sql", "what connections keep statements for"},
+			{"modernc.org/sqlite", "a real database"},
+			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
+			{"pgregory.net/rapid", "runs statements in any order"},
 		},
 	},
 	{

@@ -10,6 +10,7 @@ import (
 	sqlitedriver "modernc.org/sqlite"
 
 	"github.com/lectiospace/lectern/internal/catalog"
+	"github.com/lectiospace/lectern/internal/stmtcache"
 )
 
 // pagesPerStep bounds how much of a restore is copied before the context is looked at.
@@ -104,7 +105,11 @@ func copyIntoSQLite(ctx context.Context, s *catalog.Store, path string) error {
 	}
 	defer conn.Close()
 	return conn.Raw(func(driverConn any) error {
-		target, ok := driverConn.(interface {
+		kept, ok := driverConn.(*stmtcache.Conn)
+		if !ok {
+			panic("BUG: a connection to SQLite keeps no statements")
+		}
+		target, ok := kept.Unwrap().(interface {
 			NewRestore(source string) (*sqlitedriver.Backup, error)
 		})
 		if !ok {
