@@ -992,13 +992,6 @@ var allowed = []rule{
 	},
 	{pkg: "internal/requestline"},
 	{
-		pkg: "internal/subprocess",
-		may: []use{
-			{"os/exec", "runs programs"},
-			{"golang.org/x/sys", "limits their memory, and ends them with us"},
-		},
-	},
-	{
 		pkg: "internal/stmtcache",
 		may: []use{
 			{"database/sql/driver", "stands between database/sql and a driver"},
@@ -1008,6 +1001,13 @@ var allowed = []rule{
 			{"modernc.org/sqlite", "a real database"},
 			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
 			{"pgregory.net/rapid", "runs statements in any order"},
+		},
+	},
+	{
+		pkg: "internal/subprocess",
+		may: []use{
+			{"os/exec", "runs programs"},
+			{"golang.org/x/sys", "limits their memory, and ends them with us"},
 		},
 	},
 	{
