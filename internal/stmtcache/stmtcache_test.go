@@ -187,7 +187,7 @@ func TestTheSameTextWhileItsRowsAreRead(t *testing.T) {
 		for inner.Next() {
 			pairs++
 		}
-		if err := errors.Join(inner.Err(), inner.Close()); err != nil {
+		if err := errors.Join(inner.Err(), inner.Close()); err != nil { //nolint:sqlclosecheck // before the next one
 			t.Fatal(err)
 		}
 		for i := range 2 * keeps { // the outer one is not given up meanwhile
