@@ -187,7 +187,9 @@ func (s *Server) countJobs(match func(kind, state string) bool) (all, open int) 
 		case "available", "pending", "retryable", "running":
 			open++
 		case "scheduled":
-			if follows := columns[1] == "captions" || columns[1] == "companions"; follows && strings.Contains(line, `"again":`) {
+			follows := (columns[1] == "captions" || columns[1] == "companions") && strings.Contains(line, `"again":`)
+			_, next, _ := strings.Cut(strings.TrimSpace(line), "\tnext ")
+			if at, err := time.Parse("2006-01-02 15:04:05Z", next); follows && (err != nil || at.Before(s.Deps.Now().Add(5*time.Second))) {
 				open++
 			}
 		}
