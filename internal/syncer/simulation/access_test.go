@@ -114,7 +114,7 @@ func (w *world) checkAudience() {
 	w.t.Helper()
 	for _, r := range w.watched(true) {
 		lessons := w.lessonsOf(r)
-		if len(lessons) != 1 || len(lessons[0].slots) != 1 || len(lessons[0].teachers) != 1 || r.meetings[0].expires {
+		if len(lessons) != 1 || len(lessons[0].slots) != 1 || len(lessons[0].teachers) != 1 || w.time().After(r.meetings[0].expiresFrom()) {
 			continue // it depends on when it was archived
 		}
 		for _, s := range w.students {

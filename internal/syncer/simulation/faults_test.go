@@ -209,7 +209,7 @@ func (w *world) checkTrash(r *http.Request) {
 	uuid := unescape(path[1])
 	for _, m := range w.meetings {
 		for _, f := range m.files {
-			if m.uuid == uuid && f.f.ID == unescape(path[3]) && m.removed == 0 && !m.expires && !w.archived(f) {
+			if m.uuid == uuid && f.f.ID == unescape(path[3]) && m.removed == 0 && w.time().Before(m.expiresFrom()) && !w.archived(f) {
 				w.fail("%s is trashed at Zoom and not in the archive in version %d", f.name(), f.version)
 			}
 		}

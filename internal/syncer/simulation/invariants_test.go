@@ -123,7 +123,9 @@ func (w *world) checkEvents() {
 type reference struct {
 	key  string
 	what string
-	live bool // of a recording that is not removed
+	live bool // of a recording that is not removed, and plays
+	gone bool // of a recording that is removed
+	ends bool // of a recording of a lesson, which is kept for so many days
 }
 
 // references are the rows that name archived objects which are verified.
@@ -131,24 +133,22 @@ func (w *world) references() (out []reference) {
 	w.t.Helper()
 	w.view(func(ctx context.Context, x store.Session) error {
 		out = nil
-		err := x.Each(ctx, `SELECT archive_key, status, is_deleted FROM public.schedule_lessonrecording WHERE archive_key <> ''`, nil, func(scan func(...any) error) error {
+		err := x.Each(ctx, `SELECT archive_key, status, is_deleted, lesson_id IS NOT NULL FROM public.schedule_lessonrecording WHERE archive_key <> ''`, nil, func(scan func(...any) error) error {
 			r := reference{what: "recording"}
 			var status media.Status
-			var deleted bool
-			err := scan(&r.key, &status, &deleted)
-			r.live = !deleted && (status == media.StatusReady || status == media.StatusArchived)
+			err := scan(&r.key, &status, &r.gone, &r.ends)
+			r.live = !r.gone && (status == media.StatusReady || status == media.StatusArchived)
 			out = append(out, r)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		return x.Each(ctx, `SELECT f.archive_key, f.kind, r.is_deleted FROM lectern.lectern_recording_files f JOIN public.schedule_lessonrecording r ON r.id = f.recording_id
+		return x.Each(ctx, `SELECT f.archive_key, f.kind, r.is_deleted, r.lesson_id IS NOT NULL FROM lectern.lectern_recording_files f JOIN public.schedule_lessonrecording r ON r.id = f.recording_id
 			WHERE f.purged_at IS NULL AND f.removed_at IS NULL AND f.verified_at IS NOT NULL`, nil, func(scan func(...any) error) error {
 			var r reference
-			var deleted bool
-			err := scan(&r.key, &r.what, &deleted)
-			r.live = !deleted
+			err := scan(&r.key, &r.what, &r.gone, &r.ends)
+			r.live = !r.gone
 			out = append(out, r)
 			return err
 		})
@@ -183,11 +183,11 @@ func (w *world) checkEnd() {
 	w.checkJobs()
 }
 
-// checkArchived: whatever Zoom has listed is archived once, or was removed at Zoom by others
-// before it could be.
+// checkArchived: whatever Zoom has listed is archived once, until its days are over, or was removed
+// at Zoom by others before it could be.
 func (w *world) checkArchived() {
 	w.t.Helper()
-	holders := map[string][]string{} // by name without version
+	holders := map[string][]reference{} // by name without version
 	for _, r := range w.references() {
 		data := w.objects.get(r.key)
 		if data == nil && !r.live {
@@ -206,19 +206,27 @@ func (w *world) checkArchived() {
 		}
 		for _, tag := range of {
 			name, version, _ := strings.Cut(tag, "@")
-			holders[name] = append(holders[name], r.what+" "+r.key+" version "+version)
+			held := r
+			held.what = r.what + " " + r.key + " version " + version
+			holders[name] = append(holders[name], held)
 		}
 	}
 	for _, m := range w.meetings {
 		for _, f := range m.files {
 			held := holders[f.name()]
 			switch {
+			case len(held) == 1 && held[0].ends && w.time().After(m.expiresUntil()):
+				w.fail("%s has outlived its %d days: %s\n%s", f.name(), m.keep, held[0].what, w.explain(m.uuid))
 			case len(held) == 1:
-			case len(held) == 0 && (m.trashed || m.expires || m.removed > 0 || f.broken):
+			case len(held) == 0 && (m.trashed || w.time().After(m.expiresFrom()) || m.removed > 0 || f.broken):
 			case len(held) == 0:
 				w.fail("%s is not archived:\n%s", f.name(), w.explain(m.uuid))
 			default:
-				w.fail("%s is archived %d times: %s", f.name(), len(held), strings.Join(held, ", "))
+				var whats []string
+				for _, r := range held {
+					whats = append(whats, r.what)
+				}
+				w.fail("%s is archived %d times: %s", f.name(), len(held), strings.Join(whats, ", "))
 			}
 		}
 	}

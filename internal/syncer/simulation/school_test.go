@@ -22,6 +22,8 @@ const (
 	teachers = 3
 	// perDay are the lessons of one teacher on one day.
 	perDay = 2
+	// mostClockError is by how much the clock of the syncers' machines is wrong at most.
+	mostClockError = 13 * time.Hour
 )
 
 // meeting is a meeting as it really is, whatever Zoom says of it.
@@ -33,8 +35,8 @@ type meeting struct {
 	files   []*file
 	// trashed: somebody has removed it at Zoom for good.
 	trashed bool
-	// expires: its recording is removed after some days.
-	expires bool
+	// keep is for how many days its recording is kept.
+	keep int
 	// removed: so many recordings of it are removed by their teachers.
 	removed int
 }
@@ -50,6 +52,16 @@ type file struct {
 	broken  bool // nobody can play it
 	late    bool // Zoom lists it hours after the others
 }
+
+// expiresFrom is when its recording may expire at the earliest: it is kept from when it was archived.
+// A syncer's clock may have been slow then, and fast when it looks.
+func (m *meeting) expiresFrom() time.Time {
+	return m.start.AddDate(0, 0, m.keep).Add(-2 * mostClockError)
+}
+
+// expiresUntil is when its recording has expired at the latest, bytes and all: that of a meeting
+// that is listed late, or that grows, is kept for longer.
+func (m *meeting) expiresUntil() time.Time { return m.end().AddDate(0, 0, m.keep+8) }
 
 // name is what the file's content is recognized by, its version apart.
 func (f *file) name() string { return f.m.uuid + "/" + f.f.ID }
@@ -216,14 +228,14 @@ func (w *world) planMeeting(r *rand.Rand, lessons *strings.Builder, teacher int,
 	if r.IntN(12) == 0 {
 		m.uuid = fmt.Sprintf("/m//%d==", len(w.meetings))
 	}
-	keep := 90
+	m.keep = 90
 	if r.IntN(10) == 0 {
-		m.expires, keep = true, 1+r.IntN(3)
+		m.keep = 1 + r.IntN(3)
 	}
 	l := &lesson{title: fmt.Sprintf("Lesson %d", len(w.meetings)), group: teacher, teachers: []int{teacher}, privacy: w.drawPrivacy(r, teacher), slots: []slot{{m.id, start}}}
 	w.lessons = append(w.lessons, l)
 	line := fmt.Sprintf("  - {title: '%s', group: group-%d, teacher: %s, start: %s, end: %s, zoom_meeting_id: '%d', record: true, available_days: %d, notes: '%s'}\n",
-		l.title, teacher, email(teacher), start.UTC().Format(time.RFC3339), start.Add(time.Hour).UTC().Format(time.RFC3339), m.id, keep, l.privacy.notes(w.groups))
+		l.title, teacher, email(teacher), start.UTC().Format(time.RFC3339), start.Add(time.Hour).UTC().Format(time.RFC3339), m.id, m.keep, l.privacy.notes(w.groups))
 	switch r.IntN(20) {
 	case 0: // nobody has entered it
 		m.id += 500000 + int64(len(w.meetings))
@@ -486,7 +498,7 @@ func (w *world) planChanges(r *rand.Rand, day time.Time) {
 	case 1:
 		off := time.Duration(r.IntN(480)-240) * time.Second
 		if r.IntN(3) == 0 {
-			off = time.Duration(r.IntN(26*3600)-13*3600) * time.Second
+			off = time.Duration(r.IntN(int(2*mostClockError/time.Second)))*time.Second - mostClockError
 			w.agenda.add(at.Add(time.Duration(1+r.IntN(20))*time.Hour), "the syncer's clock is set right", func() { w.setClock(0) })
 		}
 		w.agenda.add(at, fmt.Sprintf("the syncer's clock is off by %s", off), func() { w.setClock(off) })

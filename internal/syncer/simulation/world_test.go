@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -171,12 +172,33 @@ func (w *world) note(format string, args ...any) {
 	w.history = append(w.history, w.time().UTC().Format("2006-01-02 15:04:05 ")+line)
 }
 
-// noteRemoval checks that no recording plays from what the archive is about to remove.
+// noteRemoval checks that no recording plays from what the archive is about to remove, and that
+// nobody waits for the days of one that has been removed to be over.
 func (w *world) noteRemoval(key string) {
 	w.note("archive: %s is removed", key)
+	data := w.objects.get(key)
+	if data == nil {
+		return
+	}
 	for _, r := range w.references() {
-		if r.live && r.key == key && w.objects.get(key) != nil {
+		switch {
+		case r.key != key:
+		case r.live:
 			w.fail("%s is removed from the archive, and a %s names it", key, r.what)
+		case r.gone:
+			w.checkExpired(key, r.what, contentOf(data))
+		}
+	}
+}
+
+// checkExpired: what is purged was removed by its teacher, or its days are over.
+func (w *world) checkExpired(key, what string, content []string) {
+	for _, tag := range content {
+		name, _, _ := strings.Cut(tag, "@")
+		for _, m := range w.meetings {
+			if m.removed == 0 && w.time().Before(m.expiresFrom()) && slices.ContainsFunc(m.files, func(f *file) bool { return f.name() == name }) {
+				w.fail("%s, the %s of %s, is purged before its %d days are over", key, what, name, m.keep)
+			}
 		}
 	}
 }
