@@ -98,7 +98,8 @@ type listed struct {
 
 func loadModule(t *testing.T, programs ...string) *moduleSource {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles,Imports"}, programs...)...)
+	args := append([]string{"list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles,Imports"}, raceFlags...)
+	cmd := exec.CommandContext(t.Context(), "go", append(args, programs...)...)
 	cmd.Dir, cmd.Stderr = filepath.Join("..", ".."), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
