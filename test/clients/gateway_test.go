@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		bin = dir
-		args := []string{"build", "-o", dir}
+		args := []string{"build", "-ldflags=-s -w", "-o", dir}
 		if raceEnabled {
 			args = append(args, "-race")
 		}

@@ -163,8 +163,8 @@ func (s *backfillFixture) archivedFiles(t *testing.T) (n int) {
 }
 
 // cachedProbes puts an ffprobe and an ffmpeg in front of the real ones that remember what
-// these said of the same bytes: all meetings have one of two bodies, and it is not the
-// probing that is tested with a hundred or ten thousand of them. What writes a file is not remembered.
+// these said of the same bytes: all meetings have one of a few bodies, and it is not the
+// probing that is tested with hundreds or thousands of them. What writes a file is not remembered.
 func cachedProbes(t *testing.T) (path string) {
 	t.Helper()
 	dir := t.TempDir()

@@ -53,7 +53,7 @@ func checkFiles(p *page) {
 	p.click(".files > li:nth-child(1) summary")
 	p.until("the summary", "document.querySelector('.files p')?.textContent.startsWith('The Pythagorean theorem: ') && document.querySelectorAll('.files p').length === 4 && document.querySelectorAll('.files .steps li').length === 1")
 	p.click(".files > li:nth-child(2) summary")
-	p.until("the chat", "document.querySelectorAll('.files .row').length === 5")
+	p.until("the chat", "document.querySelectorAll('.files .row').length === 5 && document.querySelectorAll('.files .row')[2].innerText !== ''")
 	if got := js[string](p, "document.querySelectorAll('.files .row')[2].innerText.replace(/\\s+/g, ' ')"); got != "0:41 Sam Student 5, 12, 13 works too!" {
 		p.t.Errorf("a message is %q", got)
 	}

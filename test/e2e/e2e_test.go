@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		bin = dir
-		args := []string{"build", "-o", dir}
+		args := []string{"build", "-ldflags=-s -w", "-o", dir}
 		if raceEnabled {
 			args = append(args, "-race")
 		}
@@ -258,11 +258,27 @@ func command(tb testing.TB, env []string, code int, program string, args ...stri
 	return out.String(), errs.String()
 }
 
-// token makes one with the real command.
+// tokens are those that token has made, by its arguments.
+var tokens sync.Map
+
+// token makes one with the real command. Most tests want the same one: it is made anew after
+// ten minutes, and each time when it is a code, which is good once, or ends within seconds.
 func token(tb testing.TB, args ...string) string {
 	tb.Helper()
+	type made struct {
+		token string
+		at    time.Time
+	}
+	key := strings.Join(args, " ")
+	if before, ok := tokens.Load(key); ok && time.Since(before.(made).at) < 10*time.Minute {
+		return before.(made).token
+	}
 	out, _ := command(tb, []string{"LECTERN_AUTH_JWT_SECRET=" + secret}, 0, "gateway", append([]string{"token"}, args...)...)
-	return strings.TrimSpace(out)
+	now := made{strings.TrimSpace(out), time.Now()}
+	if !slices.Contains(args, "--code") && !strings.HasSuffix(key, "s") {
+		tokens.Store(key, now)
+	}
+	return now.token
 }
 
 // waitFor polls until ok or a minute has passed.

@@ -115,25 +115,41 @@ func (s *zoomFixture) deliver(ctx context.Context, url func() string, body []byt
 	}
 }
 
-// mp4 is a small real MP4, its index in front unless other flags are given; each
-// call of a number is another.
-func mp4(t *testing.T, seconds int, movflags ...string) []byte {
+// encoded are functions that give the files that ffmpeg has encoded, by its arguments.
+var encoded sync.Map
+
+// encode has ffmpeg write an MP4, once for all tests.
+func encode(t *testing.T, args ...string) []byte {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "lesson.mp4")
-	if movflags == nil {
-		movflags = []string{"+faststart"}
-	}
-	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=320x180:rate=10:duration=%d", seconds),
-		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:duration=%d", seconds), "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-c:a", "aac",
-		"-movflags", strings.Join(movflags, ""), out)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("ffmpeg: %v\n%s", err, text)
-	}
-	data, err := os.ReadFile(out)
+	once, _ := encoded.LoadOrStore(strings.Join(args, "\n"), sync.OnceValues(func() ([]byte, error) {
+		dir, err := os.MkdirTemp("", "lectern-lesson-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		out := filepath.Join(dir, "lesson.mp4")
+		if text, err := exec.Command("ffmpeg", append(append([]string{"-nostdin", "-v", "error"}, args...), out)...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("ffmpeg: %w\n%s", err, text)
+		}
+		return os.ReadFile(out)
+	}))
+	data, err := once.(func() ([]byte, error))()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return data
+	return slices.Clone(data)
+}
+
+// mp4 is a small real MP4, its index in front unless other flags are given; each number of
+// seconds is another.
+func mp4(t *testing.T, seconds int, movflags ...string) []byte {
+	t.Helper()
+	if movflags == nil {
+		movflags = []string{"+faststart"}
+	}
+	return encode(t, "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=320x180:rate=10:duration=%d", seconds),
+		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:duration=%d", seconds), "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-c:a", "aac",
+		"-movflags", strings.Join(movflags, ""))
 }
 
 // TestSyncerCommands: the commands of the contract, with their exit codes, and a
@@ -261,6 +277,9 @@ func (s *zoomFixture) thinLines(t *testing.T, g *gateway, size int) {
 		}
 		for _, c := range list {
 			found[c.Kind+" "+c.Label+" "+c.ContentType] = c
+		}
+		if len(found) < 2 {
+			time.Sleep(500 * time.Millisecond) // one user may not ask much more often
 		}
 		return len(found) == 2
 	})
@@ -428,7 +447,7 @@ func TestLoss(t *testing.T) {
 		{name: "bytes behind", contents: []emulator.Content{emulator.Bytes(append(slices.Clone(whole), 1, 2, 3))}, explains: "trailing_bytes"},
 	}
 	s.zoom.SetFaults(zoomemu.Faults{AbsentCalls: 60, DownloadPage: 60, DownloadCut: 30, Download401: 20})
-	syncer := serveProgram(t, "syncer", s.env...)
+	syncer := serveProgram(t, "syncer", append(s.env[:len(s.env):len(s.env)], "PATH="+cachedProbes(t))...)
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	rng := rand.New(rand.NewPCG(1, 2))

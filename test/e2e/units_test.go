@@ -292,17 +292,8 @@ func fetchWith(t *testing.T, tok, byteRange, url string) *http.Response {
 // lessonFile is a small MP4 of a frame rate.
 func lessonFile(t *testing.T, rate string) []byte {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "part.mp4")
-	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x180:duration=4:rate="+rate,
-		"-f", "lavfi", "-i", "sine=duration=4", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", out)
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("ffmpeg: %v\n%s", err, text)
-	}
-	data, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
+	return encode(t, "-f", "lavfi", "-i", "testsrc2=size=320x180:duration=4:rate="+rate, "-f", "lavfi", "-i", "sine=duration=4",
+		"-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac")
 }
 
 // ready waits until both programs say that they are.

@@ -59,6 +59,9 @@ type load struct {
 	first          atomic.Pointer[string] // failure
 }
 
+// loadPause leaves the processors to what happens meanwhile: builds, migrations, starts.
+const loadPause = 5 * time.Millisecond
+
 func newLoad(t *testing.T, requests ...func(context.Context) error) *load {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -67,6 +70,7 @@ func newLoad(t *testing.T, requests ...func(context.Context) error) *load {
 	for _, request := range requests {
 		l.running.Go(func() {
 			for ctx.Err() == nil {
+				time.Sleep(loadPause)
 				err := request(ctx)
 				if ctx.Err() != nil {
 					return
