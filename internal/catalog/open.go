@@ -23,8 +23,9 @@ import (
 // How each kind of database is connected to.
 
 // keptStatements is how many prepared statements a connection to SQLite keeps: its parser and planner
-// take most of the time of a look-up by key. A program has some 150 texts; one takes some 10 KB.
-const keptStatements = 200
+// take most of the time of a look-up by key. A program has some 150 texts. A statement takes 10 KB, and
+// the largest, of the library's lists, 50 KB.
+const keptStatements = 150
 
 func openSQLite(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
 	const op = "catalog: open sqlite"

@@ -55,7 +55,7 @@ func (l *Reader) ofLesson() string {
 }
 
 // entries are the recordings whose ids are in from, newest first; from may use $1.
-func (l *Reader) entries(ctx context.Context, op, from, id string, first, user int64) ([]EntryMembership, error) {
+func (l *Reader) entries(ctx context.Context, op, from, id string, first any, user int64) ([]EntryMembership, error) {
 	q := l.entriesQuery(from, id, first, user)
 	var out []EntryMembership
 	err := l.rows(ctx, op, q, func(scan func(...any) error) error {
@@ -68,7 +68,7 @@ func (l *Reader) entries(ctx context.Context, op, from, id string, first, user i
 	return out, err
 }
 
-func (l *Reader) entriesQuery(from, id string, first, user int64) *query {
+func (l *Reader) entriesQuery(from, id string, first any, user int64) *query {
 	q := &query{d: l.store.Dialect()}
 	q.arg(first)
 	me := q.arg(user)

@@ -3,7 +3,6 @@ package library
 import (
 	"context"
 	"slices"
-	"strconv"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -91,11 +90,10 @@ func (l *Reader) entriesByID(ctx context.Context, op string, ids []int64, user i
 	if len(ids) == 0 {
 		return out, nil
 	}
-	numbers := "SELECT CAST($1 AS bigint) AS id"
-	for _, id := range ids[1:] {
-		numbers += " UNION ALL SELECT " + strconv.FormatInt(id, 10)
-	}
-	list, err := l.entries(ctx, op, "("+numbers+") one", "one.id", ids[0], user)
+	// One argument: each text of its own would be prepared, and kept, on SQLite.
+	q := &query{d: l.store.Dialect()}
+	from := "(SELECT n.value AS id FROM " + q.numbers("n", ids) + ") one"
+	list, err := l.entries(ctx, op, from, "one.id", q.args[0], user)
 	for _, e := range list {
 		out[e.Entry.ID] = e.Entry
 	}

@@ -169,9 +169,16 @@ func (c *Conn) forget(at *list.Element) {
 	_ = s.Close()
 }
 
-// reusable reports whether a query reads or writes rows. All others, as those that change the
-// schema, are rare, and some have an effect already when they are prepared.
+// longest is the longest text that is kept, in bytes: a statement has some ten times the memory of
+// its text, and who writes rows by the hundred into one text seldom writes as many again.
+const longest = 8 << 10
+
+// reusable reports whether a query reads or writes rows, and is worth its memory. All others, as
+// those that change the schema, are rare, and some have an effect already when they are prepared.
 func reusable(query string) bool {
+	if len(query) > longest {
+		return false
+	}
 	for {
 		query = strings.TrimSpace(query)
 		if !strings.HasPrefix(query, "--") {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -126,6 +127,7 @@ func TestEachTextIsPreparedOnce(t *testing.T) {
 		}
 		exec(t, db, `WITH one AS (SELECT 1) UPDATE t SET name = name WHERE id = (SELECT * FROM one)`)
 		exec(t, db, `PRAGMA user_version = 3`)
+		exec(t, db, `DELETE FROM t WHERE id = -1 OR name IN (''`+strings.Repeat(`, 'x'`, 2000)+`)`) // too long
 	}
 	if n := c.prepared.Load(); n != 3 {
 		t.Errorf("%d statements were prepared, want 3", n)

@@ -120,7 +120,7 @@ func (s *sending) goOn(fd uintptr) {
 		n, elapsed = s.accepted, now.Sub(s.wentOn)
 	}
 	s.mark.observe(n, elapsed, now.Sub(s.blockedAt), s.set)
-	s.slow.set(s.mark.pace == slow)
+	s.slow.set(s.mark.pace == slow || s.mark.pace == steady)
 	s.slow.of.look(now)
 	s.setMark(fd)
 	s.accepted, s.wentOn, s.blockedAt, s.inTurn = 0, now, time.Time{}, 0

@@ -142,7 +142,7 @@ func TestUnsentBytesAreBounded(t *testing.T) {
 		t.Errorf("fast: %+v", b)
 	}
 	for most := b.unsent; most > slowMark+segment; most = max(b.unsent, slowMark+segment) {
-		if b = s.next(fastMark, 2*slowAfter(fastMark)); b.pace != slow || b.mark != slowMark || b.unsent > most {
+		if b = s.next(fastMark, 2*halfTakes(fastMark, slowRate)); b.pace != slow || b.mark != slowMark || b.unsent > most {
 			t.Fatalf("after a long wait: %+v, no more than %d bytes expected", b, most)
 		}
 	}
@@ -185,4 +185,38 @@ func TestSendsTakeTurns(t *testing.T) {
 	if longest > 2*turn {
 		t.Errorf("%d bytes were sent while no other goroutine could run, want %d at most", longest, 2*turn)
 	}
+}
+
+// TestSlowWritesEndInTime: no write of a Piece to a client of 700 KB/s waits until more than a Piece
+// has left. With 60 s for a write, that is 70 kbit/s.
+func TestSlowWritesEndInTime(t *testing.T) {
+	t.Parallel()
+	conn, client, file := newPair(t, 64<<10)
+	defer conn.Close()
+	var read atomic.Int64
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		buf := make([]byte, 14_000)
+		for {
+			n, err := io.ReadFull(client, buf)
+			read.Add(int64(n))
+			if err != nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	for i := range 10 {
+		before := read.Load()
+		if _, err := conn.SendFile(file, int64(i%8)*Piece, Piece); err != nil {
+			t.Fatal(err)
+		}
+		// What is on its way, or in the client's buffer, is not unsent.
+		if waited := read.Load() - before; i > 4 && waited > Piece+128<<10 {
+			t.Errorf("write %d waited until %d bytes were read", i, waited)
+		}
+	}
+	client.Close()
+	<-done
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// slowConns is a listener's slow connections, and those whose send is blocked, which share the kernel's memory for TCP.
+// slowConns is a listener's slow and steady connections, and those whose send is blocked, which share the kernel's memory for TCP.
 // Beyond what tcp_mem of tcp(7) allows the kernel takes bytes from no connection, and all of
 // them stall; so the more of them there are, the smaller is their mark. Other programs, and
 // clients on the same machine, use that memory as well: where it is short all the same, the marks
@@ -50,7 +50,7 @@ func (s *slowConns) mostBudget() int64 {
 }
 
 // The memory is looked at every lookEvery, and after a cut when that has had its effect: a slow
-// connection has its new mark when it goes on, which at 1 Mbit/s takes eight seconds with slowMark
+// connection has its new mark when it goes on, which at 1 Mbit/s takes four seconds with slowMark
 // and less where there are many.
 const (
 	lookEvery = time.Second
@@ -86,12 +86,12 @@ func (s *slowConns) mark() int {
 	}
 	share := s.budget.Load() / max(1, s.n.Load())
 	switch {
-	case share >= slowMark:
-		return slowMark
-	case share >= slowMark/2:
-		return slowMark / 2
-	case share >= slowMark/4:
-		return slowMark / 4
+	case share >= steadyMark:
+		return steadyMark
+	case share >= steadyMark/2:
+		return steadyMark / 2
+	case share >= steadyMark/4:
+		return steadyMark / 4
 	case share >= newMark:
 		return newMark
 	default:

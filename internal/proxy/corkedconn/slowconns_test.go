@@ -6,7 +6,7 @@ import (
 )
 
 func TestSlowConnsShareTheKernelsMemory(t *testing.T) {
-	s := newSlowConns(tcpMemory{bound: 2000 * slowMark})
+	s := newSlowConns(tcpMemory{bound: 2000 * steadyMark})
 	members := make([]membership, 10_000)
 	for i := range members {
 		m := &members[i]
@@ -16,7 +16,7 @@ func TestSlowConnsShareTheKernelsMemory(t *testing.T) {
 		if all := int64(s.mark()) * int64(i+1); all > s.budget.Load() {
 			t.Fatalf("%d slow connections may leave %d bytes unsent, more than %d", i+1, all, s.budget.Load())
 		}
-		if want, ok := map[int]int{1000: slowMark, 1001: slowMark / 2, 4000: slowMark / 4, 4001: newMark, 8000: newMark, 10_000: 6 * leastMark}[i+1]; ok && s.mark() != want {
+		if want, ok := map[int]int{1000: steadyMark, 1001: steadyMark / 2, 4000: steadyMark / 4, 4001: newMark, 8000: newMark, 10_000: 6 * leastMark}[i+1]; ok && s.mark() != want {
 			t.Errorf("a mark of %d for %d, want %d", s.mark(), i+1, want)
 		}
 	}
@@ -42,7 +42,7 @@ func TestSlowConnsShareTheKernelsMemory(t *testing.T) {
 // TestMarksShrinkWhereMemoryIsShort: whatever else uses the kernel's memory for TCP, the slow
 // connections leave it within seconds, and take it again when there is some.
 func TestMarksShrinkWhereMemoryIsShort(t *testing.T) {
-	const bound = 2000 * slowMark
+	const bound = 2000 * steadyMark
 	others, known := int64(0), true
 	s := newSlowConns(tcpMemory{bound: bound})
 	s.memory.used = func() (int64, bool) { return others + s.n.Load()*int64(s.mark()), known }
@@ -54,12 +54,12 @@ func TestMarksShrinkWhereMemoryIsShort(t *testing.T) {
 		}
 		return s.mark()
 	}
-	if mark := after(time.Minute); mark != slowMark {
-		t.Errorf("a mark of %d where half of the memory is free, want %d", mark, slowMark)
+	if mark := after(time.Minute); mark != steadyMark {
+		t.Errorf("a mark of %d where half of the memory is free, want %d", mark, steadyMark)
 	}
-	others = bound - 100*slowMark
-	if mark := after(5 * cutEvery); 1000*mark > 100*slowMark {
-		t.Errorf("a mark of %d where others leave %d for 1000", mark, 100*slowMark)
+	others = bound - 100*steadyMark
+	if mark := after(5 * cutEvery); 1000*mark > 100*steadyMark {
+		t.Errorf("a mark of %d where others leave %d for 1000", mark, 100*steadyMark)
 	}
 	known = false
 	mark := s.mark()
@@ -68,8 +68,8 @@ func TestMarksShrinkWhereMemoryIsShort(t *testing.T) {
 		t.Errorf("a mark of %d and then %d while nothing is known", mark, again)
 	}
 	known = true
-	if mark := after(20 * time.Second); mark < slowMark/2 {
-		t.Errorf("a mark of %d when others have gone, want at least %d", mark, slowMark/2)
+	if mark := after(20 * time.Second); mark < steadyMark/2 {
+		t.Errorf("a mark of %d when others have gone, want at least %d", mark, steadyMark/2)
 	}
 	others = 2 * bound
 	if mark := after(2 * time.Minute); mark != leastMark {
@@ -84,12 +84,12 @@ func TestMarksShrinkWhereMemoryIsShort(t *testing.T) {
 // TestMarksInAControlGroup: a unit's limit bounds what lies unsent where it is less than the
 // kernel's, and what other programs use of the kernel's still counts.
 func TestMarksInAControlGroup(t *testing.T) {
-	const bound = 2000 * slowMark
+	const bound = 2000 * steadyMark
 	others := int64(0)
-	s := newSlowConns(tcpMemory{bound: bound, group: 400 * slowMark, used: func() (int64, bool) { return others, true }})
+	s := newSlowConns(tcpMemory{bound: bound, group: 400 * steadyMark, used: func() (int64, bool) { return others, true }})
 	s.n.Store(100)
-	if s.mark() != slowMark {
-		t.Errorf("a mark of %d for 100, want %d", s.mark(), slowMark)
+	if s.mark() != steadyMark {
+		t.Errorf("a mark of %d for 100, want %d", s.mark(), steadyMark)
 	}
 	now := time.Now()
 	for range 100 {
@@ -97,8 +97,8 @@ func TestMarksInAControlGroup(t *testing.T) {
 		s.look(now)
 	}
 	s.n.Store(101)
-	if s.mark() != slowMark/2 {
-		t.Errorf("a mark of %d for 101, want %d", s.mark(), slowMark/2)
+	if s.mark() != steadyMark/2 {
+		t.Errorf("a mark of %d for 101, want %d", s.mark(), steadyMark/2)
 	}
 	others = bound + 1
 	for range 100 {

@@ -16,10 +16,13 @@ const (
 	// buffer grow to by default (tcp_wmem), and what such a client leaves unsent, once, when
 	// it stops reading.
 	fastMark = 4 << 20
-	// slowMark is that of a connection of which half a mark took longer to leave than at slowRate,
-	// as that of most viewers does: sixteen seconds of a lesson at 1 Mbit/s, refilled every eight.
-	// What it costs is refills. Where there are many such connections it is less: see slowConns.
-	slowMark = 2 << 20
+	// steadyMark is that of a connection between the two others, as of a player that loads ahead. What
+	// a refill costs is a wake-up.
+	steadyMark = 2 << 20
+	// slowMark is that of a connection of which half a mark took longer to leave than at slowRate:
+	// eight seconds of a lesson at 1 Mbit/s, refilled every four. Where there are many slow and steady
+	// connections they have less: see slowConns.
+	slowMark = 1 << 20
 	// leastMark is that of slow connections where there are too many for their memory: a quarter
 	// of a second at 1 Mbit/s, refilled every eighth. It is also the step by which marks below
 	// newMark differ.
@@ -29,9 +32,16 @@ const (
 	// less at once.
 	fastProof  = 512 << 10
 	fastWithin = 16 * time.Millisecond
-	// slowRate is in bytes a second.
-	slowRate = 16 << 20
+	// fastRate and slowRate are bytes a second. Fast is nobody below the one, and slow everybody
+	// below the other.
+	fastRate = 16 << 20
+	slowRate = 1 << 20
 )
+
+// Piece is how many bytes are to be written under one deadline. A blocked write goes on when half of
+// the mark has left, which for a slow client is as much: fewer bytes could wait for more to leave
+// than they are.
+const Piece = slowMark / 2
 
 // pace is what is known of how soon a connection's bytes leave.
 type pace int8
@@ -39,6 +49,7 @@ type pace int8
 const (
 	unknown pace = iota
 	fast
+	steady
 	slow
 )
 
@@ -50,15 +61,17 @@ type unsentMark struct {
 	elapsed time.Duration // the time that they took
 }
 
-// bytes returns the mark, given that of slow connections.
-func (m *unsentMark) bytes(ofSlow int) int {
+// bytes returns the mark, given the share of each connection that is not fast.
+func (m *unsentMark) bytes(share int) int {
 	switch m.pace {
 	case fast:
 		return fastMark
+	case steady:
+		return share
 	case slow:
-		return ofSlow
+		return min(slowMark, share)
 	default:
-		return min(newMark, ofSlow)
+		return min(newMark, share)
 	}
 }
 
@@ -70,8 +83,10 @@ func (m *unsentMark) observe(n int64, elapsed, blocked time.Duration, mark int) 
 	m.drained += n
 	m.elapsed += elapsed
 	switch {
-	case blocked > slowAfter(mark):
+	case blocked > halfTakes(mark, slowRate):
 		m.pace = slow
+	case blocked > halfTakes(mark, fastRate):
+		m.pace = steady
 	case m.elapsed > fastWithin:
 	case m.drained < fastProof:
 		return
@@ -81,7 +96,8 @@ func (m *unsentMark) observe(n int64, elapsed, blocked time.Duration, mark int) 
 	m.drained, m.elapsed = 0, 0
 }
 
-// slowAfter is how long half of a mark takes at slowRate: 8 ms of newMark, 125 ms of fastMark.
-func slowAfter(mark int) time.Duration {
-	return time.Duration(mark/2) * time.Second / slowRate
+// halfTakes is how long half of a mark takes at a rate in bytes a second: 8 ms of newMark and
+// 125 ms of fastMark at fastRate.
+func halfTakes(mark, perSecond int) time.Duration {
+	return time.Duration(mark/2) * time.Second / time.Duration(perSecond)
 }

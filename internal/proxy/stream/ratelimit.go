@@ -5,11 +5,14 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/lectiospace/lectern/internal/proxy/corkedconn"
 )
 
 // maxPiece bounds one write. The write deadline is renewed with every piece, so
-// with the default 60 s a client that takes about 70 kbit/s is never aborted.
-const maxPiece = 512 << 10
+// with the default 60 s a client that always takes about 70 kbit/s is never aborted. One that was faster
+// may have more unsent, and has to take that first.
+const maxPiece = corkedconn.Piece
 
 // rateLimit is a stream's token bucket: full at first, one second deep. Without a
 // limiter it does not limit.
