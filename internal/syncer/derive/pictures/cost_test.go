@@ -38,7 +38,7 @@ func TestCost(t *testing.T) {
 	minutes, err := strconv.Atoi(os.Getenv("PREVIEWS_MINUTES"))
 	moving, screen := time.Minute, 5*time.Minute // which are repeated
 	if err != nil {
-		minutes, moving, screen = 1, 10*time.Second, 10*time.Second // to encode takes long
+		minutes, moving, screen = 1, 20*time.Second, 20*time.Second // to encode takes long
 	}
 	t.Run("all of it moving", func(t *testing.T) {
 		// 1280 × 720 at 25 pictures a second with a keyframe each 2 s: it compresses worse than
