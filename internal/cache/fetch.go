@@ -147,21 +147,12 @@ func (f *fetch) requestBuffer(fl *fill) (wait, ready chan struct{}) {
 // fetch has set the buffer, which is no error, or when the fetch was cancelled.
 func (f *fetch) waitForBuffer(wait, ready chan struct{}) (acquired bool, err error) {
 	c := f.c
-	turn := time.NewTicker(writersTurn)
-	defer turn.Stop()
-	for waits := true; waits; {
-		select {
-		case <-wait:
-			acquired, waits = true, false
-		case <-ready:
-			waits = false
-		case <-f.ctx.Done():
-			err, waits = media.Fault(media.Canceled, "cache: fetch", f.ctx.Err()), false
-		case <-turn.C:
-			c.mu.Lock()
-			c.dropPassedWrites() // more of them have waited for too long by now
-			c.mu.Unlock()
-		}
+	select {
+	case <-wait:
+		acquired = true
+	case <-ready:
+	case <-f.ctx.Done():
+		err = media.Fault(media.Canceled, "cache: fetch", f.ctx.Err())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,11 +20,6 @@ const (
 	// that gave memory to fetches, counts as a slip of the disk. A disk that is slower than
 	// the origin fills the queue too, and is healthy.
 	stuckAfter = 5 * time.Second
-	// writersTurn is how long a chunk may wait for a writer while a fetch waits for memory, before it
-	// is dropped: when many lessons are opened at once the queue takes all memory, and most of it
-	// is written within milliseconds. What is dropped is fetched again. A disk that has written
-	// nothing for so long is not waited for.
-	writersTurn = 20 * time.Millisecond
 )
 
 // queuedWrite is a complete chunk that waits for a writer, or is being written. It
@@ -33,8 +28,7 @@ type queuedWrite struct {
 	fill     *fill
 	identity string
 	arrival  eviction.Arrival
-	since    time.Time // when it was queued
-	clock    *ioClock  // of its writer; set once the write begins
+	clock    *ioClock // of its writer; set once the write begins
 	sums     []*chunkfile.Run
 	keep     bool // nobody watches; what it was read for is that it is stored
 }
@@ -44,7 +38,6 @@ type writeQueue struct {
 	limit   int            // chunks that wait: three quarters of the cache's memory; see hasPlace
 	waiting []*queuedWrite // the oldest first
 	writing []*queuedWrite // each by a goroutine of its own; at most maxWriters
-	moved   time.Time      // when the last write ended, or the first one began
 	dropped bool           // chunks were dropped for their memory since a writer was last looked at
 	closed  bool           // nothing more is written: the cache is being closed
 	room    chan struct{}  // closed when a chunk leaves the queue; nil when nobody waits for that
@@ -78,11 +71,7 @@ func (c *Cache) enqueue(w *queuedWrite) bool {
 	}
 	q := &c.writes
 	w.fill.refs++
-	w.since = time.Now()
 	q.waiting = append(q.waiting, w)
-	if len(q.writing) == 0 {
-		q.moved = w.since
-	}
 	if len(q.writing) < maxWriters {
 		first := c.startWrite(new(ioClock))
 		c.running.Go(func() { c.writeBehind(first) })
@@ -135,7 +124,6 @@ func (c *Cache) nextWrite(done *queuedWrite) *queuedWrite {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	q := &c.writes
-	q.moved = time.Now()
 	q.writing = slices.DeleteFunc(q.writing, func(w *queuedWrite) bool { return w == done })
 	if len(q.waiting) == 0 {
 		return nil
@@ -158,14 +146,8 @@ func (c *Cache) writersClocks() (clocks []*ioClock) {
 	return clocks
 }
 
-// waitsTooLong reports whether a chunk does not leave the queue soon enough for a fetch that waits
-// for memory; c.mu is held.
-func (c *Cache) waitsTooLong(w *queuedWrite) bool {
-	return time.Since(c.writes.moved) >= writersTurn || time.Since(w.since) >= writersTurn
-}
-
-// dropPassedWrites gives fetches that wait for memory the buffers of chunks that have waited for a
-// writer for too long and that all their readers have passed. The write of one that a reader
+// dropPassedWrites gives fetches that wait for memory the buffers of chunks that wait
+// for a writer and that all their readers have passed. The write of one that a reader
 // has yet to read releases its buffer, and dropping it would not: it stays queued. A
 // crowd's chunks go last. c.mu is held.
 func (c *Cache) dropPassedWrites() {
@@ -179,9 +161,6 @@ func (c *Cache) dropPassed(shared bool) {
 	looks := 0
 	for i := 0; i < len(q.waiting) && looks < batchSize && c.buffers.hasWaiters(); {
 		w := q.waiting[i]
-		if !c.waitsTooLong(w) {
-			return // nor do those behind it
-		}
 		if w.keep || w.arrival.Shared != shared {
 			i++
 			continue
