@@ -23,7 +23,9 @@ func ownPath(next string) string {
 	// As it is written out again: what is not ASCII is escaped, and "/.//host" stays a path.
 	u.RawQuery = escapedQuery(u.RawQuery)
 	if path := u.EscapedPath(); strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "//") && !strings.Contains(path, "/./") && !strings.Contains(path, "/../") {
-		return u.String()
+		if written := u.String(); len(written) <= maxNext { // escapes make it longer
+			return written
+		}
 	}
 	return "/"
 }

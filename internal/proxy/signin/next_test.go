@@ -47,7 +47,7 @@ func TestOwnPath(t *testing.T) {
 // of the WHATWG URL standard, section 4.4, which is laxer than net/url: it drops tabs and line
 // ends, and takes a backslash for a slash.
 func FuzzOwnPath(f *testing.F) {
-	for _, seed := range []string{"/watch/7?t=1#x", "//evil.example", "/\\evil.example", "/\t/evil.example", "/.//evil.example", "/%2e//evil.example", "/a/..//b", "/%5cevil.example", "/@evil.example", "/урок", "/?a b", "/?next=//evil.example"} {
+	for _, seed := range []string{"/watch/7?t=1#x", "//evil.example", "/\\evil.example", "/\t/evil.example", "/.//evil.example", "/%2e//evil.example", "/a/..//b", "/%5cevil.example", "/@evil.example", "/урок", "/?a b", "/?next=//evil.example", "/" + strings.Repeat("\xba", 1000)} {
 		f.Add(seed)
 	}
 	base, err := url.Parse("https://own.example/signin/callback")
