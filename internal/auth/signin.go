@@ -41,7 +41,7 @@ func (m *Minter) SealSignIn(value any) (seal string, expires time.Time, err erro
 // whether a key of ours sealed it and it has not expired.
 func (m *Minter) OpenSignIn(seal string, value any) (expires time.Time, ok bool) {
 	encrypted, err := base64url.DecodeString(seal)
-	if err != nil || len(seal) > maxTokenBytes {
+	if err != nil || len(seal) > maxTokenBytes || !isTokenAlphabet(seal) { // the decoder skips line ends
 		return time.Time{}, false
 	}
 	for _, key := range m.secrets.Load().signIn.keys {
