@@ -1,4 +1,4 @@
-package stmtcache_test
+package stmtcache
 
 import (
 	"context"
@@ -15,8 +15,6 @@ import (
 	"go.uber.org/goleak"
 	sqlitedriver "modernc.org/sqlite"
 	"pgregory.net/rapid"
-
-	"github.com/lectiospace/lectern/internal/stmtcache"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,29 +26,12 @@ type counted struct {
 }
 
 type countedConn struct {
-	fullConn
+	driverConn
 	of *counted
 }
 
-type fullConn interface {
-	driver.Conn
-	driver.ConnBeginTx
-	driver.ConnPrepareContext
-	driver.ExecerContext
-	driver.QueryerContext
-	driver.Pinger
-	driver.SessionResetter
-	driver.Validator
-}
-
-type fullStmt interface {
-	driver.Stmt
-	driver.StmtExecContext
-	driver.StmtQueryContext
-}
-
 type countedStmt struct {
-	fullStmt
+	driverStmt
 	of *counted
 }
 
@@ -59,22 +40,22 @@ func (c *counted) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return countedConn{conn.(fullConn), c}, nil
+	return countedConn{conn.(driverConn), c}, nil
 }
 
 func (c countedConn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	s, err := c.fullConn.PrepareContext(ctx, query)
+	s, err := c.driverConn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	c.of.prepared.Add(1)
 	c.of.open.Add(1)
-	return countedStmt{s.(fullStmt), c.of}, nil
+	return countedStmt{s.(driverStmt), c.of}, nil
 }
 
 func (s countedStmt) Close() error {
 	s.of.open.Add(-1)
-	return s.fullStmt.Close()
+	return s.driverStmt.Close()
 }
 
 const keeps = 4
@@ -88,7 +69,7 @@ func open(t testing.TB) (*sql.DB, *counted, string) {
 		t.Fatal(err)
 	}
 	c := &counted{Connector: of}
-	db := sql.OpenDB(stmtcache.New(c, keeps))
+	db := sql.OpenDB(New(c, keeps))
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {
