@@ -204,6 +204,7 @@ func (r *run) trashFile(ctx context.Context, account zoom.Account, f store.File)
 // file at that moment, or listed it in another size. What was trashed before in the version that
 // is archived has been recovered by somebody since, and stays.
 func (s *Ingester) requestMissingTrash(ctx context.Context, x store.Session, meetings []store.Meeting, i store.Ingest) error {
+	// Most often nothing is left at Zoom, which takes no look at companions and the history.
 	atZoom := slices.ContainsFunc(meetings, func(m store.Meeting) bool { return slices.ContainsFunc(m.Files, trashable) })
 	if !s.cfg.DeleteFromZoom || s.deps.Observer.On() || !i.Archived() || !atZoom {
 		return nil
