@@ -62,8 +62,8 @@ const (
 	WarnNoSound = "no_sound"
 )
 
-// Part is one file of a join. It is probed once, when it comes into being, by whoever has
-// it made or downloaded: the join relies on Info.
+// Part is one file of a join. Info is what Probe said of it: the join relies on that, and does
+// not probe it again.
 type Part struct {
 	Path string
 	Info Info

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/ffmpeg/ffmpegtest"
 	"github.com/lectiospace/lectern/internal/media"
 	"github.com/lectiospace/lectern/internal/mp4"
 )
@@ -120,25 +121,20 @@ func TestJoinSoundOnly(t *testing.T) {
 	}
 }
 
-// TestJoinProbesWhatItMakes: the parts were probed by whoever has them, and are not probed
-// again; the copy of a fragmented part and the result are.
+// TestJoinProbesWhatItMakes: the parts are not probed again; the copy of a fragmented part and
+// the result are probed.
 func TestJoinProbesWhatItMakes(t *testing.T) {
 	whole := encode(t, "a.mp4", both("160x90", "1")...)
 	fragmented := derived(t, whole, "f.mp4", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
 	two, dir := parts(t, whole, fragmented), t.TempDir()
-	probed := filepath.Join(t.TempDir(), "probed")
-	fake := fileOf(t, "ffprobe", []byte("#!/bin/sh\nfor last; do :; done\necho \"$last\" >>"+probed+"\nexec ffprobe \"$@\"\n"))
-	if err := os.Chmod(fake, 0o700); err != nil {
+	ffprobe, probed := ffmpegtest.Recorded(t, "ffprobe")
+	if _, err := (Joiner{Tool: Tool{FFprobe: ffprobe}}).Join(t.Context(), two, filepath.Join(dir, "out.mp4")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (Joiner{Tool: Tool{FFprobe: fake}}).Join(t.Context(), two, filepath.Join(dir, "out.mp4")); err != nil {
-		t.Fatal(err)
+	var paths []string
+	for _, arg := range probed() {
+		paths = append(paths, strings.TrimPrefix(arg, "file:"))
 	}
-	text, err := os.ReadFile(probed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	paths := strings.Fields(strings.ReplaceAll(string(text), "file:", ""))
 	if len(paths) != 2 || filepath.Base(paths[0]) != "plain-1.mp4" || !strings.HasPrefix(paths[1], dir) {
 		t.Errorf("probed: %q", paths)
 	}

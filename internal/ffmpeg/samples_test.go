@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/ffmpeg/ffmpegtest"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -26,24 +27,15 @@ func command(t testing.TB, args ...string) {
 	}
 }
 
-// encoded are the files that encode has made, by its arguments.
-var encoded sync.Map
-
-// encode makes a small real MP4 from inputs, once for all tests that want the same.
+// encode makes a small real MP4 from inputs.
 func encode(t testing.TB, name string, args ...string) string {
 	t.Helper()
-	key := filepath.Ext(name) + "\n" + strings.Join(args, "\n")
-	if data, ok := encoded.Load(key); ok {
-		return fileOf(t, name, data.([]byte))
-	}
-	out := filepath.Join(t.TempDir(), name)
-	command(t, append(args, "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-c:a", "aac", out)...)
-	data, err := os.ReadFile(out)
+	args = append(args[:len(args):len(args)], "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-c:a", "aac")
+	data, err := ffmpegtest.Encode(filepath.Ext(name), args...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	encoded.Store(key, data)
-	return out
+	return fileOf(t, name, data)
 }
 
 // derived makes a file from another one without encoding it.

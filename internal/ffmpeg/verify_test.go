@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/ffmpeg/ffmpegtest"
 	"github.com/lectiospace/lectern/internal/media"
 )
 
@@ -81,16 +82,12 @@ func TestVerifyStarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	starts := filepath.Join(t.TempDir(), "starts")
-	fake := fileOf(t, "ffmpeg", []byte("#!/bin/sh\necho start >>"+starts+"\nexec ffmpeg \"$@\"\n"))
-	if err := os.Chmod(fake, 0o700); err != nil {
+	ffmpeg, starts := ffmpegtest.Recorded(t, "ffmpeg")
+	if _, err := (Tool{FFmpeg: ffmpeg}).Verify(t.Context(), out, got.Parts); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (Tool{FFmpeg: fake}).Verify(t.Context(), out, got.Parts); err != nil {
-		t.Fatal(err)
-	}
-	if text, err := os.ReadFile(starts); err != nil || strings.Count(string(text), "start") != 2 {
-		t.Errorf("%q, %v, want two starts for six windows", text, err)
+	if n := len(starts()); n != 2 {
+		t.Errorf("%d starts for six windows, want two", n)
 	}
 }
 

@@ -562,6 +562,15 @@ var allowed = []rule{
 			{"internal/subprocess", "runs ffmpeg and ffprobe"},
 			{"os/exec", "finds them, and why one ended"},
 		},
+		tests: []use{
+			{"internal/ffmpeg/ffmpegtest", "encodes files once, and records calls"},
+		},
+	},
+	{
+		pkg: "internal/ffmpeg/ffmpegtest",
+		may: []use{
+			{"os/exec", "ffmpeg makes files"},
+		},
 	},
 	{pkg: "internal/filename"},
 	{
@@ -1152,6 +1161,7 @@ var allowed = []rule{
 			{"internal/emulator/faultproxy", "holds and counts requests to Azure"},
 			{"internal/emulator/s3", "an S3 whose uploads stop"},
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
+			{"internal/ffmpeg/ffmpegtest", "records the calls of ffprobe"},
 			{"internal/origin/azure", "the archive under test"},
 			{"internal/syncer", "a whole syncer around the package"},
 			{"internal/syncer/reconcile", "wires reconciliation"},
@@ -1331,6 +1341,7 @@ var allowed = []rule{
 			{"internal/emulator/s3", "an S3 that fails on request"},
 			{"internal/emulator/zoom", "the source"},
 			{"internal/ffmpeg", "what was probed of the same bytes"},
+			{"internal/ffmpeg/ffmpegtest", "encodes the clips of tests once"},
 			{"internal/media", "recordings, users, error kinds"},
 			{"internal/origin/drive", "the archive in Drive"},
 			{"internal/origin/local", "the archive in a folder"},
@@ -1342,7 +1353,6 @@ var allowed = []rule{
 			{"internal/syncer/store", "the syncer's tables"},
 			{"internal/zoom", "events, API and downloads"},
 			{"database/sql", "the transaction's type, for River"},
-			{"os/exec", "ffmpeg makes segments"},
 			{"github.com/prometheus/client_golang", "registers its metrics"},
 			{"go.uber.org/goleak", "finds goroutines that outlive a test"},
 		},
@@ -1503,6 +1513,7 @@ var allowed = []rule{
 			{"internal/emulator/s3", "a bucket to move recordings to"},
 			{"internal/emulator/zoom", "a Zoom that fails on request"},
 			{"internal/failpoint/points", "the names that no binary may have"},
+			{"internal/ffmpeg/ffmpegtest", "encodes lessons once"},
 			{"internal/npmtool", "installs the rules of accessibility, and a certified sign-in provider"},
 			{"internal/origin/azure", "fills and lists the archives that recordings are moved between"},
 			{"internal/origin/drive", "fills and lists the archives that recordings are moved between"},

@@ -15,7 +15,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -31,6 +30,7 @@ import (
 	"github.com/lectiospace/lectern/internal/emulator"
 	driveemu "github.com/lectiospace/lectern/internal/emulator/drive"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
+	"github.com/lectiospace/lectern/internal/ffmpeg/ffmpegtest"
 	"github.com/lectiospace/lectern/internal/pgtest"
 )
 
@@ -115,31 +115,6 @@ func (s *zoomFixture) deliver(ctx context.Context, url func() string, body []byt
 	}
 }
 
-// encoded are functions that give the files that ffmpeg has encoded, by its arguments.
-var encoded sync.Map
-
-// encode has ffmpeg write an MP4, once for all tests.
-func encode(t *testing.T, args ...string) []byte {
-	t.Helper()
-	once, _ := encoded.LoadOrStore(strings.Join(args, "\n"), sync.OnceValues(func() ([]byte, error) {
-		dir, err := os.MkdirTemp("", "lectern-lesson-")
-		if err != nil {
-			return nil, err
-		}
-		defer os.RemoveAll(dir)
-		out := filepath.Join(dir, "lesson.mp4")
-		if text, err := exec.Command("ffmpeg", append(append([]string{"-nostdin", "-v", "error"}, args...), out)...).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("ffmpeg: %w\n%s", err, text)
-		}
-		return os.ReadFile(out)
-	}))
-	data, err := once.(func() ([]byte, error))()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.Clone(data)
-}
-
 // mp4 is a small real MP4, its index in front unless other flags are given; each number of
 // seconds is another.
 func mp4(t *testing.T, seconds int, movflags ...string) []byte {
@@ -147,9 +122,13 @@ func mp4(t *testing.T, seconds int, movflags ...string) []byte {
 	if movflags == nil {
 		movflags = []string{"+faststart"}
 	}
-	return encode(t, "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=320x180:rate=10:duration=%d", seconds),
+	data, err := ffmpegtest.Encode(".mp4", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=320x180:rate=10:duration=%d", seconds),
 		"-f", "lavfi", "-i", fmt.Sprintf("sine=frequency=440:duration=%d", seconds), "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-c:a", "aac",
 		"-movflags", strings.Join(movflags, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // TestSyncerCommands: the commands of the contract, with their exit codes, and a

@@ -18,6 +18,7 @@ import (
 
 	"github.com/lectiospace/lectern/internal/emulator"
 	zoomemu "github.com/lectiospace/lectern/internal/emulator/zoom"
+	"github.com/lectiospace/lectern/internal/ffmpeg/ffmpegtest"
 )
 
 // containerEnv is set for the test binary inside the container.
@@ -292,8 +293,12 @@ func fetchWith(t *testing.T, tok, byteRange, url string) *http.Response {
 // lessonFile is a small MP4 of a frame rate.
 func lessonFile(t *testing.T, rate string) []byte {
 	t.Helper()
-	return encode(t, "-f", "lavfi", "-i", "testsrc2=size=320x180:duration=4:rate="+rate, "-f", "lavfi", "-i", "sine=duration=4",
+	data, err := ffmpegtest.Encode(".mp4", "-f", "lavfi", "-i", "testsrc2=size=320x180:duration=4:rate="+rate, "-f", "lavfi", "-i", "sine=duration=4",
 		"-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // ready waits until both programs say that they are.

@@ -1,13 +1,11 @@
 package ingest_test
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/lectiospace/lectern/internal/ffmpeg"
+	"github.com/lectiospace/lectern/internal/ffmpeg/ffmpegtest"
 	"github.com/lectiospace/lectern/internal/syncer/syncertest"
 )
 
@@ -24,21 +22,13 @@ func TestProbedOnce(t *testing.T) {
 		"two parts, joined":           {"one-second-of-overlap", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			log, program := filepath.Join(dir, "probed"), filepath.Join(dir, "ffprobe")
-			if err := os.WriteFile(program, []byte("#!/bin/sh\nfor last; do :; done\necho \"$last\" >>"+log+"\nexec ffprobe \"$@\"\n"), 0o700); err != nil {
-				t.Fatal(err)
-			}
+			program, calls := ffmpegtest.Recorded(t, "ffprobe")
 			s := syncertest.New(t, func(s *syncertest.Server) { s.Deps.Parts = ffmpeg.Tool{FFprobe: program} }).Start()
 			m := listedMeeting(t, c.meeting)
 			s.Zoom.AddMeeting(m)
 			s.Deliver(s.Zoom.Event("recording.completed", m.UUID))
 			s.Archived(1)
-			text, err := os.ReadFile(log)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := slices.DeleteFunc(strings.Fields(string(text)), func(arg string) bool { return arg == "-version" }); len(got) != c.probed {
+			if got := slices.DeleteFunc(calls(), func(arg string) bool { return arg == "-version" }); len(got) != c.probed {
 				t.Errorf("probed %d times, want %d: %q", len(got), c.probed, got)
 			}
 		})

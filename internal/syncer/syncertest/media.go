@@ -5,43 +5,21 @@ import (
 	"crypto/md5"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/lectiospace/lectern/internal/emulator"
 	"github.com/lectiospace/lectern/internal/ffmpeg"
+	"github.com/lectiospace/lectern/internal/ffmpeg/ffmpegtest"
 )
 
 // inFront has ffmpeg write the index in front of the media, as Zoom does: such a file is
 // archived as it is.
 var inFront = []string{"-movflags", "+faststart"}
 
-// encoded are functions that give the files that were encoded, by the arguments of ffmpeg.
-var encoded sync.Map
-
-// encode has ffmpeg write an MP4, once for all tests.
-func encode(args ...string) ([]byte, error) {
-	once, _ := encoded.LoadOrStore(strings.Join(args, "\n"), sync.OnceValues(func() ([]byte, error) {
-		dir, err := os.MkdirTemp("", "clip")
-		if err != nil {
-			return nil, err
-		}
-		defer os.RemoveAll(dir)
-		out := filepath.Join(dir, "clip.mp4")
-		if text, err := exec.Command("ffmpeg", append(append([]string{"-nostdin", "-v", "error"}, args...), out)...).CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("%w: %s", err, text)
-		}
-		return os.ReadFile(out)
-	}))
-	return once.(func() ([]byte, error))()
-}
-
 func mustEncode(t *testing.T, args ...string) emulator.Content {
 	t.Helper()
-	data, err := encode(args...)
+	data, err := ffmpegtest.Encode(".mp4", args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,16 +33,14 @@ var clip = []string{
 }
 
 // Clip is a small real MP4 with its index in front.
-func Clip() ([]byte, error) { return encode(append(clip[:len(clip):len(clip)], inFront...)...) }
+func Clip() ([]byte, error) {
+	return ffmpegtest.Encode(".mp4", append(clip[:len(clip):len(clip)], inFront...)...)
+}
 
 // Video is Clip as content of the emulated Zoom's.
 func Video(t *testing.T) emulator.Content {
 	t.Helper()
-	data, err := Clip()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return emulator.Bytes(data)
+	return mustEncode(t, append(clip[:len(clip):len(clip)], inFront...)...)
 }
 
 // IndexBehind is Clip with its index behind the media: it is copied into another file before
