@@ -71,8 +71,8 @@ var tableRules = []tableRule{
 	{"configs/platform", "", "public.*", "grants, triggers and indexes that operators apply to the platform's database"},
 }
 
-// riverFile is the one file that of the program may name River's private tables. It says which version
-// of River it was checked against.
+// riverFile is the one file of the program that may name River's private tables. It says which
+// version of River it was checked against.
 const riverFile = "riverjobs.go"
 
 var (
