@@ -38,7 +38,7 @@ func (f *fetch) attach(r *reader) bool {
 // detach removes a reader. The last one cancels the fetch and unlists its fills in
 // the same hold of the lock, so that nobody joins a cancelled fetch; unless its
 // grace has begun, it only has to store its last chunk, it completes a chunk of which
-// most is there, or its last byte is about to arrive.
+// most is there, its last byte is about to arrive, or little is left of what others will come to.
 func (f *fetch) detach(r *reader) {
 	i := slices.Index(f.readers, r)
 	if i < 0 {
@@ -51,13 +51,21 @@ func (f *fetch) detach(r *reader) {
 	case f.finished:
 		f.close()
 	case f.graceTimer != nil || f.allReceived():
-	case f.isBackfill && worthCompleting(f.fills[0]):
+	case f.isBackfill && worthCompleting(f.fills[0]), f.nearlyReceived() && f.forWatched() && !f.c.buffers.hasWaiters():
 		f.startDetachGrace()
 	case f.endsWithin(aboutToEnd) && !f.c.buffers.hasWaiters():
 		f.startGrace(4 * aboutToEnd)
 	default:
 		f.cancel()
 	}
+}
+
+// nearlyReceived reports whether what is left to receive is a chunk's size or less.
+func (f *fetch) nearlyReceived() bool { return f.to-f.from-f.received <= f.c.chunkSize }
+
+// forWatched reports whether others will come to what the fetch brings.
+func (f *fetch) forWatched() bool {
+	return slices.ContainsFunc(f.fills, func(fl *fill) bool { return fl != nil && fl.toBeStored() && fl.o.isWatched() })
 }
 
 // nextChange is closed when a reader may find something new.
@@ -147,7 +155,7 @@ func (f *fetch) close() {
 }
 
 // completeChunks has the gaps fetched of the chunks that would be dropped with the fetch although
-// most of them is there: a seek begins and ends in the middle of a chunk, and who seeks there
+// most of them is there, or others watch the object: a seek begins and ends in the middle of a chunk, and who comes there
 // later would ask for the same bytes again. Where others wait for memory they come first.
 func (f *fetch) completeChunks() {
 	if f.c.closed || f.c.buffers.hasWaiters() {

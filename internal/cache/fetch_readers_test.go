@@ -137,6 +137,20 @@ func TestDetach(t *testing.T) {
 			nearEnd(f)
 			c.buffers.waiters = append(c.buffers.waiters, make(chan struct{}))
 		}, want: "cancelled"},
+		{name: "has a chunk to bring, which others will come to", set: func(_ *Cache, f *fetch) { f.fills[0].o.readers = watchedBy }, want: "grace", over: detachGrace},
+		{name: "has a chunk to bring, and few watch", set: func(_ *Cache, f *fetch) { f.fills[0].o.readers = watchedBy - 1 }, want: "cancelled"},
+		{name: "has more than a chunk to bring", set: func(_ *Cache, f *fetch) {
+			f.fills[0].o.readers = watchedBy
+			f.to++
+		}, want: "cancelled"},
+		{name: "has a chunk to bring that is not stored", set: func(_ *Cache, f *fetch) {
+			f.fills[0].o.readers = watchedBy
+			f.fills[0].storable = false
+		}, want: "cancelled"},
+		{name: "has a chunk to bring, while others wait for memory", set: func(c *Cache, f *fetch) {
+			f.fills[0].o.readers = watchedBy
+			c.buffers.waiters = append(c.buffers.waiters, make(chan struct{}))
+		}, want: "cancelled"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			withStillCache(t, func(t *testing.T, c *Cache) {
@@ -358,6 +372,8 @@ func TestCompleteChunks(t *testing.T) {
 	}{
 		{"most is there", func(*Cache, *fetch, *fill) {}, true},
 		{"half is there", func(_ *Cache, _ *fetch, fl *fill) { fl.parts[0].hi = testChunk / 2 }, false},
+		{"little is there, and others watch", func(_ *Cache, _ *fetch, fl *fill) { fl.parts[0].hi, fl.o.readers = 1, watchedBy }, true},
+		{"little is there, and few watch", func(_ *Cache, _ *fetch, fl *fill) { fl.parts[0].hi, fl.o.readers = 1, watchedBy-1 }, false},
 		{"most comes yet", func(_ *Cache, _ *fetch, fl *fill) { fl.parts[0].verified = false }, false},
 		{"some comes yet", func(_ *Cache, f *fetch, fl *fill) {
 			fl.parts[0].fetch = &fetch{}

@@ -272,6 +272,7 @@ func TestHangUpKeepsChunks(t *testing.T) {
 		gaps           int64         // bytes that are fetched to complete chunks
 		rate           int64         // of the origin
 		rest           time.Duration // from the last byte read to the hang-up
+		others         int           // readers that watch the same
 		kept           []int64       // chunks
 	}{
 		"both ends":                          {gaps: 640 * kib, from: 5*mib + 320*kib, hangUpAt: 64 * kib, rate: 1 << 30, rest: time.Second, kept: []int64{5, 6}},
@@ -280,6 +281,8 @@ func TestHangUpKeepsChunks(t *testing.T) {
 		"little of both ends":                {from: 5*mib + 900*kib, hangUpAt: 64 * kib, rate: 1 << 30, rest: time.Second, kept: []int64{6}},
 		"what was received before a hang-up": {gaps: 250 * kib, from: 5*mib + 250*kib, hangUpAt: 900 * kib, rate: streamRate, kept: []int64{5}},
 		"an end that is near":                {gaps: 240 * kib, from: 5*mib + 400*kib, hangUpAt: 900 * kib, rate: 25 * mib, kept: []int64{6}},
+		"what others will come to":           {others: watchedBy, gaps: 3*mib - firstRequestBytes, from: 5*mib + 900*kib, hangUpAt: 512 * kib, rate: streamRate, kept: []int64{5, 6, 7}},
+		"what few others watch":              {others: watchedBy - 1, from: 5*mib + 900*kib, hangUpAt: 512 * kib, rate: streamRate},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inVirtualTime(t, func(t *testing.T, c *Cache, v *slowOrigin, obj media.Object) {
@@ -294,6 +297,13 @@ func TestHangUpKeepsChunks(t *testing.T) {
 						t.Fatal(err)
 					}
 					had += p.Len
+				}
+				for range test.others {
+					other, err := c.Open(t.Context(), obj, obj.Span())
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer other.Close()
 				}
 				time.Sleep(test.rest)
 				r.Close()
@@ -310,6 +320,42 @@ func TestHangUpKeepsChunks(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestReadersAreCounted: an object knows how many open readers it has, whether the chunks or the object
+// were known when they came.
+func TestReadersAreCounted(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T, c *Cache, _ *slowOrigin, obj media.Object) {
+		open := func() media.Reader {
+			r, err := c.Open(t.Context(), obj, media.Span{Off: 0, Len: mib})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		first := open()
+		if _, err := first.Next(t.Context(), mib); err != nil {
+			t.Fatal(err)
+		}
+		others := []media.Reader{open(), open()}
+		c.mu.Lock()
+		o := c.index.objects[keyOf(obj, c.chunkSize)]
+		c.mu.Unlock()
+		readers := func() int {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return o.readers
+		}
+		if n := readers(); n != 3 {
+			t.Errorf("%d readers are counted, want 3", n)
+		}
+		for _, r := range append(others, first, first) { // closed twice
+			r.Close()
+		}
+		if n := readers(); n != 0 {
+			t.Errorf("%d readers are counted after all have closed", n)
+		}
+	})
 }
 
 // TestGraceEnds: a fetch that a reader has read to its end goes on for a while; when another one,

@@ -121,7 +121,7 @@ func (fl *fill) received() bool {
 }
 
 // worthCompleting reports whether a chunk that nobody reads should be stored none the less: half of
-// what is there, or less, is missing. fl may be nil.
+// what is there, or less, is missing, or others watch the object and will come to it. fl may be nil.
 func worthCompleting(fl *fill) bool {
 	if fl == nil || fl.storing || !fl.listed || !fl.toBeStored() {
 		return false
@@ -132,8 +132,15 @@ func worthCompleting(fl *fill) bool {
 			there += p.hi - p.lo
 		}
 	}
-	return there >= 2*(fl.length-there)
+	return there >= 2*(fl.length-there) || there > 0 && fl.o.isWatched()
 }
+
+// watchedBy is how many open readers an object has at least, beside who leaves, that several people watch:
+// a player has two or three.
+const watchedBy = 4
+
+// isWatched reports whether several people watch the object; Cache.mu is held.
+func (o *object) isWatched() bool { return o.readers >= watchedBy }
 
 // available reports whether the chunk counts as cached: it is complete, and on its way
 // to the disk. What passes through is not: its readers have to attach to its fetch,

@@ -37,6 +37,7 @@ type reader struct {
 	buffer *buffer
 
 	// Guarded by Cache.mu.
+	countedBy    *object    // whose readers it is one of; nil where there was none
 	chunk        int64      // being read
 	frontier     int64      // all chunks from chunk up to this one are there or being fetched
 	fetches      []*fetch   // attached to
@@ -90,7 +91,7 @@ func (c *Cache) open(obj media.Object, want media.Span) (*reader, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.keys.add(obj, r.key)
-	r.status = c.statusOf(r.key, first, end)
+	r.enter(first, end)
 	return r, nil
 }
 
@@ -104,15 +105,31 @@ func (r *reader) openKnown(end int64) bool {
 	if !ok || c.scanning.mayHaveFiles(key) {
 		return false
 	}
-	r.key, r.status = key, c.statusOf(key, r.chunk, end)
+	r.key = key
+	r.enter(r.chunk, end)
 	return true
 }
 
+// enter sets the status of the reader, whose span has the chunks [first, end), and counts it among
+// its object's. c.mu is held.
+func (r *reader) enter(first, end int64) {
+	o := r.c.index.objects[r.key]
+	r.status = o.statusOf(first, end)
+	r.countAmong(o)
+}
+
+// countAmong counts the reader among an object's, unless it is counted or there is none yet. c.mu is held.
+func (r *reader) countAmong(o *object) {
+	if o != nil && r.countedBy == nil {
+		o.readers++
+		r.countedBy = o
+	}
+}
+
 // statusOf reports how much of a run of chunks is available: committed, or received
-// and on its way to the disk. Its cost does not depend on the length of the run. c.mu is
-// held.
-func (c *Cache) statusOf(key objectKey, first, end int64) media.CacheStatus {
-	o := c.index.objects[key]
+// and on its way to the disk. Its cost does not depend on the length of the run. o may be nil;
+// Cache.mu is held.
+func (o *object) statusOf(first, end int64) media.CacheStatus {
 	switch {
 	case first == end || o != nil && o.table.nextMissing(first, end) == end:
 		return media.CacheHit
@@ -309,6 +326,10 @@ func (r *reader) Close() error {
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
 	unused = r.unpinPiece()
+	if r.countedBy != nil {
+		r.countedBy.readers-- // before its fetches ask who else is there
+		r.countedBy = nil
+	}
 	atEnd := r.pos >= r.end
 	for _, f := range r.fetches {
 		if fl := f.fills[0]; atEnd && fl != nil && !fl.storing {
