@@ -87,8 +87,12 @@ func (c Command) Stream(ctx context.Context, out io.Writer) error {
 	if c.MaxOutput > 0 {
 		out = &bounded{to: out, left: c.MaxOutput, full: func() { stop(ErrTooMuchOutput) }}
 	}
+	if err := c.Check(); err != nil { // else the shell would say so, in words of its own
+		return errors.Join(context.Cause(ctx), err)
+	}
 	problem := &tail{}
-	cmd := exec.CommandContext(limited, c.Args[0], c.Args[1:]...)
+	args := c.limited()
+	cmd := exec.CommandContext(limited, args[0], args[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = c.Dir, c.environment(), out, problem
 	cmd.WaitDelay = 2 * time.Second
 	if !c.Alone {
@@ -101,9 +105,9 @@ func (c Command) Stream(ctx context.Context, out io.Writer) error {
 	defer runtime.UnlockOSThread()
 	isolate(cmd, c.Alone)
 	if err := cmd.Start(); err != nil {
-		return errors.Join(context.Cause(ctx), err)
+		return errors.Join(context.Cause(ctx), errors.New("start "+args[0]+": "+err.Error())) // which is not to look like a missing program
 	}
-	if err := c.limit(cmd.Process.Pid); err != nil {
+	if err := c.lowerPriority(cmd.Process.Pid); err != nil {
 		stop(err)
 	}
 	err := c.wait(cmd, stop)

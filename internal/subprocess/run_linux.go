@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -31,7 +32,7 @@ func killGroup(pid int) error {
 // watchGroup starts a process that kills a group when this one dies: the kernel would kill
 // only the program itself, and not what that has started. The function ends the watch.
 func watchGroup(pid int) (end func(), err error) {
-	watch := exec.Command("/bin/sh", "-c", `read -r _ || kill -s KILL -- "-$1"`, "sh", strconv.Itoa(pid))
+	watch := exec.Command(limiter, "-c", `read -r _ || kill -s KILL -- "-$1"`, "sh", strconv.Itoa(pid))
 	watch.Env = []string{}
 	watch.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal to our group is none to it
 	alive, err := watch.StdinPipe()
@@ -47,22 +48,26 @@ func watchGroup(pid int) (end func(), err error) {
 	}, nil
 }
 
-// limit sets the limits of a process that was just started, which its children inherit. It
-// has run for some microseconds by then, which is less than it takes to load its libraries.
-func (c Command) limit(pid int) error {
-	limits := map[int]unix.Rlimit{unix.RLIMIT_CORE: {}}
+// limiter is the shell that sets the limits of programs; see limited.
+const limiter = "/bin/sh"
+
+// limited are the program and its arguments behind a shell that limits itself and then becomes the
+// program, whose children inherit the limits. Set from here, once the program has begun, they would come
+// too late where this process waits for a processor.
+func (c Command) limited() []string {
+	limits := []string{"ulimit -c 0"}
 	if c.Memory > 0 {
-		limits[unix.RLIMIT_AS] = unix.Rlimit{Cur: c.Memory, Max: c.Memory}
+		limits = append(limits, fmt.Sprintf("ulimit -v %d", (c.Memory+1023)/1024))
 	}
 	if c.Processor > 0 {
-		seconds := uint64((c.Processor + time.Second - 1) / time.Second)
-		limits[unix.RLIMIT_CPU] = unix.Rlimit{Cur: seconds, Max: seconds + 5}
+		seconds := (c.Processor + time.Second - 1) / time.Second
+		limits = append(limits, fmt.Sprintf("ulimit -S -t %d", seconds), fmt.Sprintf("ulimit -H -t %d", seconds+5))
 	}
-	for resource, limit := range limits {
-		if err := unix.Prlimit(pid, resource, &limit, nil); err != nil && !errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("limit a process: %w", err)
-		}
-	}
+	return append([]string{limiter, "-c", strings.Join(append(limits, `exec "$@"`), " && "), "sh"}, c.Args...)
+}
+
+// lowerPriority gives a process that was just started its priority, and those that it starts.
+func (c Command) lowerPriority(pid int) error {
 	which, nice := unix.PRIO_PGRP, c.Niceness
 	if c.Alone {
 		which = unix.PRIO_PROCESS

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -35,6 +36,26 @@ func TestRun(t *testing.T) {
 	if !strings.Contains(string(out), "TMPDIR="+c.Dir) || strings.Contains(string(out), "SECRET") {
 		t.Errorf("environment: %q", lines[4:])
 	}
+}
+
+// TestLimitsFromTheBeginning: the limits hold when the program begins, also where this process has to wait for
+// a processor meanwhile.
+func TestLimitsFromTheBeginning(t *testing.T) {
+	var group sync.WaitGroup
+	for range 16 {
+		c := shell(t, `ulimit -v; ulimit -c; ulimit -S -t; ulimit -H -t`)
+		c.Memory, c.Processor = 300<<20, 1500*time.Millisecond
+		group.Go(func() {
+			for range 15 {
+				out, err := c.Run(t.Context())
+				if want := "307200\n0\n2\n7\n"; err != nil || string(out) != want {
+					t.Errorf("limits %q, %v, want %q", out, err, want)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestRunFails(t *testing.T) {

@@ -4,7 +4,7 @@ package subprocess
 
 import "os/exec"
 
-// isolate and limit do nothing elsewhere than on Linux, where the services run; the limits of
+// isolate, limited and lowerPriority do nothing elsewhere than on Linux, where the services run; the limits of
 // time and output hold everywhere.
 func isolate(*exec.Cmd, bool) {}
 
@@ -12,4 +12,6 @@ func killGroup(int) error { return nil }
 
 func watchGroup(int) (end func(), err error) { return func() {}, nil }
 
-func (Command) limit(int) error { return nil }
+func (c Command) limited() []string { return c.Args }
+
+func (Command) lowerPriority(int) error { return nil }
