@@ -62,6 +62,47 @@ func TestPlaybackBeginsBeforeThePage(t *testing.T) {
 	}
 }
 
+// TestVideoComesFirst: the beginning of a lesson's video does not share the line with the rest of the page, and
+// a video that does not come does not keep the page.
+func TestVideoComesFirst(t *testing.T) {
+	t.Parallel()
+	for name, comes := range map[string]bool{"the video comes": true, "it does not": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newInterceptedGateway(t)
+			var (
+				mu    sync.Mutex
+				order []string // of what was requested; guarded by mu
+			)
+			gone := make(chan struct{})
+			defer close(gone)
+			s.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+				video := strings.Contains(r.URL.Path, "/stream")
+				mu.Lock()
+				switch {
+				case video:
+					order = append(order, "video")
+				case strings.HasPrefix(r.URL.Path, "/assets/"), strings.Contains(r.URL.Path, "icon"):
+					order = append(order, "page")
+				}
+				mu.Unlock()
+				if video && !comes {
+					<-gone
+				}
+				return false
+			})
+			p := open(t, viewport{})
+			p.goTo(s.url + "/watch/3#token=" + token(t, "--user", "1", "--ttl", "1h"))
+			p.until("the player is there", "document.querySelector('.controls')")
+			mu.Lock()
+			defer mu.Unlock()
+			if order[0] != "video" {
+				t.Errorf("requests came in the order %q", order)
+			}
+		})
+	}
+}
+
 // TestAPageWithoutItsStyle: where the style does not come the page is shown without.
 func TestAPageWithoutItsStyle(t *testing.T) {
 	t.Parallel()

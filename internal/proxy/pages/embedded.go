@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"net/url"
 	"path"
 	"strings"
 )
@@ -33,10 +34,10 @@ const (
 //go:embed assets/page.html assets/icon.svg bundles
 var embedded embed.FS
 
-// policy lets a page load its own script, style, pictures and media from this host, have the inline
+// policy lets a page load its own script, style, pictures and media from this host, have the icon that stands in it and the inline
 // script and style whose digests replace the first and the second %s, ask this host, and nothing else; text
 // never becomes code. The sources that may frame the page replace the third.
-const policy = "default-src 'none'; script-src 'self'%s; style-src 'self'%s; img-src 'self'; media-src 'self'; connect-src 'self'; " +
+const policy = "default-src 'none'; script-src 'self'%s; style-src 'self'%s; img-src 'self' data:; media-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors %s; require-trusted-types-for 'script'; trusted-types 'none'"
 
 // contentTypes are those of the parts of a page.
@@ -69,8 +70,12 @@ func Embedded() ([]Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	icon, err := dataURL("assets/icon.svg")
+	if err != nil {
+		return nil, err
+	}
 	p, err := translated(document{
-		Icon: addresses["icon.svg"], Style: addresses["style.css"], First: template.CSS(first), Early: template.JS(early),
+		Icon: icon, Style: addresses["style.css"], First: template.CSS(first), Early: template.JS(early),
 		Shared: addresses["chunk"], Library: addresses["library"],
 	}, addresses, "page", fmt.Sprintf(policy, runs, styles, "'none'"))
 	if err != nil {
@@ -89,9 +94,13 @@ func Player(origins []string) ([]Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	icon, err := dataURL("assets/icon.svg")
+	if err != nil {
+		return nil, err
+	}
 	listed := strings.Join(origins, " ")
 	p, err := translated(document{
-		Icon: addresses["icon.svg"], Style: addresses["embed.css"], EmbedOrigins: listed,
+		Icon: icon, Style: addresses["embed.css"], EmbedOrigins: listed,
 	}, addresses, "embed", fmt.Sprintf(policy, "", "", listed))
 	if err != nil {
 		return nil, err
@@ -141,16 +150,21 @@ func (p Page) at(paths ...string) (out []Page) {
 	return out
 }
 
-// parts are the scripts, the style and the icon, and their addresses by name. An address has a
+// dataURL is a picture that stands in a document, so that browsers do not request it while a lesson begins.
+func dataURL(file string) (template.URL, error) {
+	body, err := embedded.ReadFile(file)
+	return template.URL("data:" + contentTypes[path.Ext(file)] + "," + url.PathEscape(string(bytes.TrimSpace(body)))), err
+}
+
+// parts are the scripts and the styles, and their addresses by name. An address has a
 // digest of what is there: it never means anything else, so it never expires.
 func parts() (addresses map[string]string, pages []Page, err error) {
-	files := []string{"assets/icon.svg"}
 	bundles, err := fs.Glob(embedded, "bundles/*")
 	if err != nil {
 		return nil, nil, err
 	}
 	addresses = map[string]string{}
-	for _, file := range append(files, bundles...) {
+	for _, file := range bundles {
 		if file == earlyScript || file == firstStyle {
 			continue
 		}
@@ -184,7 +198,8 @@ func parts() (addresses map[string]string, pages []Page, err error) {
 
 // document is what differs between the documents.
 type document struct {
-	Lang, Icon, Style, Script string
+	Lang, Style, Script string
+	Icon                template.URL // "" for none
 	// First and Early stand inline; "" for none. Style, Shared and Script are then loaded by Early, and
 	// Library where the page shows it first.
 	First           template.CSS

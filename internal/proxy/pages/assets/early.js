@@ -6,7 +6,9 @@
 //
 // The rest of the page is in a template, which browsers do not look into for what they could load ahead.
 // So the grant, and after it the video, have the connection on which the document came. Behind
-// the script and the style they would wait for one of their own.
+// the script and the style they would wait for one of their own. Nor do these take a slow line from the
+// beginning of the video, which is some hundred kilobytes: they come when the browser knows the video's
+// index, or after REST_AFTER.
 
 import { grantOf, LESSON } from './addresses.js';
 import { fragment } from './fragment.js';
@@ -14,6 +16,9 @@ import { claims, keptSession, userOf } from './viewer.js';
 
 // What the player listens for, and may have missed.
 const EVENTS = ['loadstart', 'durationchange', 'loadedmetadata', 'loadeddata', 'progress', 'canplay', 'play', 'playing'];
+
+// REST_AFTER is how many milliseconds the rest of the page waits for the video's index at most.
+const REST_AFTER = 300;
 
 const id = location.pathname.match(LESSON)?.[1];
 const token = fragment().get('token') ?? '';
@@ -23,20 +28,29 @@ if (id && user && (kept?.user ?? user) === user && claims(token).rid === undefin
   const headers = { Accept: 'application/json' };
   if (token) headers.Authorization = `Bearer ${token}`;
   const response = fetch(grantOf(id), { method: 'POST', headers, credentials: 'same-origin', cache: 'no-store' });
-  window.early = { id, user, token, response, ...load(response) };
+  const { indexed, ...begun } = load(response);
+  window.early = { id, user, token, response, ...begun };
+  Promise.race([indexed, new Promise((resolve) => setTimeout(resolve, REST_AFTER))]).then(addRest);
+} else {
+  addRest();
 }
-for (const part of id ? ['rest'] : ['rest', 'library']) document.head.append(document.getElementById(part).content);
+
+// addRest has the page's script and style loaded.
+function addRest() {
+  for (const part of id ? ['rest'] : ['rest', 'library']) document.head.append(document.getElementById(part).content);
+}
 
 // load shows and loads the video of a lesson once its grant is here. events are the names of those
-// that the video has had; framed is when there is a first frame, or will be none.
+// that the video has had; indexed is when its index is here, framed when there is a first frame; both also
+// when there will be none.
 function load(response) {
   const video = element('video', '');
   video.playsInline = true;
   video.preload = 'metadata';
   const events = new Set();
   for (const name of EVENTS) video.addEventListener(name, () => events.add(name));
-  const framed = new Promise((resolve) => {
-    for (const name of ['loadeddata', 'error']) video.addEventListener(name, resolve);
+  const none = new Promise((resolve) => {
+    video.addEventListener('error', resolve);
     response.then(async (answer) => {
       if (!answer.ok) return resolve();
       const { url } = await answer.clone().json();
@@ -45,7 +59,8 @@ function load(response) {
       show(video);
     }).catch(resolve);
   });
-  return { video, events, framed };
+  const once = (name) => Promise.race([none, new Promise((resolve) => video.addEventListener(name, resolve))]);
+  return { video, events, indexed: once('loadedmetadata'), framed: once('loadeddata') };
 }
 
 // show puts a video where the player will.
