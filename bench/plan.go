@@ -54,7 +54,7 @@ func (o options) plan() (plan []workloads.Workload, err error) {
 		return nil, err
 	}
 	fetching := peersFetching(o.quick)
-	deployed := []peers.Starter{peers.NginxSliceTLS("1m"), peers.DeployedNginx(), peers.DeployedHAProxy(), peers.NginxStaticTLS()}
+	deployed := []peers.Starter{peers.NginxSliceTLS("1m"), peers.DeployedNginx(), peers.DeployedHAProxy(), peers.NginxStaticTLS(), peers.HAProxyBound()}
 	// With slices of 1 MiB 200 viewers' ranges without an end have nginx open more files than the
 	// 20,000 a worker that systems allow.
 	mixed := []peers.Starter{peers.NginxSlice("8m", peers.AuthCached, peers.Logged), peers.Gateway(), peers.SendfileBound()}

@@ -11,12 +11,16 @@ import (
 	"github.com/lectiospace/lectern/bench/load"
 )
 
+// behind starts what a reverse proxy stands in front of.
+type behind func(ctx context.Context, site *Site) (*Peer, error)
+
 // DeployedNginx is the gateway behind nginx with the project's example, which ends TLS.
 func DeployedNginx() Starter {
-	return deployed("nginx + gateway, TLS", "nginx", "nginx.conf", func(example string, at proxyPaths) (string, error) {
+	const name = "nginx + gateway, TLS"
+	return deployed(name, "nginx", "nginx.conf", GatewaySetup{Name: name}.start, func(example string, at proxyPaths) (string, error) {
 		text, err := replaceEach(example, [][2]string{
 			{"listen 443 ssl", "listen " + at.addr + " ssl"}, {"/etc/ssl/lessons.example.org.pem", at.cert.pem},
-			{"/etc/ssl/lessons.example.org.key", at.cert.key}, {"/var/log/nginx/", at.dir + "/"}, {"127.0.0.1:8080", at.gateway},
+			{"/etc/ssl/lessons.example.org.key", at.cert.key}, {"/var/log/nginx/", at.dir + "/"}, {"127.0.0.1:8080", at.server},
 		})
 		if err != nil {
 			return "", err
@@ -40,24 +44,37 @@ http {
 
 // DeployedHAProxy is the gateway behind HAProxy with the project's example, which ends TLS.
 func DeployedHAProxy() Starter {
-	return deployed("haproxy + gateway, TLS", "haproxy", "haproxy.cfg", func(example string, at proxyPaths) (string, error) {
+	const name = "haproxy + gateway, TLS"
+	return haproxy(name, GatewaySetup{Name: name}.start, "127.0.0.1:8080")
+}
+
+// HAProxyBound is HAProxy with the same example in front of a server that costs little, where the
+// platform is in the example: what of the pair is HAProxy's.
+func HAProxyBound() Starter {
+	const name = "limit: haproxy + nginx static, TLS"
+	return haproxy(name, nginx{name: name, location: fromFile}.start, "127.0.0.1:8000")
+}
+
+// haproxy is HAProxy in front of what takes the place of an address in its example.
+func haproxy(name string, server behind, place string) Starter {
+	return deployed(name, "haproxy", "haproxy.cfg", server, func(example string, at proxyPaths) (string, error) {
 		return replaceEach(example, [][2]string{
 			{"bind :443 ", "bind " + at.addr + " "}, {"/etc/haproxy/lessons.example.org.pem", at.cert.both},
-			{"log /dev/log local0", "log stderr format raw local0"}, {"127.0.0.1:8080", at.gateway},
+			{"log /dev/log local0", "log stderr format raw local0"}, {place, at.server},
 		})
 	}, func(config string) []string { return []string{"-db", "-f", config} })
 }
 
 // proxyPaths are what an example is changed to.
 type proxyPaths struct {
-	dir, addr, gateway string
-	cert               certificate
+	dir, addr, server string
+	cert              certificate
 }
 
-// deployed starts a gateway and a reverse proxy in front of it, whose costs are summed up.
-func deployed(name, program, example string, adapt func(example string, at proxyPaths) (string, error), args func(config string) []string) Starter {
+// deployed starts a server and a reverse proxy in front of it, whose costs are summed up.
+func deployed(name, program, example string, server behind, adapt func(example string, at proxyPaths) (string, error), args func(config string) []string) Starter {
 	return Starter{Name: name, Start: func(ctx context.Context, site *Site) (_ *Peer, err error) {
-		p, err := GatewaySetup{Name: name}.start(ctx, site)
+		p, err := server(ctx, site)
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +87,7 @@ func deployed(name, program, example string, adapt func(example string, at proxy
 		if err != nil {
 			return nil, err
 		}
-		at := proxyPaths{dir: dir, gateway: p.Target(site.Lessons[0]).Addr}
+		at := proxyPaths{dir: dir, server: p.Target(site.Lessons[0]).Addr}
 		if at.addr, err = freeAddr(); err != nil {
 			return nil, err
 		}

@@ -7,6 +7,7 @@ const (
 	sendfileBound = "limit: sendfile"
 	relayBound    = "limit: relay"
 	tlsBound      = "limit: nginx static, TLS"
+	haproxyBound  = "limit: haproxy + nginx static, TLS"
 	// BareBound, with a browser's name behind it, is a page with nothing but a video, and the clip
 	// as a file of nginx.
 	BareBound = "limit: bare video, "
@@ -67,7 +68,9 @@ func (s *Set) otherLimit(workload string) string {
 	switch workload {
 	case Deployed:
 		return compare("Limit: nginx that sends a file over TLS, knows nobody and logs nothing spends %s ms of CPU per GiB, most of it on encryption; nginx and the gateway %s.",
-			tlsBound, "nginx + gateway, TLS", CPUPerGiB)
+			tlsBound, "nginx + gateway, TLS", CPUPerGiB) +
+			compare(" HAProxy in front of nginx that sends a file, which knows nobody and logs nothing, has %s MB/s; in front of the gateway %s.",
+				haproxyBound, "haproxy + gateway, TLS", Throughput)
 	case Mix:
 		return compare("Limit: the viewers set the rate. A server that only reads a range and calls sendfile spends %s s of CPU per viewer-hour, the gateway %s.",
 			sendfileBound, gateway, CPUPerViewerHour)
