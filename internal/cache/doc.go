@@ -19,8 +19,8 @@
 // rename, and is read from there from then on. Several fetches may fill one chunk, a part each: the head that a seek left out
 // is backfilled once the seek's reader stays, or has read its whole span, or at once
 // in a file's head and tail, where players look for its index. When the last reader hangs
-// up the gaps of those chunks are fetched of which at most half of what is there is missing, and of all
-// where others watch the object, who will come there.
+// up the gaps of those chunks are fetched of which at most half of what is there is missing. Where others
+// watch the object, who may come there, more may be missing, up to a MiB.
 //
 //	                    all bytes received                last reader detaches
 //	transferring ─────────────────────────────▶ finished ─────────────────────▶ closed
@@ -28,8 +28,8 @@
 //	     ├── last reader detaches ──▶ cancelled ──▶ its goroutine has ended ──────┤
 //	     └── the origin fails ──────▶ failed ────── last reader detaches ─────────┘
 //
-// The last reader to detach cancels a fetch, unless its last byte is about to arrive, or no more than a chunk
-// is left of what others will come to. A fetch
+// The last reader to detach cancels a fetch, unless its last byte is about to arrive, or at most a MiB
+// is left of what others may come to. A fetch
 // whose readers have read their whole span goes on for a grace of a few seconds, so that its last
 // chunk becomes complete; so does one that completes a chunk. A reader sees the failure of a fetch that it waited for; what failed in
 // read-ahead is fetched again when it is needed. No reader and no fetch waits for the

@@ -91,7 +91,6 @@ func (c *Cache) startOrJoin(r *reader, from, want int64, exact bool) *fetch {
 	c.grantBuffers(&plan)
 	f := c.startFetch(r.obj, r.key, plan, storing{storable, r.keep}, r.traceparent)
 	f.starter = r
-	r.countAmong(c.index.objects[r.key])
 	f.attach(r)
 	return f
 }

@@ -16,6 +16,9 @@ const detachGrace = 5 * time.Second
 // been asked for, and are under way.
 const aboutToEnd = 25 * time.Millisecond
 
+// littleLeft is how many bytes are fetched at most for nobody but those who may come to them.
+const littleLeft = 1 << 20
+
 // attach adds a reader. It reports false when the reader is attached already, or the
 // fetch is closed.
 func (f *fetch) attach(r *reader) bool {
@@ -38,7 +41,7 @@ func (f *fetch) attach(r *reader) bool {
 // detach removes a reader. The last one cancels the fetch and unlists its fills in
 // the same hold of the lock, so that nobody joins a cancelled fetch; unless its
 // grace has begun, it only has to store its last chunk, it completes a chunk of which
-// most is there, its last byte is about to arrive, or little is left of what others will come to.
+// most is there, its last byte is about to arrive, or little is left of what others may come to.
 func (f *fetch) detach(r *reader) {
 	i := slices.Index(f.readers, r)
 	if i < 0 {
@@ -60,12 +63,14 @@ func (f *fetch) detach(r *reader) {
 	}
 }
 
-// nearlyReceived reports whether what is left to receive is a chunk's size or less.
-func (f *fetch) nearlyReceived() bool { return f.to-f.from-f.received <= f.c.chunkSize }
+// nearlyReceived reports whether the origin has begun to send, and little is left.
+func (f *fetch) nearlyReceived() bool { return f.received > 0 && f.to-f.from-f.received <= littleLeft }
 
-// forWatched reports whether others will come to what the fetch brings.
+// forWatched reports whether others may come to what the fetch still brings.
 func (f *fetch) forWatched() bool {
-	return slices.ContainsFunc(f.fills, func(fl *fill) bool { return fl != nil && fl.toBeStored() && fl.o.isWatched() })
+	return slices.ContainsFunc(f.fills, func(fl *fill) bool {
+		return fl != nil && fl.toBeStored() && fl.o.isWatched() && !fl.partOf(f).verified
+	})
 }
 
 // nextChange is closed when a reader may find something new.

@@ -114,6 +114,10 @@ func TestDetach(t *testing.T) {
 		f.fills[0].partOf(f).lo = there
 		f.fills[0].addPart(&part{fetch: &fetch{c: c}, hi: there, verified: true})
 	}
+	watched := func(f *fetch, readers int) { // and just so much is left that it goes on
+		f.fills[0].o.readers = readers
+		f.received, f.to = 1, f.from+1+littleLeft
+	}
 	nearEnd := func(f *fetch) { // most came within that time
 		f.firstByteAt, f.atFirst, f.received = time.Now().Add(-aboutToEnd), 1000, f.to-f.from-1000
 	}
@@ -137,18 +141,26 @@ func TestDetach(t *testing.T) {
 			nearEnd(f)
 			c.buffers.waiters = append(c.buffers.waiters, make(chan struct{}))
 		}, want: "cancelled"},
-		{name: "has a chunk to bring, which others will come to", set: func(_ *Cache, f *fetch) { f.fills[0].o.readers = watchedBy }, want: "grace", over: detachGrace},
-		{name: "has a chunk to bring, and few watch", set: func(_ *Cache, f *fetch) { f.fills[0].o.readers = watchedBy - 1 }, want: "cancelled"},
-		{name: "has more than a chunk to bring", set: func(_ *Cache, f *fetch) {
-			f.fills[0].o.readers = watchedBy
+		{name: "has little left, which others may come to", set: func(_ *Cache, f *fetch) { watched(f, watchedBy) }, want: "grace", over: detachGrace},
+		{name: "has little left, and few watch", set: func(_ *Cache, f *fetch) { watched(f, watchedBy-1) }, want: "cancelled"},
+		{name: "has more left", set: func(_ *Cache, f *fetch) {
+			watched(f, watchedBy)
 			f.to++
 		}, want: "cancelled"},
-		{name: "has a chunk to bring that is not stored", set: func(_ *Cache, f *fetch) {
-			f.fills[0].o.readers = watchedBy
+		{name: "has received nothing of what others may come to", set: func(_ *Cache, f *fetch) {
+			watched(f, watchedBy)
+			f.received, f.to = 0, f.from+littleLeft
+		}, want: "cancelled"},
+		{name: "has little left that is not stored", set: func(_ *Cache, f *fetch) {
+			watched(f, watchedBy)
 			f.fills[0].storable = false
 		}, want: "cancelled"},
-		{name: "has a chunk to bring, while others wait for memory", set: func(c *Cache, f *fetch) {
-			f.fills[0].o.readers = watchedBy
+		{name: "has little left of another chunk than is stored", set: func(_ *Cache, f *fetch) {
+			watched(f, watchedBy)
+			f.fills[0].partOf(f).verified = true
+		}, want: "cancelled"},
+		{name: "has little left, while others wait for memory", set: func(c *Cache, f *fetch) {
+			watched(f, watchedBy)
 			c.buffers.waiters = append(c.buffers.waiters, make(chan struct{}))
 		}, want: "cancelled"},
 	} {

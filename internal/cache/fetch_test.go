@@ -299,11 +299,14 @@ func TestHangUpKeepsChunks(t *testing.T) {
 					had += p.Len
 				}
 				for range test.others {
-					other, err := c.Open(t.Context(), obj, obj.Span())
+					other, err := c.open(obj, obj.Span())
 					if err != nil {
 						t.Fatal(err)
 					}
 					defer other.Close()
+					c.mu.Lock()
+					other.countAmong(c.index.objects[other.key]) // as if it read elsewhere
+					c.mu.Unlock()
 				}
 				time.Sleep(test.rest)
 				r.Close()
@@ -322,38 +325,49 @@ func TestHangUpKeepsChunks(t *testing.T) {
 	}
 }
 
-// TestReadersAreCounted: an object knows how many open readers it has, whether the chunks or the object
-// were known when they came.
+// TestReadersAreCounted: an object knows how many open readers it has: those who came before there was
+// anything of it, and those who stayed when all of it was purged; and not those whom nobody watches.
 func TestReadersAreCounted(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T, c *Cache, _ *slowOrigin, obj media.Object) {
-		open := func() media.Reader {
-			r, err := c.Open(t.Context(), obj, media.Span{Off: 0, Len: mib})
+		var all []*reader
+		for range 5 {
+			r, err := c.open(obj, media.Span{Off: 0, Len: 3 * mib})
 			if err != nil {
 				t.Fatal(err)
 			}
-			return r
+			all = append(all, r)
 		}
-		first := open()
-		if _, err := first.Next(t.Context(), mib); err != nil {
-			t.Fatal(err)
+		all[3].SetSpeculative()
+		all[4].keep = true
+		count := func(what string, want int) {
+			for _, r := range all {
+				if _, err := r.Next(t.Context(), mib/2); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Wait()
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if o := c.index.objects[keyOf(obj, c.chunkSize)]; o == nil || o.readers != want {
+				t.Errorf("%s: the object has the readers %+v, want %d", what, o, want)
+			}
 		}
-		others := []media.Reader{open(), open()}
+		count("all came before its first chunk", 3)
+		time.Sleep(time.Minute) // all is stored
+		if out, err := c.Purge(t.Context(), obj.Location()); err != nil || out.Chunks == 0 {
+			t.Fatalf("%+v, %v", out, err)
+		}
+		for range 2 {
+			count("after a purge", 3)
+		}
 		c.mu.Lock()
 		o := c.index.objects[keyOf(obj, c.chunkSize)]
 		c.mu.Unlock()
-		readers := func() int {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			return o.readers
-		}
-		if n := readers(); n != 3 {
-			t.Errorf("%d readers are counted, want 3", n)
-		}
-		for _, r := range append(others, first, first) { // closed twice
+		for _, r := range append(all, all...) { // closed twice
 			r.Close()
 		}
-		if n := readers(); n != 0 {
-			t.Errorf("%d readers are counted after all have closed", n)
+		if o.readers != 0 {
+			t.Errorf("%d readers are counted after all have closed", o.readers)
 		}
 	})
 }

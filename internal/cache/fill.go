@@ -121,7 +121,7 @@ func (fl *fill) received() bool {
 }
 
 // worthCompleting reports whether a chunk that nobody reads should be stored none the less: half of
-// what is there, or less, is missing, or others watch the object and will come to it. fl may be nil.
+// what is there, or less, is missing, or little is and others watch the object, who may come to it. fl may be nil.
 func worthCompleting(fl *fill) bool {
 	if fl == nil || fl.storing || !fl.listed || !fl.toBeStored() {
 		return false
@@ -132,11 +132,12 @@ func worthCompleting(fl *fill) bool {
 			there += p.hi - p.lo
 		}
 	}
-	return there >= 2*(fl.length-there) || there > 0 && fl.o.isWatched()
+	missing := fl.length - there
+	return there >= 2*missing || there > 0 && missing <= littleLeft && fl.o.isWatched()
 }
 
-// watchedBy is how many open readers an object has at least, beside who leaves, that several people watch:
-// a player has two or three.
+// watchedBy is how many open readers an object has at least that several people watch: a player has two
+// or three.
 const watchedBy = 4
 
 // isWatched reports whether several people watch the object; Cache.mu is held.

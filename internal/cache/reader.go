@@ -91,7 +91,7 @@ func (c *Cache) open(obj media.Object, want media.Span) (*reader, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.keys.add(obj, r.key)
-	r.enter(first, end)
+	r.status = c.index.objects[r.key].statusOf(first, end)
 	return r, nil
 }
 
@@ -105,24 +105,21 @@ func (r *reader) openKnown(end int64) bool {
 	if !ok || c.scanning.mayHaveFiles(key) {
 		return false
 	}
-	r.key = key
-	r.enter(r.chunk, end)
+	r.key, r.status = key, c.index.objects[key].statusOf(r.chunk, end)
 	return true
 }
 
-// enter sets the status of the reader, whose span has the chunks [first, end), and counts it among
-// its object's. c.mu is held.
-func (r *reader) enter(first, end int64) {
-	o := r.c.index.objects[r.key]
-	r.status = o.statusOf(first, end)
-	r.countAmong(o)
-}
-
-// countAmong counts the reader among an object's, unless it is counted or there is none yet. c.mu is held.
+// countAmong counts the reader among those of its object, which may be nil, and no longer among those of a forgotten one. Readers
+// whom nobody watches do not count. c.mu is held.
 func (r *reader) countAmong(o *object) {
-	if o != nil && r.countedBy == nil {
+	if r.countedBy == o || r.speculative || r.keep {
+		return
+	}
+	if r.countedBy != nil {
+		r.countedBy.readers--
+	}
+	if r.countedBy = o; o != nil {
 		o.readers++
-		r.countedBy = o
 	}
 }
 
@@ -239,6 +236,7 @@ func (r *reader) lookUp(most int64, s *lookUpResult) {
 		r.detachPassed()
 	}
 	o := c.index.objects[r.key]
+	r.countAmong(o)
 	if id := c.index.find(o, index); id != 0 {
 		r.markServed(r.pos + limit)
 		r.setForwarding(r.waitsFor, true) // nil unless it was stored while this waited
@@ -326,10 +324,7 @@ func (r *reader) Close() error {
 	r.c.mu.Lock()
 	defer r.c.mu.Unlock()
 	unused = r.unpinPiece()
-	if r.countedBy != nil {
-		r.countedBy.readers-- // before its fetches ask who else is there
-		r.countedBy = nil
-	}
+	r.countAmong(nil) // before its fetches ask who else is there
 	atEnd := r.pos >= r.end
 	for _, f := range r.fetches {
 		if fl := f.fills[0]; atEnd && fl != nil && !fl.storing {

@@ -114,7 +114,11 @@ func TestProbeRefuses(t *testing.T) {
 			}
 		})
 	}
-	for _, missing := range []Tool{{FFprobe: "no-such-program"}, {FFprobe: "/nowhere/ffprobe"}} {
+	broken := filepath.Join(t.TempDir(), "ffprobe") // its interpreter, as a binary's loader may, has gone
+	if err := os.WriteFile(broken, []byte("#!/nowhere/ld.so\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, missing := range []Tool{{FFprobe: "no-such-program"}, {FFprobe: "/nowhere/ffprobe"}, {FFprobe: broken}} {
 		if _, err := missing.Probe(t.Context(), sample("part-a.mp4")); media.KindOf(err) != media.Unavailable || reasonOf(err) != ReasonMissing {
 			t.Errorf("%+v: %v", missing, err)
 		}

@@ -75,6 +75,8 @@ func (t Tool) run(ctx context.Context, op, program string, l limits, out io.Writ
 		return media.Fault(media.KindOf(ctx.Err()), op, ctx.Err())
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return &media.Error{Kind: media.Unavailable, Op: op, Reason: ReasonMissing, Err: fmt.Errorf("the program %s is not installed", program)}
+	case errors.Is(err, subprocess.ErrNotStarted):
+		return &media.Error{Kind: media.Unavailable, Op: op, Reason: ReasonMissing, Err: fmt.Errorf("%s: %w", program, err)}
 	case errors.Is(err, subprocess.ErrTooLong), errors.Is(err, subprocess.ErrTooMuchOutput):
 		return &media.Error{Kind: media.Corrupt, Op: op, Reason: ReasonTooExpensive, Err: err}
 	case errors.As(err, &failed):

@@ -16,7 +16,7 @@ type Tool struct {
 // The reasons of faults, in media.Error.Reason, beside those of package mp4. All are of
 // kind media.Corrupt, but for ReasonMissing and ReasonDiskFull (media.Unavailable).
 const (
-	// ReasonMissing: the program is not installed.
+	// ReasonMissing: the program is not installed, or cannot be started.
 	ReasonMissing = "ffmpeg_missing"
 	// ReasonDiskFull: the file system has no room for the result.
 	ReasonDiskFull = "disk_full"

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,11 +23,14 @@ var (
 	ErrTooMuchOutput = errors.New("the program wrote too much")
 	// ErrTooLong: the program did not end within Timeout.
 	ErrTooLong = errors.New("the program did not end in time")
+	// ErrNotStarted: the program is there and cannot be started, or lacks a library, or its limits cannot be
+	// set. It is also what a program says of itself by the exit status 126 or 127.
+	ErrNotStarted = errors.New("the program cannot be started")
 )
 
 // Failure is the end of a program that did not succeed.
 type Failure struct {
-	Err error // an *exec.ExitError
+	Err error // an *exec.ExitError, and ErrNotStarted where that is why
 	// Stderr is the end of its standard error, in one line.
 	Stderr string
 	// Processor is the processor time that it and what it had waited for took.
@@ -40,7 +45,7 @@ func (f *Failure) Error() string {
 	return f.Err.Error() + ": " + f.Stderr
 }
 
-// Unwrap returns the *exec.ExitError.
+// Unwrap returns Err.
 func (f *Failure) Unwrap() error { return f.Err }
 
 // Command is a program to run. Its standard input is empty.
@@ -87,11 +92,15 @@ func (c Command) Stream(ctx context.Context, out io.Writer) error {
 	if c.MaxOutput > 0 {
 		out = &bounded{to: out, left: c.MaxOutput, full: func() { stop(ErrTooMuchOutput) }}
 	}
-	if err := c.Check(); err != nil { // else the shell would say so, in words of its own
+	program, err := c.find() // else the shell would look for it, in places of its own
+	if err != nil {
+		return errors.Join(context.Cause(ctx), err)
+	}
+	args, err := c.limited(program)
+	if err != nil {
 		return errors.Join(context.Cause(ctx), err)
 	}
 	problem := &tail{}
-	args := c.limited()
 	cmd := exec.CommandContext(limited, args[0], args[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = c.Dir, c.environment(), out, problem
 	cmd.WaitDelay = 2 * time.Second
@@ -105,17 +114,20 @@ func (c Command) Stream(ctx context.Context, out io.Writer) error {
 	defer runtime.UnlockOSThread()
 	isolate(cmd, c.Alone)
 	if err := cmd.Start(); err != nil {
-		return errors.Join(context.Cause(ctx), errors.New("start "+args[0]+": "+err.Error())) // which is not to look like a missing program
+		return errors.Join(context.Cause(ctx), fmt.Errorf("%w: %s", ErrNotStarted, err.Error())) // a missing shell is no missing program
 	}
 	if err := c.lowerPriority(cmd.Process.Pid); err != nil {
 		stop(err)
 	}
-	err := c.wait(cmd, stop)
+	err = c.wait(cmd, stop)
 	if cause := context.Cause(limited); err != nil && cause != nil {
 		return cause
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
+		if status := exit.ExitCode(); status == 126 || status == 127 {
+			err = fmt.Errorf("%w: %w", ErrNotStarted, err)
+		}
 		return &Failure{err, problem.String(), exit.UserTime() + exit.SystemTime()}
 	}
 	return err
@@ -156,8 +168,17 @@ func (c Command) environment() []string {
 
 // Check reports whether the program can be started.
 func (c Command) Check() error {
-	_, err := exec.LookPath(c.Args[0])
+	_, err := c.find()
 	return err
+}
+
+// find is the absolute path of the program, which a relative one has from this process's directory.
+func (c Command) find() (string, error) {
+	path, err := exec.LookPath(c.Args[0])
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(path)
 }
 
 // bounded passes on what is written to it up to a size, beyond which it calls full.

@@ -51,19 +51,41 @@ func watchGroup(pid int) (end func(), err error) {
 // limiter is the shell that sets the limits of programs; see limited.
 const limiter = "/bin/sh"
 
-// limited are the program and its arguments behind a shell that limits itself and then becomes the
-// program, whose children inherit the limits. Set from here, once the program has begun, they would come
-// too late where this process waits for a processor.
-func (c Command) limited() []string {
+// notStarted is the shell's exit status where a limit is refused; its own are 126 and 127 where it cannot
+// become the program.
+const notStarted = 126
+
+// limited are a program and its arguments behind a shell that limits itself and then becomes the
+// program, whose children inherit the limits. If this process set them, the program would already run,
+// and on a busy machine might have ended. A limit that this process has itself is not raised.
+func (c Command) limited(program string) ([]string, error) {
 	limits := []string{"ulimit -c 0"}
 	if c.Memory > 0 {
-		limits = append(limits, fmt.Sprintf("ulimit -v %d", (c.Memory+1023)/1024))
+		most, err := atMost(unix.RLIMIT_AS, c.Memory)
+		if err != nil {
+			return nil, err
+		}
+		limits = append(limits, fmt.Sprintf("ulimit -v %d", most/1024))
 	}
 	if c.Processor > 0 {
-		seconds := (c.Processor + time.Second - 1) / time.Second
-		limits = append(limits, fmt.Sprintf("ulimit -S -t %d", seconds), fmt.Sprintf("ulimit -H -t %d", seconds+5))
+		seconds := uint64((c.Processor + time.Second - 1) / time.Second)
+		most, err := atMost(unix.RLIMIT_CPU, seconds+5)
+		if err != nil {
+			return nil, err
+		}
+		limits = append(limits, fmt.Sprintf("ulimit -S -t %d", min(seconds, most)), fmt.Sprintf("ulimit -H -t %d", most))
 	}
-	return append([]string{limiter, "-c", strings.Join(append(limits, `exec "$@"`), " && "), "sh"}, c.Args...)
+	script := fmt.Sprintf(`{ %s; } || exit %d; exec "$@"`, strings.Join(limits, " && "), notStarted)
+	return append([]string{limiter, "-c", script, "sh", program}, c.Args[1:]...), nil
+}
+
+// atMost is a limit, or this process's own hard one where that is lower.
+func atMost(resource int, want uint64) (uint64, error) {
+	var own unix.Rlimit
+	if err := unix.Getrlimit(resource, &own); err != nil {
+		return 0, fmt.Errorf("read a limit: %w", err)
+	}
+	return min(want, own.Max), nil
 }
 
 // lowerPriority gives a process that was just started its priority, and those that it starts.

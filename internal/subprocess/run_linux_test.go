@@ -58,6 +58,28 @@ func TestLimitsFromTheBeginning(t *testing.T) {
 	group.Wait()
 }
 
+// interpretedBy is a script that names its interpreter.
+func interpretedBy(t *testing.T, interpreter string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(path, []byte("#!"+interpreter+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestRelativeProgram: a relative program is found from this process's directory, as Check finds it.
+func TestRelativeProgram(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("program", []byte("#!/bin/sh\npwd\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := Command{Args: []string{"./program"}, Dir: t.TempDir(), Timeout: time.Minute}
+	if out, err := c.Run(t.Context()); err != nil || strings.TrimSpace(string(out)) != c.Dir || c.Check() != nil {
+		t.Errorf("%q, %v, %v", out, err, c.Check())
+	}
+}
+
 func TestRunFails(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -73,6 +95,9 @@ func TestRunFails(t *testing.T) {
 		{"a failure without words", t.Context(), "exit 3", nil, nil, "exit status 3"},
 		{"an end by a signal", t.Context(), "kill -9 $$", nil, nil, "signal: killed"},
 		{"no program", t.Context(), "", func(c *Command) { c.Args[0] = "/nowhere/whisper" }, os.ErrNotExist, ""},
+		{"a missing interpreter", t.Context(), "", func(c *Command) { c.Args[0] = interpretedBy(t, "/nowhere/python") }, ErrNotStarted, ""},
+		{"no program of that format", t.Context(), "", func(c *Command) { c.Args[0] = interpretedBy(t, t.TempDir()) }, ErrNotStarted, ""},
+		{"no working directory", t.Context(), "", func(c *Command) { c.Dir += "/nowhere" }, ErrNotStarted, ""},
 		{"too much output", t.Context(), "yes", func(c *Command) { c.MaxOutput = 1000 }, ErrTooMuchOutput, ""},
 		{"too long", t.Context(), "exec tail -f /dev/null", func(c *Command) { c.Timeout = 50 * time.Millisecond }, ErrTooLong, ""},
 		{"canceled", canceled, "exec tail -f /dev/null", nil, context.Canceled, ""},

@@ -12,6 +12,8 @@ func killGroup(int) error { return nil }
 
 func watchGroup(int) (end func(), err error) { return func() {}, nil }
 
-func (c Command) limited() []string { return c.Args }
+func (c Command) limited(program string) ([]string, error) {
+	return append([]string{program}, c.Args[1:]...), nil
+}
 
 func (Command) lowerPriority(int) error { return nil }

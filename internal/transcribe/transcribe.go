@@ -57,7 +57,7 @@ func timeout(d time.Duration) time.Duration { return 10*time.Minute + 4*d }
 
 // Transcribe returns what is said in the sound at a path, which lasts d. The program's
 // temporary files are in the directory of the sound. Kind Canceled: the context ended. Kind
-// Unavailable: the program is gone, or this machine has no room for what it writes. Kind
+// Unavailable: the program is gone or cannot be started, or this machine has no room for what it writes. Kind
 // Invalid, with one of this package's reasons: the program failed.
 func (p Program) Transcribe(ctx context.Context, sound string, d time.Duration) (webvtt.Track, error) {
 	out, err := subprocess.Command{
@@ -68,7 +68,7 @@ func (p Program) Transcribe(ctx context.Context, sound string, d time.Duration) 
 		return webvtt.Track{}, media.Fault(media.KindOf(ctx.Err()), "transcribe", ctx.Err())
 	case errors.Is(err, subprocess.ErrTooLong), errors.Is(err, subprocess.ErrTooMuchOutput):
 		return webvtt.Track{}, fault(ReasonTooExpensive, err)
-	case err != nil && (p.Check() != nil || diskFull(err)):
+	case err != nil && (p.Check() != nil || diskFull(err) || errors.Is(err, subprocess.ErrNotStarted)):
 		return webvtt.Track{}, &media.Error{Kind: media.Unavailable, Op: "transcribe", Reason: ReasonFailed, Err: err}
 	case err != nil:
 		return webvtt.Track{}, fault(ReasonFailed, err)

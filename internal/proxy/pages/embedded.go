@@ -94,13 +94,9 @@ func Player(origins []string) ([]Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	icon, err := dataURL("assets/icon.svg")
-	if err != nil {
-		return nil, err
-	}
 	listed := strings.Join(origins, " ")
 	p, err := translated(document{
-		Icon: icon, Style: addresses["embed.css"], EmbedOrigins: listed,
+		Style: addresses["embed.css"], EmbedOrigins: listed,
 	}, addresses, "embed", fmt.Sprintf(policy, "", "", listed))
 	if err != nil {
 		return nil, err

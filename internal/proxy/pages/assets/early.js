@@ -6,9 +6,9 @@
 //
 // The rest of the page is in a template, which browsers do not look into for what they could load ahead.
 // So the grant, and after it the video, have the connection on which the document came. Behind
-// the script and the style they would wait for one of their own. Nor do these take a slow line from the
-// beginning of the video, which is some hundred kilobytes: they come when the browser knows the video's
-// index, or after REST_AFTER.
+// the script and the style they would wait for one of their own. Nor do these share the line with the
+// beginning of the video, which is some hundred kilobytes: they come when the browser has the video's
+// index, or has waited for it for as long as a reader will for the page.
 
 import { grantOf, LESSON } from './addresses.js';
 import { fragment } from './fragment.js';
@@ -17,8 +17,10 @@ import { claims, keptSession, userOf } from './viewer.js';
 // What the player listens for, and may have missed.
 const EVENTS = ['loadstart', 'durationchange', 'loadedmetadata', 'loadeddata', 'progress', 'canplay', 'play', 'playing'];
 
-// REST_AFTER is how many milliseconds the rest of the page waits for the video's index at most.
-const REST_AFTER = 300;
+// How many milliseconds the rest of the page waits at most: for the video's index once that is requested,
+// and in all.
+const INDEX_WITHIN = 300;
+const REST_WITHIN = 600;
 
 const id = location.pathname.match(LESSON)?.[1];
 const token = fragment().get('token') ?? '';
@@ -28,9 +30,9 @@ if (id && user && (kept?.user ?? user) === user && claims(token).rid === undefin
   const headers = { Accept: 'application/json' };
   if (token) headers.Authorization = `Bearer ${token}`;
   const response = fetch(grantOf(id), { method: 'POST', headers, credentials: 'same-origin', cache: 'no-store' });
-  const { indexed, ...begun } = load(response);
+  const { requested, indexed, ...begun } = load(response);
   window.early = { id, user, token, response, ...begun };
-  Promise.race([indexed, new Promise((resolve) => setTimeout(resolve, REST_AFTER))]).then(addRest);
+  Promise.race([indexed, requested.then(() => after(INDEX_WITHIN)), after(REST_WITHIN)]).then(addRest);
 } else {
   addRest();
 }
@@ -41,14 +43,16 @@ function addRest() {
 }
 
 // load shows and loads the video of a lesson once its grant is here. events are the names of those
-// that the video has had; indexed is when its index is here, framed when there is a first frame; both also
-// when there will be none.
+// that the video has had; requested is when it is loaded, indexed when its index is here, framed when there is a
+// first frame; the last two also when there will be none.
 function load(response) {
   const video = element('video', '');
   video.playsInline = true;
   video.preload = 'metadata';
   const events = new Set();
   for (const name of EVENTS) video.addEventListener(name, () => events.add(name));
+  let request;
+  const requested = new Promise((resolve) => { request = resolve; });
   const none = new Promise((resolve) => {
     video.addEventListener('error', resolve);
     response.then(async (answer) => {
@@ -56,11 +60,16 @@ function load(response) {
       const { url } = await answer.clone().json();
       if (!window.early) return resolve(); // the page was quicker
       video.src = new URL(url, location.href).pathname;
+      request();
       show(video);
     }).catch(resolve);
   });
   const once = (name) => Promise.race([none, new Promise((resolve) => video.addEventListener(name, resolve))]);
-  return { video, events, indexed: once('loadedmetadata'), framed: once('loadeddata') };
+  return { video, events, requested, indexed: once('loadedmetadata'), framed: once('loadeddata') };
+}
+
+function after(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 // show puts a video where the player will.
