@@ -119,8 +119,8 @@ func TestWhoMayFrame(t *testing.T) {
 					t.Errorf("%s in %s wants %s, which is not served", p.Path, lang, link[1])
 				}
 			}
-			if len(links) != 3 {
-				t.Errorf("%s in %s has %d links, want icon, style and script", p.Path, lang, len(links))
+			if len(links) != 2 {
+				t.Errorf("%s in %s has %d links, want style and script", p.Path, lang, len(links))
 			}
 		}
 	}
