@@ -43,16 +43,14 @@ function addRest() {
 }
 
 // load shows and loads the video of a lesson once its grant is here. events are the names of those
-// that the video has had; requested is when it is loaded, indexed when its index is here, framed when there is a
-// first frame; the last two also when there will be none.
+// that the video has had; requested is when it begins to load, indexed when its index is here, framed when there is
+// a first frame; all three also when there will be none.
 function load(response) {
   const video = element('video', '');
   video.playsInline = true;
   video.preload = 'metadata';
   const events = new Set();
   for (const name of EVENTS) video.addEventListener(name, () => events.add(name));
-  let request;
-  const requested = new Promise((resolve) => { request = resolve; });
   const none = new Promise((resolve) => {
     video.addEventListener('error', resolve);
     response.then(async (answer) => {
@@ -60,12 +58,11 @@ function load(response) {
       const { url } = await answer.clone().json();
       if (!window.early) return resolve(); // the page was quicker
       video.src = new URL(url, location.href).pathname;
-      request();
       show(video);
     }).catch(resolve);
   });
   const once = (name) => Promise.race([none, new Promise((resolve) => video.addEventListener(name, resolve))]);
-  return { video, events, requested, indexed: once('loadedmetadata'), framed: once('loadeddata') };
+  return { video, events, requested: once('loadstart'), indexed: once('loadedmetadata'), framed: once('loadeddata') };
 }
 
 function after(ms) {
