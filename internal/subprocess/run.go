@@ -28,6 +28,13 @@ var (
 	ErrNotStarted = errors.New("the program cannot be started")
 )
 
+// The exit statuses by which a shell says that it could not become the program (POSIX, Shell Command
+// Language, 2.8.2), and a dynamic loader that a library is missing.
+const (
+	statusNotExecutable = 126
+	statusNotFound      = 127
+)
+
 // Failure is the end of a program that did not succeed.
 type Failure struct {
 	Err error // an *exec.ExitError, and ErrNotStarted where that is why
@@ -125,7 +132,7 @@ func (c Command) Stream(ctx context.Context, out io.Writer) error {
 	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		if status := exit.ExitCode(); status == 126 || status == 127 {
+		if status := exit.ExitCode(); status == statusNotExecutable || status == statusNotFound {
 			err = fmt.Errorf("%w: %w", ErrNotStarted, err)
 		}
 		return &Failure{err, problem.String(), exit.UserTime() + exit.SystemTime()}

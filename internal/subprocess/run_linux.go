@@ -32,7 +32,7 @@ func killGroup(pid int) error {
 // watchGroup starts a process that kills a group when this one dies: the kernel would kill
 // only the program itself, and not what that has started. The function ends the watch.
 func watchGroup(pid int) (end func(), err error) {
-	watch := exec.Command(limiter, "-c", `read -r _ || kill -s KILL -- "-$1"`, "sh", strconv.Itoa(pid))
+	watch := exec.Command(posixShell, "-c", `read -r _ || kill -s KILL -- "-$1"`, "sh", strconv.Itoa(pid))
 	watch.Env = []string{}
 	watch.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a signal to our group is none to it
 	alive, err := watch.StdinPipe()
@@ -48,16 +48,13 @@ func watchGroup(pid int) (end func(), err error) {
 	}, nil
 }
 
-// limiter is the shell that sets the limits of programs; see limited.
-const limiter = "/bin/sh"
-
-// notStarted is the shell's exit status where a limit is refused; its own are 126 and 127 where it cannot
-// become the program.
-const notStarted = 126
+// posixShell sets the limits of programs, and watches over their groups.
+const posixShell = "/bin/sh"
 
 // limited are a program and its arguments behind a shell that limits itself and then becomes the
 // program, whose children inherit the limits. If this process set them, the program would already run,
-// and on a busy machine might have ended. A limit that this process has itself is not raised.
+// and on a busy machine might have ended. A limit that this process has itself is not raised; one that is
+// refused ends the shell with statusNotExecutable.
 func (c Command) limited(program string) ([]string, error) {
 	limits := []string{"ulimit -c 0"}
 	if c.Memory > 0 {
@@ -75,8 +72,8 @@ func (c Command) limited(program string) ([]string, error) {
 		}
 		limits = append(limits, fmt.Sprintf("ulimit -S -t %d", min(seconds, most)), fmt.Sprintf("ulimit -H -t %d", most))
 	}
-	script := fmt.Sprintf(`{ %s; } || exit %d; exec "$@"`, strings.Join(limits, " && "), notStarted)
-	return append([]string{limiter, "-c", script, "sh", program}, c.Args[1:]...), nil
+	script := fmt.Sprintf(`{ %s; } || exit %d; exec "$@"`, strings.Join(limits, " && "), statusNotExecutable)
+	return append([]string{posixShell, "-c", script, "sh", program}, c.Args[1:]...), nil
 }
 
 // atMost is a limit, or this process's own hard one where that is lower.

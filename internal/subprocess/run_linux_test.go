@@ -96,7 +96,7 @@ func TestRunFails(t *testing.T) {
 		{"an end by a signal", t.Context(), "kill -9 $$", nil, nil, "signal: killed"},
 		{"no program", t.Context(), "", func(c *Command) { c.Args[0] = "/nowhere/whisper" }, os.ErrNotExist, ""},
 		{"a missing interpreter", t.Context(), "", func(c *Command) { c.Args[0] = interpretedBy(t, "/nowhere/python") }, ErrNotStarted, ""},
-		{"no program of that format", t.Context(), "", func(c *Command) { c.Args[0] = interpretedBy(t, t.TempDir()) }, ErrNotStarted, ""},
+		{"a directory as interpreter", t.Context(), "", func(c *Command) { c.Args[0] = interpretedBy(t, t.TempDir()) }, ErrNotStarted, ""},
 		{"no working directory", t.Context(), "", func(c *Command) { c.Dir += "/nowhere" }, ErrNotStarted, ""},
 		{"too much output", t.Context(), "yes", func(c *Command) { c.MaxOutput = 1000 }, ErrTooMuchOutput, ""},
 		{"too long", t.Context(), "exec tail -f /dev/null", func(c *Command) { c.Timeout = 50 * time.Millisecond }, ErrTooLong, ""},
