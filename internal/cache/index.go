@@ -57,7 +57,7 @@ type object struct {
 	table     chunkTable
 	short     []shortChunk    // committed chunks of less than the chunk size
 	filling   map[int64]*fill // chunks being fetched; nil for none
-	readers   int             // open ones; see reader.countAmong
+	readers   int             // open ones that have begun to read; see reader.countAmong
 
 	next, previous *object // other versions at the same location
 }
