@@ -272,6 +272,14 @@ func TestCommittedPiecesAreFilesInPlace(t *testing.T) {
 	if err != nil || p.File == nil || p.Len != 400 || p.From != media.SourceCache {
 		t.Fatalf("%+v, %v: want 400 bytes of a file", p, err)
 	}
+	other, err := c.Open(t.Context(), obj, media.Span{Off: 500, Len: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if o, err := other.Next(t.Context(), 400); err != nil || o.Residency == nil || o.Residency != p.Residency {
+		t.Errorf("%+v and %+v, %v: want two pieces of a chunk that share what is known of its file", p, o, err)
+	}
 	if p.Off != chunkfile.HeaderSize+100 {
 		t.Errorf("the piece begins at %d, want %d: sendfile would send something else", p.Off, chunkfile.HeaderSize+100)
 	}

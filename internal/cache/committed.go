@@ -75,7 +75,7 @@ func (r *reader) openCommitted(p *committedPiece) (media.Piece, <-chan struct{},
 		return media.Piece{}, nil, nil
 	}
 	r.file = p.file
-	return media.Piece{File: p.file.file, Off: chunkfile.HeaderSize + p.off, Len: p.limit, From: p.from}, nil, nil
+	return media.Piece{File: p.file.file, Residency: &p.file.residency, Off: chunkfile.HeaderSize + p.off, Len: p.limit, From: p.from}, nil, nil
 }
 
 // openPinned opens the file unless the fd cache had it.

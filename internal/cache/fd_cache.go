@@ -1,6 +1,10 @@
 package cache
 
-import "os"
+import (
+	"os"
+
+	"github.com/lectiospace/lectern/internal/media"
+)
 
 // maxIdle bounds the open descriptors that nobody uses.
 const maxIdle = 1024
@@ -21,6 +25,7 @@ type fdEntry struct {
 // its position. One without readers is in the list of idle ones.
 type openFile struct {
 	file         *os.File
+	residency    media.Residency
 	entry        *fdEntry
 	refs         int       // readers
 	older, newer *openFile // in the list of idle ones

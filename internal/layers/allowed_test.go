@@ -26,6 +26,7 @@ var allowed = []rule{
 		pkg: "bench/bound",
 		may: []use{
 			{"golang.org/x/sys", "epoll and sendfile without anything between"},
+			{"unsafe", "system calls of which the scheduler is not told"},
 		},
 		tests: []use{
 			{"bench/content", "the bytes to serve"},
@@ -855,6 +856,7 @@ var allowed = []rule{
 	{
 		pkg: "internal/proxy/corkedconn",
 		may: []use{
+			{"internal/media", "what is remembered of a file's place in memory"},
 			{"internal/requestline", "scans the start of each request"},
 			{"internal/tcpmemory", "what slow connections may leave unsent"},
 			{"golang.org/x/sys", "socket options and sendfile"},

@@ -65,6 +65,9 @@ type Piece struct {
 	// must neither be moved nor relied on.
 	File *os.File
 	Off  int64
+	// Residency is what is known of File's place in memory, shared by all its readers; nil where
+	// nothing is remembered.
+	Residency *Residency
 	// Data are the bytes themselves.
 	Data []byte
 	// Len is the number of bytes, always > 0.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 
@@ -65,12 +66,17 @@ var (
 // Listener wraps each TCP connection that it accepts in a Conn.
 type Listener struct {
 	net.Listener
-	slow *slowConns
+	slow    *slowConns
+	senders *senders
 }
 
 // NewListener returns a Listener of the connections that ln accepts.
 func NewListener(ln net.Listener) *Listener {
-	return &Listener{Listener: ln, slow: newSlowConns(tcpMemory{bound: tcpmemory.Bound(), group: tcpmemory.GroupLimit(), used: tcpmemory.Used})}
+	return &Listener{
+		Listener: ln,
+		slow:     newSlowConns(tcpMemory{bound: tcpmemory.Bound(), group: tcpmemory.GroupLimit(), used: tcpmemory.Used}),
+		senders:  &senders{processors: int64(runtime.GOMAXPROCS(0))},
+	}
 }
 
 // Accept implements net.Listener.
@@ -83,16 +89,16 @@ func (l *Listener) Accept() (net.Conn, error) {
 	if !ok {
 		return c, nil
 	}
-	return newConn(tcp, l.slow), nil
+	return newConn(tcp, l.slow, l.senders), nil
 }
 
-func newConn(tcp *net.TCPConn, slow *slowConns) net.Conn {
+func newConn(tcp *net.TCPConn, slow *slowConns, others *senders) net.Conn {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return tcp // closed already: the next read fails
 	}
 	c := &Conn{TCPConn: tcp, raw: raw}
-	c.sending.slow.of = slow
+	c.sending.slow.of, c.sending.others = slow, others
 	c.fill = c.readAvailable
 	c.sendStep = c.sending.step
 	c.initSending()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lectiospace/lectern/internal/media"
 )
 
 // setUnsentMark sets a socket's mark. A kernel that refuses still serves, with more memory.
@@ -65,7 +67,8 @@ func (c *Conn) readAvailable(fd uintptr) bool {
 type send struct {
 	header []byte
 	data   []byte
-	from   int // the file's descriptor; -1 where data is sent
+	from   int              // the file's descriptor; -1 where data is sent
+	whole  *media.Residency // the file's; nil where none is remembered
 	off    int64
 	left   int64 // of the data or the file
 	err    error
@@ -73,11 +76,6 @@ type send struct {
 	// since the send last blocked.
 	residentUntil int64
 }
-
-// turn is how many bytes are sent before other goroutines may run. A fast client's stream
-// need not block for megabytes; meanwhile the first bytes of others would wait. nginx's
-// sendfile_max_chunk serves the same purpose.
-const turn = 512 << 10
 
 // sending is a connection's send in progress and what is known of those before.
 type sending struct {
@@ -94,6 +92,7 @@ type sending struct {
 	// inTurn is how many bytes were sent since other goroutines could run.
 	inTurn int64
 	yield  func() // runtime.Gosched, or a test's
+	others *senders
 	// residentUnknown is true where the kernel does not say what is in its page cache.
 	residentUnknown bool
 }
@@ -103,7 +102,10 @@ func (s *sending) step(fd uintptr) bool {
 	if !s.blockedAt.IsZero() {
 		s.goOn(fd)
 	}
-	if s.stepHeader(fd) && (s.err != nil || s.stepBody(fd)) {
+	s.others.n.Add(1)
+	done := s.stepHeader(fd) && (s.err != nil || s.stepBody(fd))
+	s.others.n.Add(-1)
+	if done {
 		return true
 	}
 	s.blockedAt = time.Now()
@@ -156,7 +158,7 @@ func (s *sending) stepHeader(fd uintptr) bool {
 
 func (s *sending) stepBody(fd uintptr) bool {
 	for s.left > 0 && s.err == nil {
-		if s.inTurn >= turn {
+		if s.inTurn >= s.others.turn() {
 			s.yield()
 			s.inTurn = 0
 			s.residentUntil = 0 // pages may have been reclaimed meanwhile
@@ -203,6 +205,9 @@ func (s *sending) residentNow(n int64) bool {
 	if s.residentUnknown {
 		return false
 	}
+	if s.whole != nil && wholeResident(s.from, s.whole, time.Now()) {
+		return true
+	}
 	yes, known := resident(s.from, s.off, n)
 	if s.residentUnknown = !known; yes {
 		s.residentUntil = s.off + n
@@ -211,9 +216,9 @@ func (s *sending) residentNow(n int64) bool {
 }
 
 // SendFile sends what was kept and then n bytes of f from off on, with sendfile(2),
-// and returns how many bytes of the file were sent.
-func (c *Conn) SendFile(f *os.File, off, n int64) (int64, error) {
-	return c.send(send{from: int(f.Fd()), off: off, left: n})
+// and returns how many bytes of the file were sent. whole is the file's, or nil.
+func (c *Conn) SendFile(f *os.File, whole *media.Residency, off, n int64) (int64, error) {
+	return c.send(send{from: int(f.Fd()), whole: whole, off: off, left: n})
 }
 
 // sendData sends what was kept and then data, and returns how many bytes of data were sent.

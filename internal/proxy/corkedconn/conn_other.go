@@ -4,9 +4,14 @@ package corkedconn
 
 import (
 	"os"
+
+	"github.com/lectiospace/lectern/internal/media"
 )
 
-type sending struct{ slow membership }
+type sending struct {
+	slow   membership
+	others *senders
+}
 
 func (*sending) step(uintptr) bool       { return true }
 func (*Conn) initSending()               {}
@@ -26,7 +31,7 @@ func (c *Conn) awaitRequest() error {
 
 // SendFile sends what was kept and then n bytes of f from off on, and returns how
 // many bytes of the file were sent.
-func (c *Conn) SendFile(f *os.File, off, n int64) (int64, error) {
+func (c *Conn) SendFile(f *os.File, _ *media.Residency, off, n int64) (int64, error) {
 	if err := c.Uncork(); err != nil {
 		return 0, err
 	}

@@ -99,7 +99,7 @@ func newStalling(t *testing.T) *stalling {
 	go func() {
 		defer close(sent)
 		for {
-			if _, err := conn.SendFile(file, 0, fileSize); err != nil {
+			if _, err := conn.SendFile(file, nil, 0, fileSize); err != nil {
 				return
 			}
 		}
@@ -150,17 +150,38 @@ func TestUnsentBytesAreBounded(t *testing.T) {
 
 // TestSendsTakeTurns sends to a client that takes megabytes at once.
 func TestSendsTakeTurns(t *testing.T) {
+	t.Run("all processors send", func(t *testing.T) {
+		if longest := longestTurn(t, 1); longest > 2*turn {
+			t.Errorf("%d bytes were sent while no other goroutine could run, want %d at most", longest, 2*turn)
+		}
+	})
+	t.Run("one is left", func(t *testing.T) {
+		if longest := longestTurn(t, 2); longest < longTurn || longest > longTurn+turn {
+			t.Errorf("%d bytes were sent while no other goroutine could run on the processor, want %d and not much more", longest, longTurn)
+		}
+	})
+}
+
+// longestTurn is how many bytes one of a listener's sends, where so many processors are, sent at
+// most without letting others run.
+func longestTurn(t *testing.T, processors int64) int64 {
+	t.Helper()
 	conn, client, file := newPair(t, 4<<20)
+	defer client.Close()
 	sent, before, longest := int64(0), int64(0), int64(0)
 	othersRun := func() {
 		now := sent + fileSize - conn.sending.left
 		longest, before = max(longest, now-before), now
 	}
+	conn.sending.others = &senders{processors: processors}
 	conn.sending.yield = othersRun
 	conn.sendStep = func(fd uintptr) bool {
 		done := conn.sending.step(fd)
 		if !done {
 			othersRun()
+		}
+		if n := conn.sending.others.n.Load(); n != 0 {
+			t.Errorf("%d sends are counted after one has blocked or ended", n)
 		}
 		return done
 	}
@@ -171,7 +192,7 @@ func TestSendsTakeTurns(t *testing.T) {
 	}()
 	const size = 16 * fileSize
 	for sent < size {
-		n, err := conn.SendFile(file, 0, fileSize)
+		n, err := conn.SendFile(file, nil, 0, fileSize)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,10 +202,7 @@ func TestSendsTakeTurns(t *testing.T) {
 	if n := <-read; n != size {
 		t.Errorf("%d of %d bytes arrived", n, size)
 	}
-	client.Close()
-	if longest > 2*turn {
-		t.Errorf("%d bytes were sent while no other goroutine could run, want %d at most", longest, 2*turn)
-	}
+	return longest
 }
 
 // TestSlowWritesEndInTime: no write of a Piece to a client of 700 KB/s waits until more than a Piece
@@ -209,7 +227,7 @@ func TestSlowWritesEndInTime(t *testing.T) {
 	}()
 	for i := range 10 {
 		before := read.Load()
-		if _, err := conn.SendFile(file, int64(i%8)*Piece, Piece); err != nil {
+		if _, err := conn.SendFile(file, nil, int64(i%8)*Piece, Piece); err != nil {
 			t.Fatal(err)
 		}
 		// What is on its way, or in the client's buffer, is not unsent.

@@ -5,8 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lectiospace/lectern/internal/media"
 )
 
 // TestResident looks at a file of which nothing was read yet, and again when it was. A
@@ -44,5 +47,61 @@ func TestResident(t *testing.T) {
 		if known != supported || yes != (span.want && supported) {
 			t.Errorf("%d bytes from %d on are resident: %t, known: %t; want %t", span.n, span.off, yes, known, span.want)
 		}
+	}
+}
+
+// TestWholeResident: what was found holds for trustFor, whatever becomes of the file meanwhile, and is looked for
+// again after that.
+func TestWholeResident(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "content"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	const size = 1<<20 + 1
+	if err := file.Truncate(size); err != nil {
+		t.Fatal(err)
+	}
+	fd := int(file.Fd())
+	if err := unix.Fadvise(fd, 0, 0, unix.FADV_RANDOM); err != nil { // no read-ahead
+		t.Fatal(err)
+	}
+	read := func(n int64) {
+		t.Helper()
+		if _, err := io.Copy(io.Discard, io.NewSectionReader(file, 0, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	supported := unix.Cachestat(uint(fd), &unix.CachestatRange{Len: 1}, &unix.Cachestat_t{}, 0) == nil
+	var whole media.Residency
+	now := time.Now()
+	for _, step := range []struct {
+		name  string
+		after time.Duration
+		do    func()
+		want  bool
+	}{
+		{"nothing was read", 0, func() {}, false},
+		{"all but the last byte was read", trustFor, func() { read(size - 5000) }, false},
+		{"all was read, and it is not looked for yet", trustFor - 1, func() { read(size) }, false},
+		{"all was read", 1, func() {}, true},
+		{"evicted, and it is not looked for yet", trustFor - 1, func() {
+			if err := unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"evicted", 1, func() {}, false},
+	} {
+		now = now.Add(step.after)
+		step.do()
+		if got := wholeResident(fd, &whole, now); got != (step.want && supported) {
+			t.Errorf("%s: %t", step.name, got)
+		}
+	}
+	if err := file.Truncate(0); err != nil {
+		t.Fatal(err)
+	}
+	if wholeResident(fd, &whole, now.Add(trustFor)) {
+		t.Error("a file without bytes is resident")
 	}
 }

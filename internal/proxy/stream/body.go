@@ -205,7 +205,7 @@ func (b *body) write(p media.Piece, off, n int64) (sent int64, err error) {
 	}
 	switch conn := b.x.corked; {
 	case p.File != nil && conn != nil:
-		sent, err = conn.SendFile(p.File, p.Off+off, n)
+		sent, err = conn.SendFile(p.File, p.Residency, p.Off+off, n)
 	case p.File != nil:
 		sent, err = corkedconn.CopyFile(b.x.conn, p.File, p.Off+off, n)
 	default:
