@@ -57,7 +57,7 @@ func (o options) plan() (plan []workloads.Workload, err error) {
 	deployed := []peers.Starter{peers.NginxSliceTLS("1m"), peers.DeployedNginx(), peers.DeployedHAProxy(), peers.NginxStaticTLS(), peers.HAProxyBound()}
 	// With slices of 1 MiB 200 viewers' ranges without an end have nginx open more files than the
 	// 20,000 a worker that systems allow.
-	mixed := []peers.Starter{peers.NginxSlice("8m", peers.AuthCached, peers.Logged), peers.Gateway(), peers.SendfileBound()}
+	mixed := []peers.Starter{peers.NginxSlice("8m", peers.AuthCached, peers.Logged), peers.Gateway(), peers.NginxStatic(peers.AuthNone, peers.Unlogged)}
 	keeping := []peers.Starter{peers.Gateway(), peers.NginxSlice("1m", peers.AuthNone, peers.Unlogged), peers.Rclone()}
 	large := workloads.Sequential(results.ColdLarge, 3<<30, nearby, l.few, slices.DeleteFunc(slices.Clone(fetching), func(s peers.Starter) bool {
 		return s.Name == peers.Varnish().Name // it has not so much memory

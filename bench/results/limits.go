@@ -72,8 +72,8 @@ func (s *Set) otherLimit(workload string) string {
 			compare(" HAProxy in front of nginx that sends a file, which knows nobody and logs nothing, has %s MB/s; in front of the gateway %s.",
 				haproxyBound, "haproxy + gateway, TLS", Throughput)
 	case Mix:
-		return compare("Limit: the viewers set the rate. A server that only reads a range and calls sendfile spends %s s of CPU per viewer-hour, the gateway %s.",
-			sendfileBound, gateway, CPUPerViewerHour)
+		return compare("Limit: the viewers set the rate. nginx that sends a file to anybody and logs nothing spends %s s of CPU per viewer-hour, the gateway %s.",
+			static, gateway, CPUPerViewerHour)
 	case Flash:
 		possible, ok := s.Median(workload, gateway, PossibleHits)
 		own, measured := s.Median(workload, gateway, ByteHits)
