@@ -1,11 +1,15 @@
 // Package gctrigger runs a garbage collection when a program's memory has grown and the
-// program has come to rest.
+// program has come to rest, and fewer while it works.
 //
 // A goroutine's stack is as large as its deepest call needed until a collection shrinks
 // it, and what a request's beginning allocated is freed by a collection only. The runtime
 // starts one when the heap has doubled, or after two minutes. A gateway whose viewers watch
 // allocates nearly nothing: thousands of connections then hold for minutes what they
 // needed for a millisecond.
+//
+// While it serves ranges from the disk at full speed the heap doubles six times a second, because what lives is
+// little. Collections are then under way for a thirtieth of the time, and first bytes that come
+// meanwhile are milliseconds late.
 package gctrigger
 
 import (
@@ -26,6 +30,12 @@ const (
 	// restShare is what part of the growth may have come within the last interval. While the
 	// heap grows faster the runtime soon starts a collection by itself.
 	restShare = 4
+	// headroom is how many bytes may be allocated between two collections at least, where the live
+	// heap is less, and mostPercent bounds what it makes of a very small one.
+	headroom    = 64 << 20
+	mostPercent = 400
+	// leastPercent is the runtime's own.
+	leastPercent = 100
 )
 
 // Trigger looks at the memory of the process. The zero value is ready; Start and Stop may
@@ -57,13 +67,23 @@ func (t *Trigger) run() {
 	defer tick.Stop()
 	var seen history
 	read := newReader()
+	set := int(read().percent)
+	chooses := set == leastPercent // else somebody did, by GOGC
+	if chooses {
+		defer debug.SetGCPercent(set)
+	}
 	for {
 		select {
 		case <-t.stop:
 			return
 		case <-tick.C:
-			if seen.due(read()) {
+			now := read()
+			if seen.due(now) {
 				debug.FreeOSMemory() // a collection, after which the system has what is unused
+			}
+			if p := percentFor(now.live); chooses && p != set {
+				debug.SetGCPercent(p)
+				set = p
 			}
 		}
 	}
@@ -75,6 +95,14 @@ type sample struct {
 	live   uint64 // of the heap, as the last of them found
 	heap   uint64 // in use now, garbage included
 	stacks uint64
+	// percent is by how much the heap may grow between two collections.
+	percent uint64
+}
+
+// percentFor is by how much a live heap of so many bytes may grow, in steps, so that it is seldom set.
+func percentFor(live uint64) int {
+	percent := headroom / (live/100 + 1) / 25 * 25
+	return int(max(leastPercent, min(mostPercent, percent)))
 }
 
 // history is what was seen since the last collection.
@@ -101,9 +129,10 @@ func newReader() func() sample {
 	values := []metrics.Sample{
 		{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/gc/heap/live:bytes"},
 		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"},
+		{Name: "/gc/gogc:percent"},
 	}
 	return func() sample {
 		metrics.Read(values)
-		return sample{values[0].Value.Uint64(), values[1].Value.Uint64(), values[2].Value.Uint64(), values[3].Value.Uint64()}
+		return sample{values[0].Value.Uint64(), values[1].Value.Uint64(), values[2].Value.Uint64(), values[3].Value.Uint64(), values[4].Value.Uint64()}
 	}
 }

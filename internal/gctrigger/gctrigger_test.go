@@ -2,8 +2,10 @@ package gctrigger
 
 import (
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"testing"
+	"time"
 )
 
 func TestDue(t *testing.T) {
@@ -13,15 +15,15 @@ func TestDue(t *testing.T) {
 		samples []sample
 		due     bool // at the last sample, and at none before
 	}{
-		{"nothing has grown", []sample{{1, 20 * mib, 20 * mib, mib}, {1, 20 * mib, 21 * mib, mib}, {1, 20 * mib, 21 * mib, mib}}, false},
-		{"the heap has grown and rests", []sample{{1, 20 * mib, 20 * mib, mib}, {1, 20 * mib, 40 * mib, mib}, {1, 20 * mib, 41 * mib, mib}}, true},
-		{"the heap was full of garbage when the program came to rest", []sample{{1, 20 * mib, 40 * mib, mib}, {1, 20 * mib, 40 * mib, mib}}, true},
-		{"stacks have grown and rest", []sample{{1, 20 * mib, 20 * mib, mib}, {1, 20 * mib, 20 * mib, 17 * mib}, {1, 20 * mib, 20 * mib, 17 * mib}}, true},
-		{"the heap still grows", []sample{{1, 20 * mib, 20 * mib, mib}, {1, 20 * mib, 40 * mib, mib}, {1, 20 * mib, 50 * mib, mib}}, false},
-		{"it grows slowly", []sample{{1, 20 * mib, 20 * mib, mib}, {1, 20 * mib, 26 * mib, mib}, {1, 20 * mib, 29 * mib, mib}, {1, 20 * mib, 32 * mib, mib}}, true},
-		{"a large heap has grown by little", []sample{{1, 400 * mib, 400 * mib, mib}, {1, 400 * mib, 440 * mib, mib}, {1, 400 * mib, 440 * mib, mib}}, false},
-		{"a collection has come meanwhile", []sample{{1, 20 * mib, 20 * mib, mib}, {1, 20 * mib, 40 * mib, mib}, {2, 20 * mib, 40 * mib, mib}}, false},
-		{"stacks have shrunk", []sample{{1, 20 * mib, 20 * mib, 17 * mib}, {1, 20 * mib, 20 * mib, mib}, {1, 20 * mib, 20 * mib, mib}}, false},
+		{"nothing has grown", []sample{{1, 20 * mib, 20 * mib, mib, 100}, {1, 20 * mib, 21 * mib, mib, 100}, {1, 20 * mib, 21 * mib, mib, 100}}, false},
+		{"the heap has grown and rests", []sample{{1, 20 * mib, 20 * mib, mib, 100}, {1, 20 * mib, 40 * mib, mib, 100}, {1, 20 * mib, 41 * mib, mib, 100}}, true},
+		{"the heap was full of garbage when the program came to rest", []sample{{1, 20 * mib, 40 * mib, mib, 100}, {1, 20 * mib, 40 * mib, mib, 100}}, true},
+		{"stacks have grown and rest", []sample{{1, 20 * mib, 20 * mib, mib, 100}, {1, 20 * mib, 20 * mib, 17 * mib, 100}, {1, 20 * mib, 20 * mib, 17 * mib, 100}}, true},
+		{"the heap still grows", []sample{{1, 20 * mib, 20 * mib, mib, 100}, {1, 20 * mib, 40 * mib, mib, 100}, {1, 20 * mib, 50 * mib, mib, 100}}, false},
+		{"it grows slowly", []sample{{1, 20 * mib, 20 * mib, mib, 100}, {1, 20 * mib, 26 * mib, mib, 100}, {1, 20 * mib, 29 * mib, mib, 100}, {1, 20 * mib, 32 * mib, mib, 100}}, true},
+		{"a large heap has grown by little", []sample{{1, 400 * mib, 400 * mib, mib, 100}, {1, 400 * mib, 440 * mib, mib, 100}, {1, 400 * mib, 440 * mib, mib, 100}}, false},
+		{"a collection has come meanwhile", []sample{{1, 20 * mib, 20 * mib, mib, 100}, {1, 20 * mib, 40 * mib, mib, 100}, {2, 20 * mib, 40 * mib, mib, 100}}, false},
+		{"stacks have shrunk", []sample{{1, 20 * mib, 20 * mib, 17 * mib, 100}, {1, 20 * mib, 20 * mib, mib, 100}, {1, 20 * mib, 20 * mib, mib, 100}}, false},
 	} {
 		var h history
 		for i, s := range c.samples {
@@ -83,4 +85,43 @@ func TestStartAndStop(t *testing.T) {
 	tr.Start()
 	tr.Stop()
 	tr.Stop()
+}
+
+func TestPercent(t *testing.T) {
+	const mib = 1 << 20
+	for live, want := range map[uint64]int{0: 400, mib: 400, 16 * mib: 375, 20 * mib: 300, 32 * mib: 175, 63 * mib: 100, 64 * mib: 100, 1 << 40: 100} {
+		got := percentFor(live)
+		if got != want {
+			t.Errorf("a live heap of %d MiB may grow by %d %%, want %d", live/mib, got, want)
+		}
+		if room := live / 100 * uint64(got); room > headroom && got > leastPercent {
+			t.Errorf("a live heap of %d MiB may grow by %d bytes", live/mib, room)
+		}
+	}
+}
+
+// TestPercentIsSetAndGivenBack: but not where GOGC says another one.
+func TestPercentIsSetAndGivenBack(t *testing.T) {
+	for before, set := range map[int]bool{leastPercent: true, 250: false} {
+		initial := debug.SetGCPercent(before)
+		runtime.GC()
+		var tr Trigger
+		tr.Start()
+		read := newReader()
+		for deadline := time.Now().Add(30 * time.Second); set && read().percent == uint64(before); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the percentage is not set")
+			}
+		}
+		if !set {
+			time.Sleep(interval + interval/2)
+			if p := read().percent; p != uint64(before) {
+				t.Errorf("GOGC=%d became %d", before, p)
+			}
+		}
+		tr.Stop()
+		if p := debug.SetGCPercent(initial); p != before {
+			t.Errorf("the percentage is %d after Stop, %d before Start", p, before)
+		}
+	}
 }

@@ -31,10 +31,11 @@ var (
 // Any error makes fasthttp close the connection. Missing bytes are never padded: a
 // short body is how a client learns of the error.
 type body struct {
-	x     *exchange
-	plan  bodyPlan
-	rate  rateLimit
-	began bool
+	x      *exchange
+	plan   bodyPlan
+	rate   rateLimit
+	began  bool
+	closed bool
 	// renewed is true once a write had a deadline of its own.
 	renewed bool
 	// reopenedAt is the offset from which bytes were last read anew; -1 before.
@@ -77,8 +78,12 @@ func (b *body) WriteTo(io.Writer) (n int64, err error) {
 	return
 }
 
-// Close ends the exchange.
+// Close ends the exchange, once: after that it may be the connection's next one.
 func (b *body) Close() error {
+	if b.closed {
+		return nil
+	}
+	b.closed = true
 	b.x.streaming.Store(false)
 	if !b.began {
 		b.err = respond.ErrHangup // the headers could not be written
@@ -87,6 +92,7 @@ func (b *body) Close() error {
 		b.x.corked.Discard()
 	}
 	b.x.finish(b.err)
+	b.x.kept.reuse(b.x)
 	return nil
 }
 

@@ -65,6 +65,9 @@ type exchange struct {
 	reader     media.Reader // open, or nil
 	firstPiece media.Piece  // the reader's first piece, not yet written
 
+	seen   bool // by who walks over all exchanges, and may hold it; guarded by registry.mu
+	unseen bool // once it has ended
+
 	mu       sync.Mutex // orders abort and finish
 	finished bool       // guarded by mu
 	aborted  bool       // the write deadline is in the past; guarded by mu
@@ -164,11 +167,14 @@ func (x *exchange) serve(resp *fasthttp.Response) error {
 }
 
 func (h *Handler) newExchange(c *fasthttp.RequestCtx, rec accesslog.Record) *exchange {
-	x := &exchange{h: h, conn: c.Conn(), record: rec}
-	x.ctx, x.cancel = context.WithCancelCause(h.base)
-	if x.corked, _ = x.conn.(*corkedconn.Conn); x.corked != nil {
-		x.kept = h.connectionOf(x.corked)
+	var kept *connection
+	corked, ok := c.Conn().(*corkedconn.Conn)
+	if ok {
+		kept = h.connectionOf(corked)
 	}
+	x := kept.unusedExchange()
+	*x = exchange{h: h, conn: c.Conn(), corked: corked, kept: kept, record: rec}
+	x.ctx, x.cancel = context.WithCancelCause(h.base)
 	h.exchanges.add(x)
 	return x
 }
@@ -222,7 +228,7 @@ func (x *exchange) finish(fault error) {
 	if x.admitted {
 		x.h.streams.release()
 	}
-	x.h.exchanges.remove(x)
+	x.unseen = x.h.exchanges.remove(x)
 	x.h.metrics.request(x.record.Status, x.record.Cache)
 	if x.record.Outcome == "" || fault != nil {
 		x.record.Outcome = outcomeOf(fault)

@@ -15,10 +15,12 @@ func (r *registry) add(x *exchange) {
 	r.exchanges[x] = struct{}{}
 }
 
-func (r *registry) remove(x *exchange) {
+// remove reports whether nobody has got the exchange from appendTo: then nobody holds it.
+func (r *registry) remove(x *exchange) (unseen bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.exchanges, x)
+	return !x.seen
 }
 
 func (r *registry) len() int {
@@ -34,6 +36,7 @@ func (r *registry) appendTo(list []*exchange, keep func(*exchange) bool) []*exch
 	defer r.mu.Unlock()
 	for x := range r.exchanges {
 		if keep(x) {
+			x.seen = true
 			list = append(list, x)
 		}
 	}

@@ -1,0 +1,131 @@
+package stream
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/media"
+	"github.com/lectiospace/lectern/internal/proxy/accesslog"
+	"github.com/lectiospace/lectern/internal/proxy/corkedconn"
+)
+
+// lastingAccess is that of oneRecording, whose decisions hold for good. opened is called with each
+// range that is opened.
+type lastingAccess struct {
+	oneRecording
+	opened func()
+}
+
+func (lastingAccess) Lasting(media.Token, media.Viewer, media.Recording) func() bool {
+	return func() bool { return true }
+}
+
+func (a lastingAccess) Open(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error) {
+	a.opened()
+	return a.oneRecording.Open(ctx, obj, span)
+}
+
+// TestExchangesAreUsedAgain: those of a connection whose requests are repeated are, but not one that
+// a watcher may hold. It would end the next one, or tell what it is not.
+func TestExchangesAreUsedAgain(t *testing.T) {
+	var watched atomic.Bool
+	var h *Handler
+	access := lastingAccess{oneRecording{pattern(1000)}, nil}
+	access.opened = func() {
+		if watched.Load() {
+			h.exchanges.appendTo(nil, all)
+		}
+	}
+	log := slog.New(slog.DiscardHandler)
+	records := accesslog.New(accesslog.PerRequest, log, time.Now)
+	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "limited_total"})
+	h, err := New(Config{Streams: 100, StreamsPerUser: 100, WriteIdle: time.Minute, OriginTimeout: time.Minute, Recheck: time.Minute}, Deps{
+		Access: access, Origins: access, Store: access,
+		Base: context.Background(), ResetResponse: func(c *fasthttp.RequestCtx) { c.Response.Reset() },
+		LimitedStreams: counter, LimitedPerUser: counter,
+		Records: records, Log: log, Metrics: prometheus.NewRegistry(), Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unused := make(chan *exchange, 1) // as a request begins
+	server := &fasthttp.Server{Handler: func(c *fasthttp.RequestCtx) {
+		kept, _ := c.Conn().(*corkedconn.Conn).Kept.(*connection)
+		if kept == nil {
+			unused <- nil
+		} else {
+			unused <- kept.unused
+		}
+		if !h.ServeRepeat(c) {
+			h.Serve(c, records.Begin(c, netip.Addr{}, false), 7)
+		}
+	}}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(corkedconn.NewListener(ln)) }()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		client.Close()
+		if err := server.Shutdown(); err != nil {
+			t.Error(err)
+		}
+		<-served
+	}()
+	answers := bufio.NewReader(client)
+	request := func(first, length int) *exchange {
+		t.Helper()
+		last := first + length - 1
+		fmt.Fprintf(client, "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer token\r\nRange: bytes=%d-%d\r\n\r\n", first, last)
+		was := <-unused
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		if want := access.content[first : last+1]; err != nil || resp.StatusCode != http.StatusPartialContent || string(body) != string(want) {
+			t.Fatalf("%s, %d bytes, %v: want bytes %d to %d", resp.Status, len(body), err, first, last)
+		}
+		return was
+	}
+	for i := range 3 { // one, one like it that is remembered, and one that is repeated
+		if x := request(i, 10); x != nil && i < 2 {
+			t.Errorf("request %d of a connection finds an exchange that nobody uses", i+1)
+		}
+	}
+	x := request(0, 100)
+	if x == nil {
+		t.Fatal("the exchange of a repeated request is not kept")
+	}
+	for i := range 5 {
+		if next := request(100*i, 50+i); next != x {
+			t.Errorf("repeated request %d does not use the exchange of the one before", i)
+		}
+	}
+	watched.Store(true)
+	request(1, 1)
+	watched.Store(false)
+	if request(2, 2) != nil {
+		t.Error("an exchange is used again that a watcher has got")
+	}
+	if n := h.Running(); n != 0 {
+		t.Errorf("%d exchanges run", n)
+	}
+}
