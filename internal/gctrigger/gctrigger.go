@@ -2,7 +2,7 @@
 // program has come to rest, and fewer while it works.
 //
 // A goroutine's stack is as large as its deepest call needed until a collection shrinks
-// it, and what a request's beginning allocated is freed by a collection only. The runtime
+// it, and what a request's beginning allocated is freed by a collection only. By itself the runtime
 // starts one when the heap has doubled, or after two minutes. A gateway whose viewers watch
 // allocates nearly nothing: thousands of connections then hold for minutes what they
 // needed for a millisecond.
@@ -30,12 +30,14 @@ const (
 	// restShare is what part of the growth may have come within the last interval. While the
 	// heap grows faster the runtime soon starts a collection by itself.
 	restShare = 4
-	// headroom is how many bytes may be allocated between two collections at least, where the live
-	// heap is less, and mostPercent bounds what it makes of a very small one.
+	// headroom is about how many bytes may be allocated between two collections where the runtime,
+	// which lets a heap double, would have fewer. mostPercent bounds what that makes of a small heap, which may
+	// have become a large one before it is looked at again.
 	headroom    = 64 << 20
-	mostPercent = 400
-	// leastPercent is the runtime's own.
+	mostPercent = 300
+	// leastPercent is the runtime's own, and step by how much it has to differ to be set.
 	leastPercent = 100
+	step         = 50
 )
 
 // Trigger looks at the memory of the process. The zero value is ready; Start and Stop may
@@ -81,7 +83,7 @@ func (t *Trigger) run() {
 			if seen.due(now) {
 				debug.FreeOSMemory() // a collection, after which the system has what is unused
 			}
-			if p := percentFor(now.live); chooses && p != set {
+			if p := percentFor(now.live + now.stacks); chooses && (p <= set-step || p >= set+step) {
 				debug.SetGCPercent(p)
 				set = p
 			}
@@ -99,7 +101,8 @@ type sample struct {
 	percent uint64
 }
 
-// percentFor is by how much a live heap of so many bytes may grow, in steps, so that it is seldom set.
+// percentFor is by how much a live heap may grow that is, with the stacks, of so many bytes: the
+// runtime counts both. It comes in steps.
 func percentFor(live uint64) int {
 	percent := headroom / (live/100 + 1) / 25 * 25
 	return int(max(leastPercent, min(mostPercent, percent)))

@@ -89,7 +89,7 @@ func TestStartAndStop(t *testing.T) {
 
 func TestPercent(t *testing.T) {
 	const mib = 1 << 20
-	for live, want := range map[uint64]int{0: 400, mib: 400, 16 * mib: 375, 20 * mib: 300, 32 * mib: 175, 63 * mib: 100, 64 * mib: 100, 1 << 40: 100} {
+	for live, want := range map[uint64]int{0: 300, mib: 300, 16 * mib: 300, 24 * mib: 250, 32 * mib: 175, 63 * mib: 100, 64 * mib: 100, 1 << 40: 100} {
 		got := percentFor(live)
 		if got != want {
 			t.Errorf("a live heap of %d MiB may grow by %d %%, want %d", live/mib, got, want)

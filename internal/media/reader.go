@@ -65,7 +65,7 @@ type Piece struct {
 	// must neither be moved nor relied on.
 	File *os.File
 	Off  int64
-	// Residency is what is known of File's place in memory, shared by all its readers; nil where
+	// Residency says whether File was in the page cache, shared by all its readers; nil where
 	// nothing is remembered.
 	Residency *Residency
 	// Data are the bytes themselves.

@@ -186,7 +186,9 @@ func (s *sending) sendSome(fd int) (n int, call string, err error) {
 	most := min(s.left, turn)
 	if s.from >= 0 {
 		if s.residentNow(most) {
+			began := time.Now()
 			n, err = sendfileAtOnce(fd, s.from, &s.off, int(most))
+			s.judge(time.Since(began))
 		} else {
 			n, err = syscall.Sendfile(fd, s.from, &s.off, int(most))
 		}
@@ -195,6 +197,18 @@ func (s *sending) sendSome(fd int) (n int, call string, err error) {
 	from := int64(len(s.data)) - s.left
 	n, err = syscall.SendmsgN(fd, s.data[from:from+most], nil, nil, unix.MSG_NOSIGNAL)
 	return n, "sendmsg", err
+}
+
+// judge ends the trust in what is known of the file where a send of bytes that were taken to be in
+// memory took as long as from a disk.
+func (s *sending) judge(took time.Duration) {
+	if took <= refutedBy {
+		return
+	}
+	s.residentUntil = 0
+	if s.whole != nil {
+		s.whole.Set(time.Now(), false)
+	}
 }
 
 // residentNow reports whether the next n bytes of the file are known to be in the page cache.

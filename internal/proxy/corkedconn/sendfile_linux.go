@@ -28,10 +28,14 @@ func sendfileAtOnce(fd, from int, off *int64, n int) (int, error) {
 	return int(sent), nil
 }
 
-// trustFor is for how long a file that was found wholly in the page cache is taken to be there. What
-// was used within a second is evicted last. A player's next piece, or the next viewer's, is
-// mostly of such a file, and to ask costs a tenth of sending it.
-const trustFor = time.Second
+// trustFor is for how long a file that was found wholly in the page cache is taken to be there. A
+// player's next piece, or the next viewer's, is mostly of such a file, and to ask costs a tenth
+// of sending it. Where memory is short the kernel may evict it sooner, or was reading it still: a
+// send that takes longer than refutedBy, many times what a turn takes from memory, ends the trust.
+const (
+	trustFor  = time.Second
+	refutedBy = 5 * time.Millisecond
+)
 
 // wholeResident reports whether all bytes of a file are in the page cache, by what whole remembers.
 func wholeResident(fd int, whole *media.Residency, now time.Time) bool {

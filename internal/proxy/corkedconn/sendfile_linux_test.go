@@ -105,3 +105,20 @@ func TestWholeResident(t *testing.T) {
 		t.Error("a file without bytes is resident")
 	}
 }
+
+// TestSlowSendsEndTheTrust: only those that take as long as from a disk.
+func TestSlowSendsEndTheTrust(t *testing.T) {
+	var whole media.Residency
+	for took, trusted := range map[time.Duration]bool{0: true, refutedBy: true, refutedBy + 1: false} {
+		whole.Set(time.Now(), true)
+		s := sending{send: send{whole: &whole, residentUntil: 100}}
+		s.judge(took)
+		if yes, _ := whole.Found(time.Now(), trustFor); yes != trusted || (s.residentUntil == 100) != trusted {
+			t.Errorf("after a send of %v its file is trusted: %t, up to %d", took, yes, s.residentUntil)
+		}
+	}
+	s := sending{send: send{residentUntil: 100}}
+	if s.judge(time.Minute); s.residentUntil != 0 {
+		t.Error("a file of which nothing is remembered is trusted after a slow send")
+	}
+}

@@ -2,11 +2,11 @@ package corkedconn
 
 import "sync/atomic"
 
-// turn is how many bytes are sent before other goroutines may run, where all processors send. A
-// fast client's stream need not block for megabytes; meanwhile the first bytes of others would
-// wait. nginx's sendfile_max_chunk serves the same purpose. longTurn is that where a processor is
-// left for others: to let them run wakes another thread, which costs as much as to send a
-// quarter of a turn, and finds nothing to do.
+// turn is how many bytes are sent before other goroutines may run, where as many sends run as there
+// are processors. A fast client's stream need not block for megabytes; meanwhile the first bytes
+// of others would wait. nginx's sendfile_max_chunk serves the same purpose. longTurn is that where
+// fewer run: to let others run wakes another thread then, which costs as much as to send a
+// quarter of a turn, and mostly finds nothing to do.
 const (
 	turn     = 512 << 10
 	longTurn = 4 * turn

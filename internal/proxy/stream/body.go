@@ -78,7 +78,7 @@ func (b *body) WriteTo(io.Writer) (n int64, err error) {
 	return
 }
 
-// Close ends the exchange, once: after that it may be the connection's next one.
+// Close ends the exchange, once: after that its memory may be that of the connection's next one.
 func (b *body) Close() error {
 	if b.closed {
 		return nil

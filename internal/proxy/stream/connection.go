@@ -13,7 +13,8 @@ type connection struct {
 	records *accesslog.Connection
 	digest  uint64  // of the last request, where it may be remembered; else 0
 	repeat  *repeat // the last request, where it was remembered; else nil
-	// unused is the last exchange, where the next one may have its memory; else nil. Most of what a
+	// unused is the last exchange, where the next one may have its memory; else nil. It refers to
+	// the bytes of the request, and is dropped together with repeat. Most of what a
 	// small range leaves to be collected is its exchange, and first bytes come late while the
 	// garbage collector works.
 	unused *exchange

@@ -66,7 +66,7 @@ type exchange struct {
 	firstPiece media.Piece  // the reader's first piece, not yet written
 
 	seen   bool // by who walks over all exchanges, and may hold it; guarded by registry.mu
-	unseen bool // once it has ended
+	unseen bool // set when it has ended: nobody else holds it
 
 	mu       sync.Mutex // orders abort and finish
 	finished bool       // guarded by mu

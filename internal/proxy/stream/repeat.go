@@ -55,12 +55,12 @@ func (h *Handler) ServeRepeat(c *fasthttp.RequestCtx) bool {
 	if !ok || kept.repeat == nil {
 		return false
 	}
-	r := kept.repeat
-	kept.repeat = nil // also where holds panics: the next request is decided anew
+	r, unused := kept.repeat, kept.unused
+	kept.repeat, kept.unused = nil, nil // also where holds panics: the next request is decided anew
 	if !r.request.match(&c.Request.Header) || !r.holds() {
 		return false
 	}
-	kept.repeat = r
+	kept.repeat, kept.unused = r, unused
 	rec := r.record
 	rec.Began = h.now()
 	x := h.newExchange(c, rec)

@@ -68,7 +68,11 @@ func TestExchangesAreUsedAgain(t *testing.T) {
 		} else {
 			unused <- kept.unused
 		}
-		if !h.ServeRepeat(c) {
+		if repeated := h.ServeRepeat(c); string(c.Path()) == "/other" {
+			if repeated || kept.repeat != nil || kept.unused != nil {
+				t.Errorf("after a request for something else the connection keeps %+v", kept)
+			}
+		} else if !repeated {
 			h.Serve(c, records.Begin(c, netip.Addr{}, false), 7)
 		}
 	}}
@@ -124,6 +128,14 @@ func TestExchangesAreUsedAgain(t *testing.T) {
 	watched.Store(false)
 	if request(2, 2) != nil {
 		t.Error("an exchange is used again that a watcher has got")
+	}
+	request(3, 3)
+	fmt.Fprint(client, "GET /other HTTP/1.1\r\nHost: a\r\n\r\n")
+	if <-unused == nil {
+		t.Error("there is nothing that the last request can drop")
+	}
+	if resp, err := http.ReadResponse(answers, nil); err != nil || resp.StatusCode != http.StatusOK {
+		t.Error(err)
 	}
 	if n := h.Running(); n != 0 {
 		t.Errorf("%d exchanges run", n)
