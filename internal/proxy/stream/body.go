@@ -92,7 +92,9 @@ func (b *body) Close() error {
 		b.x.corked.Discard()
 	}
 	b.x.finish(b.err)
-	b.x.kept.reuse(b.x)
+	if b.x.kept != nil {
+		b.x.kept.reuse(b.x)
+	}
 	return nil
 }
 

@@ -13,29 +13,24 @@ type connection struct {
 	records *accesslog.Connection
 	digest  uint64  // of the last request, where it may be remembered; else 0
 	repeat  *repeat // the last request, where it was remembered; else nil
-	// unused is the last exchange, where the next one may have its memory; else nil. It refers to
-	// the bytes of the request, and is dropped together with repeat. Most of what a
-	// small range leaves to be collected is its exchange, and first bytes come late while the
-	// garbage collector works.
-	unused *exchange
 }
 
 // reuse keeps an exchange that has ended for the next one of a connection whose requests are
-// repeated, unless a watcher may still hold it: it would end the next one. k may be nil.
+// repeated, unless a watcher may still hold it: it would end the next one.
 func (k *connection) reuse(x *exchange) {
-	if k != nil && k.repeat != nil && x.unseen {
-		k.unused = x
+	if k.repeat != nil && !x.seen {
+		k.repeat.unused = x
 	}
 }
 
-// unusedExchange returns the memory for an exchange, which may have what another left in it. k
-// may be nil.
-func (k *connection) unusedExchange() *exchange {
-	if k == nil || k.unused == nil {
+// newExchange returns an empty exchange, in the memory of the last one where nobody needs that.
+func (k *connection) newExchange() *exchange {
+	if k.repeat == nil || k.repeat.unused == nil {
 		return new(exchange)
 	}
-	x := k.unused
-	k.unused = nil
+	x := k.repeat.unused
+	k.repeat.unused = nil
+	*x = exchange{}
 	return x
 }
 

@@ -65,8 +65,9 @@ type exchange struct {
 	reader     media.Reader // open, or nil
 	firstPiece media.Piece  // the reader's first piece, not yet written
 
-	seen   bool // by who walks over all exchanges, and may hold it; guarded by registry.mu
-	unseen bool // set when it has ended: nobody else holds it
+	// seen: who walks over all exchanges has got this one, and may hold it. Guarded by registry.mu
+	// while it is registered; nobody sets it after that.
+	seen bool
 
 	mu       sync.Mutex // orders abort and finish
 	finished bool       // guarded by mu
@@ -167,13 +168,15 @@ func (x *exchange) serve(resp *fasthttp.Response) error {
 }
 
 func (h *Handler) newExchange(c *fasthttp.RequestCtx, rec accesslog.Record) *exchange {
-	var kept *connection
-	corked, ok := c.Conn().(*corkedconn.Conn)
-	if ok {
-		kept = h.connectionOf(corked)
+	var x *exchange
+	if corked, ok := c.Conn().(*corkedconn.Conn); ok {
+		kept := h.connectionOf(corked)
+		x = kept.newExchange()
+		x.corked, x.kept = corked, kept
+	} else {
+		x = new(exchange)
 	}
-	x := kept.unusedExchange()
-	*x = exchange{h: h, conn: c.Conn(), corked: corked, kept: kept, record: rec}
+	x.h, x.conn, x.record = h, c.Conn(), rec
 	x.ctx, x.cancel = context.WithCancelCause(h.base)
 	h.exchanges.add(x)
 	return x
@@ -228,7 +231,7 @@ func (x *exchange) finish(fault error) {
 	if x.admitted {
 		x.h.streams.release()
 	}
-	x.unseen = x.h.exchanges.remove(x)
+	x.h.exchanges.remove(x)
 	x.h.metrics.request(x.record.Status, x.record.Cache)
 	if x.record.Outcome == "" || fault != nil {
 		x.record.Outcome = outcomeOf(fault)

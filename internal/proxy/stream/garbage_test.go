@@ -71,23 +71,40 @@ func (r *bytesReader) Close() error              { return nil }
 func serveRecording(t *testing.T, size int) (addr string, content []byte) {
 	t.Helper()
 	content = pattern(size)
+	h := newHandler(t, oneRecording{content})
+	return serve(t, h, func(c *fasthttp.RequestCtx) { h.Serve(c, h.records.Begin(c, netip.Addr{}, false), 7) }), content
+}
+
+// recordings is all that a Handler needs of others.
+type recordings interface {
+	Access
+	Origins
+	Store
+}
+
+// newHandler is a Handler for them, started.
+func newHandler(t *testing.T, of recordings) *Handler {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	records := accesslog.New(accesslog.PerRequest, log, time.Now)
 	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "limited_total"})
 	h, err := New(Config{Streams: 100, StreamsPerUser: 100, WriteIdle: time.Minute, OriginTimeout: time.Minute, Recheck: time.Minute}, Deps{
-		Access: oneRecording{content}, Origins: oneRecording{content}, Store: oneRecording{content},
+		Access: of, Origins: of, Store: of,
 		Base: context.Background(), ResetResponse: func(c *fasthttp.RequestCtx) { c.Response.Reset() },
 		LimitedStreams: counter, LimitedPerUser: counter,
-		Records: records, Log: log, Metrics: prometheus.NewRegistry(), Now: time.Now,
+		Records: accesslog.New(accesslog.PerRequest, log, time.Now), Log: log, Metrics: prometheus.NewRegistry(), Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.Start()
 	t.Cleanup(h.Stop)
-	server := &fasthttp.Server{Handler: func(c *fasthttp.RequestCtx) {
-		h.Serve(c, records.Begin(c, netip.Addr{}, false), 7)
-	}}
+	return h
+}
+
+// serve serves with h until the test ends, when nothing may be left of it.
+func serve(t *testing.T, h *Handler, handle fasthttp.RequestHandler) (addr string) {
+	t.Helper()
+	server := &fasthttp.Server{Handler: handle}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +120,7 @@ func serveRecording(t *testing.T, size int) (addr string, content []byte) {
 			t.Errorf("%d exchanges run, %d streams and %d users hold slots", n, h.Active(), len(h.users.inUse))
 		}
 	})
-	return ln.Addr().String(), content
+	return ln.Addr().String()
 }
 
 // pattern is content in which every offset differs from its neighbours.

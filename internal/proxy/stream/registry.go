@@ -15,12 +15,10 @@ func (r *registry) add(x *exchange) {
 	r.exchanges[x] = struct{}{}
 }
 
-// remove reports whether nobody has got the exchange from appendTo: then nobody holds it.
-func (r *registry) remove(x *exchange) (unseen bool) {
+func (r *registry) remove(x *exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.exchanges, x)
-	return !x.seen
 }
 
 func (r *registry) len() int {

@@ -35,6 +35,11 @@ type repeat struct {
 	// header is the answer's. Of its fields only Server-Timing, Content-Range, Content-Length
 	// and Cache-Status differ from one range of the object to the next.
 	header fasthttp.ResponseHeader
+
+	// unused is the last exchange, where the next one may have its memory; else nil. Most of what a
+	// small range leaves to be collected is its exchange, and first bytes come late while the
+	// garbage collector works.
+	unused *exchange
 }
 
 // requestBytes are the bytes of a GET without the value of its Range.
@@ -55,12 +60,12 @@ func (h *Handler) ServeRepeat(c *fasthttp.RequestCtx) bool {
 	if !ok || kept.repeat == nil {
 		return false
 	}
-	r, unused := kept.repeat, kept.unused
-	kept.repeat, kept.unused = nil, nil // also where holds panics: the next request is decided anew
+	r := kept.repeat
+	kept.repeat = nil // also where holds panics: the next request is decided anew
 	if !r.request.match(&c.Request.Header) || !r.holds() {
 		return false
 	}
-	kept.repeat, kept.unused = r, unused
+	kept.repeat = r
 	rec := r.record
 	rec.Began = h.now()
 	x := h.newExchange(c, rec)

@@ -5,19 +5,15 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync/atomic"
 	"testing"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
 	"github.com/lectiospace/lectern/internal/media"
-	"github.com/lectiospace/lectern/internal/proxy/accesslog"
 	"github.com/lectiospace/lectern/internal/proxy/corkedconn"
 )
 
@@ -48,51 +44,28 @@ func TestExchangesAreUsedAgain(t *testing.T) {
 			h.exchanges.appendTo(nil, all)
 		}
 	}
-	log := slog.New(slog.DiscardHandler)
-	records := accesslog.New(accesslog.PerRequest, log, time.Now)
-	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "limited_total"})
-	h, err := New(Config{Streams: 100, StreamsPerUser: 100, WriteIdle: time.Minute, OriginTimeout: time.Minute, Recheck: time.Minute}, Deps{
-		Access: access, Origins: access, Store: access,
-		Base: context.Background(), ResetResponse: func(c *fasthttp.RequestCtx) { c.Response.Reset() },
-		LimitedStreams: counter, LimitedPerUser: counter,
-		Records: records, Log: log, Metrics: prometheus.NewRegistry(), Now: time.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h = newHandler(t, access)
 	unused := make(chan *exchange, 1) // as a request begins
-	server := &fasthttp.Server{Handler: func(c *fasthttp.RequestCtx) {
+	addr := serve(t, h, func(c *fasthttp.RequestCtx) {
 		kept, _ := c.Conn().(*corkedconn.Conn).Kept.(*connection)
-		if kept == nil {
+		if kept == nil || kept.repeat == nil {
 			unused <- nil
 		} else {
-			unused <- kept.unused
+			unused <- kept.repeat.unused
 		}
 		if repeated := h.ServeRepeat(c); string(c.Path()) == "/other" {
-			if repeated || kept.repeat != nil || kept.unused != nil {
+			if repeated || kept.repeat != nil {
 				t.Errorf("after a request for something else the connection keeps %+v", kept)
 			}
 		} else if !repeated {
-			h.Serve(c, records.Begin(c, netip.Addr{}, false), 7)
+			h.Serve(c, h.records.Begin(c, netip.Addr{}, false), 7)
 		}
-	}}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	})
+	client, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(corkedconn.NewListener(ln)) }()
-	client, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		client.Close()
-		if err := server.Shutdown(); err != nil {
-			t.Error(err)
-		}
-		<-served
-	}()
+	defer client.Close() // before the server is shut down
 	answers := bufio.NewReader(client)
 	request := func(first, length int) *exchange {
 		t.Helper()
