@@ -206,8 +206,8 @@ func (l *loop) send(c *conn) error {
 	return nil
 }
 
-// wait is epoll_wait(2). Only a wait that takes time is made with the scheduler's knowledge, so that
-// the other thread can go on.
+// wait is epoll_wait(2). Only a wait that takes time is made with the scheduler's knowledge: it gives
+// the processor to others meanwhile.
 func wait(epoll int, events []unix.EpollEvent) (int, error) {
 	if n, err := call(unix.SYS_EPOLL_PWAIT, epoll, uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0); n > 0 || err != nil {
 		return n, err

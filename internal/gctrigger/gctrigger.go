@@ -30,9 +30,9 @@ const (
 	// restShare is what part of the growth may have come within the last interval. While the
 	// heap grows faster the runtime soon starts a collection by itself.
 	restShare = 4
-	// headroom is about how many bytes may be allocated between two collections where the runtime,
-	// which lets a heap double, would have fewer. mostPercent bounds what that makes of a small heap, which may
-	// have become a large one before it is looked at again.
+	// headroom is about how many bytes may be allocated between two collections of a small heap, which
+	// the runtime would collect once it has doubled. mostPercent bounds that, since the heap may have
+	// become a large one before it is looked at again.
 	headroom    = 64 << 20
 	mostPercent = 300
 	// leastPercent is the runtime's own, and step by how much it has to differ to be set.

@@ -92,13 +92,13 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return newConn(tcp, l.slow, l.senders), nil
 }
 
-func newConn(tcp *net.TCPConn, slow *slowConns, others *senders) net.Conn {
+func newConn(tcp *net.TCPConn, slow *slowConns, all *senders) net.Conn {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return tcp // closed already: the next read fails
 	}
 	c := &Conn{TCPConn: tcp, raw: raw}
-	c.sending.slow.of, c.sending.others = slow, others
+	c.sending.slow.of, c.sending.senders = slow, all
 	c.fill = c.readAvailable
 	c.sendStep = c.sending.step
 	c.initSending()

@@ -65,13 +65,13 @@ func (c *Conn) readAvailable(fd uintptr) bool {
 // send is one send in progress: the header, then the data or a file's bytes. The runtime
 // calls its steps whenever the socket is writable, until they report true.
 type send struct {
-	header []byte
-	data   []byte
-	from   int              // the file's descriptor; -1 where data is sent
-	whole  *media.Residency // the file's; nil where none is remembered
-	off    int64
-	left   int64 // of the data or the file
-	err    error
+	header    []byte
+	data      []byte
+	from      int              // the file's descriptor; -1 where data is sent
+	residency *media.Residency // the file's; nil where none is remembered
+	off       int64
+	left      int64 // of the data or the file
+	err       error
 	// residentUntil is up to where the file's bytes were found in the page cache, from off on,
 	// since the send last blocked.
 	residentUntil int64
@@ -90,9 +90,9 @@ type sending struct {
 	// blockedAt is when the send in progress blocked; zero while it does not.
 	blockedAt time.Time
 	// inTurn is how many bytes were sent since other goroutines could run.
-	inTurn int64
-	yield  func() // runtime.Gosched, or a test's
-	others *senders
+	inTurn  int64
+	yield   func() // runtime.Gosched, or a test's
+	senders *senders
 	// residentUnknown is true where the kernel does not say what is in its page cache.
 	residentUnknown bool
 }
@@ -102,9 +102,9 @@ func (s *sending) step(fd uintptr) bool {
 	if !s.blockedAt.IsZero() {
 		s.goOn(fd)
 	}
-	s.others.n.Add(1)
+	s.senders.n.Add(1)
 	done := s.stepHeader(fd) && (s.err != nil || s.stepBody(fd))
-	s.others.n.Add(-1)
+	s.senders.n.Add(-1)
 	if done {
 		return true
 	}
@@ -158,7 +158,7 @@ func (s *sending) stepHeader(fd uintptr) bool {
 
 func (s *sending) stepBody(fd uintptr) bool {
 	for s.left > 0 && s.err == nil {
-		if s.inTurn >= s.others.turn() {
+		if s.inTurn >= s.senders.turn() {
 			s.yield()
 			s.inTurn = 0
 			s.residentUntil = 0 // pages may have been reclaimed meanwhile
@@ -206,8 +206,8 @@ func (s *sending) judge(took time.Duration) {
 		return
 	}
 	s.residentUntil = 0
-	if s.whole != nil {
-		s.whole.Set(time.Now(), false)
+	if s.residency != nil {
+		s.residency.Set(time.Now(), false)
 	}
 }
 
@@ -219,7 +219,7 @@ func (s *sending) residentNow(n int64) bool {
 	if s.residentUnknown {
 		return false
 	}
-	if s.whole != nil && wholeResident(s.from, s.whole, time.Now()) {
+	if s.residency != nil && wholeResident(s.from, s.residency, time.Now()) {
 		return true
 	}
 	yes, known := resident(s.from, s.off, n)
@@ -230,9 +230,9 @@ func (s *sending) residentNow(n int64) bool {
 }
 
 // SendFile sends what was kept and then n bytes of f from off on, with sendfile(2),
-// and returns how many bytes of the file were sent. whole is the file's, or nil.
-func (c *Conn) SendFile(f *os.File, whole *media.Residency, off, n int64) (int64, error) {
-	return c.send(send{from: int(f.Fd()), whole: whole, off: off, left: n})
+// and returns how many bytes of the file were sent. residency is the file's, or nil.
+func (c *Conn) SendFile(f *os.File, residency *media.Residency, off, n int64) (int64, error) {
+	return c.send(send{from: int(f.Fd()), residency: residency, off: off, left: n})
 }
 
 // sendData sends what was kept and then data, and returns how many bytes of data were sent.

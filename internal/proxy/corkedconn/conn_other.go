@@ -9,8 +9,8 @@ import (
 )
 
 type sending struct {
-	slow   membership
-	others *senders
+	slow    membership
+	senders *senders
 }
 
 func (*sending) step(uintptr) bool       { return true }

@@ -173,14 +173,14 @@ func longestTurn(t *testing.T, processors int64) int64 {
 		now := sent + fileSize - conn.sending.left
 		longest, before = max(longest, now-before), now
 	}
-	conn.sending.others = &senders{processors: processors}
+	conn.sending.senders = &senders{processors: processors}
 	conn.sending.yield = othersRun
 	conn.sendStep = func(fd uintptr) bool {
 		done := conn.sending.step(fd)
 		if !done {
 			othersRun()
 		}
-		if n := conn.sending.others.n.Load(); n != 0 {
+		if n := conn.sending.senders.n.Load(); n != 0 {
 			t.Errorf("%d sends are counted after one has blocked or ended", n)
 		}
 		return done

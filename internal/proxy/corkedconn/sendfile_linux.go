@@ -37,9 +37,9 @@ const (
 	refutedBy = 5 * time.Millisecond
 )
 
-// wholeResident reports whether all bytes of a file are in the page cache, by what whole remembers.
-func wholeResident(fd int, whole *media.Residency, now time.Time) bool {
-	yes, known := whole.Found(now, trustFor)
+// wholeResident reports whether all bytes of a file are in the page cache, by what is remembered of it.
+func wholeResident(fd int, residency *media.Residency, now time.Time) bool {
+	yes, known := residency.Found(now, trustFor)
 	if known {
 		return yes
 	}
@@ -48,7 +48,7 @@ func wholeResident(fd int, whole *media.Residency, now time.Time) bool {
 	if yes {
 		yes, _ = resident(fd, 0, stat.Size)
 	}
-	whole.Set(now, yes)
+	residency.Set(now, yes)
 	return yes
 }
 

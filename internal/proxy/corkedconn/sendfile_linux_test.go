@@ -12,22 +12,29 @@ import (
 	"github.com/lectiospace/lectern/internal/media"
 )
 
-// TestResident looks at a file of which nothing was read yet, and again when it was. A
-// kernel before 6.5 does not know, and nothing may count as resident.
-func TestResident(t *testing.T) {
+// newUnreadFile is a file of which nothing was read, and nothing is read ahead.
+func newUnreadFile(t *testing.T, size int64) *os.File {
+	t.Helper()
 	file, err := os.Create(filepath.Join(t.TempDir(), "content"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	const size = 1<<20 + 1
+	t.Cleanup(func() { file.Close() })
 	if err := file.Truncate(size); err != nil {
 		t.Fatal(err)
 	}
-	fd := int(file.Fd())
-	if err := unix.Fadvise(fd, 0, 0, unix.FADV_RANDOM); err != nil { // no read-ahead
+	if err := unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_RANDOM); err != nil {
 		t.Fatal(err)
 	}
+	return file
+}
+
+// TestResident looks at a file of which nothing was read yet, and again when it was. A
+// kernel before 6.5 does not know, and nothing may count as resident.
+func TestResident(t *testing.T) {
+	const size = 1<<20 + 1
+	file := newUnreadFile(t, size)
+	fd := int(file.Fd())
 	if yes, _ := resident(fd, 0, size); yes {
 		t.Error("bytes that were never read are resident")
 	}
@@ -53,19 +60,9 @@ func TestResident(t *testing.T) {
 // TestWholeResident: what was found holds for trustFor, whatever becomes of the file meanwhile, and is looked for
 // again after that.
 func TestWholeResident(t *testing.T) {
-	file, err := os.Create(filepath.Join(t.TempDir(), "content"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
 	const size = 1<<20 + 1
-	if err := file.Truncate(size); err != nil {
-		t.Fatal(err)
-	}
+	file := newUnreadFile(t, size)
 	fd := int(file.Fd())
-	if err := unix.Fadvise(fd, 0, 0, unix.FADV_RANDOM); err != nil { // no read-ahead
-		t.Fatal(err)
-	}
 	read := func(n int64) {
 		t.Helper()
 		if _, err := io.Copy(io.Discard, io.NewSectionReader(file, 0, n)); err != nil {
@@ -111,7 +108,7 @@ func TestSlowSendsEndTheTrust(t *testing.T) {
 	var whole media.Residency
 	for took, trusted := range map[time.Duration]bool{0: true, refutedBy: true, refutedBy + 1: false} {
 		whole.Set(time.Now(), true)
-		s := sending{send: send{whole: &whole, residentUntil: 100}}
+		s := sending{send: send{residency: &whole, residentUntil: 100}}
 		s.judge(took)
 		if yes, _ := whole.Found(time.Now(), trustFor); yes != trusted || (s.residentUntil == 100) != trusted {
 			t.Errorf("after a send of %v its file is trusted: %t, up to %d", took, yes, s.residentUntil)
