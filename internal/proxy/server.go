@@ -160,10 +160,10 @@ func (s *Server) wire(deps Deps) error {
 	starts := countedStarts(deps.Starts, limited.WithLabelValues(limitPlaybacks))
 	s.streams, err = stream.New(stream.Config{
 		Streams: s.cfg.Limit.Streams, StreamsPerUser: s.cfg.Limit.StreamsPerUser, StreamRate: int64(s.cfg.Limit.StreamRate),
-		WriteIdle: s.cfg.WriteIdle, OriginTimeout: s.cfg.OriginTimeout, Recheck: s.cfg.Recheck,
+		WriteIdle: s.cfg.WriteIdle, KeepAlive: s.cfg.KeepAlive, OriginTimeout: s.cfg.OriginTimeout, Recheck: s.cfg.Recheck,
 	}, stream.Deps{
 		Access: access, Origins: deps.Origins, Store: deps.Store, Starts: starts, Changed: deps.Changed, Playbacks: deps.Playbacks, Companions: deps.Companions, Links: s.links,
-		Base: s.base, ResetResponse: s.resetResponse,
+		Base: s.base, Draining: s.Draining, ResetResponse: s.resetResponse,
 		LimitedStreams: limited.WithLabelValues(limitStreams), LimitedPerUser: limited.WithLabelValues(limitStreamsPerUser),
 		Records: s.records, Log: s.log, Metrics: deps.Metrics, Now: deps.Now,
 	})

@@ -25,6 +25,8 @@ import (
 //   - A file's bytes are sent from an offset, so that no file position has to be set.
 //   - A read of one byte, which is how fasthttp waits for the next request, waits
 //     without a buffer and then reads all that has arrived.
+//   - What has arrived then is shown to the Answerer first, where there is one. What that
+//     answers, the reader never sees.
 //   - The request that follows such a read is scanned: once it is impossible, the next
 //     read fails with requestline.ErrNoRequest instead of waiting. A request that has
 //     arrived together with the one before it is not scanned.
@@ -38,6 +40,10 @@ type Conn struct {
 	// Kept is what a handler keeps of the connection between two requests. It belongs to the
 	// connection's goroutine.
 	Kept any
+
+	// Answerer answers requests before the server reads them; nil: none. It belongs to the
+	// connection's goroutine.
+	Answerer Answerer
 
 	// corked is what was written since Cork; nil when the connection is not corked.
 	corked *[]byte
@@ -53,6 +59,8 @@ type Conn struct {
 	fill     func(fd uintptr) bool // readAvailable, bound once
 	sending  sending
 	sendStep func(fd uintptr) bool // sending.step, bound once
+
+	answering answering
 }
 
 // readBuffer is as large as a player's request; longer requests come in parts.
@@ -105,8 +113,13 @@ func newConn(tcp *net.TCPConn, slow *slowConns, all *senders) net.Conn {
 	return c
 }
 
-// Close implements net.Conn.
+// Close implements net.Conn. While the Answerer answers, the connection is closed when it has
+// answered: to the server the connection is idle, and a server that shuts down closes idle ones.
+// Who has to end such an answer sets a write deadline.
 func (c *Conn) Close() error {
+	if c.answering.closeAfter() {
+		return nil
+	}
 	c.sending.slow.close()
 	return c.TCPConn.Close()
 }
@@ -133,7 +146,7 @@ func (c *Conn) read(p []byte) (int, error) {
 			c.scan(p[:n])
 			return n, err
 		}
-		if err := c.awaitRequest(); err != nil {
+		if err := c.awaitUnanswered(); err != nil {
 			return 0, err
 		}
 		c.scanner, c.scanned = requestline.Scanner{CRLF: true}, false

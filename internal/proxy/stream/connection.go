@@ -13,6 +13,11 @@ type connection struct {
 	records *accesslog.Connection
 	digest  uint64  // of the last request, where it may be remembered; else 0
 	repeat  *repeat // the last request, where it was remembered; else nil
+
+	h    *Handler
+	conn *corkedconn.Conn
+	// rangeHeader is the value of Range of the request that is answered next, see Answers.
+	rangeHeader string
 }
 
 // reuse keeps an exchange that has ended for the next one of a connection whose requests are
@@ -38,8 +43,8 @@ func (k *connection) newExchange() *exchange {
 func (h *Handler) connectionOf(c *corkedconn.Conn) *connection {
 	kept, ok := c.Kept.(*connection)
 	if !ok {
-		kept = &connection{records: h.records.Connection()}
-		c.Kept = kept
+		kept = &connection{records: h.records.Connection(), h: h, conn: c}
+		c.Kept, c.Answerer = kept, kept
 	}
 	return kept
 }
@@ -53,6 +58,6 @@ func (h *Handler) ConnectionClosed(c net.Conn) {
 	}
 	if kept, ok := corked.Kept.(*connection); ok {
 		kept.records.Close()
-		corked.Kept = nil
+		corked.Kept, corked.Answerer = nil, nil
 	}
 }

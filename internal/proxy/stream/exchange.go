@@ -36,6 +36,7 @@ type exchange struct {
 	// token until holds is known.
 	toRemember   *requestBytes
 	lastingToken media.Token
+	common       *fasthttp.ResponseHeader // of the answer as it was at first, where toRemember is set
 	holds        func() bool
 
 	// ctx ends with a cause: the client hung up, the origin timed out, the server
@@ -82,7 +83,7 @@ func (h *Handler) Serve(c *fasthttp.RequestCtx, rec accesslog.Record, id int64) 
 
 // serve answers for a recording, or for a file that accompanies it.
 func (h *Handler) serve(c *fasthttp.RequestCtx, rec accesslog.Record, id int64, file accompanying) {
-	x := h.newExchange(c, rec)
+	x := h.newExchange(c.Conn(), rec)
 	x.params = readParams(c, id)
 	x.params.accompanying = file
 	if file.derived != "" {
@@ -97,21 +98,26 @@ func (h *Handler) serve(c *fasthttp.RequestCtx, rec accesslog.Record, id int64, 
 	if x.kept != nil && x.plays() {
 		x.toRemember = x.kept.repeated(&c.Request.Header)
 	}
-	x.run(c)
+	if x.toRemember != nil {
+		x.common = new(fasthttp.ResponseHeader)
+		c.Response.Header.CopyTo(x.common)
+	}
+	x.run(&c.Response, func() { h.resetResponse(c) })
 }
 
-// run serves the exchange. A panic is answered like any other error.
-func (x *exchange) run(c *fasthttp.RequestCtx) {
+// run serves the exchange. A panic is answered like any other error, in a response that reset has
+// emptied.
+func (x *exchange) run(resp *fasthttp.Response, reset func()) {
 	x.record.Range = x.params.rangeHeader
 	defer func() {
 		if p := recover(); p != nil {
 			x.h.records.WritePanic(x.record.ID(), p)
-			x.h.resetResponse(c)
-			x.refuse(&c.Response, errPanic)
+			reset()
+			x.refuse(resp, errPanic)
 		}
 	}()
-	if err := x.serve(&c.Response); err != nil {
-		x.refuse(&c.Response, err)
+	if err := x.serve(resp); err != nil {
+		x.refuse(resp, err)
 	}
 }
 
@@ -167,16 +173,16 @@ func (x *exchange) serve(resp *fasthttp.Response) error {
 	return nil
 }
 
-func (h *Handler) newExchange(c *fasthttp.RequestCtx, rec accesslog.Record) *exchange {
+func (h *Handler) newExchange(conn net.Conn, rec accesslog.Record) *exchange {
 	var x *exchange
-	if corked, ok := c.Conn().(*corkedconn.Conn); ok {
+	if corked, ok := conn.(*corkedconn.Conn); ok {
 		kept := h.connectionOf(corked)
 		x = kept.newExchange()
 		x.corked, x.kept = corked, kept
 	} else {
 		x = new(exchange)
 	}
-	x.h, x.conn, x.record = h, c.Conn(), rec
+	x.h, x.conn, x.record = h, conn, rec
 	x.ctx, x.cancel = context.WithCancelCause(h.base)
 	h.exchanges.add(x)
 	return x

@@ -87,7 +87,7 @@ func newHandler(t *testing.T, of recordings) *Handler {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "limited_total"})
-	h, err := New(Config{Streams: 100, StreamsPerUser: 100, WriteIdle: time.Minute, OriginTimeout: time.Minute, Recheck: time.Minute}, Deps{
+	h, err := New(Config{Streams: 100, StreamsPerUser: 100, WriteIdle: time.Minute, KeepAlive: time.Minute, OriginTimeout: time.Minute, Recheck: time.Minute}, Deps{
 		Access: of, Origins: of, Store: of,
 		Base: context.Background(), ResetResponse: func(c *fasthttp.RequestCtx) { c.Response.Reset() },
 		LimitedStreams: counter, LimitedPerUser: counter,
@@ -104,7 +104,12 @@ func newHandler(t *testing.T, of recordings) *Handler {
 // serve serves with h until the test ends, when nothing may be left of it.
 func serve(t *testing.T, h *Handler, handle fasthttp.RequestHandler) (addr string) {
 	t.Helper()
-	server := &fasthttp.Server{Handler: handle}
+	return serveWith(t, h, &fasthttp.Server{Handler: handle})
+}
+
+// serveWith serves with a server whose handler uses h.
+func serveWith(t *testing.T, h *Handler, server *fasthttp.Server) (addr string) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

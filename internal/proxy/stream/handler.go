@@ -64,6 +64,8 @@ type Config struct {
 	// WriteIdle is how long one write may make no progress before the stream is
 	// aborted. It is renewed with every piece, never a limit on the whole body.
 	WriteIdle time.Duration
+	// KeepAlive is how long a connection may wait for its next request.
+	KeepAlive time.Duration
 	// OriginTimeout bounds the wait for the first byte of an answer, and later
 	// the wait for each further piece of it.
 	OriginTimeout time.Duration
@@ -87,6 +89,9 @@ type Deps struct {
 	Changed <-chan struct{}
 	// Playbacks traces playbacks; nil = none.
 	Playbacks PlaybackTracer
+	// Draining reports whether no further request is to be answered on a connection that is
+	// open; nil: never.
+	Draining func() bool
 	// Base ends, with a cause, when all exchanges have to end.
 	Base context.Context
 	// ResetResponse empties a response after a panic, and sets again what every
@@ -116,6 +121,7 @@ type Handler struct {
 	playbacks     PlaybackTracer // nil: not traced
 	changed       <-chan struct{}
 	base          context.Context
+	draining      func() bool
 	resetResponse func(c *fasthttp.RequestCtx)
 	records       *accesslog.Log
 	log           *slog.Logger
@@ -141,12 +147,15 @@ func New(cfg Config, deps Deps) (*Handler, error) {
 	}
 	h := &Handler{
 		cfg: cfg, access: deps.Access, origins: deps.Origins, store: deps.Store, starts: deps.Starts, companions: deps.Companions, links: deps.Links,
-		playbacks: deps.Playbacks, changed: deps.Changed, base: deps.Base, resetResponse: deps.ResetResponse,
+		playbacks: deps.Playbacks, changed: deps.Changed, base: deps.Base, draining: deps.Draining, resetResponse: deps.ResetResponse,
 		records: deps.Records, log: deps.Log, now: deps.Now,
 		streams:   admission{limit: int64(cfg.Streams)},
 		users:     newUserSlots(cfg.StreamsPerUser),
 		exchanges: registry{exchanges: map[*exchange]struct{}{}},
 		started:   time.Now(),
+	}
+	if h.draining == nil {
+		h.draining = func() bool { return false }
 	}
 	h.prefetcher, h.invalidator = optionalInterfaces(deps.Origins)
 	var err error

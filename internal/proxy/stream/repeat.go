@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"hash/maphash"
 	"strings"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -35,6 +36,8 @@ type repeat struct {
 	// header is the answer's. Of its fields only Server-Timing, Content-Range, Content-Length
 	// and Cache-Status differ from one range of the object to the next.
 	header fasthttp.ResponseHeader
+	// common is what every answer has, errors included.
+	common fasthttp.ResponseHeader
 
 	// unused is the last exchange, where the next one may have its memory; else nil. Most of what a
 	// small range leaves to be collected is its exchange, and first bytes come late while the
@@ -66,13 +69,18 @@ func (h *Handler) ServeRepeat(c *fasthttp.RequestCtx) bool {
 		return false
 	}
 	kept.repeat = r
-	rec := r.record
-	rec.Began = h.now()
-	x := h.newExchange(c, rec)
+	x := h.newExchange(c.Conn(), r.begin(h.now()))
 	x.params, x.repeat = r.params, r
 	x.params.rangeHeader = string(c.Request.Header.Peek("Range"))
-	x.run(c)
+	x.run(&c.Response, func() { h.resetResponse(c) })
 	return true
+}
+
+// begin returns the access record of a request that came now.
+func (r *repeat) begin(now time.Time) accesslog.Record {
+	rec := r.record
+	rec.Began = now
+	return rec
 }
 
 // match reports whether a request has these bytes around the value of its Range.
@@ -83,6 +91,42 @@ func (b *requestBytes) match(h *fasthttp.RequestHeader) bool {
 	}
 	end := len(raw) - len(b.after)
 	return string(raw[:len(b.before)]) == b.before && string(raw[end:]) == b.after && bytes.IndexByte(raw[len(b.before):end], '\n') < 0
+}
+
+// rangeOf returns the value of Range where a message is these bytes around that of a single range.
+// The value may be one that no range has.
+func (b *requestBytes) rangeOf(message []byte) (value []byte, ok bool) {
+	const method = "GET "
+	lengths := len(method) + len(b.target) + len(" ") + len(b.protocol) + len("\r\n")
+	if len(message) < lengths+len(b.before)+len(b.after) || b.protocol != "HTTP/1.1" {
+		return nil, false
+	}
+	line, fields := message[:lengths], message[lengths:]
+	target, rest := line[len(method):][:len(b.target)], line[len(method)+len(b.target):]
+	end := len(fields) - len(b.after)
+	if string(line[:len(method)]) != method || string(target) != b.target || string(rest) != " HTTP/1.1\r\n" ||
+		string(fields[:len(b.before)]) != b.before || string(fields[end:]) != b.after {
+		return nil, false
+	}
+	value = bytes.TrimLeft(fields[len(b.before):end], " ")
+	const unit = "bytes="
+	if !bytes.HasPrefix(value, []byte(unit)) || !isSpan(value[len(unit):]) {
+		return nil, false
+	}
+	return value, true
+}
+
+// isSpan reports whether s is digits or nothing, a hyphen, and digits or nothing.
+func isSpan(s []byte) bool {
+	hyphens := 0
+	for _, c := range s {
+		if c == '-' {
+			hyphens++
+		} else if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return hyphens == 1
 }
 
 // requestBytesOf cuts the value of Range out of a request. ok is false for a request that may
@@ -164,5 +208,6 @@ func (x *exchange) remember(resp *fasthttp.Response) {
 		r.record.RequestID = x.record.RequestID // a field of the request
 	}
 	resp.Header.CopyTo(&r.header)
+	x.common.CopyTo(&r.common)
 	x.kept.repeat = r
 }

@@ -1,0 +1,127 @@
+package corkedconn
+
+import (
+	"errors"
+	"io"
+	"net"
+	"testing"
+)
+
+// echo answers what begins with "A", with the same bytes.
+type echo struct {
+	conn   *Conn
+	last   string
+	during func() // before the answer is written
+	err    error  // of the answer
+}
+
+func (e *echo) Answers(request []byte) bool {
+	e.last = string(request)
+	return request[0] == 'A'
+}
+
+func (e *echo) Answer() error {
+	if e.during != nil {
+		e.during()
+	}
+	if _, err := e.conn.Write([]byte(e.last)); err != nil {
+		return err
+	}
+	return e.err
+}
+
+// newEcho is a connection with such an Answerer, and its client.
+func newEcho(t *testing.T) (*echo, net.Conn) {
+	t.Helper()
+	conn, client, _ := newPair(t, 64<<10)
+	t.Cleanup(func() { conn.Close(); client.Close() })
+	e := &echo{conn: conn}
+	conn.Answerer = e
+	return e, client
+}
+
+// exchange sends a request and reads an answer of the same length.
+func exchange(t *testing.T, client net.Conn, request string) {
+	t.Helper()
+	if _, err := io.WriteString(client, request); err != nil {
+		t.Fatal(err)
+	}
+	answer := make([]byte, len(request))
+	if _, err := io.ReadFull(client, answer); err != nil || string(answer) != request {
+		t.Fatalf("%q, %v: want %q", answer, err, request)
+	}
+}
+
+// waitForByte is how fasthttp waits for a request.
+func waitForByte(conn *Conn) (byte, error) {
+	var b [1]byte
+	_, err := conn.Read(b[:])
+	return b[0], err
+}
+
+// TestAnswererComesFirst: the reader sees what the Answerer does not answer, as a whole.
+func TestAnswererComesFirst(t *testing.T) {
+	e, client := newEcho(t)
+	e.during = func() {
+		if e.conn.buffered != nil {
+			t.Error("a buffer is held while an answer is written")
+		}
+	}
+	type read struct {
+		b   byte
+		err error
+	}
+	first := make(chan read, 1)
+	go func() {
+		b, err := waitForByte(e.conn)
+		first <- read{b, err}
+	}()
+	for _, request := range []string{"A1", "A22", "A333"} {
+		exchange(t, client, request)
+	}
+	if _, err := io.WriteString(client, "B4"); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-first; r.b != 'B' || r.err != nil {
+		t.Fatalf("%c, %v: want the first byte that is not answered", r.b, r.err)
+	}
+	rest := make([]byte, 10)
+	if n, err := e.conn.Read(rest); err != nil || string(rest[:n]) != "4" {
+		t.Errorf("%q, %v: want the rest", rest[:n], err)
+	}
+}
+
+func TestAnswerersErrorEndsTheConnection(t *testing.T) {
+	e, client := newEcho(t)
+	e.err = io.ErrUnexpectedEOF
+	if _, err := io.WriteString(client, "A"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := waitForByte(e.conn); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("%v: want the answerer's error", err)
+	}
+}
+
+// TestCloseWaitsForTheAnswer: a server that shuts down closes connections that it believes to be idle.
+func TestCloseWaitsForTheAnswer(t *testing.T) {
+	e, client := newEcho(t)
+	e.during = func() {
+		for range 2 {
+			if err := e.conn.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := waitForByte(e.conn)
+		ended <- err
+	}()
+	exchange(t, client, "A")
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%v: want an error that says that the connection is closed", err)
+	}
+	if n, err := client.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("the client reads %d bytes, %v: want the end", n, err)
+	}
+}
