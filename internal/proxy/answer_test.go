@@ -171,3 +171,72 @@ func TestRepeatedRequestFails(t *testing.T) {
 		}
 	}
 }
+
+// TestRepeatedRequestWithinAMessage: what looks like one in the middle of another message is a part of that.
+// fasthttp waits for a single byte as well when its buffer lacks one.
+func TestRepeatedRequestWithinAMessage(t *testing.T) {
+	r := newRepeatFixture(t, logged)
+	conn := r.dialRepeated()
+	begun := "GET /" + " HTTP/1.1\r\nHost: lms.example\r\nX: "
+	begun += strings.Repeat("x", maxHeader+maxRequestLine-1-len(begun))
+	if _, err := io.WriteString(conn, begun); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // until all of it was read; where that takes longer, nothing is tested
+	answer, err := r.ask(conn, repeatedRequest("0-9"))
+	if err != nil || !strings.HasPrefix(answer, "HTTP/1.1 431 ") {
+		t.Errorf("%v, %.100s: want the answer to a header that is too large", err, answer)
+	}
+}
+
+// TestFoldedRangeIsNotRepeated: a value in two lines is read by fasthttp alone.
+func TestFoldedRangeIsNotRepeated(t *testing.T) {
+	r := newRepeatFixture(t, nil)
+	conn := r.dial()
+	request := func(first string) string {
+		return rangeRequest("Authorization: Bearer "+goodToken, "Range: bytes="+first+"\r\n , 0-4")
+	}
+	for _, first := range []string{"2000-", "2000-", "2000-", "10-19", "2000-"} {
+		got, err := r.ask(conn, request(first))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fresh, err := r.ask(r.dial(), request(first)); err != nil || withoutBoundary(got) != withoutBoundary(fresh) {
+			t.Errorf("%s: %v\n%s\non a new connection\n%s", first, err, got, fresh)
+		}
+	}
+}
+
+// TestRepeatedRequestWhileADrainBegins says that its connection ends.
+func TestRepeatedRequestWhileADrainBegins(t *testing.T) {
+	release, entered := make(chan struct{}), make(chan struct{})
+	r := newRepeatFixture(t, logged)
+	open := r.open
+	var requests atomic.Int64
+	r.open = func(ctx context.Context, obj media.Object, span media.Span) (media.Reader, error) {
+		if requests.Add(1) == 3 {
+			close(entered)
+			<-release
+		}
+		return open(ctx, obj, span)
+	}
+	conn := r.dialRepeated()
+	if _, err := io.WriteString(conn, repeatedRequest("3-7")); err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	down := make(chan error, 1)
+	go func() { down <- r.server.Shutdown(context.Background()) }()
+	waitFor(t, "draining", r.server.Draining)
+	close(release)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body, err := io.ReadAll(resp.Body); err != nil || !resp.Close || string(body) != string(r.content[3:8]) {
+		t.Errorf("close %t, %q, %v", resp.Close, body, err)
+	}
+	if err := <-down; err != nil {
+		t.Error(err)
+	}
+}

@@ -3,8 +3,10 @@ package proxy
 import (
 	"context"
 	"log/slog"
+	"net"
 	"time"
 
+	"github.com/lectiospace/lectern/internal/proxy/corkedconn"
 	"github.com/lectiospace/lectern/internal/proxy/respond"
 )
 
@@ -58,11 +60,20 @@ func (s *Server) abortAll() {
 	}
 	s.streams.Abort(respond.ErrDrained)
 	for _, c := range s.conns.list() {
-		c.Close()
+		closeNow(c)
 	}
 	if !s.waitForConnections(abortGrace) {
 		s.log.Error("shutdown: connections are still open", slog.Int("connections", len(s.conns.list())))
 	}
+}
+
+// closeNow closes a connection also where an answer is being written.
+func closeNow(c net.Conn) {
+	if corked, ok := c.(*corkedconn.Conn); ok {
+		_ = corked.CloseNow()
+		return
+	}
+	c.Close()
 }
 
 // waitForConnections waits until no connection is open, and closes those without a
@@ -80,7 +91,7 @@ func (s *Server) waitForConnections(timeout time.Duration) bool {
 		}
 		for _, c := range conns {
 			if !busy[c] {
-				c.Close()
+				closeNow(c)
 			}
 		}
 		select {

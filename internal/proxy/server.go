@@ -235,6 +235,9 @@ func (s *Server) newFastServer() *fasthttp.Server {
 		HeaderReceived: s.headerReceived,
 		ExpectHandler:  s.expect,
 		ConnState: func(c net.Conn, state fasthttp.ConnState) {
+			if corked, ok := c.(*corkedconn.Conn); ok {
+				corked.BetweenMessages = state == fasthttp.StateIdle
+			}
 			switch state {
 			case fasthttp.StateNew:
 				s.conns.add(c)

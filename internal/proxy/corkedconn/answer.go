@@ -24,25 +24,28 @@ func (c *Conn) awaitUnanswered() error {
 		if err := c.awaitRequest(); err != nil {
 			return err
 		}
-		if c.Answerer == nil || !c.Answerer.Answers(c.buffered[c.readOff:c.readEnd]) {
+		if c.Answerer == nil || !c.BetweenMessages {
 			return nil
 		}
-		readBuffers.Put(c.buffered)
-		c.buffered = nil
-		if err := c.answer(); err != nil {
+		if answered, err := c.answer(); err != nil || !answered {
 			return err
 		}
 	}
 }
 
-func (c *Conn) answer() error {
+// answer has the Answerer answer what was read. The buffer is not held while the answer is written.
+func (c *Conn) answer() (answered bool, err error) {
 	c.answering.begin()
-	err := c.Answerer.Answer()
+	if c.Answerer.Answers(c.buffered[c.readOff:c.readEnd]) {
+		readBuffers.Put(c.buffered)
+		c.buffered = nil
+		answered, err = true, c.Answerer.Answer()
+	}
 	if c.answering.end() {
 		_ = c.Close()
-		return net.ErrClosed
+		return answered, net.ErrClosed
 	}
-	return err
+	return answered, err
 }
 
 // answering is whether an answer is being written, and whether somebody wanted to close the

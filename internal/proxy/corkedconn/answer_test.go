@@ -5,18 +5,23 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 )
 
 // echo answers what begins with "A", with the same bytes.
 type echo struct {
 	conn   *Conn
 	last   string
+	asked  func() // in Answers
 	during func() // before the answer is written
 	err    error  // of the answer
 }
 
 func (e *echo) Answers(request []byte) bool {
 	e.last = string(request)
+	if e.asked != nil {
+		e.asked()
+	}
 	return request[0] == 'A'
 }
 
@@ -35,8 +40,13 @@ func newEcho(t *testing.T) (*echo, net.Conn) {
 	t.Helper()
 	conn, client, _ := newPair(t, 64<<10)
 	t.Cleanup(func() { conn.Close(); client.Close() })
+	for _, c := range []net.Conn{conn, client} {
+		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	e := &echo{conn: conn}
-	conn.Answerer = e
+	conn.Answerer, conn.BetweenMessages = e, true
 	return e, client
 }
 
@@ -123,5 +133,49 @@ func TestCloseWaitsForTheAnswer(t *testing.T) {
 	}
 	if n, err := client.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("the client reads %d bytes, %v: want the end", n, err)
+	}
+}
+
+// TestCloseNowEndsTheAnswer: nobody waits for a client that reads nothing.
+func TestCloseNowEndsTheAnswer(t *testing.T) {
+	e, client := newEcho(t)
+	e.during = func() {
+		e.conn.Close()
+		if err := e.conn.CloseNow(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := io.WriteString(client, "A"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := waitForByte(e.conn); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%v: want the error of a connection that is closed", err)
+	}
+	if n, err := client.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("the client reads %d bytes, %v: want the end", n, err)
+	}
+}
+
+// TestCloseBeforeNoAnswer: a connection is closed as well while the Answerer finds that it has no answer.
+func TestCloseBeforeNoAnswer(t *testing.T) {
+	e, client := newEcho(t)
+	e.asked = func() { e.conn.Close() }
+	if _, err := io.WriteString(client, "B"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := waitForByte(e.conn); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%v: want an error that says that the connection is closed", err)
+	}
+}
+
+// TestAnswererIsNotAskedWithinAMessage: there a byte is waited for as well.
+func TestAnswererIsNotAskedWithinAMessage(t *testing.T) {
+	e, client := newEcho(t)
+	e.conn.BetweenMessages = false
+	if _, err := io.WriteString(client, "A"); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := waitForByte(e.conn); b != 'A' || err != nil || e.last != "" {
+		t.Errorf("%c, %v; the answerer saw %q", b, err, e.last)
 	}
 }

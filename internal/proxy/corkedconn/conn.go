@@ -41,9 +41,11 @@ type Conn struct {
 	// connection's goroutine.
 	Kept any
 
-	// Answerer answers requests before the server reads them; nil: none. It belongs to the
-	// connection's goroutine.
-	Answerer Answerer
+	// Answerer answers requests before the server reads them; nil: none. It is asked only while
+	// BetweenMessages, which the server sets: a read of one byte can also be one in the middle of a
+	// message, for the last byte of a buffer. Both belong to the connection's goroutine.
+	Answerer        Answerer
+	BetweenMessages bool
 
 	// corked is what was written since Cork; nil when the connection is not corked.
 	corked *[]byte
@@ -115,11 +117,15 @@ func newConn(tcp *net.TCPConn, slow *slowConns, all *senders) net.Conn {
 
 // Close implements net.Conn. While the Answerer answers, the connection is closed when it has
 // answered: to the server the connection is idle, and a server that shuts down closes idle ones.
-// Who has to end such an answer sets a write deadline.
 func (c *Conn) Close() error {
 	if c.answering.closeAfter() {
 		return nil
 	}
+	return c.CloseNow()
+}
+
+// CloseNow closes the connection in the middle of an answer as well.
+func (c *Conn) CloseNow() error {
 	c.sending.slow.close()
 	return c.TCPConn.Close()
 }

@@ -64,8 +64,14 @@ func (k *connection) Answer() (err error) {
 	}
 	reset()
 	x.run(resp, reset)
+	if h.draining() { // since it was asked last
+		resp.SetConnectionClose()
+	}
 	if err := k.write(resp); err != nil {
 		return err
+	}
+	if resp.ConnectionClose() {
+		return errCloseAfter
 	}
 	return k.conn.SetReadDeadline(time.Now().Add(h.cfg.KeepAlive))
 }
@@ -97,9 +103,6 @@ func (k *connection) writeWhole(resp *fasthttp.Response) error {
 	}
 	if err := w.Flush(); err != nil {
 		return respond.ErrHangup
-	}
-	if resp.ConnectionClose() {
-		return errCloseAfter
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/lectiospace/lectern/internal/proxy/corkedconn"
 )
 
 // TestRepeatedRequestsPassTheServerBy: only those do that came as a whole, alone, and with one range.
@@ -19,7 +21,9 @@ func TestRepeatedRequestsPassTheServerBy(t *testing.T) {
 	access := lastingAccess{oneRecording{pattern(1000)}, func() {}}
 	h := newHandler(t, access)
 	var served atomic.Int64
-	addr := serveWith(t, h, &fasthttp.Server{ReduceMemoryUsage: true, Handler: func(c *fasthttp.RequestCtx) {
+	addr := serveWith(t, h, &fasthttp.Server{ReduceMemoryUsage: true, ConnState: func(c net.Conn, state fasthttp.ConnState) {
+		c.(*corkedconn.Conn).BetweenMessages = state == fasthttp.StateIdle
+	}, Handler: func(c *fasthttp.RequestCtx) {
 		served.Add(1)
 		if !h.ServeRepeat(c) {
 			h.Serve(c, h.records.Begin(c, netip.Addr{}, false), 7)
@@ -95,6 +99,7 @@ func FuzzRangeOf(f *testing.F) {
 	}
 	f.Add(strings.Replace(first, "1.1", "1.0", 1), strings.Replace(first, "1.1", "1.0", 1))
 	f.Add("GET / HTTP/1.1\nHost: a\nRange: bytes=0-\n\n", "GET / HTTP/1.1\nHost: a\nRange: bytes=1-\n\n")
+	f.Add("GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=0-1\r\n ,\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=2-3\r\n ,\r\n\r\n")
 	f.Add("GET / HTTP/1.1\r\nHost: a\r\nRange:\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nRange:bytes=1-\r\n\r\n")
 	f.Fuzz(func(t *testing.T, first, second string) {
 		var one fasthttp.RequestHeader

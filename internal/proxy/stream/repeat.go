@@ -130,12 +130,16 @@ func isSpan(s []byte) bool {
 }
 
 // requestBytesOf cuts the value of Range out of a request. ok is false for a request that may
-// not be remembered: another method, a body or the wait for one, no Range or several.
+// not be remembered: another method, a body or the wait for one, no Range or several, one in
+// several lines, or lines that end in LF alone.
 func requestBytesOf(h *fasthttp.RequestHeader) (b requestBytes, ok bool) {
 	if !h.IsGet() || h.ContentLength() > 0 || len(h.Peek("Transfer-Encoding")) > 0 || len(h.Peek("Expect")) > 0 || len(h.PeekAll("Range")) != 1 {
 		return requestBytes{}, false
 	}
 	raw := string(h.RawHeaders())
+	if strings.Count(raw, "\n") != strings.Count(raw, "\r\n") { // where such a message ends is a matter of opinion
+		return requestBytes{}, false
+	}
 	const name = "range:"
 	for at := 0; at+len(name) < len(raw); {
 		length := strings.IndexByte(raw[at:], '\n') + 1
@@ -143,6 +147,9 @@ func requestBytesOf(h *fasthttp.RequestHeader) (b requestBytes, ok bool) {
 			break
 		}
 		if strings.EqualFold(raw[at:at+len(name)], name) {
+			if next := raw[at+length:]; next != "" && (next[0] == ' ' || next[0] == '\t') {
+				return requestBytes{}, false // the value goes on in the next line
+			}
 			end := at + len(strings.TrimRight(raw[at:at+length], "\r\n"))
 			return requestBytes{string(h.Protocol()), string(h.RequestURI()), raw[:at+len(name)], raw[end:]}, true
 		}
@@ -209,5 +216,6 @@ func (x *exchange) remember(resp *fasthttp.Response) {
 	}
 	resp.Header.CopyTo(&r.header)
 	x.common.CopyTo(&r.common)
+	x.common, x.toRemember = nil, nil // the exchange may be kept
 	x.kept.repeat = r
 }
