@@ -97,11 +97,11 @@ func (b *requestBytes) match(h *fasthttp.RequestHeader) bool {
 // The value may be one that no range has.
 func (b *requestBytes) rangeOf(message []byte) (value []byte, ok bool) {
 	const method = "GET "
-	lengths := len(method) + len(b.target) + len(" ") + len(b.protocol) + len("\r\n")
-	if len(message) < lengths+len(b.before)+len(b.after) || b.protocol != "HTTP/1.1" {
+	lineLength := len(method) + len(b.target) + len(" ") + len(b.protocol) + len("\r\n")
+	if len(message) < lineLength+len(b.before)+len(b.after) || b.protocol != "HTTP/1.1" {
 		return nil, false
 	}
-	line, fields := message[:lengths], message[lengths:]
+	line, fields := message[:lineLength], message[lineLength:]
 	target, rest := line[len(method):][:len(b.target)], line[len(method)+len(b.target):]
 	end := len(fields) - len(b.after)
 	if string(line[:len(method)]) != method || string(target) != b.target || string(rest) != " HTTP/1.1\r\n" ||
