@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/lectiospace/lectern/internal/media"
 )
@@ -239,4 +243,49 @@ func TestRepeatedRequestWhileADrainBegins(t *testing.T) {
 	if err := <-down; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestRepeatedRequestsInAnyPieces: however a stream of requests is cut up on its way, each gets its own answer.
+func TestRepeatedRequestsInAnyPieces(t *testing.T) {
+	r := newRepeatFixture(t, nil)
+	rapid.Check(t, func(rt *rapid.T) {
+		conn := r.dial()
+		defer conn.Close()
+		answers := bufio.NewReader(conn)
+		for range rapid.IntRange(2, 6).Draw(rt, "batches") {
+			var sent string
+			var firsts []int
+			for range rapid.IntRange(1, 4).Draw(rt, "requests") {
+				first := rapid.IntRange(0, 900).Draw(rt, "first")
+				sent += repeatedRequest(fmt.Sprintf("%d-%d", first, first+first%90))
+				firsts = append(firsts, first)
+			}
+			for sent != "" {
+				n := len(sent)
+				if rapid.Bool().Draw(rt, "cut") {
+					n = rapid.IntRange(1, len(sent)).Draw(rt, "piece")
+				}
+				if _, err := io.WriteString(conn, sent[:n]); err != nil {
+					rt.Fatal(err)
+				}
+				if sent = sent[n:]; rapid.Bool().Draw(rt, "pause") {
+					time.Sleep(time.Millisecond) // long enough for most pieces to be read apart
+				}
+			}
+			for _, first := range firsts {
+				resp, err := http.ReadResponse(answers, nil)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				want := r.content[first : first+first%90+1]
+				if err != nil || resp.StatusCode != http.StatusPartialContent || !bytes.Equal(body, want) {
+					rt.Fatalf("%s, %d bytes, %v: want %d from %d on", resp.Status, len(body), err, len(want), first)
+				}
+			}
+			if answers.Buffered() > 0 {
+				rt.Fatal("there is more than the answers")
+			}
+		}
+	})
 }
