@@ -283,6 +283,17 @@ func (p *page) click(selector string) {
 	}
 }
 
+// atRest waits until an element has stayed where it is from one look to the next: a press at a place
+// that it has just left is lost.
+func (p *page) atRest(selector string) {
+	p.t.Helper()
+	p.until(selector+" is at rest", fmt.Sprintf(`(() => {
+		const { x, y } = document.querySelector(%[1]q).getBoundingClientRect(), was = window.restedAt;
+		window.restedAt = %[1]q + x + ' ' + y;
+		return was === window.restedAt;
+	})()`, selector))
+}
+
 func (p *page) press(keys string) {
 	p.t.Helper()
 	if err := chromedp.Do(p.ctx, chromedp.KeyEvent(keys)); err != nil {

@@ -228,6 +228,7 @@ func TestPlayerWide(t *testing.T) {
 
 	// Chapters: marks with titles, a list, and the preview of a place under the mouse.
 	p.click("#tab-chapters")
+	p.atRest(".chapters li:nth-child(3) .row")
 	p.click(".chapters li:nth-child(3) .row")
 	p.until("the third chapter", videoTime+" >= 200.5 && /Вопросы/.test(document.querySelector('.chapters [aria-current]').textContent)")
 	p.mouse(input.DispatchMouseEventTypeMouseMoved, ".seekbar", 0.3, 0.5)
