@@ -62,6 +62,14 @@ func exchange(t *testing.T, client net.Conn, request string) {
 	}
 }
 
+// wantEnd fails unless the client's connection is closed.
+func wantEnd(t *testing.T, client net.Conn) {
+	t.Helper()
+	if n, err := client.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("the client reads %d bytes, %v: want the end", n, err)
+	}
+}
+
 // waitForByte is how fasthttp waits for a request.
 func waitForByte(conn *Conn) (byte, error) {
 	var b [1]byte
@@ -131,9 +139,7 @@ func TestCloseWaitsForTheAnswer(t *testing.T) {
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("%v: want an error that says that the connection is closed", err)
 	}
-	if n, err := client.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
-		t.Errorf("the client reads %d bytes, %v: want the end", n, err)
-	}
+	wantEnd(t, client)
 }
 
 // TestCloseNowEndsTheAnswer: nobody waits for a client that reads nothing.
@@ -151,9 +157,7 @@ func TestCloseNowEndsTheAnswer(t *testing.T) {
 	if _, err := waitForByte(e.conn); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("%v: want the error of a connection that is closed", err)
 	}
-	if n, err := client.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
-		t.Errorf("the client reads %d bytes, %v: want the end", n, err)
-	}
+	wantEnd(t, client)
 }
 
 // TestCloseBeforeNoAnswer: a connection is closed as well while the Answerer finds that it has no answer.
