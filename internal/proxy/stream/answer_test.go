@@ -123,6 +123,10 @@ func FuzzRangeOf(f *testing.F) {
 			if !remembered.match(&h) || string(h.Peek("Range")) != string(value) || len(h.PeekAll("Range")) != 1 {
 				t.Fatalf("%q after %q: Range is %q, not %q", message, first, h.Peek("Range"), value)
 			}
+			before := "GET " + remembered.target + " HTTP/1.1\r\n" + remembered.before
+			if around := strings.TrimLeft(strings.TrimPrefix(message, before), " "); around != string(value)+remembered.after {
+				t.Fatalf("%q after %q: there is more than a Range of %q that differs", message, first, value)
+			}
 			return true
 		}
 		check(second)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"hash/maphash"
 	"strings"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -69,46 +68,56 @@ func (h *Handler) ServeRepeat(c *fasthttp.RequestCtx) bool {
 		return false
 	}
 	kept.repeat = r
-	x := h.newExchange(c.Conn(), r.begin(h.now()))
-	x.params, x.repeat = r.params, r
-	x.params.rangeHeader = string(c.Request.Header.Peek("Range"))
+	x := h.newRepeated(conn, r, string(c.Request.Header.Peek("Range")))
 	x.run(&c.Response, func() { h.resetResponse(c) })
 	return true
 }
 
-// begin returns the access record of a request that came now.
-func (r *repeat) begin(now time.Time) accesslog.Record {
+// newRepeated returns the exchange of a request that is r's but for its range, and came now.
+func (h *Handler) newRepeated(conn *corkedconn.Conn, r *repeat, rangeHeader string) *exchange {
 	rec := r.record
-	rec.Began = now
-	return rec
+	rec.Began = h.now()
+	x := h.newExchange(conn, rec)
+	x.params, x.repeat = r.params, r
+	x.params.rangeHeader = rangeHeader
+	return x
 }
 
 // match reports whether a request has these bytes around the value of its Range.
 func (b *requestBytes) match(h *fasthttp.RequestHeader) bool {
-	raw := h.RawHeaders()
-	if len(raw) < len(b.before)+len(b.after) || !h.IsGet() || string(h.RequestURI()) != b.target || string(h.Protocol()) != b.protocol {
+	if !h.IsGet() || string(h.RequestURI()) != b.target || string(h.Protocol()) != b.protocol {
 		return false
 	}
-	end := len(raw) - len(b.after)
-	return string(raw[:len(b.before)]) == b.before && string(raw[end:]) == b.after && bytes.IndexByte(raw[len(b.before):end], '\n') < 0
+	value, ok := b.valueIn(h.RawHeaders())
+	return ok && bytes.IndexByte(value, '\n') < 0
+}
+
+// valueIn returns what header fields have between these bytes.
+func (b *requestBytes) valueIn(fields []byte) (value []byte, ok bool) {
+	end := len(fields) - len(b.after)
+	if end < len(b.before) || string(fields[:len(b.before)]) != b.before || string(fields[end:]) != b.after {
+		return nil, false
+	}
+	return fields[len(b.before):end], true
 }
 
 // rangeOf returns the value of Range where a message is these bytes around that of a single range.
 // The value may be one that no range has.
 func (b *requestBytes) rangeOf(message []byte) (value []byte, ok bool) {
-	const method = "GET "
-	lineLength := len(method) + len(b.target) + len(" ") + len(b.protocol) + len("\r\n")
-	if len(message) < lineLength+len(b.before)+len(b.after) || b.protocol != "HTTP/1.1" {
+	if b.protocol != "HTTP/1.1" {
 		return nil, false
 	}
-	line, fields := message[:lineLength], message[lineLength:]
-	target, rest := line[len(method):][:len(b.target)], line[len(method)+len(b.target):]
-	end := len(fields) - len(b.after)
-	if string(line[:len(method)]) != method || string(target) != b.target || string(rest) != " HTTP/1.1\r\n" ||
-		string(fields[:len(b.before)]) != b.before || string(fields[end:]) != b.after {
+	fields := message
+	for _, part := range [...]string{"GET ", b.target, " HTTP/1.1\r\n"} {
+		if len(fields) < len(part) || string(fields[:len(part)]) != part {
+			return nil, false
+		}
+		fields = fields[len(part):]
+	}
+	if value, ok = b.valueIn(fields); !ok {
 		return nil, false
 	}
-	value = bytes.TrimLeft(fields[len(b.before):end], " ")
+	value = bytes.TrimLeft(value, " ")
 	const unit = "bytes="
 	if !bytes.HasPrefix(value, []byte(unit)) || !isSpan(value[len(unit):]) {
 		return nil, false
